@@ -1,0 +1,5 @@
+"""`python -m crossguard` is the same as `crossguard`."""
+
+from crossguard.cli import main
+
+main()

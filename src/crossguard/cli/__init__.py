@@ -1,0 +1,79 @@
+"""The command line: one file per command, each a thin parser over a plain function.
+
+A command's module is imported when the command is called (or its own help is asked for), so `crossguard --help`
+stays fast however many commands there are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from crossguard.__about__ import __version__
+from crossguard.errors import CrossguardError
+
+# Command name -> (module with a click command called `command`, one line for `crossguard --help`).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
+    "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
+    "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
+}
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Returns the command names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Imports and returns one command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Writes the table of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="crossguard")
+def root() -> None:
+    """Score social-media posts (text, image or both) for hate.
+
+    Start with: crossguard demo
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs the command line and ends the process with a documented exit code (see docs/reference/exit-codes.md)."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code; one readable line on stderr per failure."""
+    try:
+        outcome = root.main(args=args, standalone_mode=False)
+    except CrossguardError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`crossguard score ... | head`); say nothing, as other tools do.
+        sys.stderr.close()
+        return BROKEN_PIPE
+    return outcome if isinstance(outcome, int) else 0

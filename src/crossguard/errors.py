@@ -1,0 +1,102 @@
+"""Every error that Crossguard raises.
+
+```
+CrossguardError
+├── InputError            what the caller gave cannot be used           exit code 3
+│   ├── PostError         one post cannot be scored; its neighbours can
+│   │   ├── ImageError    its image cannot be decoded, or may not be
+│   │   └── TextError     its text cannot be used
+│   └── TableError        a file of posts cannot be read (names the line)
+├── BundleError           a model folder is missing, newer, or corrupted exit code 4
+├── ConfigError           a recipe, policy or setting is wrong           exit code 5
+├── MissingExtraError     an optional part of Crossguard is not installed  exit code 6
+└── OutputError           the result cannot be written                   exit code 7
+```
+
+A message has up to four parts: the rule, the value seen, what would work, the next command.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class CrossguardError(Exception):
+    """Base of all errors below; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class InputError(CrossguardError):
+    """What the caller gave cannot be used."""
+
+    exit_code = 3
+
+
+class PostError(InputError):
+    """One post cannot be scored.
+
+    Attributes:
+        reason: A stable snake_case word for programs, such as `image_not_found`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ImageError(PostError):
+    """The image of a post cannot be decoded, or breaks a limit."""
+
+
+class TextError(PostError):
+    """The text of a post cannot be used."""
+
+
+class TableError(InputError):
+    """A file of posts cannot be read as a whole."""
+
+
+class BundleError(CrossguardError):
+    """A model folder is missing, of a newer schema, or corrupted."""
+
+    exit_code = 4
+
+
+class ConfigError(CrossguardError):
+    """A recipe, policy or setting is wrong; all problems are told at once."""
+
+    exit_code = 5
+
+    @classmethod
+    def gather(cls, where: str, problems: Sequence[str]) -> ConfigError:
+        """Joins the problems of one file or object into one error."""
+        if len(problems) == 1:
+            return cls(f"{where}: {problems[0]}")
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        return cls(f"{where}: {len(problems)} problems\n{lines}")
+
+
+class MissingExtraError(CrossguardError):
+    """An optional part of Crossguard is not installed."""
+
+    exit_code = 6
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part. Install it with: pip install 'crossguard[{extra}]'")
+        self.extra = extra
+
+
+class OutputError(CrossguardError):
+    """The result cannot be written."""
+
+    exit_code = 7
+
+
+def suggest(value: str, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'? Known: a, b."` for an unknown name."""
+    names = sorted(known)
+    close = difflib.get_close_matches(value, names, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{hint} Known: {', '.join(names)}."

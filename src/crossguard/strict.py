@@ -1,0 +1,78 @@
+"""Settings read from files, checked in full: unknown keys, types and bounds, all problems told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crossguard.errors import ConfigError, suggest
+
+
+class StrictModel(BaseModel):
+    """A frozen record of settings; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+M = TypeVar("M", bound=StrictModel)
+
+
+def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
+    """Checks settings against their model.
+
+    Args:
+        model: What the settings must look like.
+        data: The settings.
+        where: What to call their source in an error, such as the file's name.
+
+    Raises:
+        ConfigError: Names every problem with its key, the value seen, and a suggestion for a misspelt key.
+    """
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        raise ConfigError.gather(where, [_problem(model, dict(item)) for item in error.errors()]) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file that holds one mapping.
+
+    Raises:
+        ConfigError: The file is missing, is not YAML, or holds something else.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines, and holds {type(data).__name__}.")
+    return data
+
+
+def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
+    location = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(model, tuple(item["loc"][:-1]))
+        return f"Unknown key '{location}'.{suggest(str(item['loc'][-1]), known) if known else ''}"
+    if item["type"] == "missing":
+        return f"Missing key '{location}'."
+    return f"'{location}': {item['msg']} (got {item['input']!r})." if location else f"{item['msg']}."
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys allowed at a place of a nested model; empty where the place is not a model."""
+    current: Any = model
+    for part in path:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is not None:
+            current = field.annotation
+            continue
+        arguments = [a for a in getattr(current, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+        current = arguments[-1] if arguments else None
+    return list(getattr(current, "model_fields", {}))
