@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from crossguard.bundle import Bundle
+from crossguard.moderator import Moderator
+from tests.support.tiny_bundle import write_tiny_bundle
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -17,3 +21,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not here: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of a few kilobytes; tests that change files copy its folder first."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_bundle: Bundle) -> Moderator:
+    """A moderator over the tiny bundle."""
+    return Moderator.load(tiny_bundle.folder)

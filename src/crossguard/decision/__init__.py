@@ -1,0 +1,1 @@
+"""From logits to decisions: calibration, thresholds and bands, policies. Only numpy."""

@@ -1,0 +1,103 @@
+"""Turns logits into calibrated probabilities.
+
+Applying a calibration needs only numpy and lives here; fitting one needs data and lives in `evaluation/`.
+Every map is non-decreasing in the logit, so calibration never changes the order of posts within a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from crossguard.strict import StrictModel
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Identity(StrictModel):
+    """The plain sigmoid."""
+
+    kind: Literal["none"] = "none"
+
+    def apply(self, logits: Floats) -> Floats:
+        """Returns probabilities for the logits of one label."""
+        return sigmoid(logits)
+
+
+class Platt(StrictModel):
+    """`sigmoid(scale * logit + shift)` (Platt 1999); temperature scaling is the case `shift = 0`."""
+
+    kind: Literal["platt"] = "platt"
+    scale: float = Field(gt=0)
+    shift: float = 0.0
+
+    def apply(self, logits: Floats) -> Floats:
+        """Returns probabilities for the logits of one label."""
+        return sigmoid(self.scale * logits + self.shift)
+
+
+class Isotonic(StrictModel):
+    """A non-decreasing piecewise linear map from logit to probability (Zadrozny and Elkan 2002)."""
+
+    kind: Literal["isotonic"] = "isotonic"
+    logits: tuple[float, ...] = Field(min_length=2)
+    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _monotonic(self) -> Isotonic:
+        if len(self.logits) != len(self.probabilities):
+            raise ValueError("an isotonic map needs as many probabilities as logits")
+        if np.any(np.diff(self.logits) <= 0) or np.any(np.diff(self.probabilities) < 0):
+            raise ValueError("an isotonic map needs increasing logits and non-decreasing probabilities")
+        return self
+
+    def apply(self, logits: Floats) -> Floats:
+        """Returns probabilities for the logits of one label."""
+        return np.interp(logits, self.logits, self.probabilities)
+
+
+Calibrator: TypeAlias = Annotated[Identity | Platt | Isotonic, Field(discriminator="kind")]
+
+
+def calibrate(calibrators: Sequence[Identity | Platt | Isotonic], logits: NDArray[np.floating]) -> Floats:
+    """Applies one calibrator per label.
+
+    Args:
+        calibrators: As many as there are labels.
+        logits: (n, labels).
+
+    Returns:
+        Probabilities, float64, (n, labels), each in [0, 1].
+    """
+    wide = np.asarray(logits, dtype=np.float64)
+    columns = [calibrator.apply(wide[:, column]) for column, calibrator in enumerate(calibrators)]
+    return np.stack(columns, axis=1)
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Returns `1 / (1 + exp(-x))` without overflow at either end."""
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+
+
+def logit(probabilities: Floats) -> Floats:
+    """Returns the inverse of `sigmoid`; 0 and 1 are moved inside by 1e-12."""
+    inside = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def shift_prior(probabilities: Floats, source: Floats, target: Floats) -> Floats:
+    """Corrects probabilities for another base rate (Saerens, Latinne and Decaestecker 2002, equation 2.4).
+
+    Args:
+        probabilities: (n, labels), calibrated where the labels have the prevalence `source`.
+        source: (labels,), prevalence in the calibration data, each in (0, 1).
+        target: (labels,), prevalence in the feed, each in (0, 1).
+
+    Returns:
+        Probabilities for the feed, (n, labels). Order within a label is kept.
+    """
+    return sigmoid(logit(probabilities) + logit(target) - logit(source))

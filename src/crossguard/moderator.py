@@ -1,0 +1,308 @@
+"""The one object that users hold: it loads a bundle and turns posts into decisions."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.bundle import Bundle, read_bundle
+from crossguard.data.images import ImageLimits, decode
+from crossguard.decision.policy import Policy, choose, read_policy_file
+from crossguard.errors import InputError, PostError
+from crossguard.labels import LabelSet
+from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.image import to_pixels
+from crossguard.preprocessing.text import TextEncoder, Tokens
+from crossguard.records import Decision, ImageSource, Logits, Outcome, Post, Skipped
+from crossguard.registry import find
+from crossguard.runtimes.base import Runtime, available_cores, run
+from crossguard.runtimes.choice import create
+
+PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
+
+BATCH_SIZE = 64
+# Batches that are decoded ahead of the model: enough that neither waits, few enough that memory stays flat.
+AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch of posts on its way: what was skipped and what is ready, in the order of the posts."""
+
+    entries: list[Prepared | Skipped]
+
+
+class Moderator:
+    """Scores posts with one bundle under one policy.
+
+    Use `Moderator.load`. Safe to share between threads.
+    """
+
+    def __init__(
+        self, bundle: Bundle, runtime: Runtime, policy: Policy, limits: ImageLimits, image_root: Path | None
+    ) -> None:
+        self.bundle = bundle
+        self.runtime = runtime
+        self.policy = policy
+        self.limits = limits
+        self.image_root = image_root
+        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
+        # One core stays with the model; the pool exists from the first image on.
+        self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
+        self._ahead = ThreadPoolExecutor(max_workers=AHEAD, thread_name_prefix="crossguard-prepare")
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "compact",
+        *,
+        policy: str | Path | Policy = "default",
+        tenant: str | None = None,
+        runtime: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        image_limits: ImageLimits | None = None,
+        image_root: str | Path | None = None,
+        revision: str | None = None,
+        verify: bool = True,
+    ) -> Moderator:
+        """Loads a model.
+
+        Args:
+            model: A shipped name (`compact`), a folder, or a Hub id.
+            policy: Name of a policy of the bundle, a YAML file, or a `Policy`.
+            tenant: Whose overrides of the policy file apply.
+            runtime: `auto`, `openvino` or `onnx`.
+            precision: `auto`, `fp32` or `bf16`.
+            threads: Cores to use; all of them when None.
+            image_limits: Caps on what is decoded; safe ones when None.
+            image_root: Folder of relative image paths; the working folder when None.
+            revision: Branch, tag or commit of a Hub repository.
+            verify: Whether to compare checksums.
+
+        Raises:
+            BundleError: The model is unknown, newer or corrupted.
+            ConfigError: The policy, runtime or precision is unknown or wrong.
+            MissingExtraError: The runtime is not installed.
+        """
+        bundle = read_bundle(find(model, revision), verify=verify)
+        chosen = resolve_policy(bundle, policy, tenant)
+        engine = create(runtime, bundle.graphs, precision, threads)
+        root = Path(image_root) if image_root is not None else None
+        return cls(bundle, engine, chosen, image_limits or ImageLimits(), root)
+
+    @property
+    def labels(self) -> LabelSet:
+        """What is predicted, in column order."""
+        return self.bundle.labels
+
+    def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
+        """Returns a moderator with another policy that shares the loaded model."""
+        other = copy.copy(self)
+        other.policy = resolve_policy(self.bundle, policy, tenant)
+        return other
+
+    @overload
+    def score(
+        self, *, text: str = "", image: ImageSource | None = None, image_text: str = "", id: str = "post"
+    ) -> Decision: ...
+
+    @overload
+    def score(self, posts: Iterable[PostLike]) -> list[Outcome]: ...
+
+    def score(
+        self,
+        posts: Iterable[PostLike] | None = None,
+        *,
+        text: str = "",
+        image: ImageSource | None = None,
+        image_text: str = "",
+        id: str = "post",  # noqa: A002 - the public name of the field
+    ) -> Decision | list[Outcome]:
+        """Scores one post given by its parts, or many.
+
+        Args:
+            posts: `Post`s, mappings with the keys of `Post`, or texts.
+            text: What the author wrote.
+            image: File path, `data:` URL, encoded bytes, PIL image, or uint8 array (height, width, 3).
+            image_text: Words read from the picture.
+            id: Name of the single post.
+
+        Returns:
+            A `Decision` for a single post; for many, in their order, a `Decision` or a `Skipped` each.
+
+        Raises:
+            PostError: The single post cannot be scored.
+            InputError: Both `posts` and parts of a single post were given.
+        """
+        single = bool(text or image_text or image is not None)
+        if posts is None:
+            return self._score_one(Post(id, text, image, image_text))
+        if single:
+            raise InputError("Give either posts, or the text and image of one post; not both.")
+        return list(self.stream(posts))
+
+    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Iterator[Outcome]:
+        """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
+
+        A `Skipped` in the input stays in its place.
+        """
+        for work, logits in self._run(posts, batch_size or BATCH_SIZE):
+            decisions = iter(self._decide(work, logits))
+            for entry in work.entries:
+                yield entry if isinstance(entry, Skipped) else next(decisions)
+
+    def logits(self, posts: Iterable[PostLike], batch_size: int | None = None) -> tuple[Logits, list[Skipped]]:
+        """Returns the raw outputs of the model for evaluation and calibration.
+
+        Returns:
+            Logits, (posts, outputs), all outputs of the model in the order of the posts, with NaN rows for posts that
+            could not be scored; and those posts.
+        """
+        values: list[NDArray[np.float32]] = []
+        shares: list[NDArray[np.float32]] = []
+        skipped: list[Skipped] = []
+        for work, logits in self._run(posts, batch_size or BATCH_SIZE):
+            ready = np.array([isinstance(entry, Prepared) for entry in work.entries])
+            rows = np.full((len(ready), logits.values.shape[1]), np.nan, dtype=np.float32)
+            share = np.full(len(ready), np.nan, dtype=np.float32)
+            rows[ready], share[ready] = logits.values, logits.text_share
+            values.append(rows)
+            shares.append(share)
+            skipped.extend(entry for entry in work.entries if isinstance(entry, Skipped))
+        if not values:
+            return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32)), []
+        return Logits(np.concatenate(values), np.concatenate(shares)), skipped
+
+    @property
+    def _outputs(self) -> int:
+        return 1 + max(max(columns) for columns in self.bundle.manifest.readouts.values())
+
+    def _score_one(self, post: Post) -> Decision:
+        entry = self._prepare(post, self._tokens([post])[0])
+        work = _Work([entry])
+        return self._decide(work, self._infer(work))[0]
+
+    def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int) -> Iterator[tuple[_Work, Logits]]:
+        pending: deque[Future[_Work]] = deque()
+        named = (_as_post(post, index) for index, post in enumerate(posts))
+        try:
+            for batch in _batched(named, batch_size):
+                pending.append(self._ahead.submit(self._prepare_all, batch))
+                if len(pending) > AHEAD:
+                    work = pending.popleft().result()
+                    yield work, self._infer(work)
+            while pending:
+                work = pending.popleft().result()
+                yield work, self._infer(work)
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _prepare_all(self, entries: Sequence[Post | Skipped]) -> _Work:
+        good = [entry for entry in entries if isinstance(entry, Post)]
+        prepared = self._decoders.map(self._try_prepare, good, self._tokens(good))
+        return _Work([entry if isinstance(entry, Skipped) else next(prepared) for entry in entries])
+
+    def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
+        return self._texts.encode([(post.text, post.image_text) for post in posts])
+
+    def _try_prepare(self, post: Post, tokens: Tokens) -> Prepared | Skipped:
+        try:
+            return self._prepare(post, tokens)
+        except PostError as error:
+            return Skipped(post.id, error.reason, str(error))
+
+    def _prepare(self, post: Post, tokens: Tokens) -> Prepared:
+        spec = self.bundle.manifest.image
+        frames: tuple[NDArray[np.uint8], ...] = ()
+        if post.image is not None:
+            images = decode(post.image, self.limits, base=self.image_root, frames=spec.frames, size_hint=spec.size)
+            frames = tuple(to_pixels(image, spec) for image in images)
+        if not tokens.ids and not frames:
+            raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
+        notes = ("text_truncated",) if tokens.truncated else ()
+        return Prepared(post.id, tokens.ids, frames, notes)
+
+    def _infer(self, work: _Work) -> Logits:
+        """Runs the model; one row per ready post, the highest logits over the frames of an animation."""
+        ready = [entry for entry in work.entries if isinstance(entry, Prepared)]
+        if not ready:
+            return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32))
+        manifest = self.bundle.manifest
+        batch, owner = collate(ready, manifest.text, manifest.image.size)
+        widths = (manifest.model.text_width, manifest.model.image_width)
+        logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
+        first = np.flatnonzero(np.diff(owner, prepend=-1))
+        return Logits(np.maximum.reduceat(logits.values, first), logits.text_share[first])
+
+    def _decide(self, work: _Work, logits: Logits) -> list[Decision]:
+        columns = list(self.bundle.manifest.readouts[self.policy.readout])
+        scores = self.policy.scores(self.labels, logits.values[:, columns])
+        ready = [entry for entry in work.entries if isinstance(entry, Prepared)]
+        model = self.bundle.manifest.model
+        decisions = []
+        for post, row, share in zip(ready, scores, logits.text_share, strict=True):
+            labels, action = self.policy.decide(self.labels, row)
+            decisions.append(
+                Decision(
+                    post.id,
+                    labels,
+                    action,
+                    float(share),
+                    model.name,
+                    model.version,
+                    self.policy.name,
+                    self.policy.version,
+                    post.notes,
+                )
+            )
+        return decisions
+
+
+load = Moderator.load
+
+
+def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | None = None) -> Policy:
+    """Returns a policy of the bundle by name, or what a policy file makes of one.
+
+    Raises:
+        ConfigError: Unknown name, unknown tenant, or a file that breaks a rule.
+    """
+    policies = bundle.manifest.policies
+    if isinstance(policy, Policy):
+        policy.check(bundle.labels)
+        return policy
+    if isinstance(policy, Path) or policy.endswith((".yaml", ".yml")):
+        return read_policy_file(Path(policy)).apply(policies, bundle.labels, tenant)
+    return choose(policies, policy)
+
+
+def _batched(posts: Iterable[Post | Skipped], size: int) -> Iterator[list[Post | Skipped]]:
+    iterator = iter(posts)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _as_post(post: PostLike | Skipped, index: int) -> Post | Skipped:
+    """Accepts what people have at hand: a post, its fields as a mapping, or a bare text."""
+    if isinstance(post, Post | Skipped):
+        return post
+    if isinstance(post, str):
+        return Post(str(index), post)
+    known = {"id", "text", "image", "image_text", "labels"}
+    unknown = sorted(set(post) - known)
+    if unknown:
+        message = f"Unknown field {unknown[0]!r} of a post. Known: {', '.join(sorted(known))}."
+        return Skipped(str(post.get("id", index)), "post_unknown_field", message)
+    fields = {key: value for key, value in post.items() if value is not None}
+    return Post(**{"id": str(index), **fields})

@@ -1,0 +1,1 @@
+"""From a post to a `Batch`: one implementation for training, evaluation and serving."""

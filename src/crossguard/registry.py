@@ -1,0 +1,54 @@
+"""Finds a bundle by name: shipped with the package, a folder, or a repository of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from crossguard.errors import BundleError, suggest
+
+RESOURCES: Final = Path(__file__).parent / "resources"
+HUB_ID: Final = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the bundles inside the package by name."""
+    return {path.parent.name: path.parent for path in sorted(RESOURCES.glob("*/bundle.json"))}
+
+
+def find(name: str | Path, revision: str | None = None) -> Path:
+    """Returns the folder of a bundle; downloads it when `name` is a Hub id.
+
+    Args:
+        name: A shipped name (`compact`), a folder, or a Hub id (`organisation/model`).
+        revision: Branch, tag or commit of a Hub repository.
+
+    Raises:
+        BundleError: Nothing of that name exists, or the Hub cannot be reached.
+    """
+    known = shipped()
+    if str(name) in known:
+        return known[str(name)]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if isinstance(name, str) and HUB_ID.match(name):
+        return _download(name, revision)
+    raise BundleError(
+        f"Unknown model '{name}'.{suggest(str(name), known)} "
+        "A folder with a bundle and a Hub id such as 'organisation/model' work too."
+    )
+
+
+def _download(repository: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        return Path(snapshot_download(repository, revision=revision))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise BundleError(
+            f"'{repository}' is neither a folder nor reachable on the Hugging Face Hub ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}). With a network, try again; without one, give a local folder."
+        ) from None

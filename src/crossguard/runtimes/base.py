@@ -1,0 +1,111 @@
+"""What a runtime is, and how a batch goes through the graphs of a bundle on any of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.records import Batch, Logits
+
+Array: TypeAlias = "NDArray[np.generic]"
+Feed: TypeAlias = Mapping[str, Array]
+
+# Texts are sorted by length and run in pieces of this size, so that a short one is not padded to the longest.
+TEXT_CHUNK = 16
+IMAGE_CHUNK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of one graph: inputs by name."""
+
+    graph: str
+    feed: Feed
+
+
+class Runtime(Protocol):
+    """Runs the graphs of one bundle."""
+
+    @property
+    def name(self) -> str:
+        """Name, version and precision, such as `openvino 2026.4 (fp32)`."""
+        ...
+
+    def inputs(self, graph: str) -> tuple[str, ...]:
+        """Names of the inputs of a graph."""
+        ...
+
+    def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
+        """Runs jobs, in parallel where the engine can; returns outputs by name, in the order of the jobs."""
+        ...
+
+
+def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) -> Logits:
+    """Encodes what is present in a batch, then fuses every row.
+
+    Args:
+        runtime: The engine.
+        batch: n rows.
+        trim: Whether padding may be cut (not for SigLIP, which was trained on full length without a mask).
+        widths: Length of a text feature and of an image feature.
+
+    Returns:
+        Logits, float32, (n, outputs).
+    """
+    text_jobs, order = _text_jobs(runtime, batch, trim=trim)
+    image_jobs = [
+        Job("image", {"pixels": batch.pixels[start : start + IMAGE_CHUNK]})
+        for start in range(0, len(batch.pixels), IMAGE_CHUNK)
+    ]
+    outputs = runtime.infer([*text_jobs, *image_jobs])
+    texts = _stack(outputs[: len(text_jobs)], "text_features", widths[0])
+    images = _stack(outputs[len(text_jobs) :], "image_features", widths[1])
+    in_order = np.empty_like(texts)
+    in_order[order] = texts
+    feed = {
+        "text_features": _rows(in_order, batch.text_of),
+        "image_features": _rows(images, batch.image_of),
+        "has_text": (batch.text_of >= 0).astype(np.float32),
+        "has_image": (batch.image_of >= 0).astype(np.float32),
+    }
+    fused = runtime.infer([Job("fusion", feed)])[0]
+    return Logits(np.asarray(fused["logits"], np.float32), np.asarray(fused["text_share"], np.float32))
+
+
+def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:
+    lengths = batch.attention_mask.sum(axis=1)
+    order = np.argsort(lengths, kind="stable").astype(np.int64)
+    masked = "attention_mask" in runtime.inputs("text")
+    jobs = []
+    for start in range(0, len(order), TEXT_CHUNK):
+        rows = order[start : start + TEXT_CHUNK]
+        length = int(lengths[rows[-1]]) if trim else batch.token_ids.shape[1]
+        feed = {"input_ids": batch.token_ids[rows, :length]}
+        if masked:
+            feed["attention_mask"] = batch.attention_mask[rows, :length]
+        jobs.append(Job("text", feed))
+    return jobs, order
+
+
+def _stack(outputs: Sequence[Mapping[str, Array]], name: str, width: int) -> NDArray[np.float32]:
+    if not outputs:
+        return np.zeros((0, width), dtype=np.float32)
+    return np.concatenate([np.asarray(output[name], dtype=np.float32) for output in outputs])
+
+
+def _rows(features: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Picks a feature per row; zeros, what the model was trained with, where the modality is absent."""
+    padded = np.concatenate([features, np.zeros((1, features.shape[1]), dtype=np.float32)])
+    return padded[index]
+
+
+def available_cores() -> int:
+    """Returns how many cores this process may run on, which in a container is fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,44 @@
+"""Runs a bundle on ONNX Runtime, for machines where OpenVINO does not install."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from crossguard.errors import MissingExtraError
+from crossguard.runtimes.base import Array, Job
+
+
+class ONNXRuntime:
+    """One session per graph; jobs run one after the other, each on all cores."""
+
+    def __init__(self, graphs: Mapping[str, Path], threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("The runtime 'onnx'", "onnx") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        self._sessions = {
+            name: onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            for name, path in graphs.items()
+        }
+        self._version = onnxruntime.__version__
+
+    @property
+    def name(self) -> str:
+        """Name, version and precision."""
+        return f"onnxruntime {self._version} (fp32)"
+
+    def inputs(self, graph: str) -> tuple[str, ...]:
+        """Names of the inputs of a graph."""
+        return tuple(entry.name for entry in self._sessions[graph].get_inputs())
+
+    def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
+        """Runs jobs; returns outputs by name, in the order of the jobs."""
+        results = []
+        for job in jobs:
+            session = self._sessions[job.graph]
+            names = [entry.name for entry in session.get_outputs()]
+            results.append(dict(zip(names, session.run(names, dict(job.feed)), strict=True)))
+        return results
