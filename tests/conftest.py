@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
-from tests.support.tiny_bundle import write_tiny_bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -66,7 +66,7 @@ def _tokenizer() -> Tokenizer:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     vocabulary |= {letter: len(vocabulary) + index for index, letter in enumerate(letters)}
     vocabulary |= {f"##{letter}": len(vocabulary) + index for index, letter in enumerate(letters)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - not a password
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer

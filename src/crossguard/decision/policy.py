@@ -188,4 +188,3 @@ def choose(policies: Mapping[str, Policy], name: str) -> Policy:
     if name not in policies:
         raise ConfigError(f"Unknown policy '{name}'.{suggest(name, policies)} Or give a YAML file.")
     return policies[name]
-

@@ -20,7 +20,7 @@ REPEATED: Final = re.compile(r"(\w)\1{3,}")
 
 # Cyrillic and Greek letters that look like a Latin one; used only inside words that also hold Latin letters.
 LOOKALIKES: Final = str.maketrans(
-    "аеорсухікмтвнѕјԁԛԝАВЕКМНОРСТУХІЅЈαοερτυικνΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",  # noqa: RUF001
+    "аеорсухікмтвнѕјԁԛԝАВЕКМНОРСТУХІЅЈαοερτυικνΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxikmtbhsjdqwABEKMHOPCTYXISJaoeptuiknABEZHIKMNOPTYX",
 )
 WORD: Final = re.compile(r"\w+")

@@ -70,7 +70,7 @@ class TextEncoder:
         inputs = [self._input(text, image_text) for text, image_text, _ in cleaned]
         present = [index for index, entry in enumerate(inputs) if entry is not None]
         encodings = self._tokenizer.encode_batch([inputs[index] for index in present])
-        tokens = [Tokens((), False)] * len(texts)
+        tokens = [Tokens((), truncated=False)] * len(texts)
         for index, encoding in zip(present, encodings, strict=True):
             tokens[index] = Tokens(tuple(encoding.ids), cleaned[index][2] or _overflowed(encoding))
         return tokens
