@@ -1,0 +1,103 @@
+"""A figure: a number with its interval, or the reason why there is none.
+
+An undefined figure is never 0: a recall without a single positive post says nothing about the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A percentile interval from fewer defined rounds than this would describe the lucky resamples only.
+LEAST_DEFINED_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number.
+
+    Attributes:
+        value: The number, or None where it is undefined.
+        low: Lower end of the 95 % interval, or None where there is none.
+        high: Upper end, or None.
+        reason: Why `value` is None; empty otherwise.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    @classmethod
+    def undefined(cls, reason: str) -> Figure:
+        """Returns a figure without a number."""
+        return cls(None, reason=reason)
+
+    def with_rounds(self, rounds: NDArray[np.float64]) -> Figure:
+        """Adds the 95 % percentile interval of bootstrap rounds, (rounds,), NaN where a round is undefined."""
+        defined = rounds[~np.isnan(rounds)]
+        if self.value is None or len(defined) < max(1, LEAST_DEFINED_SHARE * len(rounds)):
+            return self
+        low, high = np.percentile(defined, [2.5, 97.5])
+        return Figure(self.value, float(low), float(high))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns `{"value", "low", "high"}`, or `{"value": None, "reason"}`."""
+        if self.value is None:
+            return {"value": None, "reason": self.reason}
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Figure:
+        """Reads what `to_dict` wrote."""
+        return cls(data["value"], data.get("low"), data.get("high"), data.get("reason", ""))
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"undefined: {self.reason}"
+        return f"{self.short} [{self.low:.3f}, {self.high:.3f}]" if self.interval else self.short
+
+    @property
+    def short(self) -> str:
+        """The number alone with three decimals, or `undefined`."""
+        return "undefined" if self.value is None else f"{self.value:.3f}"
+
+    @property
+    def interval(self) -> str:
+        """The interval alone, or an empty string."""
+        return "" if self.low is None or self.high is None else f"[{self.low:.3f}, {self.high:.3f}]"
+
+
+def number(value: float, reason: str = "") -> Figure:
+    """Wraps a number; NaN becomes undefined for the reason given."""
+    return Figure.undefined(reason) if math.isnan(value) else Figure(float(value))
+
+
+def mean(figures: Mapping[str, Figure], weights: Mapping[str, float] | None = None) -> Figure:
+    """Averages figures by name; undefined as soon as one that counts is undefined.
+
+    Args:
+        figures: At least one.
+        weights: A weight per name; figures of weight 0 do not count. Equal weights when None.
+    """
+    counted = {name: figure for name, figure in figures.items() if weights is None or weights[name] > 0}
+    missing = [f"{name}: {figure.reason}" for name, figure in counted.items() if figure.value is None]
+    if missing or not counted:
+        return Figure.undefined("; ".join(missing) or "no label has a positive post")
+    values = [figure.value for figure in counted.values() if figure.value is not None]
+    return Figure(float(np.average(values, weights=None if weights is None else [weights[n] for n in counted])))
+
+
+def values(figures: Mapping[str, Figure]) -> dict[str, float | None]:
+    """Returns the bare numbers, None where undefined."""
+    return {name: figure.value for name, figure in figures.items()}
+
+
+def reasons(figures: Iterable[tuple[str, Figure]]) -> dict[str, str]:
+    """Returns why each undefined figure is undefined."""
+    return {name: figure.reason for name, figure in figures if figure.value is None}

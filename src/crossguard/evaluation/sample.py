@@ -1,0 +1,160 @@
+"""Scored posts beside what annotators said: the input of every measurement.
+
+`Sample` holds all labels; `Task` is one yes/no question out of it with only the posts whose answer is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.errors import InputError, suggest
+
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One yes/no question over m posts with a known answer.
+
+    Attributes:
+        name: Label, or `any` for "does the post carry any label".
+        truth: bool, (m,).
+        scores: float64, (m,), in [0, 1]; higher means more likely yes.
+        flags: bool, (m,), what the policy decided.
+        rows: int64, (m,), which post of the sample each entry is; pooled tasks name a post several times.
+    """
+
+    name: str
+    truth: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    flags: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """n posts with scores and known labels.
+
+    Attributes:
+        labels: L names, in column order.
+        ids: n names of posts.
+        truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
+        scores: float64, (n, L), calibrated probabilities in [0, 1].
+        flags: bool, (n, L), score at or above the threshold of its label.
+        harmful: float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`.
+    """
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    flags: NDArray[np.bool_]
+    harmful: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.ids), len(self.labels))
+        for name in ("truth", "scores", "flags"):
+            if getattr(self, name).shape != shape:
+                raise InputError(f"{name} must have the shape {shape}, and has {getattr(self, name).shape}.")
+        if np.isnan(self.scores).any():
+            bad = self.ids[int(np.argmax(np.isnan(self.scores).any(axis=1)))]
+            raise InputError(f"A score must be a number; post '{bad}' has NaN. Leave out posts that were not scored.")
+        if not np.isin(self.truth[~np.isnan(self.truth)], (0.0, 1.0)).all():
+            raise InputError("truth must hold 1, 0 or NaN; turn vote fractions into yes and no first.")
+
+    @classmethod
+    def build(
+        cls,
+        labels: Sequence[str],
+        truth: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        thresholds: Mapping[str, float] | NDArray[np.floating] | float = 0.5,
+        *,
+        ids: Sequence[str] | None = None,
+        harmful: NDArray[np.float64] | None = None,
+    ) -> Sample:
+        """Builds a sample from scores and one threshold per label.
+
+        Raises:
+            InputError: Shapes differ, a score is NaN, or truth holds something else than 1, 0 and NaN.
+        """
+        names, known = tuple(labels), np.asarray(truth, dtype=np.float64)
+        limits = [thresholds[name] for name in names] if isinstance(thresholds, Mapping) else thresholds
+        wide = np.asarray(scores, dtype=np.float64)
+        posts = tuple(ids) if ids is not None else tuple(str(row) for row in range(len(known)))
+        whole = np.full(len(posts), np.nan) if harmful is None else np.asarray(harmful, dtype=np.float64)
+        return cls(names, posts, known, wide, wide >= np.asarray(limits), whole)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """Labels that at least one post has an answer for; the others cannot be measured here."""
+        return tuple(name for name, column in zip(self.labels, self.truth.T, strict=True) if not np.isnan(column).all())
+
+    def task(self, label: str) -> Task:
+        """Returns one label's question; `any` is the question whether the post is hateful at all.
+
+        Raises:
+            InputError: No such label.
+        """
+        if label == ANY:
+            return self._any()
+        if label not in self.labels:
+            raise InputError(f"Unknown label '{label}'.{suggest(label, [*self.labels, ANY])}")
+        column = self.labels.index(label)
+        return _task(label, self.truth[:, column], self.scores[:, column], self.flags[:, column])
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Returns the question of every annotated label."""
+        return tuple(self.task(name) for name in self.annotated)
+
+    def complete(self) -> NDArray[np.bool_]:
+        """Returns which posts have an answer for every annotated label, (n,)."""
+        columns = [self.labels.index(name) for name in self.annotated]
+        if not columns:
+            return np.zeros(len(self), dtype=np.bool_)
+        return np.asarray(~np.isnan(self.truth[:, columns]).any(axis=1))
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
+        """Returns some of the posts, by index or mask."""
+        ids = tuple(np.asarray(self.ids, dtype=object)[rows])
+        return replace(
+            self,
+            ids=ids,
+            truth=self.truth[rows],
+            scores=self.scores[rows],
+            flags=self.flags[rows],
+            harmful=self.harmful[rows],
+        )
+
+    def _any(self) -> Task:
+        """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them."""
+        known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
+        known[self.complete() & np.isnan(known)] = 0.0
+        truth = np.where(np.isnan(self.harmful), known, self.harmful)
+        return _task(ANY, truth, self.scores.max(axis=1), np.asarray(self.flags.any(axis=1)))
+
+
+def pool(tasks: Sequence[Task]) -> Task:
+    """Returns all questions as one, for micro averages."""
+    return Task(
+        "micro",
+        np.concatenate([task.truth for task in tasks]),
+        np.concatenate([task.scores for task in tasks]),
+        np.concatenate([task.flags for task in tasks]),
+        np.concatenate([task.rows for task in tasks]),
+    )
+
+
+def _task(name: str, truth: NDArray[np.float64], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> Task:
+    rows = np.flatnonzero(~np.isnan(truth))
+    return Task(name, truth[rows] > 0, scores[rows], flags[rows], rows)

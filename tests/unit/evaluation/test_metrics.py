@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.metrics import averages, measure_labels, measure_task
+from crossguard.evaluation.resampling import resample
+from crossguard.evaluation.sample import Sample
+
+NAN = float("nan")
+
+
+def sample(truth: list[list[float]], scores: list[list[float]], thresholds: float = 0.5) -> Sample:
+    return Sample.build("ab"[: len(truth[0])], np.array(truth), np.array(scores), thresholds)
+
+
+def test_a_label_without_positives_is_undefined_and_says_why() -> None:
+    figures = measure_labels(sample([[0.0], [0.0]], [[0.9], [0.1]]))["a"]
+    for name in ("recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.01"):
+        assert figures[name] == Figure.undefined("no positive post")
+    assert str(figures["recall"]) == "undefined: no positive post"
+    assert figures["precision"].value == 0.0, "flagged posts exist, and all are wrong"
+
+
+def test_a_label_with_only_positives_has_no_auc() -> None:
+    figures = measure_labels(sample([[1.0], [1.0]], [[0.9], [0.1]]))["a"]
+    assert figures["roc_auc"].reason == "no negative post"
+    assert figures["recall"].value == 0.5
+
+
+def test_precision_is_undefined_when_nothing_is_flagged() -> None:
+    figures = measure_labels(sample([[1.0], [0.0]], [[0.2], [0.1]]))["a"]
+    assert figures["precision"].reason == "nothing was flagged"
+    assert figures["f1"].value == 0.0
+
+
+def test_fewer_posts_than_bins_leave_ece_undefined() -> None:
+    assert (
+        measure_labels(sample([[1.0], [0.0]], [[0.9], [0.1]]))["a"]["ece"].reason
+        == "2 posts are fewer than the 15 bins"
+    )
+
+
+def test_a_macro_average_names_the_label_that_leaves_it_undefined() -> None:
+    mixed = sample([[1.0, 0.0], [0.0, 0.0]], [[0.9, 0.4], [0.1, 0.2]])
+    overall = averages(mixed, measure_labels(mixed))
+    assert overall["roc_auc_macro"] == Figure.undefined("b: no positive post")
+    assert overall["roc_auc_weighted"].value == 1.0, "a label without positives weighs nothing"
+    assert overall["roc_auc_micro"].value == 1.0
+
+
+def test_a_label_that_nobody_annotated_is_left_out() -> None:
+    partly = sample([[1.0, NAN], [0.0, NAN]], [[0.9, 0.4], [0.1, 0.2]])
+    assert partly.annotated == ("a",)
+    assert averages(partly, measure_labels(partly))["roc_auc_macro"].value == 1.0
+
+
+def test_no_annotation_at_all_gives_undefined_figures_only() -> None:
+    blank = sample([[NAN], [NAN]], [[0.9], [0.1]])
+    assert averages(blank, {}) == {"subset_accuracy": Figure.undefined("no label is annotated")}
+    assert all(figure.value is None for figure in measure_task(blank.task("any")).values())
+
+
+def test_any_takes_the_highest_score_and_the_told_answer() -> None:
+    truth = np.array([[1.0, NAN], [0.0, 0.0], [0.0, NAN], [0.0, 0.0]])
+    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, harmful=np.array([NAN, NAN, NAN, 1.0]))
+    task = told.task("any")
+    assert task.rows.tolist() == [0, 1, 3], "the third post may carry the label that nobody looked at"
+    assert task.truth.tolist() == [True, False, True]
+    assert task.scores.tolist() == [0.9, 0.9, 0.9]
+
+
+def test_nan_scores_are_refused_with_the_post() -> None:
+    with pytest.raises(InputError, match="post '1' has NaN"):
+        sample([[1.0], [0.0]], [[0.9], [NAN]])
+
+
+def test_an_interval_needs_nearly_all_rounds_defined() -> None:
+    rounds = np.append(np.full(90, 0.5), np.full(10, np.nan))
+    assert Figure(0.5).with_rounds(rounds).interval == ""
+    assert Figure(0.5).with_rounds(np.linspace(0, 1, 101)).interval == "[0.025, 0.975]"
+
+
+def test_intervals_cover_the_true_value_at_their_rate() -> None:
+    generator, covered = np.random.default_rng(0), 0
+    for trial in range(100):
+        truth = (generator.random((300, 1)) < 0.5).astype(float)
+        scores = np.clip(0.3 * truth + 0.7 * generator.random((300, 1)), 0, 1)
+        overall, _ = resample(Sample.build("a", truth, scores), rounds=200, seed=trial)
+        low, high = np.percentile(overall["roc_auc_macro"], [2.5, 97.5])
+        # P(0.3 + 0.7 u > 0.7 v) for uniform u, v: 1 - (4/7)^2 / 2.
+        covered += low <= 1 - (4 / 7) ** 2 / 2 <= high
+    assert 88 <= covered <= 100
+
+
+def test_the_same_seed_gives_the_same_rounds() -> None:
+    one = sample([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [[0.9, 0.4], [0.1, 0.2], [0.5, 0.5]])
+    first, second = resample(one, 50, seed=3)[0], resample(one, 50, seed=3)[0]
+    np.testing.assert_array_equal(first["f1_macro"], second["f1_macro"])
+
+
+@pytest.mark.slow
+def test_ten_thousand_posts_take_a_thousand_rounds_in_under_a_minute() -> None:
+    generator = np.random.default_rng(0)
+    truth = (generator.random((10_000, 5)) < 0.2).astype(float)
+    big = Sample.build("abcde", truth, generator.random((10_000, 5)))
+    start = time.perf_counter()
+    overall, _ = resample(big, 1000)
+    assert time.perf_counter() - start < 60
+    assert overall["f1_macro"].shape == (1000,)
