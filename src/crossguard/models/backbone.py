@@ -1,0 +1,82 @@
+"""What a head needs to know about a pair of encoders."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Number of features, of a text and of an image."""
+
+    text: int
+    image: int
+
+
+class Backbone(ABC):
+    """One family of encoders.
+
+    It holds no weights: those are in the `module` that it builds, which has the attributes `text_model` and
+    `vision_model` whatever the family. The published checkpoints store them under these names.
+
+    `pool_*` give what a tower says (the multi-task head reads this); `embed_*` give what the family compares text and
+    images by (the fusion head reads this). `holder` is any module with the tower's attribute.
+    """
+
+    name: str
+    """The word in recipes and configurations."""
+
+    reads_attention_mask: bool
+    """Whether padding changes a text's features unless it is masked."""
+
+    @abstractmethod
+    def build(self, encoder: dict[str, Any]) -> nn.Module:
+        """Builds the encoders with random weights from their library's configuration."""
+
+    @abstractmethod
+    def load(self, source: str) -> nn.Module:
+        """Builds the encoders with pretrained weights from a Hub id or a folder."""
+
+    @abstractmethod
+    def describe(self, module: nn.Module) -> dict[str, Any]:
+        """Returns the configuration that `build` needs to make the same encoders."""
+
+    @abstractmethod
+    def tiny(self) -> dict[str, Any]:
+        """Returns the configuration of encoders that train in seconds, for tests and demonstrations."""
+
+    @abstractmethod
+    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Returns the text tower's features, float (n, pooled.text), not normalised."""
+
+    @abstractmethod
+    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
+        """Returns the image tower's features, float (n, pooled.image), not normalised."""
+
+    @abstractmethod
+    def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Returns text embeddings, float (n, embedded.text), not normalised."""
+
+    @abstractmethod
+    def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
+        """Returns image embeddings, float (n, embedded.image), not normalised."""
+
+    @abstractmethod
+    def pooled(self, module: nn.Module) -> Widths:
+        """Number of features that `pool_*` give."""
+
+    @abstractmethod
+    def embedded(self, module: nn.Module) -> Widths:
+        """Number of features that `embed_*` give."""
+
+    def freeze(self, module: nn.Module, *, text: bool, image: bool) -> None:
+        """Stops the training of a tower, its projection into the shared space included."""
+        frozen = (("text_model", "text_projection"), text), (("vision_model", "visual_projection"), image)
+        for names, stop in frozen:
+            for part in (getattr(module, name, None) for name in names):
+                if stop and isinstance(part, nn.Module):
+                    part.requires_grad_(requires_grad=False)

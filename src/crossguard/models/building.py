@@ -1,0 +1,39 @@
+"""From a configuration to a model, with random or pretrained encoders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from .backbone import Backbone
+from .config import ModelConfig
+from .fusion import FusionModel
+from .gated import GatedModel
+from .multitask import MultiTaskModel
+from .registry import BACKBONES
+
+HEADS: dict[str, type[FusionModel | MultiTaskModel]] = {"fusion": FusionModel, "mtl": MultiTaskModel}
+
+
+def build(config: ModelConfig) -> GatedModel:
+    """Builds a model with random weights from `config.encoder`."""
+    family = BACKBONES[config.backend]
+    return _assemble(config, family, family.build(config.encoder))
+
+
+def from_pretrained_encoder(config: ModelConfig) -> GatedModel:
+    """Builds a model with a random head on pretrained encoders, read from `config.encoder_name`."""
+    family = BACKBONES[config.backend]
+    return _assemble(config, family, family.load(config.encoder_name))
+
+
+def tiny(config: ModelConfig) -> GatedModel:
+    """Builds a model of the same kind, small enough to train in seconds, with random weights."""
+    family = BACKBONES[config.backend]
+    return _assemble(config, family, family.build(family.tiny()))
+
+
+def _assemble(config: ModelConfig, family: Backbone, encoders: nn.Module) -> GatedModel:
+    complete = replace(config, encoder=family.describe(encoders))
+    return HEADS[config.head](complete, family, encoders)

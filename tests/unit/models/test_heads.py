@@ -1,0 +1,122 @@
+"""What holds for every backbone and head."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the networks need crossguard[train]")
+
+import torch
+
+from crossguard.models import losses
+from crossguard.models.building import tiny
+from crossguard.models.config import ModelConfig
+from crossguard.models.gated import GatedModel
+
+KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
+
+
+def model_of(backend: str, head: str, num_outputs: int = 5, **settings: object) -> GatedModel:
+    torch.manual_seed(0)
+    return tiny(ModelConfig(backend, head, num_outputs, fusion_dim=20, **settings)).eval()  # type: ignore[arg-type]
+
+
+def inputs_of(model: GatedModel, n: int = 4) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    length = 64 if model.config.backend == "siglip" else 9
+    ids = torch.randint(3, 90, (n, length), generator=generator)
+    ids[:, -1] = 98
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": torch.randn(n, 3, 32, 32, generator=generator),
+    }
+
+
+@pytest.mark.parametrize(("backend", "head"), KINDS)
+def test_an_absent_modality_has_no_say(backend: str, head: str) -> None:
+    model = model_of(backend, head)
+    inputs = inputs_of(model)
+    flags = {"text_present": torch.tensor([1, 1, 0, 1]), "image_present": torch.tensor([1, 0, 1, 1])}
+    changed = {name: value.clone() for name, value in inputs.items()}
+    changed["pixel_values"][1] = 7.0
+    changed["input_ids"][2, :-1] = 5
+    with torch.no_grad():
+        first, second = model(**inputs, **flags), model(**changed, **flags)
+    assert torch.equal(first["logits"], second["logits"])
+    assert first["text_share"][1] == 1
+    assert first["text_share"][2] == 0
+    assert 0 < first["text_share"][0] < 1
+
+
+@pytest.mark.parametrize(("backend", "head"), KINDS)
+def test_an_absent_tower_is_not_run(backend: str, head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(backend, head)
+    inputs = inputs_of(model)
+    with torch.no_grad():
+        flagged = model(**inputs, image_present=torch.zeros(4))["logits"]
+    monkeypatch.setattr(model, "image_features", None)
+    with torch.no_grad():
+        alone = model(inputs["input_ids"], inputs["attention_mask"])
+    assert torch.equal(alone["logits"], flagged)
+
+
+@pytest.mark.parametrize(("backend", "head"), KINDS)
+def test_outputs_may_outnumber_labels(backend: str, head: str) -> None:
+    model = model_of(backend, head, num_outputs=10)
+    with torch.no_grad():
+        assert model(**inputs_of(model))["logits"].shape == (4, 10)
+
+
+def test_nothing_to_score_is_an_error() -> None:
+    with pytest.raises(ValueError, match="input_ids"):
+        model_of("compact", "fusion")()
+
+
+@pytest.mark.parametrize(("backend", "head"), KINDS)
+def test_a_saved_model_loads_again_with_its_head(backend: str, head: str, tmp_path: Path) -> None:
+    import json
+
+    from crossguard.models.loading import load_checkpoint, save_model
+
+    options = {"head_hidden_dim": 6, "learnable_task_weights": True} if head == "mtl" else {}
+    model = model_of(backend, head, **options)
+    save_model(model, tmp_path / "checkpoint-3")
+    (tmp_path / "checkpoint-3" / "config.json").rename(tmp_path / "config.json")
+    names = ["racist", "sexist", "homophobe", "religion", "otherhate"]
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": names, "encoder_name": "gone"}))
+    loaded = load_checkpoint(tmp_path).model
+    inputs = inputs_of(model)
+    with torch.no_grad():
+        assert torch.equal(loaded(**inputs)["logits"], model(**inputs)["logits"])
+
+
+def test_unknown_labels_do_not_count() -> None:
+    logits = torch.tensor([[0.3, -2.0], [1.0, 4.0]])
+    targets = torch.tensor([[1.0, math.nan], [math.nan, 0.0]])
+    for loss in (losses.bce(logits, targets), losses.focal(logits, targets)):
+        assert loss[0, 1] == loss[1, 0] == 0
+        assert loss[0, 0] > 0
+
+
+def test_focal_without_gamma_is_cross_entropy() -> None:
+    logits, targets = torch.randn(4, 3), torch.rand(4, 3)
+    assert torch.allclose(losses.focal(logits, targets, gamma=0), losses.bce(logits, targets))
+
+
+def test_noisy_or_is_the_union_of_independent_labels() -> None:
+    logits = torch.tensor([[0.2, -1.0, 0.5], [-3.0, -2.0, -4.0], [9.0, 0.0, 0.0]])
+    union = torch.tensor([1.0, 0.0, math.nan])
+    p = 1 - (1 - torch.sigmoid(logits)).prod(dim=1)
+    expected = torch.tensor([-math.log(p[0]), -math.log(1 - p[1]), 0.0])
+    assert torch.allclose(losses.noisy_or(logits, union), expected, atol=1e-5)
+
+
+def test_noisy_or_is_finite_at_the_ends() -> None:
+    logits = torch.tensor([[-80.0, -80.0], [80.0, 80.0]], requires_grad=True)
+    losses.noisy_or(logits, torch.tensor([1.0, 0.0])).sum().backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
