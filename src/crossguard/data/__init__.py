@@ -1,0 +1,1 @@
+"""Posts in and decisions out: tables, pictures, the words in pictures, written results."""

@@ -1,0 +1,118 @@
+"""Where the encoded bytes of a picture come from: a path, a `data:` URL, or bytes at hand. Never the network."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import stat
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from crossguard.data.image_limits import MEBI, ImageLimits
+from crossguard.errors import ImageError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SHOWN = 80
+
+
+def is_data_url(text: str) -> bool:
+    """Whether a text is a `data:` URL."""
+    return text[:5].lower() == "data:"
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL of any scheme, `data:` included, and so is not a path."""
+    return is_data_url(text) or _URL.match(text) is not None
+
+
+def read_encoded(source: str | os.PathLike[str] | bytes, limits: ImageLimits, base: Path | None = None) -> bytes:
+    """Returns the encoded bytes of a picture.
+
+    Args:
+        source: A path, a `data:` URL, or the bytes themselves.
+        limits: `max_bytes` is checked before anything is read or decoded.
+        base: The folder that relative paths start from; the working folder when None.
+
+    Raises:
+        ImageError: `image_not_found`, `image_is_directory`, `image_not_a_file`, `image_unreadable`, `image_empty`,
+            `image_too_large`, `image_bad_data_url`, `image_url_not_allowed`.
+    """
+    if isinstance(source, bytes):
+        data = source
+    elif isinstance(source, str) and is_data_url(source):
+        data = _from_data_url(source, limits)
+    elif isinstance(source, str) and is_url(source):
+        raise ImageError(
+            "image_url_not_allowed",
+            f"Images are never fetched from the network: '{shortened(source)}'. "
+            "Download it first and give its path, or give a data: URL.",
+        )
+    else:
+        data = _from_path(Path(base or "", source), limits)
+    if not data:
+        raise ImageError("image_empty", f"The image is empty (0 bytes): {describe(source)}.")
+    _check_size(len(data), source, limits)
+    return data
+
+
+def describe(source: object) -> str:
+    """Returns how to call an image source in a message."""
+    if isinstance(source, bytes):
+        return f"{len(source):,} bytes"
+    if isinstance(source, str | os.PathLike):
+        return f"'{shortened(os.fspath(source))}'"
+    return f"a {type(source).__name__}"
+
+
+def shortened(text: str) -> str:
+    """Returns a text cut to what fits into a message."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _from_path(path: Path, limits: ImageLimits) -> bytes:
+    name = shortened(str(path))
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("image_is_directory", f"'{name}' is a folder, not an image; score a folder as INPUT.")
+        # A pipe or a device could block for ever or never end.
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("image_not_a_file", f"'{name}' is not a regular file.")
+        _check_size(status.st_size, path, limits)
+        with path.open("rb") as file:
+            return file.read(limits.max_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError("image_not_found", f"No such image: '{name}'.") from None
+    except OSError as error:
+        raise ImageError("image_unreadable", f"Cannot read '{name}': {error.strerror}.") from None
+    except ValueError as error:  # such as a NUL character in the path
+        raise ImageError("image_not_found", f"Not a usable path {name!r}: {error}.") from None
+
+
+def _from_data_url(url: str, limits: ImageLimits) -> bytes:
+    # Base64 spends four characters on three bytes; percent signs spend up to three on one.
+    if len(url) > 3 * limits.max_bytes:
+        _check_size(len(url) // 3, url, limits)
+    head, comma, body = url.partition(",")
+    if not comma:
+        raise ImageError("image_bad_data_url", f"A data: URL needs a comma before its data: '{shortened(url)}'.")
+    raw = unquote_to_bytes(body)
+    if not head.lower().endswith(";base64"):
+        return raw
+    packed = b"".join(raw.split()).rstrip(b"=")
+    try:
+        return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
+    except binascii.Error:
+        raise ImageError(
+            "image_bad_data_url", f"The data: URL does not hold valid base64: '{shortened(url)}'."
+        ) from None
+
+
+def _check_size(size: int, source: object, limits: ImageLimits) -> None:
+    if size > limits.max_bytes:
+        raise ImageError(
+            "image_too_large",
+            f"An image may have {limits.max_bytes / MEBI:.0f} MiB; {describe(source)} has {size / MEBI:.1f} MiB.",
+        )
