@@ -1,0 +1,104 @@
+"""Fits the maps from logits to probabilities, and picks one per label by cross-validated log loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from crossguard.decision.calibration import Identity, Isotonic, Platt
+
+Floats: TypeAlias = NDArray[np.float64]
+Map: TypeAlias = Identity | Platt | Isotonic
+Fit: TypeAlias = "Callable[[Floats, NDArray[np.bool_]], Map]"
+
+FOLDS = 5
+# Fewer answers of either kind than this per fold would fit noise.
+LEAST = 2 * FOLDS
+
+
+def fit_none(logits: Floats, truth: NDArray[np.bool_]) -> Identity:  # noqa: ARG001 - one signature for all maps
+    """Returns the plain sigmoid."""
+    return Identity()
+
+
+def fit_temperature(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
+    """Fits one factor on the logits by log loss (Guo et al. 2017)."""
+
+    def loss(log_scale: float) -> float:
+        return float(log_loss(truth, Platt(scale=float(np.exp(log_scale))).apply(logits)).mean())
+
+    found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
+    return Platt(scale=float(np.exp(found.x)))
+
+
+def fit_platt(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
+    """Fits factor and offset on the logits by log loss (Platt 1999), weakly regularised."""
+    model = LogisticRegression(C=1e4).fit(logits[:, None], truth)
+    # A model that ranks a label backwards must not be turned around by its calibration.
+    return Platt(scale=max(float(model.coef_[0, 0]), 1e-6), shift=float(model.intercept_[0]))
+
+
+def fit_isotonic(logits: Floats, truth: NDArray[np.bool_]) -> Isotonic:
+    """Fits a non-decreasing step map (Zadrozny and Elkan 2002); never says 0 or 1, which n posts cannot show."""
+    edge = 1.0 / (len(truth) + 2)
+    model = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(logits, truth)
+    points, levels = model.X_thresholds_, model.y_thresholds_
+    if len(points) == 1:
+        points, levels = np.array([points[0], points[0] + 1.0]), np.repeat(levels, 2)
+    return Isotonic(logits=tuple(map(float, points)), probabilities=tuple(map(float, np.clip(levels, 0, 1))))
+
+
+# From the simplest to the richest.
+KINDS: Mapping[str, Fit] = MappingProxyType(
+    {"none": fit_none, "temperature": fit_temperature, "platt": fit_platt, "isotonic": fit_isotonic}
+)
+
+
+def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
+    """Returns the log loss of each post, (n,), in nats."""
+    inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    return np.where(truth, -np.log(inside), -np.log1p(-inside))
+
+
+def choose(
+    logits: Floats, truth: NDArray[np.bool_], kinds: Mapping[str, Fit] = KINDS, seed: int = 0
+) -> tuple[str, Map, dict[str, float]]:
+    """Picks the kind of calibration for one label, and fits it on all posts.
+
+    A richer kind must beat the simpler one by more than one standard error of the paired difference.
+
+    Args:
+        logits: (n,).
+        truth: (n,).
+        kinds: Candidates from the simplest to the richest.
+        seed: Of the folds.
+
+    Returns:
+        Name of the kind, the map, and the cross-validated log loss per kind (empty where there are too few answers to
+        cross-validate; then the simplest kind is taken).
+    """
+    if min(int(truth.sum()), int((~truth).sum())) < LEAST:
+        name = next(iter(kinds))
+        return name, fit_none(logits, truth), {}
+    losses = {name: _out_of_fold(fit, logits, truth, seed) for name, fit in kinds.items()}
+    best = next(iter(losses))
+    for name, loss in losses.items():
+        gain = losses[best] - loss
+        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+            best = name
+    return best, kinds[best](logits, truth), {name: float(loss.mean()) for name, loss in losses.items()}
+
+
+def _out_of_fold(fit: Fit, logits: Floats, truth: NDArray[np.bool_], seed: int) -> Floats:
+    loss = np.empty(len(truth))
+    for inside, outside in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(logits, truth):
+        loss[outside] = log_loss(truth[outside], fit(logits[inside], truth[inside]).apply(logits[outside]))
+    return loss

@@ -1,0 +1,185 @@
+"""Finds the threshold of one label that meets a goal, exactly: every threshold that changes a flag is tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.errors import ConfigError, InputError
+
+Floats = NDArray[np.float64]
+Kind = Literal["f1", "precision", "recall", "cost", "review-budget"]
+
+EXAMPLES = "f1, precision>=0.9, recall>=0.95, cost=1:5, review-budget=2%"
+_SHARE = r"(?P<value>\d*\.?\d+)(?P<percent>%?)"
+_FORMS: tuple[tuple[Kind, str], ...] = (
+    ("f1", r"f1"),
+    ("precision", rf"precision\s*>=\s*{_SHARE}"),
+    ("recall", rf"recall\s*>=\s*{_SHARE}"),
+    ("cost", r"cost\s*=?\s*(?P<fp>\d*\.?\d+)\s*:\s*(?P<fn>\d*\.?\d+)"),
+    ("review-budget", rf"review-budget\s*=\s*{_SHARE}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a threshold should achieve.
+
+    Attributes:
+        kind: `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then
+            fewest flags), `cost` (lowest `value` per false alarm plus `miss` per missed post), or `review-budget` (at
+            most the share `value` of all posts flagged, over all labels with that goal together).
+        value: Share in (0, 1], or cost of a false alarm.
+        miss: Cost of a missed post.
+    """
+
+    kind: Kind
+    value: float = 0.0
+    miss: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Goal:
+        """Reads a goal as people write it.
+
+        Raises:
+            ConfigError: The text is no goal, or its share lies outside (0, 1].
+        """
+        for kind, form in _FORMS:
+            match = re.fullmatch(form, text.strip())
+            if match is None:
+                continue
+            found = match.groupdict()
+            if kind == "cost":
+                return cls(kind, float(found["fp"]), float(found["fn"]))
+            value = float(found.get("value") or 1.0) / (100 if found.get("percent") else 1)
+            if not 0 < value <= 1:
+                break
+            return cls(kind, value if kind != "f1" else 0.0)
+        raise ConfigError(f"A goal is one of {EXAMPLES}; got '{text}'.")
+
+    def __str__(self) -> str:
+        if self.kind == "cost":
+            return f"cost={self.value:g}:{self.miss:g}"
+        if self.kind == "review-budget":
+            return f"review-budget={self.value:.3g}"
+        return self.kind if self.kind == "f1" else f"{self.kind}>={self.value:g}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """What every distinct threshold gives, from the highest (flags nothing) to the lowest (flags all).
+
+    Attributes:
+        thresholds: (k,), midway between neighbouring scores.
+        hits: (k,), weight of the flagged positive posts.
+        alarms: (k,), weight of the flagged negative posts.
+        positives: Weight of all positive posts.
+        negatives: Weight of all negative posts.
+    """
+
+    thresholds: Floats
+    hits: Floats
+    alarms: Floats
+    positives: float
+    negatives: float
+
+    @property
+    def precision(self) -> Floats:
+        """Precision per threshold; 1 where nothing is flagged, as a curve is drawn."""
+        flagged = self.hits + self.alarms
+        return np.divide(self.hits, flagged, out=np.ones_like(flagged), where=flagged > 0)
+
+    @property
+    def recall(self) -> Floats:
+        """Recall per threshold; needs a positive post."""
+        return self.hits / self.positives
+
+    @property
+    def f1(self) -> Floats:
+        """F1 per threshold; needs a positive post."""
+        return 2 * self.hits / (self.hits + self.alarms + self.positives)
+
+
+def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> Sweep:
+    """Computes all outcomes of thresholding.
+
+    Args:
+        truth: (n,).
+        scores: (n,), in [0, 1].
+        weights: (n,), how much each post counts; 1 when None.
+    """
+    count = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(-scores, kind="stable")
+    ranked, yes = scores[order], np.where(truth, count, 0.0)[order]
+    ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
+    distinct = ranked[ends]
+    # A threshold of 1 still flags a score of 1, so "flags nothing" exists only below that.
+    nothing = distinct[0] < 1
+    upper = np.append(1.0, distinct[:-1])
+    middles = np.append((upper[0] + distinct[0]) / 2, (distinct[:-1] + distinct[1:]) / 2)
+    middles = np.append(middles, distinct[-1] / 2)
+    hits = np.append(0.0, np.cumsum(yes)[ends])
+    flagged = np.append(0.0, np.cumsum(count[order])[ends])
+    first = 0 if nothing else 1
+    total, positives = float(count.sum()), float(yes.sum())
+    return Sweep(middles[first:], hits[first:], (flagged - hits)[first:], positives, total - positives)
+
+
+def fit_threshold(goal: Goal, truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> float:
+    """Returns the threshold that meets a goal best; of equals the highest, which flags fewest posts.
+
+    Raises:
+        InputError: The goal needs positive posts and there are none, or no threshold meets it.
+    """
+    if goal.kind == "review-budget":
+        return float(fit_budget(goal.value, scores[:, None], weights)[0])
+    if not truth.any():
+        raise InputError(f"The goal {goal} needs a positive post, and there is none.")
+    curve = sweep(truth, scores, weights)
+    flagged = curve.hits + curve.alarms
+    if goal.kind == "f1":
+        return _best(curve, curve.f1)
+    if goal.kind == "cost":
+        return _best(curve, -(goal.value * curve.alarms + goal.miss * (curve.positives - curve.hits)))
+    if goal.kind == "recall":
+        return _best(curve, np.where(curve.recall >= goal.value - 1e-12, -flagged, -np.inf))
+    reached = (curve.precision >= goal.value - 1e-12) & (flagged > 0)
+    if not reached.any():
+        best = curve.precision[flagged > 0].max()
+        raise InputError(f"No threshold reaches {goal}: the highest precision is {best:.3f}. Ask for less.")
+    return _best(curve, np.where(reached, curve.recall, -np.inf))
+
+
+def fit_budget(budget: float, scores: Floats, weights: Floats | None = None) -> Floats:
+    """Returns one threshold per label so that at most the share `budget` of posts is flagged by any of them.
+
+    Every label gets the same share of flags of its own; that share is raised until the budget is used up.
+
+    Args:
+        budget: In (0, 1].
+        scores: (n, labels).
+        weights: (n,), how much each post counts; 1 when None.
+    """
+    count = np.ones(len(scores)) if weights is None else weights
+    curves = [sweep(np.zeros(len(scores), dtype=np.bool_), column, count) for column in scores.T]
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = (low + high) / 2
+        flags = (scores >= _at_share(curves, share)).any(axis=1)
+        low, high = (share, high) if count[flags].sum() <= budget * count.sum() + 1e-9 else (low, share)
+    return _at_share(curves, low)
+
+
+def _at_share(curves: Sequence[Sweep], share: float) -> Floats:
+    picks = [np.flatnonzero(curve.alarms <= share * curve.negatives + 1e-9) for curve in curves]
+    return np.array([c.thresholds[p[-1]] if len(p) else 1.0 for c, p in zip(curves, picks, strict=True)])
+
+
+def _best(curve: Sweep, worth: Floats) -> float:
+    close = worth >= worth.max() - 1e-12
+    return float(curve.thresholds[int(np.argmax(close))])

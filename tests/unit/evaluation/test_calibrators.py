@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crossguard.decision.calibration import sigmoid
+from crossguard.evaluation.calibrators import KINDS, choose, fit_isotonic, fit_platt, fit_temperature, log_loss
+
+
+def draw(scale: float, shift: float, posts: int = 4000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Logits whose true probability is sigmoid(scale * logit + shift)."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=posts) * 2
+    return logits, generator.random(posts) < sigmoid(scale * logits + shift)
+
+
+def test_temperature_and_platt_find_the_true_map() -> None:
+    assert fit_temperature(*draw(0.5, 0.0)).scale == pytest.approx(0.5, abs=0.05)
+    platt = fit_platt(*draw(0.5, -1.0))
+    assert platt.scale == pytest.approx(0.5, abs=0.05)
+    assert platt.shift == pytest.approx(-1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "kind"), [(1.0, 0.0, "none"), (0.4, 0.0, "temperature"), (0.4, -2.0, "platt")]
+)
+def test_the_simplest_kind_that_fits_is_chosen(scale: float, shift: float, kind: str) -> None:
+    name, _, losses = choose(*draw(scale, shift))
+    assert name == kind
+    assert set(losses) == set(KINDS)
+
+
+def test_isotonic_wins_where_no_sigmoid_fits() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=4000) * 2
+    truth = generator.random(4000) < np.where(np.abs(logits) < 2, 0.5, (logits > 0).astype(float))
+    assert choose(logits, truth)[0] == "isotonic"
+
+
+def test_too_few_answers_keep_the_simplest() -> None:
+    assert choose(np.arange(20.0), np.arange(20) > 17)[0] == "none"
+
+
+def test_a_backward_model_is_not_turned_around() -> None:
+    logits, truth = draw(1.0, 0.0)
+    assert fit_platt(-logits, truth).scale > 0
+
+
+@given(st.integers(2, 60), st.integers(0, 2**32 - 1), st.sampled_from(["temperature", "platt", "isotonic"]))
+@settings(deadline=None, max_examples=60)
+def test_every_map_keeps_the_order_and_stays_inside(posts: int, seed: int, kind: str) -> None:
+    generator = np.random.default_rng(seed)
+    logits, truth = np.round(generator.normal(size=posts), 1), np.arange(posts) % 2 == 0
+    levels = KINDS[kind](logits, truth).apply(np.sort(logits))
+    assert (np.diff(levels) >= 0).all()
+    assert ((levels >= 0) & (levels <= 1)).all()
+    assert np.isfinite(log_loss(truth, levels)).all()
+
+
+def test_isotonic_of_one_distinct_logit_is_flat() -> None:
+    np.testing.assert_allclose(
+        fit_isotonic(np.zeros(4), np.array([True, False, False, False])).apply(np.zeros(1)), 0.25
+    )
