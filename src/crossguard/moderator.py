@@ -40,6 +40,10 @@ class _Work:
 
     entries: list[Prepared | Skipped]
 
+    @property
+    def ready(self) -> list[Prepared]:
+        return [entry for entry in self.entries if isinstance(entry, Prepared)]
+
 
 class Moderator:
     """Scores posts with one bundle under one policy.
@@ -157,7 +161,7 @@ class Moderator:
         A `Skipped` in the input stays in its place.
         """
         for work, logits in self._run(posts, batch_size or BATCH_SIZE):
-            decisions = iter(self._decide(work, logits))
+            decisions = iter(self.decide(work.ready, logits))
             for entry in work.entries:
                 yield entry if isinstance(entry, Skipped) else next(decisions)
 
@@ -188,9 +192,16 @@ class Moderator:
         return 1 + max(max(columns) for columns in self.bundle.manifest.readouts.values())
 
     def _score_one(self, post: Post) -> Decision:
-        entry = self._prepare(post, self._tokens([post])[0])
-        work = _Work([entry])
-        return self._decide(work, self._infer(work))[0]
+        ready = [self.prepare(post)]
+        return self.decide(ready, self.infer(ready))[0]
+
+    def prepare(self, post: Post) -> Prepared:
+        """Tokenises and decodes one post, for a server that gathers the prepared posts of many callers.
+
+        Raises:
+            PostError: The post cannot be scored.
+        """
+        return self._prepare(post, self._tokens([post])[0])
 
     def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int) -> Iterator[tuple[_Work, Logits]]:
         pending: deque[Future[_Work]] = deque()
@@ -200,10 +211,10 @@ class Moderator:
                 pending.append(self._ahead.submit(self._prepare_all, batch))
                 if len(pending) > AHEAD:
                     work = pending.popleft().result()
-                    yield work, self._infer(work)
+                    yield work, self.infer(work.ready)
             while pending:
                 work = pending.popleft().result()
-                yield work, self._infer(work)
+                yield work, self.infer(work.ready)
         finally:
             for future in pending:
                 future.cancel()
@@ -233,25 +244,28 @@ class Moderator:
         notes = ("text_truncated",) if tokens.truncated else ()
         return Prepared(post.id, tokens.ids, frames, notes)
 
-    def _infer(self, work: _Work) -> Logits:
-        """Runs the model; one row per ready post, the highest logits over the frames of an animation."""
-        ready = [entry for entry in work.entries if isinstance(entry, Prepared)]
-        if not ready:
+    def infer(self, posts: Sequence[Prepared]) -> Logits:
+        """Runs the model on prepared posts.
+
+        Returns:
+            One row per post, (posts, outputs); the highest logits over the frames of an animation.
+        """
+        if not posts:
             return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32))
         manifest = self.bundle.manifest
-        batch, owner = collate(ready, manifest.text, manifest.image.size)
+        batch, owner = collate(posts, manifest.text, manifest.image.size)
         widths = (manifest.model.text_width, manifest.model.image_width)
         logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
         first = np.flatnonzero(np.diff(owner, prepend=-1))
         return Logits(np.maximum.reduceat(logits.values, first), logits.text_share[first])
 
-    def _decide(self, work: _Work, logits: Logits) -> list[Decision]:
+    def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
+        """Applies this moderator's policy to what `infer` returned for the same posts."""
         columns = list(self.bundle.manifest.readouts[self.policy.readout])
         scores = self.policy.scores(self.labels, logits.values[:, columns])
-        ready = [entry for entry in work.entries if isinstance(entry, Prepared)]
         model = self.bundle.manifest.model
         decisions = []
-        for post, row, share in zip(ready, scores, logits.text_share, strict=True):
+        for post, row, share in zip(posts, scores, logits.text_share, strict=True):
             labels, action = self.policy.decide(self.labels, row)
             decisions.append(
                 Decision(
