@@ -13,42 +13,87 @@ from typing import Final, Literal, TypeAlias
 
 NormalizerName: TypeAlias = Literal["none", "social"]
 
-URL: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-MENTION: Final = re.compile(r"(?<![\w.])@\w+")
 SPACE: Final = re.compile(r"\s+")
-REPEATED: Final = re.compile(r"(\w)\1{3,}")
-
-# Cyrillic and Greek letters that look like a Latin one; used only inside words that also hold Latin letters.
-LOOKALIKES: Final = str.maketrans(
-    "аеорсухікмтвнѕјԁԛԝАВЕКМНОРСТУХІЅЈαοερτυικνΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aeopcyxikmtbhsjdqwABEKMHOPCTYXISJaoeptuiknABEZHIKMNOPTYX",
-)
 WORD: Final = re.compile(r"\w+")
+RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\S+)?\s*:?\s*', re.IGNORECASE)
+URL: Final = re.compile(r"https?://\S*|www\.\S+|\[URL\]|\bt\.co/\S+", re.IGNORECASE)
+MENTION: Final = re.compile(r"@\w+|\[USER\]", re.IGNORECASE)
+MENTIONS: Final = re.compile(r"(?:user\s+){2,}")
+HASHTAG: Final = re.compile(r"#(\w+)")
+CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])|_+")
+# Letters set apart ("w o r d", "w.o.r.d") to slip past a filter.
+SPACED_OUT: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z][ .\-_*]){2,}[A-Za-z](?![A-Za-z0-9])")
+SEPARATORS: Final = re.compile(r"[ .\-_*]")
+REPEATED: Final = re.compile(r"(.)\1{3,}")
+
+QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "`": "'", "\u201c": '"', "\u201d": '"'})
+# Cyrillic, Greek and Turkish letters that look like a Latin one; used only inside words that hold Latin letters too.
+LOOKALIKES: Final = str.maketrans(
+    "аеорсхуіјѕԁһӏвнкмтАВЕКМНОРСТХУІЈЅαορντικΑΒΕΖΗΙΚΜΝΟΡΤΥΧı",
+    "aeopcxyijsdhlbhkmtABEKMHOPCTXYIJSaopvtikABEZHIKMNOPTYXi",
+)
+SKIN_TONES: Final = {0x1F3FB: "white", 0x1F3FC: "light skin", 0x1F3FD: "brown", 0x1F3FE: "dark", 0x1F3FF: "black"}
+FIRST_SYMBOL: Final = 0x2190
+PICTOGRAPHS: Final = range(0x1F000, 0x1FB00)
+REGIONAL_A: Final = 0x1F1E6
+REGIONAL: Final = range(REGIONAL_A, 0x1F200)
 
 
 def normalize(text: str, name: NormalizerName) -> str:
-    """Returns the text as the named normaliser leaves it; characters that cannot be seen are always removed."""
+    """Returns the text as the named normaliser leaves it.
+
+    Every normaliser removes what cannot be seen (control, zero-width and direction characters, lone surrogates) and
+    makes white space single spaces. `social` also undoes what people do on social media: HTML entities, compatibility
+    forms, emoji (named), links (dropped), mentions, hashtags (split into words), look-alike letters, letters set apart
+    and letters repeated.
+    """
     return NORMALIZERS[name](text)
 
 
-def _visible(text: str) -> str:
-    """Drops control, zero-width, surrogate and other format characters; white space becomes single spaces."""
-    kept = "".join(c if not unicodedata.category(c).startswith("C") else _replacement(c) for c in text)
-    return SPACE.sub(" ", kept).strip()
-
-
-def _replacement(character: str) -> str:
-    return " " if character in "\t\n\r\f\v" else ""
+def _plain(text: str) -> str:
+    return SPACE.sub(" ", _visible(text)).strip()
 
 
 def _social(text: str) -> str:
-    """For posts: unescape HTML, fold compatibility forms and look-alike letters, shorten links and names."""
-    text = unicodedata.normalize("NFKC", html.unescape(text))
-    text = _visible(text)
-    text = URL.sub(" ", text)
-    text = MENTION.sub("@user", text)
-    text = WORD.sub(_fold_mixed_scripts, text)
-    return SPACE.sub(" ", REPEATED.sub(r"\1\1\1", text)).strip()
+    text = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))
+    if not text.isascii():
+        text = "".join(map(_name_symbol, text))
+    text = RETWEET.sub("", _visible(text))
+    text = MENTION.sub(" user ", URL.sub(" ", text))
+    text = HASHTAG.sub(lambda match: f" {CAMEL.sub(' ', match[1])} ", text).translate(QUOTES)
+    if not text.isascii():
+        text = WORD.sub(_fold_mixed_scripts, text)
+    text = SPACED_OUT.sub(lambda match: SEPARATORS.sub("", match[0]), text)
+    text = MENTIONS.sub("user ", REPEATED.sub(r"\1\1", text))
+    return SPACE.sub(" ", text).strip()
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_keep_visible, text))
+
+
+def _keep_visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    # Categories C*: control, format (zero-width, direction), surrogate, private use; variation selectors are Mn.
+    hidden = unicodedata.category(character).startswith("C") or "\ufe00" <= character <= "\ufe0f"
+    return "" if hidden else character
+
+
+def _name_symbol(character: str) -> str:
+    """Returns the name of an emoji or symbol, because a word-piece vocabulary has few of them."""
+    point = ord(character)
+    if point in SKIN_TONES:
+        return f" {SKIN_TONES[point]} "
+    if point in REGIONAL:  # two of them make a flag: the letters of the country
+        return chr(point - REGIONAL_A + ord("a"))
+    symbol = point in PICTOGRAPHS or unicodedata.category(character) in {"So", "Sk"}
+    if point < FIRST_SYMBOL or not symbol:
+        return character
+    name = unicodedata.name(character, "").lower().replace(" face", "").replace(" sign", "").replace("-", " ")
+    return f" {name} "
 
 
 def _fold_mixed_scripts(match: re.Match[str]) -> str:
@@ -58,4 +103,4 @@ def _fold_mixed_scripts(match: re.Match[str]) -> str:
     return word.translate(LOOKALIKES)
 
 
-NORMALIZERS: Final[dict[NormalizerName, Callable[[str], str]]] = {"none": _visible, "social": _social}
+NORMALIZERS: Final[dict[NormalizerName, Callable[[str], str]]] = {"none": _plain, "social": _social}

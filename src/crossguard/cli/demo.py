@@ -1,0 +1,53 @@
+"""`crossguard demo`: score a dozen sample posts and write an HTML report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from crossguard.gallery import gallery
+from crossguard.records import Post
+from crossguard.registry import RESOURCES
+
+
+@click.command("demo")
+@click.option("--model", default="compact", show_default=True, help="Name, folder or Hub id of a model.")
+@click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("crossguard-demo"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--show-text", is_flag=True, help="Do not mask the words of flagged posts.")
+def command(model: str, policy: str, output: Path, show_text: bool) -> None:
+    """Score a dozen sample posts and write an HTML report with blurred pictures.
+
+    The posts were written and drawn for this purpose. Nothing is downloaded and nothing is opened.
+    """
+    from crossguard.cli.table import print_table
+    from crossguard.moderator import Moderator
+
+    posts = sample_posts()
+    moderator = Moderator.load(model, policy=policy)
+    outcomes = moderator.score(posts)
+    print_table(zip(posts, outcomes, strict=True), moderator.labels, show_text=show_text)
+    output.mkdir(parents=True, exist_ok=True)
+    report = output / "report.html"
+    title = f"{moderator.bundle.manifest.model.name} on twelve sample posts"
+    report.write_text(gallery(posts, outcomes, title), encoding="utf-8")
+    click.echo(f"Report with blurred pictures: {report}")
+
+
+def sample_posts() -> list[Post]:
+    """Returns the posts of the demo; their pictures lie inside the package."""
+    folder = RESOURCES / "demo"
+    posts = []
+    for line in (folder / "posts.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        image = folder / entry.pop("image_path") if "image_path" in entry else None
+        posts.append(Post(**entry, image=image))
+    return posts

@@ -1,0 +1,82 @@
+"""`crossguard models`: list models, show a model's card, verify its checksums."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from crossguard.bundle import Bundle, check_files, read_bundle
+from crossguard.errors import BundleError
+from crossguard.registry import find, shipped
+
+
+@click.command("models")
+@click.argument("model", required=False)
+@click.option("--card", is_flag=True, help="Print the model card.")
+@click.option("--verify", is_flag=True, help="Compare every file with its checksum.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def command(model: str | None, card: bool, verify: bool, as_json: bool) -> None:
+    r"""List the models in the package, or show MODEL: a name, a folder, or a Hub id.
+
+    \b
+    crossguard models                    what is in the box
+    crossguard models compact            labels, policies, thresholds, checksums
+    crossguard models compact --card     the model card
+    crossguard models ./my-model --verify
+    """
+    if model is None:
+        _list()
+        return
+    bundle = read_bundle(find(model), verify=False)
+    if card:
+        click.echo(bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model}")
+    elif as_json:
+        click.echo(json.dumps(bundle.manifest.model_dump(mode="json"), indent=2))
+    elif verify:
+        _verify(bundle)
+    else:
+        _show(bundle)
+
+
+def _list() -> None:
+    for name, folder in shipped().items():
+        manifest = read_bundle(folder, verify=False).manifest
+        labels, policies = ", ".join(manifest.label_set.names), ", ".join(manifest.policies)
+        click.echo(f"{name} {manifest.model.version}  {_megabytes(folder)} MB  labels: {labels}  policies: {policies}")
+
+
+def _verify(bundle: Bundle) -> None:
+    problems = check_files(bundle)
+    if problems:
+        raise BundleError(f"The bundle {bundle.folder} is corrupted: {'; '.join(problems)}.")
+    click.echo(f"{len(bundle.manifest.files)} files match their checksums.")
+
+
+def _show(bundle: Bundle) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    manifest = bundle.manifest
+    console = Console()
+    console.print(
+        f"[bold]{manifest.model.name}[/] {manifest.model.version}  "
+        f"{manifest.model.backend} {manifest.model.head}, {_megabytes(bundle.folder)} MB, {bundle.folder}"
+    )
+    for policy in manifest.policies.values():
+        table = Table(title=f"policy {policy.name} {policy.version}", caption=policy.description, title_justify="left")
+        for column in ("label", "review from", "flag from", "block from"):
+            table.add_column(column, justify="left" if column == "label" else "right")
+        for label in manifest.label_set.names:
+            rule = policy.labels[label]
+            review = rule.threshold if rule.review is None else rule.review
+            block = "never" if rule.block is None else f"{rule.block:.3f}"
+            table.add_row(label, f"{review:.3f}", f"{rule.threshold:.3f}", block)
+        console.print(table)
+    for file, digest in manifest.files.items():
+        console.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)
+
+
+def _megabytes(folder: Path) -> str:
+    return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f}"

@@ -1,0 +1,119 @@
+"""A page of decisions for a person to look through: text masked, pictures blurred until one asks to see them.
+
+The page is one file that opens offline, without scripts.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from crossguard.data.images import ImageLimits, decode
+from crossguard.data.masking import mask
+from crossguard.errors import ImageError
+from crossguard.records import Decision, ImageSource, LabelDecision, Outcome, Post, Skipped
+
+THUMBNAIL: Final = (360, 270)
+
+STYLE: Final = """
+:root { color-scheme: light dark; --line: #8884; --allow: #2e7d4f; --review: #b26a00; --block: #b3261e; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+article { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
+header { display: flex; justify-content: space-between; gap: .5rem; font-weight: 600; }
+.allow { color: var(--allow); } .review { color: var(--review); } .block { color: var(--block); }
+.picture { display: block; overflow: hidden; border-radius: .4rem; margin: .6rem 0; cursor: pointer; }
+.picture input { position: absolute; opacity: 0; }
+.picture img { display: block; width: 100%; filter: blur(14px) grayscale(.6); }
+.picture input:checked + img { filter: none; }
+.picture input:focus-visible + img { outline: 3px solid Highlight; }
+summary { cursor: pointer; }
+table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+td { padding: .1rem .25rem; } td:nth-child(n+3) { text-align: right; }
+meter { width: 100%; } .flagged { font-weight: 700; }
+footer, .small { font-size: .85rem; opacity: .8; }
+"""
+
+
+def gallery(posts: Sequence[Post], outcomes: Sequence[Outcome], title: str) -> str:
+    """Builds the page.
+
+    Args:
+        posts: What was scored.
+        outcomes: One per post, in the same order.
+        title: Heading of the page.
+
+    Returns:
+        A complete HTML document.
+    """
+    cards = "\n".join(_card(post, outcome) for post, outcome in zip(posts, outcomes, strict=True))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
+        f"<body><h1>{escape(title)}</h1>\n<p>Words of flagged posts are masked and pictures blurred. Select a picture, "
+        f"or open the text, to see it. A person decides; these are suggestions.</p>\n<main>\n{cards}\n</main>\n"
+        f"<footer><p>{escape(_versions(outcomes))}</p></footer></body></html>\n"
+    )
+
+
+def _card(post: Post, outcome: Outcome) -> str:
+    if isinstance(outcome, Skipped):
+        return (
+            f"<article><header><span>{escape(outcome.id)}</span><span>not scored</span></header>"
+            f"<p>{escape(outcome.message)}</p></article>"
+        )
+    words = " / ".join(part for part in (post.text, post.image_text) if part)
+    return (
+        f'<article><header><span>{escape(outcome.id)}</span><span class="{outcome.action}">{outcome.action}</span>'
+        f"</header>{_picture(post.image)}{_text(words, outcome)}{_scores(outcome)}</article>"
+    )
+
+
+def _text(words: str, decision: Decision) -> str:
+    if not words:
+        return ""
+    if not decision.flags:
+        return f"<p>{escape(words)}</p>"
+    return f"<details><summary>{escape(mask(words))}</summary><p>{escape(words)}</p></details>"
+
+
+def _picture(source: ImageSource | None) -> str:
+    if source is None:
+        return ""
+    try:
+        frame = decode(source, ImageLimits(), base=Path.cwd(), frames=1)[0]
+    except ImageError as error:
+        return f'<p class="small">{escape(str(error))}</p>'
+    frame.thumbnail(THUMBNAIL)
+    buffer = io.BytesIO()
+    frame.save(buffer, "JPEG", quality=80)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        '<label class="picture"><input type="checkbox" aria-label="Show the picture">'
+        f'<img alt="Picture of the post, blurred" src="data:image/jpeg;base64,{data}"></label>'
+    )
+
+
+def _scores(decision: Decision) -> str:
+    rows = "".join(_score(name, label) for name, label in decision.labels.items())
+    share = "" if decision.text_share in {0.0, 1.0} else f"text weighed {decision.text_share:.0%}"
+    return f'<table>{rows}</table><p class="small">{share}</p>'
+
+
+def _score(name: str, label: LabelDecision) -> str:
+    flagged = ' class="flagged"' if label.flagged else ""
+    return (
+        f'<tr{flagged}><td>{escape(name)}</td><td><meter max="1" value="{label.score:.3f}"></meter></td>'
+        f'<td>{label.score:.2f}</td><td class="{label.action}">{label.action}</td></tr>'
+    )
+
+
+def _versions(outcomes: Sequence[Outcome]) -> str:
+    first = next((outcome for outcome in outcomes if isinstance(outcome, Decision)), None)
+    if first is None:
+        return "No post could be scored."
+    return f"Model {first.model} {first.model_version}, policy {first.policy} {first.policy_version}."

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+
+from crossguard.decision.calibration import Identity, Isotonic, Platt, calibrate, logit, shift_prior, sigmoid
+
+LOGITS = arrays(np.float64, st.integers(1, 40), elements=st.floats(-60, 60))
+
+
+def test_sigmoid_is_exact_and_never_overflows() -> None:
+    values = sigmoid(np.array([-1e4, -1.0, 0.0, 1.0, 1e4]))
+    assert values == pytest.approx([0.0, 0.2689414, 0.5, 0.7310586, 1.0])
+
+
+def test_logit_undoes_sigmoid() -> None:
+    logits = np.linspace(-15, 15, 31)
+    assert logit(sigmoid(logits)) == pytest.approx(logits, abs=1e-6)
+
+
+def test_each_label_has_its_own_calibrator() -> None:
+    logits = np.array([[0.0, 1.0, 5.0]])
+    isotonic = Isotonic(logits=(0.0, 10.0), probabilities=(0.2, 0.4))
+    assert calibrate([Identity(), Platt(scale=2.0, shift=-2.0), isotonic], logits) == pytest.approx(
+        np.array([[0.5, 0.5, 0.3]])
+    )
+
+
+@given(
+    LOGITS, st.sampled_from([Identity(), Platt(scale=0.3, shift=1.0), Isotonic(logits=(-2, 3), probabilities=(0, 1))])
+)
+def test_calibration_keeps_the_order_of_posts(logits: np.ndarray, calibrator: Identity | Platt | Isotonic) -> None:
+    scores = calibrator.apply(logits)
+    assert np.all((scores >= 0) & (scores <= 1))
+    assert np.all(np.diff(scores[np.argsort(logits)]) >= 0)
+
+
+@pytest.mark.parametrize(
+    ("logits", "probabilities"), [((0.0, 0.0), (0.1, 0.2)), ((0.0, 1.0), (0.3, 0.2)), ((0.0, 1.0, 2.0), (0.1, 0.2))]
+)
+def test_an_isotonic_map_must_be_monotonic(logits: tuple[float, ...], probabilities: tuple[float, ...]) -> None:
+    with pytest.raises(ValidationError, match="isotonic"):
+        Isotonic(logits=logits, probabilities=probabilities)
+
+
+def test_prior_shift_is_bayes_rule() -> None:
+    # P(y|x) = 0.6 where half of the posts are positive; where one in a hundred is, the odds shrink by 99.
+    shifted = shift_prior(np.array([0.6]), np.array([0.5]), np.array([0.01]))
+    odds = 0.6 / 0.4 / 99
+    assert shifted == pytest.approx([odds / (1 + odds)])

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from crossguard.decision.policy import LabelPolicy, Policy, PolicyFile, Prevalence, choose, read_policy_file
+from crossguard.errors import ConfigError
+from crossguard.labels import LabelSet
+from crossguard.records import Action
+from crossguard.strict import parse
+
+LABELS = LabelSet.of("a", "b")
+
+
+def policy(**labels: LabelPolicy) -> Policy:
+    rules = {"a": LabelPolicy(threshold=0.5), "b": LabelPolicy(threshold=0.5)} | labels
+    return Policy(name="default", version="1", labels=rules)
+
+
+def test_bands_order_the_actions() -> None:
+    rule = LabelPolicy(threshold=0.5, review=0.3, block=0.9)
+    assert [rule.action(score) for score in (0.29, 0.3, 0.5, 0.89, 0.9)] == [
+        Action.ALLOW,
+        Action.REVIEW,
+        Action.REVIEW,
+        Action.REVIEW,
+        Action.BLOCK,
+    ]
+
+
+def test_without_bands_a_flag_asks_for_review_and_nothing_is_blocked() -> None:
+    rule = LabelPolicy(threshold=0.5)
+    assert [rule.action(score) for score in (0.49, 0.5, 1.0)] == [Action.ALLOW, Action.REVIEW, Action.REVIEW]
+
+
+@pytest.mark.parametrize(("review", "block"), [(0.6, None), (None, 0.4)])
+def test_bands_must_lie_around_the_threshold(review: float | None, block: float | None) -> None:
+    with pytest.raises(ValidationError, match="must not lie"):
+        LabelPolicy(threshold=0.5, review=review, block=block)
+
+
+def test_the_strictest_label_decides() -> None:
+    labels, action = policy(b=LabelPolicy(threshold=0.5, block=0.8)).decide(LABELS, np.array([0.6, 0.85]))
+    assert action is Action.BLOCK
+    assert [entry.flagged for entry in labels.values()] == [True, True]
+    assert labels["a"].action is Action.REVIEW
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_higher_threshold_never_adds_a_flag(score: float, first: float, second: float) -> None:
+    low, high = sorted((first, second))
+    flags = [
+        policy(a=LabelPolicy(threshold=threshold)).decide(LABELS, np.array([score, 0.0]))[0]["a"].flagged
+        for threshold in (low, high)
+    ]
+    assert flags[0] >= flags[1]
+
+
+def test_prevalence_lowers_scores_where_hate_is_rare() -> None:
+    rare = policy(a=LabelPolicy(threshold=0.5, prevalence=Prevalence(source=0.3, target=0.01)))
+    scores = rare.scores(LABELS, np.array([[1.0, 1.0]]))
+    assert scores[0, 0] < 0.1 < scores[0, 1]
+
+
+def test_policy_and_model_must_name_the_same_labels() -> None:
+    with pytest.raises(ConfigError) as failure:
+        policy().check(LabelSet.of("a", "bb"))
+    assert "label 'bb' has no threshold" in str(failure.value)
+    assert "Unknown label 'b'. Did you mean 'bb'?" in str(failure.value)
+
+
+def test_unknown_policy_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'default'"):
+        choose({"default": policy()}, "defualt")
+
+
+class TestPolicyFile:
+    def test_overrides_only_what_it_names_and_carries_a_version(self, tmp_path: Path) -> None:
+        path = tmp_path / "strict.yaml"
+        path.write_text("name: strict\nversion: '3'\nlabels:\n  a: {threshold: 0.2, review: 0.1}\n")
+        merged = read_policy_file(path).apply({"default": policy()}, LABELS)
+        assert merged.name == "strict"
+        assert merged.version.startswith("3+")
+        assert merged.labels["a"] == LabelPolicy(threshold=0.2, review=0.1)
+        assert merged.labels["b"] == LabelPolicy(threshold=0.5)
+
+    def test_tenants_stand_on_top(self) -> None:
+        file = parse(
+            PolicyFile,
+            {
+                "name": "shop",
+                "version": "1",
+                "labels": {"a": {"threshold": 0.2}},
+                "tenants": {"kids": {"a": {"threshold": 0.05}}},
+            },
+            "test",
+        )
+        assert file.apply({"default": policy()}, LABELS, "kids").labels["a"].threshold == 0.05
+        assert file.apply({"default": policy()}, LABELS, "kids").name == "shop:kids"
+        with pytest.raises(ConfigError, match="no tenant 'kid'"):
+            file.apply({"default": policy()}, LABELS, "kid")
+
+    def test_a_changed_file_has_another_version(self) -> None:
+        versions = {
+            parse(PolicyFile, {"name": "p", "version": "1", "labels": {"a": {"threshold": t}}}, "test")
+            .apply({"default": policy()}, LABELS)
+            .version
+            for t in (0.1, 0.2)
+        }
+        assert len(versions) == 2
+
+    def test_all_problems_are_told_at_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "bad.yaml"
+        path.write_text("name: p\nversion: '1'\nlabls: {}\nlabels:\n  a: {treshold: 0.2}\n  b: {threshold: 2}\n")
+        with pytest.raises(ConfigError) as failure:
+            read_policy_file(path)
+        message = str(failure.value)
+        assert "3 problems" in message
+        assert "Did you mean 'labels'?" in message
+        assert "Did you mean 'threshold'?" in message
+        assert "less than or equal to 1" in message
+
+    def test_unknown_labels_are_told(self) -> None:
+        file = PolicyFile.model_validate({"name": "p", "version": "1", "labels": {"aa": {"threshold": 0.1}}})
+        with pytest.raises(ConfigError, match="Unknown label 'aa'"):
+            file.apply({"default": policy()}, LABELS)

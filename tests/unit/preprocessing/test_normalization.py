@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, normalize
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("he\u200bll\u200do", "hello"),
+        ("nul\x00 and bell\x07", "nul and bell"),
+        ("line\nbreak\tand   spaces ", "line break and spaces"),
+        ("\ufeffmark", "mark"),
+    ],
+)
+def test_invisible_characters_are_removed_by_every_normalizer(raw: str, clean: str) -> None:
+    assert normalize(raw, "none") == clean
+    assert normalize(raw, "social") == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("&lt;3 Tom &amp;amp; Jerry", "<3 Tom & Jerry"),
+        ("see https://t.co/abc123 now", "see now"),
+        ("@some_body @other hi", "user hi"),
+        ("RT @someone: hi", "hi"),
+        ("\uff46\uff55\uff4c\uff4c \uff57\uff49\uff44\uff54\uff48", "full width"),
+        ("h\u0435llo", "hello"),
+        ("sooooooo good", "soo good"),
+        ("#BuildBridges2day", "Build Bridges 2 day"),
+        ("w o r d and w.o.r.d", "word and word"),
+        ("it\u2019s \u201cfine\u201d", 'it\'s "fine"'),
+        ("good \U0001f44d\U0001f3ff", "good thumbs up black"),
+        ("\U0001f1eb\U0001f1f7", "fr"),
+    ],
+)
+def test_social_undoes_disguises(raw: str, clean: str) -> None:
+    assert normalize(raw, "social") == clean
+
+
+def test_words_in_another_script_are_left_alone() -> None:
+    assert normalize("привет друзья", "social") == "привет друзья"
+
+
+def test_every_lookalike_has_a_latin_letter() -> None:
+    assert all(chr(target).isascii() and chr(target).isalpha() for target in LOOKALIKES.values())
+
+
+@given(st.text(max_size=200), st.sampled_from(list(NORMALIZERS)))
+def test_cleaning_twice_changes_nothing_for_none(raw: str, name: NormalizerName) -> None:
+    once = normalize(raw, name)
+    assert once == once.strip()
+    assert "\x00" not in once
+    if name == "none":
+        assert normalize(once, name) == once

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crossguard.bundle import Bundle
+from crossguard.errors import ConfigError, ImageError, InputError, PostError
+from crossguard.moderator import Moderator
+from crossguard.records import Action, Decision, Post, Skipped
+
+PICTURE = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
+
+
+def encoded(kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    PICTURE.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_one_post_gives_a_decision(tiny: Moderator) -> None:
+    decision = tiny.score(text="hello friends", image=PICTURE, id="7")
+    assert decision.id == "7"
+    assert list(decision.labels) == ["racist", "sexist", "homophobe", "religion", "otherhate"]
+    assert (decision.model, decision.model_version, decision.policy, decision.policy_version) == (
+        "tiny",
+        "1.0.0",
+        "default",
+        "1",
+    )
+    assert decision.text_share == pytest.approx(0.5)
+    assert decision.action in set(Action)
+
+
+def test_the_shape_of_the_cards_is_one_call_away(tiny: Moderator) -> None:
+    decision = tiny.score(text="hello")
+    card = decision.to_card()
+    assert set(card) == {"predictions", "probabilities"}
+    assert card["probabilities"] == decision.scores
+    assert card["predictions"] == {name: score >= 0.5 for name, score in decision.scores.items()}
+
+
+def test_every_kind_of_image_source_gives_the_same_decision(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded())
+    sources = [path, str(path), encoded(), PICTURE, np.asarray(PICTURE)]
+    scores = [tiny.score(image=source).scores for source in sources]
+    assert all(score == scores[0] for score in scores)
+
+
+def test_a_bad_image_raises_for_one_post_and_is_kept_in_place_for_many(tiny: Moderator) -> None:
+    with pytest.raises(ImageError) as failure:
+        tiny.score(image=b"not an image")
+    assert failure.value.reason == "image_not_an_image"
+    outcomes = tiny.score([Post("a", "hello"), Post("b", "hello", image=b"not an image"), Post("c", "good")])
+    assert [outcome.id for outcome in outcomes] == ["a", "b", "c"]
+    assert isinstance(outcomes[1], Skipped)
+    assert outcomes[1].reason == "image_not_an_image"
+
+
+def test_an_empty_post_is_told(tiny: Moderator) -> None:
+    with pytest.raises(PostError, match="nothing to score"):
+        tiny.score(text="\u200b")
+    outcome = tiny.score([""])[0]
+    assert isinstance(outcome, Skipped)
+    assert outcome.reason == "post_empty"
+
+
+def test_posts_may_be_texts_or_mappings(tiny: Moderator) -> None:
+    outcomes = tiny.score(["hello", {"id": "x", "text": "hello", "image": None}, {"text": "good", "colour": "red"}])
+    assert [outcome.id for outcome in outcomes] == ["0", "x", "2"]
+    assert isinstance(outcomes[0], Decision)
+    assert isinstance(outcomes[1], Decision)
+    assert outcomes[0].scores == outcomes[1].scores
+    assert isinstance(outcomes[2], Skipped)
+    assert "colour" in outcomes[2].message
+
+
+def test_posts_and_parts_of_a_post_do_not_mix(tiny: Moderator) -> None:
+    with pytest.raises(InputError, match="not both"):
+        tiny.score(["hello"], text="hello")  # type: ignore[call-overload]
+
+
+def test_an_animation_has_the_highest_score_of_its_frames(tiny: Moderator) -> None:
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=50)
+    animated = tiny.score(image=buffer.getvalue()).scores
+    stills = []
+    for frame in frames:
+        still = io.BytesIO()
+        frame.save(still, "GIF")
+        stills.append(tiny.score(image=still.getvalue()).scores)
+    assert animated == pytest.approx({name: max(still[name] for still in stills) for name in animated}, abs=1e-6)
+
+
+def test_policies_share_the_loaded_model(tiny: Moderator) -> None:
+    other = tiny.with_policy("benchmark")
+    assert other.runtime is tiny.runtime
+    assert tiny.policy.name == "default"
+    assert other.score(text="hello").policy == "benchmark"
+    assert other.score(text="hello").scores != tiny.score(text="hello").scores
+
+
+def test_an_unknown_policy_is_told(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'benchmark'"):
+        Moderator.load(tiny_bundle.folder, policy="benchmrk")
+
+
+def test_a_policy_file_overrides_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("name: mine\nversion: '1'\nlabels:\n  racist: {threshold: 0.0, review: 0.0}\n")
+    decision = Moderator.load(tiny_bundle.folder, policy=path).score(text="hello")
+    assert decision.policy == "mine"
+    assert "racist" in decision.flags
+
+
+def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(encoded())
+    moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
+    assert moderator.score(image="picture.png").text_share == 0
+
+
+def test_logits_keep_the_rows_of_posts_that_could_not_be_scored(tiny: Moderator) -> None:
+    logits, skipped = tiny.logits(["hello", {"id": "bad", "image": b"x"}, "good"], batch_size=2)
+    assert logits.values.shape == (3, 10)
+    assert np.isnan(logits.values[1]).all()
+    assert np.isfinite(logits.values[[0, 2]]).all()
+    assert [entry.id for entry in skipped] == ["bad"]
+    assert tiny.logits([])[0].values.shape == (0, 10)
+
+
+def test_a_stopped_stream_leaves_nothing_hanging(tiny: Moderator) -> None:
+    stream = tiny.stream((f"hello {index}" for index in range(10_000)), batch_size=4)
+    assert next(stream).id == "0"
+    stream.close()
+    assert tiny.score(text="hello").id == "post"
+
+
+def test_long_text_is_noted(tiny: Moderator) -> None:
+    assert tiny.score(text="hello " * 500).notes == ("text_truncated",)

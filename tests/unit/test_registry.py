@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossguard.bundle import Bundle
+from crossguard.errors import BundleError
+from crossguard.registry import find
+
+
+def test_a_folder_is_found(tiny_bundle: Bundle) -> None:
+    assert find(str(tiny_bundle.folder)) == tiny_bundle.folder
+
+
+def test_an_unknown_name_is_answered_with_what_would_work() -> None:
+    with pytest.raises(BundleError, match=r"Unknown model 'kompact'.*Hub id"):
+        find("kompact")
+
+
+def test_a_hub_id_is_downloaded(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def snapshot_download(repository: str, revision: str | None = None) -> str:
+        asked.append((repository, revision))
+        return str(tiny_bundle.folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert find("someone/some-model", revision="v1") == tiny_bundle.folder
+    assert asked == [("someone/some-model", "v1")]
+
+
+def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(BundleError, match="neither a folder nor reachable"):
+        find("someone/not-there")
