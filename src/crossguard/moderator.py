@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +155,7 @@ class Moderator:
             raise InputError("Give either posts, or the text and image of one post; not both.")
         return list(self.stream(posts))
 
-    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Iterator[Outcome]:
+    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Generator[Outcome, None, None]:
         """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
 
         A `Skipped` in the input stays in its place.

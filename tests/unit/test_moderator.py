@@ -10,7 +10,7 @@ from PIL import Image
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, ImageError, InputError, PostError
 from crossguard.moderator import Moderator
-from crossguard.records import Action, Decision, Post, Skipped
+from crossguard.records import Action, Decision, ImageSource, Post, Skipped
 
 PICTURE = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
 
@@ -46,7 +46,7 @@ def test_the_shape_of_the_cards_is_one_call_away(tiny: Moderator) -> None:
 def test_every_kind_of_image_source_gives_the_same_decision(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(encoded())
-    sources = [path, str(path), encoded(), PICTURE, np.asarray(PICTURE)]
+    sources: list[ImageSource] = [path, str(path), encoded(), PICTURE, np.asarray(PICTURE)]
     scores = [tiny.score(image=source).scores for source in sources]
     assert all(score == scores[0] for score in scores)
 
@@ -81,7 +81,7 @@ def test_posts_may_be_texts_or_mappings(tiny: Moderator) -> None:
 
 def test_posts_and_parts_of_a_post_do_not_mix(tiny: Moderator) -> None:
     with pytest.raises(InputError, match="not both"):
-        tiny.score(["hello"], text="hello")  # type: ignore[call-overload]
+        tiny.score(["hello"], text="hello")  # type: ignore[call-overload]  # the mistake under test
 
 
 def test_an_animation_has_the_highest_score_of_its_frames(tiny: Moderator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class OpenVINORuntime:
             # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
+        # The queues are not made for several callers; one call keeps all cores busy, so callers take turns.
+        self._lock = threading.Lock()
         core = ov.Core()
         self._queues = {name: _compile(core, path, settings, threads) for name, path in graphs.items()}
         self._inputs = {
@@ -53,10 +56,11 @@ class OpenVINORuntime:
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
         results: list[dict[str, Array]] = [{} for _ in jobs]
-        for index, job in enumerate(jobs):
-            self._queues[job.graph].start_async(dict(job.feed), (results, index))
-        for graph in {job.graph for job in jobs}:
-            self._queues[graph].wait_all()
+        with self._lock:
+            for index, job in enumerate(jobs):
+                self._queues[job.graph].start_async(dict(job.feed), (results, index))
+            for graph in {job.graph for job in jobs}:
+                self._queues[graph].wait_all()
         return results
 
 
