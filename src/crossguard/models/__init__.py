@@ -8,6 +8,7 @@
 | `efficientnet_lite.py` | the image encoder of `compact` |
 | `gated.py` | projections and gates that both heads share |
 | `fusion.py`, `multitask.py` | the two heads of the model cards |
+| `pixels.py` | uint8 pixels to normalised ones |
 | `losses.py` | losses that know unknown labels |
 | `building.py` | from a configuration to a model |
 | `loading.py` | from folders to models, and back |

@@ -33,6 +33,9 @@ class Backbone(ABC):
     reads_attention_mask: bool
     """Whether padding changes a text's features unless it is masked."""
 
+    trims_padding: bool
+    """Whether a text may be given without padding; else it must have the full length that the tower was trained on."""
+
     @abstractmethod
     def build(self, encoder: dict[str, Any]) -> nn.Module:
         """Builds the encoders with random weights from their library's configuration."""

@@ -16,6 +16,7 @@ class ClipBackbone(Backbone):
     name = "clip"
     # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
     reads_attention_mask = False
+    trims_padding = True
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:

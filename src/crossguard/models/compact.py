@@ -29,6 +29,7 @@ class CompactBackbone(Backbone):
 
     name = "compact"
     reads_attention_mask = True
+    trims_padding = True
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:

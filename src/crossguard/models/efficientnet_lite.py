@@ -9,6 +9,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # (kernel, stride, expansion, channels, repeats) of each stage of Lite0.
 LITE0 = (
@@ -78,7 +79,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
-        self.norm = FrozenBatchNorm2d(outputs, eps=BATCH_NORM_EPSILON)
+        self.norm: nn.Module = FrozenBatchNorm2d(outputs, eps=BATCH_NORM_EPSILON)
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,6 +135,14 @@ class EfficientNetLite(nn.Module):
             x = block(x)
         pooled: Tensor = self.head(x).mean(dim=(2, 3))
         return pooled
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Folds every normalisation into the convolution before it, in place: the same function with fewer steps."""
+    for part in module.modules():
+        if isinstance(part, ConvNorm) and isinstance(part.norm, FrozenBatchNorm2d):
+            part.conv = fuse_conv_bn_eval(part.conv, part.norm)
+            part.norm = nn.Identity()
 
 
 def load_lite0(path: str) -> EfficientNetLite:

@@ -15,6 +15,7 @@ class SiglipBackbone(Backbone):
 
     name = "siglip"
     reads_attention_mask = False
+    trims_padding = False
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:

@@ -1,0 +1,97 @@
+"""Stores the weights of an ONNX graph in fewer bits; every runtime turns them into float32 when it loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Storage: TypeAlias = Literal["fp32", "fp16", "int8"]
+
+# Smaller tensors (biases, norms) save nothing and lose most.
+SMALLEST: Final = 4096
+INT8_LEVELS: Final = 127
+# Which axis of a weight is its output: each gets a scale of its own.
+AXES: Final = {"MatMul": 1, "Conv": 0, "Gather": 0}
+
+
+def store(model: Any, storage: Storage) -> Any:
+    """Returns an `onnx.ModelProto` whose large float weights are stored as asked.
+
+    Args:
+        model: The graph with float32 weights; it is not changed.
+        storage: `fp16` (a `Cast` restores them), `int8` (symmetric, a scale per output channel or per row of an
+            embedding, `DequantizeLinear` restores them), or `fp32` (as they are).
+    """
+    import onnx
+
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    if storage == "fp32":
+        return changed
+    graph = changed.graph
+    consumers = {name: node for node in graph.node for name in node.input}
+    nodes, kept = [], []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT or np.prod(weight.dims) < SMALLEST:
+            kept.append(weight)
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        if storage == "int8" and values.ndim > 1:
+            parts, node = _int8(weight.name, values, _axis(consumers[weight.name]))
+        else:
+            parts, node = _fp16(weight.name, values)
+        kept.extend(parts)
+        nodes.append(node)
+    _replace(graph, [*nodes, *graph.node], kept)
+    return changed
+
+
+def _replace(graph: Any, nodes: list[Any], initializers: list[Any]) -> None:
+    copies = [_copy(node) for node in nodes], [_copy(weight) for weight in initializers]
+    del graph.node[:]
+    del graph.initializer[:]
+    graph.node.extend(copies[0])
+    graph.initializer.extend(copies[1])
+
+
+def _copy(message: Any) -> Any:
+    copied = type(message)()
+    copied.CopyFrom(message)
+    return copied
+
+
+def _axis(node: Any) -> int:
+    if node.op_type == "Gemm":
+        transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+        return 0 if transposed else 1
+    return AXES.get(node.op_type, 0)
+
+
+def _fp16(name: str, values: NDArray[np.float32]) -> tuple[list[Any], Any]:
+    import onnx
+
+    stored = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.fp16")
+    return [stored], onnx.helper.make_node("Cast", [stored.name], [name], to=onnx.TensorProto.FLOAT)
+
+
+def _int8(name: str, values: NDArray[np.float32], axis: int) -> tuple[list[Any], Any]:
+    import onnx
+
+    others = tuple(index for index in range(values.ndim) if index != axis)
+    scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / INT8_LEVELS
+    rounded = np.clip(np.rint(values / scale), -INT8_LEVELS, INT8_LEVELS).astype(np.int8)
+    parts = [onnx.numpy_helper.from_array(array, f"{name}.{suffix}") for suffix, array in _int8_parts(rounded, scale)]
+    names = [part.name for part in parts]
+    return parts, onnx.helper.make_node("DequantizeLinear", names, [name], axis=axis)
+
+
+def _int8_parts(
+    rounded: NDArray[np.int8], scale: NDArray[np.float32]
+) -> Iterator[tuple[str, NDArray[np.int8] | NDArray[np.float32]]]:
+    flat = scale.reshape(-1).astype(np.float32)
+    yield "int8", rounded
+    yield "scale", flat
+    yield "zero", np.zeros(len(flat), dtype=np.int8)
