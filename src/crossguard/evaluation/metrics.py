@@ -15,6 +15,7 @@ from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
     f1_score,
+    log_loss,
     precision_score,
     recall_score,
     roc_auc_score,
@@ -207,8 +208,15 @@ _LIST = (
         ("macro",),
         "Mean squared distance between score and outcome; lower is better",
     ),
+    Metric(
+        "log_loss",
+        lambda task: float(log_loss(task.truth, task.scores, labels=[False, True])),
+        (),
+        ("macro",),
+        "Mean surprise at the outcome in nats, the loss of training; lower is better",
+    ),
     Metric("ece", ece, ("bins",), ("macro",), "How far scores are from observed shares; lower is better"),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _LIST})
 # The highest label score ranks posts, but it is not the probability that a post carries any label.
-RANKING = tuple(metric for metric in _LIST if metric.name not in ("brier", "ece"))
+RANKING = tuple(metric for metric in _LIST if metric.name not in ("brier", "log_loss", "ece"))

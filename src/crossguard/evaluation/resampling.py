@@ -80,7 +80,8 @@ class Ranked:
         truth, flags = task.truth[order], task.flags[order]
         gap = scores - truth
         # Columns of sums that thresholds and calibration need: one matrix product gives them for all rounds.
-        self._sums = np.column_stack([flags & truth, flags & ~truth, gap**2]).astype(np.float64)
+        surprise = -np.log(np.maximum(np.where(truth, scores, 1 - scores), np.finfo(np.float64).eps))
+        self._sums = np.column_stack([flags & truth, flags & ~truth, gap**2, surprise]).astype(np.float64)
         bins = bin_of(scores)
         self._gaps = np.zeros((len(scores), BINS))
         self._gaps[np.arange(len(scores)), bins] = gap
@@ -91,7 +92,7 @@ class Ranked:
         positive, negative = drawn * self._truth, drawn * (1 - self._truth)
         total, yes = drawn.sum(axis=1).astype(np.float64), positive.sum(axis=1).astype(np.float64)
         wide = drawn.astype(np.float64)
-        hits, alarms, squares = (wide @ self._sums).T
+        hits, alarms, squares, surprise = (wide @ self._sums).T
         result = {
             "support": yes,
             "precision": _ratio(hits, hits + alarms),
@@ -99,6 +100,7 @@ class Ranked:
             "f1": np.where(yes > 0, _ratio(2 * hits, hits + alarms + yes), np.nan),
             "false_positive_rate": _ratio(alarms, total - yes),
             "brier": _ratio(squares, total),
+            "log_loss": _ratio(surprise, total),
             "ece": np.where(total >= BINS, _ratio(np.abs(wide @ self._gaps).sum(axis=1), total), np.nan),
         }
         return result | self._ranking(positive, negative, yes, total - yes)

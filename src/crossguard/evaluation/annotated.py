@@ -1,0 +1,189 @@
+"""Reads a prepared table of annotated posts: post columns, one column per label, and whatever else a row carries.
+
+Evaluation data must be whole: a row that cannot be read is an error here, where scoring would skip it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.errors import MissingExtraError, TableError, suggest
+from crossguard.records import Post, Skipped
+
+HARMFUL = "harmful"
+SPLIT = "split"
+# The default `csv` limit of 131,072 characters is too small for `data:` URLs.
+_CELL = 1 << 28
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotated:
+    """Posts and what is known about them; n rows.
+
+    Attributes:
+        source: File they come from.
+        posts: n posts.
+        labels: L label names.
+        truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
+        harmful: float64, (n,), whether the post as a whole is hateful: 1, 0 or NaN.
+        columns: Every other column by name, n values each, such as groups.
+    """
+
+    source: str
+    posts: tuple[Post, ...]
+    labels: tuple[str, ...]
+    truth: NDArray[np.float64]
+    harmful: NDArray[np.float64]
+    columns: Mapping[str, tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        return len(self.posts)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names of the posts."""
+        return tuple(post.id for post in self.posts)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Annotated:
+        """Returns some of the posts, by index or mask."""
+        picks = np.arange(len(self))[rows]
+        columns = {name: tuple(values[i] for i in picks) for name, values in self.columns.items()}
+        posts = tuple(self.posts[i] for i in picks)
+        return Annotated(self.source, posts, self.labels, self.truth[rows], self.harmful[rows], columns)
+
+
+def read_annotated(
+    path: Path,
+    labels: Sequence[str],
+    *,
+    split: str | None = None,
+    positive_from: float = 0.5,
+    harmful: str = HARMFUL,
+    columns: Columns | None = None,
+    image_root: Path | None = None,
+) -> Annotated:
+    """Reads a JSONL, CSV or Parquet table of annotated posts.
+
+    Args:
+        path: The table.
+        labels: Names of the model's labels; columns of these names hold values in [0, 1], or nothing where unknown.
+        split: Keep only rows whose column `split` has this value.
+        positive_from: The value from which a label counts as given; 0.5 is the majority of votes.
+        harmful: Column that says whether the post as a whole is hateful; may be absent.
+        columns: Names of the post columns.
+        image_root: Folder of relative image paths; the folder of the table when None.
+
+    Raises:
+        TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
+    """
+    builder = PostBuilder(columns or Columns(), image_root or path.parent)
+    rows = list(_rows(path))
+    header = list(rows[0]) if rows else []
+    if rows and not set(header) & {*labels, harmful}:
+        raise TableError(f"'{path}' has no column of a label ({', '.join(labels)}) nor '{harmful}'. It has: {header}.")
+    if split is not None:
+        found = sorted({str(row.get(SPLIT)) for row in rows})
+        rows = [row for row in rows if str(row.get(SPLIT)) == split]
+        if not rows:
+            raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
+    if not rows:
+        raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
+    truth = [[_answer(row.get(name), name, place, positive_from) for name in labels] for place, row in enumerate(rows)]
+    whole = [_answer(row.get(harmful), harmful, place, positive_from) for place, row in enumerate(rows)]
+    used = {*builder.columns.names, *labels, harmful}
+    extra = {name: tuple(row.get(name) for row in rows) for name in header if name not in used}
+    posts = tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
+    return Annotated(str(path), posts, tuple(labels), np.array(truth), np.array(whole), extra)
+
+
+def _post(builder: PostBuilder, row: Mapping[str, Any], place: int, path: Path) -> Post:
+    post = builder.build(row, f"row-{place + 1}")
+    if isinstance(post, Skipped):
+        raise TableError(f"'{path}': {post.message}")
+    return post
+
+
+def _answer(value: Any, name: str, place: int, positive_from: float) -> float:
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "nan", "null", "none"}):
+        return math.nan
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TableError(f"Row {place + 1}: '{name}' must be a number in [0, 1], and is {value!r}.") from None
+    if math.isnan(number):
+        return number
+    if not 0 <= number <= 1:
+        raise TableError(f"Row {place + 1}: '{name}' must lie in [0, 1], and is {number:g}.")
+    return float(number >= positive_from)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(path)
+        elif path.suffix in {".csv", ".tsv"}:
+            yield from read_csv(path)
+        elif path.suffix in {".jsonl", ".ndjson"}:
+            yield from _jsonl(path)
+        else:
+            raise TableError(f"'{path}' must end in .parquet, .jsonl, .csv or .tsv.")
+    except OSError as error:
+        raise TableError(f"Cannot read '{path}': {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise TableError(f"'{path}' is not valid UTF-8: {error.reason} at byte {error.start}.") from None
+
+
+def read_csv(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a CSV or TSV file with a header.
+
+    Raises:
+        TableError: A row has more or fewer cells than the header.
+    """
+    csv.field_size_limit(_CELL)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count), strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise TableError(f"'{path}' line {reader.line_num}: the row and the header differ in length.")
+                yield row
+        except csv.Error as error:
+            raise TableError(f"'{path}' line {reader.line_num}: {error}.") from None
+
+
+def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise TableError(f"'{path}' line {number} is not valid JSON: {error.msg}.") from None
+            if not isinstance(row, dict):
+                raise TableError(f"'{path}' line {number} must hold an object, and holds {type(row).__name__}.")
+            yield row
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("Reading Parquet", "parquet") from None
+    try:
+        yield from pq.read_table(path).to_pylist()
+    except pa.ArrowException as error:
+        raise TableError(f"'{path}' cannot be read as Parquet: {error}.") from None

@@ -1,0 +1,110 @@
+"""Points of the curves that a report draws, thinned to what a screen can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from crossguard.evaluation.metrics import BINS, bin_of
+from crossguard.evaluation.sample import Task
+from crossguard.evaluation.thresholds import sweep
+
+POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of (x, y) points, each in [0, 1].
+
+    Attributes:
+        name: For the legend.
+        x: Rising or falling.
+        y: As long as `x`.
+        sizes: Share of posts behind each point, for the reliability curve; empty otherwise.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    sizes: tuple[float, ...] = ()
+
+
+def precision_recall(task: Task) -> Curve | None:
+    """Precision over recall; None without a positive post."""
+    if not task.truth.any():
+        return None
+    precision, recall, _ = precision_recall_curve(task.truth, task.scores)
+    return _curve(task.name, recall, precision)
+
+
+def roc(task: Task) -> Curve | None:
+    """Recall over false-positive rate; None without both kinds of posts."""
+    if not task.truth.any() or task.truth.all():
+        return None
+    wrong, right, _ = roc_curve(task.truth, task.scores)
+    return _curve(task.name, wrong, right)
+
+
+def reliability(task: Task) -> Curve | None:
+    """Observed share over mean score, one point per filled bin; None with fewer posts than bins."""
+    if len(task) < BINS:
+        return None
+    bins = bin_of(task.scores)
+    posts = np.bincount(bins, minlength=BINS)
+    filled = posts > 0
+    score = np.bincount(bins, weights=task.scores, minlength=BINS)[filled] / posts[filled]
+    share = np.bincount(bins, weights=task.truth, minlength=BINS)[filled] / posts[filled]
+    return Curve(task.name, _plain(score), _plain(share), _plain(posts[filled] / len(task)))
+
+
+def threshold_sweep(task: Task) -> tuple[Curve, Curve, Curve] | None:
+    """Precision, recall and F1 over the threshold; None without a positive post."""
+    if not task.truth.any():
+        return None
+    found = sweep(task.truth, task.scores)
+    curves = (("precision", found.precision), ("recall", found.recall), ("F1", found.f1))
+    first, second, third = (_curve(name, found.thresholds, y) for name, y in curves)
+    return first, second, third
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts of one label at the live threshold."""
+
+    hits: int
+    misses: int
+    alarms: int
+    passes: int
+
+    @classmethod
+    def of(cls, task: Task) -> Confusion:
+        """Counts a task."""
+        cells = ((True, True), (True, False), (False, True), (False, False))
+        return cls(*(int(((task.truth == truth) & (task.flags == flag)).sum()) for truth, flag in cells))
+
+
+def worst(task: Task, count: int) -> tuple[Sequence[int], Sequence[int]]:
+    """Returns rows of the sample: surest false alarms, and hateful posts with the lowest scores among those missed."""
+    alarms = np.flatnonzero(task.flags & ~task.truth)
+    misses = np.flatnonzero(~task.flags & task.truth)
+    alarms = alarms[np.argsort(-task.scores[alarms], kind="stable")[:count]]
+    misses = misses[np.argsort(task.scores[misses], kind="stable")[:count]]
+    return task.rows[alarms].tolist(), task.rows[misses].tolist()
+
+
+def _curve(name: str, x: NDArray[np.floating], y: NDArray[np.floating]) -> Curve:
+    """Keeps both ends and at most POINTS points, evenly along the line's own length."""
+    if len(x) > POINTS:
+        length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+        wanted = np.linspace(0.0, length[-1], POINTS)
+        keep = np.unique(np.append(np.searchsorted(length, wanted).clip(max=len(x) - 1), [0, len(x) - 1]))
+        x, y = x[keep], y[keep]
+    return Curve(name, _plain(x), _plain(y))
+
+
+def _plain(values: NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(round(float(value), 4) for value in values)

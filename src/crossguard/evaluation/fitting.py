@@ -1,0 +1,225 @@
+"""Fits calibration, thresholds and bands of a policy, and measures them on posts that they were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from crossguard.decision.calibration import shift_prior
+from crossguard.decision.policy import LabelPolicy, Prevalence
+from crossguard.errors import ConfigError, InputError
+from crossguard.evaluation.calibrators import KINDS, Map, choose
+from crossguard.evaluation.conformal import block_limit, review_limit
+from crossguard.evaluation.prior_shift import estimate_prevalence, weights_for
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.thresholds import Goal, fit_budget, fit_threshold
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+BEST_F1 = Goal("f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to fit, and how.
+
+    Attributes:
+        goal: What each threshold should achieve.
+        goals: Other goals for some labels.
+        kinds: Calibrations to choose among, from the simplest to the richest.
+        prevalence: Base rate of labels in the feed that the policy is for, where it differs from the data's.
+        miss_rate: Guarantee for `review`: a hateful post is allowed with at most this probability.
+        block_rate: Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked
+            when None.
+        seed: Of all folds.
+    """
+
+    goal: Goal = BEST_F1
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    kinds: tuple[str, ...] = tuple(KINDS)
+    prevalence: Mapping[str, float] = field(default_factory=dict)
+    miss_rate: float | None = None
+    block_rate: float | None = None
+    seed: int = 0
+
+    def goal_of(self, label: str) -> Goal:
+        """Returns the goal of one label."""
+        return self.goals.get(label, self.goal)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was fitted.
+
+    Attributes:
+        rules: By label.
+        kinds: Chosen calibration by label.
+        losses: Cross-validated log loss by label and kind.
+        notes: What a person should know, one sentence each.
+    """
+
+    rules: dict[str, LabelPolicy]
+    kinds: dict[str, str] = field(default_factory=dict)
+    losses: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def scores(self, labels: tuple[str, ...], logits: Floats) -> Floats:
+        """Returns calibrated scores, (n, labels)."""
+        return np.stack([_scores(self.rules[name], logits[:, i]) for i, name in enumerate(labels)], axis=1)
+
+
+def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, feed: Floats | None = None) -> Fitted:
+    """Fits a policy for all labels.
+
+    Args:
+        plan: What to fit.
+        labels: L names in column order.
+        logits: (n, L), what the model said about annotated posts that it was not trained on.
+        truth: (n, L), 1, 0 or NaN.
+        feed: (m, L), logits of unlabelled posts from the feed that the policy is for. Prevalences that `plan` does not
+            give are then estimated from them, and review budgets are kept on them.
+
+    Raises:
+        InputError: A label has no positive or no negative post, a goal cannot be met, or a guarantee needs more posts.
+        ConfigError: A review budget for another prevalence without a feed.
+    """
+    if plan.prevalence and feed is None and any(plan.goal_of(name).kind == "review-budget" for name in labels):
+        raise ConfigError("A review budget at another prevalence is kept on posts of that feed; give some with --feed.")
+    columns = [_fit_column(plan, name, logits, truth, column, feed) for column, name in enumerate(labels)]
+    limits = _thresholds(plan, columns, logits if feed is None else feed)
+    rules = {c.name: c.rule.model_copy(update=_limits(plan, c, limits[c.name])) for c in columns}
+    notes = [
+        f"{c.name}: too few posts of one kind to choose a calibration; '{c.kind}' is kept."
+        for c in columns
+        if not c.losses and len(plan.kinds) > 1
+    ]
+    return Fitted(rules, {c.name: c.kind for c in columns}, {c.name: c.losses for c in columns}, tuple(notes))
+
+
+def cross_fit(
+    plan: Plan, sample: Sample, logits: Floats, groups: NDArray[np.int64] | None = None, folds: int = FOLDS
+) -> Sample:
+    """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
+
+    Args:
+        plan: What to fit. A prevalence other than the data's would change what the figures mean, so it is left out.
+        sample: Posts with known answers; its scores and flags are replaced.
+        logits: (n, L).
+        groups: (n,), posts of one group (near-duplicates) never stand on both sides of a fold.
+        folds: How many.
+
+    Raises:
+        InputError: As `fit`, within a fold.
+    """
+    here = Plan(plan.goal, plan.goals, plan.kinds, seed=plan.seed)
+    scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
+    owners = np.arange(len(sample)) if groups is None else groups
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=plan.seed)
+    for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
+        fitted = fit(here, sample.labels, logits[inside], sample.truth[inside])
+        scores[outside] = fitted.scores(sample.labels, logits[outside])
+        limits = np.array([fitted.rules[name].threshold for name in sample.labels])
+        flags[outside] = scores[outside] >= limits
+    return Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.harmful)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Column:
+    """One label while it is fitted: its annotated posts, and its rule so far."""
+
+    name: str
+    index: int
+    logits: Floats
+    yes: NDArray[np.bool_]
+    weights: Floats
+    rule: LabelPolicy
+    kind: str
+    losses: dict[str, float]
+
+
+def _fit_column(plan: Plan, name: str, logits: Floats, truth: Floats, index: int, feed: Floats | None) -> _Column:  # noqa: PLR0917
+    known = ~np.isnan(truth[:, index])
+    values, yes = logits[known, index], truth[known, index] > 0
+    if yes.all() or not yes.any():
+        kind = "annotated" if not len(yes) else "negative" if yes.all() else "positive"
+        raise InputError(f"Label '{name}' has no {kind} post, so nothing can be fitted for it.")
+    kind, calibration, losses = choose(values, yes, {kind: KINDS[kind] for kind in plan.kinds}, plan.seed)
+    shift = _shift(plan, name, calibration, float(yes.mean()), None if feed is None else feed[:, index])
+    rule = LabelPolicy(threshold=0.5, calibration=calibration, prevalence=shift)
+    weights = np.ones(len(yes)) if shift is None else weights_for(yes, shift.target)
+    return _Column(name, index, values, yes, weights, rule, kind, losses)
+
+
+def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats | None) -> Prevalence | None:
+    if name in plan.prevalence:
+        return Prevalence(source=source, target=plan.prevalence[name])
+    if feed is None:
+        return None
+    return Prevalence(source=source, target=estimate_prevalence(calibration.apply(feed), source))
+
+
+def _thresholds(plan: Plan, columns: Sequence[_Column], posts: Floats) -> dict[str, float]:
+    """Labels with the same review budget share it over `posts`; every other goal looks at its own label only."""
+    result: dict[str, float] = {}
+    sharing: dict[float, list[_Column]] = {}
+    for column in columns:
+        goal = plan.goal_of(column.name)
+        if goal.kind == "review-budget":
+            sharing.setdefault(goal.value, []).append(column)
+            continue
+        with _named(column):
+            result[column.name] = fit_threshold(goal, column.yes, _scores(column.rule, column.logits), column.weights)
+    for budget, group in sharing.items():
+        scores = np.stack([_scores(column.rule, posts[:, column.index]) for column in group], axis=1)
+        limits = map(float, fit_budget(budget, scores))
+        result |= dict(zip([column.name for column in group], limits, strict=True))
+    return result
+
+
+def _limits(plan: Plan, column: _Column, threshold: float) -> dict[str, float]:
+    """Returns threshold and bands.
+
+    Bands are found on logits, whose order no calibration changes, so that fitting the calibration on the same posts
+    does not void their guarantee.
+    """
+    limits = {"threshold": threshold}
+    with _named(column):
+        if plan.miss_rate is not None:
+            logit_ = review_limit(column.logits[column.yes], plan.miss_rate)
+            limits["review"] = min(float(_scores(column.rule, np.array([logit_]))[0]), threshold)
+        if plan.block_rate is not None:
+            logit_ = block_limit(column.logits[~column.yes], plan.block_rate)
+            # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
+            above = float(np.nextafter(_scores(column.rule, np.array([logit_]))[0], 2.0))
+            if above <= 1:
+                limits["block"] = max(above, threshold)
+    return limits
+
+
+@contextmanager
+def _named(column: _Column) -> Iterator[None]:
+    """Says which label a problem is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"Label '{column.name}': {error}") from None
+
+
+def _scores(rule: LabelPolicy, logits: Floats) -> Floats:
+    scores = rule.calibration.apply(logits)
+    if rule.prevalence is None:
+        return scores
+    source, target = np.array([rule.prevalence.source]), np.array([rule.prevalence.target])
+    return shift_prior(scores[:, None], source, target)[:, 0]
+
+
+def _rarest(truth: Floats) -> NDArray[np.int64]:
+    """Returns the column of the rarest label that each post carries, or -1: folds then share the rare posts fairly."""
+    order = np.argsort(np.nansum(truth, axis=0))
+    carried = truth[:, order] > 0
+    return np.where(carried.any(axis=1), order[np.argmax(carried, axis=1)], -1)

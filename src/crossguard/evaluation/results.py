@@ -1,0 +1,171 @@
+"""The result of one evaluation: figures with intervals, in total and per label, and how to store them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from crossguard.evaluation.figures import Figure, values
+from crossguard.evaluation.metrics import RANKING, averages, measure_labels, measure_task
+from crossguard.evaluation.resampling import resample
+from crossguard.evaluation.sample import ANY, Sample
+
+Figures = dict[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many posts one label was measured on.
+
+    Attributes:
+        annotated: Posts with a known answer.
+        positive: Posts that carry the label.
+        flagged: Annotated posts that were flagged.
+    """
+
+    annotated: int
+    positive: int
+    flagged: int
+
+    @property
+    def prevalence(self) -> float | None:
+        """Share of annotated posts that carry the label; None without annotated posts."""
+        return self.positive / self.annotated if self.annotated else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of one model on one sample.
+
+    Attributes:
+        posts: Number of posts.
+        overall: Averages over labels, by key (`f1_macro`, `roc_auc_micro`, ..., `subset_accuracy`).
+        per_label: Metrics by label, and under `any` for the question whether a post is hateful at all.
+        counts: Posts behind the figures, by label and `any`.
+    """
+
+    posts: int
+    overall: Figures
+    per_label: dict[str, Figures]
+    counts: dict[str, Count]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The measured labels, without `any`."""
+        return tuple(name for name in self.per_label if name != ANY)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return {
+            "posts": self.posts,
+            "overall": {key: figure.to_dict() for key, figure in self.overall.items()},
+            "per_label": {
+                name: {key: figure.to_dict() for key, figure in figures.items()}
+                for name, figures in self.per_label.items()
+            },
+            "counts": {
+                name: {"annotated": c.annotated, "positive": c.positive, "flagged": c.flagged}
+                for name, c in self.counts.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
+        """Reads what `to_dict` wrote."""
+        return cls(
+            data["posts"],
+            {key: Figure.from_dict(figure) for key, figure in data["overall"].items()},
+            {
+                name: {key: Figure.from_dict(figure) for key, figure in figures.items()}
+                for name, figures in data["per_label"].items()
+            },
+            {name: Count(**count) for name, count in data["counts"].items()},
+        )
+
+
+def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
+    """Measures a sample.
+
+    Args:
+        sample: Scores, flags and known labels.
+        rounds: Bootstrap resamples of posts for the intervals; 0 for none.
+        seed: Of the resamples.
+    """
+    per_label = measure_labels(sample)
+    overall = averages(sample, per_label)
+    per_label[ANY] = measure_task(sample.task(ANY), RANKING)
+    if rounds and len(sample):
+        whole, parts = resample(sample, rounds, seed)
+        overall = {key: figure.with_rounds(whole[key]) if key in whole else figure for key, figure in overall.items()}
+        per_label = {
+            name: {key: figure.with_rounds(parts[name][key]) for key, figure in figures.items()}
+            for name, figures in per_label.items()
+        }
+    tasks = (*sample.tasks(), sample.task(ANY))
+    counts = {t.name: Count(len(t), int(t.truth.sum()), int(t.flags.sum())) for t in tasks}
+    return Evaluation(len(sample), overall, per_label, counts)
+
+
+def baselines(sample: Sample) -> dict[str, Sample]:
+    """Returns two models that look at nothing, on the same posts: any real model must beat both.
+
+    `all-positive` flags every post for every label. `prior` gives every post the prevalence of the label as its score,
+    and flags where that is at least 0.5.
+    """
+    known = np.maximum((~np.isnan(sample.truth)).sum(axis=0), 1)
+    prevalence = np.nansum(sample.truth, axis=0) / known
+    shape = sample.scores.shape
+    scores = {"all-positive": np.ones(shape), "prior": np.broadcast_to(prevalence, shape)}
+    return {
+        name: Sample.build(sample.labels, sample.truth, guess, 0.5, ids=sample.ids, harmful=sample.harmful)
+        for name, guess in scores.items()
+    }
+
+
+def to_test_metrics(evaluation: Evaluation) -> dict[str, Any]:
+    """Returns the flat `test_metrics.json`: `f1_macro`, `f1_micro`, `roc_auc_macro` and more, null where undefined."""
+    overall = dict(evaluation.overall)
+    undefined = {key: figure.reason for key, figure in overall.items() if figure.value is None}
+    intervals = {key: [figure.low, figure.high] for key, figure in overall.items() if figure.interval}
+    loss = overall["log_loss_macro"].value if "log_loss_macro" in overall else None
+    return {
+        **values(overall),
+        "loss": loss,
+        "samples": evaluation.posts,
+        "intervals": intervals,
+        "undefined": undefined,
+    }
+
+
+def to_report(evaluation: Evaluation, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Returns `val_report.json`: the shape of scikit-learn's classification report, with thresholds and more.
+
+    Args:
+        evaluation: What to report.
+        thresholds: By label.
+    """
+    report: dict[str, Any] = {}
+    for label in evaluation.labels:
+        figures = values(evaluation.per_label[label])
+        report[label] = {
+            "precision": figures["precision"],
+            "recall": figures["recall"],
+            "f1-score": figures["f1"],
+            "support": evaluation.counts[label].positive,
+            "roc_auc": figures["roc_auc"],
+            "average_precision": figures["average_precision"],
+            "threshold": thresholds.get(label),
+        }
+    support = sum(evaluation.counts[label].positive for label in evaluation.labels)
+    overall = values(evaluation.overall)
+    for average in ("micro", "macro", "weighted"):
+        report[f"{average} avg"] = {
+            "precision": overall.get(f"precision_{average}"),
+            "recall": overall.get(f"recall_{average}"),
+            "f1-score": overall.get(f"f1_{average}"),
+            "support": support,
+        }
+    return report

@@ -1,0 +1,87 @@
+"""Runs a moderator over annotated posts, whole or with one modality taken away."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.sample import Sample
+from crossguard.moderator import Moderator
+from crossguard.records import Post
+
+View = Literal["fused", "text-only", "image-only"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What a moderator said about annotated posts.
+
+    Attributes:
+        annotated: The posts that could be scored.
+        sample: Scores, flags and known labels of those posts.
+        logits: float64, (n, labels), the columns of the policy's readout.
+        text_share: float32, (n,), how much the text weighed, in [0, 1].
+        skipped: How many posts could not be scored, by reason.
+        seconds: Time the model took, preparation included.
+    """
+
+    annotated: Annotated
+    sample: Sample
+    logits: NDArray[np.float64]
+    text_share: NDArray[np.float32]
+    skipped: dict[str, int]
+    seconds: float
+
+    @property
+    def throughput(self) -> float:
+        """Posts per second."""
+        return len(self.sample) / max(self.seconds, 1e-9)
+
+
+def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> Scored:
+    """Scores annotated posts under the moderator's policy.
+
+    Raises:
+        InputError: No post could be scored.
+    """
+    posts = [_seen_through(view, post) for post in annotated.posts]
+    start = time.perf_counter()
+    logits, skipped = moderator.logits(posts)
+    seconds = time.perf_counter() - start
+    ready = np.asarray(~np.isnan(logits.values).any(axis=1))
+    if not ready.any():
+        first = f" The first: {skipped[0].message}" if skipped else ""
+        raise InputError(f"None of {len(posts)} posts could be scored ({view}).{first}")
+    kept = annotated.take(ready)
+    columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
+    values = logits.values[ready][:, columns].astype(np.float64)
+    scores = moderator.policy.scores(moderator.labels, values)
+    sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, harmful=kept.harmful)
+    reasons = dict(Counter(entry.reason for entry in skipped))
+    return Scored(kept, sample, values, logits.text_share[ready], reasons, seconds)
+
+
+def thresholds(moderator: Moderator) -> dict[str, float]:
+    """Returns the live threshold per label."""
+    return {name: moderator.policy.labels[name].threshold for name in moderator.labels.names}
+
+
+def with_both(annotated: Annotated) -> Annotated:
+    """Returns the posts that have words and a picture: on these the modalities can be told apart."""
+    rows = [bool(post.text or post.image_text) and post.image is not None for post in annotated.posts]
+    return annotated.take(np.array(rows, dtype=np.bool_))
+
+
+def _seen_through(view: View, post: Post) -> Post:
+    if view == "text-only":
+        return replace(post, image=None)
+    if view == "image-only":
+        return replace(post, text="", image_text="")
+    return post

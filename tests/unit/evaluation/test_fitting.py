@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from crossguard.decision.calibration import sigmoid
+from crossguard.errors import ConfigError, InputError
+from crossguard.evaluation.fitting import Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.results import evaluate
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.thresholds import Goal
+
+LABELS = ("a", "b")
+
+
+def data(posts: int = 2000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Overconfident logits (twice the true ones) of two labels with base rates near 0.3 and 0.15."""
+    generator = np.random.default_rng(seed)
+    true = generator.normal(size=(posts, 2)) * 1.5 + np.array([-1.2, -2.4])
+    return 2 * true, (generator.random((posts, 2)) < sigmoid(true)).astype(np.float64)
+
+
+def flags(fitted: Fitted, logits: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return fitted.scores(LABELS, logits) >= np.array([fitted.rules[name].threshold for name in LABELS])
+
+
+def test_scores_are_calibrated_on_fresh_posts() -> None:
+    fitted = fit(Plan(), LABELS, *data())
+    logits, truth = data(seed=1)
+    before = evaluate(Sample.build(LABELS, truth, sigmoid(logits)), rounds=0).overall["ece_macro"].value
+    after = evaluate(Sample.build(LABELS, truth, fitted.scores(LABELS, logits)), rounds=0).overall["ece_macro"].value
+    assert before is not None
+    assert after is not None
+    assert after < 0.03 < before
+
+
+def test_each_label_has_its_own_goal() -> None:
+    logits, truth = data()
+    plan = Plan(Goal("f1"), {"b": Goal("recall", 0.95)})
+    caught = flags(fit(plan, LABELS, logits, truth), logits)[:, 1]
+    assert caught[truth[:, 1] > 0].mean() >= 0.95
+
+
+def test_a_given_prevalence_shifts_scores_and_thresholds_together() -> None:
+    logits, truth = data()
+    fitted = fit(Plan(Goal("precision", 0.6), prevalence={"a": 0.05}), LABELS, logits, truth)
+    here = fit(Plan(Goal("precision", 0.6)), LABELS, logits, truth)
+    assert fitted.scores(LABELS, logits)[:, 0].mean() < here.scores(LABELS, logits)[:, 0].mean() / 2
+    assert flags(fitted, logits)[:, 0].sum() < flags(here, logits)[:, 0].sum()
+    np.testing.assert_array_equal(flags(fitted, logits)[:, 1], flags(here, logits)[:, 1])
+
+
+def test_a_feed_gives_its_prevalence_and_keeps_the_budget() -> None:
+    logits, truth = data()
+    rare = data(seed=2)
+    innocent = (rare[1] == 0).all(axis=1)
+    rows = np.flatnonzero(innocent | (np.arange(2000) % 10 == 0))
+    feed = rare[0][rows]
+    fitted = fit(Plan(Goal("review-budget", 0.02)), LABELS, logits, truth, feed=feed)
+    assert flags(fitted, feed).any(axis=1).mean() <= 0.02
+    shift = fitted.rules["a"].prevalence
+    assert shift is not None
+    assert shift.target == pytest.approx(rare[1][rows, 0].mean(), abs=0.03)
+
+
+def test_a_budget_for_another_prevalence_needs_a_feed() -> None:
+    with pytest.raises(ConfigError, match="give some with --feed"):
+        fit(Plan(Goal("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
+
+
+def test_bands_keep_their_promises_on_fresh_posts() -> None:
+    plan = Plan(Goal("f1"), kinds=("temperature",), miss_rate=0.1, block_rate=0.02)
+    missed, blocked = [], []
+    for seed in range(20):
+        fitted = fit(plan, LABELS, *data(seed=seed))
+        logits, truth = data(seed=1000 + seed)
+        scores = fitted.scores(LABELS, logits)[:, 0]
+        rule, yes = fitted.rules["a"], truth[:, 0] > 0
+        assert rule.review is not None
+        assert rule.block is not None
+        assert rule.review <= rule.threshold <= rule.block
+        missed.append((scores[yes] < rule.review).mean())
+        blocked.append((scores[~yes] >= rule.block).mean())
+    assert np.mean(missed) <= 0.11
+    assert np.mean(blocked) <= 0.022
+
+
+def test_a_label_without_positives_is_refused_by_name() -> None:
+    logits, truth = data()
+    truth[:, 1] = 0
+    with pytest.raises(InputError, match="Label 'b' has no positive post"):
+        fit(Plan(), LABELS, logits, truth)
+
+
+def test_an_unreachable_goal_names_the_label_and_the_best_value() -> None:
+    generator = np.random.default_rng(0)
+    truth = (generator.random((500, 2)) < 0.1).astype(float)
+    with pytest.raises(InputError, match=r"Label 'a': No threshold reaches precision>=0.99"):
+        fit(Plan(Goal("precision", 0.99)), LABELS, generator.integers(2, size=(500, 2)).astype(float), truth)
+
+
+def test_cross_fitting_does_not_flatter_a_model_that_knows_nothing() -> None:
+    generator = np.random.default_rng(0)
+    truth = (generator.random((150, 2)) < 0.3).astype(float)
+    logits = generator.normal(size=(150, 2))
+    sample = Sample.build(LABELS, truth, sigmoid(logits))
+    crossed = evaluate(cross_fit(Plan(kinds=("isotonic",)), sample, logits), rounds=0).overall["log_loss_macro"].value
+    fitted = fit(Plan(kinds=("isotonic",)), LABELS, logits, truth)
+    same = (
+        evaluate(Sample.build(LABELS, truth, fitted.scores(LABELS, logits)), rounds=0).overall["log_loss_macro"].value
+    )
+    assert crossed is not None
+    assert same is not None
+    assert same < crossed - 0.02, "the fitted figure is the flattering one"
+
+
+def test_a_group_never_stands_on_both_sides_of_a_fold() -> None:
+    logits, truth = data(posts=60)
+    groups = np.repeat(np.arange(30), 2)
+    sample = Sample.build(LABELS, truth, sigmoid(logits))
+    crossed = cross_fit(Plan(kinds=("temperature",)), sample, logits, groups)
+    # Posts of one fold share one calibration; twins must have been scored by the same one.
+    scale = np.log(crossed.scores[:, 0] / (1 - crossed.scores[:, 0])) / logits[:, 0]
+    np.testing.assert_allclose(scale[::2], scale[1::2])
+    assert len(np.unique(scale.round(9))) == 5
