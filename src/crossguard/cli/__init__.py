@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
+    "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
+    "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
 }
 
 INTERRUPTED = 130

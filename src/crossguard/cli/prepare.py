@@ -1,0 +1,95 @@
+"""`crossguard prepare`: a public dataset's raw folder to one training table and a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossguard.data.datasets.registry import find
+from crossguard.data.datasets.rows import AGGREGATIONS, Dataset
+
+if TYPE_CHECKING:
+    from crossguard.data.datasets.preparing import Report
+
+SHOWN = 5
+
+
+@click.command("prepare")
+@click.argument("dataset")
+@click.argument("raw", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The Parquet table to write.")
+@click.option(
+    "--labels",
+    "aggregation",
+    type=click.Choice(AGGREGATIONS),
+    default="any",
+    show_default=True,
+    help="How annotators' votes become labels: one is enough, more than half, or the share of votes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(dataset: str, raw: Path, output: Path, aggregation: Any, as_json: bool) -> None:
+    r"""Turn the raw folder of DATASET into a table for `crossguard train`.
+
+    DATASET is a public dataset, or `table` for a JSONL, CSV or Parquet file of your own, whose columns are id, text,
+    image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where unknown.
+
+    \b
+    crossguard prepare mmhs150k MMHS150K/ -o tables/mmhs150k.parquet
+    crossguard prepare table my-posts.csv -o tables/mine.parquet
+
+    The report (splits, labels, missing and broken pictures, duplicates across splits) is printed, and written beside
+    the table as NAME.report.json.
+    """
+    from crossguard.data.datasets.preparing import prepare
+
+    report = prepare(_dataset(dataset, raw), raw, output, aggregation)
+    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    output.with_suffix(".report.json").write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(text)
+    else:
+        _show(report)
+        click.echo(f"Wrote {output}", err=True)
+
+
+def _dataset(name: str, raw: Path) -> Dataset:
+    if name == "table":
+        from crossguard.data.datasets.generic import dataset
+
+        return dataset(raw)
+    return find(name)
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    splits = list(report.posts)
+    table = Table("", *splits, title=f"{report.dataset} (labels: {report.aggregation})", title_justify="left")
+    table.add_row("posts", *(str(report.posts[split]) for split in splits))
+    table.add_row("not annotated, left out", *(str(report.not_annotated.get(split, 0)) for split in splits))
+    table.add_row("pictures", *(str(report.images.get(split, 0)) for split in splits))
+    table.add_row("pictures missing", *(str(report.missing_images.get(split, 0)) for split in splits))
+    table.add_row("with words from the picture", *(f"{report.image_text[split]:.1%}" for split in splits))
+    for name in report.known[splits[0]] if splits else ():
+        cells = [f"{report.labels[s].get(name, 0):.4f} of {report.known[s][name]}" for s in splits]
+        table.add_row(name, *cells)
+    console.print(table)
+    unlabelled = {name: count for name, count in report.not_annotated.items() if not report.posts.get(name)}
+    notes: dict[str, dict[str, Any] | list[str]] = {
+        "ids without annotation": unlabelled,
+        "broken pictures": report.broken_images,
+        "ids that occur twice": report.duplicate_ids,
+        "texts in two splits": report.duplicate_texts,
+        "pictures alike in two splits": report.alike_images,
+    }
+    for what, found in notes.items():
+        if found:
+            shown = found if len(found) <= SHOWN else f"{len(found)}, see the report file"
+            console.print(f"{what}: {shown}", highlight=False)
+    if report.caution:
+        console.print(f"caution: {report.caution}", highlight=False)

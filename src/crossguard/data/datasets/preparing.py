@@ -1,0 +1,172 @@
+"""Raw folder to table and report: what `crossguard prepare` does."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.data.datasets.hashing import alike, perceptual_hash
+from crossguard.data.datasets.rows import Aggregation, Dataset, Row, aggregate, write_table
+from crossguard.data.images import decode
+from crossguard.errors import ImageError
+
+NOT_A_LETTER: Final = re.compile(r"[\W_]+")
+HASH_SIZE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a dataset holds, and what is wrong with it.
+
+    Attributes:
+        dataset: Its name.
+        aggregation: How votes became labels.
+        posts: Annotated posts per split: what the table holds.
+        not_annotated: Ids without annotation per split; they are left out of the table.
+        labels: Share of posts with each label per split, among those where it is known.
+        known: Number of posts per split where each label is known.
+        images: Pictures that can be read, per split.
+        missing_images: Pictures that are not there, per split; their posts are kept, as posts without a picture.
+        broken_images: Path and reason of each picture that cannot be read.
+        image_text: Share of posts with words read from the picture, per split.
+        duplicate_ids: Ids that occur more than once.
+        duplicate_texts: Texts that occur in two splits, up to case and punctuation; pairs of splits to counts.
+        alike_images: Pictures that look alike in two splits; pairs of splits to counts.
+        caution: What is known to be wrong with the dataset's labels.
+    """
+
+    dataset: str
+    aggregation: str
+    posts: dict[str, int]
+    not_annotated: dict[str, int]
+    labels: dict[str, dict[str, float]]
+    known: dict[str, dict[str, int]]
+    images: dict[str, int]
+    missing_images: dict[str, int]
+    broken_images: dict[str, str]
+    image_text: dict[str, float]
+    duplicate_ids: list[str]
+    duplicate_texts: dict[str, int]
+    alike_images: dict[str, int]
+    caution: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON holds it."""
+        return asdict(self)
+
+
+def prepare(
+    dataset: Dataset,
+    raw: Path,
+    out: Path,
+    aggregation: Aggregation = "any",
+    progress: Callable[[], object] = lambda: None,
+) -> Report:
+    """Writes the table of a dataset and says what it holds.
+
+    Args:
+        dataset: Which one.
+        raw: The folder, as its authors publish it.
+        out: The Parquet file to write.
+        aggregation: How votes become labels.
+        progress: Called once per picture that is looked at.
+
+    Raises:
+        TableError: The folder is not what it should be.
+    """
+    everything = list(dataset.read(raw))
+    rows = [_aggregated(row, aggregation) for row in everything if row.annotated]
+    checked = _Images(rows, progress)
+    kept = [row if row.id in checked.hashes else replace(row, image=None) for row in rows]
+    write_table(kept, dataset.labels, dataset.name, out)
+    return Report(
+        dataset.name,
+        aggregation,
+        _count(rows),
+        _count([row for row in everything if not row.annotated]),
+        {split: _shares(part, dataset.labels) for split, part in _by_split(rows).items()},
+        {split: _known(part, dataset.labels) for split, part in _by_split(rows).items()},
+        _count([row for row in rows if row.id in checked.hashes]),
+        dict(checked.missing),
+        checked.broken,
+        {
+            split: _round(sum(bool(row.image_text.strip()) for row in part) / len(part))
+            for split, part in _by_split(rows).items()
+        },
+        sorted(name for name, count in Counter(row.id for row in everything).items() if count > 1),
+        _across(rows, [(one, other) for one, other in _same_text(rows)]),
+        _across(rows, list(alike(checked.hashes))),
+        dataset.caution,
+    )
+
+
+def _aggregated(row: Row, rule: Aggregation) -> Row:
+    hateful = None if row.hateful is None else aggregate({"hateful": row.hateful}, rule)["hateful"]
+    return replace(row, labels=aggregate(row.labels, rule), hateful=hateful)
+
+
+class _Images:
+    """Looks at every picture once."""
+
+    def __init__(self, rows: Sequence[Row], progress: Callable[[], object]) -> None:
+        self.hashes: dict[str, int] = {}
+        self.missing: Counter[str] = Counter()
+        self.broken: dict[str, str] = {}
+        for row in rows:
+            if row.image is not None:
+                self._look(row, row.image)
+                progress()
+
+    def _look(self, row: Row, path: Path) -> None:
+        if not path.is_file():
+            self.missing[row.split] += 1
+            return
+        try:
+            self.hashes[row.id] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
+        except ImageError as error:
+            self.broken[str(path)] = error.reason
+
+
+def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        parts[row.split].append(row)
+    return dict(parts)
+
+
+def _count(rows: Sequence[Row]) -> dict[str, int]:
+    return dict(Counter(row.split for row in rows))
+
+
+def _known(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, int]:
+    return {name: sum(name in row.labels for row in rows) for name in labels}
+
+
+def _shares(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, float]:
+    values = {name: [row.labels[name] for row in rows if name in row.labels] for name in labels}
+    return {name: _round(sum(known) / len(known)) for name, known in values.items() if known}
+
+
+def _round(value: float) -> float:
+    return round(value, 4)
+
+
+def _same_text(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Pairs of ids with one text, each later post with the first one."""
+    first: dict[str, str] = {}
+    pairs = []
+    for row in rows:
+        key = NOT_A_LETTER.sub("", f"{row.text} {row.image_text}".casefold())
+        if key and first.setdefault(key, row.id) != row.id:
+            pairs.append((first[key], row.id))
+    return pairs
+
+
+def _across(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
+    split = {row.id: row.split for row in rows}
+    counts = Counter("-".join(sorted((split[one], split[other]))) for one, other in pairs)
+    return {key: count for key, count in sorted(counts.items()) if len(set(key.split("-"))) > 1}

@@ -1,0 +1,125 @@
+"""The row that every dataset is turned into, and the Parquet table of such rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from crossguard.errors import MissingExtraError, TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Aggregation: TypeAlias = Literal["any", "majority", "votes"]
+AGGREGATIONS: Final[tuple[Aggregation, ...]] = ("any", "majority", "votes")
+
+# Columns beside the labels, which are all the others.
+FIXED: Final = ("id", "text", "image_text", "image_path", "split", "source", "stratum", "hateful")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One annotated post.
+
+    Attributes:
+        id: Unique within the dataset.
+        text: What the author wrote.
+        image_text: The words in the picture.
+        image: The picture's file, whether it is there or not; None where the dataset has no picture.
+        split: `train`, `val` or `test`, as its authors divided it, or as divided here by a hash of the text.
+        labels: Share of annotators per label, in [0, 1]; a label that is not named is unknown.
+        hateful: Whether the post is hateful at all, in [0, 1]; None when the labels say it, or nobody does.
+        stratum: A group within the dataset that a recipe may draw more or less often.
+        annotated: Whether the dataset has an annotation for the post.
+    """
+
+    id: str
+    text: str = ""
+    image_text: str = ""
+    image: Path | None = None
+    split: str = "train"
+    labels: Mapping[str, float] = field(default_factory=dict)
+    hateful: float | None = None
+    stratum: str = ""
+    annotated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """How to read one public dataset.
+
+    Attributes:
+        name: The word for `crossguard prepare`.
+        labels: Columns of its table.
+        read: Raw folder to rows; raises `TableError` when the folder is not what it should be.
+        layout: What the raw folder holds, for people.
+        source: Paper and licence.
+        caution: What is known to be wrong with its labels.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    read: Callable[[Path], Iterator[Row]]
+    layout: str
+    source: str
+    caution: str
+
+
+def aggregate(labels: Mapping[str, float], rule: Aggregation) -> dict[str, float]:
+    """Turns shares of annotators into labels: one annotator is enough, more than half, or the shares themselves."""
+    if rule == "votes":
+        return dict(labels)
+    bound = 0.5 if rule == "majority" else 0.0
+    return {name: float(share > bound) for name, share in labels.items()}
+
+
+def write_table(rows: Sequence[Row], labels: Sequence[str], source: str, path: Path) -> None:
+    """Writes rows as Parquet; an unknown label is null, an absent picture an empty path."""
+    pyarrow, parquet = _pyarrow()
+    columns: dict[str, list[Any]] = {
+        "id": [row.id for row in rows],
+        "text": [row.text for row in rows],
+        "image_text": [row.image_text for row in rows],
+        "image_path": ["" if row.image is None else str(row.image) for row in rows],
+        "split": [row.split for row in rows],
+        "source": [source] * len(rows),
+        "stratum": [row.stratum for row in rows],
+    }
+    table = pyarrow.table(columns)
+    numbers = {"hateful": [row.hateful for row in rows]} | {
+        name: [row.labels.get(name) for row in rows] for name in labels
+    }
+    for name, values in numbers.items():
+        table = table.append_column(name, pyarrow.array(values, type=pyarrow.float32()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path, compression="zstd")
+
+
+def read_table(path: Path) -> pa.Table:
+    """Opens a table that `write_table` wrote.
+
+    Raises:
+        TableError: It is missing, or is not such a table.
+    """
+    _, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ValueError) as error:
+        raise TableError(f"Cannot read the table {path}: {error}. Write it with: crossguard prepare") from None
+    missing = [name for name in FIXED if name not in table.column_names]
+    if missing:
+        raise TableError(
+            f"{path} is not a training table: it lacks {', '.join(missing)}. Write it with: crossguard prepare table"
+        )
+    return table
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("Reading and writing training tables", "parquet") from None
+    return pa, pq
