@@ -18,6 +18,7 @@ from crossguard.errors import CrossguardError
 COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
+    "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),

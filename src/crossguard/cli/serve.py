@@ -1,0 +1,66 @@
+"""`crossguard serve`: the HTTP service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from crossguard.errors import MissingExtraError
+from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _settings_options(function: F) -> F:
+    """Adds a flag per setting, so that none can be forgotten."""
+    for name, field in reversed(ServeSettings.model_fields.items()):
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = f"  [default: {default}]" if default not in {None, ""} else ""
+        flag = f"--{name.replace('_', '-')}"
+        function = click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}")(function)
+    return function
+
+
+def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    if name is None:
+        return
+    from crossguard.serving.keys import digest_of, new_key
+
+    key = new_key()
+    click.echo(f"The key, shown only now: {key}", err=True)
+    click.echo("Put this into the file that --keys-file names:", err=True)
+    click.echo(f"keys:\n  {name}:\n    sha256: {digest_of(key)}")
+    ctx.exit()
+
+
+@click.command(epilog=f"Each setting can also be a line of the --config file, or a variable such as {PREFIX}PORT.")
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
+@click.option(
+    "--new-key",
+    metavar="NAME",
+    expose_value=False,
+    is_eager=True,
+    callback=_print_new_key,
+    help="Make an API key for a caller, print it and its entry for the keys file, and exit.",
+)
+@_settings_options
+def command(config: Path | None, **flags: str | None) -> None:
+    """Serve a model over HTTP.
+
+    Start with: crossguard serve, then open http://127.0.0.1:8080/docs
+    """
+    settings = gather(flags, os.environ, config)
+    try:
+        from crossguard.serving import logs, server
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("crossguard"):
+            raise
+        raise MissingExtraError("crossguard serve", "serve") from None
+    logs.configure(settings.log_level, settings.log_format)
+    for sentence in unread_variables(os.environ):
+        logs.event("unread_variable", 30, message=sentence)
+    server.serve(settings)

@@ -1,0 +1,79 @@
+"""The OpenAPI file as one page for people: no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from typing import Any
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; text-transform: capitalize; }
+details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; padding: .5rem .8rem; }
+summary { cursor: pointer; } summary code { font-weight: 600; }
+.method { display: inline-block; min-width: 3.5rem; font-weight: 700; }
+pre { background: #8882; padding: .8rem; border-radius: .4rem; overflow-x: auto; font-size: .85rem; }
+table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
+"""
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+CONTENT_SECURITY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """Returns the page as HTML."""
+    groups: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
+    sections = "".join(f"<section><h2>{escape(name)}</h2>{''.join(parts)}</section>" for name, parts in groups.items())
+    schemas = "".join(_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items()))
+    info = document["info"]
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{escape(info['title'])} API</title><style>{STYLE}</style></head><body><main>"
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])} "
+        "For programs: <a href='/openapi.json'>openapi.json</a>.</p>"
+        f"{sections}<section><h2>Bodies</h2>{schemas}</section></main></body></html>"
+    )
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(status)}</code></td><td>{escape(response['description'])}</td>"
+        f"<td>{_bodies(response['content'])}</td></tr>"
+        for status, response in operation["responses"].items()
+    )
+    request = operation.get("requestBody", {}).get("content", {})
+    body = f"<p>Body: {_bodies(request)}</p>" if request else ""
+    return (
+        f"<details><summary><span class='method'>{escape(method.upper())}</span> <code>{escape(path)}</code> "
+        f"{escape(operation['summary'])}</summary>{body}{_curl(path, method, request)}"
+        f"<table><thead><tr><th>Status</th><th>Meaning</th><th>Body</th></tr></thead><tbody>{rows}</tbody></table>"
+        "</details>"
+    )
+
+
+def _curl(path: str, method: str, request: dict[str, Any]) -> str:
+    line = f"curl -X {method.upper()} 'http://127.0.0.1:8080{path}'"
+    example = request.get("application/json", {}).get("example")
+    if example is not None:
+        line += f" \\\n  -H 'content-type: application/json' \\\n  -d '{json.dumps(example)}'"
+    return f"<pre>{escape(line)}</pre>"
+
+
+def _bodies(content: dict[str, Any]) -> str:
+    return ", ".join(f"{escape(kind)}{_link(body['schema'])}" for kind, body in content.items())
+
+
+def _link(schema: dict[str, Any]) -> str:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return f" <a href='#{escape(name)}'>{escape(name)}</a>" if name else ""
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    title, text = escape(name), escape(json.dumps(schema, indent=2))
+    return f"<details id='{title}'><summary><code>{title}</code></summary><pre>{text}</pre></details>"

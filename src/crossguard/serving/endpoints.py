@@ -1,0 +1,109 @@
+"""An endpoint: from one record come its route, its line in the OpenAPI file, and its part of the docs page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crossguard.serving import logs
+from crossguard.serving.call import Access, Call
+from crossguard.serving.errors import ApiError, CallerGone, DeadlineExceeded, InternalError, Unauthorized
+from crossguard.serving.json_bodies import as_json
+from crossguard.serving.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Endpoints that share their callers, and so the shape of their errors.
+
+    Attributes:
+        name: Used in metrics, logs and the OpenAPI file.
+        error_body: Renders an error, given the request id.
+        error_model: What it renders, for the OpenAPI file.
+    """
+
+    name: str
+    error_body: Callable[[ApiError, str], dict[str, Any]]
+    error_model: type[BaseModel]
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path of an interface: the router, the OpenAPI file and the docs page are made from it.
+
+    Attributes:
+        method: HTTP method.
+        path: As Starlette writes it.
+        family: Whose error shape it has.
+        summary: One line for the docs.
+        handle: Answers a call.
+        requests: Bodies that it takes by media type, as models; None for a body without a schema.
+        responses: Bodies that it gives by media type.
+        access: Who may use it.
+        example: A request body for the docs.
+        query: Query parameters by name, each with one line for the docs.
+    """
+
+    method: str
+    path: str
+    family: Family
+    summary: str
+    handle: Handler
+    requests: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    responses: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
+    access: Access = Access.KEY
+    example: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def route(self, service: Service) -> Route:
+        """Returns the route of this endpoint in a service."""
+
+        async def answer(request: Request) -> Response:
+            return await _answer(self, service, request)
+
+        return Route(self.path, answer, methods=[self.method])
+
+
+async def _answer(endpoint: Endpoint, service: Service, request: Request) -> Response:
+    call = Call(request, service)
+    call.exchange.interface, call.exchange.route = endpoint.family.name, endpoint.path
+    try:
+        async with asyncio.timeout(service.settings.request_timeout_s):
+            call.admit(endpoint.access)
+            return await endpoint.handle(call)
+    except ApiError as error:
+        return _error_response(endpoint.family, error, call)
+    except TimeoutError:
+        late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
+        return _error_response(endpoint.family, late, call)
+    except ClientDisconnect:
+        return _error_response(endpoint.family, CallerGone("The caller hung up."), call)
+    except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
+        logs.failure("request_failed", error, request_id=call.exchange.request_id)
+        ours = InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
+        return _error_response(endpoint.family, ours, call)
+    finally:
+        call.release()
+
+
+def _error_response(family: Family, error: ApiError, call: Call) -> Response:
+    call.exchange.code = error.code
+    call.service.telemetry.rejected.labels(error.code).inc()
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    if error.close:
+        headers["connection"] = "close"
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
+    return as_json(family.error_body(error, call.exchange.request_id), error.status, headers)

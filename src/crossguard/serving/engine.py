@@ -1,0 +1,73 @@
+"""What is being served: a loaded model, a policy per caller, and the keys. Replaced as a whole by a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossguard.data.images import ImageLimits
+from crossguard.errors import ConfigError
+from crossguard.moderator import Moderator
+from crossguard.records import Post
+from crossguard.serving.keys import Caller, KeyRing
+from crossguard.serving.settings import ServeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Immutable; requests in flight keep the one that they began with.
+
+    Attributes:
+        base: Scores for callers without a policy of their own.
+        tenants: Moderators by the name of a key; they share the loaded model.
+        keys: Who may call.
+    """
+
+    base: Moderator
+    tenants: Mapping[str, Moderator]
+    keys: KeyRing
+
+    def moderator(self, caller: Caller) -> Moderator:
+        """Returns who scores for a caller."""
+        return self.tenants.get(caller.name, self.base)
+
+
+def load_engine(settings: ServeSettings) -> Engine:
+    """Reads keys, policies and model, and scores a first post, so that the first caller does not wait for it.
+
+    Raises:
+        BundleError: The model is unknown, newer or corrupted.
+        ConfigError: A key or policy is wrong.
+        MissingExtraError: The runtime is not installed.
+    """
+    keys = KeyRing.read(settings.keys_file)
+    base = Moderator.load(
+        settings.model_name,
+        policy=settings.policy,
+        runtime=settings.runtime,
+        precision=settings.precision,
+        threads=settings.threads,
+        image_limits=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_pixels),
+        revision=settings.revision,
+    )
+    blank = np.zeros((64, 64, 3), dtype=np.uint8)
+    base.score([Post("text", "hello"), Post("both", "hello", blank)])
+    return Engine(base, _tenants(base, keys, settings), keys)
+
+
+def _tenants(base: Moderator, keys: KeyRing, settings: ServeSettings) -> dict[str, Moderator]:
+    tenants, problems = {}, []
+    for name, entry in keys.entries.items():
+        policy = entry.policy or settings.policy
+        if entry.tenant is not None and not policy.endswith((".yaml", ".yml")):
+            problems.append(f"key '{name}' names a tenant, and tenants live in policy files; '{policy}' is none.")
+        elif entry.policy is not None or entry.tenant is not None:
+            try:
+                tenants[name] = base.with_policy(policy, entry.tenant)
+            except ConfigError as error:
+                problems.append(f"key '{name}': {error}")
+    if problems:
+        raise ConfigError.gather(f"Keys file {settings.keys_file}", problems)
+    return tenants

@@ -1,0 +1,138 @@
+"""What can be wrong with a request. Each interface renders these in its own callers' shape.
+
+```
+ApiError
+├── BadRequest            400  the body is not what the interface takes
+├── Unauthorized          401  no key, or an unknown one
+├── Forbidden             403  the key may not do this
+├── NotFound              404  no such path or model
+├── BodyTimeout           408  the body came too slowly
+├── BodyTooLarge          413  the body, or its number of posts, is over a cap
+├── UnsupportedBody       415  a content type or encoding that the interface does not read
+├── Unscorable            422  the request is fine, its post is not
+├── TooManyPosts          429  over the key's rate
+├── Overloaded            429  the queue is full
+├── CallerGone            499  nobody waits for the answer any more (never sent)
+├── InternalError         500  our fault; details are in the log
+└── DeadlineExceeded      504  not scored in time
+```
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ApiError(Exception):
+    """Base of all errors below.
+
+    Attributes:
+        status: HTTP status.
+        code: A stable snake_case word for programs.
+        message: One sentence for people.
+        retry_after: Seconds after which the same request may work, or None.
+        close: Whether the connection cannot be used again, because part of the request was not read.
+    """
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "internal_error"
+    close: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.retry_after = retry_after
+
+
+class BadRequest(ApiError):  # noqa: N818 - named like the HTTP status, as in other HTTP libraries
+    """The body is not what the interface takes."""
+
+    status = 400
+    default_code = "invalid_request"
+
+
+class Unauthorized(ApiError):  # noqa: N818
+    """No key, or an unknown one."""
+
+    status = 401
+    default_code = "invalid_api_key"
+
+
+class Forbidden(ApiError):  # noqa: N818
+    """The key may not do this."""
+
+    status = 403
+    default_code = "forbidden"
+
+
+class NotFound(ApiError):  # noqa: N818
+    """No such path or model."""
+
+    status = 404
+    default_code = "not_found"
+
+
+class BodyTimeout(ApiError):  # noqa: N818
+    """The body came too slowly."""
+
+    status = 408
+    default_code = "body_timeout"
+    close = True
+
+
+class BodyTooLarge(ApiError):  # noqa: N818
+    """The body, or the number of its posts, is over a cap."""
+
+    status = 413
+    default_code = "body_too_large"
+    close = True
+
+
+class UnsupportedBody(ApiError):  # noqa: N818
+    """A content type or encoding that the interface does not read."""
+
+    status = 415
+    default_code = "unsupported_media_type"
+    close = True
+
+
+class Unscorable(ApiError):  # noqa: N818
+    """The request is fine, its post is not; the code is the reason of the skipped post."""
+
+    status = 422
+    default_code = "post_unscorable"
+
+
+class TooManyPosts(ApiError):  # noqa: N818
+    """Over the rate of the key."""
+
+    status = 429
+    default_code = "rate_limit_exceeded"
+
+
+class Overloaded(ApiError):  # noqa: N818
+    """The queue, or the memory for request bodies, is full."""
+
+    status = 429
+    default_code = "overloaded"
+    close = True
+
+
+class CallerGone(ApiError):  # noqa: N818
+    """Nobody waits for the answer any more."""
+
+    status = 499
+    default_code = "caller_gone"
+    close = True
+
+
+class InternalError(ApiError):
+    """Our fault; details are in the log under the request id."""
+
+
+class DeadlineExceeded(ApiError):  # noqa: N818
+    """Not scored in time."""
+
+    status = 504
+    default_code = "deadline_exceeded"

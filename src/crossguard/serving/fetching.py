@@ -1,0 +1,168 @@
+"""Fetches images from the web, only from origins that the operator listed, and never from an internal address.
+
+The address is checked when the connection is made, on the very address that is connected to, so a name that resolves
+to something else a moment later (DNS rebinding) gains nothing. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpcore
+
+from crossguard.data.image_sources import shortened
+from crossguard.errors import ConfigError, ImageError
+from crossguard.serving.settings import MEBI
+
+PORTS: Final = {"http": 80, "https": 443}
+# What a URL may consist of (RFC 3986); anything else is read differently by different parsers.
+PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+OK: Final = 200
+
+Origin = tuple[str, str, int]
+
+
+class AddressBlockedError(Exception):
+    """A name leads to an address that must not be reached."""
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects only to addresses that are allowed.
+
+    Args:
+        private: Whether private and loopback addresses are.
+    """
+
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature belongs to httpcore
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Resolves a name, checks every address of it, and connects to the first.
+
+        Raises:
+            AddressBlockedError: One of them must not be reached.
+        """
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        blocked = [address for address in addresses if not is_allowed(address, private=self._private)]
+        if blocked or not addresses:
+            raise AddressBlockedError(host)
+        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+
+def is_allowed(address: str, *, private: bool) -> bool:
+    """Whether an IP address may be connected to. Link-local ones (cloud metadata lives there) never may."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        # An IPv4 address in IPv6 clothes is judged as what it is.
+        ip = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
+    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved:
+        return False
+    return ip.is_global or (private and ip.is_private)
+
+
+class Fetcher:
+    """Fetches images.
+
+    Args:
+        origins: Scheme, host and port that may be asked, such as `https://media.example.com`.
+        private: Whether they may lie at private or loopback addresses.
+        timeout_s: Longest time for one image.
+        max_bytes: Largest image.
+
+    Raises:
+        ConfigError: An origin is not one.
+    """
+
+    def __init__(self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int) -> None:
+        self._origins = {parse_origin(origin) for origin in origins}
+        self._timeout = timeout_s
+        self._max_bytes = max_bytes
+        self._pool = httpcore.AsyncConnectionPool(network_backend=GuardedBackend(private=private), max_connections=32)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._pool.aclose()
+
+    async def fetch(self, url: str) -> bytes:
+        """Returns the encoded bytes of an image.
+
+        Raises:
+            ImageError: `image_url_not_allowed`, `image_fetch_failed` or `image_too_large`.
+        """
+        origin, target = self._checked(url)
+        scheme, host, port = origin
+        address = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
+        # httpcore leaves the Host header to the caller when it gets a URL in parts.
+        name = host if port == PORTS[scheme] else f"{host}:{port}"
+        headers: dict[str | bytes, str | bytes] = {"Host": name, "User-Agent": "crossguard", "Accept": "image/*"}
+        try:
+            async with asyncio.timeout(self._timeout), self._pool.stream("GET", address, headers=headers) as response:
+                return await self._read(response, url)
+        except AddressBlockedError:
+            raise ImageError(
+                "image_url_not_allowed", f"'{shortened(url)}' leads to an internal address, which is never fetched."
+            ) from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, TimeoutError) as error:
+            raise ImageError(
+                "image_fetch_failed", f"Cannot fetch '{shortened(url)}' ({type(error).__name__})."
+            ) from None
+
+    async def _read(self, response: httpcore.Response, url: str) -> bytes:
+        if response.status != OK:
+            raise ImageError(
+                "image_fetch_failed",
+                f"'{shortened(url)}' answered with status {response.status}; redirects are not followed.",
+            )
+        body = bytearray()
+        async for chunk in response.aiter_stream():
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise ImageError("image_too_large", f"An image may have {self._max_bytes / MEBI:g} MiB; this has more.")
+        return bytes(body)
+
+    def _checked(self, url: str) -> tuple[Origin, str]:
+        if not self._origins:
+            raise ImageError(
+                "image_url_not_allowed",
+                f"This service fetches no images ('{shortened(url)}'). Send a data: URL; or the operator lists the "
+                "origin under fetch_origins.",
+            )
+        try:
+            origin = parse_origin(url) if PLAIN.fullmatch(url) else None
+        except ConfigError:
+            origin = None
+        if origin not in self._origins or origin is None:
+            raise ImageError("image_url_not_allowed", f"The origin of '{shortened(url)}' is not an allowed one.")
+        parts = urlsplit(url)
+        return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def parse_origin(url: str) -> Origin:
+    """Returns scheme, host and port of a URL.
+
+    Raises:
+        ConfigError: It has no http(s) scheme or no host, or names a user.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigError(f"'{shortened(url)}' is not a URL.") from None
+    if parts.scheme not in PORTS or not parts.hostname or "@" in parts.netloc:
+        raise ConfigError(f"'{shortened(url)}' is not an origin such as https://media.example.com.")
+    return parts.scheme, parts.hostname, port or PORTS[parts.scheme]

@@ -1,0 +1,65 @@
+"""Uploads as multipart forms, parsed in memory: nothing of a post touches a disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from crossguard.serving.call import Call
+from crossguard.serving.errors import BadRequest
+
+MULTIPART = "multipart/form-data"
+
+
+class _InMemoryParser(MultiPartParser):
+    """Starlette's parser, which would spool files of over a megabyte to a disk that a container may not have."""
+
+    spool_max_size = 2**40
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A parsed form.
+
+    Attributes:
+        fields: Values of the text fields by name.
+        files: File name and content of each upload, in order.
+    """
+
+    fields: dict[str, str]
+    files: list[tuple[str, bytes]]
+
+
+async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Form:
+    """Reads a form whose uploads are all called `image`.
+
+    Raises:
+        BadRequest: It is broken, has other fields, or too many files.
+    """
+    body = await call.body()
+    limit = call.settings.max_body_bytes
+    parser = _InMemoryParser(
+        call.request.headers, _once(body), max_files=max_files, max_fields=len(fields), max_part_size=limit
+    )
+    try:
+        parts = (await parser.parse()).multi_items()
+    except (MultiPartException, KeyError, ValueError, LookupError) as error:
+        reason = error.message if isinstance(error, MultiPartException) else type(error).__name__
+        raise BadRequest(f"The form cannot be read: {reason}", code="invalid_form") from None
+    form = Form({}, [])
+    for name, value in parts:
+        if isinstance(value, UploadFile) and name in {"image", "images"}:
+            form.files.append((value.filename or f"image-{len(form.files)}", await value.read()))
+        elif isinstance(value, str) and name in fields:
+            form.fields[name] = value
+        else:
+            known = ", ".join(sorted(fields))
+            raise BadRequest(f"Unknown part '{name[:80]}' of the form. Known: image (a file), {known}.")
+    return form
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

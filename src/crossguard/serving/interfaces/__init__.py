@@ -1,0 +1,14 @@
+"""One file per interface: the models of its bodies, its handlers, its error shape, its endpoints."""
+
+from __future__ import annotations
+
+from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.interfaces import openai, operations, perspective, sagemaker, score
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *score.ENDPOINTS,
+    *openai.ENDPOINTS,
+    *perspective.ENDPOINTS,
+    *sagemaker.ENDPOINTS,
+    *operations.ENDPOINTS,
+)

@@ -1,0 +1,205 @@
+"""OpenAI's moderation endpoint, as a superset: several pictures per request, our labels as categories, our decision.
+
+Categories of OpenAI that the model does not measure are present, because typed clients read them: `false`, 0, and an
+empty `category_applied_input_types`, which is how OpenAI itself says that a category was not applied.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from crossguard.errors import suggest
+from crossguard.labels import HATE
+from crossguard.records import Decision, Outcome
+from crossguard.serving.call import Call, scored
+from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
+from crossguard.serving.interfaces.score import DecisionBody, SkippedBody
+from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.submission import Submission, picture
+from crossguard.serving.unions import hate_labels, union_score
+
+# The categories of omni-moderation-latest.
+CATEGORIES = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+# Names that existing callers send; all of them mean the model that is served.
+ALIASES = ("omni-moderation", "text-moderation")
+MODALITIES = ("text", "image")
+
+
+class TextPart(BaseModel):
+    """A piece of the post's text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageAddress(BaseModel):
+    """Where a picture is."""
+
+    url: str = Field(description="A data: URL, or an http(s) URL where the service fetches.")
+
+
+class ImagePart(BaseModel):
+    """A picture of the post."""
+
+    type: Literal["image_url"]
+    image_url: ImageAddress
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+class ModerationRequest(BaseModel):
+    """A text, several texts (a result each), or the parts of one post (one result)."""
+
+    input: str | list[str] | list[Part] = Field(union_mode="left_to_right")
+    model: str = "omni-moderation-latest"
+
+
+class ModerationResult(BaseModel):
+    """The answer for one input."""
+
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[str]]
+    decision: DecisionBody | SkippedBody
+
+
+class ModerationResponse(BaseModel):
+    """Answers in the order of the inputs."""
+
+    id: str
+    model: str
+    results: list[ModerationResult]
+
+
+class OpenAIErrorDetail(BaseModel):
+    """What was wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class OpenAIErrorBody(BaseModel):
+    """An error as OpenAI renders it."""
+
+    error: OpenAIErrorDetail
+
+
+def error_body(error: ApiError, request_id: str) -> dict[str, Any]:  # noqa: ARG001 - the shape has no place for it
+    """Renders an error."""
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    server = 500
+    kind = "server_error" if error.status >= server else kinds.get(error.status, "invalid_request_error")
+    return {"error": {"message": error.message, "type": kind, "param": None, "code": error.code}}
+
+
+FAMILY = Family("openai", error_body, OpenAIErrorBody)
+
+
+async def moderations(call: Call) -> Response:
+    """Scores the input of a moderation request."""
+    request = await call.parse(ModerationRequest)
+    name = _model_name(call, request.model)
+    posts = submissions(request)
+    try:
+        outcomes = await call.score(posts)
+        if posts and posts[0].images:
+            # A post of parts is the whole request: a picture that cannot be read is the caller's to know.
+            scored(outcomes[0])
+    except Unscorable as error:
+        raise BadRequest(error.message, code=error.code) from None
+    results = [
+        result(post, outcome, call.moderator.labels.names) for post, outcome in zip(posts, outcomes, strict=True)
+    ]
+    return as_json({"id": f"modr-{uuid.uuid4().hex}", "model": name, "results": results})
+
+
+def submissions(request: ModerationRequest) -> list[Submission]:
+    """Returns the posts of a request.
+
+    Raises:
+        BadRequest: The input is an empty list.
+    """
+    if isinstance(request.input, str):
+        return [Submission("0", request.input)]
+    texts = [entry for entry in request.input if isinstance(entry, str)]
+    if texts:
+        return [Submission(str(index), text) for index, text in enumerate(texts)]
+    parts = [entry for entry in request.input if not isinstance(entry, str)]
+    if not parts:
+        raise BadRequest("input: the list is empty.")
+    words = " ".join(part.text for part in parts if isinstance(part, TextPart))
+    images = tuple(picture(part.image_url.url) for part in parts if isinstance(part, ImagePart))
+    return [Submission("0", words, images=images)]
+
+
+def result(post: Submission, outcome: Outcome, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the result of one input; a post that could not be scored has no applied category."""
+    flags = dict.fromkeys((*CATEGORIES, *map(category, labels)), False)
+    scores = dict.fromkeys(flags, 0.0)
+    applied: dict[str, list[str]] = {name: [] for name in flags}
+    if isinstance(outcome, Decision):
+        kinds = hate_labels(outcome)
+        for name, label in outcome.labels.items():
+            flags[category(name)], scores[category(name)] = label.flagged, label.score
+            applied[category(name)] = list(post.modalities)
+        union = union_score(outcome)
+        if union is not None:
+            flags["hate"], scores["hate"] = any(outcome.labels[name].flagged for name in kinds), union
+            applied["hate"] = list(post.modalities)
+    return {
+        "flagged": any(flags.values()),
+        "categories": flags,
+        "category_scores": scores,
+        "category_applied_input_types": applied,
+        "decision": outcome.to_dict(),
+    }
+
+
+def category(label: str) -> str:
+    """Returns the category of a label: `hate/racist` for a kind of hate, the label's own name otherwise."""
+    return f"hate/{label}" if label in HATE.names else label
+
+
+def _model_name(call: Call, asked: str) -> str:
+    model = call.moderator.bundle.manifest.model
+    known = (model.name, f"{model.name}-{model.version}")
+    if asked in known or asked.startswith(ALIASES):
+        return known[1]
+    raise NotFound(f"Unknown model '{asked[:80]}'.{suggest(asked[:80], known)}", code="model_not_found")
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/moderations",
+        FAMILY,
+        "OpenAI's moderation request",
+        moderations,
+        requests={JSON: ModerationRequest},
+        responses={JSON: ModerationResponse},
+        example={"input": [{"type": "text", "text": "good morning"}]},
+    ),
+)

@@ -1,0 +1,143 @@
+"""For those who run the service: health, metrics, models, documentation, reload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from crossguard.errors import CrossguardError
+from crossguard.moderator import Moderator
+from crossguard.serving import telemetry
+from crossguard.serving.call import Access, Call
+from crossguard.serving.docs_page import CONTENT_SECURITY, docs_page
+from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.errors import BadRequest, NotFound
+from crossguard.serving.interfaces.perspective import attributes
+from crossguard.serving.interfaces.score import FAMILY
+from crossguard.serving.json_bodies import JSON, as_json
+
+UNAVAILABLE = 503
+
+
+class StatusBody(BaseModel):
+    """How the service is."""
+
+    status: str
+
+
+class ModelBody(BaseModel):
+    """A model, in the shape of OpenAI's list and with what Crossguard knows of it."""
+
+    id: str
+    object: str
+    created: int
+    owned_by: str
+    version: str
+    labels: dict[str, str]
+    policy: str
+    policy_version: str
+    policies: list[str]
+    runtime: str
+    perspective_attributes: list[str]
+
+
+class ModelsBody(BaseModel):
+    """The models that are served; one."""
+
+    object: str
+    data: list[ModelBody]
+
+
+async def healthz(call: Call) -> Response:  # noqa: ARG001 - that it answers is the answer
+    """Says that the process lives."""
+    return as_json({"status": "ok"})
+
+
+async def readyz(call: Call) -> Response:
+    """Says whether new requests should be sent here."""
+    if call.service.draining:
+        return as_json({"status": "draining"}, UNAVAILABLE)
+    return as_json({"status": "ready"})
+
+
+async def metrics(call: Call) -> Response:
+    """Gives the metrics to Prometheus."""
+    return Response(call.service.telemetry.render(), media_type=telemetry.CONTENT_TYPE)
+
+
+async def models(call: Call) -> Response:
+    """Lists the model that is served."""
+    return as_json({"object": "list", "data": [describe(call.moderator)]})
+
+
+async def model(call: Call) -> Response:
+    """Describes the model of that name."""
+    description = describe(call.moderator)
+    name = str(call.request.path_params["name"])
+    if name not in {description["id"], f"{description['id']}-{description['version']}"}:
+        raise NotFound(f"Unknown model '{name[:80]}'. Known: {description['id']}.", code="model_not_found")
+    return as_json(description)
+
+
+async def reload(call: Call) -> Response:
+    """Reads model, policies and keys again."""
+    try:
+        await call.service.reload()
+    except CrossguardError as error:
+        raise BadRequest(f"Not reloaded; the old model serves on. {error}", code="reload_failed") from None
+    return as_json({"status": "reloaded"})
+
+
+async def openapi(call: Call) -> Response:
+    """Gives the OpenAPI file."""
+    return as_json(call.request.app.state.openapi)
+
+
+async def docs(call: Call) -> Response:
+    """Shows the OpenAPI file to people."""
+    page = docs_page(call.request.app.state.openapi)
+    return Response(page, media_type="text/html", headers={"content-security-policy": CONTENT_SECURITY})
+
+
+def describe(moderator: Moderator) -> dict[str, Any]:
+    """Returns what is known of a model."""
+    manifest = moderator.bundle.manifest
+    return {
+        "id": manifest.model.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "crossguard",
+        "version": manifest.model.version,
+        "labels": {label.name: label.meaning for label in moderator.labels},
+        "policy": moderator.policy.name,
+        "policy_version": moderator.policy.version,
+        "policies": list(manifest.policies),
+        "runtime": moderator.runtime.name,
+        "perspective_attributes": list(attributes(moderator.labels)),
+    }
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/healthz", FAMILY, "Is the process alive?", healthz, responses={JSON: StatusBody}, access=Access.OPEN
+    ),
+    Endpoint(
+        "GET", "/readyz", FAMILY, "Should requests come here?", readyz, responses={JSON: StatusBody}, access=Access.OPEN
+    ),
+    Endpoint("GET", "/metrics", FAMILY, "Metrics for Prometheus", metrics, responses={"text/plain": None}),
+    Endpoint("GET", "/v1/models", FAMILY, "The model that is served", models, responses={JSON: ModelsBody}),
+    Endpoint("GET", "/v1/models/{name}", FAMILY, "One model", model, responses={JSON: ModelBody}),
+    Endpoint(
+        "POST",
+        "/v1/admin/reload",
+        FAMILY,
+        "Read model, policies and keys again",
+        reload,
+        responses={JSON: StatusBody},
+        access=Access.ADMIN,
+    ),
+    Endpoint("GET", "/openapi.json", FAMILY, "This description", openapi, responses={JSON: None}, access=Access.OPEN),
+    Endpoint("GET", "/docs", FAMILY, "This page", docs, responses={"text/html": None}, access=Access.OPEN),
+)

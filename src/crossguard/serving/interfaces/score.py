@@ -1,0 +1,187 @@
+"""Crossguard's own interface: a post in, a `Decision` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from crossguard.serving.call import Call
+from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.errors import ApiError, BadRequest
+from crossguard.serving.forms import MULTIPART, read_form
+from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.submission import Submission, picture
+
+FIELDS = frozenset({"id", "text", "image_text"})
+
+
+class PostBody(BaseModel):
+    """A post: text, pictures, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field("post", description="The caller's own name for the post; it comes back.")
+    text: str = Field("", description="What the author wrote.")
+    image: str | None = Field(None, description="A data: URL, base64, or an http(s) URL where the service fetches.")
+    images: list[str] = Field(default_factory=list, description="More pictures of the same post.")
+    image_text: str = Field("", description="Words read from the pictures.")
+
+    def submission(self) -> Submission:
+        """Returns what the service scores."""
+        sources = ([self.image] if self.image else []) + self.images
+        return Submission(self.id, self.text, self.image_text, tuple(picture(source) for source in sources))
+
+
+class PostsBody(BaseModel):
+    """Many posts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    posts: list[PostBody] = Field(min_length=1)
+
+
+class UploadBody(BaseModel):
+    """A post as a form."""
+
+    id: str = "post"
+    text: str = ""
+    image_text: str = ""
+    image: list[bytes] = Field(default_factory=list, description="Picture files.")
+
+
+class UploadsBody(BaseModel):
+    """Pictures as a form; each is a post of its own, named after its file."""
+
+    image: list[bytes] = Field(min_length=1)
+
+
+class LabelBody(BaseModel):
+    """One label of a post."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    score: float = Field(ge=0, le=1, description="Calibrated probability.")
+    threshold: float = Field(ge=0, le=1)
+    flagged: bool = Field(description="Whether score >= threshold.")
+    action: Literal["allow", "review", "block"]
+
+
+class SharesBody(BaseModel):
+    """How much each modality weighed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: float = Field(ge=0, le=1)
+    image: float = Field(ge=0, le=1)
+
+
+class DecisionBody(BaseModel):
+    """The answer for one post; the same in files, tables and here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    status: Literal["scored"]
+    action: Literal["allow", "review", "block"] = Field(description="The strictest action over the labels.")
+    flags: list[str] = Field(description="Names of the flagged labels.")
+    labels: dict[str, LabelBody]
+    shares: SharesBody
+    model: str
+    model_version: str
+    policy: str
+    policy_version: str
+    notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
+
+
+class SkippedBody(BaseModel):
+    """A post that could not be scored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    status: Literal["skipped"]
+    reason: str = Field(description="A stable word for programs.")
+    message: str
+
+
+class ResultsBody(BaseModel):
+    """Answers in the order of the posts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    results: list[DecisionBody | SkippedBody]
+
+
+class ErrorDetail(BaseModel):
+    """What was wrong."""
+
+    code: str = Field(description="A stable word for programs.")
+    message: str
+    request_id: str
+
+
+class ErrorBody(BaseModel):
+    """An error."""
+
+    error: ErrorDetail
+
+
+def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Renders an error."""
+    return {"error": {"code": error.code, "message": error.message, "request_id": request_id}}
+
+
+FAMILY = Family("crossguard", error_body, ErrorBody)
+
+
+async def score(call: Call) -> Response:
+    """Scores one post."""
+    if call.content_type == MULTIPART:
+        form = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
+        fields = {"id": "post", **form.fields}
+        post = Submission(**fields, images=tuple(data for _, data in form.files))
+    else:
+        post = (await call.parse(PostBody)).submission()
+    return as_json((await call.score_one(post)).to_dict())
+
+
+async def score_batch(call: Call) -> Response:
+    """Scores many posts."""
+    outcomes = await call.score(await _posts(call))
+    return as_json({"results": [outcome.to_dict() for outcome in outcomes]})
+
+
+async def _posts(call: Call) -> Sequence[Submission]:
+    if call.content_type != MULTIPART:
+        return [post.submission() for post in (await call.parse(PostsBody)).posts]
+    form = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
+    if not form.files:
+        raise BadRequest("The form has no file called 'image'.")
+    return [Submission(name, images=(data,)) for name, data in form.files]
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/score",
+        FAMILY,
+        "Score one post",
+        score,
+        requests={JSON: PostBody, MULTIPART: UploadBody},
+        responses={JSON: DecisionBody},
+        example={"text": "good morning friends"},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/score/batch",
+        FAMILY,
+        "Score many posts; a bad one is skipped in its place",
+        score_batch,
+        requests={JSON: PostsBody, MULTIPART: UploadsBody},
+        responses={JSON: ResultsBody},
+        example={"posts": [{"id": "1", "text": "good morning"}, {"id": "2", "text": "hello friends"}]},
+    ),
+)

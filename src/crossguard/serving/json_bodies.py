@@ -1,0 +1,58 @@
+"""JSON in and out: bodies become checked models, and what is wrong with one becomes a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.responses import Response
+
+from crossguard.serving.errors import BadRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON = "application/json"
+MAX_PROBLEMS = 5
+
+
+def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Returns a JSON response."""
+    return Response(json.dumps(body, ensure_ascii=False), status, headers, JSON)
+
+
+def validated(model: type[M], body: bytes | str) -> M:
+    """Returns JSON as a model.
+
+    Raises:
+        BadRequest: It is not valid JSON, or breaks a rule; names up to five problems, and never the value itself.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _bad_request(error) from None
+
+
+def validated_value(model: type[M], value: object) -> M:
+    """Returns parsed JSON as a model.
+
+    Raises:
+        BadRequest: It breaks a rule.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _bad_request(error) from None
+
+
+def _bad_request(error: ValidationError) -> BadRequest:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = "; ".join(_problem(problem) for problem in problems[:MAX_PROBLEMS])
+    return BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
+
+
+def _problem(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else problem["msg"]

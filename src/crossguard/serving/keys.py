@@ -1,0 +1,107 @@
+"""API keys: a file of hashes, and who a presented key belongs to.
+
+A key is 32 random bytes, so one round of SHA-256 keeps it safe at rest: there is no dictionary to try, as there is
+for a password. The file never holds a key itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from crossguard.strict import StrictModel, parse, read_yaml
+
+TOKEN_BYTES = 32
+
+
+class KeyEntry(StrictModel):
+    """One key of the file.
+
+    Attributes:
+        sha256: Of the key, as 64 hexadecimal digits.
+        policy: Policy of the bundle, or YAML file, for this caller; the service's own when None.
+        tenant: Whose overrides of a policy file apply.
+        posts_per_minute: Rate; the service's default when None, unlimited when 0.
+        admin: Whether the key may reload the model.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    policy: str | None = None
+    tenant: str | None = None
+    posts_per_minute: int | None = Field(default=None, ge=0)
+    admin: bool = False
+
+
+class KeyFile(StrictModel):
+    """The file: entries by the name of the caller, which appears in logs."""
+
+    keys: dict[str, KeyEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _different(self) -> KeyFile:
+        hashes = [entry.sha256 for entry in self.keys.values()]
+        if len(set(hashes)) < len(hashes):
+            raise ValueError("two names have the same sha256; give each caller a key of its own")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request."""
+
+    name: str
+    admin: bool
+    posts_per_minute: int | None
+
+
+ANONYMOUS = Caller("anonymous", admin=False, posts_per_minute=0)
+
+
+class KeyRing:
+    """Knows the keys of a service; an empty one lets everybody in."""
+
+    def __init__(self, entries: dict[str, KeyEntry]) -> None:
+        self.entries = entries
+
+    @classmethod
+    def read(cls, path: Path | None) -> KeyRing:
+        """Reads a key file; without one the ring is open.
+
+        Raises:
+            ConfigError: The file is missing or breaks a rule.
+        """
+        return cls(parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {})
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may call."""
+        return not self.entries
+
+    def identify(self, token: str | None) -> Caller | None:
+        """Returns whose key this is, or None.
+
+        Every entry is compared, and each in constant time, so that the answer's delay tells nothing about the keys.
+        """
+        if self.open:
+            return ANONYMOUS
+        digest = digest_of(token or "")
+        found: Caller | None = None
+        for name, entry in self.entries.items():
+            if hmac.compare_digest(digest, entry.sha256):
+                found = Caller(name, entry.admin, entry.posts_per_minute)
+        return found
+
+
+def new_key() -> str:
+    """Returns a fresh key."""
+    return "cg-" + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def digest_of(token: str) -> str:
+    """Returns what the file stores for a key."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,101 @@
+"""Around every request: an id, safe headers, one line of log, metrics, and an answer even to our own mistakes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crossguard.serving import logs
+from crossguard.serving.call import Exchange
+from crossguard.serving.service import Service
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+FAILED: Final = 500
+
+HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+}
+# Paths that are asked for every few seconds by machines: logged only when somebody debugs.
+QUIET: Final = frozenset({"/healthz", "/readyz", "/ping", "/metrics"})
+
+
+class Envelope:
+    """ASGI middleware; the outermost."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes one request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = scope["crossguard"] = Exchange(_request_id(scope))
+        begun, status = time.perf_counter(), 0
+
+        async def send_wrapped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(message, exchange)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_wrapped)
+        except Exception as error:  # noqa: BLE001 - what escapes here would be a bare 500 without our headers
+            logs.failure("request_failed", error, request_id=exchange.request_id)
+            if not status:
+                await _send_failure(send_wrapped, exchange)
+        finally:
+            self._note(scope, exchange, status, time.perf_counter() - begun)
+
+    def _add_headers(self, message: Message, exchange: Exchange) -> None:
+        headers = MutableHeaders(scope=message)
+        headers["x-request-id"] = exchange.request_id
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        if self._service.draining:
+            # The caller opens its next connection elsewhere, so that stopping cuts no request in half.
+            headers["connection"] = "close"
+
+    def _note(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
+        telemetry = self._service.telemetry
+        telemetry.requests.labels(exchange.interface, str(status)).inc()
+        telemetry.seconds.labels(exchange.interface).observe(seconds)
+        logs.event(
+            "request",
+            logging.DEBUG if exchange.route in QUIET else logging.INFO,
+            request_id=exchange.request_id,
+            method=scope["method"],
+            route=exchange.route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            posts=exchange.posts,
+            **{name: value for name in ("caller", "code") if (value := getattr(exchange, name))},
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _send_failure(send: Send, exchange: Exchange) -> None:
+    error = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": FAILED, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

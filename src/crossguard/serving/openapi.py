@@ -1,0 +1,115 @@
+"""The OpenAPI file, made from the endpoints and the models that parse their bodies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from crossguard.__about__ import __version__
+from crossguard.serving.call import Access
+from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.json_bodies import JSON
+
+REF = "#/components/schemas/{model}"
+# Statuses that an endpoint with a body may answer beside 200; those without one only refuse keys.
+BODY_ERRORS = {
+    "400": "The body is wrong",
+    "401": "The key is missing or unknown",
+    "408": "The body came too slowly",
+    "413": "The body, or its number of posts, is over a cap",
+    "415": "The media type is not read here",
+    "422": "The post cannot be scored",
+    "429": "Over the rate, or the queue is full; see Retry-After",
+    "500": "The service failed",
+    "504": "Not scored in time",
+}
+KEY_ERRORS = {name: BODY_ERRORS[name] for name in ("401", "429")}
+ADMIN_ERRORS = {**KEY_ERRORS, "400": "The new model cannot be used; the old one stays", "403": "Not an admin's key"}
+EXTRA_ERRORS = {
+    "/v1/models/{name}": {"404": "No such model"},
+    "/v1/moderations": {"404": "No such model"},
+    "/readyz": {"503": "The service is about to stop"},
+}
+
+
+def openapi_document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """Returns the description of all endpoints, OpenAPI 3.1."""
+    endpoints = tuple(endpoints)
+    requests = [model for endpoint in endpoints for model in endpoint.requests.values() if model is not None]
+    answers = [model for endpoint in endpoints for model in endpoint.responses.values() if model is not None]
+    errors = [endpoint.family.error_model for endpoint in endpoints]
+    keyed, definitions = models_json_schema(
+        [
+            *((model, "validation") for model in dict.fromkeys(requests)),
+            *((model, "serialization") for model in dict.fromkeys([*answers, *errors])),
+        ],
+        ref_template=REF,
+    )
+    schemas: dict[Any, Any] = {model: schema for (model, _), schema in keyed.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Crossguard",
+            "version": __version__,
+            "description": "Scores posts (text, image or both) for hate. It helps human moderators decide.",
+        },
+        "paths": paths,
+        "components": {"schemas": definitions.get("$defs", {}), "securitySchemes": _security_schemes()},
+    }
+
+
+def _operation(endpoint: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.handle.__name__,
+        "summary": endpoint.summary,
+        "tags": [endpoint.family.name],
+        "responses": {
+            "200": {"description": "Done", "content": _content(endpoint.responses, schemas)},
+            **_errors(endpoint, schemas),
+        },
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", endpoint.path)
+    ]
+    parameters += [
+        {"name": name, "in": "query", "required": False, "description": line, "schema": {"type": "string"}}
+        for name, line in endpoint.query.items()
+    ]
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.requests:
+        content = _content(endpoint.requests, schemas)
+        if endpoint.example is not None:
+            content[JSON]["example"] = endpoint.example
+        operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.access is not Access.OPEN:
+        operation["security"] = [{}, {"bearer": []}, {"header": []}]
+    return operation
+
+
+def _content(bodies: Mapping[str, type[BaseModel] | None], schemas: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
+    return {kind: {"schema": schemas[model] if model is not None else {}} for kind, model in bodies.items()}
+
+
+def _errors(endpoint: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    named = {Access.OPEN: {}, Access.KEY: KEY_ERRORS, Access.ADMIN: ADMIN_ERRORS}[endpoint.access]
+    if endpoint.requests:
+        named = BODY_ERRORS
+    named = {**named, **EXTRA_ERRORS.get(endpoint.path, {})}
+    content = {JSON: {"schema": schemas[endpoint.family.error_model]}}
+    return {status: {"description": line, "content": content} for status, line in sorted(named.items())}
+
+
+def _security_schemes() -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }

@@ -1,0 +1,79 @@
+"""Limits on a connection that uvicorn leaves to a proxy: how long and how large the headers of a request may be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEADER_BYTES = 64 * 1024
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # bare by intent
+)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Closes connections whose headers dribble in, or never end.
+
+    Attributes:
+        header_timeout: Seconds from the first byte of a request, or the opening of the connection, to its last header.
+    """
+
+    header_timeout: ClassVar[float] = 10.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timer: asyncio.TimerHandle | None = None
+        self._header_bytes = 0
+        self._in_headers = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Gives the first request its time."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn narrows it
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what arrives before the end of the headers."""
+        if self._in_headers:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Starts the time of a request."""
+        super().on_message_begin()
+        self._expect_headers()
+
+    def on_headers_complete(self) -> None:
+        """Ends it."""
+        self._stop_timer()
+        self._in_headers = False
+        self._header_bytes = 0
+        super().on_headers_complete()
+
+    def _expect_headers(self) -> None:
+        self._stop_timer()
+        self._in_headers = True
+        self._timer = self.loop.call_later(self.header_timeout, self._close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def guarded_protocol(header_timeout_s: float) -> type[GuardedProtocol]:
+    """Returns the protocol with a timeout; uvicorn takes a class and makes its objects itself."""
+    return type("ConfiguredProtocol", (GuardedProtocol,), {"header_timeout": header_timeout_s})

@@ -1,0 +1,110 @@
+"""Runs a service in this process: socket, signals, drain, reload."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from crossguard.errors import ConfigError, CrossguardError
+from crossguard.serving import logs
+from crossguard.serving.app import create_app
+from crossguard.serving.engine import load_engine
+from crossguard.serving.protocol import guarded_protocol
+from crossguard.serving.service import Service
+from crossguard.serving.settings import ServeSettings
+
+BACKLOG = 2048
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    SIGTERM drains: `/readyz` says no, requests are still answered for `drain_s`, then the socket closes and requests
+    in flight finish. SIGINT does not wait for `drain_s`. SIGHUP reloads model, policies and keys.
+
+    Raises:
+        BundleError: The model cannot be loaded.
+        ConfigError: A setting, policy or key is wrong, or the port is taken.
+    """
+    listener = listen(settings.host, settings.port)
+    with contextlib.closing(listener):
+        engine = load_engine(settings)
+        asyncio.run(_run(Service(settings, engine), listener))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens the listening socket.
+
+    Raises:
+        ConfigError: The address is not this machine's, or the port is taken or not allowed.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port, or 0.") from None
+
+
+async def _run(service: Service, listener: socket.socket) -> None:
+    settings = service.settings
+    config = uvicorn.Config(
+        create_app(service),
+        http=guarded_protocol(settings.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.stop_s,
+        limit_concurrency=settings.max_connections,
+    )
+    server = DrainingServer(config, service)
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
+    host, port = listener.getsockname()[:2]
+    if service.engine.keys.open and settings.host not in LOOPBACK:
+        logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
+    logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", docs="/docs")
+    await server.serve(sockets=[listener])
+    logs.event("stopped")
+
+
+class DrainingServer(uvicorn.Server):
+    """Uvicorn's server, which keeps serving for a while after SIGTERM so that load balancers can look away."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal handlers are called
+        """Begins to drain; a second signal, or SIGINT, stops at once."""
+        if self._service.draining or sig == signal.SIGINT:
+            self._service.draining = True
+            self.should_exit = True
+            return
+        self._service.draining = True
+        logs.event("draining", seconds=self._service.settings.drain_s)
+        self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop)
+
+    def reload(self) -> None:
+        """Reloads in the background; the outcome is in the log and the metrics."""
+        task = self._loop.create_task(self._reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    async def _reload(self) -> None:
+        # The service has logged why; the process serves on with what it has.
+        with contextlib.suppress(CrossguardError):
+            await self._service.reload()

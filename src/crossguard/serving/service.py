@@ -1,0 +1,115 @@
+"""The running service: engine, batcher, guards and metrics, shared by all interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from crossguard.errors import CrossguardError, PostError
+from crossguard.moderator import Moderator
+from crossguard.records import Outcome, Skipped
+from crossguard.runtimes.base import available_cores
+from crossguard.serving import logs
+from crossguard.serving.batching import Batcher
+from crossguard.serving.bodies import BodyBudget
+from crossguard.serving.engine import Engine, load_engine
+from crossguard.serving.fetching import Fetcher
+from crossguard.serving.rates import RateLimiter
+from crossguard.serving.settings import ServeSettings
+from crossguard.serving.submission import RemoteImage, Submission
+from crossguard.serving.telemetry import Telemetry
+
+
+class Service:
+    """State of one process; made on the event loop's thread before it runs.
+
+    Attributes:
+        engine: What is being served; requests read it once and keep it.
+        draining: Whether the process is about to stop.
+    """
+
+    def __init__(self, settings: ServeSettings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.telemetry = Telemetry()
+        self.rates = RateLimiter()
+        self.budget = BodyBudget(settings.max_buffered_bytes)
+        self.fetcher = Fetcher(
+            settings.fetch_origins,
+            private=settings.fetch_private,
+            timeout_s=settings.fetch_timeout_s,
+            max_bytes=settings.max_image_bytes,
+        )
+        self.batcher = Batcher(
+            batch_posts=settings.batch_posts,
+            wait_ms=settings.batch_wait_ms,
+            max_queue=settings.max_queue,
+            threads=settings.threads or available_cores(),
+            telemetry=self.telemetry,
+        )
+        self.draining = False
+        self._reloading = asyncio.Lock()
+        self.telemetry.follow(lambda: self.batcher.pending, lambda: self.budget.held)
+        self._announce()
+
+    async def start(self) -> None:
+        """Begins to answer."""
+        self.batcher.start()
+
+    async def stop(self) -> None:
+        """Ends threads and connections, after the last answer."""
+        await self.batcher.stop()
+        await self.fetcher.close()
+
+    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Outcome]:
+        """Fetches what lies on the web, if allowed, and scores; a bad post becomes `Skipped` in its place."""
+        entries = await asyncio.gather(*(self._fetched(post) for post in posts))
+        ready = [entry for entry in entries if isinstance(entry, Submission)]
+        scored: Iterator[Outcome] = iter(await self.batcher.score(moderator, ready))
+        return [entry if isinstance(entry, Skipped) else next(scored) for entry in entries]
+
+    async def reload(self) -> None:
+        """Reads model, policies and keys again, and serves them from the next request on.
+
+        Requests in flight finish with the old ones.
+
+        Raises:
+            CrossguardError: They cannot be used; the old ones stay.
+        """
+        async with self._reloading:
+            try:
+                self.engine = await asyncio.to_thread(load_engine, self.settings)
+            except CrossguardError as error:
+                self.telemetry.reloads.labels("failed").inc()
+                logs.event("reload_failed", 40, message=str(error))
+                raise
+            self.telemetry.reloads.labels("done").inc()
+            self._announce()
+
+    def _announce(self) -> None:
+        base = self.engine.base
+        model = base.bundle.manifest.model
+        self.telemetry.serving(model.name, model.version, base.policy.name, base.runtime.name)
+        logs.event(
+            "serving",
+            model=model.name,
+            version=model.version,
+            policy=base.policy.name,
+            policy_version=base.policy.version,
+            runtime=base.runtime.name,
+            keys=len(self.engine.keys.entries),
+        )
+
+    async def _fetched(self, post: Submission) -> Submission | Skipped:
+        if not any(isinstance(image, RemoteImage) for image in post.images):
+            return post
+        try:
+            images = [
+                await self.fetcher.fetch(image.url) if isinstance(image, RemoteImage) else image
+                for image in post.images
+            ]
+        except PostError as error:
+            self.telemetry.skipped.labels(error.reason).inc()
+            return Skipped(post.id, error.reason, str(error))
+        return replace(post, images=tuple(images))

@@ -1,0 +1,146 @@
+"""Every setting of the service in one table: flags, environment, file, checks and documentation come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from crossguard.errors import suggest
+from crossguard.strict import StrictModel, parse, read_yaml
+
+PREFIX = "CROSSGUARD_"
+MEBI = 1024 * 1024
+# Where SageMaker unpacks the model of an endpoint.
+SAGEMAKER_MODEL = Path("/opt/ml/model")
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class ServeSettings(StrictModel):
+    """How a service runs. The descriptions are its manual: `crossguard serve --help` and the docs print them."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    model: str | None = Field(
+        None, description="Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact."
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit of a Hub model.")
+    policy: str = Field("default", description="Policy of the bundle, or a YAML file, for callers without their own.")
+    runtime: Literal["auto", "openvino", "onnx"] = Field("auto", description="Engine that runs the model.")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the engine.")
+    threads: int | None = Field(None, ge=1, description="Cores for the model and for decoding; all when not given.")
+    keys_file: Path | None = Field(None, description="YAML file of API keys; without one, everybody may call.")
+    posts_per_minute: int = Field(
+        0, ge=0, description="Posts per minute of a key that has no rate of its own; 0 is unlimited."
+    )
+    max_body_bytes: int = Field(32 * MEBI, ge=1024, description="Largest request body.")
+    max_buffered_bytes: int = Field(
+        256 * MEBI, ge=1024, description="Bytes of all bodies being read or scored at once; more get 429."
+    )
+    max_posts: int = Field(1024, ge=1, description="Most posts in one request.")
+    max_images: int = Field(8, ge=1, description="Most images of one post.")
+    max_image_bytes: int = Field(16 * MEBI, ge=1024, description="Largest encoded image.")
+    max_pixels: int = Field(64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
+    max_queue: int = Field(2048, ge=1, description="Most posts accepted and not yet answered; more get 429.")
+    batch_posts: int = Field(64, ge=1, description="Most posts of one inference.")
+    batch_wait_ms: float = Field(4.0, ge=0, le=1000, description="Longest wait of a post for company, if any is near.")
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="Deadline of a request, from its first byte to its answer."
+    )
+    body_timeout_s: float = Field(20.0, gt=0, description="Longest time for a body to arrive.")
+    header_timeout_s: float = Field(10.0, gt=0, description="Longest time for a request's headers to arrive.")
+    keep_alive_s: int = Field(15, ge=1, description="How long an idle connection is kept.")
+    max_connections: int = Field(1024, ge=1, description="Most open connections; more get 503.")
+    drain_s: float = Field(1.0, ge=0, description="After SIGTERM: time of being unready and still serving.")
+    stop_s: int = Field(30, ge=1, description="After draining: longest time for requests in flight to finish.")
+    fetch_origins: Words = Field(
+        (), description="Origins that images may be fetched from, such as https://media.example.com; none by default."
+    )
+    fetch_private: bool = Field(
+        default=False, description="Whether an allowed origin may lie at a private or loopback address."
+    )
+    fetch_timeout_s: float = Field(5.0, gt=0, description="Longest time to fetch an image.")
+    languages: Words = Field(
+        ("en",), min_length=1, description="Languages that the model was made for; Perspective callers are told."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious event to log.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, else JSON lines."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ServeSettings:
+        problems = []
+        if self.max_posts > self.max_queue:
+            problems.append(f"max_posts ({self.max_posts}) must not exceed max_queue ({self.max_queue})")
+        if self.max_body_bytes > self.max_buffered_bytes:
+            problems.append(
+                f"max_body_bytes ({self.max_body_bytes}) must not exceed max_buffered_bytes ({self.max_buffered_bytes})"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """The model to load, with the default resolved."""
+        if self.model is not None:
+            return self.model
+        return str(SAGEMAKER_MODEL) if (SAGEMAKER_MODEL / "bundle.json").is_file() else "compact"
+
+
+def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ServeSettings:
+    """Merges the sources of settings: flags win over the environment, the environment over the file.
+
+    Raises:
+        ConfigError: A source has an unknown key or a wrong value.
+    """
+    from_file = read_yaml(file) if file is not None else {}
+    names = ServeSettings.model_fields
+    from_environment = {
+        name: environment[variable] for name in names if (variable := PREFIX + name.upper()) in environment
+    }
+    merged = {**from_file, **from_environment, **{name: value for name, value in flags.items() if value is not None}}
+    return parse(ServeSettings, merged, str(file) if file is not None else "Settings of crossguard serve")
+
+
+def unread_variables(environment: Mapping[str, str]) -> list[str]:
+    """Returns a sentence for each variable that looks like a setting and is none."""
+    known = {PREFIX + name.upper() for name in ServeSettings.model_fields}
+    return [
+        f"The variable {name} is not a setting of crossguard serve.{suggest(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+def markdown_table() -> str:
+    """Returns the table of docs/reference/serve-settings.md."""
+    lines = ["| flag | variable and key | default | meaning |", "|---|---|---|---|"]
+    for name, field in ServeSettings.model_fields.items():
+        meaning = f"{field.description}{_choices(field)}"
+        lines.append(
+            f"| `--{name.replace('_', '-')}` | `{PREFIX}{name.upper()}`, `{name}` | {_default(field)} | {meaning} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None or value == ():
+        return ""
+    return f"`{','.join(value) if isinstance(value, tuple) else str(value).lower() if value is False else value}`"
+
+
+def _choices(field: FieldInfo) -> str:
+    values = [value for value in get_args(field.annotation) if isinstance(value, str)]
+    return f" One of {', '.join(f'`{value}`' for value in values)}." if values else ""

@@ -1,0 +1,68 @@
+"""A post as it arrived over HTTP, on its way to the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from crossguard.data.image_sources import is_data_url
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.batch import Prepared
+from crossguard.records import Post
+
+# Encoded bytes, or a `data:` URL. Never a path: a caller must not reach the files of the server.
+Picture: TypeAlias = bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """A picture that lies on the web; fetched only where the operator allows its origin."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One post of a request.
+
+    Attributes:
+        id: The caller's own name for it.
+        text: What the author wrote.
+        image_text: Words read from the pictures.
+        images: Its pictures; a post with several is decided from the highest score per label over them.
+    """
+
+    id: str
+    text: str = ""
+    image_text: str = ""
+    images: tuple[Picture | RemoteImage, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Which of `text` and `image` it has."""
+        present = {"text": bool(self.text or self.image_text), "image": bool(self.images)}
+        return tuple(name for name, there in present.items() if there)
+
+
+def picture(value: str) -> Picture | RemoteImage:
+    """Returns what a string of a request stands for: a `data:` URL, a web address, or bare base64."""
+    if is_data_url(value):
+        return value
+    if "://" in value[:16]:
+        return RemoteImage(value)
+    return "data:;base64," + value
+
+
+def prepare(moderator: Moderator, submission: Submission) -> Prepared:
+    """Tokenises the text and decodes the pictures of a post whose pictures have all been fetched.
+
+    Raises:
+        PostError: The post cannot be scored.
+    """
+    sources: list[Picture | None] = [image for image in submission.images if not isinstance(image, RemoteImage)]
+    assert len(sources) == len(submission.images)
+    parts = [
+        moderator.prepare(Post(submission.id, submission.text, source, submission.image_text))
+        for source in sources or [None]
+    ]
+    return replace(parts[0], frames=tuple(frame for part in parts for frame in part.frames))

@@ -1,0 +1,82 @@
+"""What Prometheus scrapes: traffic, batching, and the scores themselves, so that drift shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from crossguard.records import Decision, Outcome
+
+SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SCORES = tuple(step / 20 for step in range(1, 20))
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Telemetry:
+    """The metrics of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        add = self.registry
+        ProcessCollector(registry=add)
+        self.requests = Counter("crossguard_requests", "Requests answered", ["interface", "status"], registry=add)
+        self.seconds = Histogram(
+            "crossguard_request_seconds", "Time to answer", ["interface"], buckets=SECONDS, registry=add
+        )
+        self.stages = Histogram(
+            "crossguard_stage_seconds",
+            "Time of a stage: prepare, wait, infer",
+            ["stage"],
+            buckets=SECONDS,
+            registry=add,
+        )
+        self.batches = Histogram("crossguard_batch_posts", "Posts of one inference", buckets=POSTS, registry=add)
+        self.queue = Gauge("crossguard_queue_posts", "Posts accepted and not yet answered", registry=add)
+        self.buffered = Gauge("crossguard_buffered_bytes", "Bytes of request bodies held", registry=add)
+        self.actions = Counter("crossguard_posts", "Posts decided", ["policy", "action"], registry=add)
+        self.skipped = Counter("crossguard_skipped_posts", "Posts that could not be scored", ["reason"], registry=add)
+        self.flags = Counter("crossguard_flagged_posts", "Posts flagged", ["policy", "label"], registry=add)
+        self.scores = Histogram("crossguard_score", "Scores", ["policy", "label"], buckets=SCORES, registry=add)
+        self.abandoned = Counter("crossguard_abandoned_posts", "Posts dropped because nobody waited", registry=add)
+        self.rejected = Counter("crossguard_rejected_requests", "Requests refused", ["code"], registry=add)
+        self.reloads = Counter("crossguard_reloads", "Reloads of model, policies and keys", ["outcome"], registry=add)
+        self.model = Gauge(
+            "crossguard_model", "1 for what is being served", ["model", "version", "policy", "runtime"], registry=add
+        )
+
+    def follow(self, queue: Callable[[], float], buffered: Callable[[], float]) -> None:
+        """Reads the two levels when scraped."""
+        self.queue.set_function(queue)
+        self.buffered.set_function(buffered)
+
+    def serving(self, model: str, version: str, policy: str, runtime: str) -> None:
+        """Notes what is being served from now on."""
+        self.model.clear()
+        self.model.labels(model, version, policy, runtime).set(1)
+
+    def decided(self, outcomes: Iterable[Outcome]) -> None:
+        """Counts outcomes by action, label and score."""
+        for outcome in outcomes:
+            if not isinstance(outcome, Decision):
+                self.skipped.labels(outcome.reason).inc()
+                continue
+            self.actions.labels(outcome.policy, outcome.action.value).inc()
+            for name, label in outcome.labels.items():
+                self.scores.labels(outcome.policy, name).observe(label.score)
+                if label.flagged:
+                    self.flags.labels(outcome.policy, name).inc()
+
+    def render(self) -> bytes:
+        """Returns the metrics as text."""
+        return generate_latest(self.registry)
