@@ -1,0 +1,115 @@
+"""The body of a request becomes posts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from crossguard.data.image_sources import is_url
+from crossguard.errors import ConfigError
+from crossguard.records import Post, Skipped
+from crossguard.strict import parse
+from crossguard.wire.sagemaker.media_types import LINES, is_picture, media_type
+from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, RequestError
+
+_SHOWN = 300
+
+
+def read(body: bytes | str, content_type: str | None, *, max_posts: int | None = None) -> Invocation:
+    """Returns the posts of a request.
+
+    Args:
+        body: As received; AWS's toolkit decodes some content types to text and leaves others as bytes.
+        content_type: With or without parameters; JSON when there is none.
+        max_posts: The most posts in one request; None for no cap.
+
+    Raises:
+        RequestError: 400 for a body that is not what its type says, 413 over the cap, 415 for another type.
+    """
+    kind = media_type(content_type)
+    if is_picture(kind):
+        picture = body.encode("latin-1") if isinstance(body, str) else body
+        return Invocation(Form.SINGLE, (Post("0", image=picture),))
+    invocation = _read_lines(body) if kind in LINES else _read_json(body)
+    if max_posts is not None and len(invocation.entries) > max_posts:
+        raise RequestError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_many_posts",
+            f"A request may have {max_posts} posts, and this one has {len(invocation.entries)}.",
+        )
+    return invocation
+
+
+def _read_json(body: bytes | str) -> Invocation:
+    data = _decode(body, "The body")
+    if not isinstance(data, Mapping):
+        raise _malformed(f'The body must be an object such as {{"text": "..."}}, not {type(data).__name__}.')
+    if "instances" not in data:
+        return Invocation(Form.SINGLE, (_entry(data, "0", "The post"),))
+    others = sorted(set(data) - {"instances"})
+    if others:
+        raise _malformed(f"Beside 'instances' there must be no other key, and there is '{others[0][:80]}'.")
+    rows = data["instances"]
+    if not isinstance(rows, list) or not rows:
+        raise _malformed("'instances' must be a list of at least one post.")
+    return Invocation(Form.INSTANCES, tuple(_entry(row, str(i), f"Instance {i}") for i, row in enumerate(rows)))
+
+
+def _read_lines(body: bytes | str) -> Invocation:
+    # Only \n ends a line: splitlines() would also cut at characters that JSON texts may hold, such as U+2028.
+    lines: list[bytes | str] = [*body.split(b"\n")] if isinstance(body, bytes) else [*body.split("\n")]
+    if not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise _malformed("The body is empty; it must hold one JSON object per line.")
+    return Invocation(Form.LINES, tuple(_line(line, index) for index, line in enumerate(lines)))
+
+
+def _line(line: bytes | str, index: int) -> Post | Skipped:
+    try:
+        data = _decode(line, f"Line {index + 1}")
+    except RequestError as error:
+        return Skipped(str(index), "line_malformed", str(error))
+    return _entry(data, str(index), f"Line {index + 1}")
+
+
+def _entry(data: Any, place: str, where: str) -> Post | Skipped:
+    if not isinstance(data, Mapping):
+        problem = f'{where} must be an object such as {{"text": "..."}}, not {type(data).__name__}.'
+        return Skipped(place, "post_malformed", problem)
+    try:
+        instance = parse(Instance, data, where)
+    except ConfigError as error:
+        return Skipped(_name(data, place), "post_malformed", _shortened(str(error)))
+    if instance.image_url and not is_url(instance.image_url):
+        problem = f"{where}: image_url must be a data: URL or a web address. Send the picture itself as image_base64."
+        return Skipped(_name(data, place), "image_url_not_allowed", problem)
+    if instance.image_url and instance.image_base64:
+        return Skipped(_name(data, place), "post_malformed", f"{where} has both image_url and image_base64; give one.")
+    return instance.post(place)
+
+
+def _name(data: Mapping[str, Any], place: str) -> str:
+    name = data.get("id")
+    return _shortened(str(name)) if isinstance(name, str | int) else place
+
+
+def _decode(text: bytes | str, where: str) -> Any:
+    try:
+        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, strict=False)
+    except UnicodeDecodeError as error:
+        raise _malformed(f"{where} is not valid UTF-8 at byte {error.start}.") from None
+    except json.JSONDecodeError as error:
+        raise _malformed(f"{where} is not valid JSON: {error.msg} at character {error.pos}.") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets in brackets
+        raise _malformed(f"{where} is not readable JSON: {error}.") from None
+
+
+def _malformed(message: str) -> RequestError:
+    return RequestError(HTTPStatus.BAD_REQUEST, "request_malformed", message)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,109 @@
+"""The records of SageMaker's wire format."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from pydantic import BaseModel, Field
+
+from crossguard.data.image_sources import is_data_url
+from crossguard.errors import InputError
+from crossguard.records import Post, Skipped
+from crossguard.strict import StrictModel
+
+
+class RequestError(InputError):
+    """A request as a whole cannot be used.
+
+    Attributes:
+        status: HTTP status, 400 to 499.
+        reason: A stable snake_case word for programs.
+    """
+
+    def __init__(self, status: HTTPStatus, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+    def to_json(self) -> str:
+        """Returns the body of the reply."""
+        return json.dumps({"error": self.reason, "message": str(self)})
+
+
+class Instance(StrictModel):
+    """A post on the wire."""
+
+    text: str | None = Field(None, description="What the author wrote.")
+    image_base64: str | None = Field(None, description="A picture as base64, or as a data: URL.")
+    image_url: str | None = Field(None, description="A data: URL, or a web address where the service may fetch.")
+    image_text: str | None = Field(None, description="Words read from the picture.")
+    id: str | int | None = Field(None, description="The caller's own name for the post; its place when not given.")
+
+    def post(self, place: str) -> Post:
+        """Returns the post; its image is never a path, so that a caller cannot reach the files of the server."""
+        return Post(place if self.id is None else str(self.id), self.text or "", self._image(), self.image_text or "")
+
+    def _image(self) -> str | None:
+        if self.image_base64:
+            return self.image_base64 if is_data_url(self.image_base64) else "data:;base64," + self.image_base64
+        return self.image_url or None
+
+
+class Prediction(BaseModel):
+    """The answer for one post."""
+
+    class_predictions: dict[str, bool]
+    probabilities: dict[str, float]
+    any_harmful: bool
+    action: str
+    id: str
+    model_version: str
+    policy: str
+
+
+class Failure(BaseModel):
+    """In the place of a post that could not be scored."""
+
+    error: str = Field(description="A stable word for programs.")
+    message: str
+    id: str
+
+
+class Form(StrEnum):
+    """How the posts of a request are laid out, and so the answers."""
+
+    SINGLE = "single"
+    INSTANCES = "instances"
+    LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A request.
+
+    Attributes:
+        form: How its posts are laid out.
+        entries: Its posts in order; one that cannot be read is skipped in its place.
+    """
+
+    form: Form
+    entries: tuple[Post | Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        status: 200, or 422 when no post of the request could be scored. JSON Lines always get 200: a batch transform
+            would give up all of its lines otherwise.
+        content_type: Of the body.
+        body: ASCII text.
+    """
+
+    status: HTTPStatus
+    content_type: str
+    body: str
