@@ -1,0 +1,1 @@
+"""Puts bundles onto machines of others; one package per cloud."""

@@ -1,0 +1,1 @@
+"""AWS SageMaker: packages, endpoints, batch transforms and training jobs."""

@@ -1,0 +1,67 @@
+"""Handler for the SageMaker PyTorch containers: `model_fn`, `input_fn`, `predict_fn`, `output_fn`.
+
+The containers' toolkit calls them in that order. It decodes a body to text for `application/json` and leaves bytes for
+`application/json; charset=utf-8`, so both are taken.
+"""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from pathlib import Path
+
+from crossguard.moderator import Moderator
+from crossguard.records import Outcome
+from crossguard.wire.sagemaker import Form, Invocation, RequestError, read, write
+
+
+def model_fn(model_dir: str) -> Moderator:
+    """Loads the bundle of the archive.
+
+    The variables `CROSSGUARD_POLICY`, `CROSSGUARD_RUNTIME`, `CROSSGUARD_PRECISION` and `CROSSGUARD_THREADS` mean what
+    they mean to `crossguard serve`.
+
+    Raises:
+        BundleError: The bundle is corrupted.
+        ConfigError: A variable names what does not exist.
+    """
+    threads = os.environ.get("CROSSGUARD_THREADS")
+    return Moderator.load(
+        Path(model_dir),
+        policy=os.environ.get("CROSSGUARD_POLICY", "default"),
+        runtime=os.environ.get("CROSSGUARD_RUNTIME", "auto"),
+        precision=os.environ.get("CROSSGUARD_PRECISION", "auto"),
+        threads=int(threads) if threads else None,
+    )
+
+
+def input_fn(body: bytes | str, content_type: str) -> Invocation:
+    """Reads a request; one that is wrong as a whole is answered with 400 or 415 and the reason."""
+    try:
+        return read(body, content_type)
+    except RequestError as error:
+        raise _refusal(error.status, error.to_json()) from None
+
+
+def predict_fn(invocation: Invocation, moderator: Moderator) -> tuple[Form, list[Outcome]]:
+    """Scores the posts of a request together."""
+    return invocation.form, list(moderator.stream(invocation.entries))
+
+
+def output_fn(prediction: tuple[Form, list[Outcome]], accept: str) -> tuple[str, str]:
+    """Writes the reply and its content type; a request none of whose posts could be scored is answered with 422."""
+    try:
+        reply = write(*prediction, accept)
+    except RequestError as error:
+        raise _refusal(error.status, error.to_json()) from None
+    if reply.status is not HTTPStatus.OK:
+        raise _refusal(reply.status, reply.body)
+    return reply.body, reply.content_type
+
+
+def _refusal(status: HTTPStatus, body: str) -> Exception:
+    """Returns the one exception that the toolkit turns into a status of our choice; its body is followed by a trace."""
+    from sagemaker_inference.errors import BaseInferenceToolkitError
+
+    refusal: Exception = BaseInferenceToolkitError(status.value, body, status.phrase)
+    return refusal
