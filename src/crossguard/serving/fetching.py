@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpcore
+import httpcore2
 
 from crossguard.data.image_sources import shortened
 from crossguard.errors import ConfigError, ImageError
@@ -32,7 +32,7 @@ class AddressBlockedError(Exception):
     """A name leads to an address that must not be reached."""
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Connects only to addresses that are allowed.
 
     Args:
@@ -41,16 +41,16 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature belongs to httpcore
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature belongs to httpcore2
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
         """Resolves a name, checks every address of it, and connects to the first.
 
         Raises:
@@ -92,7 +92,7 @@ class Fetcher:
         self._origins = {parse_origin(origin) for origin in origins}
         self._timeout = timeout_s
         self._max_bytes = max_bytes
-        self._pool = httpcore.AsyncConnectionPool(network_backend=GuardedBackend(private=private), max_connections=32)
+        self._pool = httpcore2.AsyncConnectionPool(network_backend=GuardedBackend(private=private), max_connections=32)
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -106,8 +106,8 @@ class Fetcher:
         """
         origin, target = self._checked(url)
         scheme, host, port = origin
-        address = httpcore.URL(scheme=scheme, host=host, port=port, target=target)
-        # httpcore leaves the Host header to the caller when it gets a URL in parts.
+        address = httpcore2.URL(scheme=scheme, host=host, port=port, target=target)
+        # httpcore2 leaves the Host header to the caller when it gets a URL in parts.
         name = host if port == PORTS[scheme] else f"{host}:{port}"
         headers: dict[str | bytes, str | bytes] = {"Host": name, "User-Agent": "crossguard", "Accept": "image/*"}
         try:
@@ -117,12 +117,12 @@ class Fetcher:
             raise ImageError(
                 "image_url_not_allowed", f"'{shortened(url)}' leads to an internal address, which is never fetched."
             ) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, TimeoutError) as error:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, TimeoutError) as error:
             raise ImageError(
                 "image_fetch_failed", f"Cannot fetch '{shortened(url)}' ({type(error).__name__})."
             ) from None
 
-    async def _read(self, response: httpcore.Response, url: str) -> bytes:
+    async def _read(self, response: httpcore2.Response, url: str) -> bytes:
         if response.status != OK:
             raise ImageError(
                 "image_fetch_failed",

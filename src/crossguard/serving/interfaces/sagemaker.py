@@ -102,6 +102,8 @@ async def invocations(call: Call) -> Response:
     """Scores posts in any of the three forms."""
     if call.content_type in LINES:
         lines = [line for line in (await call.body()).splitlines() if line.strip()]
+        if not lines:
+            raise BadRequest("The body has no line.")
         answers = await _each(call, [_line(line) for line in lines])
         body = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
         return Response(body, media_type=JSON_LINES)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import httpx2
+import pytest
+
+from crossguard.moderator import Moderator
+
+LINES = {"content-type": "application/jsonlines"}
+
+
+def test_ping(client: httpx2.Client) -> None:
+    assert client.get("/ping").status_code == 200
+
+
+def test_a_single_post_gets_the_references_shape(client: httpx2.Client, tiny: Moderator, red: bytes) -> None:
+    body = {"text": "hello you", "image_base64": base64.b64encode(red).decode()}
+    answer = client.post("/invocations", json=body).json()
+    offline = tiny.score(text="hello you", image=red)
+    assert answer["class_predictions"] == {name: label.flagged for name, label in offline.labels.items()}
+    assert answer["probabilities"] == pytest.approx(offline.scores, abs=1e-6)
+    assert answer["any_harmful"] is True
+
+
+def test_instances_fail_alone(client: httpx2.Client) -> None:
+    body = {"instances": [{"text": "hello"}, {"text": 3}, "text", {"image_base64": "AAAA"}, {"text": "you"}]}
+    predictions = client.post("/invocations", json=body).json()["predictions"]
+    assert ["error" in entry for entry in predictions] == [False, True, True, True, False]
+    assert predictions[3]["error"] == "image_not_an_image"
+
+
+def test_json_lines_as_batch_transform_sends_them(client: httpx2.Client) -> None:
+    body = b'{"text": "hello"}\n{broken\n\n{"text": "you"}\n'
+    answer = client.post("/invocations", content=body, headers=LINES)
+    assert answer.headers["content-type"].startswith("application/jsonlines")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert ["error" in entry for entry in lines] == [False, True, False]
+    assert lines[1]["error"] == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"instances": []}', "application/json", 400),
+        (b'{"instances": 3}', "application/json", 400),
+        (b'{"text": ""}', "application/json", 422),
+        (b"text\nhello", "text/csv", 415),
+        (b"", "application/jsonlines", 400),
+    ],
+)
+def test_wrong_requests(client: httpx2.Client, content: bytes, kind: str, status: int) -> None:
+    answer = client.post("/invocations", content=content, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]

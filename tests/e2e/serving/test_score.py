@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import base64
+
+import httpx2
+import pytest
+
+from crossguard.moderator import Moderator
+from crossguard.serving.interfaces.score import DecisionBody, ErrorBody, ResultsBody
+
+
+def test_a_decision_equals_the_offline_one(client: httpx2.Client, tiny: Moderator, red: bytes, red_url: str) -> None:
+    answer = client.post("/v1/score", json={"id": "7", "text": "hello you", "image": red_url})
+    assert answer.status_code == 200
+    assert answer.json() == tiny.score(text="hello you", image=red, id="7").to_dict()
+    assert DecisionBody.model_validate(answer.json()).id == "7"
+
+
+def test_bare_base64_is_a_picture_too(client: httpx2.Client, red: bytes, red_url: str) -> None:
+    bare = client.post("/v1/score", json={"image": base64.b64encode(red).decode()}).json()
+    assert bare == client.post("/v1/score", json={"image": red_url}).json()
+
+
+def test_a_post_with_two_pictures_gets_the_higher_score_of_each_label(
+    client: httpx2.Client, red_url: str, blue_url: str
+) -> None:
+    def scores(*images: str) -> dict[str, float]:
+        answer = client.post("/v1/score", json={"text": "hello", "images": list(images)})
+        return {name: label["score"] for name, label in answer.json()["labels"].items()}
+
+    red, blue, both = scores(red_url), scores(blue_url), scores(red_url, blue_url)
+    assert red != blue
+    assert both == {name: max(red[name], blue[name]) for name in both}
+
+
+def test_uploads_as_a_form(client: httpx2.Client, red: bytes, red_url: str) -> None:
+    uploaded = client.post("/v1/score", data={"text": "hello", "id": "f"}, files={"image": ("a.png", red)})
+    assert uploaded.json() == client.post("/v1/score", json={"id": "f", "text": "hello", "image": red_url}).json()
+
+
+def test_a_batch_keeps_order_and_skips_only_the_bad(client: httpx2.Client, tiny: Moderator) -> None:
+    posts = [{"id": str(n), "text": f"hello {n}"} for n in range(150)]
+    posts[70] = {"id": "70", "image": "data:image/png;base64,AAAA"}
+    results = client.post("/v1/score/batch", json={"posts": posts}).json()
+    assert [entry["id"] for entry in results["results"]] == [str(n) for n in range(150)]
+    assert [entry["id"] for entry in results["results"] if entry["status"] == "skipped"] == ["70"]
+    assert results["results"][70]["reason"] == "image_not_an_image"
+    assert len(ResultsBody.model_validate(results).results) == 150
+    offline = tiny.score(text="hello 3", id="3")
+    got = {name: label["score"] for name, label in results["results"][3]["labels"].items()}
+    assert got == pytest.approx(offline.scores, abs=1e-5)
+
+
+def test_a_form_of_many_pictures_is_a_batch(client: httpx2.Client, red: bytes, blue: bytes) -> None:
+    files = [("image", ("red.png", red)), ("image", ("blue.png", blue)), ("image", ("not.png", b"nothing"))]
+    results = client.post("/v1/score/batch", files=files).json()["results"]
+    assert [(entry["id"], entry["status"]) for entry in results] == [
+        ("red.png", "scored"),
+        ("blue.png", "scored"),
+        ("not.png", "skipped"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "post_empty"),
+        ({"text": "\u200b"}, 422, "post_empty"),
+        ({"image": "data:image/png;base64,AAAA"}, 422, "image_not_an_image"),
+        ({"image": "data:image/png;base64"}, 422, "image_bad_data_url"),
+        ({"image": "!!"}, 422, "image_bad_data_url"),
+        ({"txt": "hello"}, 400, "invalid_request"),
+        ({"text": 5}, 400, "invalid_request"),
+        ({"images": ["QUJD"] * 9}, 413, "body_too_large"),
+        ([], 400, "invalid_request"),
+    ],
+)
+def test_what_is_wrong_is_said(client: httpx2.Client, body: object, status: int, code: str) -> None:
+    answer = client.post("/v1/score", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    detail = ErrorBody.model_validate(answer.json()).error
+    assert detail.request_id == answer.headers["x-request-id"]
+
+
+def test_a_path_of_the_server_is_never_read(client: httpx2.Client, tiny_bundle_path: str) -> None:
+    for path in ("/etc/hostname", "file:///etc/hostname", tiny_bundle_path):
+        answer = client.post("/v1/score", json={"image": path})
+        assert answer.json()["error"]["code"] in {
+            "image_bad_data_url",
+            "image_not_an_image",
+            "image_url_not_allowed",
+        }
+
+
+@pytest.fixture
+def tiny_bundle_path(tiny: Moderator) -> str:
+    return str(tiny.bundle.folder / "bundle.json")
+
+
+def test_an_unknown_path_names_the_known(client: httpx2.Client) -> None:
+    answer = client.get("/v2/score")
+    assert answer.status_code == 404
+    assert "/v1/score" in answer.json()["error"]["message"]
+    assert client.get("/v1/score").json()["error"]["code"] == "method_not_allowed"
