@@ -87,7 +87,7 @@ def read_annotated(
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
     """
     builder = PostBuilder(columns or Columns(), image_root or path.parent)
-    rows = list(_rows(path))
+    rows = list(read_rows(path))
     header = list(rows[0]) if rows else []
     if rows and not set(header) & {*labels, harmful}:
         raise TableError(f"'{path}' has no column of a label ({', '.join(labels)}) nor '{harmful}'. It has: {header}.")
@@ -127,7 +127,23 @@ def _answer(value: Any, name: str, place: int, positive_from: float) -> float:
     return float(number >= positive_from)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def read_posts(path: Path, image_root: Path | None = None) -> tuple[Post, ...]:
+    """Reads the posts of a table without their labels, such as training data or an unlabelled feed.
+
+    Raises:
+        TableError: The table cannot be read.
+    """
+    builder = PostBuilder(Columns(), image_root or path.parent)
+    return tuple(_post(builder, row, place, path) for place, row in enumerate(read_rows(path)))
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a JSONL, CSV or Parquet file, each with all its columns.
+
+    Raises:
+        TableError: The file cannot be read.
+        MissingExtraError: Parquet without pyarrow.
+    """
     try:
         if path.suffix == ".parquet":
             yield from _parquet(path)

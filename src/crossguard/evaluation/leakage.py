@@ -17,12 +17,13 @@ SIMILAR = 0.7
 _PIECE = 5
 _BANDS, _ROWS = 16, 4
 _PRIME = (1 << 31) - 1
-_NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b|[^\w]+|_", re.IGNORECASE)
+_NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
+_MARKS = re.compile(r"[\W_]+")
 
 
 def text_key(post: Post) -> str:
     """Returns the letters and digits of a post's words, without links, mentions and case."""
-    return _NOISE.sub("", f"{post.text} {post.image_text}".lower())
+    return _MARKS.sub("", _NOISE.sub("", f"{post.text} {post.image_text}".lower()))
 
 
 def sketch(posts: Iterable[Post]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import (
     average_precision_score,
+    balanced_accuracy_score,
     brier_score_loss,
     f1_score,
     log_loss,
@@ -190,6 +191,13 @@ _LIST = (
         ("negative",),
         ("macro",),
         "Of the harmless posts, the share that was flagged",
+    ),
+    Metric(
+        "balanced_accuracy",
+        lambda task: float(balanced_accuracy_score(task.truth, task.flags)),
+        ("positive", "negative"),
+        ("macro",),
+        "Mean of the shares decided right among hateful and among harmless posts; guessing gives 0.5",
     ),
     *(
         Metric(

@@ -99,6 +99,7 @@ class Ranked:
             "recall": _ratio(hits, yes),
             "f1": np.where(yes > 0, _ratio(2 * hits, hits + alarms + yes), np.nan),
             "false_positive_rate": _ratio(alarms, total - yes),
+            "balanced_accuracy": (_ratio(hits, yes) + 1 - _ratio(alarms, total - yes)) / 2,
             "brier": _ratio(squares, total),
             "log_loss": _ratio(surprise, total),
             "ece": np.where(total >= BINS, _ratio(np.abs(wide @ self._gaps).sum(axis=1), total), np.nan),

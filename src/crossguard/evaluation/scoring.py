@@ -73,10 +73,9 @@ def thresholds(moderator: Moderator) -> dict[str, float]:
     return {name: moderator.policy.labels[name].threshold for name in moderator.labels.names}
 
 
-def with_both(annotated: Annotated) -> Annotated:
-    """Returns the posts that have words and a picture: on these the modalities can be told apart."""
-    rows = [bool(post.text or post.image_text) and post.image is not None for post in annotated.posts]
-    return annotated.take(np.array(rows, dtype=np.bool_))
+def has_both(annotated: Annotated) -> NDArray[np.bool_]:
+    """Returns which posts have words and a picture, (n,): on these the modalities can be told apart."""
+    return np.array([bool(post.text or post.image_text) and post.image is not None for post in annotated.posts])
 
 
 def _seen_through(view: View, post: Post) -> Post:

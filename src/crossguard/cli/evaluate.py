@@ -1,0 +1,126 @@
+"""`crossguard evaluate`: honest figures of a model, or of scores made elsewhere, on annotated posts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from crossguard.evaluation.fitting import Plan
+    from crossguard.evaluation.runs import Run
+    from crossguard.records import Post
+
+
+@click.command("evaluate")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
+@click.option("--tenant", help="Whose overrides of the policy file apply.")
+@click.option("--scores", type=click.Path(path_type=Path), help="Measure these scores instead of a model's.")
+@click.option("--split", help="Only rows whose column 'split' has this value.")
+@click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
+@click.option("--cross-fit", "goal", metavar="GOAL", help="Calibrate and set thresholds here, cross-fitted.")
+@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
+@click.option("--harmful-column", default="harmful", show_default=True, help="Column: is the post hateful at all.")
+@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
+@click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
+@click.option("--name", default="", help="What to call the run in tables.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the figures and the HTML report.")
+@click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(
+    *,
+    data: Path,
+    model: str,
+    policy: str,
+    tenant: str | None,
+    scores: Path | None,
+    split: str | None,
+    training: Path | None,
+    goal: str | None,
+    positive_from: float,
+    harmful_column: str,
+    image_root: Path | None,
+    rounds: int,
+    seed: int,
+    name: str,
+    out: Path | None,
+    show_posts: bool,
+    as_json: bool,
+) -> None:
+    r"""Measure a model on DATA: a JSONL, CSV or Parquet table with a column per label.
+
+    Thresholds come from the policy; evaluating on posts that they were fitted on prints a warning.
+
+    \b
+    crossguard evaluate posts.parquet --split test --out runs/test
+    crossguard evaluate posts.csv --policy benchmark --training train.jsonl
+    crossguard evaluate posts.csv --scores out-of-fold.csv --cross-fit f1
+    """
+    try:
+        from crossguard.evaluation.annotated import read_annotated, read_posts
+        from crossguard.evaluation.measuring import Request, measure_model, measure_scores
+        from crossguard.evaluation.score_tables import read_scores, score_labels
+    except ImportError:
+        raise MissingExtraError("Evaluating", "evaluate") from None
+    from crossguard.moderator import Moderator
+
+    request = Request(
+        name=name or (scores.stem if scores else ""),
+        rounds=rounds,
+        seed=seed,
+        cross_fit=_plan(goal, seed),
+        training=read_posts(training) if training else (),
+        split=split,
+        command=shlex.join(["crossguard", *sys.argv[1:]]),
+    )
+    read = partial(
+        read_annotated,
+        data,
+        split=split,
+        positive_from=positive_from,
+        harmful=harmful_column,
+        image_root=image_root,
+    )
+    if scores is not None:
+        annotated = read(score_labels(scores))
+        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids), annotated, request)
+    else:
+        moderator = Moderator.load(model, policy=policy, tenant=tenant)
+        run, scored = measure_model(moderator, read(moderator.labels.names), request)
+        annotated = scored.annotated
+    _show(run, annotated.posts if show_posts else None, out, as_json=as_json)
+
+
+def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from crossguard.evaluation.report.page import write_page
+    from crossguard.evaluation.runs import write_run
+    from crossguard.evaluation.terminal import show_run
+
+    if as_json:
+        click.echo(json.dumps(run.to_dict(), indent=2, allow_nan=False))
+    else:
+        show_run(run, Console())
+    if out is not None:
+        written = write_run(run, out)
+        write_page(run, posts, out / "report.html")
+        click.echo(f"Wrote {', '.join(path.name for path in (*written, out / 'report.html'))} to {out}", err=True)
+
+
+def _plan(goal: str | None, seed: int) -> Plan | None:
+    from crossguard.evaluation.fitting import Plan
+    from crossguard.evaluation.thresholds import Goal
+
+    return None if goal is None else Plan(Goal.parse(goal), seed=seed)

@@ -1,0 +1,222 @@
+"""The plain functions behind `crossguard evaluate`: a model or a file of scores on annotated posts gives a `Run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.__about__ import __version__
+from crossguard.decision.calibration import logit
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.calibrators import LEAST
+from crossguard.evaluation.fitting import FOLDS, Plan, cross_fit
+from crossguard.evaluation.leakage import near_duplicates, share_seen, text_key
+from crossguard.evaluation.results import Evaluation, baselines, evaluate
+from crossguard.evaluation.runs import Facts, Run
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.scoring import Scored, View, has_both, score, thresholds
+from crossguard.moderator import Moderator
+
+ALONE: tuple[View, ...] = ("text-only", "image-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to measure.
+
+    Attributes:
+        name: How tables call the run; the model's name when empty.
+        rounds: Bootstrap resamples; 0 for no intervals.
+        seed: Of resamples and folds.
+        cross_fit: Calibrate and set thresholds by cross-fitting on these very posts, instead of the policy's.
+        training: Posts that the model was trained on, to look for near-duplicates of.
+        split: Which split the posts are, for the record.
+        command: What was typed, for the record.
+    """
+
+    name: str = ""
+    rounds: int = 1000
+    seed: int = 0
+    cross_fit: Plan | None = None
+    training: Sequence[Any] = ()
+    split: str | None = None
+    command: str = ""
+
+
+def measure_model(moderator: Moderator, annotated: Annotated, request: Request) -> tuple[Run, Scored]:
+    """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines.
+
+    Raises:
+        InputError: No post could be scored, or a cross-fit is not possible.
+    """
+    scored = score(moderator, annotated)
+    sample, limits, source = scored.sample, thresholds(moderator), _fitted_on(moderator.policy.provenance)
+    warnings = leak_warnings(moderator.bundle.manifest.provenance, annotated)
+    if request.cross_fit is None:
+        warnings += leak_warnings(moderator.policy.provenance, annotated)
+    else:
+        crossed = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
+        sample, limits, source = crossed.sample, crossed.kept(limits), crossed.source
+        warnings += crossed.warnings
+    variants = _modalities(moderator, scored, sample, request)
+    variants |= _others(sample, scored.annotated, request)
+    model, policy = moderator.bundle.manifest.model, moderator.policy
+    facts = Facts(
+        request.name or f"{model.name} {policy.name}",
+        model.name,
+        model.version,
+        policy.name,
+        policy.version,
+        limits,
+        source,
+        Path(annotated.source).name,
+        request.split,
+        scored.skipped,
+        scored.seconds,
+        request.rounds,
+        request.seed,
+        request.command,
+        __version__,
+    )
+    warnings += _gaps(sample, scored.skipped)
+    return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
+
+
+def measure_scores(
+    scores: NDArray[np.float64], annotated: Annotated, request: Request, limits: Mapping[str, float] | float = 0.5
+) -> Run:
+    """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
+
+    Args:
+        scores: (n, L), probabilities in [0, 1], in the order of `annotated`.
+        annotated: Posts with known labels.
+        request: How to measure.
+        limits: Threshold by label, or one for all; unused with `request.cross_fit`.
+    """
+    by_label = dict(limits) if isinstance(limits, Mapping) else dict.fromkeys(annotated.labels, float(limits))
+    sample = Sample.build(
+        annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, harmful=annotated.harmful
+    )
+    source, warnings = "given with the scores", []
+    if request.cross_fit is not None:
+        crossed = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
+        sample, by_label, source, warnings = crossed.sample, crossed.kept(by_label), crossed.source, crossed.warnings
+    facts = Facts(
+        request.name or "scores",
+        request.name or "scores",
+        "",
+        "",
+        "",
+        by_label,
+        source,
+        Path(annotated.source).name,
+        request.split,
+        {},
+        None,
+        request.rounds,
+        request.seed,
+        request.command,
+        __version__,
+    )
+    main = evaluate(sample, request.rounds, request.seed)
+    return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, {})))
+
+
+def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:
+    """Says so when the evaluated posts are those that something was fitted on.
+
+    Args:
+        provenance: May hold `fitted_on`: a list of `{"name": ..., "sketch": ...}` (see `leakage.sketch`).
+        annotated: The evaluated posts.
+    """
+    warnings = []
+    for entry in provenance.get("fitted_on", ()):
+        share = share_seen(entry.get("sketch", ()), annotated.posts)
+        if share > 0:
+            warnings.append(
+                f"FITTED ON THESE POSTS: about {share:.0%} of '{entry.get('name', 'the data')}', on which "
+                f"{entry.get('what', 'thresholds and calibration')} were fitted, are among the evaluated posts. The "
+                "figures flatter the model. Use another split, or --cross-fit."
+            )
+    return warnings
+
+
+def _fitted_on(provenance: Mapping[str, Any]) -> str:
+    names = [str(entry.get("name")) for entry in provenance.get("fitted_on", ())]
+    return f"fitted on {', '.join(names)}" if names else "the policy does not say what they were fitted on"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crossed:
+    """A sample whose scores and flags were cross-fitted, for the labels with enough posts of either kind."""
+
+    sample: Sample
+    fitted: tuple[str, ...]
+    source: str
+    warnings: list[str]
+
+    def kept(self, limits: Mapping[str, float]) -> dict[str, float]:
+        """Returns the thresholds that were not replaced by one per fold."""
+        return {name: limit for name, limit in limits.items() if name not in self.fitted}
+
+
+def _cross_fitted(plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated) -> _Crossed:
+    enough = [t.name for t in sample.tasks() if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST]
+    columns = [sample.labels.index(name) for name in enough]
+    few = [name for name in sample.annotated if name not in enough]
+    warnings = [f"Too few posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
+    scores, flags = sample.scores.copy(), sample.flags.copy()
+    if columns:
+        known = sample.truth[:, columns]
+        part = Sample(tuple(enough), sample.ids, known, scores[:, columns], flags[:, columns], sample.harmful)
+        keys = [text_key(post) or f"id:{post.id}" for post in annotated.posts]
+        crossed = cross_fit(plan, part, logits[:, columns], np.unique(keys, return_inverse=True)[1])
+        scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
+    whole = Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.harmful)
+    source = f"cross-fitted in {FOLDS} folds on these posts (goal {plan.goal}): no post had a part in its own decision"
+    return _Crossed(whole, tuple(enough), source, warnings)
+
+
+def _modalities(moderator: Moderator, scored: Scored, sample: Sample, request: Request) -> dict[str, Evaluation]:
+    """Fused beside each modality alone, all on the posts that have both."""
+    rows = has_both(scored.annotated)
+    if not rows.any():
+        return {}
+    both = scored.annotated.take(rows)
+    samples = {"fused": sample.take(rows)}
+    for view in ALONE:
+        alone = score(moderator, both, view)
+        samples[view] = alone.sample
+        if request.cross_fit is not None:
+            samples[view] = _cross_fitted(request.cross_fit, alone.sample, alone.logits, alone.annotated).sample
+    note = f"{len(both)} posts with text and image"
+    return {f"{view}, {note}": evaluate(s, request.rounds, request.seed) for view, s in samples.items()}
+
+
+def _others(sample: Sample, annotated: Annotated, request: Request) -> dict[str, Evaluation]:
+    found = {}
+    if request.training:
+        again = near_duplicates(annotated.posts, request.training)
+        fresh = sample.take(~again)
+        if again.any() and len(fresh):
+            name = f"without {int(again.sum())} near-duplicates of the training data"
+            found[name] = evaluate(fresh, request.rounds, request.seed)
+    for name, guess in baselines(sample).items():
+        found[f"baseline {name}"] = evaluate(guess, request.rounds, request.seed)
+    return found
+
+
+def _gaps(sample: Sample, skipped: Mapping[str, int]) -> list[str]:
+    warnings = []
+    absent = [name for name in sample.labels if name not in sample.annotated]
+    if absent and sample.annotated:
+        warnings.append(f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others.")
+    if skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+        warnings.append(f"{sum(skipped.values())} posts could not be scored and are not in the figures: {reasons}.")
+    return warnings

@@ -1,0 +1,1 @@
+"""The HTML report: one file, readable offline, without scripts."""

@@ -1,0 +1,161 @@
+"""Fills the page of one run: figures, charts, and the posts that the model got most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+
+from crossguard.errors import OutputError
+from crossguard.evaluation import curves
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.metrics import METRICS
+from crossguard.evaluation.report.posts import Shown, show
+from crossguard.evaluation.report.svg import Axes, chart
+from crossguard.evaluation.runs import Run
+from crossguard.evaluation.sample import ANY, Task
+from crossguard.records import Post
+
+WORST = 8
+COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
+HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "subset_accuracy")
+TITLES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "roc_auc": "ROC-AUC",
+    "average_precision": "Average precision",
+    "recall_at_fpr_0.05": "Recall at 5 % false alarms",
+    "brier": "Brier",
+    "ece": "ECE",
+    "f1_macro": "F1 macro",
+    "f1_micro": "F1 micro",
+    "roc_auc_macro": "ROC-AUC macro",
+    "average_precision_macro": "Average precision macro",
+    "subset_accuracy": "All labels right",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What the page shows of one label.
+
+    Attributes:
+        name: The label, or `any`.
+        title: Its heading.
+        sentence: Its figures in words, for a moderator.
+        charts: SVG drawings.
+        confusion: Counts at the live threshold.
+        alarms: Surest false alarms.
+        misses: Hateful posts that scored lowest.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    charts: tuple[Markup, ...]
+    confusion: curves.Confusion
+    alarms: tuple[Shown, ...]
+    misses: tuple[Shown, ...]
+
+
+def build_page(run: Run, posts: Sequence[Post] | None) -> str:
+    """Returns the report as one HTML document.
+
+    Args:
+        run: What was measured.
+        posts: The posts of `run.sample`, in its order, to show the worst errors (text masked, pictures blurred); None
+            to show no post.
+    """
+    tasks = (*run.sample.tasks(), run.sample.task(ANY))
+    return _template().render(
+        run=run,
+        facts=run.facts,
+        columns=COLUMNS,
+        headlines=HEADLINES,
+        titles=TITLES,
+        compared={run.facts.name: run.main, **run.variants},
+        sections=[_section(run, task, posts) for task in tasks],
+        metrics={name: metric for name, metric in METRICS.items() if name in COLUMNS},
+        averages=("macro", "micro", "weighted"),
+        reveals=posts is not None,
+    )
+
+
+def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
+    """Writes `build_page` to a file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    try:
+        path.write_text(build_page(run, posts), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("crossguard.evaluation.report", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("run.html.j2")
+
+
+def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> Section:
+    threshold = run.facts.thresholds.get(task.name)
+    alarms, misses = curves.worst(task, WORST)
+    scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
+    shown = [tuple(show(posts[row], scores[row]) for row in rows) if posts else () for rows in (alarms, misses)]
+    return Section(
+        task.name,
+        "Any label" if task.name == ANY else task.name,
+        _sentence(run, task),
+        _charts(task, threshold, calibrated=task.name != ANY),
+        curves.Confusion.of(task),
+        shown[0],
+        shown[1],
+    )
+
+
+def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[Markup, ...]:
+    name, cells = task.name, curves.Confusion.of(task)
+    flagged, positive, negative = cells.hits + cells.alarms, cells.hits + cells.misses, cells.alarms + cells.passes
+    live = ((cells.hits / positive, cells.hits / flagged, "live threshold"),) if flagged and positive else ()
+    corner = ((cells.alarms / negative, cells.hits / positive, "live threshold"),) if negative and positive else ()
+    marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
+    share = float(task.truth.mean()) if len(task) else 0.0
+    level = curves.Curve("prevalence", (0.0, 1.0), (share, share))
+    drawings = [
+        chart(Axes(f"{name}: precision and recall", "recall", "precision", points=live),
+              [curves.precision_recall(task), level]),
+        chart(Axes(f"{name}: ROC", "false-positive rate", "recall", diagonal=True, points=corner), [curves.roc(task)]),
+        chart(Axes(f"{name}: by threshold", "threshold", "value", marks=marks), curves.threshold_sweep(task) or [None]),
+    ]  # fmt: skip
+    if calibrated:
+        axes = Axes(f"{name}: reliability", "score", "observed share", diagonal=True)
+        drawings.append(chart(axes, [curves.reliability(task)]))
+    return tuple(Markup(drawing) for drawing in drawings)  # noqa: S704 - our own drawing; every name in it is escaped
+
+
+def _sentence(run: Run, task: Task) -> str:
+    figures = run.main.per_label[task.name]
+    word = "hateful" if task.name == ANY else task.name
+    precision, recall = figures["precision"], figures["recall"]
+    right = _of_hundred(precision, f"posts flagged as {word}", "were so in the eyes of the annotators")
+    found = _of_hundred(recall, f"{word} posts", "were flagged")
+    return f"{right} {found}"
+
+
+def _of_hundred(figure: Figure, who: str, what: str) -> str:
+    if figure.value is None:
+        return f"Nothing can be said about {who}: {figure.reason}."
+    return f"Of 100 {who}, {round(100 * figure.value)} {what}."

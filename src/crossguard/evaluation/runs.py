@@ -1,0 +1,148 @@
+"""One evaluation run: what was measured on what, and the folder that holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossguard.errors import InputError, OutputError
+from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
+from crossguard.evaluation.sample import Sample
+
+SCHEMA = 1
+RUN, TEST_METRICS, VAL_REPORT, PREDICTIONS = "run.json", "test_metrics.json", "val_report.json", "predictions.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Where the figures come from.
+
+    Attributes:
+        name: How tables call the run.
+        model: Name of the bundle, or of the file of scores.
+        model_version: Version of the bundle.
+        policy: Name of the policy.
+        policy_version: Version of the policy.
+        thresholds: By label; empty where each fold had its own.
+        thresholds_from: One sentence: which posts the thresholds and calibration were fitted on.
+        data: File of the posts.
+        split: Value of the column `split`, or None for all rows.
+        skipped: Posts that could not be scored, by reason.
+        seconds: Time that scoring took, or None.
+        rounds: Bootstrap resamples.
+        seed: Of resamples and folds.
+        command: What was typed.
+        crossguard: Version of the package.
+    """
+
+    name: str
+    model: str
+    model_version: str
+    policy: str
+    policy_version: str
+    thresholds: dict[str, float]
+    thresholds_from: str
+    data: str
+    split: str | None
+    skipped: dict[str, int]
+    seconds: float | None
+    rounds: int
+    seed: int
+    command: str
+    crossguard: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A measured model.
+
+    Attributes:
+        facts: Where the figures come from.
+        sample: Scores, flags and known labels.
+        main: Figures on all posts.
+        variants: Figures of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
+        warnings: What a reader must know before believing a figure.
+    """
+
+    facts: Facts
+    sample: Sample
+    main: Evaluation
+    variants: dict[str, Evaluation] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def throughput(self) -> float | None:
+        """Posts per second, or None where scores came from a file."""
+        return None if self.facts.seconds is None else len(self.sample) / max(self.facts.seconds, 1e-9)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON, without the posts."""
+        return {
+            "schema": SCHEMA,
+            "facts": {name: getattr(self.facts, name) for name in Facts.__dataclass_fields__},
+            "throughput": self.throughput,
+            "warnings": list(self.warnings),
+            "main": self.main.to_dict(),
+            "variants": {name: variant.to_dict() for name, variant in self.variants.items()},
+        }
+
+
+def write_run(run: Run, folder: Path) -> list[Path]:
+    """Writes `run.json`, `test_metrics.json`, `val_report.json` and `predictions.npz`; no text of any post.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    flat = to_test_metrics(run.main)
+    if run.facts.seconds is not None:
+        flat |= {"runtime": run.facts.seconds, "samples_per_second": run.throughput}
+    texts: dict[str, Mapping[str, Any]] = {
+        RUN: run.to_dict(),
+        TEST_METRICS: flat,
+        VAL_REPORT: to_report(run.main, run.facts.thresholds),
+    }
+    sample = run.sample
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in texts.items():
+            (folder / name).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        np.savez_compressed(
+            folder / PREDICTIONS,
+            labels=np.array(sample.labels),
+            ids=np.array(sample.ids),
+            truth=sample.truth,
+            scores=sample.scores,
+            flags=sample.flags,
+            harmful=sample.harmful,
+        )
+    except OSError as error:
+        raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
+    return [folder / name for name in (*texts, PREDICTIONS)]
+
+
+def read_run(folder: Path) -> Run:
+    """Reads what `write_run` wrote.
+
+    Raises:
+        InputError: The folder holds no run, or one of a newer Crossguard.
+    """
+    try:
+        data = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        with np.load(folder / PREDICTIONS, allow_pickle=False) as arrays:
+            stored = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"'{folder}' holds no evaluation run ({error}). Make one: crossguard evaluate DATA --out {folder}"
+        ) from None
+    if data.get("schema") != SCHEMA:
+        raise InputError(f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}.")
+    labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
+    sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["harmful"])
+    variants = {name: Evaluation.from_dict(variant) for name, variant in data["variants"].items()}
+    facts, main = Facts(**data["facts"]), Evaluation.from_dict(data["main"])
+    return Run(facts, sample, main, variants, tuple(data["warnings"]))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crossguard.errors import TableError
+from crossguard.evaluation.annotated import read_annotated, read_posts
+from crossguard.evaluation.score_tables import read_scores, score_labels
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "1", "text": "one", "racist": 1, "sexist": None, "split": "val", "group": "x"},
+    {"id": "2", "text": "two", "racist": 0.34, "sexist": 0, "split": "test", "group": ""},
+]
+LABELS = ("racist", "sexist")
+
+
+def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
+    path = folder / f"posts.{kind}"
+    if kind == "jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    elif kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        lines = [",".join(rows[0])] + [",".join("" if v is None else str(v) for v in row.values()) for row in rows]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_every_format_gives_the_same_posts(tmp_path: Path, kind: str) -> None:
+    found = read_annotated(write(tmp_path, kind, ROWS), LABELS)
+    assert found.ids == ("1", "2")
+    np.testing.assert_array_equal(found.truth, [[1, np.nan], [0, 0]])
+    assert np.isnan(found.harmful).all()
+    assert found.columns["group"] == ("x", "")
+
+
+def test_vote_fractions_become_answers_at_the_given_value(tmp_path: Path) -> None:
+    path = write(tmp_path, "jsonl", ROWS)
+    assert read_annotated(path, LABELS, positive_from=0.3).truth[:, 0].tolist() == [1, 1]
+
+
+def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "csv", ROWS)
+    assert read_annotated(path, LABELS, split="test").ids == ("2",)
+    with pytest.raises(TableError, match=r"no row of split 'vall'. Did you mean 'val'\?"):
+        read_annotated(path, LABELS, split="vall")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"id": "1", "text": "a", "racist": 3}], "Row 1: 'racist' must lie in .0, 1., and is 3"),
+        ([{"id": "1", "text": "a", "racist": "yes"}], "Row 1: 'racist' must be a number"),
+        ([{"id": "1", "text": "a", "toxic": 1}], "no column of a label"),
+        ([], "no rows"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        read_annotated(write(tmp_path, "jsonl", rows), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", '{"id": 1}\n{', "line 2 is not valid JSON"),
+        ("a.jsonl", "[1]", "line 1 must hold an object"),
+        ("a.csv", "id,text,racist\n1,a", "line 2: the row and the header differ"),
+        ("a.txt", "x", "must end in .parquet"),
+        ("a.parquet", "x", "cannot be read as Parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_read_names_the_place(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(TableError, match=message):
+        read_annotated(path, LABELS)
+
+
+def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="Cannot read"):
+        read_posts(tmp_path / "nowhere.csv")
+
+
+def test_scores_of_a_table_and_of_decisions_are_the_same(tmp_path: Path) -> None:
+    plain = write(tmp_path, "csv", [{"id": "2", "racist": 0.25}, {"id": "1", "racist": 0.5}])
+    decided = write(
+        tmp_path, "jsonl", [{"id": i, "labels": {"racist": {"score": s}}} for i, s in (("1", 0.5), ("2", 0.25))]
+    )
+    for path in (plain, decided):
+        assert score_labels(path) == ("racist",)
+        assert read_scores(path, ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+
+
+def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
+    with pytest.raises(TableError, match="no scores for 1 of 2 posts, such as 9"):
+        read_scores(path, ("racist",), ("1", "9"))
+    with pytest.raises(TableError, match="must lie in"):
+        read_scores(write(tmp_path, "csv", [{"id": "1", "racist": 7}]), ("racist",), ("1",))

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from crossguard.evaluation.leakage import near_duplicates, share_seen, sketch
+from crossguard.records import Post
+
+WORDS = "the quick brown fox jumps over the lazy dog while seven wizards brew a potion of purple plums"
+
+
+def posts(count: int, start: int = 0) -> list[Post]:
+    return [Post(str(i), f"{i} bottles and {i * 7919 % 104729} cans") for i in range(start, start + count)]
+
+
+def test_a_sketch_tells_how_many_of_its_posts_are_in_a_table() -> None:
+    fingerprint = sketch(posts(2000))
+    assert len(fingerprint) == 256
+    assert share_seen(fingerprint, posts(2000)) == 1.0
+    assert abs(share_seen(fingerprint, posts(1000)) - 0.5) < 0.1
+    assert share_seen(fingerprint, posts(1000, start=5000)) == 0.0
+    assert share_seen([], posts(1)) == 0.0
+
+
+def test_ids_do_not_hide_a_post_that_was_seen() -> None:
+    assert share_seen(sketch([Post("a", "Same words")]), [Post("b", "same WORDS! https://t.co/x @you")]) == 1.0
+
+
+def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
+    training = [Post("1", WORDS), *posts(300)]
+    asked = [
+        Post("exact", f"RT @someone {WORDS.upper()}!!"),
+        Post("one word more", f"{WORDS} again"),
+        Post("other", "nothing of this was ever said in the training data, not even closely"),
+        Post("no words"),
+    ]
+    assert near_duplicates(asked, training).tolist() == [True, True, False, False]
+
+
+def test_pictures_without_words_are_no_duplicates_of_each_other() -> None:
+    assert near_duplicates([Post("1", image="a.png")], [Post("2", image="b.png")]).tolist() == [False]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.fitting import Plan
+from crossguard.evaluation.leakage import sketch
+from crossguard.evaluation.measuring import Request, measure_model, measure_scores
+from crossguard.evaluation.runs import read_run, write_run
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post
+
+FEW = Request(rounds=20)
+
+
+def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    run, scored = measure_model(tiny, annotated, FEW)
+    for row, decision in enumerate(tiny.score(annotated.posts)):
+        assert isinstance(decision, Decision)
+        assert decision.id == run.sample.ids[row]
+        np.testing.assert_allclose(run.sample.scores[row], list(decision.scores.values()), atol=1e-5)
+        assert [n for n, f in zip(HATE.names, run.sample.flags[row], strict=True) if f] == list(decision.flags)
+    assert scored.throughput > 0
+
+
+def test_each_modality_alone_is_measured_on_the_posts_that_have_both(tiny: Moderator, annotated_posts: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    views = [name for name in run.variants if "with text and image" in name]
+    assert [name.split(",")[0] for name in views] == ["fused", "text-only", "image-only"]
+    assert {run.variants[name].posts for name in views} == {60}
+    assert len({run.variants[name].overall["roc_auc_micro"].value for name in views}) == 3
+
+
+def test_baselines_know_nothing(tiny: Moderator, annotated_posts: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    every = run.variants["baseline all-positive"]
+    assert every.overall["recall_macro"].value == 1.0
+    assert every.overall["roc_auc_macro"].value == 0.5
+    assert every.per_label["racist"]["precision"].value == pytest.approx(10 / 120)
+    assert run.variants["baseline prior"].per_label["racist"]["precision"].reason == "nothing was flagged"
+
+
+def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
+    fitted = tiny.with_policy(tiny.policy.model_copy(update={"provenance": provenance}))
+    run, _ = measure_model(fitted, annotated, FEW)
+    assert run.warnings[0].startswith("FITTED ON THESE POSTS: about 100% of 'made-up'")
+    crossed, _ = measure_model(fitted, annotated, replace(FEW, cross_fit=Plan()))
+    assert not any("FITTED" in warning for warning in crossed.warnings)
+    assert crossed.facts.thresholds == {"otherhate": 0.5}, "each fold has its own for the others"
+
+
+def test_training_posts_are_left_out_in_a_variant(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    run, _ = measure_model(tiny, annotated, replace(FEW, training=annotated.posts[:30]))
+    name = next(name for name in run.variants if name.startswith("without"))
+    left = run.variants[name].posts
+    assert 0 < left <= 90
+    assert f"without {120 - left} near-duplicates" in name
+
+
+def test_posts_that_cannot_be_scored_are_told(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    broken = replace(annotated, posts=(Post("p0", image="gone.png"), *annotated.posts[1:]))
+    run, _ = measure_model(tiny, broken, FEW)
+    assert run.main.posts == 119
+    assert any("1 posts could not be scored" in warning and "1 image_not_found" in warning for warning in run.warnings)
+    with pytest.raises(InputError, match="None of 1 posts could be scored"):
+        measure_model(tiny, broken.take(np.array([0])), FEW)
+
+
+def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    run, scored = measure_model(tiny, annotated, FEW)
+    again = measure_scores(scored.sample.scores, annotated, FEW)
+    assert again.main.overall["f1_macro"] == run.main.overall["f1_macro"]
+    assert again.throughput is None
+
+
+def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path / "run")
+    back = read_run(tmp_path / "run")
+    assert back.main == run.main
+    assert back.variants == run.variants
+    assert back.facts == run.facts
+    np.testing.assert_array_equal(back.sample.scores, run.sample.scores)
+
+
+def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    flat = json.loads((tmp_path / "test_metrics.json").read_text(encoding="utf-8"))
+    assert {"f1_macro", "f1_micro", "roc_auc_macro", "loss", "samples_per_second"} <= set(flat)
+    assert flat["intervals"]["f1_macro"][0] <= flat["f1_macro"] <= flat["intervals"]["f1_macro"][1]
+    report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
+    assert set(report["racist"]) >= {"precision", "recall", "f1-score", "support", "threshold"}
+    assert report["macro avg"]["f1-score"] == flat["f1_macro"]
+
+
+def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
+        read_run(tmp_path)
