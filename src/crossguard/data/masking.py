@@ -1,0 +1,50 @@
+"""Text of posts in a form that a moderator can skim on a terminal without being hit by it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+MASK = "*"
+WIDTH = 60
+_SHORT = 2
+# Words that carry no attack by themselves and keep a masked sentence readable.
+_PLAIN = (
+    "about after again all also and any are because been before being but can could did does doing don't down each "
+    "few for from get give got had has have her here him his how i'm into isn't it's its just know like made make "
+    "many may more most much must not now off one only other our out over said same say says see she should some "
+    "still such than that that's the their them then there these they they're this those though through too two "
+    "under until very want was well were what when where which while who why will with without would yes yet you "
+    "you're your yours "
+)
+_PLAIN_WORDS = frozenset(_PLAIN.split())
+
+
+def mask(text: str) -> str:
+    """Returns a text with all but the first letter of every telling word hidden: `You are all i****`.
+
+    Common words and words of up to two letters stay. Words are what stands between spaces, so that letters replaced by
+    signs do not help a slur to be shown.
+    """
+    return " ".join(_masked(word) for word in visible(text).split(" "))
+
+
+def excerpt(text: str, width: int = WIDTH) -> str:
+    """Returns the start of a text on one line, at most `width` characters."""
+    line = visible(text)
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def visible(text: str) -> str:
+    """Returns a text on one line without characters that steer a terminal or turn the direction of writing."""
+    kept = (" " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text)
+    shown = (character for character in kept if unicodedata.category(character) not in {"Cf", "Cs"})
+    return " ".join("".join(shown).split())
+
+
+def _masked(word: str) -> str:
+    start = next((index for index, character in enumerate(word) if character.isalnum()), len(word))
+    end = next((index for index in range(len(word), start, -1) if word[index - 1].isalnum()), start)
+    core = word[start:end]
+    if len(core) <= _SHORT or core.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") in _PLAIN_WORDS:
+        return word
+    return word[: start + 1] + MASK * (len(core) - 1) + word[end:]

@@ -1,0 +1,139 @@
+"""One file of outcomes, new or continued; a file that was cut anywhere goes on without a lost or doubled row.
+
+JSONL and CSV grow row by row, and their complete rows are the journal. Parquet cannot grow, so its rows stand in
+`NAME.journal` (JSONL) until the run is finished, and are then written at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from crossguard.data.parquet_results import read_parquet, require_pyarrow, write_parquet
+from crossguard.data.row_formats import JsonlRows, RowFormat
+from crossguard.data.row_writer import RowWriter, write_failure
+from crossguard.records import Outcome
+
+
+class Output:
+    """One file of outcomes, new or continued. Use as a context manager: on leaving, what was written is on disk.
+
+    Steps: `previous()` to its end where a run is continued, `start()`, `write(outcome)`..., `finish()`.
+    """
+
+    def __init__(self, path: Path, rows: RowFormat, name: Path) -> None:
+        self._path = path
+        self._rows = rows
+        self._name = str(name)
+        self._end = 0
+        self._file: io.FileIO | None = None
+        self._writer: RowWriter | None = None
+
+    def previous(self) -> Iterator[Outcome]:
+        """Yields the complete rows that are there already; a row that was cut is not among them."""
+        if not has_content(self._path):
+            return
+        with self._path.open("rb") as stream:
+            for outcome, end in self._rows.decode(stream):
+                yield outcome
+                self._end = end
+
+    def start(self) -> None:
+        """Cuts the file behind the rows that `previous` gave, and opens it for more.
+
+        Raises:
+            OutputError: The file cannot be opened or written.
+        """
+        try:
+            self._file = io.FileIO(self._path, "r+" if self._path.is_file() else "w")
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                self._file.truncate(self._end)
+                self._file.seek(self._end)
+        except OSError as error:
+            raise write_failure(self._name, error) from None
+        self._writer = RowWriter(self._file, self._rows, self._name)
+        if not self._end:
+            self._writer.header()
+            self._writer.flush()
+
+    def write(self, outcome: Outcome) -> None:
+        """Adds one row.
+
+        Raises:
+            OutputError: The disk is full, or writing fails otherwise.
+        """
+        assert self._writer is not None, "start() comes first"
+        self._writer.write(outcome)
+
+    def finish(self) -> None:
+        """Ends a run in which every post got its row."""
+        self.close()
+
+    def close(self) -> None:
+        """Writes what waits and closes the file, which can be continued."""
+        file, self._file = self._file, None
+        if file is None or self._writer is None:
+            return
+        try:
+            self._writer.flush()
+        finally:
+            with suppress(OSError):  # pipes and devices cannot be synchronised
+                os.fsync(file.fileno())
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ParquetOutput(Output):
+    """A Parquet file, with its journal beside it while the run goes on."""
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        require_pyarrow()
+        self._target = path
+        self._labels = labels
+        super().__init__(journal_of(path), JsonlRows(), path)
+
+    def previous(self) -> Iterator[Outcome]:
+        """Yields the rows of the journal, or those of a finished file, which become a journal again."""
+        if not self._path.exists() and has_content(self._target):
+            unfinished = self._path.with_name(f"{self._path.name}.unfinished")
+            with unfinished.open("wb") as stream:
+                stream.writelines(map(self._rows.encode, read_parquet(self._target)))
+            unfinished.replace(self._path)
+        yield from super().previous()
+
+    def finish(self) -> None:
+        """Turns the journal into the Parquet file.
+
+        Raises:
+            OutputError: The disk is full, or writing fails otherwise; the journal stays.
+        """
+        self.close()
+        try:
+            with self._path.open("rb") as stream:
+                write_parquet((outcome for outcome, _ in self._rows.decode(stream)), self._labels, self._target)
+            self._path.unlink()
+        except OSError as error:
+            raise write_failure(self._name, error) from None
+
+
+def journal_of(path: Path) -> Path:
+    """Returns where the rows of a Parquet file stand until it is finished."""
+    return path.with_name(f"{path.name}.journal")
+
+
+def has_content(path: Path) -> bool:
+    """Whether a path is a regular file with something in it."""
+    return path.is_file() and path.stat().st_size > 0

@@ -1,0 +1,146 @@
+"""Outcomes as bytes, one row after the other, such that a file cut anywhere can be continued."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, Protocol
+
+from crossguard.data.lines import MAX_LINE_BYTES
+from crossguard.data.outcomes import flat_columns, from_dict, from_flat, labels_of, to_flat
+from crossguard.errors import OutputError
+from crossguard.records import Outcome
+
+_LISTS = ("flags", "notes")
+_JOINER = ";"
+_JSON_START = b'{"id": '
+_TEXTS = frozenset(
+    {"id", "status", "action", "model", "model_version", "policy", "policy_version", "reason", "message"}
+)
+
+
+class RowFormat(Protocol):
+    """How outcomes stand in a file."""
+
+    header: bytes
+
+    def encode(self, outcome: Outcome) -> bytes:
+        """Returns one row with its end."""
+
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+        """Yields complete rows and where each ends, in bytes; a last row that was cut is left out.
+
+        Raises:
+            OutputError: A complete row is not one that Crossguard wrote, so nothing here may be changed.
+        """
+
+
+class JsonlRows:
+    """One JSON object per line."""
+
+    header = b""
+
+    def encode(self, outcome: Outcome) -> bytes:
+        """Returns one line."""
+        return json.dumps(outcome.to_dict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+        """Yields complete lines and their ends."""
+        end = 0
+        while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
+            try:
+                outcome = from_dict(json.loads(line))
+            except (KeyError, TypeError, ValueError):
+                raise _foreign(end) from None
+            end += len(line)
+            yield outcome, end
+        if not (line.startswith(_JSON_START) or _JSON_START.startswith(line)):
+            raise _foreign(end)
+
+
+class CsvRows:
+    """A header and flat rows; lists are joined by semicolons, what does not apply is empty."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.columns = flat_columns(labels)
+        self.header = _line(self.columns)
+
+    @classmethod
+    def of_header(cls, line: bytes) -> CsvRows:
+        """Returns the format of a file by its first line."""
+        return cls(labels_of(next(csv.reader([line.decode()]), [])))
+
+    def encode(self, outcome: Outcome) -> bytes:
+        """Returns one row, which spans lines where the id does."""
+        row = to_flat(outcome)
+        for name in _LISTS:
+            row[name] = _JOINER.join(row.get(name, ()))
+        return _line([row.get(column, "") for column in self.columns])
+
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+        """Yields complete rows and their ends."""
+        start = stream.readline(len(self.header))
+        if start != self.header:
+            if self.header.startswith(start):
+                return
+            raise OutputError("The header is not the one that would be written; the file is from something else.")
+        lines = _CompleteLines(stream, len(self.header))
+        rows = csv.reader(lines, strict=True)
+        end = lines.end
+        while True:
+            try:
+                outcome = from_flat(_typed(dict(zip(self.columns, next(rows), strict=True))))
+            except StopIteration:
+                return
+            except (csv.Error, KeyError, TypeError, ValueError) as error:
+                if isinstance(error, csv.Error) and lines.at_end:  # cut inside quotes
+                    return
+                raise _foreign(end) from None
+            end = lines.end
+            yield outcome, end
+
+
+class _CompleteLines:
+    """Iterates over the decoded lines of a stream, without a last one that was cut."""
+
+    def __init__(self, stream: BinaryIO, start: int) -> None:
+        self._stream = stream
+        self.end = start
+        self.at_end = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(MAX_LINE_BYTES)
+        if not line.endswith(b"\n"):
+            self.at_end = True
+            raise StopIteration
+        self.end += len(line)
+        return line.decode()
+
+
+def _typed(row: dict[str, str]) -> dict[str, Any]:
+    """Gives the cells of a row back their types."""
+    typed: dict[str, Any] = {}
+    for name, cell in row.items():
+        if name in _LISTS:
+            typed[name] = cell.split(_JOINER) if cell else []
+        elif name in _TEXTS or name.startswith("action_"):
+            typed[name] = cell
+        else:
+            typed[name] = float(cell) if cell else None
+    return typed
+
+
+def _foreign(end: int) -> OutputError:
+    return OutputError(f"What stands after byte {end:,} is not a result that Crossguard wrote; nothing was changed.")
+
+
+def _line(cells: Sequence[Any]) -> bytes:
+    # The module quotes carriage returns only where they are part of its line end; files get plain newlines.
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n").encode("utf-8", "replace") + b"\n"

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from crossguard.data.masking import excerpt, mask, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("You are all idiots!", "You are all i*****!"),
+        ("a$$hole f@ggy", "a****** f****"),
+        ("(slurword), @user_name #hash", "(s*******), @u******** #h***"),
+        ("I don\N{RIGHT SINGLE QUOTATION MARK}t know", "I don\N{RIGHT SINGLE QUOTATION MARK}t know"),
+        ("été 愚か者め", "é** 愚***"),
+        ("", ""),
+        ("!!! ...", "!!! ..."),
+        ("slur\u200bword", "s*******"),
+        ("two\nlines here\x1b[31m", "two l**** here [3**"),
+    ],
+)
+def test_telling_words_are_hidden(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+def test_terminal_codes_and_direction_marks_do_not_reach_the_terminal() -> None:
+    assert visible("a\x1b]0;x\x07b\u202ec\u2028d\0e") == "a ]0;x bc d e"
+
+
+def test_excerpt_is_cut_to_its_width() -> None:
+    assert excerpt("short", 10) == "short"
+    assert excerpt("a longer text", 10) == "a longer\N{HORIZONTAL ELLIPSIS}"
+    assert len(excerpt("x" * 99, 10)) == 10

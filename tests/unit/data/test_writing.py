@@ -1,0 +1,182 @@
+"""Files of outcomes: where they may be written, and what happens when they cannot."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tests.support.outcomes import decision
+
+from crossguard.data.outputs import journal_of
+from crossguard.data.row_formats import JsonlRows
+from crossguard.data.row_writer import RowWriter
+from crossguard.data.writing import open_output, read_outcomes, refuse_same_file
+from crossguard.errors import MissingExtraError, OutputError
+from crossguard.labels import HATE
+from crossguard.records import Outcome, Skipped
+
+ROWS: list[Outcome] = [decision("1"), Skipped("2", "image_not_found", "No such image: 'x.png'."), decision("3", 0.75)]
+
+
+def write(path: Path, count: int = 3, *, overwrite: bool = False) -> None:
+    with open_output(path, HATE.names, overwrite=overwrite) as output:
+        output.start()
+        for row in ROWS[:count]:
+            output.write(row)
+        output.finish()
+
+
+def test_csv_is_flat(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert [row["status"] for row in rows] == ["scored", "skipped", "scored"]
+    assert rows[2]["score_racist"] == "0.75"
+    assert rows[2]["threshold_sexist"] == "0.5"
+    assert rows[2]["flags"] == ";".join(HATE.names)
+    assert (rows[1]["score_racist"], rows[1]["reason"]) == ("", "image_not_found")
+
+
+def test_parquet_has_types(tmp_path: Path) -> None:
+    write(tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert str(table.schema.field("score_religion").type) == "double"
+    assert table["flags"].to_pylist() == [[], None, list(HATE.names)]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parquet_without_pyarrow_fails_before_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r"crossguard\[parquet\]"):
+        open_output(tmp_path / "out.parquet", HATE.names)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_what_is_there_is_not_lost_by_accident(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write(path)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match=r"--resume.*--overwrite"):
+        open_output(path, HATE.names)
+    assert path.read_bytes() == before
+    write(path, 1, overwrite=True)
+    assert [row.id for row in read_outcomes(path)] == ["1"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+@pytest.mark.parametrize(
+    "content", [b'{"id": "1", "text": "a post"}\n', b"id,text\n1,a\n", b"PAR1 no", b"x", b'{"id": 1}\n']
+)
+def test_resume_never_cuts_a_file_from_elsewhere(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(OutputError):
+        list(open_output(path, HATE.names, resume=True).previous())
+    assert path.read_bytes() == content
+
+
+def test_csv_of_other_labels_is_not_continued(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    with pytest.raises(OutputError, match="header"):
+        list(open_output(tmp_path / "out.csv", ["spam"], resume=True).previous())
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_damage_in_the_middle_is_told_not_cut(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write(path)
+    damaged = path.read_bytes().replace(b"skipped", b"sk\xffp,ed")
+    path.write_bytes(damaged)
+    with pytest.raises(OutputError, match="nothing was changed"):
+        list(open_output(path, HATE.names, resume=True).previous())
+    assert path.read_bytes() == damaged
+
+
+class TestPlace:
+    def test_folder_and_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="is a folder"):
+            open_output(tmp_path, HATE.names, format="jsonl")
+        with pytest.raises(OutputError, match="mkdir -p"):
+            open_output(tmp_path / "no" / "out.jsonl", HATE.names)
+
+    def test_unknown_suffix(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="--format"):
+            open_output(tmp_path / "out.xlsx", HATE.names)
+        with pytest.raises(OutputError, match="format"):
+            list(read_outcomes(tmp_path / "out.xlsx"))
+
+    def test_output_equal_to_input(self, tmp_path: Path) -> None:
+        source = tmp_path / "in.jsonl"
+        source.write_text("{}")
+        (tmp_path / "soft.jsonl").symlink_to(source)
+        (tmp_path / "hard.jsonl").hardlink_to(source)
+        for target in (source, tmp_path / "soft.jsonl", tmp_path / "hard.jsonl", tmp_path / "x" / ".." / "in.jsonl"):
+            (tmp_path / "x").mkdir(exist_ok=True)
+            with pytest.raises(OutputError, match="input itself"):
+                refuse_same_file(source, target)
+        refuse_same_file(source, tmp_path / "out.jsonl")
+
+    def test_not_writable(self) -> None:
+        output = open_output(Path("/proc/out.jsonl"), HATE.names)
+        with pytest.raises(OutputError, match=r"Cannot write '/proc/out\.jsonl'"):
+            output.start()
+
+
+class TestFullDisk:
+    def test_device(self) -> None:
+        output = open_output(Path("/dev/full"), HATE.names, format="jsonl")
+        output.start()
+        output.write(ROWS[0])
+        with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
+            output.close()
+
+    def test_complete_rows_stay_and_are_continued(self, tmp_path: Path) -> None:
+        whole = b"".join(map(JsonlRows().encode, ROWS))
+        for room in range(0, len(whole), 29):
+            path = tmp_path / "out.jsonl"
+            with path.open("wb") as file:
+                writer = RowWriter(_SmallDisk(file, room), JsonlRows(), "out.jsonl")
+                for row in ROWS:
+                    writer.write(row)
+                with pytest.raises(OutputError, match="No space left"):
+                    writer.flush()
+            with open_output(path, HATE.names, resume=True) as output:
+                there = len(list(output.previous()))
+                output.start()
+                for row in ROWS[there:]:
+                    output.write(row)
+            assert path.read_bytes() == whole
+
+
+class _SmallDisk(io.BytesIO):
+    """Takes some bytes, then has no room, as write(2) on a full disk does."""
+
+    def __init__(self, file: io.BufferedWriter, room: int) -> None:
+        super().__init__()
+        self._file, self._room = file, room
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if not self._room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = self._file.write(bytes(data[: self._room]))
+        self._room -= taken
+        return taken
+
+
+def test_rows_reach_the_disk_while_the_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with open_output(path, HATE.names) as output:
+        output.start()
+        for number in range(100):
+            output.write(decision(str(number)))
+        assert 64 <= path.read_bytes().count(b"\n") <= 100
+    assert path.read_bytes().count(b"\n") == 100
+
+
+def test_journal_stands_beside_the_file(tmp_path: Path) -> None:
+    assert journal_of(tmp_path / "out.parquet") == tmp_path / "out.parquet.journal"
