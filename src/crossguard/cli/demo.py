@@ -34,7 +34,7 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
     posts = sample_posts()
     moderator = Moderator.load(model, policy=policy)
     outcomes = moderator.score(posts)
-    print_table(zip(posts, outcomes, strict=True), moderator.labels, show_text=show_text)
+    print_table(zip(posts, outcomes, strict=True), show_text=show_text)
     output.mkdir(parents=True, exist_ok=True)
     report = output / "report.html"
     title = f"{moderator.bundle.manifest.model.name} on twelve sample posts"

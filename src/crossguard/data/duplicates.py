@@ -31,6 +31,5 @@ class DuplicateWatch:
             return None
         least = "" if len(self._seen) < self._room else "at least "
         return (
-            f"{least}{self._count:,} posts have an id that came before (the first is '{self._first}'); "
-            "all of them are kept, in order."
+            f"ids that came before: {least}{self._count:,} (the first is '{self._first}'); all rows are kept, in order."
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from crossguard.data.parquet_results import read_parquet, require_pyarrow, write_parquet
 from crossguard.data.row_formats import JsonlRows, RowFormat
@@ -127,6 +127,28 @@ class ParquetOutput(Output):
             self._path.unlink()
         except OSError as error:
             raise write_failure(self._name, error) from None
+
+
+class StreamOutput(Output):
+    """A pipe or a terminal: rows go out as they come, and nothing is continued."""
+
+    def __init__(self, stream: BinaryIO, rows: RowFormat) -> None:
+        super().__init__(Path(), rows, Path("stdout"))
+        self._stream = stream
+
+    def previous(self) -> Iterator[Outcome]:
+        """Yields nothing."""
+        yield from ()
+
+    def start(self) -> None:
+        """Writes the header."""
+        self._writer = RowWriter(self._stream, self._rows, self._name)
+        self._writer.header()
+
+    def close(self) -> None:
+        """Writes what waits; the stream belongs to the caller."""
+        if self._writer is not None:
+            self._writer.flush()
 
 
 def journal_of(path: Path) -> Path:

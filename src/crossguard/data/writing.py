@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from crossguard.data.outputs import Output, ParquetOutput, has_content, journal_of
+from crossguard.data.outputs import Output, ParquetOutput, StreamOutput, has_content, journal_of
 from crossguard.data.parquet_results import read_parquet
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.errors import OutputError
@@ -59,6 +60,17 @@ def open_output(
     if kind == "parquet":
         return ParquetOutput(path, labels)
     return Output(path, CsvRows(labels) if kind == "csv" else JsonlRows(), path)
+
+
+def open_stream(stream: BinaryIO, labels: Sequence[str], format: str = "jsonl") -> Output:  # noqa: A002
+    """Returns the output for stdout.
+
+    Raises:
+        OutputError: Parquet, which has its index at the end of a file.
+    """
+    if format == "parquet":
+        raise OutputError("Parquet cannot go to stdout. Name a file: -o decisions.parquet")
+    return StreamOutput(stream, CsvRows(labels) if format == "csv" else JsonlRows())
 
 
 def refuse_same_file(source: Path, target: Path) -> None:

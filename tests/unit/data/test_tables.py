@@ -339,7 +339,7 @@ class TestSource:
         reader = PostReader(write(tmp_path / "in.csv", "id,text\n1,a\n2,b\n1,c\n1,d\n"))
         assert brief(list(reader)) == [("1", "a"), ("2", "b"), ("1", "c"), ("1", "d")]
         (warning,) = reader.warnings
-        assert warning.startswith("2 posts have an id that came before (the first is '1')")
+        assert warning == "ids that came before: 2 (the first is '1'); all rows are kept, in order."
 
     def test_fraction_grows_to_one(self, tmp_path: Path) -> None:
         content = "".join(f'{{"text": "{n}"}}\n' for n in range(5000))

@@ -1,0 +1,91 @@
+"""What a person sees on stderr while posts are scored, and afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from crossguard.data.masking import visible
+from crossguard.records import Action, Outcome, Post, Skipped
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from crossguard.cli.table import OutcomeTable
+    from crossguard.data.tables import PostReader
+    from crossguard.scoring import Summary
+
+_STEPS = 1000
+
+
+class Watcher:
+    """Follows a run: a progress bar, a table of decisions, a line per skipped post, each where wanted."""
+
+    def __init__(self, reader: PostReader, *, bar: bool, table: bool, show_text: bool, verbose: bool) -> None:
+        self._reader = reader
+        self._verbose = verbose
+        self._posts = 0
+        self._table: OutcomeTable | None = None
+        # A bar below a growing table would flicker; the table shows the progress.
+        self._bar = _progress() if bar and not table else None
+        self._task = self._bar.add_task("scoring", total=None, posts="") if self._bar else None
+        if table:
+            from rich.console import Console
+
+            from crossguard.cli.table import OutcomeTable
+
+            self._table = OutcomeTable(Console(), show_text=show_text)
+
+    def see(self, entry: Post | Skipped, outcome: Outcome) -> None:
+        """Shows one post and its outcome."""
+        self._posts += 1
+        if self._table is not None:
+            self._table.add(entry, outcome)
+        if self._verbose and isinstance(outcome, Skipped):
+            click.echo(visible(f"{outcome.id}: {outcome.reason}: {outcome.message}"), err=True)
+        if self._bar is not None and self._task is not None and self._posts % 16 == 0:
+            fraction = self._reader.fraction
+            total, done = (None, None) if fraction is None else (_STEPS, round(fraction * _STEPS))
+            self._bar.update(self._task, total=total, completed=done, posts=f"{self._posts:,} posts")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._table is not None:
+            self._table.flush()
+
+
+def print_summary(summary: Summary, warnings: list[str]) -> None:
+    """Prints what a run did."""
+    speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds > 0 and summary.posts else ""
+    kept = f" after {summary.previous:,} of an earlier run" if summary.previous else ""
+    actions = ", ".join(f"{summary.actions[action.value]:,} {action.value}" for action in Action)
+    click.echo(f"{summary.posts:,} posts{kept}: {actions}{speed}", err=True)
+    if summary.flags:
+        click.echo(f"flagged: {_counts(summary.flags)}", err=True)
+    if summary.skipped:
+        click.echo(f"not scored: {summary.skipped.total():,} ({_counts(summary.skipped)})", err=True)
+    for warning in warnings:
+        click.echo(f"note: {warning}", err=True)
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[posts]}"), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,156 @@
+"""Decisions as a table for people: words of flagged posts are masked, and nothing in a post steers the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from crossguard.data.masking import excerpt, mask, visible
+from crossguard.records import Action, Decision, Outcome, Post, Skipped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+_ROWS = 20
+_ID_WIDTH = 14
+_ACTION_WIDTH = 7
+_FLAGS_WIDTH = 34
+_GAPS = 8
+_SHOWN_FLAGS = 2
+_BAR_WIDTH = 20
+_COLOURS = {Action.ALLOW.value: "green", Action.REVIEW.value: "yellow", Action.BLOCK.value: "red", "skipped": "magenta"}
+
+
+class OutcomeTable:
+    """A table that is printed in parts while posts come in, so it may be of any length."""
+
+    def __init__(self, console: Console, *, show_text: bool = False) -> None:
+        self._console = console
+        self._show_text = show_text
+        self._rows: list[tuple[str, str, str, str]] = []
+        self._begun = False
+
+    def add(self, entry: Post | Skipped, outcome: Outcome) -> None:
+        """Adds one post."""
+        self._rows.append((outcome.id, self._words(entry, outcome), _action(outcome), _reasons(outcome)))
+        if len(self._rows) >= _ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Prints the rows that wait."""
+        from rich.text import Text
+
+        if not self._rows:
+            return
+        table = self._part()
+        for id_, words, action, reasons in self._rows:
+            coloured = Text(action, style=_COLOURS[action])
+            table.add_row(Text(excerpt(id_, _ID_WIDTH)), Text(words), coloured, Text(reasons))
+        self._console.print(table)
+        self._rows.clear()
+        self._begun = True
+
+    def _part(self) -> Table:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        table = Table(box=SIMPLE_HEAD, show_edge=False, show_header=not self._begun, pad_edge=False)
+        table.add_column("post", width=_ID_WIDTH, no_wrap=True)
+        table.add_column("text", width=self._text_width, no_wrap=True)
+        table.add_column("action", width=_ACTION_WIDTH, no_wrap=True)
+        table.add_column("flags, else highest score", width=_FLAGS_WIDTH, no_wrap=True)
+        return table
+
+    @property
+    def _text_width(self) -> int:
+        return max(12, self._console.width - _ID_WIDTH - _ACTION_WIDTH - _FLAGS_WIDTH - _GAPS)
+
+    def _words(self, entry: Post | Skipped, outcome: Outcome) -> str:
+        if isinstance(outcome, Skipped) or isinstance(entry, Skipped):
+            return excerpt(outcome.message if isinstance(outcome, Skipped) else "", self._text_width)
+        return excerpt(post_words(entry, hidden=bool(outcome.flags) and not self._show_text), self._text_width)
+
+
+def print_table(
+    rows: Iterable[tuple[Post | Skipped, Outcome]],
+    *,
+    show_text: bool = False,
+    console: Console | None = None,
+) -> None:
+    """Prints posts and their outcomes."""
+    from rich.console import Console
+
+    table = OutcomeTable(console or Console(), show_text=show_text)
+    for entry, outcome in rows:
+        table.add(entry, outcome)
+    table.flush()
+
+
+def print_decision(post: Post, decision: Decision, console: Console, *, show_text: bool = False) -> None:
+    """Prints one decision with every label."""
+    from rich.text import Text
+
+    words = post_words(post, hidden=bool(decision.flags) and not show_text)
+    console.print(
+        Text.assemble(Text(decision.action.value, style=f"bold {_COLOURS[decision.action.value]}"), "  ", words)
+    )
+    console.print(_labels(decision))
+    sources = (
+        f"text {decision.text_share:.0%}, image {1 - decision.text_share:.0%}" if post.image is not None else "text"
+    )
+    versions = f"{decision.model} {decision.model_version}, policy {decision.policy} {decision.policy_version}"
+    console.print(Text(f"from {sources} · {versions}", style="dim"))
+    if decision.notes:
+        console.print(Text(f"notes: {', '.join(decision.notes)}", style="dim"))
+
+
+def post_words(post: Post, *, hidden: bool) -> str:
+    """Returns what a post says on one line, the words of its picture in brackets."""
+    show = mask if hidden else visible
+    parts = [show(post.text)] if post.text else []
+    if post.image is not None or post.image_text:
+        parts.append(f"[image: {show(post.image_text)}]" if post.image_text else "[image]")
+    return " ".join(parts)
+
+
+def _labels(decision: Decision) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=True, header_style="dim")
+    for name, side in (("label", "left"), ("score", "right"), ("", "left"), ("threshold", "right"), ("action", "left")):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    for name, label in decision.labels.items():
+        action: str | Text = _coloured(label.action.value)
+        bar = _bar(label.score, label.threshold)
+        table.add_row(name, f"{label.score:.3f}", bar, f"{label.threshold:.3f}", action)
+    return table
+
+
+def _coloured(action: str) -> Text:
+    from rich.text import Text
+
+    return Text(action, style=_COLOURS[action])
+
+
+def _bar(score: float, threshold: float) -> str:
+    """A bar of the score with a mark at the threshold."""
+    filled, mark = round(score * _BAR_WIDTH), min(_BAR_WIDTH - 1, round(threshold * _BAR_WIDTH))
+    cells = ["█" if index < filled else "·" for index in range(_BAR_WIDTH)]
+    cells[mark] = "▌" if mark < filled else "|"
+    return "".join(cells)
+
+
+def _action(outcome: Outcome) -> str:
+    return "skipped" if isinstance(outcome, Skipped) else outcome.action.value
+
+
+def _reasons(outcome: Outcome) -> str:
+    if isinstance(outcome, Skipped):
+        return outcome.reason
+    scores = outcome.scores
+    ranked = sorted(outcome.flags or scores, key=scores.__getitem__, reverse=True)
+    shown = ranked[:_SHOWN_FLAGS] if outcome.flags else ranked[:1]
+    more = f" +{len(outcome.flags) - len(shown)}" if len(outcome.flags) > len(shown) else ""
+    return ", ".join(f"{name} {scores[name]:.2f}" for name in shown) + more
