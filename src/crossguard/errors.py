@@ -10,7 +10,8 @@ CrossguardError
 ├── BundleError           a model folder is missing, newer, or corrupted exit code 4
 ├── ConfigError           a recipe, policy or setting is wrong           exit code 5
 ├── MissingExtraError     an optional part of Crossguard is not installed  exit code 6
-└── OutputError           the result cannot be written                   exit code 7
+├── OutputError           the result cannot be written                   exit code 7
+└── DeployError           a cloud refused a request, or its work failed  exit code 8
 ```
 
 A message has up to four parts: the rule, the value seen, what would work, the next command.
@@ -92,6 +93,12 @@ class OutputError(CrossguardError):
     """The result cannot be written."""
 
     exit_code = 7
+
+
+class DeployError(CrossguardError):
+    """A cloud refused a request, or what it runs for us failed."""
+
+    exit_code = 8
 
 
 def suggest(value: str, known: Iterable[str]) -> str:

@@ -1,0 +1,141 @@
+"""A training job: a recipe and data in S3 become a bundle in S3, also over interruptions of spot machines."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait, require
+from crossguard.deploy.sagemaker.capacity import InstanceType
+from crossguard.deploy.sagemaker.model import S3, JobName, Role, stamped, tagged
+from crossguard.strict import StrictModel
+
+CHECKPOINTS: Final = "/opt/ml/checkpoints"
+
+
+class TrainingJob(StrictModel):
+    """A training job.
+
+    Attributes:
+        name: Beginning of the name of the job.
+        role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
+        image: URI of the container image in ECR.
+        kind: `crossguard` is an image with crossguard[train], `pytorch` one of AWS's PyTorch training images.
+        source: For `pytorch`: the archive of `crossguard deploy sagemaker package-training`, in S3.
+        recipe: Name of a shipped recipe, or of a YAML file in the channel `recipe`.
+        settings: Settings that replace the recipe's, such as `lr_head: 3e-4`.
+        channels: S3 prefixes by the name of the channel; `train` holds the tables.
+        output: S3 prefix of the bundle.
+        checkpoints: S3 prefix of checkpoints; required for spot machines.
+        spot: Whether to use spare machines, which cost a third and may be taken away.
+        instance_type: Such as `ml.g5.xlarge`.
+        instances: How many.
+        volume_gb: Disk of each.
+        hours: The longest training.
+        wait_hours: The longest training and waiting for spot machines together; twice `hours` when None.
+        environment: More variables of the container.
+        tags: For the bill.
+    """
+
+    name: JobName
+    role: Role
+    image: str
+    kind: Literal["crossguard", "pytorch"] = "crossguard"
+    source: S3 | None = None
+    recipe: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+    channels: dict[str, S3] = Field(min_length=1)
+    output: S3
+    checkpoints: S3 | None = None
+    spot: bool = False
+    instance_type: InstanceType = "ml.g5.xlarge"
+    instances: int = Field(default=1, ge=1)
+    volume_gb: int = Field(default=100, ge=1)
+    hours: float = Field(default=24, gt=0)
+    wait_hours: float | None = Field(default=None, gt=0)
+    environment: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingJob:
+        problems = []
+        if self.spot and self.checkpoints is None:
+            problems.append("spot needs checkpoints, or an interruption would begin again from nothing")
+        if (self.kind == "pytorch") != (self.source is not None):
+            problems.append("source is needed with kind 'pytorch', and only there")
+        if self.wait_hours is not None and self.wait_hours < self.hours:
+            problems.append(f"wait_hours ({self.wait_hours}) must not be below hours ({self.hours})")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def steps(self, time: datetime | None = None) -> list[Step]:
+        """Returns all that `run` does, for a job of that time, now when None."""
+        create = self._create(stamped(self.name, time))
+        name = {"TrainingJobName": create.parameters["TrainingJobName"]}
+        # Starting machines and uploading the bundle count beside the training itself.
+        minutes = 60 * (1 + (self._waiting_hours() if self.spot else self.hours))
+        done = Wait("sagemaker", "training_job_completed_or_stopped", name, minutes=minutes)
+        return [create, done, Call("sagemaker", "DescribeTrainingJob", name)]
+
+    def run(self, aws: Aws | None = None) -> str:
+        """Starts the job, waits for its end, and returns the place of the bundle's archive in S3.
+
+        Raises:
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+        """
+        described = (aws or Aws()).run(self.steps())[-1]
+        require(described, "TrainingJobStatus")
+        place: str = described["ModelArtifacts"]["S3ModelArtifacts"]
+        return place
+
+    def _create(self, name: str) -> Call:
+        parameters: dict[str, Any] = {
+            "AlgorithmSpecification": self._algorithm(),
+            "RoleArn": self.role,
+            "HyperParameters": self._hyperparameters(),
+            "InputDataConfig": [_channel(name, place) for name, place in sorted(self.channels.items())],
+            "OutputDataConfig": {"S3OutputPath": self.output},
+            "ResourceConfig": {
+                "InstanceType": self.instance_type,
+                "InstanceCount": self.instances,
+                "VolumeSizeInGB": self.volume_gb,
+            },
+            "StoppingCondition": self._stopping(),
+            "EnableManagedSpotTraining": self.spot,
+            "Environment": self.environment,
+            **tagged(self.tags),
+        }
+        if self.checkpoints is not None:
+            parameters["CheckpointConfig"] = {"S3Uri": self.checkpoints, "LocalPath": CHECKPOINTS}
+        return Call("sagemaker", "CreateTrainingJob", {"TrainingJobName": name, **parameters})
+
+    def _algorithm(self) -> dict[str, Any]:
+        algorithm: dict[str, Any] = {"TrainingImage": self.image, "TrainingInputMode": "File"}
+        if self.kind == "crossguard":
+            algorithm["ContainerEntrypoint"] = ["python", "-m", "crossguard.deploy.sagemaker.train"]
+        return algorithm
+
+    def _hyperparameters(self) -> dict[str, str]:
+        """Returns strings, as SageMaker has no other values; the toolkit of AWS's images reads each as JSON."""
+        values = {"recipe": self.recipe, **self.settings}
+        if self.kind == "pytorch":
+            values |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": self.source}
+        return {key: json.dumps(value) for key, value in values.items()}
+
+    def _stopping(self) -> dict[str, int]:
+        stopping = {"MaxRuntimeInSeconds": round(self.hours * 3600)}
+        if self.spot:
+            stopping["MaxWaitTimeInSeconds"] = round(self._waiting_hours() * 3600)
+        return stopping
+
+    def _waiting_hours(self) -> float:
+        return 2 * self.hours if self.wait_hours is None else self.wait_hours
+
+
+def _channel(name: str, place: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}

@@ -1,0 +1,100 @@
+"""What runs behind an endpoint or a batch transform: a container, and an archive that SageMaker unpacks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import Field
+
+from crossguard.deploy.sagemaker.calls import Call
+from crossguard.strict import StrictModel
+
+# Names end in ten digits of a hash, so that 63 characters, SageMaker's limit, leave 52 for ours.
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=52)]
+# Jobs cannot be deleted, so theirs end in the time, which is longer.
+JobName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=47)]
+S3: TypeAlias = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]
+Role: TypeAlias = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")]
+VARIANT: Final = "AllTraffic"
+_DIGITS = 10
+
+
+class Container(StrictModel):
+    """A container and its model.
+
+    Attributes:
+        image: URI of the container image in ECR.
+        model_data: The archive of `crossguard deploy sagemaker package`, in S3.
+        role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
+        kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
+        policy: Policy of the bundle that decides.
+        environment: More variables of the container.
+        subnets: Of a VPC that the container shall be attached to.
+        security_groups: Of that VPC.
+        tags: For the bill.
+    """
+
+    image: Annotated[str, Field(pattern=r"^[\w.-]+/[\w./-]+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$")]
+    model_data: S3
+    role: Role
+    kind: Literal["crossguard", "pytorch"] = "crossguard"
+    policy: str = "default"
+    environment: dict[str, str] = Field(default_factory=dict)
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    def create(self, prefix: str, *, serverless: bool = False) -> Call:
+        """Returns the request that makes it known to SageMaker, under a name that changes with its content.
+
+        Args:
+            prefix: Beginning of the name.
+            serverless: Whether it is for a serverless endpoint, which allows neither a VPC nor network isolation.
+        """
+        parameters: dict[str, Any] = {
+            "PrimaryContainer": {
+                "Image": self.image,
+                "ModelDataUrl": self.model_data,
+                "Environment": {**self._variables(), **self.environment},
+            },
+            "ExecutionRoleArn": self.role,
+            # Our own image needs no network. AWS's images install the archive's requirements from one.
+            "EnableNetworkIsolation": self.kind == "crossguard" and not serverless,
+            **tagged(self.tags),
+        }
+        if self.subnets and not serverless:
+            parameters["VpcConfig"] = {"Subnets": [*self.subnets], "SecurityGroupIds": [*self.security_groups]}
+        named = {"ModelName": name_of(prefix, parameters), **parameters}
+        return Call("sagemaker", "CreateModel", named, done_already="already existing model")
+
+    def _variables(self) -> dict[str, str]:
+        own = {"CROSSGUARD_POLICY": self.policy}
+        if self.kind == "crossguard":
+            return {**own, "CROSSGUARD_HOST": "0.0.0.0", "CROSSGUARD_MODEL": "/opt/ml/model"}  # noqa: S104 - in a container
+        # One worker that uses every core; the image would start one per core, each of which would do the same.
+        return {
+            **own,
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+        }
+
+
+def name_of(prefix: str, parameters: Mapping[str, Any]) -> str:
+    """Returns a name that is the same for the same parameters, and another one for others."""
+    text = json.dumps(parameters, sort_keys=True)
+    return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def stamped(prefix: str, time: datetime | None) -> str:
+    """Returns a name with a time in UTC, now when None."""
+    return f"{prefix}-{time or datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def tagged(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the parameter for tags; nothing where there are none, as tagging needs a permission of its own."""
+    return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]} if tags else {}

@@ -1,0 +1,103 @@
+"""Batch transform: JSON Lines in S3 become JSON Lines in S3, one line for each line, in order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import Field, model_validator
+
+from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait, require
+from crossguard.deploy.sagemaker.capacity import InstanceType
+from crossguard.deploy.sagemaker.model import S3, Container, JobName, stamped, tagged
+from crossguard.strict import StrictModel
+from crossguard.wire.sagemaker import JSON_LINES
+
+# SageMaker's own bound on what it sends at the same time.
+_MAX_TOTAL_MB: Final = 100
+# A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
+# would refuse it, and here nobody else waits.
+UNCAPPED: Final = {
+    "CROSSGUARD_MAX_POSTS": "1000000",
+    "CROSSGUARD_MAX_QUEUE": "2000000",
+    "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
+}
+
+
+class BatchTransform(StrictModel):
+    """A batch transform job.
+
+    Attributes:
+        name: Beginning of the name of the job and its model, which ends in the time.
+        container: What runs.
+        input: S3 prefix of JSON Lines files, with the keys of a post on the wire on each line.
+        output: S3 prefix; `a.jsonl` becomes `a.jsonl.out`.
+        instance_type: Such as `ml.c7i.xlarge`.
+        instances: How many; each takes whole files, so split the input into at least as many.
+        request_mb: The most that is sent in one request, and so the longest line.
+        concurrency: Requests at once per instance; two, so that one is read while the other is scored.
+        join: Whether each line of the output has the input beside the answer, which is then under `SageMakerOutput`.
+        hours: After which waiting ends.
+    """
+
+    name: JobName
+    container: Container
+    input: S3
+    output: S3
+    instance_type: InstanceType = "ml.c7i.xlarge"
+    instances: int = Field(default=1, ge=1)
+    request_mb: int = Field(default=6, ge=1, le=100)
+    concurrency: int = Field(default=2, ge=1)
+    join: bool = False
+    hours: float = Field(default=24, gt=0)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> BatchTransform:
+        if self.request_mb * self.concurrency > _MAX_TOTAL_MB:
+            raise ValueError(f"request_mb ({self.request_mb}) times concurrency ({self.concurrency}) is at most 100")
+        return self
+
+    def steps(self, time: datetime | None = None) -> list[Step]:
+        """Returns all that `run` does, for a job of that time, now when None."""
+        stamp = stamped(self.name, time)
+        # The model lives as long as the job, so it has the job's name and not one that two jobs would share.
+        model = Call("sagemaker", "CreateModel", {**self.container.create(self.name).parameters, "ModelName": stamp})
+        job = self._job(stamp)
+        name = {"TransformJobName": stamp}
+        done = Wait("sagemaker", "transform_job_completed_or_stopped", name, minutes=self.hours * 60)
+        describe = Call("sagemaker", "DescribeTransformJob", name)
+        clean = Call("sagemaker", "DeleteModel", {"ModelName": stamp}, done_already="Could not find")
+        return [model, job, done, describe, clean]
+
+    def run(self, aws: Aws | None = None) -> list[Step]:
+        """Starts the job, waits for its end and removes the model.
+
+        Raises:
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+        """
+        aws = aws or Aws()
+        *work, clean = steps = self.steps()
+        try:
+            replies = aws.run(work)
+        finally:
+            aws.run([clean])
+        require(replies[-1], "TransformJobStatus")
+        return steps
+
+    def _job(self, name: str) -> Call:
+        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": self.input}}
+        parameters = {
+            "TransformJobName": name,
+            "ModelName": name,
+            "BatchStrategy": "MultiRecord",
+            "MaxPayloadInMB": self.request_mb,
+            "MaxConcurrentTransforms": self.concurrency,
+            "ModelClientConfig": {"InvocationsTimeoutInSeconds": 3600, "InvocationsMaxRetries": 1},
+            "Environment": UNCAPPED,
+            "TransformInput": {"DataSource": source, "ContentType": JSON_LINES, "SplitType": "Line"},
+            "TransformOutput": {"S3OutputPath": self.output, "Accept": JSON_LINES, "AssembleWith": "Line"},
+            "TransformResources": {"InstanceType": self.instance_type, "InstanceCount": self.instances},
+            **({"DataProcessing": {"JoinSource": "Input"}} if self.join else {}),
+            **tagged(self.container.tags),
+        }
+        return Call("sagemaker", "CreateTransformJob", parameters)
