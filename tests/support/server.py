@@ -58,7 +58,8 @@ class RunningServer:
 
     def client(self, **options: Any) -> httpx2.Client:
         """Returns an HTTP client that asks this server and nothing else."""
-        return httpx2.Client(base_url=self.url, trust_env=False, timeout=STOP_SECONDS, **options)
+        # Nothing here speaks TLS, and reading the certificates of the machine takes longer than most tests.
+        return httpx2.Client(base_url=self.url, trust_env=False, verify=False, timeout=STOP_SECONDS, **options)
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> int:
         """Stops the process and returns its exit code; a process that does not stop is a failure."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from crossguard.serving.errors import BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
 from crossguard.serving.settings import MEBI, ServeSettings
@@ -37,61 +37,79 @@ class BodyBudget:
         self.held -= size
 
 
-async def read_body(request: Request, settings: ServeSettings, budget: BodyBudget) -> bytes:
-    """Returns the body; its length stays in the budget until the caller of this function gives it back.
+class BodyReader:
+    """Reads the body of one request.
 
-    Raises:
-        BodyTimeout: It came too slowly.
-        BodyTooLarge: It is over the cap.
-        UnsupportedBody: It is compressed.
-        Overloaded: There is no memory for it now.
+    Args:
+        request: Whose body.
+        settings: The caps.
+        budget: Where the bytes count until `release`.
     """
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.strip().lower() != "identity":
-        raise UnsupportedBody(f"Bodies must not be compressed, and this one is '{encoding[:40]}'.")
-    stream = request.stream()
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            _check_declared(request, settings)
-            return await _collect(stream, settings, budget)
-    except BodyTooLarge:
-        await _discard(stream)
-        raise
-    except TimeoutError:
-        raise BodyTimeout(f"The body did not arrive within {settings.body_timeout_s:g} s.") from None
 
+    def __init__(self, request: Request, settings: ServeSettings, budget: BodyBudget) -> None:
+        self._request = request
+        self._settings = settings
+        self._budget = budget
+        self._held = 0
+        self._finished = False
 
-def _check_declared(request: Request, settings: ServeSettings) -> None:
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal():
-        _check_size(int(declared), settings)
+    async def read(self) -> bytes:
+        """Returns the body; call it once.
 
+        Raises:
+            BodyTimeout: It came too slowly.
+            BodyTooLarge: It is over the cap.
+            UnsupportedBody: It is compressed.
+            Overloaded: There is no memory for it now.
+        """
+        encoding = self._request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding != "identity":
+            raise UnsupportedBody(f"Bodies must not be compressed, and this one is '{encoding[:40]}'.")
+        declared = self._request.headers.get("content-length", "")
+        if declared.isdecimal():
+            self._check_size(int(declared))
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                async for chunk in self._chunks():
+                    self._check_size(len(body) + len(chunk))
+                    self._budget.take(len(chunk))
+                    self._held += len(chunk)
+                    body += chunk
+        except TimeoutError:
+            raise BodyTimeout(f"The body did not arrive within {self._settings.body_timeout_s:g} s.") from None
+        return bytes(body)
 
-async def _collect(stream: AsyncIterator[bytes], settings: ServeSettings, budget: BodyBudget) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in stream:
-            _check_size(len(body) + len(chunk), settings)
-            budget.take(len(chunk))
-            body += chunk
-    except BaseException:
-        budget.give_back(len(body))
-        raise
-    return bytes(body)
+    async def discard(self) -> bool:
+        """Reads on for a while without keeping anything; returns whether the end was reached.
 
+        Closing on a caller who is still sending would hide the answer behind a broken connection.
+        """
+        seen = 0
+        try:
+            async with asyncio.timeout(DISCARDED_SECONDS):
+                async for chunk in self._chunks():
+                    seen += len(chunk)
+                    if seen > DISCARDED_BYTES:
+                        return False
+        except (TimeoutError, ClientDisconnect):
+            return False
+        return True
 
-async def _discard(stream: AsyncIterator[bytes]) -> None:
-    seen = 0
-    try:
-        async with asyncio.timeout(DISCARDED_SECONDS):
-            async for chunk in stream:
-                seen += len(chunk)
-                if seen > DISCARDED_BYTES:
-                    return
-    except TimeoutError:
-        return
+    def release(self) -> None:
+        """Gives the memory back."""
+        self._budget.give_back(self._held)
+        self._held = 0
 
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """Yields what has not been read; Starlette's own stream cannot be taken up again after its end."""
+        while not self._finished:
+            message = await self._request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            self._finished = not message.get("more_body", False)
+            yield message.get("body", b"")
 
-def _check_size(size: int, settings: ServeSettings) -> None:
-    if size > settings.max_body_bytes:
-        raise BodyTooLarge(f"A body may have {settings.max_body_bytes / MEBI:g} MiB; this one has more.")
+    def _check_size(self, size: int) -> None:
+        if size > self._settings.max_body_bytes:
+            raise BodyTooLarge(f"A body may have {self._settings.max_body_bytes / MEBI:g} MiB; this one has more.")

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Outcome, Skipped
 from crossguard.serving.batching import FAILED
-from crossguard.serving.bodies import read_body
+from crossguard.serving.bodies import BodyReader
 from crossguard.serving.errors import (
     BodyTooLarge,
     CallerGone,
@@ -63,7 +63,7 @@ class Call:
         self.engine = service.engine
         self.exchange: Exchange = request.scope["crossguard"]
         self.caller = ANONYMOUS
-        self._held = 0
+        self.body = BodyReader(request, self.settings, service.budget)
 
     @property
     def moderator(self) -> Moderator:
@@ -98,12 +98,6 @@ class Call:
                 retry_after=seconds,
             )
 
-    async def body(self) -> bytes:
-        """Returns the body; read it once."""
-        body = await read_body(self.request, self.settings, self.service.budget)
-        self._held += len(body)
-        return body
-
     async def parse(self, model: type[M]) -> M:
         """Returns the JSON body as a model.
 
@@ -113,7 +107,7 @@ class Call:
         """
         if self.content_type != JSON:
             raise UnsupportedBody(f"The body must be {JSON}, and is '{self.content_type[:80]}'.")
-        return validated(model, await self.body())
+        return validated(model, await self.body.read())
 
     async def score(self, posts: Sequence[Submission]) -> list[Outcome]:
         """Scores posts; stops the work when the caller hangs up.
@@ -145,11 +139,6 @@ class Call:
             InternalError: We failed on it.
         """
         return scored((await self.score([post]))[0])
-
-    def release(self) -> None:
-        """Gives back the memory of the body."""
-        self.service.budget.give_back(self._held)
-        self._held = 0
 
     @property
     def _rate(self) -> int:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from crossguard.serving import logs
 from crossguard.serving.call import Access, Call
-from crossguard.serving.errors import ApiError, CallerGone, DeadlineExceeded, InternalError, Unauthorized
+from crossguard.serving.errors import ApiError, BodyTimeout, CallerGone, DeadlineExceeded, InternalError, Unauthorized
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.service import Service
 
@@ -82,27 +82,27 @@ async def _answer(endpoint: Endpoint, service: Service, request: Request) -> Res
             call.admit(endpoint.access)
             return await endpoint.handle(call)
     except ApiError as error:
-        return _error_response(endpoint.family, error, call)
+        return await _error_response(endpoint.family, error, call)
     except TimeoutError:
         late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
-        return _error_response(endpoint.family, late, call)
+        return await _error_response(endpoint.family, late, call)
     except ClientDisconnect:
-        return _error_response(endpoint.family, CallerGone("The caller hung up."), call)
+        return await _error_response(endpoint.family, CallerGone("The caller hung up."), call)
     except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
         logs.failure("request_failed", error, request_id=call.exchange.request_id)
         ours = InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
-        return _error_response(endpoint.family, ours, call)
+        return await _error_response(endpoint.family, ours, call)
     finally:
-        call.release()
+        call.body.release()
 
 
-def _error_response(family: Family, error: ApiError, call: Call) -> Response:
+async def _error_response(family: Family, error: ApiError, call: Call) -> Response:
     call.exchange.code = error.code
     call.service.telemetry.rejected.labels(error.code).inc()
     headers = {}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    if error.close:
+    if isinstance(error, CallerGone | BodyTimeout) or not await call.body.discard():
         headers["connection"] = "close"
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"

@@ -31,12 +31,10 @@ class ApiError(Exception):
         code: A stable snake_case word for programs.
         message: One sentence for people.
         retry_after: Seconds after which the same request may work, or None.
-        close: Whether the connection cannot be used again, because part of the request was not read.
     """
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal_error"
-    close: ClassVar[bool] = False
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -78,7 +76,6 @@ class BodyTimeout(ApiError):  # noqa: N818
 
     status = 408
     default_code = "body_timeout"
-    close = True
 
 
 class BodyTooLarge(ApiError):  # noqa: N818
@@ -86,7 +83,6 @@ class BodyTooLarge(ApiError):  # noqa: N818
 
     status = 413
     default_code = "body_too_large"
-    close = True
 
 
 class UnsupportedBody(ApiError):  # noqa: N818
@@ -94,7 +90,6 @@ class UnsupportedBody(ApiError):  # noqa: N818
 
     status = 415
     default_code = "unsupported_media_type"
-    close = True
 
 
 class Unscorable(ApiError):  # noqa: N818
@@ -116,7 +111,6 @@ class Overloaded(ApiError):  # noqa: N818
 
     status = 429
     default_code = "overloaded"
-    close = True
 
 
 class CallerGone(ApiError):  # noqa: N818
@@ -124,7 +118,6 @@ class CallerGone(ApiError):  # noqa: N818
 
     status = 499
     default_code = "caller_gone"
-    close = True
 
 
 class InternalError(ApiError):

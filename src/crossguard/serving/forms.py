@@ -39,7 +39,7 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Fo
     Raises:
         BadRequest: It is broken, has other fields, or too many files.
     """
-    body = await call.body()
+    body = await call.body.read()
     limit = call.settings.max_body_bytes
     parser = _InMemoryParser(
         call.request.headers, _once(body), max_files=max_files, max_fields=len(fields), max_part_size=limit

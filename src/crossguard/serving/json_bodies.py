@@ -30,7 +30,7 @@ def validated(model: type[M], body: bytes | str) -> M:
         BadRequest: It is not valid JSON, or breaks a rule; names up to five problems, and never the value itself.
     """
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise _bad_request(error) from None
 
@@ -42,7 +42,7 @@ def validated_value(model: type[M], value: object) -> M:
         BadRequest: It breaks a rule.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, strict=True)
     except ValidationError as error:
         raise _bad_request(error) from None
 

@@ -28,53 +28,64 @@ Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 class ServeSettings(StrictModel):
     """How a service runs. The descriptions are its manual: `crossguard serve --help` and the docs print them."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     model: str | None = Field(
-        None, description="Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact."
+        default=None, description="Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact."
     )
-    revision: str | None = Field(None, description="Branch, tag or commit of a Hub model.")
-    policy: str = Field("default", description="Policy of the bundle, or a YAML file, for callers without their own.")
-    runtime: Literal["auto", "openvino", "onnx"] = Field("auto", description="Engine that runs the model.")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the engine.")
-    threads: int | None = Field(None, ge=1, description="Cores for the model and for decoding; all when not given.")
-    keys_file: Path | None = Field(None, description="YAML file of API keys; without one, everybody may call.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub model.")
+    policy: str = Field(
+        default="default", description="Policy of the bundle, or a YAML file, for callers without their own."
+    )
+    runtime: Literal["auto", "openvino", "onnx"] = Field(default="auto", description="Engine that runs the model.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the engine.")
+    threads: int | None = Field(
+        default=None, ge=1, description="Cores for the model and for decoding; all when not given."
+    )
+    keys_file: Path | None = Field(default=None, description="YAML file of API keys; without one, everybody may call.")
     posts_per_minute: int = Field(
-        0, ge=0, description="Posts per minute of a key that has no rate of its own; 0 is unlimited."
+        default=0, ge=0, description="Posts per minute of a key that has no rate of its own; 0 is unlimited."
     )
-    max_body_bytes: int = Field(32 * MEBI, ge=1024, description="Largest request body.")
+    max_body_bytes: int = Field(default=32 * MEBI, ge=1024, description="Largest request body.")
     max_buffered_bytes: int = Field(
-        256 * MEBI, ge=1024, description="Bytes of all bodies being read or scored at once; more get 429."
+        default=256 * MEBI, ge=1024, description="Bytes of all bodies being read or scored at once; more get 429."
     )
-    max_posts: int = Field(1024, ge=1, description="Most posts in one request.")
-    max_images: int = Field(8, ge=1, description="Most images of one post.")
-    max_image_bytes: int = Field(16 * MEBI, ge=1024, description="Largest encoded image.")
-    max_pixels: int = Field(64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
-    max_queue: int = Field(2048, ge=1, description="Most posts accepted and not yet answered; more get 429.")
-    batch_posts: int = Field(64, ge=1, description="Most posts of one inference.")
-    batch_wait_ms: float = Field(4.0, ge=0, le=1000, description="Longest wait of a post for company, if any is near.")
+    max_posts: int = Field(default=1024, ge=1, description="Most posts in one request.")
+    max_images: int = Field(default=8, ge=1, description="Most images of one post.")
+    max_image_bytes: int = Field(default=16 * MEBI, ge=1024, description="Largest encoded image.")
+    max_pixels: int = Field(default=64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
+    max_queue: int = Field(default=2048, ge=1, description="Most posts accepted and not yet answered; more get 429.")
+    batch_posts: int = Field(default=64, ge=1, description="Most posts of one inference.")
+    batch_wait_ms: float = Field(
+        default=4.0, ge=0, le=1000, description="Longest wait of a post for company, if any is near."
+    )
     request_timeout_s: float = Field(
-        30.0, gt=0, description="Deadline of a request, from its first byte to its answer."
+        default=30.0, gt=0, description="Deadline of a request, from its first byte to its answer."
     )
-    body_timeout_s: float = Field(20.0, gt=0, description="Longest time for a body to arrive.")
-    header_timeout_s: float = Field(10.0, gt=0, description="Longest time for a request's headers to arrive.")
-    keep_alive_s: int = Field(15, ge=1, description="How long an idle connection is kept.")
-    max_connections: int = Field(1024, ge=1, description="Most open connections; more get 503.")
-    drain_s: float = Field(1.0, ge=0, description="After SIGTERM: time of being unready and still serving.")
-    stop_s: int = Field(30, ge=1, description="After draining: longest time for requests in flight to finish.")
+    body_timeout_s: float = Field(default=20.0, gt=0, description="Longest time for a body to arrive.")
+    header_timeout_s: float = Field(default=10.0, gt=0, description="Longest time for a request's headers to arrive.")
+    keep_alive_s: int = Field(default=15, ge=1, description="How long an idle connection is kept.")
+    max_connections: int = Field(default=1024, ge=1, description="Most open connections; more get 503.")
+    drain_s: float = Field(default=1.0, ge=0, description="After SIGTERM: time of being unready and still serving.")
+    stop_s: int = Field(default=30, ge=1, description="After draining: longest time for requests in flight to finish.")
     fetch_origins: Words = Field(
-        (), description="Origins that images may be fetched from, such as https://media.example.com; none by default."
+        default=(),
+        description="Origins that images may be fetched from, such as https://media.example.com; none by default.",
     )
     fetch_private: bool = Field(
         default=False, description="Whether an allowed origin may lie at a private or loopback address."
     )
-    fetch_timeout_s: float = Field(5.0, gt=0, description="Longest time to fetch an image.")
+    fetch_timeout_s: float = Field(default=5.0, gt=0, description="Longest time to fetch an image.")
     languages: Words = Field(
-        ("en",), min_length=1, description="Languages that the model was made for; Perspective callers are told."
+        default=("en",),
+        min_length=1,
+        description="Languages that the model was made for; Perspective callers are told.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least serious event to log.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least serious event to log."
+    )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto: text on a terminal, else JSON lines."
+        default="auto", description="auto: text on a terminal, else JSON lines."
     )
 
     @model_validator(mode="after")

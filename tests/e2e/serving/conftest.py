@@ -56,3 +56,11 @@ def _png(colour: tuple[int, int, int]) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (48, 40), colour).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def bomb_url() -> str:
+    """A PNG of a hundred million pixels in a few kilobytes."""
+    buffer = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(buffer, "PNG", optimize=True)
+    return data_url(buffer.getvalue())

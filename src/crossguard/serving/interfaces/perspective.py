@@ -44,7 +44,7 @@ class RequestedAttribute(BaseModel):
     """How an attribute is wanted."""
 
     scoreType: Literal["SCORE_TYPE_UNSPECIFIED", "PROBABILITY"] = "PROBABILITY"  # noqa: N815 - the name on the wire
-    scoreThreshold: float | None = Field(None, ge=0, le=1, description="Scores below it are left out.")  # noqa: N815
+    scoreThreshold: float | None = Field(default=None, ge=0, le=1, description="Scores below it are left out.")  # noqa: N815
 
 
 class AnalyzeCommentRequest(BaseModel):
@@ -55,8 +55,8 @@ class AnalyzeCommentRequest(BaseModel):
     languages: list[str] = Field(default_factory=list)
     doNotStore: bool = Field(default=False, description="Accepted; nothing is ever stored.")  # noqa: N815
     clientToken: str | None = None  # noqa: N815
-    sessionId: str | None = Field(None, description="Accepted and not used.")  # noqa: N815
-    communityId: str | None = Field(None, description="Accepted and not used.")  # noqa: N815
+    sessionId: str | None = Field(default=None, description="Accepted and not used.")  # noqa: N815
+    communityId: str | None = Field(default=None, description="Accepted and not used.")  # noqa: N815
     spanAnnotations: bool = Field(default=False, description="Accepted; spans cover the whole comment.")  # noqa: N815
 
 

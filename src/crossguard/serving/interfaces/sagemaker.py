@@ -28,8 +28,8 @@ class Instance(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = ""
-    image_base64: str | None = Field(None, description="A picture as base64, or as a data: URL.")
-    image_text: str = Field("", description="Words read from the picture.")
+    image_base64: str | None = Field(default=None, description="A picture as base64, or as a data: URL.")
+    image_text: str = Field(default="", description="Words read from the picture.")
     id: str | None = None
 
     def submission(self, index: int) -> Submission:
@@ -101,7 +101,7 @@ async def ping(call: Call) -> Response:
 async def invocations(call: Call) -> Response:
     """Scores posts in any of the three forms."""
     if call.content_type in LINES:
-        lines = [line for line in (await call.body()).splitlines() if line.strip()]
+        lines = [line for line in (await call.body.read()).splitlines() if line.strip()]
         if not lines:
             raise BadRequest("The body has no line.")
         answers = await _each(call, [_line(line) for line in lines])
@@ -109,7 +109,7 @@ async def invocations(call: Call) -> Response:
         return Response(body, media_type=JSON_LINES)
     if call.content_type != JSON:
         raise UnsupportedBody(f"The body must be {JSON} or {JSON_LINES}, and is '{call.content_type[:80]}'.")
-    body_bytes = await call.body()
+    body_bytes = await call.body.read()
     data = parsed(body_bytes)
     if isinstance(data, dict) and "instances" in data:
         return as_json({"predictions": await _each(call, validated_value(Instances, data).instances)})

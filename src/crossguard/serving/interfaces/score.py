@@ -23,11 +23,13 @@ class PostBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: str = Field("post", description="The caller's own name for the post; it comes back.")
-    text: str = Field("", description="What the author wrote.")
-    image: str | None = Field(None, description="A data: URL, base64, or an http(s) URL where the service fetches.")
+    id: str = Field(default="post", description="The caller's own name for the post; it comes back.")
+    text: str = Field(default="", description="What the author wrote.")
+    image: str | None = Field(
+        default=None, description="A data: URL, base64, or an http(s) URL where the service fetches."
+    )
     images: list[str] = Field(default_factory=list, description="More pictures of the same post.")
-    image_text: str = Field("", description="Words read from the pictures.")
+    image_text: str = Field(default="", description="Words read from the pictures.")
 
     def submission(self) -> Submission:
         """Returns what the service scores."""

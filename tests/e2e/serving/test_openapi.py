@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from tests.support.server import RunningServer
+
+from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.interfaces import ENDPOINTS
+from crossguard.serving.openapi import openapi_document
+
+FILE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "openapi.json"
+# Whether a picture can be read, a text has a visible letter, or an attribute is known, no schema can say.
+BEYOND_A_SCHEMA = schemathesis.checks.positive_data_acceptance
+
+
+@schemathesis.serializer("application/jsonlines")
+def json_lines(_: schemathesis.SerializationContext, value: object) -> bytes:
+    rows = value if isinstance(value, list) else [value]
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))
+
+
+@schema.parametrize()
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_endpoint_answers_as_its_description_says(case: schemathesis.Case[Any], server: RunningServer) -> None:
+    case.call_and_validate(base_url=server.url, excluded_checks=[BEYOND_A_SCHEMA])
+
+
+def test_the_committed_file_is_current(client: httpx2.Client) -> None:
+    served = client.get("/openapi.json").json()
+    assert json.loads(FILE.read_text()) == served
+
+
+def test_the_page_for_people_needs_nothing_from_elsewhere(client: httpx2.Client) -> None:
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    for endpoint in ENDPOINTS:
+        assert endpoint.path in page.text
+    assert "<script" not in page.text
+    assert "//" not in page.text.replace("http://127.0.0.1:8080", "")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [entry for entry in ENDPOINTS if entry.requests],
+    ids=lambda endpoint: f"{endpoint.method} {endpoint.path}",
+)
+def test_every_example_works(client: httpx2.Client, endpoint: Endpoint) -> None:
+    document = client.get("/openapi.json").json()
+    example = document["paths"][endpoint.path]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert client.post(endpoint.path, json=example).status_code == 200

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from crossguard.cli.serve import command
+from crossguard.errors import ConfigError
+from crossguard.serving.keys import ANONYMOUS, KeyEntry, KeyRing, digest_of, new_key
+
+
+def ring(**tokens: str) -> KeyRing:
+    return KeyRing({name: KeyEntry(sha256=digest_of(token)) for name, token in tokens.items()})
+
+
+def test_without_a_file_everybody_may_call() -> None:
+    assert KeyRing.read(None).identify(None) is ANONYMOUS
+
+
+def test_a_key_is_its_owners() -> None:
+    keys = ring(forum="one", chat="two")
+    caller = keys.identify("two")
+    assert caller is not None
+    assert caller.name == "chat"
+    assert keys.identify("three") is None
+    assert keys.identify("") is None
+    assert keys.identify(None) is None
+    assert keys.identify("\udcff") is None
+
+
+def test_every_entry_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def compare(given: str, stored: str) -> bool:
+        compared.append(stored)
+        return given == stored
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    keys = ring(first="1", second="2", third="3")
+    keys.identify("1")
+    assert len(compared) == 3
+
+
+def test_the_command_makes_a_key_that_the_file_accepts(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["--new-key", "forum"])
+    assert result.exit_code == 0
+    file = tmp_path / "keys.yaml"
+    file.write_text(result.stdout)
+    token = next(word for word in result.stderr.split() if word.startswith("cg-"))
+    assert token not in result.stdout
+    caller = KeyRing.read(file).identify(token)
+    assert caller is not None
+    assert caller.name == "forum"
+
+
+def test_keys_are_long_and_differ() -> None:
+    made = {new_key() for _ in range(100)}
+    assert len(made) == 100
+    assert min(map(len, made)) > 40
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["keys: {}", "keys: {a: {sha256: abc}}", f"keys: {{a: {{sha256: {'0' * 64}}}, b: {{sha256: {'0' * 64}}}}}", "- a"],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError):
+        KeyRing.read(file)

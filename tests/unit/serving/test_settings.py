@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import crossguard.serving
+from crossguard.cli.serve import command
+from crossguard.errors import ConfigError
+from crossguard.serving import settings
+from crossguard.serving.settings import ServeSettings, gather, markdown_table, unread_variables
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCE = Path(crossguard.serving.__file__).parent
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "serve.yaml"
+    file.write_text("port: 1\nhost: file\nmax_posts: 5\n")
+    environment = {"CROSSGUARD_PORT": "2", "CROSSGUARD_HOST": "environment"}
+    got = gather({"port": "3", "host": None}, environment, file)
+    assert (got.port, got.host, got.max_posts) == (3, "environment", 5)
+
+
+def test_words_are_split_at_commas() -> None:
+    got = gather({"fetch_origins": "https://a.example, https://b.example"}, {}, None)
+    assert got.fetch_origins == ("https://a.example", "https://b.example")
+
+
+def test_every_problem_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "serve.yaml"
+    file.write_text("prot: 1\nmax_posts: none\n")
+    with pytest.raises(ConfigError) as failed:
+        gather({}, {}, file)
+    assert "'port'" in str(failed.value)
+    assert "max_posts" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_posts": 10, "max_queue": 5}, {"max_body_bytes": 2048, "max_buffered_bytes": 1024}]
+)
+def test_caps_that_contradict_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="must not exceed"):
+        gather(wrong, {}, None)
+
+
+def test_a_misspelt_variable_is_told() -> None:
+    assert unread_variables({"CROSSGUARD_PORT": "1", "OTHER": "2"}) == []
+    (sentence,) = unread_variables({"CROSSGUARD_PROT": "1"})
+    assert "CROSSGUARD_PORT" in sentence
+
+
+@pytest.mark.parametrize("name", sorted(set(ServeSettings.model_fields) - {"model"}))
+def test_every_setting_is_read(name: str) -> None:
+    readers = [*SOURCE.rglob("*.py"), SOURCE.parent / "cli" / "serve.py"]
+    code = "\n".join(path.read_text() for path in readers if path.name != "settings.py")
+    assert re.search(rf"settings\.{name}\b", code)
+
+
+def test_the_model_is_what_was_asked_for_or_what_sagemaker_unpacked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(settings, "SAGEMAKER_MODEL", tmp_path)
+    assert ServeSettings().model_name == "compact"
+    (tmp_path / "bundle.json").write_text("{}")
+    assert ServeSettings().model_name == str(tmp_path)
+    assert ServeSettings(model="other").model_name == "other"
+
+
+@pytest.mark.parametrize("name", sorted(ServeSettings.model_fields))
+def test_every_setting_has_a_flag_and_a_line_of_help(name: str) -> None:
+    text = CliRunner().invoke(command, ["--help"]).output
+    assert f"--{name.replace('_', '-')} " in text
+    assert ServeSettings.model_fields[name].description
+
+
+def test_the_documentation_has_the_table() -> None:
+    page = (ROOT / "docs" / "reference" / "serve-settings.md").read_text()
+    assert markdown_table() in page, (
+        "Replace the table by the output of: "
+        "python -c 'from crossguard.serving.settings import markdown_table; print(markdown_table())'"
+    )
