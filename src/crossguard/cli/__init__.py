@@ -21,7 +21,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
+    "train": ("crossguard.cli.train", "Train a model by a recipe."),
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
+    "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
 }
 
 INTERRUPTED = 130

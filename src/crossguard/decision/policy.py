@@ -114,12 +114,17 @@ class Policy(StrictModel):
 
 
 class LabelOverride(StrictModel):
-    """What a policy file may change for one label."""
+    """What a policy file may change for one label; `review: null` or `block: null` takes the base's band away."""
 
     threshold: float | None = Field(default=None, ge=0, le=1)
     review: float | None = Field(default=None, ge=0, le=1)
     block: float | None = Field(default=None, ge=0, le=1)
+    calibration: Calibrator = Identity()
     prevalence: Prevalence | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Returns the fields that somebody wrote, as plain data; an explicit null is among them."""
+        return self.model_dump(mode="json", include=self.model_fields_set)
 
 
 class PolicyFile(StrictModel):
@@ -132,6 +137,7 @@ class PolicyFile(StrictModel):
         description: For people.
         labels: Overrides per label.
         tenants: Overrides per tenant and label, on top of `labels`.
+        provenance: What the thresholds were fitted on, as `crossguard calibrate` writes it; replaces the base's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
@@ -140,6 +146,7 @@ class PolicyFile(StrictModel):
     description: str = ""
     labels: dict[str, LabelOverride] = Field(default_factory=dict)
     tenants: dict[str, dict[str, LabelOverride]] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
 
     def apply(self, policies: Mapping[str, Policy], labels: LabelSet, tenant: str | None = None) -> Policy:
         """Returns the bundle's policy with this file's overrides.
@@ -157,7 +164,7 @@ class PolicyFile(StrictModel):
                 if name not in labels.names:
                     problems.append(f"Unknown label '{name}'.{suggest(name, labels.names)}")
                 else:
-                    rules[name] |= override.model_dump(exclude_none=True)
+                    rules[name] |= override.given()
         if problems:
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
@@ -166,6 +173,7 @@ class PolicyFile(StrictModel):
             "version": f"{self.version}+{hashlib.sha256(content).hexdigest()[:8]}",
             "description": self.description or base.description,
             "labels": rules,
+            "provenance": self.provenance or base.provenance,
         }
         return parse(Policy, merged, f"Policy '{self.name}'")
 

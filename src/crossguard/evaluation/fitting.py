@@ -102,26 +102,30 @@ def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, f
 
 
 def cross_fit(
-    plan: Plan, sample: Sample, logits: Floats, groups: NDArray[np.int64] | None = None, folds: int = FOLDS
+    plan: Plan,
+    sample: Sample,
+    logits: Floats,
+    groups: NDArray[np.int64] | None = None,
+    *,
+    feed: Floats | None = None,
 ) -> Sample:
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
     Args:
-        plan: What to fit. A prevalence other than the data's would change what the figures mean, so it is left out.
+        plan: What to fit.
         sample: Posts with known answers; its scores and flags are replaced.
         logits: (n, L).
         groups: (n,), posts of one group (near-duplicates) never stand on both sides of a fold.
-        folds: How many.
+        feed: As in `fit`.
 
     Raises:
         InputError: As `fit`, within a fold.
     """
-    here = Plan(plan.goal, plan.goals, plan.kinds, seed=plan.seed)
     scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
     owners = np.arange(len(sample)) if groups is None else groups
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=plan.seed)
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=plan.seed)
     for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
-        fitted = fit(here, sample.labels, logits[inside], sample.truth[inside])
+        fitted = fit(plan, sample.labels, logits[inside], sample.truth[inside], feed=feed)
         scores[outside] = fitted.scores(sample.labels, logits[outside])
         limits = np.array([fitted.rules[name].threshold for name in sample.labels])
         flags[outside] = scores[outside] >= limits

@@ -52,9 +52,7 @@ def labels_table(
     evaluation: Evaluation, thresholds: Mapping[str, float], shown: Sequence[str] = SHOWN
 ) -> RenderableType:
     """One row per label, then averages; intervals below the numbers, reasons below the table."""
-    table = Table(
-        box=box.SIMPLE, pad_edge=False, padding=0, caption="95 % bootstrap intervals", caption_justify="left"
-    )
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=0, caption="95 % bootstrap intervals", caption_justify="left")
     table.add_column("label", no_wrap=True)
     for title in ("flag\nfrom", "positive", *(TITLES[key] for key in shown)):
         table.add_column(title, justify="right", no_wrap=True)

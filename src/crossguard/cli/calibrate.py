@@ -1,0 +1,203 @@
+"""`crossguard calibrate`: fits a policy to annotated posts and says honestly how good it is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.errors import ConfigError, MissingExtraError, suggest
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from crossguard.evaluation.calibrating import Calibrated
+    from crossguard.evaluation.fitting import Plan
+
+
+@click.command("calibrate")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.option("--policy", default="default", show_default=True, help="The bundle's policy to start from.")
+@click.option(
+    "--goal",
+    "goals",
+    multiple=True,
+    metavar="[LABEL:]GOAL",
+    help="f1 (default), precision>=0.9, recall>=0.95, cost=1:5 (false alarm : miss), review-budget=2%.",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(["auto", "none", "temperature", "platt", "isotonic"]),
+    default="auto",
+    show_default=True,
+    help="Map from logits to scores; auto picks by cross-validated log loss.",
+)
+@click.option(
+    "--prevalence",
+    "prevalences",
+    multiple=True,
+    metavar="LABEL=SHARE",
+    help="How common a label is in the feed, such as racist=0.5%.",
+)
+@click.option(
+    "--feed", type=click.Path(path_type=Path), help="Unlabelled posts of the feed, to estimate prevalences from."
+)
+@click.option(
+    "--miss-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Guarantee: a hateful post is allowed at most this often.",
+)
+@click.option(
+    "--block-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Guarantee: a harmless post is blocked at most this often.",
+)
+@click.option("--split", help="Only rows whose column 'split' has this value.")
+@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
+@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
+@click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
+@click.option("--name", help="Name of the new policy; the file's name when not given.")
+@click.option("--version", default="1", show_default=True, help="Version of the new policy.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("policy.yaml"), show_default=True, help="The policy file."
+)
+def command(
+    *,
+    data: Path,
+    model: str,
+    policy: str,
+    goals: tuple[str, ...],
+    calibration: str,
+    prevalences: tuple[str, ...],
+    feed: Path | None,
+    miss_rate: float | None,
+    block_rate: float | None,
+    split: str | None,
+    positive_from: float,
+    image_root: Path | None,
+    rounds: int,
+    seed: int,
+    name: str | None,
+    version: str,
+    out: Path,
+) -> None:
+    r"""Fit calibration, thresholds and review bands to DATA, and write a policy file.
+
+    The figures shown are cross-fitted: no post had a part in its own decision.
+
+    \b
+    crossguard calibrate validation.parquet --goal f1
+    crossguard calibrate val.csv --goal 'precision>=0.8' --goal 'religion:recall>=0.9'
+    crossguard calibrate val.csv --feed last-week.jsonl --goal review-budget=2%
+    crossguard calibrate val.csv --miss-rate 0.1 --block-rate 0.001
+    """
+    try:
+        from crossguard.evaluation.annotated import read_annotated, read_posts
+        from crossguard.evaluation.calibrating import calibrate, write_policy
+    except ImportError:
+        raise MissingExtraError("Calibrating", "evaluate") from None
+    from rich.console import Console
+
+    from crossguard.moderator import Moderator
+
+    moderator = Moderator.load(model, policy=policy)
+    labels = moderator.labels.names
+    plan = replace(
+        _plan(labels, goals, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed
+    )
+    annotated = read_annotated(data, labels, split=split, positive_from=positive_from, image_root=image_root)
+    found = calibrate(
+        moderator,
+        annotated,
+        plan,
+        name=name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem),
+        version=version,
+        feed=read_posts(feed) if feed else (),
+        rounds=rounds,
+        command=shlex.join(["crossguard", *sys.argv[1:]]),
+    )
+    write_policy(found.file, out)
+    console = Console()
+    console.print(_table(found))
+    for note in found.notes:
+        console.print(f"Note: {note}", style="yellow")
+    click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
+
+
+def _plan(labels: tuple[str, ...], goals: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:
+    from crossguard.evaluation.calibrators import KINDS
+    from crossguard.evaluation.fitting import Plan
+    from crossguard.evaluation.thresholds import Goal
+
+    general, special = Goal("f1"), {}
+    for text in goals:
+        label, colon, goal = text.partition(":")
+        if colon and not label.startswith("cost"):
+            special[_known(label, labels)] = Goal.parse(goal)
+        else:
+            general = Goal.parse(text)
+    kinds = tuple(KINDS) if calibration == "auto" else (calibration,)
+    shares = dict(_share(text, labels) for text in prevalences)
+    return Plan(general, special, kinds, shares)
+
+
+def _share(text: str, labels: tuple[str, ...]) -> tuple[str, float]:
+    match = re.fullmatch(r"(.+?)=(\d*\.?\d+)(%?)", text)
+    share = float(match[2]) / (100 if match[3] else 1) if match else 0.0
+    if match is None or not 0 < share < 1:
+        raise ConfigError(
+            f"--prevalence is LABEL=SHARE with a share between 0 and 1, such as racist=0.5%; got '{text}'."
+        )
+    return _known(match[1], labels), share
+
+
+def _known(label: str, labels: tuple[str, ...]) -> str:
+    if label not in labels:
+        raise ConfigError(f"Unknown label '{label}'.{suggest(label, labels)}")
+    return label
+
+
+def _table(found: Calibrated) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from crossguard.evaluation.terminal import cell
+
+    table = Table(
+        box=box.SIMPLE,
+        padding=0,
+        pad_edge=False,
+        title=f"policy {found.file.name} {found.file.version}: cross-fitted figures",
+        title_justify="left",
+        caption="'fitted F1' is measured on the posts of the fit: what one would have believed without cross-fitting",
+        caption_justify="left",
+    )
+    table.add_column("label", no_wrap=True)
+    for title in ("calibration", "review\nfrom", "flag\nfrom", "block\nfrom", "in\nfeed"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("precision", "recall", "F1", "fitted\nF1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for label, rule in found.fitted.rules.items():
+        figures, review = found.honest.per_label[label], rule.threshold if rule.review is None else rule.review
+        block = "never" if rule.block is None else f"{rule.block:.3f}"
+        shift = "" if rule.prevalence is None else f"{rule.prevalence.target:.2%}"
+        table.add_row(
+            label,
+            found.fitted.kinds[label],
+            f"{review:.3f}",
+            f"{rule.threshold:.3f}",
+            block,
+            shift,
+            cell(found.precision_in_feed(label)),
+            cell(figures["recall"]),
+            cell(figures["f1"]),
+            cell(found.flattering.per_label[label]["f1"]),
+        )
+    return table

@@ -1,0 +1,140 @@
+"""The same sentence about another group: a fair model does not change its mind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.evaluation.audit.identities import IDENTITIES, mentions, swap
+from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post
+
+# Harmless whoever they are about, so that every flag here is a false alarm.
+TEMPLATES = (
+    "I am {adjective}.",
+    "Being {adjective} is part of who I am.",
+    "My neighbours are {plural} and we share a garden.",
+    "The {adjective} community held a fair on Saturday.",
+    "She is a proud {adjective} nurse.",
+    "{plural} deserve the same rights as everybody else.",
+    "A museum about the lives of {plural} opened downtown.",
+    "Our team welcomes {plural}.",
+    "He wrote a book on {adjective} history.",
+    "Two {adjective} students won the prize.",
+    "I had lunch with my {adjective} friends.",
+    "There are {plural} in every town.",
+    "The mayor met {plural} to talk about the new library.",
+    "An {adjective} singer gave a concert in the park.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """How one group fares in sentences that differ in nothing else.
+
+    Attributes:
+        group: Its name.
+        shift: Mean difference of its highest label score to the sentence's mean over all groups, in [-1, 1].
+        worst: Largest such difference.
+        sentence: The sentence with the largest difference.
+        flagged: Share of sentences flagged for this group.
+    """
+
+    group: str
+    shift: float
+    worst: float
+    sentence: str
+    flagged: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactuals:
+    """The result over all sentences and groups.
+
+    Attributes:
+        source: Where the sentences come from.
+        sentences: How many.
+        mean_spread: Mean over sentences of highest minus lowest score among the groups.
+        worst_spread: Largest spread of a sentence.
+        flips: Share of sentences that are flagged for some groups and not for others.
+        groups: Worst off first.
+    """
+
+    source: str
+    sentences: int
+    mean_spread: float
+    worst_spread: float
+    flips: float
+    groups: tuple[Swapped, ...]
+
+
+def template_sentences() -> list[dict[str, str]]:
+    """Returns each template as sentences by group."""
+    return [
+        {
+            name: _filled(template, identity.form("adjective"), identity.form("plural"))
+            for name, identity in IDENTITIES.items()
+        }
+        for template in TEMPLATES
+    ]
+
+
+def swapped_sentences(texts: Sequence[str], limit: int, seed: int = 0) -> list[dict[str, str]]:
+    """Returns sentences by group for texts that name exactly one group once.
+
+    Args:
+        texts: Where to look.
+        limit: At most so many, drawn at random.
+        seed: Of the draw.
+    """
+    found = [(text, named[0]) for text in texts if len(named := mentions(text)) == 1]
+    picks = np.random.default_rng(seed).permutation(len(found))[:limit]
+    return [{group: swap(found[index][0], found[index][1], group) for group in IDENTITIES} for index in sorted(picks)]
+
+
+def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], source: str) -> Counterfactuals | None:
+    """Scores every sentence for every group; None without sentences."""
+    if not sentences:
+        return None
+    groups = list(IDENTITIES)
+    posts = [Post(f"{row}/{group}", versions[group]) for row, versions in enumerate(sentences) for group in groups]
+    outcomes = [outcome for outcome in moderator.score(posts) if isinstance(outcome, Decision)]
+    scores = np.array([max(outcome.scores.values()) for outcome in outcomes]).reshape(-1, len(groups))
+    flags = np.array([bool(outcome.flags) for outcome in outcomes]).reshape(-1, len(groups))
+    return summarise(groups, sentences, scores, flags, source)
+
+
+def summarise(
+    groups: Sequence[str],
+    sentences: Sequence[dict[str, str]],
+    scores: NDArray[np.float64],
+    flags: NDArray[np.bool_],
+    source: str,
+) -> Counterfactuals:
+    """Builds the result from scores and flags of shape (sentences, groups)."""
+    spread = scores.max(axis=1) - scores.min(axis=1)
+    change = scores - scores.mean(axis=1, keepdims=True)
+    rows = np.abs(change).argmax(axis=0)
+    found = [
+        Swapped(
+            group,
+            float(change[:, column].mean()),
+            float(change[rows[column], column]),
+            sentences[rows[column]][group],
+            float(flags[:, column].mean()),
+        )
+        for column, group in enumerate(groups)
+    ]
+    mixed = flags.any(axis=1) & ~flags.all(axis=1)
+    ordered = tuple(sorted(found, key=lambda entry: -entry.shift))
+    return Counterfactuals(source, len(scores), float(spread.mean()), float(spread.max()), float(mixed.mean()), ordered)
+
+
+def _filled(template: str, adjective: str, plural: str) -> str:
+    text = template.format(adjective=adjective, plural=plural)
+    if text.startswith("An ") and adjective[0].lower() not in "aeiou":
+        text = f"A {text[3:]}"
+    return text[0].upper() + text[1:]

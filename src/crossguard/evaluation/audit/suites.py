@@ -1,0 +1,166 @@
+"""Functional test suites: sentences that each test one ability, with the answer given. HateCheck, and CSVs like it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.errors import InputError, TableError, suggest
+from crossguard.evaluation.annotated import Annotated, read_csv
+from crossguard.evaluation.results import Evaluation, evaluate
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.scoring import score
+from crossguard.moderator import Moderator
+from crossguard.records import Post
+
+# Röttger et al. 2021; CC-BY-4.0.
+HATECHECK = ("Paul/hatecheck", "test.csv")
+TEXT, GOLD, FUNCTION, TARGET = "test_case", "label_gold", "functionality", "target_ident"
+_YES = {"hateful": 1.0, "toxic": 1.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
+_NO = {"non-hateful": 0.0, "nontoxic": 0.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+NO_TARGET = "(none)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suite:
+    """Cases of a functional suite; n rows.
+
+    Attributes:
+        name: File or dataset.
+        texts: n sentences.
+        hateful: float64, (n,), 1 or 0.
+        functions: What each sentence tests.
+        targets: Whom it is about.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    hateful: NDArray[np.float64]
+    functions: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Accuracy of some cases.
+
+    Attributes:
+        right: How many were decided right.
+        cases: How many there are.
+    """
+
+    right: int
+    cases: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share decided right, in [0, 1]."""
+        return self.right / self.cases
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """What a model does on a suite.
+
+    Attributes:
+        name: The suite.
+        cells: By functionality and target; only filled cells.
+        functions: By functionality.
+        hateful: Whether the cases of a functionality are hateful.
+        targets: By target.
+        evaluation: Balanced accuracy, ROC-AUC and more of "any label flagged" and "highest label score".
+    """
+
+    name: str
+    cells: dict[tuple[str, str], Cell]
+    functions: dict[str, Cell]
+    hateful: dict[str, bool]
+    targets: dict[str, Cell]
+    evaluation: Evaluation
+
+
+def read_suite(path: Path) -> Suite:
+    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality` and `target_ident`.
+
+    Raises:
+        TableError: A column is missing, or an answer is neither yes nor no.
+    """
+    try:
+        rows = list(read_csv(path))
+    except OSError as error:
+        raise TableError(f"Cannot read '{path}': {error.strerror}.") from None
+    header = list(rows[0]) if rows else []
+    for name in (TEXT, GOLD, FUNCTION, TARGET):
+        if name not in header:
+            raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")
+    answers = [_answer(row, number, path) for number, row in enumerate(rows, start=1)]
+    return Suite(
+        path.name,
+        tuple(row[TEXT] for row in rows),
+        np.array(answers),
+        tuple(row[FUNCTION] for row in rows),
+        tuple(row[TARGET] or NO_TARGET for row in rows),
+    )
+
+
+def fetch_hatecheck() -> Path:
+    """Downloads HateCheck from the Hugging Face Hub.
+
+    Raises:
+        InputError: There is no network, or the Hub does not answer.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(*HATECHECK, repo_type="dataset"))
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise InputError(
+            f"HateCheck cannot be fetched from the Hub ({type(error).__name__}). Give the path of its CSV with --suite."
+        ) from None
+
+
+def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int = 0) -> SuiteResult:
+    """Scores a suite by "any label flagged" and by the highest label score."""
+    posts = tuple(Post(f"case-{number}", text) for number, text in enumerate(suite.texts, start=1))
+    labels = moderator.labels.names
+    unknown = np.full((len(posts), len(labels)), np.nan)
+    scored = score(moderator, Annotated(suite.name, posts, labels, unknown, suite.hateful, {}))
+    if scored.skipped:
+        raise InputError(
+            f"{sum(scored.skipped.values())} cases of '{suite.name}' could not be scored: {scored.skipped}."
+        )
+    return summarise(suite, scored.sample, rounds, seed)
+
+
+def summarise(suite: Suite, sample: Sample, rounds: int = 1000, seed: int = 0) -> SuiteResult:
+    """Builds the result from the scored cases of a suite, in its order."""
+    right = sample.task("any").flags == (suite.hateful > 0)
+    rows = list(zip(suite.functions, suite.targets, right.tolist(), suite.hateful.tolist(), strict=True))
+    return SuiteResult(
+        suite.name,
+        _cells([((function, target), ok) for function, target, ok, _ in rows]),
+        _cells([(function, ok) for function, _, ok, _ in rows]),
+        {function: bool(hateful) for function, _, _, hateful in rows},
+        _cells([(target, ok) for _, target, ok, _ in rows]),
+        evaluate(sample, rounds, seed),
+    )
+
+
+def _cells(rows: Sequence[tuple[Any, bool]]) -> dict[Any, Cell]:
+    tally: dict[Any, list[bool]] = {}
+    for key, ok in rows:
+        tally.setdefault(key, []).append(ok)
+    return {key: Cell(sum(found), len(found)) for key, found in tally.items()}
+
+
+def _answer(row: dict[str, Any], number: int, path: Path) -> float:
+    text = str(row[GOLD]).strip().lower()
+    if text not in _YES | _NO:
+        raise TableError(f"'{path}' row {number}: '{GOLD}' must be 'hateful' or 'non-hateful', and is {row[GOLD]!r}.")
+    return (_YES | _NO)[text]

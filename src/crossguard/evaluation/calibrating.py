@@ -1,0 +1,173 @@
+"""The plain function behind `crossguard calibrate`: annotated posts and goals give a policy file and honest figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from crossguard.decision.policy import LabelOverride, PolicyFile
+from crossguard.errors import InputError, OutputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.calibrators import LEAST
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.fitting import FOLDS, Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.leakage import sketch, text_key
+from crossguard.evaluation.results import Evaluation, evaluate
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.scoring import score
+from crossguard.moderator import Moderator
+from crossguard.records import Post
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibrated:
+    """A fitted policy and how good it is.
+
+    Attributes:
+        file: The policy file to write.
+        fitted: What was fitted on all posts.
+        honest: Cross-fitted figures: no post had a part in its own decision.
+        flattering: Figures on the very posts of the fit; the difference to `honest` is what overfitting is worth.
+        notes: What a person should know, one sentence each.
+    """
+
+    file: PolicyFile
+    fitted: Fitted
+    honest: Evaluation
+    flattering: Evaluation
+    notes: tuple[str, ...]
+
+    def precision_in_feed(self, label: str) -> Figure:
+        """Precision where the label is as common as in the feed that the policy is for.
+
+        From recall and false-positive rate, which a change of base rate leaves alone; without an interval.
+        """
+        figures, shift = self.honest.per_label[label], self.fitted.rules[label].prevalence
+        recall, wrong = figures["recall"].value, figures["false_positive_rate"].value
+        if shift is None or recall is None or wrong is None:
+            return figures["precision"]
+        flagged = shift.target * recall + (1 - shift.target) * wrong
+        return Figure(shift.target * recall / flagged) if flagged else Figure.undefined("nothing was flagged")
+
+
+def calibrate(
+    moderator: Moderator,
+    annotated: Annotated,
+    plan: Plan,
+    *,
+    name: str,
+    version: str = "1",
+    feed: Sequence[Post] = (),
+    rounds: int = 1000,
+    command: str = "",
+) -> Calibrated:
+    """Fits calibration, thresholds and bands to annotated posts that the model was not trained on.
+
+    Labels with fewer than ten posts of either kind keep the rule of the moderator's own policy.
+
+    Args:
+        moderator: The model, under the policy to start from.
+        annotated: Posts with known labels.
+        plan: Goals, guarantees, prevalences.
+        name: Of the new policy.
+        version: Of the new policy.
+        feed: Unlabelled posts of the feed that the policy is for.
+        rounds: Bootstrap resamples for intervals.
+        command: What was typed, for the record.
+
+    Raises:
+        InputError: No label can be fitted, a goal cannot be met, or a guarantee needs more posts.
+    """
+    scored = score(moderator, annotated)
+    tasks = scored.sample.tasks()
+    labels = tuple(t.name for t in tasks if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST)
+    if not labels:
+        raise InputError(f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted.")
+    columns = [scored.sample.labels.index(label) for label in labels]
+    logits, truth = scored.logits[:, columns], scored.sample.truth[:, columns]
+    outside = _logits(moderator, feed)[:, columns] if feed else None
+    fitted = fit(plan, labels, logits, truth, feed=outside)
+    blank = np.full(len(truth), np.nan)
+    limits = {label: rule.threshold for label, rule in fitted.rules.items()}
+    same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, harmful=blank)
+    keys = [text_key(post) or f"id:{post.id}" for post in scored.annotated.posts]
+    crossed = cross_fit(plan, same, logits, np.unique(keys, return_inverse=True)[1], feed=outside)
+    honest, flattering = evaluate(crossed, rounds, plan.seed), evaluate(same, 0)
+    kept = [label for label in moderator.labels.names if label not in labels]
+    notes = list(fitted.notes)
+    if kept:
+        notes.append(
+            f"Too few posts of either kind for {', '.join(kept)}: the rule of '{moderator.policy.name}' stays."
+        )
+    provenance = _provenance(scored.annotated, plan, honest, command)
+    file = PolicyFile(
+        name=name,
+        version=version,
+        base=moderator.policy.name,
+        description=f"Fitted on {Path(annotated.source).name}, goal {plan.goal}.",
+        labels={label: _override(fitted, label) for label in labels},
+        provenance=provenance,
+    )
+    return Calibrated(file, fitted, honest, flattering, tuple(notes))
+
+
+def write_policy(file: PolicyFile, path: Path) -> None:
+    """Writes a policy file as YAML.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    data = file.model_dump(mode="json", exclude={"labels", "tenants"})
+    data["labels"] = {label: override.given() for label, override in file.labels.items()}
+    head = f"# Use it with: crossguard score --policy {path.name} ...\n"
+    try:
+        path.write_text(head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110), "utf-8")
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+
+
+def _override(fitted: Fitted, label: str) -> LabelOverride:
+    """Names every field, so that nothing of the base policy's other scale of scores shines through."""
+    rule = fitted.rules[label]
+    return LabelOverride(
+        threshold=rule.threshold,
+        review=rule.review,
+        block=rule.block,
+        calibration=rule.calibration,
+        prevalence=rule.prevalence,
+    )
+
+
+def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:
+    logits, _ = moderator.logits(posts)
+    columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
+    values = logits.values[:, columns].astype(np.float64)
+    ready = values[~np.isnan(values).any(axis=1)]
+    if not len(ready):
+        raise InputError(f"None of the {len(posts)} posts of the feed could be scored.")
+    return ready
+
+
+def _provenance(annotated: Annotated, plan: Plan, honest: Evaluation, command: str) -> dict[str, Any]:
+    fitted_on = {
+        "name": Path(annotated.source).name,
+        "what": "thresholds and calibration",
+        "posts": len(annotated),
+        "sketch": sketch(annotated.posts),
+    }
+    goals = {"*": str(plan.goal)} | {label: str(goal) for label, goal in plan.goals.items()}
+    figures = {key: honest.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")}
+    guarantees = {"miss_rate": plan.miss_rate, "block_rate": plan.block_rate}
+    return {
+        "fitted_on": [fitted_on],
+        "goals": goals,
+        "guarantees": {key: value for key, value in guarantees.items() if value is not None},
+        f"figures_cross_fitted_in_{FOLDS}_folds": figures,
+        "command": command,
+    }

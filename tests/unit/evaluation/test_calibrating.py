@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossguard.cli import run
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import read_annotated, read_posts
+from crossguard.evaluation.calibrating import calibrate, write_policy
+from crossguard.evaluation.fitting import Plan
+from crossguard.evaluation.measuring import Request, measure_model
+from crossguard.evaluation.thresholds import Goal
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+
+PLAN = Plan(kinds=("platt",), goals={"sexist": Goal("recall", 0.9)})
+
+
+def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    found = calibrate(tiny, annotated, replace(PLAN, miss_rate=0.2, block_rate=0.05), name="mine", rounds=0)
+    write_policy(found.file, tmp_path / "mine.yaml")
+    moderator = tiny.with_policy(tmp_path / "mine.yaml")
+    again, _ = measure_model(moderator, annotated, Request(rounds=0))
+    for label in found.fitted.rules:
+        assert again.main.per_label[label]["f1"] == found.flattering.per_label[label]["f1"]
+        rule, fitted = moderator.policy.labels[label], found.fitted.rules[label]
+        assert (rule.review, rule.block) == (fitted.review, fitted.block)
+    assert again.main.per_label["sexist"]["recall"].value is not None
+    assert again.main.per_label["sexist"]["recall"].value >= 0.9
+
+
+def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    write_policy(calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
+    again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, Request(rounds=0))
+    assert again.warnings[0].startswith("FITTED ON THESE POSTS: about 100% of 'posts.jsonl'")
+
+
+def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated_posts: Path) -> None:
+    found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+    assert "otherhate" not in found.file.labels
+    assert any("otherhate: the rule of 'default' stays" in note for note in found.notes)
+
+
+def test_nothing_to_fit_is_an_error(tiny: Moderator, annotated_posts: Path) -> None:
+    few = read_annotated(annotated_posts, HATE.names).take(np.arange(5))
+    with pytest.raises(InputError, match="No label has 10 posts"):
+        calibrate(tiny, few, PLAN, name="mine", rounds=0)
+
+
+def test_precision_in_a_feed_follows_from_recall_and_false_alarms(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    rare = calibrate(tiny, annotated, replace(PLAN, prevalence={"racist": 0.001}), name="mine", rounds=0)
+    here, there = rare.honest.per_label["racist"]["precision"].value, rare.precision_in_feed("racist").value
+    assert here is not None
+    assert there is not None
+    assert 0 < there < here / 10
+
+
+def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    feed = [post for index, post in enumerate(read_posts(annotated_posts)) if index % 3]
+    found = calibrate(tiny, annotated, PLAN, name="mine", feed=feed, rounds=0)
+    assert all(rule.prevalence is not None for rule in found.fitted.rules.values())
+
+
+def test_the_command_writes_a_file_that_evaluate_takes(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.yaml"
+    options = ["--model", str(tiny_model), "--rounds", "20"]
+    fit = ["--goal", "f1", "--goal", "sexist:precision>=0.05", "--calibration", "platt", "--prevalence", "racist=1%"]
+    assert run(["calibrate", str(annotated_posts), *options, *fit, "--out", str(out)]) == 0
+    assert "policy mine 1: cross-fitted figures" in capsys.readouterr().out
+    assert run(["evaluate", str(annotated_posts), *options, "--policy", str(out)]) == 0
+    assert "WARNING: FITTED ON THESE POSTS" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--goal", "sexits:f1"], "Did you mean 'sexist'?"),
+        (["--goal", "best"], "A goal is one of"),
+        (["--prevalence", "racist"], "--prevalence is LABEL=SHARE"),
+        (["--prevalence", "racist=150%"], "--prevalence is LABEL=SHARE"),
+        (["--prevalence", "racist=1%", "--goal", "review-budget=2%"], "give some with --feed"),
+        (["--miss-rate", "0.001"], "needs 999 hateful posts"),
+    ],
+)
+def test_wrong_wishes_are_one_line_each(
+    tiny_model: Path, annotated_posts: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["calibrate", str(annotated_posts), "--model", str(tiny_model), "--calibration", "platt", *options]
+    assert run(arguments) != 0
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
