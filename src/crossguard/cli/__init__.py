@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("crossguard.cli.train", "Train a model by a recipe."),
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
     "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
+    "audit": ("crossguard.cli.audit", "Whom does a model treat unfairly: groups, swapped identities, test suites."),
 }
 
 INTERRUPTED = 130

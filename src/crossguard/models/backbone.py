@@ -36,6 +36,11 @@ class Backbone(ABC):
     trims_padding: bool
     """Whether a text may be given without padding; else it must have the full length that the tower was trained on."""
 
+    mean: tuple[float, float, float]
+    """Of each colour channel, on the scale [0, 1], in the pretraining of the image tower."""
+
+    std: tuple[float, float, float]
+
     @abstractmethod
     def build(self, encoder: dict[str, Any]) -> nn.Module:
         """Builds the encoders with random weights from their library's configuration."""
@@ -76,10 +81,10 @@ class Backbone(ABC):
     def embedded(self, module: nn.Module) -> Widths:
         """Number of features that `embed_*` give."""
 
-    def freeze(self, module: nn.Module, *, text: bool, image: bool) -> None:
-        """Stops the training of a tower, its projection into the shared space included."""
-        frozen = (("text_model", "text_projection"), text), (("vision_model", "visual_projection"), image)
-        for names, stop in frozen:
-            for part in (getattr(module, name, None) for name in names):
-                if stop and isinstance(part, nn.Module):
-                    part.requires_grad_(requires_grad=False)
+    @abstractmethod
+    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
+        """Returns the text tower's layers from the first (the embeddings) to the last."""
+
+    @abstractmethod
+    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
+        """Returns the image tower's layers from the first (the stem) to the last."""

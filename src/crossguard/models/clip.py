@@ -17,6 +17,8 @@ class ClipBackbone(Backbone):
     # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
     reads_attention_mask = False
     trims_padding = True
+    mean = (0.48145466, 0.4578275, 0.40821073)
+    std = (0.26862954, 0.26130258, 0.27577711)
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:
@@ -77,3 +79,13 @@ class ClipBackbone(Backbone):
     def embedded(self, module: nn.Module) -> Widths:
         config: Any = module.config
         return Widths(config.projection_dim, config.projection_dim)
+
+    @override
+    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.text_model
+        return [tower.embeddings, *tower.encoder.layers]
+
+    @override
+    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.vision_model
+        return [tower.embeddings, *tower.encoder.layers]

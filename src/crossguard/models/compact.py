@@ -30,6 +30,8 @@ class CompactBackbone(Backbone):
     name = "compact"
     reads_attention_mask = True
     trims_padding = True
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:
@@ -92,3 +94,14 @@ class CompactBackbone(Backbone):
     @override
     def embedded(self, module: nn.Module) -> Widths:
         return self.pooled(module)
+
+    @override
+    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.text_model
+        return [tower.embeddings, *tower.encoder.layer]
+
+    @override
+    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower = holder.vision_model
+        assert isinstance(tower, EfficientNetLite)
+        return [tower.stem, *tower.blocks, tower.head]

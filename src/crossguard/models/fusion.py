@@ -52,5 +52,5 @@ class FusionModel(GatedModel):
         return masked_mean(losses, weights)
 
     @override
-    def encoder_modules(self) -> tuple[nn.Module, nn.Module]:
+    def holders(self) -> tuple[nn.Module, nn.Module]:
         return self.backbone, self.backbone

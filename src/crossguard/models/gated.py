@@ -66,8 +66,8 @@ class GatedModel(nn.Module, ABC):
         """Turns losses and their weights, float (n, num_outputs), into the scalar that training lowers."""
 
     @abstractmethod
-    def encoder_modules(self) -> tuple[nn.Module, nn.Module]:
-        """Returns what carries pretrained weights of text and of image; may be one module twice."""
+    def holders(self) -> tuple[nn.Module, nn.Module]:
+        """Returns the modules with the attribute `text_model` and `vision_model`; may be one module twice."""
 
     def fuse(self, text: Tensor, image: Tensor, has_text: Tensor, has_image: Tensor) -> tuple[Tensor, Tensor]:
         """Turns features into logits.

@@ -58,6 +58,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), inference, inference_file.parent)
 
 
+def load_weights(model: GatedModel, folder: Path) -> None:
+    """Fills a model with the weights of a folder.
+
+    Raises:
+        FileNotFoundError: The folder has none.
+        ValueError: They belong to another model.
+    """
+    from safetensors.torch import load_file
+
+    path = find_weights(folder)
+    _fill(model, load_file(path), path)
+
+
 def find_weights(folder: Path) -> Path:
     """Returns the weights of a folder, or of the newest checkpoint inside it."""
     if (folder / WEIGHTS).is_file():

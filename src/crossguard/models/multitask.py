@@ -72,7 +72,7 @@ class MultiTaskModel(GatedModel):
         return tasks.mean()
 
     @override
-    def encoder_modules(self) -> tuple[nn.Module, nn.Module]:
+    def holders(self) -> tuple[nn.Module, nn.Module]:
         return self.tower_txt, self.tower_img
 
 

@@ -16,6 +16,8 @@ class SiglipBackbone(Backbone):
     name = "siglip"
     reads_attention_mask = False
     trims_padding = False
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:
@@ -73,3 +75,13 @@ class SiglipBackbone(Backbone):
     @override
     def embedded(self, module: nn.Module) -> Widths:
         return self.pooled(module)
+
+    @override
+    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.text_model
+        return [tower.embeddings, *tower.encoder.layers]
+
+    @override
+    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.vision_model
+        return [tower.embeddings, *tower.encoder.layers]

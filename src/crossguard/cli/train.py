@@ -1,0 +1,70 @@
+"""`crossguard train`: a recipe and data to a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from crossguard.training.examples import Fold
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="A table of `crossguard prepare`, or a folder with one per source of the recipe.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the output folder, exactly where it was.")
+@click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the sources that are cross-validated.")
+@click.option("--start", type=click.Path(exists=True, path_type=Path), help="A run whose weights to start from.")
+@click.option("--save-every", type=click.IntRange(min=1), help="Save the state after that many steps, too.")
+def command(  # noqa: PLR0917 one per option, by name
+    recipe: str,
+    data: Path,
+    output: Path,
+    overrides: tuple[str, ...],
+    resume: bool,
+    fold: str | None,
+    start: Path | None,
+    save_every: int | None,
+) -> None:
+    r"""Train a model by RECIPE, a name of `crossguard recipes` or a YAML file.
+
+    \b
+    crossguard train harmeme-compact --data harmeme.parquet -o runs/harmeme
+    crossguard train clip-fusion --data mmhs150k.parquet -o runs/clip --set lr_head=3e-4
+    torchrun --nproc-per-node 4 -m crossguard train clip-fusion --data mmhs150k.parquet -o runs/clip
+
+    The folder gets model.safetensors, config.json, inference_config.json, label_map.json, val_report.json, the log
+    (log.jsonl, and tensorboard/ for TensorBoard), and the state that --resume reads.
+    """
+    try:
+        from crossguard.training.recipes import load
+        from crossguard.training.run import train
+    except ImportError as error:
+        raise MissingExtraError("Training", "train") from error
+    measures = train(
+        load(recipe, overrides), data, output, resume=resume, fold=_fold(fold), start=start, save_every=save_every
+    )
+    for name, value in measures.items():
+        click.echo(f"{name}\t{value:.4f}")
+
+
+def _fold(text: str | None) -> Fold | None:
+    from crossguard.training.examples import Fold
+
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise ConfigError(f"--fold takes K/N with K from 0 to N-1, as in 0/5, and got '{text}'.")
+    return Fold(int(index), int(count))

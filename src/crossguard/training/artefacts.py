@@ -1,0 +1,110 @@
+"""The files of a finished run, with the names that the model cards list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.models.gated import GatedModel
+from crossguard.models.loading import INFERENCE_CONFIG, save_model
+from crossguard.training.examples import Examples
+from crossguard.training.measure import output_names
+from crossguard.training.recipe import Recipe
+from crossguard.training.targets import Floats
+
+HALF: Final = 0.5
+RECIPE: Final = "recipe.yaml"
+PREDICTIONS: Final = "predictions.npz"
+
+
+def write_artefacts(
+    recipe: Recipe, model: GatedModel, folder: Path, *, measures: dict[str, float], measured: Examples, logits: Floats
+) -> None:
+    """Writes weights, configurations, measures and predictions of a run.
+
+    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
+
+    Args:
+        recipe: What was done.
+        model: With its final weights.
+        folder: Of the run.
+        measures: Of those weights.
+        measured: The n posts that were measured.
+        logits: float32 (n, outputs).
+    """
+    from crossguard.training.recipes import to_yaml
+
+    save_model(model, folder)
+    (folder / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
+    names = output_names(recipe)[: len(recipe.labels)]
+    columns = list(recipe.columns[recipe.readouts[0]])
+    thresholds = [_best_f1(measured.targets[:, column], logits[:, column]) for column in columns]
+    _write_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
+    _write_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
+    report = _report(names, measured.targets[:, columns], logits[:, columns], thresholds)
+    _write_json(folder / "val_report.json", report)
+    _write_json(folder / "val_metrics.json", measures)
+    np.savez_compressed(
+        folder / PREDICTIONS,
+        ids=np.array(measured.ids),
+        sources=np.array(measured.sources),
+        logits=logits,
+        targets=measured.targets,
+        unions=measured.unions,
+    )
+
+
+def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float]) -> dict[str, Any]:
+    """Returns all that is needed to load and read the model again."""
+    shape = {name: value for name, value in model.config.to_dict().items() if name != "encoder"}
+    return {
+        "class_names": list(recipe.labels),
+        "thresholds": [round(value, 4) for value in thresholds],
+        **shape,
+        "readouts": {name: list(columns) for name, columns in recipe.columns.items()},
+        "max_text_length": recipe.max_text_length,
+        "image_size": recipe.image_size,
+        "text": recipe.text_spec(0).model_dump(mode="json", exclude={"pad_id"}),
+        "image": recipe.image_spec().model_dump(mode="json"),
+    }
+
+
+def _best_f1(targets: Floats, logits: Floats) -> float:
+    """Returns the probability from which flagging gives the best F1; 0.5 where both classes are not known."""
+    from sklearn.metrics import precision_recall_curve
+
+    known = ~np.isnan(targets)
+    truth = targets[known] > HALF
+    if not truth.any() or truth.all():
+        return HALF
+    scores = 1 / (1 + np.exp(-logits[known].astype(np.float64)))
+    precision, recall, thresholds = precision_recall_curve(truth, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[min(int(np.argmax(f1)), len(thresholds) - 1)])
+
+
+def _report(
+    names: list[str], targets: Floats, logits: Floats, thresholds: list[float]
+) -> dict[str, dict[str, float | int]]:
+    """Returns precision, recall, F1 and support per label at its threshold."""
+    scores: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    report: dict[str, dict[str, float | int]] = {}
+    for column, name in enumerate(names):
+        known = ~np.isnan(targets[:, column])
+        truth, flags = targets[known, column] > HALF, scores[known, column] >= thresholds[column]
+        hits, flagged, support = int((truth & flags).sum()), int(flags.sum()), int(truth.sum())
+        report[name] = {
+            "precision": hits / flagged if flagged else 0.0,
+            "recall": hits / support if support else 0.0,
+            "f1-score": 2 * hits / (flagged + support) if flagged + support else 0.0,
+            "support": support,
+        }
+    return report
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,188 @@
+"""Tables, as a recipe's sources ask for them, as arrays to train and to measure on."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.data.datasets.rows import FIXED, read_table
+from crossguard.errors import ConfigError, TableError, suggest
+from crossguard.training.recipe import Recipe, Source
+from crossguard.training.targets import Floats, targets, unions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NOT_A_LETTER = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """n annotated posts.
+
+    Attributes:
+        ids: Of the posts.
+        texts: What authors wrote.
+        image_texts: Words read from the pictures.
+        images: Files of the pictures; None where there is none.
+        targets: float32 (n, outputs) in [0, 1], NaN where unknown.
+        unions: float32 (n, readouts), whether a post carries any label; NaN where unknown.
+        weights: float32 (n,), what the loss of a post counts.
+        repeats: float32 (n,), how often an epoch draws a post.
+        sources: Name of the table of each post.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    image_texts: tuple[str, ...]
+    images: tuple[Path | None, ...]
+    targets: Floats
+    unions: Floats
+    weights: Floats
+    repeats: Floats
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Examples:
+        """Returns these posts."""
+        index = np.asarray(rows, dtype=np.int64)
+        columns = (self.ids, self.texts, self.image_texts, self.images)
+        ids, texts, image_texts, images = (tuple(column[row] for row in index) for column in columns)
+        return Examples(
+            ids,
+            texts,
+            image_texts,
+            images,
+            self.targets[index],
+            self.unions[index],
+            self.weights[index],
+            self.repeats[index],
+            tuple(self.sources[row] for row in index),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One part of a cross-validation: part `index` of `count` is held out."""
+
+    index: int
+    count: int
+
+
+def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple[Examples, Examples]:
+    """Reads what a recipe trains on and what it is measured on.
+
+    Args:
+        recipe: Names the sources; without any, `data` is the one table.
+        data: A table, or a folder with one table per source (`<source>.parquet`).
+        fold: Holds out a part of the sources that say `cross_validate`; only that part is then measured.
+
+    Raises:
+        ConfigError: A source has no table, or nothing is left to train on.
+        TableError: A table cannot be read or knows none of the labels.
+    """
+    train, measured = [], []
+    for name, source, path in tables(recipe, data):
+        table = read_table(path)
+        splits = np.array(table["split"].to_pylist())
+        everything = _examples(recipe, name, source, table, path)
+        trained = np.isin(splits, source.train_splits)
+        held = np.isin(splits, source.eval_splits) & (fold is None) & source.evaluate
+        if fold is not None and source.cross_validate:
+            held = trained & (folds(everything, fold.count) == fold.index)
+            trained &= ~held
+        train.append(everything.take(np.flatnonzero(trained & (everything.repeats > 0))))
+        measured.append(everything.take(np.flatnonzero(held)))
+    joined = join(train)
+    if not len(joined):
+        raise ConfigError(f"{data} holds no posts in the splits that the recipe trains on.")
+    return joined, join(measured)
+
+
+def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
+    """Returns name, settings and file of each source.
+
+    Raises:
+        ConfigError: A file is missing.
+    """
+    if not recipe.sources:
+        if not data.is_file():
+            raise ConfigError(f"The recipe has no sources, so {data} must be one table. Write it: crossguard prepare")
+        return [(data.stem, Source(), data)]
+    found = [(name, source, data / f"{name}.parquet") for name, source in recipe.sources.items()]
+    missing = [path.name for _, _, path in found if not path.is_file()]
+    if missing:
+        raise ConfigError(f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare")
+    return found
+
+
+def join(parts: Sequence[Examples]) -> Examples:
+    """Returns the posts of all parts, one after the other."""
+    return Examples(
+        tuple(id_ for part in parts for id_ in part.ids),
+        tuple(text for part in parts for text in part.texts),
+        tuple(text for part in parts for text in part.image_texts),
+        tuple(image for part in parts for image in part.images),
+        np.concatenate([part.targets for part in parts]),
+        np.concatenate([part.unions for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.repeats for part in parts]),
+        tuple(source for part in parts for source in part.sources),
+    )
+
+
+def folds(examples: Examples, count: int) -> NDArray[np.int64]:
+    """Returns a fold per post, (n,), that depends on its letters alone, so that copies stay together."""
+    keys = (NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in _texts(examples))
+    return np.array([int(hashlib.sha256(key.encode()).hexdigest()[:12], 16) % count for key in keys], dtype=np.int64)
+
+
+def _texts(examples: Examples) -> list[tuple[str, str]]:
+    return list(zip(examples.texts, examples.image_texts, strict=True))
+
+
+def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: Path) -> Examples:
+    known = [column for column in table.column_names if column not in FIXED]
+    if not set(known) & {*recipe.labels, *recipe.auxiliary}:
+        raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{suggest(recipe.labels[0], known)}")
+    shares = np.stack([_numbers(table, label) for label in recipe.labels], axis=1)
+    hateful = _numbers(table, "hateful")
+    outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
+    whole = np.full((len(table), len(recipe.readouts)), np.nan, dtype=np.float32)
+    for readout, rule in source.readouts.items():
+        outputs[:, list(recipe.columns[readout])] = targets(shares, rule)
+        whole[:, recipe.readouts.index(readout)] = unions(shares, hateful, rule)
+    for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
+        outputs[:, column] = _numbers(table, label)
+    return Examples(
+        tuple(table["id"].to_pylist()),
+        tuple(table["text"].to_pylist()),
+        tuple(table["image_text"].to_pylist()),
+        tuple(path.parent / image if image else None for image in table["image_path"].to_pylist()),
+        outputs,
+        whole,
+        np.full(len(table), source.weight, dtype=np.float32),
+        _repeats(source, table["stratum"].to_pylist()),
+        (name,) * len(table),
+    )
+
+
+def _numbers(table: pa.Table, column: str) -> Floats:
+    if column not in table.column_names:
+        return np.full(len(table), np.nan, dtype=np.float32)
+    return np.array([np.nan if value is None else value for value in table[column].to_pylist()], dtype=np.float32)
+
+
+def _repeats(source: Source, strata: Sequence[str]) -> Floats:
+    if isinstance(source.repeat, dict):
+        return np.array([source.repeat.get(stratum, 0.0) for stratum in strata], dtype=np.float32)
+    return np.full(len(strata), source.repeat, dtype=np.float32)

@@ -1,0 +1,103 @@
+"""AdamW with the learning rates that a recipe names, and how they rise and fall."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from crossguard.models.gated import GatedModel
+from crossguard.training.recipe import Recipe
+
+
+def freeze(model: GatedModel, recipe: Recipe) -> None:
+    """Stops the training of what the recipe freezes."""
+    text, image = model.holders()
+    towers = (
+        (text, "text_model", "text_projection", model.family.text_layers(text), recipe.freeze_text),
+        (image, "vision_model", "visual_projection", model.family.image_layers(image), recipe.freeze_image),
+    )
+    counts = (recipe.freeze_text_layers, recipe.freeze_image_layers)
+    for (holder, tower, projection, layers, whole), count in zip(towers, counts, strict=True):
+        stopped = [getattr(holder, tower), getattr(holder, projection, None)] if whole else layers[:count]
+        for module in stopped:
+            if isinstance(module, nn.Module):
+                module.requires_grad_(requires_grad=False)
+
+
+def set_dropout(model: GatedModel, recipe: Recipe) -> None:
+    """Sets the dropout of the text encoder, where the recipe says one."""
+    embeddings, *layers = model.family.text_layers(model.holders()[0])
+    for parts, rate in (((embeddings,), recipe.embedding_dropout), (layers, recipe.encoder_dropout)):
+        for module in (module for part in parts for module in part.modules() if rate is not None):
+            if isinstance(module, nn.Dropout):
+                module.p = rate or 0.0
+            elif isinstance(getattr(module, "dropout", None), float):  # how CLIP's attention holds it
+                module.dropout = rate  # type: ignore[assignment]
+
+
+def checkpoint_gradients(model: GatedModel) -> None:
+    """Makes the towers compute activations again in the backward pass, where their library can."""
+    for holder, name in zip(model.holders(), ("text_model", "vision_model"), strict=True):
+        tower: Any = getattr(holder, name)
+        if hasattr(tower, "gradient_checkpointing_enable"):
+            tower.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def build_optimizer(model: GatedModel, recipe: Recipe) -> AdamW:
+    """Groups the trained weights by learning rate and decay."""
+    rates = encoder_rates(model, recipe)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = recipe.weight_decay if parameter.ndim > 1 and "embedding" not in name else 0.0
+            groups[rates.get(name, recipe.lr_head), decay].append(parameter)
+    settings = [
+        {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()
+    ]
+    return AdamW(settings, betas=(0.9, recipe.adam_beta2))
+
+
+def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:
+    """Returns the learning rate of every weight of the encoders, by its name in the model."""
+    text, image = model.holders()
+    rates: dict[str, float] = {}
+    towers = (
+        (text, "text_model", "text_projection", model.family.text_layers(text)),
+        (image, "vision_model", "visual_projection", model.family.image_layers(image)),
+    )
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for holder, tower, projection, layers in towers:
+        for part in (getattr(holder, tower), getattr(holder, projection, None)):
+            if isinstance(part, nn.Module):
+                rates |= {names[id(weight)]: recipe.lr_encoder for weight in part.parameters()}
+        for depth, layer in enumerate(reversed(layers)):
+            rates |= {names[id(w)]: recipe.lr_encoder * recipe.layer_decay**depth for w in layer.parameters()}
+    return rates
+
+
+def build_scheduler(optimizer: AdamW, recipe: Recipe, steps: int) -> LambdaLR:
+    """Lets the rates rise over `warmup_ratio` of the steps, and fall after as the recipe says."""
+    return LambdaLR(optimizer, rate_factor(recipe, steps))
+
+
+def rate_factor(recipe: Recipe, steps: int) -> Callable[[int], float]:
+    """Returns the factor on the learning rates by step."""
+    warmup = round(recipe.warmup_ratio * steps)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = (step - warmup) / max(1, steps - warmup)
+        if recipe.lr_scheduler_type == "constant":
+            return 1.0
+        if recipe.lr_scheduler_type == "linear":
+            return max(0.0, 1.0 - progress)
+        return max(0.0, 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+    return factor

@@ -1,0 +1,117 @@
+"""Decoded and resized pictures on disk, so that every epoch but the first reads bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.data.images import decode
+from crossguard.errors import ConfigError, ImageError
+from crossguard.preprocessing.image import ImageSpec, to_pixels
+from crossguard.training.examples import Examples
+
+MISSING: Final = -1
+SHOWN: Final = 3
+
+
+class PixelCache:
+    """uint8 pixels of pictures, memory-mapped.
+
+    Attributes:
+        failures: Reason by path, of the pictures that could not be decoded.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], rows: dict[Path, int], failures: dict[Path, str]) -> None:
+        self._pixels = pixels
+        self._rows = rows
+        self.failures = failures
+
+    def __contains__(self, path: Path | None) -> bool:
+        return path is not None and self._rows.get(path, MISSING) != MISSING
+
+    def __getitem__(self, path: Path) -> NDArray[np.uint8]:
+        """Returns (size, size, 3)."""
+        return np.asarray(self._pixels[self._rows[path]])
+
+
+def build_cache(
+    paths: Sequence[Path], spec: ImageSpec, folder: Path, progress: Callable[[], object] = lambda: None
+) -> PixelCache:
+    """Opens the cache of these pictures, and fills it first when it is not there.
+
+    Args:
+        paths: Pictures; a path given twice is stored once.
+        spec: How they become pixels.
+        folder: Where caches lie. The name of a cache depends on the pictures' paths, sizes and times, and on `spec`.
+        progress: Called once per picture that is decoded.
+    """
+    unique = list(dict.fromkeys(paths))
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{_key(unique, spec)}.npy"
+    shape = (len(unique), spec.size, spec.size, 3)
+    if not file.is_file():
+        _fill(unique, spec, file, shape, progress)
+    with file.with_suffix(".failures").open(encoding="utf-8") as lines:
+        failures = dict(line.rstrip("\n").split("\t") for line in lines)
+    pixels = np.load(file, mmap_mode="r")
+    rows = {path: MISSING if str(path) in failures else row for row, path in enumerate(unique)}
+    return PixelCache(pixels, rows, {Path(name): reason for name, reason in failures.items()})
+
+
+def check_images(examples: Examples, cache: PixelCache, most: float) -> None:
+    """Refuses to train when pictures are missing, instead of training on nothing in silence.
+
+    Raises:
+        ConfigError: More than the share `most` of the pictures of one source could not be decoded.
+    """
+    for source in dict.fromkeys(examples.sources):
+        wanted = [path for path, name in zip(examples.images, examples.sources, strict=True) if path and name == source]
+        failed = [path for path in wanted if path in cache.failures]
+        if len(failed) > most * len(wanted):
+            shown = "; ".join(f"{path} ({cache.failures[path]})" for path in failed[:SHOWN])
+            raise ConfigError(
+                f"{len(failed)} of {len(wanted)} pictures of '{source}' cannot be read: {shown}. "
+                "Prepare the table again, or allow it with: --set max_missing_images=1"
+            )
+
+
+def _fill(
+    paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...], progress: Callable[[], object]
+) -> None:
+    """Writes beside the file's name first, so that a killed run leaves no half cache."""
+    # Two processes of one run may come here together; each writes its own, and the last to finish wins.
+    draft = file.with_suffix(f".{os.getpid()}.draft")
+    pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+    failures: dict[str, str] = {}
+
+    def store(row: int) -> None:
+        try:
+            pixels[row] = to_pixels(decode(paths[row], size_hint=spec.size, frames=1)[0], spec)
+        except ImageError as error:
+            failures[str(paths[row])] = error.reason
+        progress()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(store, range(len(paths))))
+    pixels.flush()
+    lines = "".join(f"{name}\t{reason}\n" for name, reason in failures.items())
+    file.with_suffix(".failures").write_text(lines, encoding="utf-8")
+    draft.replace(file)
+
+
+def _key(paths: Sequence[Path], spec: ImageSpec) -> str:
+    digest = hashlib.sha256(spec.model_dump_json().encode())
+    for path in paths:
+        try:
+            status = path.stat()
+            digest.update(f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{path}\tmissing\n".encode())
+    return digest.hexdigest()[:24]

