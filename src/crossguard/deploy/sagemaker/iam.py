@@ -102,9 +102,17 @@ def deployer_policy(thing: Deployed) -> Policy:
 def caller_policy(endpoint: Endpoint) -> Policy:
     """Returns what a program needs that sends posts to the endpoint, and nothing else."""
     place = _place(endpoint)
-    asynchronous = isinstance(endpoint.capacity, Asynchronous)
-    actions = ["sagemaker:InvokeEndpointAsync" if asynchronous else "sagemaker:InvokeEndpoint"]
-    return _policy([_allow("Invoke", actions, [place.arn("sagemaker", f"endpoint/{endpoint.name}")])])
+    resource = [place.arn("sagemaker", f"endpoint/{endpoint.name}")]
+    if not isinstance(endpoint.capacity, Asynchronous):
+        return _policy([_allow("Invoke", ["sagemaker:InvokeEndpoint"], resource)])
+    answers = [name for name in (endpoint.capacity.output, endpoint.capacity.failures) if name]
+    return _policy(
+        [
+            _allow("Invoke", ["sagemaker:InvokeEndpointAsync"], resource),
+            _allow("PutRequests", ["s3:PutObject"], _arns(place, [endpoint.capacity.input])),
+            _allow("GetAnswers", ["s3:GetObject"], _arns(place, answers)),
+        ]
+    )
 
 
 def _calls(thing: Deployed) -> list[Call]:

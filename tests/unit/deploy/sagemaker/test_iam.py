@@ -1,0 +1,189 @@
+"""The generated policies allow what is sent, nothing that AWS does not have, and nothing beyond."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from tests.support.botocore_model import operations
+from tests.unit.deploy.sagemaker.conftest import ROLE
+
+from crossguard.deploy.sagemaker import Asynchronous, BatchTransform, Call, Container, Endpoint, Realtime, TrainingJob
+from crossguard.deploy.sagemaker.endpoint import Running, describing
+from crossguard.deploy.sagemaker.iam import (
+    Deployed,
+    caller_policy,
+    deployer_policy,
+    execution_policy,
+    trust_policy,
+)
+from crossguard.errors import ConfigError
+
+HERE = "eu-central-1:123456789012"
+QUEUE = Asynchronous(
+    input="s3://bucket/requests/",
+    output="s3://answers/done/",
+    error_topic=f"arn:aws:sns:{HERE}:failed",
+)
+
+
+@pytest.fixture(params=["realtime", "scaled", "queue", "transform", "training"])
+def thing(
+    request: pytest.FixtureRequest, endpoint: Endpoint, transform: BatchTransform, training: TrainingJob
+) -> Deployed:
+    every: dict[str, Deployed] = {
+        "realtime": endpoint,
+        "scaled": endpoint.model_copy(update={"capacity": Realtime(max_instances=4)}),
+        "queue": endpoint.model_copy(update={"capacity": QUEUE}),
+        "transform": transform,
+        "training": training,
+    }
+    return every[request.param]
+
+
+def allows(policy: dict[str, Any], action: str, resource: str) -> bool:
+    return any(
+        action in statement["Action"]
+        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in statement["Resource"])
+        for statement in policy["Statement"]
+    )
+
+
+def sent(thing: Deployed) -> list[Call]:
+    if not isinstance(thing, Endpoint):
+        return [step for step in thing.steps() if isinstance(step, Call)]
+    running = Running(thing.name, "InService", "hate-0123456789", ("hate-9876543210",), managed=True)
+    removed = running.steps_to_delete() if thing.capacity.scaling(thing.name) else running.parts_to_delete()
+    steps = [*thing.steps(), *removed, *describing(thing.name)]
+    return [step for step in steps if isinstance(step, Call)]
+
+
+def resource(call: Call) -> str:
+    """The ARN of what a request is about."""
+    named = {
+        "EndpointConfigName": "endpoint-config",
+        "EndpointName": "endpoint",
+        "TransformJobName": "transform-job",
+        "TrainingJobName": "training-job",
+        "ModelName": "model",
+    }
+    if call.service == "application-autoscaling":
+        return "*"
+    if call.service == "cloudwatch":
+        names = call.parameters.get("AlarmNames") or [call.parameters["AlarmName"]]
+        return f"arn:aws:cloudwatch:{HERE}:alarm:{names[0]}"
+    key = next(key for key in named if key in call.parameters)
+    name = call.parameters[key].replace("*", "hate-x")
+    return f"arn:aws:sagemaker:{HERE}:{named[key]}/{name}"
+
+
+def test_the_deployer_may_send_every_request_that_is_sent(thing: Deployed) -> None:
+    policy = deployer_policy(thing)
+    for call in sent(thing):
+        service = "sagemaker" if call.service == "sagemaker-runtime" else call.service
+        assert allows(policy, f"{service}:{call.operation}", resource(call)), call.operation
+    assert allows(policy, "iam:PassRole", ROLE)
+
+
+def test_the_deployer_may_not_touch_the_neighbours(thing: Deployed) -> None:
+    policy = deployer_policy(thing)
+    for operation, other in [
+        ("DeleteEndpoint", "endpoint/other"),
+        ("DeleteEndpoint", f"endpoint/{thing.name}-canary"),
+        ("DeleteModel", "model/other-0123456789"),
+        ("CreateNotebookInstance", "notebook-instance/any"),
+    ]:
+        assert not allows(policy, f"sagemaker:{operation}", f"arn:aws:sagemaker:{HERE}:{other}")
+    assert not allows(policy, "iam:PassRole", "arn:aws:iam::123456789012:role/admin")
+
+
+def test_every_action_is_one_that_aws_has(thing: Deployed) -> None:
+    # Rights that guard a request of another name, or that no request has.
+    others = {"iam:PassRole", "sts:AssumeRole", "sns:Publish", "s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    others |= {"s3:AbortMultipartUpload"}
+    for policy in (deployer_policy(thing), execution_policy(thing)):
+        for statement in policy["Statement"]:
+            for action in statement["Action"]:
+                service, _, name = action.partition(":")
+                assert action in others or name in operations(service), action
+                assert "*" not in action
+
+
+def test_aws_reads_the_policies(thing: Deployed) -> None:
+    """moto checks the grammar of policies as IAM does."""
+    with mock_aws():
+        iam = boto3.client("iam", aws_access_key_id="testing", aws_secret_access_key="testing")  # noqa: S106
+        for name, policy in {"deployer": deployer_policy(thing), "execution": execution_policy(thing)}.items():
+            iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))
+        iam.create_role(RoleName="crossguard", AssumeRolePolicyDocument=json.dumps(trust_policy(thing)))
+        with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
+            iam.create_policy(PolicyName="wrong", PolicyDocument=json.dumps({"Version": "2012-10-17"}))
+
+
+def test_the_role_reads_its_archive_and_nothing_else(endpoint: Endpoint) -> None:
+    policy = execution_policy(endpoint)
+    assert allows(policy, "s3:GetObject", "arn:aws:s3:::bucket/models/model.tar.gz")
+    assert not allows(policy, "s3:GetObject", "arn:aws:s3:::bucket/models/other.tar.gz")
+    assert not allows(policy, "s3:PutObject", "arn:aws:s3:::bucket/models/model.tar.gz")
+    assert allows(policy, "ecr:BatchGetImage", f"arn:aws:ecr:{HERE}:repository/crossguard")
+    assert not allows(policy, "ecr:BatchGetImage", f"arn:aws:ecr:{HERE}:repository/other")
+
+
+def test_the_role_writes_where_the_results_go(
+    endpoint: Endpoint, transform: BatchTransform, training: TrainingJob
+) -> None:
+    queue = execution_policy(endpoint.model_copy(update={"capacity": QUEUE}))
+    assert allows(queue, "s3:GetObject", "arn:aws:s3:::bucket/requests/a.json")
+    assert allows(queue, "s3:PutObject", "arn:aws:s3:::answers/done/a.out")
+    assert allows(queue, "sns:Publish", f"arn:aws:sns:{HERE}:failed")
+    batch = execution_policy(transform)
+    assert allows(batch, "s3:GetObject", "arn:aws:s3:::bucket/in/posts.jsonl")
+    assert not allows(batch, "s3:PutObject", "arn:aws:s3:::bucket/in/posts.jsonl")
+    job = execution_policy(training)
+    for action in ("s3:GetObject", "s3:PutObject"):
+        assert allows(job, action, "arn:aws:s3:::bucket/checkpoints/run-1/last.pt")
+    assert not allows(job, "s3:PutObject", "arn:aws:s3:::bucket/mmhs/train.jsonl")
+
+
+def test_buckets_are_listed_under_their_prefixes_only(transform: BatchTransform) -> None:
+    (listing,) = [entry for entry in execution_policy(transform)["Statement"] if entry["Sid"].startswith("ListBucket")]
+    assert listing["Resource"] == ["arn:aws:s3:::bucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["in*", "models/model.tar.gz", "out*"]}}
+
+
+def test_only_sagemaker_for_this_account_takes_on_the_role(endpoint: Endpoint) -> None:
+    (statement,) = trust_policy(endpoint)["Statement"]
+    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_a_caller_may_only_invoke(endpoint: Endpoint) -> None:
+    (statement,) = caller_policy(endpoint)["Statement"]
+    assert (statement["Action"], statement["Resource"]) == (
+        ["sagemaker:InvokeEndpoint"],
+        [f"arn:aws:sagemaker:{HERE}:endpoint/hate"],
+    )
+    queued = caller_policy(endpoint.model_copy(update={"capacity": QUEUE}))
+    assert allows(queued, "sagemaker:InvokeEndpointAsync", f"arn:aws:sagemaker:{HERE}:endpoint/hate")
+    assert allows(queued, "s3:PutObject", "arn:aws:s3:::bucket/requests/a.json")
+    assert allows(queued, "s3:GetObject", "arn:aws:s3:::answers/done/a.out")
+
+
+def test_tags_and_networks_ask_for_more(container: Container) -> None:
+    tagged = Endpoint(name="hate", container=container.model_copy(update={"tags": {"team": "safety"}}))
+    assert allows(deployer_policy(tagged), "sagemaker:AddTags", f"arn:aws:sagemaker:{HERE}:endpoint/hate")
+    plain = Endpoint(name="hate", container=container)
+    assert "AddTags" not in json.dumps(deployer_policy(plain))
+    attached = container.model_copy(update={"subnets": ("subnet-1",), "security_groups": ("sg-1",)})
+    assert allows(execution_policy(Endpoint(name="hate", container=attached)), "ec2:CreateNetworkInterface", "*")
+    assert "ec2" not in json.dumps(execution_policy(plain))
+
+
+def test_an_image_outside_ecr_is_told(container: Container) -> None:
+    elsewhere = container.model_copy(update={"image": "docker.io/crossguard:1.0"})
+    with pytest.raises(ConfigError, match="must lie in ECR"):
+        execution_policy(Endpoint(name="hate", container=elsewhere))
