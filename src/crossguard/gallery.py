@@ -22,7 +22,7 @@ THUMBNAIL: Final = (360, 270)
 STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --allow: #2e7d4f; --review: #b26a00; --block: #b3261e; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; align-items: start; }
 article { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
 header { display: flex; justify-content: space-between; gap: .5rem; font-weight: 600; }
 .allow { color: var(--allow); } .review { color: var(--review); } .block { color: var(--block); }
@@ -33,8 +33,11 @@ header { display: flex; justify-content: space-between; gap: .5rem; font-weight:
 .picture input:focus-visible + img { outline: 3px solid Highlight; }
 summary { cursor: pointer; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-td { padding: .1rem .25rem; } td:nth-child(n+3) { text-align: right; }
-meter { width: 100%; } .flagged { font-weight: 700; }
+td { padding: .1rem .25rem; } td:nth-child(2) { width: 45%; } td:nth-child(n+3) { text-align: right; }
+.bar { position: relative; height: .6rem; border-radius: .3rem; background: var(--line); }
+.bar i { position: absolute; inset: 0 auto 0 0; border-radius: .3rem; background: currentColor; }
+.bar b { position: absolute; top: -.15rem; bottom: -.15rem; border-left: 2px solid; }
+.flagged { font-weight: 700; }
 footer, .small { font-size: .85rem; opacity: .8; }
 """
 
@@ -106,8 +109,12 @@ def _scores(decision: Decision) -> str:
 
 def _score(name: str, label: LabelDecision) -> str:
     flagged = ' class="flagged"' if label.flagged else ""
+    bar = (
+        f'<div class="bar {label.action}" title="flagged from {label.threshold:.2f}">'
+        f'<i style="width:{label.score:.0%}"></i><b style="left:{label.threshold:.0%}"></b></div>'
+    )
     return (
-        f'<tr{flagged}><td>{escape(name)}</td><td><meter max="1" value="{label.score:.3f}"></meter></td>'
+        f"<tr{flagged}><td>{escape(name)}</td><td>{bar}</td>"
         f'<td>{label.score:.2f}</td><td class="{label.action}">{label.action}</td></tr>'
     )
 

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from crossguard.bundle import Bundle
+from crossguard.cli import run
+from crossguard.cli.models import command
+from crossguard.errors import BundleError
+
+
+def test_labels_policies_and_checksums_are_shown(tiny_bundle: Bundle) -> None:
+    output = CliRunner().invoke(command, [str(tiny_bundle.folder)]).output
+    for word in ("tiny", "policy default 1", "policy benchmark 1", "sexist", "0.500", "0.900"):
+        assert word in output
+    assert all(digest in output for digest in tiny_bundle.manifest.files.values())
+
+
+def test_the_card_and_the_manifest_are_printed(tiny_bundle: Bundle) -> None:
+    assert CliRunner().invoke(command, [str(tiny_bundle.folder), "--card"]).output.startswith("# tiny")
+    manifest = json.loads(CliRunner().invoke(command, [str(tiny_bundle.folder), "--json"]).output)
+    assert manifest["model"]["name"] == "tiny"
+
+
+def test_a_corrupted_file_is_told_with_the_exit_code_of_bundles(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
+    assert "4 files match" not in CliRunner().invoke(command, [str(folder)]).output
+    assert "files match their checksums" in CliRunner().invoke(command, [str(folder), "--verify"]).output
+    (folder / "text.onnx").write_bytes(b"")
+    assert run(["models", str(folder), "--verify"]) == BundleError.exit_code
