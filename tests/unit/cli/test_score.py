@@ -1,0 +1,340 @@
+"""`crossguard score`, called as a person calls it, on the tiny bundle."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from crossguard.bundle import Bundle
+from crossguard.cli import run
+from crossguard.data.writing import read_outcomes
+from crossguard.records import Decision, Skipped
+
+
+class Result:
+    """What a command said and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Score = Callable[..., Result]
+
+
+@pytest.fixture
+def score(tiny_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> Score:
+    def call(*args: str | Path) -> Result:
+        capfd.readouterr()
+        code = run(["score", "--model", str(tiny_bundle.folder), *map(str, args)])
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def posts(tmp_path: Path) -> Path:
+    """Four posts: a text, an image, a missing image, both."""
+    picture = Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (48, 1)))
+    picture.save(tmp_path / "a.png")
+    rows = [
+        {"id": "t", "text": "hello awful people"},
+        {"id": "i", "image_path": "a.png"},
+        {"id": "m", "image_path": "none.png"},
+        {"id": "b", "text": "good morning", "image_path": str(tmp_path / "a.png"), "image_text": "friends"},
+    ]
+    path = tmp_path / "posts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+class TestOnePost:
+    def test_text_in_a_pipe_is_one_json_line(self, score: Score) -> None:
+        result = score("--text", "hello awful people")
+        (record,) = result.records
+        assert (result.code, result.err) == (0, "")
+        assert (record["id"], record["status"], record["model"], record["policy"]) == (
+            "post",
+            "scored",
+            "tiny",
+            "default",
+        )
+        assert record["shares"] == {"text": 1.0, "image": 0.0}
+
+    def test_image_and_both(self, score: Score, posts: Path) -> None:
+        picture = posts.with_name("a.png")
+        assert score("--image", picture).records[0]["shares"]["image"] == 1.0
+        both = score("--text", "good", "--image", picture, "--image-text", "friends").records[0]
+        assert both["shares"] == {"text": 0.5, "image": 0.5}
+
+    def test_to_a_terminal_with_masked_words(self, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        text = "hello you awful people"
+        masked, shown = score("--text", text), score("--text", text, "--show-text")
+        assert "h**** you a**** p*****" in masked.out
+        assert "awful" not in masked.out
+        assert text in shown.out
+        for word in ("racist", "threshold", "tiny 1.0.0", "policy default 1"):
+            assert word in masked.out
+
+    def test_to_a_file(self, score: Score, tmp_path: Path) -> None:
+        assert score("--text", "hello", "-o", tmp_path / "out.csv").code == 0
+        assert [row.id for row in read_outcomes(tmp_path / "out.csv")] == ["post"]
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda folder: folder / "none.png", "No such image"),
+            (lambda folder: folder, "is a folder"),
+            (lambda folder: _file(folder / "e.png", b""), "is empty"),
+            (lambda folder: _file(folder / "t.png", b"hello"), "Not an image"),
+            (lambda _: "https://example.org/a.png", "never fetched"),
+        ],
+    )
+    def test_bad_image_is_one_line(self, score: Score, tmp_path: Path, make: Any, message: str) -> None:
+        result = score("--image", make(tmp_path))
+        assert result.code == 3
+        assert result.out == ""
+        assert result.err.startswith("Error: ")
+        assert message in result.err
+        assert result.err.count("\n") == 1
+
+    def test_empty_post(self, score: Score) -> None:
+        result = score("--text", " \u200b ")
+        assert result.code == 3
+        assert "nothing to score" in result.err
+
+
+def _file(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+class TestTables:
+    def test_pipe_gives_json_lines_in_order_and_a_summary_on_stderr(self, score: Score, posts: Path) -> None:
+        result = score(posts)
+        assert [(record["id"], record["status"]) for record in result.records] == [
+            ("t", "scored"),
+            ("i", "scored"),
+            ("m", "skipped"),
+            ("b", "scored"),
+        ]
+        assert result.code == 0
+        assert "4 posts" in result.err
+        assert "not scored: 1 (image_not_found 1)" in result.err
+
+    def test_quiet_says_nothing_and_verbose_names_the_skipped(self, score: Score, posts: Path) -> None:
+        assert score(posts, "--quiet").err == ""
+        assert "m: image_not_found: No such image" in score(posts, "--verbose").err
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+    def test_every_input_and_output_format_gives_the_same(
+        self, score: Score, posts: Path, tmp_path: Path, kind: str
+    ) -> None:
+        expected = score(posts).records
+        source = posts
+        rows = [json.loads(line) for line in posts.read_text().splitlines()]
+        columns = ("id", "text", "image_path", "image_text")
+        if kind == "csv":
+            source = tmp_path / "posts.csv"
+            with source.open("w", newline="") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(rows)
+        elif kind == "parquet":
+            source = tmp_path / "posts.parquet"
+            pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in columns}), source)
+        out = tmp_path / f"out.{kind}"
+        assert score(source, "-o", out).out == ""
+        assert [outcome.to_dict() for outcome in read_outcomes(out)] == expected
+
+    def test_csv_in_a_pipe(self, score: Score, posts: Path) -> None:
+        rows = list(csv.DictReader(io.StringIO(score(posts, "--format", "csv").out)))
+        assert [row["id"] for row in rows] == ["t", "i", "m", "b"]
+
+    def test_folder(self, score: Score, posts: Path) -> None:
+        result = score(posts.parent)
+        assert [record["id"] for record in result.records] == ["a.png"]
+        assert "1 files were left out" in result.err
+
+    def test_stdin(self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(posts.parent)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(posts.read_bytes())))
+        assert [record["status"] for record in score("-").records] == ["scored", "scored", "skipped", "scored"]
+
+    def test_renamed_columns_and_image_root(self, score: Score, tmp_path: Path) -> None:
+        Image.new("RGB", (40, 30), "navy").save(tmp_path / "a.png")
+        (tmp_path / "deep").mkdir()
+        source = tmp_path / "deep" / "in.csv"
+        source.write_text("key,body,pic\n1,hello,a.png\n")
+        options = ("--id-column", "key", "--text-column", "body", "--image-path-column", "pic")
+        (record,) = score(source, *options, "--image-root", tmp_path).records
+        assert (record["id"], record["shares"]) == ("1", {"text": 0.5, "image": 0.5})
+
+    def test_bytes_column_and_data_url(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        picture = posts.with_name("a.png").read_bytes()
+        table = pa.table({"id": ["b"], "image": [picture]})
+        pq.write_table(table, tmp_path / "in.parquet")
+        url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        (tmp_path / "in.jsonl").write_text(json.dumps({"id": "b", "image_path": url}))
+        from_path = next(record for record in score(posts).records if record["id"] == "i")["labels"]
+        assert score(tmp_path / "in.parquet").records[0]["labels"] == from_path
+        assert score(tmp_path / "in.jsonl").records[0]["labels"] == from_path
+
+    def test_limit_batch_size_policy_and_threads(self, score: Score, posts: Path) -> None:
+        result = score(posts, "--limit", 2, "--batch-size", 1, "--policy", "benchmark", "--threads", 1)
+        assert [(record["id"], record["policy"]) for record in result.records] == [
+            ("t", "benchmark"),
+            ("i", "benchmark"),
+        ]
+
+    def test_terminal_shows_a_table_with_masked_words(
+        self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        result = score(posts)
+        lines = [line for line in result.out.splitlines() if line.strip()]
+        assert [line.split()[0] for line in lines[2:]] == ["t", "i", "m", "b"]
+        assert "awful" not in result.out
+        assert "image_not_found" in result.out
+
+    def test_text_cannot_steer_the_terminal(
+        self, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TERM", "dumb")  # so that no colour of ours is in the way
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        (tmp_path / "in.jsonl").write_text(json.dumps({"id": "\x1b[2Jx", "text": "\x1b]0;title\x07 [red]good"}))
+        out = score(tmp_path / "in.jsonl", "--show-text").out
+        assert "[2Jx" in out
+        assert "[red]" in out
+        assert not set("\x1b\x07") & set(out)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a table and an empty one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.jsonl").write_text('{"id": "1", "text": "hello"}\n')
+    (tmp_path / "empty.csv").touch()
+    return tmp_path
+
+
+class TestErrors:
+    def test_on_error_skip_leaves_out(self, score: Score, posts: Path) -> None:
+        result = score(posts, "--on-error", "skip")
+        assert [record["id"] for record in result.records] == ["t", "i", "b"]
+        assert "not scored: 1" in result.err
+
+    def test_on_error_stop_keeps_what_is_done(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        result = score(posts, "--on-error", "stop", "-o", out)
+        assert result.code == 3
+        assert result.err.startswith("Error: Post 'm' cannot be scored (image_not_found)")
+        assert [row.id for row in read_outcomes(out)] == ["t", "i"]
+        Image.new("RGB", (9, 9)).save(tmp_path / "none.png")
+        assert score(posts, "-o", out, "--resume").code == 0
+        assert [(row.id, type(row)) for row in read_outcomes(out)] == [(id_, Decision) for id_ in "timb"]
+
+    def test_nothing_could_be_scored(self, score: Score, tmp_path: Path) -> None:
+        (tmp_path / "in.jsonl").write_text('{"id": "1", "image_path": "a.png"}\n{broken\n')
+        result = score(tmp_path / "in.jsonl")
+        assert result.code == 8
+        assert [record["status"] for record in result.records] == ["skipped", "skipped"]
+
+    @pytest.mark.parametrize(
+        ("args", "code", "message"),
+        [
+            ((), 2, "Give INPUT"),
+            (("in.jsonl", "--text", "a"), 2, "Give INPUT"),
+            (("in.jsonl", "--resume"), 2, "needs --out"),
+            (("in.jsonl", "--limit", "0"), 2, "--limit"),
+            (("none.jsonl",), 3, "No such file"),
+            (("in.jsonl", "--text-column", "txt"), 3, "no column 'txt'"),
+            (("empty.csv",), 3, "empty"),
+            (("in.jsonl", "--model", "nonsuch-model"), 4, "nonsuch-model"),
+            (("in.jsonl", "--policy", "nonsuch"), 5, "nonsuch"),
+            (("in.jsonl", "--runtime", "nonsuch"), 5, "nonsuch"),
+            (("in.jsonl", "-o", "o.jsonl", "--resume", "--on-error", "skip"), 5, "--on-error record"),
+            (("in.jsonl", "-o", "no/where/o.jsonl"), 7, "mkdir -p"),
+            (("in.jsonl", "-o", "in.jsonl"), 7, "the input itself"),
+            (("in.jsonl", "-o", "o.txt"), 7, "--format"),
+            (("in.jsonl", "--format", "parquet"), 7, "stdout"),
+            (("in.jsonl", "--format", "jsonl", "-o", "/dev/full"), 7, "No space left"),
+        ],
+    )
+    def test_exit_codes(self, score: Score, folder: Path, args: tuple[str, ...], code: int, message: str) -> None:
+        result = score(*args)
+        assert result.code == code
+        assert message in result.err
+        assert "Traceback" not in result.err
+        assert (folder / "in.jsonl").read_text() == '{"id": "1", "text": "hello"}\n'
+
+
+class TestResume:
+    def test_continues_and_says_so(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        score(posts, "-o", out)
+        whole = out.read_bytes()
+        out.write_bytes(whole[:-30])
+        result = score(posts, "-o", out, "--resume")
+        assert "1 posts after 3 of an earlier run" in result.err
+        assert out.read_bytes() == whole
+
+    def test_of_another_input_model_or_policy_is_refused(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        score(posts, "-o", out)
+        before = out.read_bytes()
+        result = score(posts, "-o", out, "--resume", "--policy", "benchmark")
+        assert result.code == 7
+        assert "under policy default 1, and this run uses tiny 1.0.0 under benchmark 1" in result.err
+        posts.write_text('{"id": "t", "text": "hello"}\n{"id": "x", "text": "hello"}\n')
+        assert "row 2 of the output is post 'i'" in score(posts, "-o", out, "--resume").err
+        posts.write_text('{"id": "t", "text": "hello"}\n')
+        assert "more rows than the input" in score(posts, "-o", out, "--resume").err
+        assert out.read_bytes() == before
+
+    def test_never_overwrites_by_accident(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        score(posts, "-o", out)
+        assert score(posts, "-o", out).code == 7
+        assert score(posts, "-o", out, "--overwrite", "--limit", 1).code == 0
+        assert len(out.read_text().splitlines()) == 1
+
+    def test_ctrl_c_leaves_a_file_to_continue(
+        self, score: Score, posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from crossguard.scoring import Summary
+
+        out = tmp_path / "out.jsonl"
+        count = Summary.add
+
+        def press(summary: Summary, outcome: Decision | Skipped) -> None:
+            count(summary, outcome)
+            if summary.posts == 2:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Summary, "add", press)
+            result = score(posts, "-o", out)
+        assert result.code == 130
+        assert "Stopped after 2 posts" in result.err
+        assert "--resume" in result.err
+        assert [row.id for row in read_outcomes(out)] == ["t", "i"]
+        assert score(posts, "-o", out, "--resume").code == 0
+        assert [row.id for row in read_outcomes(out)] == ["t", "i", "m", "b"]

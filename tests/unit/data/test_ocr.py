@@ -1,0 +1,114 @@
+"""The words in pictures: read for real, remembered by content, and optional."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from crossguard.data import ocr
+from crossguard.data.ocr import WordReader, cache_folder
+from crossguard.errors import ImageError, MissingExtraError
+from crossguard.records import Post, Skipped
+
+
+def drawn(*lines: str) -> Image.Image:
+    image = Image.new("RGB", (460, 60 * len(lines) + 40), "white")
+    for row, line in enumerate(lines):
+        ImageDraw.Draw(image).text((20, 20 + 60 * row), line, font=ImageFont.load_default(40), fill="black")
+    return image
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> WordReader:
+    pytest.importorskip("rapidocr", reason="needs crossguard[ocr]")
+    return WordReader(tmp_path_factory.mktemp("cache"))
+
+
+def test_words_are_read_line_by_line(reader: WordReader) -> None:
+    assert reader.read(drawn("GOOD MORNING", "dear friends")).splitlines() == ["GOOD MORNING", "dear friends"]
+
+
+def test_no_words(reader: WordReader) -> None:
+    assert reader.read(Image.new("RGB", (80, 60), "white")) == ""
+
+
+def test_words_of_every_sampled_frame_once(reader: WordReader) -> None:
+    frames = [drawn("HELLO"), drawn("HELLO"), drawn("WORLD")]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    assert reader.read(buffer.getvalue()).splitlines() == ["HELLO", "WORLD"]
+
+
+def test_same_content_is_read_once(reader: WordReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = png(drawn("ONCE ONLY"))
+    assert reader.read(data) == "ONCE ONLY"
+    path = tmp_path / "copy.png"
+    path.write_bytes(data)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the engine ran again")
+
+    monkeypatch.setattr(reader, "_engine", fail)
+    assert reader.read(path) == "ONCE ONLY"
+    pixels = np.asarray(drawn("GOOD MORNING", "dear friends"))
+    with pytest.raises(AssertionError, match="ran again"):
+        reader.read(pixels)
+
+
+def test_cache_that_cannot_be_written_does_not_matter(reader: WordReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_cache", Path("/proc/nowhere"))
+    assert reader.read(drawn("STILL READ")) == "STILL READ"
+
+
+def test_posts_are_filled_where_words_are_missing(reader: WordReader) -> None:
+    picture = png(drawn("WORDS HERE"))
+    entries: list[Post | Skipped] = [
+        Post("filled", image=picture),
+        Post("given", image=picture, image_text="kept"),
+        Post("text only", text="hello"),
+        Post("broken", image=b"no image"),
+        Skipped("line-5", "line_malformed", "Line 5."),
+    ]
+    filled = list(reader.fill(entries))
+    assert filled[0] == Post("filled", image=picture, image_text="WORDS HERE")
+    assert filled[1:] == entries[1:]
+
+
+def test_broken_picture_is_an_error(reader: WordReader) -> None:
+    with pytest.raises(ImageError) as caught:
+        reader.read(b"no image")
+    assert caught.value.reason == "image_not_an_image"
+
+
+def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
+    monkeypatch.setattr(ocr, "_version", lambda: "0")
+    with pytest.raises(MissingExtraError, match=r"pip install 'crossguard\[ocr\]'"):
+        WordReader(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"CROSSGUARD_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, Path("/c")),
+        ({"XDG_CACHE_HOME": "/x"}, Path("/x/crossguard")),
+        ({"HOME": "/h"}, Path("/h/.cache/crossguard")),
+    ],
+)
+def test_cache_folder(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("CROSSGUARD_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == folder
