@@ -86,12 +86,14 @@ def cell(figure: Figure | None) -> Text:
         return Text("")
     if figure.value is None:
         return Text("undefined", style="yellow")
-    low_high = "" if figure.low is None or figure.high is None else f"\n{_brief(figure.low)}-{_brief(figure.high)}"
+    low_high = (
+        "" if figure.low is None or figure.high is None else f"\n{_brief(figure.low)}\N{EN DASH}{_brief(figure.high)}"
+    )
     return Text(figure.short).append(low_high, style="dim")
 
 
 def _brief(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.2f}"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
 
 
 def _explain(evaluation: Evaluation) -> Iterable[Text]:

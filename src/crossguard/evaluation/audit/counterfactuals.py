@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,7 @@ class Counterfactuals:
         worst_spread: Largest spread of a sentence.
         flips: Share of sentences that are flagged for some groups and not for others.
         groups: Worst off first.
+        harmless: Whether the sentences were written here, and may be shown as they are.
     """
 
     source: str
@@ -69,6 +70,7 @@ class Counterfactuals:
     worst_spread: float
     flips: float
     groups: tuple[Swapped, ...]
+    harmless: bool = False
 
 
 def template_sentences() -> list[dict[str, str]]:
@@ -95,10 +97,13 @@ def swapped_sentences(texts: Sequence[str], limit: int, seed: int = 0) -> list[d
     return [{group: swap(found[index][0], found[index][1], group) for group in IDENTITIES} for index in sorted(picks)]
 
 
-def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], source: str) -> Counterfactuals | None:
-    """Scores every sentence for every group; None without sentences."""
-    if not sentences:
-        return None
+def compare_templates(moderator: Moderator) -> Counterfactuals:
+    """Scores the built-in templates for every group."""
+    return replace(compare_groups(moderator, template_sentences(), "built in, all of them harmless"), harmless=True)
+
+
+def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], source: str) -> Counterfactuals:
+    """Scores every sentence for every group; at least one sentence."""
     groups = list(IDENTITIES)
     posts = [Post(f"{row}/{group}", versions[group]) for row, versions in enumerate(sentences) for group in groups]
     outcomes = [outcome for outcome in moderator.score(posts) if isinstance(outcome, Decision)]

@@ -120,9 +120,10 @@ def members(texts: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
 
 
 def swap(text: str, mention: Mention, group: str) -> str:
-    """Returns the text with one term replaced by another group's, capitalised as the old one was."""
+    """Returns the text with one term replaced by another group's, capitalised where a sentence starts."""
     word = IDENTITIES[group].form(mention.slot)
-    if text[mention.start].isupper():
+    before = text[: mention.start].rstrip()
+    if text[mention.start].isupper() and (not before or before[-1] in ".!?"):
         word = word[0].upper() + word[1:]
     return text[: mention.start] + word + text[mention.end :]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from crossguard.errors import OutputError
 from crossguard.evaluation import curves
 from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.metrics import METRICS
 from crossguard.evaluation.report.posts import Shown, show
 from crossguard.evaluation.report.svg import Axes, chart
+from crossguard.evaluation.report.templating import render, write_text
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, Task
 from crossguard.records import Post
@@ -72,7 +70,8 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
             to show no post.
     """
     tasks = (*run.sample.tasks(), run.sample.task(ANY))
-    return _template().render(
+    return render(
+        "run.html.j2",
         run=run,
         facts=run.facts,
         columns=COLUMNS,
@@ -92,22 +91,7 @@ def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    try:
-        path.write_text(build_page(run, posts), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("crossguard.evaluation.report", "templates"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("run.html.j2")
+    write_text(build_page(run, posts), path)
 
 
 def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> Section:

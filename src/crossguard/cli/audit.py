@@ -1,0 +1,103 @@
+"""`crossguard audit`: unintended bias per group, counterfactual swaps, functional suites."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from crossguard.errors import MissingExtraError
+
+
+@click.command("audit")
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
+@click.option(
+    "--group-column", "columns", multiple=True, help="Column of DATA that names groups; else by identity terms."
+)
+@click.option("--label", default="any", show_default=True, help="Question to audit: a label, or any.")
+@click.option("--madlibs", type=click.Path(path_type=Path), help="CSV of template phrases (phrase, toxicity).")
+@click.option("--limit", default=0, help="At most so many template phrases, drawn at random; 0 for all.")
+@click.option(
+    "--suite", "suites", multiple=True, help="CSV of a functional suite, or 'hatecheck' to fetch it from the Hub."
+)
+@click.option("--swaps", default=200, show_default=True, help="Sentences of DATA to swap identities in.")
+@click.option("--split", help="Only rows whose column 'split' has this value.")
+@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
+@click.option("--harmful-column", default="harmful", show_default=True, help="Column: is the post hateful at all.")
+@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
+@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json and audit.html.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(
+    *,
+    data: Path | None,
+    model: str,
+    policy: str,
+    columns: tuple[str, ...],
+    label: str,
+    madlibs: Path | None,
+    limit: int,
+    suites: tuple[str, ...],
+    swaps: int,
+    split: str | None,
+    positive_from: float,
+    harmful_column: str,
+    image_root: Path | None,
+    rounds: int,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Find out whom a model treats unfairly. Without DATA, built-in sentences are swapped between identities.
+
+    \b
+    crossguard audit
+    crossguard audit posts.parquet --split test --out runs/audit
+    crossguard audit --suite hatecheck.csv --madlibs en_sentence_templates.csv
+    """
+    try:
+        from crossguard.evaluation.annotated import read_annotated
+        from crossguard.evaluation.audit.madlibs import read_madlibs
+        from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
+        from crossguard.evaluation.audit.suites import fetch_hatecheck, read_suite
+        from crossguard.evaluation.audit.terminal import show_audit
+        from crossguard.evaluation.report.audit_page import write_audit_page
+    except ImportError:
+        raise MissingExtraError("Auditing", "evaluate") from None
+    from rich.console import Console
+
+    from crossguard.moderator import Moderator
+
+    moderator = Moderator.load(model, policy=policy)
+    labels = moderator.labels.names
+    posts = None
+    if data is not None:
+        posts = read_annotated(
+            data, labels, split=split, positive_from=positive_from, harmful=harmful_column, image_root=image_root
+        )
+    request = AuditRequest(
+        posts=posts,
+        group_columns=columns,
+        question=label,
+        madlibs=read_madlibs(madlibs, labels, limit, seed) if madlibs else None,
+        suites=tuple(read_suite(fetch_hatecheck() if name == "hatecheck" else Path(name)) for name in suites),
+        swaps=swaps,
+        rounds=rounds,
+        seed=seed,
+        command=shlex.join(["crossguard", *sys.argv[1:]]),
+    )
+    found = audit(moderator, request)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        show_audit(found, Console())
+    if out is not None:
+        path = write_audit(found, out)
+        write_audit_page(found, out / "audit.html")
+        click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)

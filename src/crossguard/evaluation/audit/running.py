@@ -1,0 +1,219 @@
+"""The plain function behind `crossguard audit`: everything that was asked for, in one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.__about__ import __version__
+from crossguard.errors import InputError, OutputError, suggest
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.audit.bias import BiasAudit, audit_groups
+from crossguard.evaluation.audit.counterfactuals import (
+    Counterfactuals,
+    compare_groups,
+    compare_templates,
+    swapped_sentences,
+)
+from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROUP, members
+from crossguard.evaluation.audit.madlibs import score_madlibs
+from crossguard.evaluation.audit.suites import Suite, SuiteResult, run_suite
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.scoring import score
+from crossguard.moderator import Moderator
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """What to audit.
+
+    Attributes:
+        posts: Annotated posts.
+        group_columns: Columns of the posts that name a group; groups are found by identity terms when empty.
+        question: Label, or `any`.
+        madlibs: Template phrases.
+        suites: Functional suites.
+        swaps: How many sentences of the posts to swap identities in; the built-in templates are always swapped.
+        rounds: Bootstrap resamples.
+        seed: Of everything random.
+        command: What was typed, for the record.
+    """
+
+    posts: Annotated | None = None
+    group_columns: tuple[str, ...] = ()
+    question: str = "any"
+    madlibs: Annotated | None = None
+    suites: tuple[Suite, ...] = ()
+    swaps: int = 200
+    rounds: int = 200
+    seed: int = 0
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        model: Name and version of the bundle.
+        policy: Name and version of the policy.
+        groups: Figures per group, by source of posts.
+        counterfactuals: Swaps, by source of sentences.
+        suites: Functional suites.
+        warnings: What a reader must not miss.
+        command: What was typed.
+        crossguard: Version of the package.
+    """
+
+    model: str
+    policy: str
+    groups: dict[str, BiasAudit] = field(default_factory=dict)
+    counterfactuals: tuple[Counterfactuals, ...] = ()
+    suites: tuple[SuiteResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    command: str = ""
+    crossguard: str = __version__
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return {
+            "model": self.model,
+            "policy": self.policy,
+            "groups": {source: _plain(bias) for source, bias in self.groups.items()},
+            "counterfactuals": [asdict(result) for result in self.counterfactuals],
+            "suites": [_suite(result) for result in self.suites],
+            "warnings": list(self.warnings),
+            "command": self.command,
+            "crossguard": self.crossguard,
+        }
+
+
+def audit(moderator: Moderator, request: AuditRequest) -> Audit:
+    """Runs the audits that were asked for.
+
+    Raises:
+        InputError: A group column is unknown, or posts could not be scored.
+    """
+    groups: dict[str, BiasAudit] = {}
+    swaps = [compare_templates(moderator)]
+    notes: list[str] = []
+    if request.posts is not None:
+        name = Path(request.posts.source).name
+        scored = score(moderator, request.posts)
+        texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
+        found = column_groups(scored.annotated, request.group_columns) if request.group_columns else members(texts)
+        if found:
+            groups[name] = audit_groups(scored.sample, found, request.question, request.rounds, request.seed)
+        own = swapped_sentences([post.text for post in scored.annotated.posts], request.swaps, request.seed)
+        if own:
+            swaps.append(compare_groups(moderator, own, name))
+        if not found or not own:
+            notes.append(f"{name}: {'no post names a group' if not found else 'no post names exactly one group once'}.")
+    if request.madlibs is not None:
+        phrases, terms = score_madlibs(moderator, request.madlibs)
+        source = Path(request.madlibs.source).name
+        groups[source] = audit_groups(phrases.sample, terms, "any", request.rounds, request.seed)
+    suites = tuple(run_suite(moderator, suite, max(request.rounds, 1), request.seed) for suite in request.suites)
+    model, policy = moderator.bundle.manifest.model, moderator.policy
+    return Audit(
+        f"{model.name} {model.version}",
+        f"{policy.name} {policy.version}",
+        groups,
+        tuple(swaps),
+        suites,
+        (*_warnings(groups), *notes),
+        request.command,
+    )
+
+
+def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Returns the groups that columns name: a column of group names, or of numbers where at least 0.5 is a member.
+
+    Raises:
+        InputError: There is no such column.
+    """
+    found: dict[str, NDArray[np.bool_]] = {}
+    for column in columns:
+        if column not in annotated.columns:
+            raise InputError(f"'{annotated.source}' has no column '{column}'.{suggest(column, annotated.columns)}")
+        values = annotated.columns[column]
+        numbers = _numbers(values)
+        if numbers is not None:
+            found[column] = numbers >= 0.5  # noqa: PLR2004 - half of the annotators, as Borkan et al. 2019
+            continue
+        for name in sorted({str(value) for value in values if value not in (None, "")}):
+            found[name] = np.array([str(value) == name for value in values])
+    return found
+
+
+def write_audit(found: Audit, folder: Path) -> Path:
+    """Writes `audit.json`.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    path = folder / "audit.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
+    return path
+
+
+def _numbers(values: Iterable[Any]) -> NDArray[np.float64] | None:
+    try:
+        return np.array([0.0 if value in (None, "") else float(value) for value in values])
+    except (TypeError, ValueError):
+        return None
+
+
+def _warnings(groups: Mapping[str, BiasAudit]) -> list[str]:
+    found = []
+    for source, bias in groups.items():
+        found += [f"{source}: {warning}" for warning in bias.warnings]
+        if any(name in (DIALECT_GROUP, RECLAIMED_GROUP) for name in bias.groups):
+            found.append(
+                f"{source}: posts with dialect words or reclaimed terms were found by word lists. Whether such a word "
+                "hurts depends on who says it to whom, which no score shows: let people who know review those flags."
+            )
+    return found
+
+
+def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    return {key: figure.to_dict() for key, figure in figures.items()}
+
+
+def _plain(bias: BiasAudit) -> dict[str, Any]:
+    return {
+        "question": bias.question,
+        "overall_auc": bias.overall_auc.to_dict(),
+        "generalised_means": _figures(bias.means),
+        "final_bias_auc": bias.final.to_dict(),
+        "groups": {
+            name: {"posts": group.posts, "positive": group.positive, **_figures(group.figures)}
+            for name, group in bias.groups.items()
+        },
+    }
+
+
+def _suite(result: SuiteResult) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "any": _figures(result.evaluation.per_label["any"]),
+        "functions": {
+            name: {"hateful": result.hateful[name], "accuracy": cell.accuracy, "right": cell.right, "cases": cell.cases}
+            for name, cell in result.functions.items()
+        },
+        "targets": {name: {"accuracy": c.accuracy, "cases": c.cases} for name, c in result.targets.items()},
+        "cells": [
+            {"functionality": function, "target": target, "accuracy": cell.accuracy, "cases": cell.cases}
+            for (function, target), cell in result.cells.items()
+        ],
+    }

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from crossguard.evaluation.audit.bias import AUCS, audit_groups
+from crossguard.evaluation.sample import Sample
+
+NAN = float("nan")
+
+
+def sample(
+    seed: int, posts: int = 400, shift: float = 0.0
+) -> tuple[Sample, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Posts of a group (a third) and others; harmless posts of the group score higher by `shift`."""
+    generator = np.random.default_rng(seed)
+    inside = generator.random(posts) < 1 / 3
+    truth = generator.random(posts) < 0.4
+    raw = 0.3 * truth + 0.5 * generator.random(posts) + shift * (inside & ~truth)
+    return Sample.build("a", truth[:, None].astype(float), np.clip(raw, 0, 1)[:, None], 0.5), inside
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.2]))
+@settings(max_examples=20, deadline=None)
+def test_the_three_aucs_are_those_of_borkan(seed: int, shift: float) -> None:
+    scored, inside = sample(seed, shift=shift)
+    truth, scores = scored.truth[:, 0] > 0, scored.scores[:, 0]
+    figures = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].figures
+    subsets = {
+        "subgroup_auc": inside,
+        "bpsn_auc": (~inside & truth) | (inside & ~truth),
+        "bnsp_auc": (~inside & ~truth) | (inside & truth),
+    }
+    for key, rows in subsets.items():
+        assert figures[key].value == pytest.approx(roc_auc_score(truth[rows], scores[rows])), key
+
+
+def test_rates_are_counted_at_the_live_flags() -> None:
+    scored, inside = sample(1)
+    truth, flags = scored.truth[:, 0] > 0, scored.flags[:, 0]
+    figures = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].figures
+    assert figures["false_positive_rate"].value == pytest.approx(flags[inside & ~truth].mean())
+    assert figures["false_negative_rate"].value == pytest.approx(1 - flags[inside & truth].mean())
+    assert figures["flagged_share"].value == pytest.approx(flags[inside].mean())
+    gap = flags[inside & ~truth].mean() - flags[~inside & ~truth].mean()
+    assert figures["false_positive_gap"].value == pytest.approx(gap)
+
+
+def test_a_group_that_is_over_flagged_is_warned_about_and_a_fair_one_is_not() -> None:
+    unfair, inside = sample(2, posts=2000, shift=0.25)
+    found = audit_groups(unfair, {"g": inside, "fair": np.arange(2000) % 2 == 0}, rounds=200)
+    assert len(found.warnings) == 1
+    assert "'g' are flagged in" in found.warnings[0]
+    bpsn, bnsp = found.groups["g"].figures["bpsn_auc"], found.groups["g"].figures["bnsp_auc"]
+    assert bpsn.high is not None
+    assert bnsp.low is not None
+    assert bpsn.high < bnsp.low, "its harmless posts score too high, its hateful ones do not score too low"
+
+
+def test_the_generalised_mean_leans_to_the_worst_group() -> None:
+    scored, inside = sample(3, posts=2000, shift=0.25)
+    found = audit_groups(scored, {"bad": inside, "good": ~inside}, rounds=0)
+    values = [group.figures["bpsn_auc"].value or 0 for group in found.groups.values()]
+    mean = found.means["bpsn_auc"].value
+    assert mean is not None
+    assert min(values) < mean < np.mean(values)
+    assert found.final.value == pytest.approx(
+        np.mean([found.overall_auc.value, *(found.means[key].value for key in AUCS)])
+    )
+
+
+def test_a_small_group_has_reasons_instead_of_figures() -> None:
+    scored, _ = sample(4)
+    found = audit_groups(scored, {"few": np.arange(400) < 5}, rounds=20)
+    assert "10 each are needed" in found.groups["few"].figures["subgroup_auc"].reason
+    assert found.groups["few"].figures["false_positive_rate"].reason == "fewer than 10 harmless posts"
+    assert found.means["subgroup_auc"].reason == "no group has enough posts"
+    assert found.warnings == ()
+
+
+def test_a_group_of_everybody_has_nobody_to_compare_with() -> None:
+    scored, _ = sample(5)
+    figures = audit_groups(scored, {"all": np.ones(400, dtype=np.bool_)}, rounds=0).groups["all"].figures
+    assert figures["false_positive_gap"].reason == "no posts to compare"

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossguard.cli import run
+from crossguard.errors import InputError, TableError
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.audit.madlibs import read_madlibs, score_madlibs
+from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
+from crossguard.evaluation.audit.suites import NO_TARGET, Cell, read_suite, run_suite, summarise
+from crossguard.evaluation.sample import Sample
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post
+
+SUITE = """functionality,test_case,label_gold,target_ident
+greeting,"hello, friends",non-hateful,
+greeting,good morning you,non-hateful,women
+insult,you are awful,hateful,women
+insult,awful people,hateful,Muslims
+"""
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> Path:
+    path = tmp_path / "suite.csv"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
+
+
+def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
+    suite = read_suite(suite_file)
+    assert suite.targets == (NO_TARGET, "women", "women", "Muslims")
+    scores = np.array([[0.1, 0.1], [0.1, 0.9], [0.9, 0.1], [0.2, 0.4]])
+    unknown = np.full((4, 2), np.nan)
+    result = summarise(suite, Sample.build("ab", unknown, scores, harmful=suite.hateful), rounds=20)
+    assert result.cells == {
+        ("greeting", NO_TARGET): Cell(1, 1),
+        ("greeting", "women"): Cell(0, 1),
+        ("insult", "women"): Cell(1, 1),
+        ("insult", "Muslims"): Cell(0, 1),
+    }
+    assert result.functions == {"greeting": Cell(1, 2), "insult": Cell(1, 2)}
+    assert result.targets["women"] == Cell(1, 2)
+    assert result.hateful == {"greeting": False, "insult": True}
+    figures = result.evaluation.per_label["any"]
+    assert figures["balanced_accuracy"].value == 0.5
+    assert figures["roc_auc"].value == 0.625
+
+
+def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file: Path) -> None:
+    suite = read_suite(suite_file)
+    result = run_suite(tiny, suite, rounds=0)
+    decisions = tiny.score([Post(text, text) for text in suite.texts])
+    right = [
+        isinstance(d, Decision) and bool(d.flags) == bool(hateful)
+        for d, hateful in zip(decisions, suite.hateful, strict=True)
+    ]
+    assert sum(cell.right for cell in result.cells.values()) == sum(right)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("functionality,text,label_gold,target_ident\na,b,hateful,c", "no column 'test_case'"),
+        (SUITE.replace("non-hateful", "maybe"), "row 1: 'label_gold' must be 'hateful' or 'non-hateful'"),
+    ],
+)
+def test_a_wrong_suite_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "suite.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(TableError, match=message):
+        read_suite(path)
+
+
+def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "madlibs.csv"
+    rows = [
+        f"t,{kind},{word} {name}"
+        for name in ("gay", "blind")
+        for kind, word in (("toxic", "awful"), ("nontoxic", "good"))
+    ]
+    path.write_text("template,toxicity,phrase\n" + "\n".join(rows), encoding="utf-8")
+    scored, terms = score_madlibs(tiny, read_madlibs(path, HATE.names))
+    assert list(terms) == ["blind", "gay"]
+    assert terms["gay"].tolist() == [True, True, False, False]
+    assert scored.sample.task("any").truth.tolist() == [True, False, True, False]
+    assert len(read_madlibs(path, HATE.names, limit=3)) == 3
+    path.write_text("template,toxicity,phrase\nt,perhaps,x", encoding="utf-8")
+    with pytest.raises(TableError, match="'toxic' or 'nontoxic'"):
+        read_madlibs(path, HATE.names)
+
+
+def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    names = column_groups(annotated, ["group"])
+    assert set(names) == {"x", "y"}
+    assert names["x"].tolist()[:3] == [value == "x" for value in annotated.columns["group"][:3]]
+    shares = tuple(0.4 if index % 2 else 0.6 for index in range(len(annotated)))
+    object.__setattr__(annotated, "columns", {"women": shares})
+    assert column_groups(annotated, ["women"])["women"].tolist()[:2] == [True, False]
+    with pytest.raises(InputError, match=r"no column 'womn'. Did you mean 'women'\?"):
+        column_groups(annotated, ["womn"])
+
+
+def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) -> None:
+    found = audit(tiny, AuditRequest())
+    assert [result.sentences for result in found.counterfactuals] == [14]
+    assert found.counterfactuals[0].harmless
+    assert json.loads(json.dumps(found.to_dict()))["groups"] == {}
+
+
+def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
+    found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
+    assert found.warnings == ("posts.jsonl: no post names a group.",)
+
+
+def test_the_command_prints_tables_and_writes_pages(
+    tiny_model: Path, annotated_posts: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(tiny_model), "--suite", str(suite_file), "--group-column", "group", "--rounds", "10"]
+    assert run(["audit", str(annotated_posts), *options, "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "insult" in shown
+    assert "subgroup" in shown
+    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+    assert "Whom does it treat unfairly?" in page
+    assert "<script" not in page
+    stored = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    assert set(stored["groups"]["posts.jsonl"]["groups"]) == {"x", "y"}
+    assert stored["suites"][0]["functions"]["insult"]["cases"] == 2
+
+
+@pytest.mark.data
+def test_the_real_suites_are_read_whole(shared_data: Path) -> None:
+    suite = read_suite(shared_data / "hatecheck" / "test_suite_cases.csv")
+    assert len(suite.texts) == 3728
+    assert len(set(suite.functions)) == 29
+    assert len(set(suite.targets) - {NO_TARGET}) == 7
+    assert len(read_madlibs(shared_data / "madlibs" / "en_sentence_templates.csv", HATE.names)) == 76564
