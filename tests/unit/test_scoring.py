@@ -1,0 +1,85 @@
+"""The function behind `crossguard score`, as a notebook calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crossguard.data.writing import open_output, read_outcomes
+from crossguard.errors import ConfigError, InputError
+from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post, Skipped
+from crossguard.scoring import Entry, OnError, paired, score_table
+
+POSTS: list[Entry] = [
+    Post("a", "hello awful people"),
+    Skipped("line-2", "line_malformed", "Line 2: not valid JSON."),
+    Post("c"),
+    Post("d", "good morning"),
+]
+
+
+def test_summary_counts_everything(tiny: Moderator) -> None:
+    summary = score_table(tiny, POSTS)
+    assert (summary.posts, summary.scored, summary.previous) == (4, 2, 0)
+    assert summary.skipped == {"line_malformed": 1, "post_empty": 1}
+    assert summary.actions.total() == 2
+    decisions = [outcome for outcome in tiny.stream(POSTS) if isinstance(outcome, Decision)]
+    assert summary.flags.total() == sum(len(decision.flags) for decision in decisions) > 0
+    assert summary.seconds > 0
+
+
+def test_each_post_comes_with_its_own_outcome(tiny: Moderator) -> None:
+    pairs = list(paired(tiny, POSTS, batch_size=3))
+    assert [(entry.id, outcome.id) for entry, outcome in pairs] == [(post.id, post.id) for post in POSTS]
+
+
+def test_posts_are_taken_only_as_they_are_needed(tiny: Moderator) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Entry]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Post(str(taken), "hello")
+
+    assert score_table(tiny, endless(), limit=20, batch_size=4).scored == 20
+    assert taken == 20
+
+
+def test_watch_sees_a_post_after_it_is_written(tiny: Moderator, tmp_path: Path) -> None:
+    seen: list[str] = []
+    output = open_output(tmp_path / "out.jsonl", tiny.labels.names)
+    score_table(tiny, POSTS, output, watch=lambda entry, outcome: seen.append(f"{entry.id} {type(outcome).__name__}"))
+    assert seen == ["a Decision", "line-2 Skipped", "c Skipped", "d Decision"]
+    assert [row.id for row in read_outcomes(tmp_path / "out.jsonl")] == ["a", "line-2", "c", "d"]
+
+
+def test_stop_names_the_post_and_keeps_the_rows_before_it(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with pytest.raises(InputError, match="'line-2' cannot be scored"):
+        score_table(tiny, POSTS, open_output(path, tiny.labels.names), on_error=OnError.STOP)
+    assert [row.id for row in read_outcomes(path)] == ["a"]
+
+
+def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    score_table(tiny, POSTS, open_output(path, tiny.labels.names), limit=3)
+    transformed: list[str] = []
+
+    def note(entries: Iterator[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            transformed.append(entry.id)
+            yield entry
+
+    output = open_output(path, tiny.labels.names, resume=True)
+    summary = score_table(tiny, POSTS, output, resume=True, transform=note)
+    assert (summary.previous, summary.scored, transformed) == (3, 1, ["d"])
+
+
+def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
+    output = open_output(tmp_path / "out.jsonl", tiny.labels.names, resume=True)
+    with pytest.raises(ConfigError, match="--on-error record"):
+        score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
