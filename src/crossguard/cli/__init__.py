@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
     "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
     "audit": ("crossguard.cli.audit", "Whom does a model treat unfairly: groups, swapped identities, test suites."),
+    "compare": ("crossguard.cli.compare", "Put runs or models side by side, with paired tests."),
+    "deploy": ("crossguard.cli.deploy", "Put a model onto AWS SageMaker: package, policies, endpoints, jobs."),
 }
 
 INTERRUPTED = 130

@@ -17,6 +17,7 @@ from crossguard.deploy.sagemaker.job import TrainingJob
 from crossguard.deploy.sagemaker.model import VARIANT
 from crossguard.deploy.sagemaker.place import Place
 from crossguard.deploy.sagemaker.transform import BatchTransform
+from crossguard.errors import ConfigError, suggest
 
 Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob
 Policy: TypeAlias = dict[str, Any]
@@ -35,6 +36,22 @@ _RESOURCES: Final = {
 PULL: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 LOG: Final = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
 METRICS: Final = {"StringLike": {"cloudwatch:namespace": ["AWS/SageMaker", "/aws/sagemaker/*"]}}
+
+
+def policy_for(thing: Deployed, party: str) -> Policy:
+    """Returns the policy of a party: `trust`, `execution`, `deployer` or `caller`.
+
+    Raises:
+        ConfigError: There is no such party, or nothing to call.
+    """
+    makers = {"trust": trust_policy, "execution": execution_policy, "deployer": deployer_policy}
+    if party == "caller":
+        if isinstance(thing, Endpoint):
+            return caller_policy(thing)
+        raise ConfigError(f"Only an endpoint has callers; a job has the parties {', '.join(makers)}.")
+    if party not in makers:
+        raise ConfigError(f"Unknown party '{party}'.{suggest(party, [*makers, 'caller'])}")
+    return makers[party](thing)
 
 
 def trust_policy(thing: Deployed) -> Policy:

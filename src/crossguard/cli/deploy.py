@@ -1,0 +1,120 @@
+"""`crossguard deploy`: put a model onto AWS SageMaker."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from crossguard.deploy.sagemaker.package import Packed
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group("deploy")
+def command() -> None:
+    """Put a model onto machines of others."""
+
+
+@command.group("sagemaker")
+def sagemaker() -> None:
+    """AWS SageMaker: package a bundle, generate policies, create and delete.
+
+    \b
+    crossguard deploy sagemaker package compact -o model.tar.gz
+    crossguard deploy sagemaker policy endpoint.yaml --for execution
+    crossguard deploy sagemaker apply endpoint.yaml --dry-run
+    crossguard deploy sagemaker apply endpoint.yaml
+    crossguard deploy sagemaker delete hate
+
+    See docs/how-to/deploy-on-sagemaker.md.
+    """  # noqa: D301 - click reads the escape
+
+
+@sagemaker.command("package")
+@click.argument("model")
+@click.option("-o", "--output", type=_FILE, default=Path("model.tar.gz"), show_default=True, help="The archive.")
+@click.option(
+    "--code",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write the handler as a folder, for an SDK that asks for source_dir.",
+)
+def package(model: str, output: Path, code: Path | None) -> None:
+    """Write MODEL, a name, a folder or a Hub id, as the archive that SageMaker unpacks to /opt/ml/model."""
+    from crossguard.bundle import read_bundle
+    from crossguard.deploy.sagemaker.package import package_model, write_code
+    from crossguard.registry import find
+
+    packed = package_model(read_bundle(find(model)), output)
+    if packed.left_out:
+        click.echo(f"Left out, as serving does not need it: {', '.join(packed.left_out)}", err=True)
+    _tell(packed)
+    if code is not None:
+        write_code(code)
+        click.echo(f"The handler and what it imports: {code}", err=True)
+
+
+@sagemaker.command("package-training")
+@click.option("-o", "--output", type=_FILE, default=Path("source.tar.gz"), show_default=True, help="The archive.")
+def package_training(output: Path) -> None:
+    """Write the source archive of a training job on AWS's PyTorch images."""
+    from crossguard.deploy.sagemaker.package import package_training as pack
+
+    _tell(pack(output))
+
+
+@sagemaker.command("policy")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--for",
+    "party",
+    type=click.Choice(["trust", "execution", "deployer", "caller"]),
+    required=True,
+    help="trust and execution: the role's two documents; deployer: who runs apply and delete; caller: who sends posts.",
+)
+def policy(file: Path, party: str) -> None:
+    """Print the least-privilege IAM policy that FILE needs, for one of the parties."""
+    from crossguard.deploy.sagemaker.iam import policy_for
+    from crossguard.deploy.sagemaker.spec import read_spec
+
+    click.echo(json.dumps(policy_for(read_spec(file), party), indent=2))
+
+
+@sagemaker.command("apply")
+@click.argument("file", type=_FILE)
+@click.option("--dry-run", is_flag=True, help="Print the requests that create it, checked, and send nothing.")
+def apply(file: Path, dry_run: bool) -> None:
+    """Create or update the endpoint, or run the transform or training job, that FILE describes; wait for its end."""
+    from crossguard.deploy.sagemaker import check, to_json
+    from crossguard.deploy.sagemaker.endpoint import Endpoint
+    from crossguard.deploy.sagemaker.job import TrainingJob
+    from crossguard.deploy.sagemaker.spec import read_spec
+
+    thing = read_spec(file)
+    check(thing.steps())
+    if dry_run:
+        click.echo(to_json(thing.steps()))
+    elif isinstance(thing, Endpoint):
+        click.echo(to_json(thing.deploy()))
+    elif isinstance(thing, TrainingJob):
+        click.echo(thing.run())
+    else:
+        click.echo(to_json(thing.run()))
+
+
+@sagemaker.command("delete")
+@click.argument("name")
+def delete(name: str) -> None:
+    """Delete the endpoint NAME, its configuration, models, scaling and alarm, so that nothing is billed any more."""
+    from crossguard.deploy.sagemaker import delete as remove
+    from crossguard.deploy.sagemaker import to_json
+
+    click.echo(to_json(remove(name)))
+
+
+def _tell(packed: Packed) -> None:
+    click.echo(f"{packed.sha256}  {packed.path}")
+    click.echo(f"{packed.size / 1e6:.1f} MB; checksum in {packed.path}.sha256", err=True)
