@@ -13,22 +13,9 @@ from crossguard.evaluation.figures import Figure, reasons
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY
+from crossguard.evaluation.titles import brief
 
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
-TITLES = {
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "roc_auc": "ROC-AUC",
-    "average_precision": "avg\nprec",
-    "ece": "ECE",
-    "f1_macro": "F1\nmacro",
-    "f1_micro": "F1\nmicro",
-    "roc_auc_macro": "ROC-AUC\nmacro",
-    "average_precision_macro": "avg prec\nmacro",
-    "ece_macro": "ECE\nmacro",
-    "subset_accuracy": "subset\naccuracy",
-}
 # Columns a terminal needs for all of SHOWN.
 WIDE = 88
 COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
@@ -54,7 +41,7 @@ def labels_table(
     """One row per label, then averages; intervals below the numbers, reasons below the table."""
     table = Table(box=box.SIMPLE, pad_edge=False, padding=0, caption="95 % bootstrap intervals", caption_justify="left")
     table.add_column("label", no_wrap=True)
-    for title in ("flag\nfrom", "positive", *(TITLES[key] for key in shown)):
+    for title in ("flag\nfrom", "positive", *(brief(key) for key in shown)):
         table.add_column(title, justify="right", no_wrap=True)
     last = list(evaluation.per_label)[-1]
     for label, figures in evaluation.per_label.items():
@@ -74,7 +61,7 @@ def comparison_table(evaluations: Mapping[str, Evaluation], title: str, keys: Se
     table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_justify="left")
     table.add_column("", max_width=34)
     for key in keys:
-        table.add_column(TITLES.get(key, key), justify="right", no_wrap=True)
+        table.add_column(brief(key), justify="right", no_wrap=True)
     for name, evaluation in evaluations.items():
         table.add_row(name, *(cell(evaluation.overall.get(key)) for key in keys))
     return table

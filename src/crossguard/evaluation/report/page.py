@@ -16,26 +16,12 @@ from crossguard.evaluation.report.svg import Axes, chart
 from crossguard.evaluation.report.templating import render, write_text
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, Task
+from crossguard.evaluation.titles import title
 from crossguard.records import Post
 
 WORST = 8
 COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
 HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "subset_accuracy")
-TITLES = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "roc_auc": "ROC-AUC",
-    "average_precision": "Average precision",
-    "recall_at_fpr_0.05": "Recall at 5 % false alarms",
-    "brier": "Brier",
-    "ece": "ECE",
-    "f1_macro": "F1 macro",
-    "f1_micro": "F1 micro",
-    "roc_auc_macro": "ROC-AUC macro",
-    "average_precision_macro": "Average precision macro",
-    "subset_accuracy": "All labels right",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +62,7 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
         facts=run.facts,
         columns=COLUMNS,
         headlines=HEADLINES,
-        titles=TITLES,
+        title=title,
         compared={run.facts.name: run.main, **run.variants},
         sections=[_section(run, task, posts) for task in tasks],
         metrics={name: metric for name, metric in METRICS.items() if name in COLUMNS},

@@ -1,0 +1,116 @@
+"""`crossguard compare`: several runs or models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from crossguard.evaluation.comparison import Row
+    from crossguard.evaluation.runs import Run
+
+_KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
+
+
+@click.command("compare")
+@click.argument("entries", nargs=-1, required=True)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Annotated posts, to measure models that have no run yet."
+)
+@click.option("--policy", default="default", show_default=True, help="Policy of those models.")
+@click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
+@click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(_KEYS)} by default.")
+@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
+@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the table to this .md or .html file.")
+def command(
+    *,
+    entries: tuple[str, ...],
+    data: Path | None,
+    policy: str,
+    split: str | None,
+    metrics: tuple[str, ...],
+    rounds: int,
+    seed: int,
+    out: Path | None,
+) -> None:
+    r"""Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the yardstick.
+
+    \b
+    crossguard compare runs/clip runs/siglip runs/compact
+    crossguard compare compact ./my-model --data test.parquet --out table.md
+    """
+    try:
+        from crossguard.evaluation.comparison import compare, to_markdown
+        from crossguard.evaluation.report.comparison_page import comparison_page
+        from crossguard.evaluation.report.templating import write_text
+    except ImportError:
+        raise MissingExtraError("Comparing", "evaluate") from None
+    from rich.console import Console
+
+    if out is not None and out.suffix not in {".md", ".html"}:
+        raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
+    keys = metrics or _KEYS
+    rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
+    console = Console()
+    console.print(_table(rows, keys))
+    for row in rows:
+        if row.note:
+            console.print(f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False)
+    if out is not None:
+        write_text(to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys), out)
+        click.echo(f"Wrote {out}", err=True)
+
+
+def _entry(name: str, data: Path | None, policy: str, split: str | None, resampling: tuple[int, int]) -> Run | Row:
+    from crossguard.evaluation.annotated import read_annotated
+    from crossguard.evaluation.comparison import read_entry
+    from crossguard.evaluation.measuring import Request, measure_model
+    from crossguard.evaluation.runs import RUN
+    from crossguard.moderator import Moderator
+
+    path = Path(name)
+    if data is None or path.suffix == ".json" or (path / RUN).is_file():
+        return read_entry(path)
+    moderator = Moderator.load(name, policy=policy)
+    annotated = read_annotated(data, moderator.labels.names, split=split)
+    return measure_model(moderator, annotated, Request(rounds=resampling[0], seed=resampling[1], split=split))[0]
+
+
+def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from crossguard.evaluation.comparison import best
+    from crossguard.evaluation.terminal import cell
+    from crossguard.evaluation.titles import brief
+
+    table = Table(box=box.SIMPLE, padding=0, pad_edge=False, caption_justify="left")
+    table.caption = "95 % bootstrap intervals; third line: difference to the first row and p of a paired bootstrap test"
+    table.add_column("model", max_width=30)
+    for key in keys:
+        table.add_column(brief(key), justify="right", no_wrap=True)
+    table.add_column("posts/s", justify="right")
+    winners = {key: best(rows, key) for key in keys}
+    for row in rows:
+        cells = []
+        for key in keys:
+            text, figure = cell(row.figures.get(key)), row.figures.get(key)
+            if figure is not None and figure.value is not None and figure.value == winners[key]:
+                text.stylize("bold", 0, len(figure.short))
+            difference = row.differences.get(key)
+            if difference is not None and difference.value.value is not None:
+                text.append(f"\n{difference.value.value:+.3f} p={difference.p:.3f}", style="cyan")
+            cells.append(text)
+        speed = Text("" if row.throughput is None else f"{row.throughput:,.0f}")
+        table.add_row(row.name, *cells, speed)
+    return table

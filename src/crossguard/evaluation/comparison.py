@@ -1,0 +1,195 @@
+"""Several models side by side: the comparison table of the model cards, with intervals and paired bootstrap tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crossguard.errors import InputError
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.resampling import draw, engine_for
+from crossguard.evaluation.runs import RUN, Run, read_run
+from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.titles import title
+
+KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
+LOWER_IS_BETTER = ("ece_macro", "brier_macro", "log_loss_macro", "false_positive_rate_macro")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of one model minus that of the first model, on the same posts.
+
+    Attributes:
+        value: The difference with its 95 % interval.
+        p: Two-sided bootstrap p-value of "no difference", in (0, 1].
+    """
+
+    value: Figure
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model of the table.
+
+    Attributes:
+        name: What the table calls it.
+        posts: How many posts it was measured on.
+        figures: By key.
+        throughput: Posts per second, or None.
+        differences: To the first row, by key; empty for the first row and where posts differ.
+        note: Why there are no differences, or empty.
+    """
+
+    name: str
+    posts: int
+    figures: dict[str, Figure]
+    throughput: float | None
+    differences: dict[str, Difference] = field(default_factory=dict)
+    note: str = ""
+
+
+def compare(runs: Sequence[Run | Row], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS) -> list[Row]:
+    """Puts runs side by side and tests each against the first.
+
+    Args:
+        runs: Runs, or rows that came without posts (a bare `test_metrics.json`).
+        rounds: Bootstrap resamples for the tests.
+        seed: Of the resamples.
+        keys: Which averages.
+
+    Raises:
+        InputError: A key is unknown.
+    """
+    return [_row(run, runs[0], (rounds, seed), keys) for run in runs]
+
+
+def read_entry(path: Path) -> Run | Row:
+    """Reads a run's folder, or a bare `test_metrics.json` such as the reference's.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if path.is_dir() and (path / RUN).is_file():
+        return read_run(path)
+    try:
+        data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        figures = {key: Figure(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"'{path}' is neither the folder of a run nor a test_metrics.json ({error}). Make a run with: "
+            f"crossguard evaluate DATA --out {path}"
+        ) from None
+    if not figures:
+        raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")
+    name = path.parent.name or path.stem
+    return Row(name, int(data.get("samples", 0)), figures, data.get("samples_per_second"), note="no posts to test on")
+
+
+def paired_differences(
+    one: Sample, other: Sample, keys: Sequence[str], rounds: int = 1000, seed: int = 0
+) -> dict[str, Difference]:
+    """Tests two models on the same posts: every resample draws the same posts for both.
+
+    Args:
+        one: Its figures are the minuends.
+        other: The same ids with the same known labels, in any order.
+        keys: Averages, as `metrics.averages` names them.
+        rounds: Bootstrap resamples.
+        seed: Of the resamples.
+
+    Raises:
+        InputError: Ids or known labels differ, or a key is unknown.
+    """
+    places = {id_: row for row, id_ in enumerate(other.ids)}
+    if set(places) != set(one.ids) or len(one) != len(other) or one.annotated != other.annotated:
+        raise InputError("measured on other posts or labels")
+    aligned = other.take(np.array([places[id_] for id_ in one.ids]))
+    columns = [[sample.labels.index(name) for name in one.annotated] for sample in (one, aligned)]
+    if not np.array_equal(one.truth[:, columns[0]], aligned.truth[:, columns[1]], equal_nan=True):
+        raise InputError("measured against other annotations")
+    engines = [engine_for(sample) for sample in (one, aligned)]
+    whole = np.ones((1, len(one)), dtype=np.int32)
+    points = [engine(whole)[0] for engine in engines]
+    unknown = [key for key in keys if key not in points[0]]
+    if unknown:
+        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(points[0])}.")
+    drawn = [[engine(counts)[0] for engine in engines] for counts in draw(len(one), rounds, seed)]
+    result = {}
+    for key in keys:
+        deltas = np.concatenate([first[key] - second[key] for first, second in drawn])
+        result[key] = _difference(float(points[0][key][0] - points[1][key][0]), deltas)
+    return result
+
+
+def to_markdown(rows: Sequence[Row], keys: Sequence[str] = KEYS) -> str:
+    """Returns the comparison table in Markdown, best value per column in bold."""
+    head = ["Model", *(title(key) for key in keys), "Posts/s"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
+    winners = {key: best(rows, key) for key in keys}
+    for row in rows:
+        cells = [row.name.replace("|", "\\|")]
+        for key in keys:
+            figure = row.figures.get(key)
+            text = "" if figure is None else str(figure)
+            strong = figure is not None and figure.value is not None and figure.value == winners[key]
+            text = text.replace(figure.short, f"**{figure.short}**", 1) if strong and figure is not None else text
+            difference = row.differences.get(key)
+            cells.append(f"{text}<br>{describe(difference)}" if difference is not None else text)
+        cells.append("" if row.throughput is None else f"{row.throughput:,.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def best(rows: Sequence[Row], key: str) -> float | None:
+    """Returns the best value of a column, or None."""
+    found = [row.figures[key].value for row in rows if key in row.figures]
+    known = [value for value in found if value is not None]
+    if not known:
+        return None
+    return min(known) if key in LOWER_IS_BETTER else max(known)
+
+
+def describe(difference: Difference) -> str:
+    """Returns a difference in words, such as `+0.012 [+0.001, +0.020], p = 0.020`."""
+    figure = difference.value
+    if figure.value is None:
+        return f"difference undefined: {figure.reason}"
+    interval = "" if figure.low is None or figure.high is None else f" [{figure.low:+.3f}, {figure.high:+.3f}]"
+    sign = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"  # noqa: PLR2004 - what three decimals show
+    return f"{figure.value:+.3f}{interval}, {sign}"
+
+
+def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Sequence[str]) -> Row:
+    if isinstance(run, Row):
+        return run
+    unknown = [key for key in keys if key not in run.main.overall]
+    if unknown:
+        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(run.main.overall)}.")
+    figures = {key: run.main.overall[key] for key in keys}
+    row = Row(run.facts.name, run.main.posts, figures, run.throughput)
+    if run is first:
+        return row
+    if isinstance(first, Row):
+        return Row(row.name, row.posts, figures, row.throughput, note="the first row has no posts to test on")
+    try:
+        differences = paired_differences(run.sample, first.sample, keys, *resampling)
+    except InputError as error:
+        return Row(row.name, row.posts, figures, row.throughput, note=str(error))
+    return Row(row.name, row.posts, figures, row.throughput, differences)
+
+
+def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:
+    if np.isnan(value):
+        return Difference(Figure.undefined("a figure is undefined"), 1.0)
+    defined = deltas[~np.isnan(deltas)]
+    beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    # One is added so that no finite number of rounds claims impossibility (Davison and Hinkley 1997).
+    p = min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
+    return Difference(Figure(value).with_rounds(deltas), p)

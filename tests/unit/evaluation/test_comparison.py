@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from crossguard.cli import run
+from crossguard.errors import InputError
+from crossguard.evaluation.comparison import (
+    Difference,
+    Row,
+    compare,
+    describe,
+    paired_differences,
+    read_entry,
+    to_markdown,
+)
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.sample import Sample
+
+
+def samples(skill: float, seed: int = 0, posts: int = 400) -> Sample:
+    truth = (np.random.default_rng(0).random((posts, 2)) < 0.4).astype(float)
+    noise = np.random.default_rng(seed + 1).random((posts, 2))
+    return Sample.build("ab", truth, np.clip(skill * truth + (1 - skill) * noise, 0, 1), 0.5)
+
+
+def test_a_better_model_is_told_from_a_worse_one() -> None:
+    found = paired_differences(samples(0.5), samples(0.2, seed=1), ["f1_macro", "roc_auc_macro"], rounds=300)
+    for difference in found.values():
+        assert difference.value.low is not None
+        assert difference.value.low > 0
+        assert difference.p < 0.01
+
+
+def test_a_model_does_not_differ_from_itself_in_another_order() -> None:
+    one = samples(0.3)
+    shuffled = one.take(np.random.default_rng(0).permutation(len(one)))
+    found = paired_differences(one, shuffled, ["f1_macro"], rounds=50)["f1_macro"]
+    assert (found.value.value, found.value.low, found.value.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_the_difference_is_that_of_the_point_values() -> None:
+    one, other = samples(0.4), samples(0.3, seed=5)
+    found = paired_differences(one, other, ["f1_micro"], rounds=10)["f1_micro"].value.value
+    values = [f1_score(s.truth.ravel(), s.flags.ravel()) for s in (one, other)]
+    assert found == pytest.approx(values[0] - values[1])
+
+
+def test_two_models_of_the_same_skill_rarely_seem_different() -> None:
+    calls = [
+        paired_differences(samples(0.3, s), samples(0.3, s + 500), ["roc_auc_macro"], rounds=100) for s in range(40)
+    ]
+    assert sum(found["roc_auc_macro"].p < 0.05 for found in calls) <= 7
+
+
+def test_other_posts_or_annotations_are_not_compared() -> None:
+    one = samples(0.3)
+    with pytest.raises(InputError, match="other posts"):
+        paired_differences(one, one.take(np.arange(10)), ["f1_macro"])
+    turned = Sample.build("ab", 1 - one.truth, one.scores)
+    with pytest.raises(InputError, match="other annotations"):
+        paired_differences(one, turned, ["f1_macro"])
+    with pytest.raises(InputError, match="Unknown metric 'f2_macro'"):
+        paired_differences(one, one, ["f2_macro"])
+
+
+def test_markdown_marks_the_best_and_lower_errors_are_better() -> None:
+    better = Difference(Figure(0.1), 0.0001)
+    rows = [
+        Row("a|b", 10, {"f1_macro": Figure(0.5, 0.4, 0.6), "ece_macro": Figure(0.1)}, 380.4),
+        Row(
+            "c",
+            10,
+            {"f1_macro": Figure(0.6), "ece_macro": Figure(0.2)},
+            None,
+            {"f1_macro": Difference(Figure(0.1), 0.0001)},
+        ),
+    ]
+    lines = to_markdown(rows, ["f1_macro", "ece_macro"]).splitlines()
+    assert lines[2] == "| a\\|b | 0.500 [0.400, 0.600] | **0.100** | 380 |"
+    assert lines[3] == "| c | **0.600**<br>+0.100, p < 0.001 | 0.200 |  |"
+    assert {line.count(" | ") for line in lines[2:]} == {3}
+
+
+def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None:
+    path = tmp_path / "clip" / "test_metrics.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"f1_macro": 0.566, "f1_micro": 0.635, "samples_per_second": 381.5}), encoding="utf-8")
+    row = read_entry(path)
+    assert isinstance(row, Row)
+    assert (row.name, row.figures["f1_macro"].value, row.throughput) == ("clip", 0.566, 381.5)
+    assert compare([row])[0].note == "no posts to test on"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="holds none of"):
+        read_entry(path)
+    with pytest.raises(InputError, match="neither the folder of a run"):
+        read_entry(tmp_path)
+
+
+def test_an_undefined_difference_says_so() -> None:
+    assert describe(Difference(Figure.undefined("no positive post"), 1.0)) == "difference undefined: no positive post"
+
+
+def test_the_command_compares_runs_and_models(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--model", str(tiny_model), "--rounds", "10"]
+    assert run(["evaluate", str(annotated_posts), *data, "--out", str(tmp_path / "one")]) == 0
+    out = tmp_path / "table.html"
+    entries = [str(tmp_path / "one"), str(tiny_model)]
+    more = ["--data", str(annotated_posts), "--policy", "benchmark", "--rounds", "20", "--out", str(out)]
+    capsys.readouterr()
+    assert run(["compare", *entries, *more]) == 0
+    assert "p=" in capsys.readouterr().out
+    page = out.read_text(encoding="utf-8")
+    assert "tiny benchmark" in page
+    assert "p = " in page or "p &lt; " in page
+    assert run(["compare", *entries, "--out", "table.pdf"]) == 5
