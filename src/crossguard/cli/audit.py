@@ -54,7 +54,7 @@ def command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Find out whom a model treats unfairly. Without DATA, built-in sentences are swapped between identities.
+    """Find out whom a model treats unfairly. Without DATA, built-in sentences are swapped between identities.
 
     \b
     crossguard audit

@@ -88,7 +88,7 @@ def command(
     version: str,
     out: Path,
 ) -> None:
-    r"""Fit calibration, thresholds and review bands to DATA, and write a policy file.
+    """Fit calibration, thresholds and review bands to DATA, and write a policy file.
 
     The figures shown are cross-fitted: no post had a part in its own decision.
 

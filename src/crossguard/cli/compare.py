@@ -42,7 +42,7 @@ def command(
     seed: int,
     out: Path | None,
 ) -> None:
-    r"""Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the yardstick.
+    """Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the yardstick.
 
     \b
     crossguard compare runs/clip runs/siglip runs/compact

@@ -58,7 +58,7 @@ def command(
     show_posts: bool,
     as_json: bool,
 ) -> None:
-    r"""Measure a model on DATA: a JSONL, CSV or Parquet table with a column per label.
+    """Measure a model on DATA: a JSONL, CSV or Parquet table with a column per label.
 
     Thresholds come from the policy; evaluating on posts that they were fitted on prints a warning.
 

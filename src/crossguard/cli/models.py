@@ -18,7 +18,7 @@ from crossguard.registry import find, shipped
 @click.option("--verify", is_flag=True, help="Compare every file with its checksum.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def command(model: str | None, card: bool, verify: bool, as_json: bool) -> None:
-    r"""List the models in the package, or show MODEL: a name, a folder, or a Hub id.
+    """List the models in the package, or show MODEL: a name, a folder, or a Hub id.
 
     \b
     crossguard models                    what is in the box

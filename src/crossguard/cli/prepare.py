@@ -31,7 +31,7 @@ SHOWN = 5
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(dataset: str, raw: Path, output: Path, aggregation: Any, as_json: bool) -> None:
-    r"""Turn the raw folder of DATASET into a table for `crossguard train`.
+    """Turn the raw folder of DATASET into a table for `crossguard train`.
 
     DATASET is a public dataset, or `table` for a JSONL, CSV or Parquet file of your own, whose columns are id, text,
     image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where unknown.

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from crossguard.data.outputs import Output
-    from crossguard.data.tables import PostReader
-    from crossguard.moderator import Moderator
-    from crossguard.scoring import Summary
-
-# Not one of the posts could be scored: the run is over, and something about the whole input is wrong.
-NOTHING_SCORED = 8
+from crossguard.cli import score_run as steps
 
 _FILE = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options that choose the output and what is shown."""
-
-    out: Path | None
-    format: str | None
-    resume: bool
-    overwrite: bool
-    show_text: bool
-    verbose: bool
-    quiet: bool
-    progress: bool | None
-
-    @property
-    def as_table(self) -> bool:
-        """Whether decisions are shown to a person."""
-        return self.out is None and self.format is None and sys.stdout.isatty()
 
 
 @click.command("score")
@@ -100,7 +72,7 @@ def command(
     on_error: str,
     **others: Any,
 ) -> int:
-    r"""Score posts. INPUT is a JSONL, CSV or Parquet file, a folder of pictures, or - for stdin.
+    """Score posts. INPUT is a JSONL, CSV or Parquet file, a folder of pictures, or - for stdin.
 
     \b
     crossguard score --text "Good morning" --image meme.jpg
@@ -114,7 +86,7 @@ def command(
     """
     names = ("id", "text", "image_path", "image_text", "image")
     columns = {name: others.pop(f"{name}_column") for name in names}
-    options = Options(**others)
+    options = steps.Options(**others)
     single = text is not None or image is not None or image_text is not None
     if single == (source is not None):
         raise click.UsageError(
@@ -133,84 +105,13 @@ def command(
     reader = None
     if source is not None:
         reader = PostReader(source, format=input_format, columns=Columns(**columns), image_root=image_root)
-        _refuse_to_read_what_is_written(source, options)
-    transform = _word_reader() if ocr else None
+        steps.refuse_to_read_what_is_written(source, options)
+    transform = steps.word_reader() if ocr else None
     moderator = Moderator.load(model, policy=policy, tenant=tenant, runtime=runtime, threads=threads)
-    if reader is None:
+    with steps.reader_may_leave():
+        if reader is not None:
+            how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
+            return steps.score_many(moderator, reader, options, **how)
         post = Post("post", text or "", image, image_text or "")
-        _score_one(moderator, next(transform(iter([post]))) if transform else post, options)
-        return 0
-    return _score_many(
-        moderator,
-        reader,
-        options,
-        limit=limit,
-        on_error=OnError(on_error),
-        batch_size=batch_size,
-        transform=transform,
-    )
-
-
-def _score_one(moderator: Moderator, post: Any, options: Options) -> None:
-    decision = moderator.score(text=post.text, image=post.image, image_text=post.image_text)
-    if options.as_table:
-        from rich.console import Console
-
-        from crossguard.cli.table import print_decision
-
-        print_decision(post, decision, Console(), show_text=options.show_text)
-        return
-    with _output(moderator, options) as output:
-        output.start()
-        output.write(decision)
-        output.finish()
-
-
-def _score_many(moderator: Moderator, reader: PostReader, options: Options, **how: Any) -> int:
-    from crossguard.cli.progress import Watcher, print_summary
-    from crossguard.scoring import Summary, score_table
-
-    output = None if options.as_table else _output(moderator, options)
-    summary = Summary()
-    bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
-    watcher = Watcher(reader, bar=bar, table=options.as_table, show_text=options.show_text, verbose=options.verbose)
-    try:
-        with watcher:
-            score_table(moderator, reader, output, resume=options.resume, watch=watcher.see, summary=summary, **how)
-    except KeyboardInterrupt:
-        _tell_how_to_continue(summary, options)
-        raise
-    if not options.quiet:
-        print_summary(summary, reader.warnings)
-    return NOTHING_SCORED if summary.posts and not summary.scored and not summary.previous else 0
-
-
-def _output(moderator: Moderator, options: Options) -> Output:
-    from crossguard.data.writing import open_output, open_stream
-
-    labels = moderator.labels.names
-    if options.out is not None and str(options.out) != "-":
-        return open_output(
-            options.out, labels, format=options.format, resume=options.resume, overwrite=options.overwrite
-        )
-    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl")
-
-
-def _refuse_to_read_what_is_written(source: str, options: Options) -> None:
-    from crossguard.data.tables import STDIN
-    from crossguard.data.writing import refuse_same_file
-
-    if source != STDIN and options.out is not None:
-        refuse_same_file(Path(source), options.out)
-
-
-def _word_reader() -> Any:
-    from crossguard.data.ocr import WordReader
-
-    return WordReader().fill
-
-
-def _tell_how_to_continue(summary: Summary, options: Options) -> None:
-    click.echo(f"\nStopped after {summary.previous + summary.posts:,} posts.", err=True)
-    if options.out is not None:
-        click.echo(f"Continue with the same command and --resume; '{options.out}' holds what is done.", err=True)
+        steps.score_one(moderator, next(transform(iter([post]))) if transform else post, options)
+    return 0

@@ -37,7 +37,7 @@ def command(  # noqa: PLR0917 one per option, by name
     start: Path | None,
     save_every: int | None,
 ) -> None:
-    r"""Train a model by RECIPE, a name of `crossguard recipes` or a YAML file.
+    """Train a model by RECIPE, a name of `crossguard recipes` or a YAML file.
 
     \b
     crossguard train harmeme-compact --data harmeme.parquet -o runs/harmeme
