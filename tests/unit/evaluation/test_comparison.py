@@ -77,7 +77,7 @@ def test_markdown_marks_the_best_and_lower_errors_are_better() -> None:
             10,
             {"f1_macro": Figure(0.6), "ece_macro": Figure(0.2)},
             None,
-            {"f1_macro": Difference(Figure(0.1), 0.0001)},
+            {"f1_macro": better},
         ),
     ]
     lines = to_markdown(rows, ["f1_macro", "ece_macro"]).splitlines()
