@@ -6,6 +6,8 @@ import base64
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,14 @@ class TestTables:
             ("i", "benchmark"),
         ]
 
+    def test_megabytes_of_text_nul_and_zero_width_characters(self, score: Score, tmp_path: Path) -> None:
+        texts = ["hello " * 200_000, "a\0w\u200bful", "x" * 1_000_000]
+        lines = [json.dumps({"id": index, "text": text}) for index, text in enumerate(texts)]
+        (tmp_path / "in.jsonl").write_text("\n".join(lines))
+        records = score(tmp_path / "in.jsonl").records
+        assert [record["status"] for record in records] == ["scored"] * 3
+        assert records[0]["notes"] == ["text_truncated"]
+
     def test_terminal_shows_a_table_with_masked_words(
         self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -233,6 +243,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "in.jsonl").write_text('{"id": "1", "text": "hello"}\n')
     (tmp_path / "empty.csv").touch()
     return tmp_path
+
+
+def test_reader_of_the_pipe_may_leave(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "hello"}\n' * 5_000)
+    command = [sys.executable, "-m", "crossguard", "score", "--model", str(tiny_bundle.folder), str(source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"scored" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141
+        assert process.stderr.read() == b""
+
+
+def test_progress_bar_does_not_touch_the_results(score: Score, posts: Path) -> None:
+    assert score(posts, "--progress").records == score(posts).records
 
 
 class TestErrors:
