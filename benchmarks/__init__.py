@@ -1,0 +1,1 @@
+"""How fast Crossguard is, measured beside what people use today; see benchmarks/README.md."""

@@ -1,0 +1,139 @@
+"""`make bench`: the model in the box beside a plain PyTorch loop over the same model, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from benchmarks import machine, report
+from benchmarks.ceiling import matmul_gflops
+from benchmarks.fresh import peak_memory, start_up
+from benchmarks.interleaving import latencies
+from benchmarks.posts import make_posts, text_only
+from benchmarks.reference import PlainLoop
+from benchmarks.subjects import Subject, compact
+from benchmarks.suite import Effort, Timed, kinds, measure, ours, plain
+from crossguard.bundle import Bundle
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.text import TextEncoder
+from crossguard.records import Post
+
+BASELINE: Final = "PyTorch fp32, batches of 32"
+BATCH: Final = 32
+POSTS: Final = 256
+REQUESTS: Final = 100
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
+        result = run(Path(folder), options)
+    paths = report.write(options.out, "compact", result)
+    print(_summary(result))
+    print(f"\nWrote {' and '.join(str(path) for path in paths)}")
+
+
+def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Makes posts and bundles in a folder and measures everything."""
+    described = machine.describe()
+    subject = compact()
+    bundles = {"fp32": subject.write_bundle(folder / "fp32"), "int8": subject.write_bundle(folder / "int8", "int8")}
+    posts = make_posts(folder / "posts", POSTS)
+    timed = _contenders(subject, bundles)
+    ceiling = matmul_gflops(torch.float32)
+    effort = Effort(options.rounds, options.seconds)
+    texts = TextEncoder(bundles["fp32"].tokenizer, subject.text)
+    speed = {
+        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort)
+        for kind, (chosen, gflop) in kinds(subject, texts, posts).items()
+    }
+    posts_file = _write_posts(folder / "posts.jsonl", posts)
+    texts_file = _write_posts(folder / "texts.jsonl", text_only(posts))
+    return {
+        "machine": described,
+        "matmul_gflops": {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)},
+        "speed": speed,
+        "latency_ms": _latency(subject, bundles["int8"], posts),
+        "start_up_s": start_up(bundles["int8"].folder),
+        "memory": {
+            "text": vars(peak_memory(bundles["int8"].folder, texts_file, options.memory_posts)),
+            "both": vars(peak_memory(bundles["int8"].folder, posts_file, options.memory_posts)),
+        },
+    }
+
+
+def _contenders(subject: Subject, bundles: dict[str, Bundle]) -> list[Timed]:
+    tokenizer = bundles["fp32"].tokenizer
+    fp32, int8 = bundles["fp32"].folder, bundles["int8"].folder
+    one = PlainLoop(subject, tokenizer, batch=1, full_length=False)
+    many = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False)
+    half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
+    return [
+        plain("PyTorch fp32, one by one", one, 1),
+        plain(BASELINE, many, BATCH),
+        plain("PyTorch bf16, batches of 32", half, BATCH),
+        ours("Crossguard ONNX Runtime fp32", Moderator.load(fp32, runtime="onnx")),
+        ours("Crossguard OpenVINO fp32", Moderator.load(fp32)),
+        ours("Crossguard OpenVINO fp32, stored in int8", Moderator.load(int8)),
+        ours("Crossguard OpenVINO bf16", Moderator.load(fp32, precision="bf16")),
+    ]
+
+
+def _latency(subject: Subject, bundle: Bundle, posts: list[Post]) -> dict[str, tuple[float, float]]:
+    loop = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=False)
+    moderator = Moderator.load(bundle.folder)
+    contenders: dict[str, Callable[[Post], object]] = {
+        "PyTorch fp32": lambda post: loop.logits([post]),
+        "Crossguard OpenVINO fp32": lambda post: moderator.score(
+            text=post.text, image=post.image, image_text=post.image_text
+        ),
+    }
+    return latencies(contenders, posts, REQUESTS)
+
+
+def _write_posts(path: Path, posts: list[Post]) -> Path:
+    rows = [{"id": post.id, "text": post.text, "image": post.image, "image_text": post.image_text} for post in posts]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _summary(result: dict[str, Any]) -> str:
+    described, gflops = result["machine"], result["matmul_gflops"]
+    head = (
+        f"{described['processor']}, {described['cores']} cores, {', '.join(described['vector_units'])}; "
+        f"load before the run {described['load_before']}; "
+        f"matrix product {gflops['fp32']:.0f} GFLOP/s in fp32, {gflops['bf16']:.0f} in bf16"
+    )
+    lines = [head, "", report.table(result["speed"]), ""]
+    for name, (p50, p95) in result["latency_ms"].items():
+        lines.append(f"one post, {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms")
+    starts = result["start_up_s"]
+    lines.append(f"process start to first score: {np.median(starts):.2f} s ({min(starts):.2f} to {max(starts):.2f})")
+    for kind, memory in result["memory"].items():
+        over_time = ", ".join(f"{value:.0f}" for value in memory["over_time_mb"])
+        lines.append(
+            f"peak memory, {memory['posts']:,} posts, {kind}: {memory['peak_mb']:.0f} MB "
+            f"(after each tenth: {over_time}); torch imported: {memory['torch']}"
+        )
+    return "\n".join(lines)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compact", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
+    parser.add_argument("--memory-posts", type=int, default=5000, help="posts that the memory runs score")
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

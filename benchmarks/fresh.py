@@ -1,0 +1,111 @@
+"""What only a fresh process can tell: start-up and peak memory. Run as a program, it is that process."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+MARKS = 10
+KIBI = 1024
+MEBI = 1024**2
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a process that scored many posts.
+
+    Attributes:
+        posts: How many.
+        peak_mb: Largest resident memory, MB.
+        over_time_mb: Resident memory after each tenth of the posts, MB.
+        seconds: Duration.
+        torch: Whether PyTorch was imported.
+    """
+
+    posts: int
+    peak_mb: float
+    over_time_mb: list[float]
+    seconds: float
+    torch: bool
+
+
+def start_up(bundle: Path, times: int = 5) -> list[float]:
+    """Seconds from the start of a Python process to its first score, of fresh processes."""
+    return [_until_scored(bundle) for _ in range(times)]
+
+
+def peak_memory(bundle: Path, posts_file: Path, count: int) -> Memory:
+    """Scores `count` posts in a fresh process; those of the file again and again."""
+    command = [sys.executable, "-m", "benchmarks.fresh", "stream", str(bundle), str(posts_file), str(count)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own
+    return Memory(**json.loads(output))
+
+
+def _until_scored(bundle: Path) -> float:
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.fresh", "start", str(bundle)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own
+        assert process.stdout is not None
+        process.stdout.readline()
+        return time.perf_counter() - start
+
+
+def _start(bundle: str) -> None:
+    from crossguard.moderator import Moderator
+
+    decision = Moderator.load(bundle).score(text="hello", image=np.zeros((64, 64, 3), dtype=np.uint8))
+    print(decision.action, flush=True)
+
+
+def _stream(bundle: str, posts_file: str, count: str) -> None:
+    from crossguard.moderator import Moderator
+
+    moderator = Moderator.load(bundle)
+    marks: list[float] = []
+    start = time.perf_counter()
+    for index, _ in enumerate(moderator.stream(_again(Path(posts_file), int(count))), start=1):
+        if index * MARKS // int(count) > len(marks):
+            marks.append(_resident_mb())
+    seconds = time.perf_counter() - start
+    result = Memory(int(count), _peak_mb(), marks, seconds, torch="torch" in sys.modules)
+    print(json.dumps(vars(result)))
+
+
+def _again(posts_file: Path, count: int) -> Iterator[dict[str, object]]:
+    rows = [json.loads(line) for line in posts_file.read_text(encoding="utf-8").splitlines()]
+    for index in range(count):
+        yield {**rows[index % len(rows)], "id": str(index)}
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / MEBI
+
+
+def _peak_mb() -> float:
+    """Returns the peak of this process alone: `ru_maxrss` keeps that of the parent from before the exec."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / KIBI
+    raise OSError("This kernel tells no VmHWM in /proc/self/status.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs as the fresh process."""
+    task, *rest = arguments
+    if task == "start":
+        _start(*rest)
+    else:
+        _stream(*rest)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

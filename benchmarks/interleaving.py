@@ -1,0 +1,88 @@
+"""Fair timing on machines whose speed drifts: contenders take turns, and ratios are taken within a round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crossguard.records import Post
+
+Score = Callable[[Sequence[Post]], object]
+# A slow contender scores this many posts in a round at least, so that one post does not decide.
+FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to score posts.
+
+    Attributes:
+        name: For the table.
+        score: Scores posts; what it returns is not looked at.
+        steps: Posts are given in multiples of this, so that no batch is half full.
+    """
+
+    name: str
+    score: Score
+    steps: int = 1
+
+
+@dataclass
+class Speed:
+    """Posts per second of one contender, one figure per round."""
+
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Posts per second."""
+        return float(np.median(self.rates))
+
+    def ratio(self, other: Speed) -> tuple[float, float, float]:
+        """How many times as fast as another, within the same rounds: median, lowest, highest."""
+        ratios = np.array(self.rates) / np.array(other.rates)
+        return float(np.median(ratios)), float(ratios.min()), float(ratios.max())
+
+
+def interleave(contenders: Sequence[Contender], posts: Sequence[Post], rounds: int, seconds: float) -> dict[str, Speed]:
+    """Lets contenders take turns, each for about `seconds` a round; a first turn of each is not counted."""
+    shares = {contender.name: _share(contender, posts, seconds) for contender in contenders}
+    speeds = {contender.name: Speed() for contender in contenders}
+    for _ in range(rounds):
+        for contender in contenders:
+            share = shares[contender.name]
+            speeds[contender.name].rates.append(len(share) / _seconds(contender.score, share))
+    return speeds
+
+
+def latencies(
+    contenders: Mapping[str, Callable[[Post], object]], posts: Sequence[Post], count: int
+) -> dict[str, tuple[float, float]]:
+    """Returns p50 and p95 in milliseconds of one post at a time; contenders take turns post by post."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for index in range(count):
+        post = posts[index % len(posts)]
+        for name, score in contenders.items():
+            start = time.perf_counter()
+            score(post)
+            times[name].append(1000 * (time.perf_counter() - start))
+    warm = {name: values[len(values) // 10 :] for name, values in times.items()}
+    return {name: (float(np.median(values)), float(np.quantile(values, 0.95))) for name, values in warm.items()}
+
+
+def _share(contender: Contender, posts: Sequence[Post], seconds: float) -> list[Post]:
+    """Returns as many posts as a contender scores in the given time; some more than once when there are too few."""
+    trial = [posts[index % len(posts)] for index in range(max(FEWEST, contender.steps))]
+    contender.score(trial)
+    wanted = max(len(trial), round(seconds * len(trial) / _seconds(contender.score, trial)))
+    wanted = -(-wanted // contender.steps) * contender.steps
+    return [posts[index % len(posts)] for index in range(wanted)]
+
+
+def _seconds(score: Score, posts: Sequence[Post]) -> float:
+    start = time.perf_counter()
+    score(posts)
+    return time.perf_counter() - start

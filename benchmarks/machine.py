@@ -1,0 +1,31 @@
+"""The machine and the libraries of a run, so that a figure can be read later."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from crossguard.runtimes.base import available_cores
+
+LIBRARIES = ("openvino", "onnxruntime", "torch", "transformers", "numpy", "pillow", "tokenizers")
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+
+
+def describe() -> dict[str, object]:
+    """Returns processor, its vector units, cores, load before the run, and versions."""
+    return {
+        "processor": _field("model name") or platform.processor(),
+        "vector_units": [name for name in FEATURES if name in _field("flags").split()],
+        "cores": available_cores(),
+        "load_before": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _field(name: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

@@ -1,0 +1,113 @@
+"""One model, all contenders, three kinds of posts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.ceiling import image_gflop, text_gflop
+from benchmarks.interleaving import Contender, Speed, interleave
+from benchmarks.posts import image_only, text_only
+from benchmarks.reference import PlainLoop
+from benchmarks.subjects import Subject
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.text import TextEncoder
+from crossguard.records import Post
+
+COMPARED = 32
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was measured of one contender on one kind of posts.
+
+    Attributes:
+        posts_per_second: Median over the rounds.
+        lowest: Of the rounds.
+        highest: Of the rounds.
+        ratio: Median over the rounds of the speed against the baseline.
+        ratio_lowest: Of the rounds.
+        ratio_highest: Of the rounds.
+        ceiling: Share of the measured fp32 matrix-product ceiling that the model's own arithmetic would take.
+        logit_difference: Largest absolute difference of a logit from the baseline's.
+    """
+
+    posts_per_second: float
+    lowest: float
+    highest: float
+    ratio: float
+    ratio_lowest: float
+    ratio_highest: float
+    ceiling: float
+    logit_difference: float
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A way to score, with what it says."""
+
+    contender: Contender
+    logits: Callable[[Sequence[Post]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    seconds: float
+
+
+def plain(name: str, loop: PlainLoop, steps: int) -> Timed:
+    """A PyTorch loop as a contender."""
+    return Timed(Contender(name, loop.logits, steps), loop.logits)
+
+
+def ours(name: str, moderator: Moderator) -> Timed:
+    """A moderator as a contender, from posts to decisions."""
+    contender = Contender(name, lambda posts: list(moderator.stream(posts)), steps=64)
+    return Timed(contender, lambda posts: moderator.logits(posts)[0].values)
+
+
+def measure(
+    timed: Sequence[Timed], baseline: str, posts: Sequence[Post], *, gflop: float, ceiling: float, effort: Effort
+) -> dict[str, dict[str, Any]]:
+    """Measures contenders against one of them; `gflop` is the arithmetic of one post, `ceiling` in GFLOP/s."""
+    speeds = interleave([entry.contender for entry in timed], posts, effort.rounds, effort.seconds)
+    logits = {entry.contender.name: entry.logits(posts[:COMPARED]) for entry in timed}
+    lines = {}
+    for name, speed in speeds.items():
+        difference = float(np.abs(logits[name] - logits[baseline]).max())
+        lines[name] = asdict(_line(speed, speeds[baseline], gflop / ceiling, difference))
+    return lines
+
+
+def kinds(subject: Subject, texts: TextEncoder, posts: list[Post]) -> Mapping[str, tuple[list[Post], float]]:
+    """Returns the three kinds of posts, each with the mean arithmetic of one post in GFLOP."""
+    tokens = texts.encode([(post.text, post.image_text) for post in posts])
+    padded = subject.text.max_length if subject.text.padding == "max_length" else None
+    text = text_gflop(subject, [padded or len(entry.ids) for entry in tokens])
+    image = image_gflop(subject)
+    return {
+        "text": (text_only(posts), text),
+        "image": (image_only(posts), image),
+        "both": (posts, text + image),
+    }
+
+
+def _line(speed: Speed, baseline: Speed, seconds_at_ceiling: float, difference: float) -> Line:
+    ratio, lowest, highest = speed.ratio(baseline)
+    return Line(
+        speed.median,
+        min(speed.rates),
+        max(speed.rates),
+        ratio,
+        lowest,
+        highest,
+        speed.median * seconds_at_ceiling,
+        difference,
+    )
