@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
     "audit": ("crossguard.cli.audit", "Whom does a model treat unfairly: groups, swapped identities, test suites."),
     "compare": ("crossguard.cli.compare", "Put runs or models side by side, with paired tests."),
+    "card": ("crossguard.cli.card", "Write a model card from what was measured."),
     "deploy": ("crossguard.cli.deploy", "Put a model onto AWS SageMaker: package, policies, endpoints, jobs."),
 }
 

@@ -1,0 +1,55 @@
+"""`crossguard card`: writes a model card from what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossguard.errors import MissingExtraError
+
+
+@click.command("card")
+@click.argument("model")
+@click.option("--details", type=click.Path(path_type=Path), required=True, help="YAML: summary, licence, data, limits.")
+@click.option(
+    "--run", "runs", multiple=True, type=click.Path(path_type=Path), help="Folder of 'crossguard evaluate --out'."
+)
+@click.option(
+    "--audit", "audits", multiple=True, type=click.Path(path_type=Path), help="Folder of 'crossguard audit --out'."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; the terminal when not given.")
+@click.option("--into-bundle", is_flag=True, help="Write card and figures into the bundle and renew its checksums.")
+def command(
+    *,
+    model: str,
+    details: Path,
+    runs: tuple[Path, ...],
+    audits: tuple[Path, ...],
+    out: Path | None,
+    into_bundle: bool,
+) -> None:
+    r"""Write the card of MODEL: data statement, thresholds, figures with intervals, groups, and every command.
+
+    \b
+    crossguard card ./my-model --details card.yaml --run runs/test --audit runs/audit --out README.md
+    crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
+    """
+    try:
+        from crossguard.evaluation.card import build_card, install_card, read_details, read_evidence
+        from crossguard.evaluation.report.templating import write_text
+    except ImportError:
+        raise MissingExtraError("Writing a card", "evaluate") from None
+    from crossguard.bundle import read_bundle
+    from crossguard.registry import find
+
+    bundle = read_bundle(find(model), verify=False)
+    card = build_card(bundle, read_details(details), read_evidence(runs, audits))
+    if into_bundle:
+        install_card(bundle, card, runs)
+        click.echo(f"Wrote the card into {bundle.folder}", err=True)
+    if out is not None:
+        write_text(card, out)
+        click.echo(f"Wrote {out}", err=True)
+    elif not into_bundle:
+        click.echo(card)

@@ -1,0 +1,193 @@
+"""The model card, written from what was measured: every figure stands beside the command that made it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from crossguard.bundle import CARD, Bundle, write_manifest
+from crossguard.decision.policy import Policy
+from crossguard.errors import InputError, OutputError
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.report.templating import render
+from crossguard.evaluation.runs import RUN, TEST_METRICS, VAL_REPORT, Run, read_run
+from crossguard.evaluation.titles import title
+from crossguard.strict import StrictModel, parse, read_yaml
+
+INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
+SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
+
+
+class Dataset(StrictModel):
+    """One source of training data.
+
+    Attributes:
+        name: What people call it.
+        posts: How many were used, in words.
+        labels: What its annotations say, and how they were turned into the model's labels.
+        source: Paper or place.
+        licence: Under which it was published.
+    """
+
+    name: str
+    posts: str
+    labels: str
+    source: str
+    licence: str
+
+
+class CardDetails(StrictModel):
+    """What no measurement can tell; a YAML file.
+
+    Attributes:
+        summary: A paragraph for somebody who has never heard of the model.
+        licence: Of the weights, as the Hub names licences.
+        languages: ISO codes.
+        base_models: Hub ids of what it was made from.
+        datasets: Training data.
+        training: How it was trained.
+        limits: What it cannot do, one sentence each.
+        tags: More words for the Hub.
+    """
+
+    summary: str
+    licence: str = "mit"
+    languages: tuple[str, ...] = ("en",)
+    base_models: tuple[str, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    training: str = ""
+    limits: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was measured.
+
+    Attributes:
+        runs: Evaluations; the first one becomes the bundle's `test_metrics.json`.
+        audits: Contents of `audit.json` files.
+    """
+
+    runs: Sequence[Run] = field(default=())
+    audits: Sequence[Mapping[str, Any]] = field(default=())
+
+
+def read_details(path: Path) -> CardDetails:
+    """Reads the YAML of what no measurement can tell.
+
+    Raises:
+        ConfigError: It is missing or breaks a rule.
+    """
+    return parse(CardDetails, read_yaml(path), str(path))
+
+
+def read_audit(folder: Path) -> dict[str, Any]:
+    """Reads the `audit.json` of a folder.
+
+    Raises:
+        InputError: There is none.
+    """
+    try:
+        data: dict[str, Any] = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{folder}' holds no audit ({error}). Make one: crossguard audit --out {folder}") from None
+    return data
+
+
+def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
+    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`)."""
+    manifest = bundle.manifest
+    metadata = ModelCardData(
+        model_name=manifest.model.name,
+        eval_results=_indexed(evidence.runs) or None,
+        license=details.licence,
+        language=list(details.languages),
+        base_model=list(details.base_models) or None,
+        library_name="crossguard",
+        pipeline_tag="image-text-to-text",
+        tags=["hate-speech-detection", "content-moderation", "multimodal", "multi-label-classification", *details.tags],
+        metrics=["f1", "roc_auc", "precision", "recall"],
+    )
+    body = render(
+        "card.md.j2",
+        manifest=manifest,
+        labels=manifest.label_set,
+        details=details,
+        runs=evidence.runs,
+        audits=evidence.audits,
+        shown=SHOWN,
+        overall=INDEXED,
+        title=title,
+        fitted_on=_fitted_on,
+        sizes={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
+        undefined=_undefined,
+    )
+    return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}"))
+
+
+def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bundle:
+    """Writes the card and the first run's figures into the bundle, and renews its checksums.
+
+    Raises:
+        OutputError: The bundle cannot be written.
+    """
+    try:
+        (bundle.folder / CARD).write_text(card, encoding="utf-8")
+        for name in (TEST_METRICS, VAL_REPORT) if run_folders else ():
+            shutil.copyfile(run_folders[0] / name, bundle.folder / name)
+    except OSError as error:
+        raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
+    return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+
+
+def read_evidence(runs: Sequence[Path], audits: Sequence[Path]) -> Evidence:
+    """Reads the folders of runs and audits.
+
+    Raises:
+        InputError: A folder holds none; names the file that is missing.
+    """
+    for folder in runs:
+        if not (folder / RUN).is_file():
+            raise InputError(f"'{folder}' holds no {RUN}. Make one: crossguard evaluate DATA --out {folder}")
+    return Evidence([read_run(folder) for folder in runs], [read_audit(folder) for folder in audits])
+
+
+def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
+    return [
+        EvalResult(
+            task_type="multi-label-classification",
+            task_name="Hate speech detection",
+            dataset_type=Path(run.facts.data).stem,
+            dataset_name=run.facts.name,
+            dataset_split=run.facts.split,
+            metric_type=key,
+            metric_name=title(key),
+            metric_value=round(figure.value, 4),
+        )
+        for run in runs
+        for key in INDEXED
+        if (figure := run.main.overall.get(key)) is not None and figure.value is not None
+    ]
+
+
+def _fitted_on(policy: Policy) -> str:
+    names = [str(entry.get("name")) for entry in policy.provenance.get("fitted_on", ())]
+    return ", ".join(names) or "not recorded"
+
+
+def _undefined(run: Run) -> list[str]:
+    """Returns one line per reason why figures of a run are undefined."""
+    why: dict[str, list[str]] = {}
+    figures: dict[str, Mapping[str, Figure]] = dict(run.main.per_label)
+    for label in run.main.labels:
+        for key in SHOWN:
+            if figures[label][key].value is None:
+                why.setdefault(f"{label}: {figures[label][key].reason}", []).append(title(key))
+    return [f"{reason} ({', '.join(keys)})" for reason, keys in why.items()]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard, ModelCardData
+from tests.support.tiny_bundle import write_tiny_bundle
+
+from crossguard.bundle import check_files, read_bundle
+from crossguard.cli import run
+from crossguard.errors import InputError
+from crossguard.evaluation.card import read_evidence
+
+DETAILS = """
+summary: A toy that knows thirteen words.
+datasets:
+  - {name: made-up, posts: "none", labels: none, source: a test, licence: MIT}
+limits:
+  - It knows thirteen words.
+"""
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory, annotated_posts: Path) -> Path:
+    folder = tmp_path_factory.mktemp("evidence")
+    write_tiny_bundle(folder / "tiny")
+    (folder / "card.yaml").write_text(DETAILS, encoding="utf-8")
+    options = ["--model", str(folder / "tiny"), "--rounds", "10"]
+    assert (
+        run(["evaluate", str(annotated_posts), *options, "--out", str(folder / "run"), "--name", "made-up posts"]) == 0
+    )
+    assert run(["audit", *options, "--out", str(folder / "audit")]) == 0
+    return folder
+
+
+@pytest.fixture
+def card(evidence: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    arguments = ["card", str(evidence / "tiny"), "--details", str(evidence / "card.yaml")]
+    capsys.readouterr()
+    assert run([*arguments, "--run", str(evidence / "run"), "--audit", str(evidence / "audit")]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_hub_reads_the_figures_that_were_measured(card: str, evidence: Path) -> None:
+    data = ModelCard(card).data
+    assert isinstance(data, ModelCardData)
+    results = data.eval_results
+    assert results is not None
+    flat = json.loads((evidence / "run" / "test_metrics.json").read_text(encoding="utf-8"))
+    found = {result.metric_type: result.metric_value for result in results}
+    assert found["f1_macro"] == round(flat["f1_macro"], 4)
+    assert found["roc_auc_macro"] == round(flat["roc_auc_macro"], 4)
+    assert {result.dataset_name for result in results} == {"made-up posts"}
+
+
+def test_tables_are_whole(card: str) -> None:
+    body = card.split("---\n", 2)[2]
+    tables = re.findall(r"(?:^\|.*\n)+", body, re.MULTILINE)
+    assert len(tables) >= 6
+    for table in tables:
+        lines = table.strip().splitlines()
+        assert len(lines) >= 3, table
+        assert set(lines[1]) <= set("|-: "), table
+        assert {line.count("|") for line in lines} == {lines[0].count("|")}, table
+
+
+def test_it_says_what_a_reader_needs(card: str) -> None:
+    for words in (
+        "A toy that knows thirteen words.",
+        "Not for decisions about people or posts without a human",
+        "`benchmark` 1",
+        "Not annotated here, so not measured: otherhate",
+        "baseline all-positive",
+        "The same sentence about another group",
+        "| made-up | none |",
+        "* It knows thirteen words.",
+        "crossguard",
+    ):
+        assert words in card, words
+    assert "None" not in card
+    assert "nan" not in card.split("## ", 1)[1].lower().replace("nano", "").split()
+
+
+def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
+    arguments = ["card", str(evidence / "tiny"), "--details", str(evidence / "card.yaml"), "--into-bundle"]
+    assert run([*arguments, "--run", str(evidence / "run")]) == 0
+    bundle = read_bundle(evidence / "tiny")
+    assert check_files(bundle) == []
+    assert "A toy that knows thirteen words." in bundle.card()
+    assert {"test_metrics.json", "val_report.json"} <= set(bundle.manifest.files)
+
+
+def test_absent_evidence_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
+        read_evidence([tmp_path], [])
+    with pytest.raises(InputError, match="crossguard audit --out"):
+        read_evidence([], [tmp_path])
