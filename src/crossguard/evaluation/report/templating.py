@@ -34,7 +34,7 @@ def write_text(text: str, path: Path) -> None:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("crossguard.evaluation.report", "templates"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False), default_for_string=True, default=True),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
