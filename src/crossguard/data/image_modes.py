@@ -8,7 +8,7 @@ from PIL import Image
 
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-_WHITE = (255, 255, 255, 255)
+_WHITE = (255, 255, 255)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -24,10 +24,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     # Pillow knows the transparent value of 1-bit pictures only after they became grey.
-    layer = (image.convert("L") if image.mode == "1" else image).convert("RGBA")
-    canvas = Image.new("RGBA", layer.size, _WHITE)
-    canvas.alpha_composite(layer)
-    return canvas.convert("RGB")
+    grey = image.convert("L") if image.mode == "1" else image
+    layer = grey if grey.mode == "RGBA" else grey.convert("RGBA")
+    canvas = Image.new("RGB", layer.size, _WHITE)
+    canvas.paste(layer, mask=layer)
+    return canvas
 
 
 def _to_8_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
