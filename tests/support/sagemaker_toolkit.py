@@ -41,7 +41,8 @@ def main(model_dir: str) -> None:
         request: dict[str, Any] = json.loads(line)
         context.headers = request["headers"]
         context.status = 200
-        (body,) = service.handle([{"body": base64.b64decode(request["body"])}], context)
+        # TorchServe hands bodies over in this type.
+        (body,) = service.handle([{"body": bytearray(base64.b64decode(request["body"]))}], context)
         reply = {"status": context.status, "content_type": context.content_type, "body": body}
         sys.__stdout__.write(json.dumps(reply) + "\n")  # type: ignore[union-attr]
         sys.__stdout__.flush()  # type: ignore[union-attr]

@@ -25,13 +25,13 @@ def posts(body: bytes | str, content_type: str | None = "application/json") -> l
     return list(read(body, content_type).entries)
 
 
-@pytest.mark.parametrize("kind", [bytes, str])
+@pytest.mark.parametrize("kind", [bytes, bytearray, str])
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON", None]
 )
 def test_the_request_of_the_cards_is_read(kind: type, content_type: str | None) -> None:
     text = json.dumps({"instances": [{"text": "hello", "image_base64": PIXEL}, {"text": "good", "id": 7}]})
-    body = text.encode() if kind is bytes else text
+    body = text if kind is str else kind(text.encode())
     invocation = read(body, content_type)
     assert invocation.form is Form.INSTANCES
     assert invocation.entries == (Post("0", "hello", f"data:;base64,{PIXEL}"), Post("7", "good"))
@@ -122,12 +122,13 @@ def test_a_wrong_post_says_what_would_be_right(entry: Any, words: str) -> None:
         (b'{"instances": []}', "application/json", 400),
         (b'{"instances": [{}], "more": 1}', "application/json", 400),
         (b"", JSON_LINES, 400),
+        ("picture", "image/png", 400),
         (b"a,b", "text/csv", 415),
         (b"{}", "application/json; charset=utf-16", 415),
         (b"{}", "nonsense", 415),
     ],
 )
-def test_a_broken_request_gets_a_status_and_a_reason(body: bytes, content_type: str, status: int) -> None:
+def test_a_broken_request_gets_a_status_and_a_reason(body: bytes | str, content_type: str, status: int) -> None:
     with pytest.raises(RequestError) as failure:
         read(body, content_type)
     assert failure.value.status == status

@@ -35,7 +35,7 @@ def model_fn(model_dir: str) -> Moderator:
     )
 
 
-def input_fn(body: bytes | str, content_type: str) -> Invocation:
+def input_fn(body: bytes | bytearray | str, content_type: str) -> Invocation:
     """Reads a request; one that is wrong as a whole is answered with 400 or 415 and the reason."""
     try:
         return read(body, content_type)

@@ -17,11 +17,11 @@ from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, Request
 _SHOWN = 300
 
 
-def read(body: bytes | str, content_type: str | None, *, max_posts: int | None = None) -> Invocation:
+def read(body: bytes | bytearray | str, content_type: str | None, *, max_posts: int | None = None) -> Invocation:
     """Returns the posts of a request.
 
     Args:
-        body: As received; AWS's toolkit decodes some content types to text and leaves others as bytes.
+        body: As received; AWS's toolkit decodes some content types to text, and TorchServe gives others as bytearray.
         content_type: With or without parameters; JSON when there is none.
         max_posts: The most posts in one request; None for no cap.
 
@@ -29,9 +29,12 @@ def read(body: bytes | str, content_type: str | None, *, max_posts: int | None =
         RequestError: 400 for a body that is not what its type says, 413 over the cap, 415 for another type.
     """
     kind = media_type(content_type)
+    if isinstance(body, bytearray):
+        body = bytes(body)
     if is_picture(kind):
-        picture = body.encode("latin-1") if isinstance(body, str) else body
-        return Invocation(Form.SINGLE, (Post("0", image=picture),))
+        if isinstance(body, str):
+            raise _malformed(f"A body of type {kind} must be the bytes of a picture, not text.")
+        return Invocation(Form.SINGLE, (Post("0", image=body),))
     invocation = _read_lines(body) if kind in LINES else _read_json(body)
     if max_posts is not None and len(invocation.entries) > max_posts:
         raise RequestError(
