@@ -28,8 +28,9 @@ from crossguard.errors import MissingExtraError
 @click.option("--swaps", default=200, show_default=True, help="Sentences of DATA to swap identities in.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
-@click.option("--harmful-column", default="harmful", show_default=True, help="Column: is the post hateful at all.")
+@click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--images/--no-images", default=True, help="Whether to use the pictures of DATA.")
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json and audit.html.")
@@ -47,8 +48,9 @@ def command(
     swaps: int,
     split: str | None,
     positive_from: float,
-    harmful_column: str,
+    hateful_column: str,
     image_root: Path | None,
+    images: bool,
     rounds: int,
     seed: int,
     out: Path | None,
@@ -79,7 +81,13 @@ def command(
     posts = None
     if data is not None:
         posts = read_annotated(
-            data, labels, split=split, positive_from=positive_from, harmful=harmful_column, image_root=image_root
+            data,
+            labels,
+            split=split,
+            positive_from=positive_from,
+            hateful_column=hateful_column,
+            image_root=image_root,
+            images=images,
         )
     request = AuditRequest(
         posts=posts,

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 @click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
-@click.option("--scores", type=click.Path(path_type=Path), help="Measure these scores instead of a model's.")
+@click.option("--scores", multiple=True, type=click.Path(path_type=Path), help="Measure these scores, not a model's.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
 @click.option("--cross-fit", "goal", metavar="GOAL", help="Calibrate and set thresholds here, cross-fitted.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
-@click.option("--harmful-column", default="harmful", show_default=True, help="Column: is the post hateful at all.")
+@click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--images/--no-images", default=True, help="Whether to use the pictures of DATA.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
@@ -44,13 +45,14 @@ def command(
     model: str,
     policy: str,
     tenant: str | None,
-    scores: Path | None,
+    scores: tuple[Path, ...],
     split: str | None,
     training: Path | None,
     goal: str | None,
     positive_from: float,
-    harmful_column: str,
+    hateful_column: str,
     image_root: Path | None,
+    images: bool,
     rounds: int,
     seed: int,
     name: str,
@@ -76,7 +78,7 @@ def command(
     from crossguard.moderator import Moderator
 
     request = Request(
-        name=name or (scores.stem if scores else ""),
+        name=name or (scores[0].stem if scores else ""),
         rounds=rounds,
         seed=seed,
         cross_fit=_plan(goal, seed),
@@ -89,11 +91,12 @@ def command(
         data,
         split=split,
         positive_from=positive_from,
-        harmful=harmful_column,
+        hateful_column=hateful_column,
         image_root=image_root,
+        images=images,
     )
-    if scores is not None:
-        annotated = read(score_labels(scores))
+    if scores:
+        annotated = read(score_labels(scores[0]))
         run = measure_scores(read_scores(scores, annotated.labels, annotated.ids), annotated, request)
     else:
         moderator = Moderator.load(model, policy=policy, tenant=tenant)

@@ -9,7 +9,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from crossguard.data.columns import Columns, PostBuilder
 from crossguard.errors import MissingExtraError, TableError, suggest
 from crossguard.records import Post, Skipped
 
-HARMFUL = "harmful"
+HATEFUL = "hateful"
 SPLIT = "split"
 # The default `csv` limit of 131,072 characters is too small for `data:` URLs.
 _CELL = 1 << 28
@@ -68,9 +68,10 @@ def read_annotated(
     *,
     split: str | None = None,
     positive_from: float = 0.5,
-    harmful: str = HARMFUL,
+    hateful_column: str = HATEFUL,
     columns: Columns | None = None,
     image_root: Path | None = None,
+    images: bool = True,
 ) -> Annotated:
     """Reads a JSONL, CSV or Parquet table of annotated posts.
 
@@ -79,9 +80,10 @@ def read_annotated(
         labels: Names of the model's labels; columns of these names hold values in [0, 1], or nothing where unknown.
         split: Keep only rows whose column `split` has this value.
         positive_from: The value from which a label counts as given; 0.5 is the majority of votes.
-        harmful: Column that says whether the post as a whole is hateful; may be absent.
+        hateful_column: Column that says whether the post as a whole is hateful; may be absent.
         columns: Names of the post columns.
         image_root: Folder of relative image paths; the folder of the table when None.
+        images: Whether posts keep their pictures; without, a table can be measured whose pictures are elsewhere.
 
     Raises:
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
@@ -89,8 +91,10 @@ def read_annotated(
     builder = PostBuilder(columns or Columns(), image_root or path.parent)
     rows = list(read_rows(path))
     header = list(rows[0]) if rows else []
-    if rows and not set(header) & {*labels, harmful}:
-        raise TableError(f"'{path}' has no column of a label ({', '.join(labels)}) nor '{harmful}'. It has: {header}.")
+    if rows and not set(header) & {*labels, hateful_column}:
+        raise TableError(
+            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {header}."
+        )
     if split is not None:
         found = sorted({str(row.get(SPLIT)) for row in rows})
         rows = [row for row in rows if str(row.get(SPLIT)) == split]
@@ -99,10 +103,12 @@ def read_annotated(
     if not rows:
         raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
     truth = [[_answer(row.get(name), name, place, positive_from) for name in labels] for place, row in enumerate(rows)]
-    whole = [_answer(row.get(harmful), harmful, place, positive_from) for place, row in enumerate(rows)]
-    used = {*builder.columns.names, *labels, harmful}
+    whole = [_answer(row.get(hateful_column), hateful_column, place, positive_from) for place, row in enumerate(rows)]
+    used = {*builder.columns.names, *labels, hateful_column}
     extra = {name: tuple(row.get(name) for row in rows) for name in header if name not in used}
     posts = tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
+    if not images:
+        posts = tuple(replace(post, image=None) for post in posts)
     return Annotated(str(path), posts, tuple(labels), np.array(truth), np.array(whole), extra)
 
 

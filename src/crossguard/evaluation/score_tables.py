@@ -30,11 +30,11 @@ def score_labels(path: Path, known: Sequence[str] = HATE.names) -> tuple[str, ..
     return found
 
 
-def read_scores(path: Path, labels: Sequence[str], ids: Sequence[str]) -> NDArray[np.float64]:
+def read_scores(paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str]) -> NDArray[np.float64]:
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
-        path: JSONL, CSV or Parquet with `id` and a column per label, or a file of decisions.
+        paths: JSONL, CSV or Parquet with `id` and a column per label, or files of decisions; such as one per fold.
         labels: Which columns.
         ids: The order.
 
@@ -42,13 +42,19 @@ def read_scores(path: Path, labels: Sequence[str], ids: Sequence[str]) -> NDArra
         float64, (n, labels), in [0, 1].
 
     Raises:
-        TableError: A post has no score, or a score is no number in [0, 1].
+        TableError: A post has no score or two, or a score is no number in [0, 1].
     """
-    rows = {str(row.get("id")): _flat(row) for row in read_rows(path)}
+    rows: dict[str, Mapping[str, Any]] = {}
+    for path in paths:
+        for row in read_rows(path):
+            id_ = str(row.get("id"))
+            if id_ in rows:
+                raise TableError(f"'{path}' scores post '{id_}' again; each post needs one score.")
+            rows[id_] = _flat(row)
     absent = [name for name in ids if name not in rows]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
-        raise TableError(f"'{path}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
+        raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
     return np.array([[_score(rows[id_].get(name), id_, name) for name in labels] for id_ in ids]).reshape(
         -1, len(labels)
     )

@@ -96,12 +96,27 @@ def test_scores_of_a_table_and_of_decisions_are_the_same(tmp_path: Path) -> None
     )
     for path in (plain, decided):
         assert score_labels(path) == ("racist",)
-        assert read_scores(path, ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+        assert read_scores([path], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
 
 
 def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
     with pytest.raises(TableError, match="no scores for 1 of 2 posts, such as 9"):
-        read_scores(path, ("racist",), ("1", "9"))
+        read_scores([path], ("racist",), ("1", "9"))
     with pytest.raises(TableError, match="must lie in"):
-        read_scores(write(tmp_path, "csv", [{"id": "1", "racist": 7}]), ("racist",), ("1",))
+        read_scores([write(tmp_path, "csv", [{"id": "1", "racist": 7}])], ("racist",), ("1",))
+
+
+def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    one = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
+    two = write(tmp_path / "two", "csv", [{"id": "2", "racist": 0.25}])
+    assert read_scores([two, one], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+    with pytest.raises(TableError, match="scores post '1' again"):
+        read_scores([one, one], ("racist",), ("1",))
+
+
+def test_pictures_can_be_left_aside(tmp_path: Path) -> None:
+    path = write(tmp_path, "jsonl", [{"id": "1", "text": "a", "image_path": "gone.png", "racist": 1}])
+    assert read_annotated(path, LABELS).posts[0].image is not None
+    assert read_annotated(path, LABELS, images=False).posts[0].image is None
