@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, exactly where it was.")
 @click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the sources that are cross-validated.")
-@click.option("--start", type=click.Path(exists=True, path_type=Path), help="A run whose weights to start from.")
+@click.option(
+    "--start",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A run whose weights to start from; the mean when given several times.",
+)
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the state after that many steps, too.")
 def command(  # noqa: PLR0917 one per option, by name
     recipe: str,
@@ -34,7 +39,7 @@ def command(  # noqa: PLR0917 one per option, by name
     overrides: tuple[str, ...],
     resume: bool,
     fold: str | None,
-    start: Path | None,
+    start: tuple[Path, ...],
     save_every: int | None,
 ) -> None:
     """Train a model by RECIPE, a name of `crossguard recipes` or a YAML file.

@@ -14,7 +14,7 @@ Storage: TypeAlias = Literal["fp32", "fp16", "int8"]
 SMALLEST: Final = 4096
 INT8_LEVELS: Final = 127
 # Which axis of a weight is its output: each gets a scale of its own.
-AXES: Final = {"MatMul": 1, "Conv": 0, "Gather": 0}
+AXES: Final = {"MatMul": 1, "Gather": 0, "Gemm": 0}
 
 
 def store(model: Any, storage: Storage) -> Any:
@@ -22,8 +22,8 @@ def store(model: Any, storage: Storage) -> Any:
 
     Args:
         model: The graph with float32 weights; it is not changed.
-        storage: `fp16` (a `Cast` restores them), `int8` (symmetric, a scale per output channel or per row of an
-            embedding, `DequantizeLinear` restores them), or `fp32` (as they are).
+        storage: `fp16` (a `Cast` restores them), `int8` (matrices and embeddings: symmetric, a scale per output
+            or per row of an embedding, `DequantizeLinear` restores them; the rest as `fp16`), or `fp32` (as they are).
     """
     import onnx
 
@@ -39,8 +39,10 @@ def store(model: Any, storage: Storage) -> Any:
             kept.append(weight)
             continue
         values = onnx.numpy_helper.to_array(weight)
-        if storage == "int8" and values.ndim > 1:
-            parts, node = _int8(weight.name, values, _axis(consumers[weight.name]))
+        consumer = consumers[weight.name]
+        # OpenVINO 2026.4 computes convolutions of dequantized weights wrongly, and differently in each process.
+        if storage == "int8" and consumer.op_type in AXES:
+            parts, node = _int8(weight.name, values, _axis(consumer))
         else:
             parts, node = _fp16(weight.name, values)
         kept.extend(parts)
@@ -67,7 +69,7 @@ def _axis(node: Any) -> int:
     if node.op_type == "Gemm":
         transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
         return 0 if transposed else 1
-    return AXES.get(node.op_type, 0)
+    return AXES[str(node.op_type)]
 
 
 def _fp16(name: str, values: NDArray[np.float32]) -> tuple[list[Any], Any]:

@@ -10,7 +10,6 @@ from typing_extensions import override
 from .backbone import Backbone
 from .config import ModelConfig
 from .gated import Gated, GatedModel
-from .losses import masked_mean
 
 DROPOUT = 0.2
 
@@ -49,7 +48,8 @@ class FusionModel(GatedModel):
 
     @override
     def reduce(self, losses: Tensor, weights: Tensor) -> Tensor:
-        return masked_mean(losses, weights)
+        # Unknown labels count as zero: a post with one known label must not weigh as much as one with all.
+        return (losses * weights).mean()
 
     @override
     def holders(self) -> tuple[nn.Module, nn.Module]:

@@ -92,6 +92,7 @@ class GatedModel(nn.Module, ABC):
         text_present: Tensor | None = None,
         image_present: Tensor | None = None,
         labels: Tensor | None = None,
+        image_features: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Scores posts; a tower runs on the posts that have its modality, and not at all when none has.
 
@@ -101,16 +102,18 @@ class GatedModel(nn.Module, ABC):
             pixel_values: float (n, 3, height, width), normalised; None when no post has an image.
             text_present: (n,), 1 where the post has text; all ones by default.
             image_present: (n,), 1 where the post has an image; all ones by default.
+            image_features: float (n, widths.image), in place of the pixels where they are known already.
             labels: float (n, num_outputs) in [0, 1], NaN where unknown; asks for the `loss`.
 
         Returns:
             `logits` float (n, num_outputs), `text_share` float (n,), and `loss` when labels were given.
         """
-        has_text = self._presence(text_present, input_ids, pixel_values)
-        has_image = self._presence(image_present, pixel_values, input_ids)
+        seen = pixel_values if image_features is None else image_features
+        has_text = self._presence(text_present, input_ids, seen)
+        has_image = self._presence(image_present, seen, input_ids)
         runs_text = has_text if self.masks_absent else torch.where(has_image > 0, has_text, torch.ones_like(has_text))
         text = self._run(self.widths.text, runs_text, input_ids, attention_mask)
-        image = self._run(self.widths.image, has_image, pixel_values)
+        image = self._run(self.widths.image, has_image, pixel_values) if image_features is None else image_features
         logits, text_share = self.fuse(text, image, has_text, has_image)
         outputs = {"logits": logits, "text_share": text_share}
         if labels is not None:

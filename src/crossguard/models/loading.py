@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,17 +59,22 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), inference, inference_file.parent)
 
 
-def load_weights(model: GatedModel, folder: Path) -> None:
-    """Fills a model with the weights of a folder.
+def load_average(model: GatedModel, folders: Sequence[Path]) -> None:
+    """Fills a model with the mean of the weights of runs that began alike (Wortsman et al., ICML 2022).
 
     Raises:
-        FileNotFoundError: The folder has none.
+        FileNotFoundError: A folder has none.
         ValueError: They belong to another model.
     """
     from safetensors.torch import load_file
 
-    path = find_weights(folder)
-    _fill(model, load_file(path), path)
+    paths = [find_weights(folder) for folder in folders]
+    mean = load_file(paths[0])
+    for count, path in enumerate(paths[1:], start=2):
+        for name, weight in load_file(path).items():
+            if weight.is_floating_point():
+                mean[name].lerp_(weight, 1 / count)
+    _fill(model, mean, paths[0])
 
 
 def find_weights(folder: Path) -> Path:

@@ -71,14 +71,11 @@ def noisy_or(logits: Tensor, union: Tensor) -> Tensor:
     return -(target * log_some + (1 - target) * log_none) * known
 
 
-def masked_mean(losses: Tensor, weights: Tensor, dim: int | None = None) -> Tensor:
-    """Weighted mean; 0 where all weights are 0.
+def masked_mean(losses: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over posts, (outputs,); 0 for an output whose weights are all 0.
 
     Args:
-        losses: Any shape.
-        weights: Same shape, 0 where a loss does not count.
-        dim: The axis to average over; None for all.
+        losses: (n, outputs).
+        weights: (n, outputs), 0 where a loss does not count.
     """
-    total = (losses * weights).sum() if dim is None else (losses * weights).sum(dim=dim)
-    count = weights.sum() if dim is None else weights.sum(dim=dim)
-    return total / count.clamp(min=torch.finfo(losses.dtype).tiny)
+    return (losses * weights).sum(dim=0) / weights.sum(dim=0).clamp(min=torch.finfo(losses.dtype).tiny)

@@ -66,7 +66,7 @@ class MultiTaskModel(GatedModel):
 
     @override
     def reduce(self, losses: Tensor, weights: Tensor) -> Tensor:
-        tasks = masked_mean(losses, weights, dim=0)
+        tasks = masked_mean(losses, weights)
         if self.log_vars is not None:
             tasks = torch.exp(-self.log_vars) * tasks + 0.5 * self.log_vars
         return tasks.mean()

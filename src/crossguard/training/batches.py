@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.tokenizers import MaskingEncoder
 
+Picture: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
+POSITIVE = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
@@ -26,17 +29,19 @@ class Tensors:
     Attributes:
         input_ids: int64 (n, length); None when no post has text.
         attention_mask: int64 (n, length); None when no post has text.
-        pixels: uint8 (n, size, size, 3); None when no post has a picture.
+        pixels: uint8 (n, size, size, 3); None when no post has a picture, or its features are known.
+        image_features: float (n, width), of a frozen image encoder; else None.
         text_present: float (n,).
         image_present: float (n,).
         targets: float (n, outputs), NaN where unknown.
         unions: float (n, readouts), NaN where unknown.
-        weights: float (n,).
+        weights: float (n, outputs).
     """
 
     input_ids: Tensor | None
     attention_mask: Tensor | None
     pixels: Tensor | None
+    image_features: Tensor | None
     text_present: Tensor
     image_present: Tensor
     targets: Tensor
@@ -58,8 +63,22 @@ class Batcher:
         self._recipe = recipe
         self._encoder = encoder
         self._cache = cache
-        self._pictures = [path for path in dict.fromkeys(examples.images) if path is not None and path in cache]
+        self._features: dict[Path, NDArray[np.float32]] = {}
+        self._pictures = _harmless_pictures(examples, cache)
         self._tokens = [tokens.ids for tokens in encoder.encode(list(zip(*self._texts(), strict=True)))]
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Every picture that can be read, once."""
+        return [path for path in dict.fromkeys(self.examples.images) if path is not None and path in self._cache]
+
+    def pixels(self, paths: list[Path]) -> NDArray[np.uint8]:
+        """Returns (n, size, size, 3)."""
+        return np.stack([self._cache[path] for path in paths])
+
+    def use_features(self, features: dict[Path, NDArray[np.float32]]) -> None:
+        """Takes these features in place of pixels from now on."""
+        self._features = features
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -69,7 +88,7 @@ class Batcher:
     def training(self, rows: NDArray[np.int64], epoch: int) -> Tensors:
         """Returns posts with the random changes of an epoch."""
         texts: list[tuple[int, ...]] = []
-        images: list[NDArray[np.uint8] | None] = []
+        images: list[Picture | None] = []
         for row in rows.tolist():
             random = random_for(self._recipe, epoch, row)
             ids, path = self._masked(self._noisy(row, random), random), self._picture(row)
@@ -79,13 +98,13 @@ class Batcher:
                 no_text, no_image = self._dropped(random) if ids else (False, False)
                 ids, path = () if no_text else ids, None if no_image else path
             texts.append(ids)
-            images.append(None if path is None else self._augmented(path, random))
+            images.append(self._shown(path, random))
         return self._collate(rows, texts, images)
 
     def evaluation(self, rows: NDArray[np.int64]) -> Tensors:
         """Returns posts as they are served."""
         paths = [self._picture(row) for row in rows.tolist()]
-        images = [None if path is None else self._cache[path] for path in paths]
+        images = [self._shown(path, None) for path in paths]
         return self._collate(rows, [self._tokens[row] for row in rows.tolist()], images)
 
     def _texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -117,9 +136,14 @@ class Batcher:
             return None
         return self._pictures[int(random.integers(len(self._pictures)))]
 
-    def _augmented(self, path: Path, random: np.random.Generator) -> NDArray[np.uint8]:
+    def _shown(self, path: Path | None, random: np.random.Generator | None) -> Picture | None:
+        """Returns a picture's features where they are known, or its pixels, changed when random numbers are given."""
+        if path is None:
+            return None
+        if self._features:
+            return self._features[path]
         pixels = self._cache[path]
-        return augment_image(pixels, self._recipe, random) if self._recipe.augment else pixels
+        return pixels if random is None or not self._recipe.augment else augment_image(pixels, self._recipe, random)
 
     def _dropped(self, random: np.random.Generator) -> tuple[bool, bool]:
         """Decides which modality of a post with both is left out: the text, the picture, or neither."""
@@ -127,23 +151,29 @@ class Batcher:
         text = chance < self._recipe.drop_text
         return text, not text and chance < self._recipe.drop_text + self._recipe.drop_image
 
-    def _collate(
-        self, rows: NDArray[np.int64], texts: list[tuple[int, ...]], images: list[NDArray[np.uint8] | None]
-    ) -> Tensors:
-        ids = mask = pixels = None
+    def _collate(self, rows: NDArray[np.int64], texts: list[tuple[int, ...]], images: list[Picture | None]) -> Tensors:
+        ids = mask = pictures = None
         if any(texts):
             ids, mask = (torch.from_numpy(array) for array in pad(texts, self._encoder.spec))
         present = [image for image in images if image is not None]
         if present:
             blank = np.zeros_like(present[0])
-            pixels = torch.from_numpy(np.stack([blank if image is None else image for image in images]))
+            pictures = torch.from_numpy(np.stack([blank if image is None else image for image in images]))
         return Tensors(
             ids,
             mask,
-            pixels,
+            None if self._features else pictures,
+            pictures if self._features else None,
             torch.tensor([float(bool(text)) for text in texts]),
             torch.tensor([float(image is not None) for image in images]),
             torch.from_numpy(self.examples.targets[rows]),
             torch.from_numpy(self.examples.unions[rows]),
             torch.from_numpy(self.examples.weights[rows]),
         )
+
+
+def _harmless_pictures(examples: Examples, cache: PixelCache) -> list[Path]:
+    """Pictures of posts without a known positive target."""
+    harmless = [not (np.nan_to_num(row) > POSITIVE).any() for row in examples.targets]
+    paths = (path for path, fine in zip(examples.images, harmless, strict=True) if fine and path is not None)
+    return [path for path in dict.fromkeys(paths) if path in cache]

@@ -34,7 +34,7 @@ class Examples:
         images: Files of the pictures; None where there is none.
         targets: float32 (n, outputs) in [0, 1], NaN where unknown.
         unions: float32 (n, readouts), whether a post carries any label; NaN where unknown.
-        weights: float32 (n,), what the loss of a post counts.
+        weights: float32 (n, outputs), what the loss of a post counts.
         repeats: float32 (n,), how often an epoch draws a post.
         sources: Name of the table of each post.
     """
@@ -102,10 +102,11 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
             trained &= ~held
         train.append(everything.take(np.flatnonzero(trained & (everything.repeats > 0))))
         measured.append(everything.take(np.flatnonzero(held)))
-    joined = join(train)
+    kept = join(measured)
+    joined = without(join(train), kept)
     if not len(joined):
         raise ConfigError(f"{data} holds no posts in the splits that the recipe trains on.")
-    return joined, join(measured)
+    return joined, kept
 
 
 def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
@@ -140,14 +141,22 @@ def join(parts: Sequence[Examples]) -> Examples:
     )
 
 
+def without(examples: Examples, others: Examples) -> Examples:
+    """Returns the posts whose words do not occur among the others, whatever the table they come from."""
+    known = set(letters(others))
+    return examples.take([row for row, key in enumerate(letters(examples)) if not key or key not in known])
+
+
+def letters(examples: Examples) -> list[str]:
+    """Returns the letters and digits of each post's words: alike for copies with other case or punctuation."""
+    pairs = zip(examples.texts, examples.image_texts, strict=True)
+    return [NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in pairs]
+
+
 def folds(examples: Examples, count: int) -> NDArray[np.int64]:
     """Returns a fold per post, (n,), that depends on its letters alone, so that copies stay together."""
-    keys = (NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in _texts(examples))
-    return np.array([int(hashlib.sha256(key.encode()).hexdigest()[:12], 16) % count for key in keys], dtype=np.int64)
-
-
-def _texts(examples: Examples) -> list[tuple[str, str]]:
-    return list(zip(examples.texts, examples.image_texts, strict=True))
+    hashes = (hashlib.sha256(key.encode()).hexdigest() for key in letters(examples))
+    return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)
 
 
 def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: Path) -> Examples:
@@ -170,10 +179,17 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
         tuple(path.parent / image if image else None for image in table["image_path"].to_pylist()),
         outputs,
         whole,
-        np.full(len(table), source.weight, dtype=np.float32),
+        np.tile(_weights(recipe, source), (len(table), 1)),
         _repeats(source, table["stratum"].to_pylist()),
         (name,) * len(table),
     )
+
+
+def _weights(recipe: Recipe, source: Source) -> Floats:
+    weights = np.full(recipe.num_outputs, source.weight, dtype=np.float32)
+    for readout, factor in source.readout_weights.items():
+        weights[list(recipe.columns[readout])] *= factor
+    return weights
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:

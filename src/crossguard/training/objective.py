@@ -47,14 +47,19 @@ class Objective(nn.Module):
         smooth = self.recipe.label_smoothing
         targets = batch.targets * (1 - smooth) + HALF * smooth
         losses = elementwise(logits, targets, self.recipe.loss_type, self.recipe.focal_gamma, self.pos_weight)
-        weights = (~batch.targets.isnan()).to(losses.dtype) * batch.weights.unsqueeze(1)
+        weights = (~batch.targets.isnan()).to(losses.dtype) * batch.weights
         return self.model.reduce(losses, weights) + self._union(logits, batch)
 
     def logits(self, batch: Tensors) -> Tensor:
         """Returns logits, float32 (n, outputs)."""
         pixel_values = None if batch.pixels is None else self.normalizer(batch.pixels)
         outputs = self.model(
-            batch.input_ids, batch.attention_mask, pixel_values, batch.text_present, batch.image_present
+            batch.input_ids,
+            batch.attention_mask,
+            pixel_values,
+            batch.text_present,
+            batch.image_present,
+            image_features=batch.image_features,
         )
         logits: Tensor = outputs["logits"].float()
         return logits
@@ -63,9 +68,11 @@ class Objective(nn.Module):
         if not self.recipe.union_weight:
             return logits.new_zeros(())
         blocks: Sequence[Sequence[int]] = list(self.recipe.columns.values())
-        losses = [noisy_or(logits[:, list(block)], batch.unions[:, place]) for place, block in enumerate(blocks)]
-        total = torch.stack(losses).sum(dim=0) * batch.weights
-        return self.recipe.union_weight * total.sum() / (len(total) * self.recipe.num_outputs)
+        losses = [
+            noisy_or(logits[:, list(block)], batch.unions[:, place]) * batch.weights[:, block[0]]
+            for place, block in enumerate(blocks)
+        ]
+        return self.recipe.union_weight * torch.stack(losses).sum() / logits.numel()
 
 
 def pos_weights(recipe: Recipe, targets: NDArray[np.float32]) -> Tensor:

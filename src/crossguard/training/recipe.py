@@ -32,6 +32,7 @@ class Source(StrictModel):
         train_splits: Which of its splits are trained on.
         cross_validate: Whether a run of one fold holds out that fold of its training posts, and is measured on it.
         weight: What its loss counts, beside the other sources'.
+        readout_weights: A further factor on that, by readout; 1 where not named.
         repeat: How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).
         evaluate: Whether its `eval_splits` are measured after each epoch.
         eval_splits: Which of its splits are measured.
@@ -41,6 +42,7 @@ class Source(StrictModel):
     train_splits: tuple[str, ...] = ("train",)
     cross_validate: bool = False
     weight: Annotated[float, Field(ge=0)] = 1.0
+    readout_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = 1.0
     evaluate: bool = True
     eval_splits: tuple[str, ...] = ("val",)
@@ -97,7 +99,7 @@ class Recipe(StrictModel):
         effective_number_beta: That method's beta.
         drop_text: Probability of training a post with an image without its text.
         drop_image: Probability of training a post with text without its image.
-        distractors: Probability of showing a training post without a picture beside some other post's picture.
+        distractors: Probability of showing a training post without a picture beside a harmless post's picture.
         mask_tokens: Probability of hiding each token of a text.
         encoder_dropout: Dropout inside the text encoder's layers; None leaves its own.
         embedding_dropout: Dropout on the text encoder's embeddings; None leaves its own.
@@ -113,7 +115,8 @@ class Recipe(StrictModel):
         select_best: Keep the best epoch; else the last.
         sources: Tables by name, when there are several.
         max_missing_images: Share of a table's pictures that may be missing or broken before training refuses.
-        seed: Of everything random.
+        seed: Of everything random but the first weights.
+        init_seed: Of the head's first weights; runs whose weights shall be averaged need the same.
     """
 
     description: str = ""
@@ -182,6 +185,7 @@ class Recipe(StrictModel):
     sources: dict[str, Source] = Field(default_factory=dict)
     max_missing_images: Share = 0.02
     seed: Annotated[int, Field(ge=0)] = 0
+    init_seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -207,7 +211,7 @@ class Recipe(StrictModel):
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():
-            unknown = [readout for readout in source.readouts if readout not in self.readouts]
+            unknown = [name for name in (*source.readouts, *source.readout_weights) if name not in self.readouts]
             if unknown:
                 problems.append(f"source '{name}' teaches {unknown}, and the readouts are {list(self.readouts)}")
         return problems
@@ -216,6 +220,11 @@ class Recipe(StrictModel):
     def num_outputs(self) -> int:
         """Width of the logits: a block of labels per readout, then the auxiliary outputs."""
         return len(self.labels) * len(self.readouts) + len(self.auxiliary)
+
+    @property
+    def chooses_epoch(self) -> bool:
+        """Whether measures after an epoch decide anything."""
+        return self.select_best or self.early_stopping_patience is not None
 
     @property
     def columns(self) -> dict[str, tuple[int, ...]]:

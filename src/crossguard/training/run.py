@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +10,13 @@ from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import load_weights
+from crossguard.models.loading import load_average
 from crossguard.training.artefacts import write_artefacts
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.examples import Examples, Fold, read_examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
-from crossguard.training.pixels import PixelCache, build_cache, check_images
+from crossguard.training.pixels import PixelCache, build_cache, cache_folder, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, write_tokenizer
@@ -32,7 +32,7 @@ def train(
     *,
     resume: bool = False,
     fold: Fold | None = None,
-    start: Path | None = None,
+    start: Sequence[Path] = (),
     save_every: int | None = None,
 ) -> dict[str, float]:
     """Trains a model.
@@ -43,7 +43,7 @@ def train(
         folder: Where everything of the run goes; must be new or empty unless `resume`.
         resume: Go on with the run in the folder.
         fold: Hold out one part of the sources that are cross-validated.
-        start: A folder with weights to start from, of a run with the same model.
+        start: Runs of the same model, whose weights are averaged to start from.
         save_every: Write the state after that many steps, besides after each epoch.
 
     Returns:
@@ -62,19 +62,18 @@ def train(
     training_images, measured_images = _caches(recipe, examples, measured)
     batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
     trainer = Trainer(recipe, model, *batchers, folder)
-    measures = trainer.run(resume=resume, save_every=save_every)
-    logits = trainer.predict(batchers[1])
+    measures, logits = trainer.run(resume=resume, save_every=save_every)
     if trainer.accelerator.is_main_process:
         write_artefacts(recipe, model, folder, measures=measures, measured=measured, logits=logits)
     trainer.accelerator.wait_for_everyone()
     return measures
 
 
-def build_model(recipe: Recipe, start: Path | None = None) -> GatedModel:
+def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
     """Returns the recipe's model, with pretrained encoders or the weights of an earlier run."""
     import torch
 
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(recipe.init_seed)
     config = ModelConfig(
         recipe.backend,
         recipe.head,
@@ -87,21 +86,13 @@ def build_model(recipe: Recipe, start: Path | None = None) -> GatedModel:
         recipe.encoder_name,
     )
     model = tiny(config) if recipe.encoder_name == TINY else _pretrained(config)
-    if start is not None:
-        load_weights(model, start)
+    if start:
+        load_average(model, start)
     freeze(model, recipe)
     set_dropout(model, recipe)
     if recipe.gradient_checkpointing:
         checkpoint_gradients(model)
     return model
-
-
-def cache_folder() -> Path:
-    """Returns where decoded pictures are kept: `CROSSGUARD_CACHE`, or the user's cache folder."""
-    own = os.environ.get("CROSSGUARD_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "crossguard"
 
 
 def _pretrained(config: ModelConfig) -> GatedModel:

@@ -20,10 +20,11 @@ from accelerate.utils import gather_object
 
 from crossguard.models.gated import GatedModel
 from crossguard.training.batches import Batcher
+from crossguard.training.frozen import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure
 from crossguard.training.objective import Objective
-from crossguard.training.optimizer import build_optimizer, build_scheduler
+from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention
 from crossguard.training.precision import mixed_precision
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, plan_epoch, share
@@ -63,15 +64,19 @@ class Trainer:
             len(plan_epoch(recipe, train.examples, train.lengths, epoch, self.processes))
             for epoch in range(recipe.num_train_epochs)
         ]
+        choose_attention(model, self.accelerator.device.type)
         objective = Objective(model, recipe, train.examples.targets)
         optimizer = build_optimizer(model, recipe)
         self.objective = objective
         self.wrapped, self.optimizer = self.accelerator.prepare(objective, optimizer)
+        if recipe.freeze_image and not recipe.augment:
+            for batcher in (train, measured):
+                batcher.use_features(known_features(objective, batcher, recipe.per_device_eval_batch_size))
         scheduler = build_scheduler(optimizer, recipe, sum(self.steps_per_epoch))
         average = {name: w.detach().clone() for name, w in model.state_dict().items()} if recipe.ema_decay else None
         self.state = RunState(model, optimizer, scheduler, self.accelerator.scaler, average)
 
-    def run(self, *, resume: bool = False, save_every: int | None = None) -> dict[str, float]:
+    def run(self, *, resume: bool = False, save_every: int | None = None) -> tuple[dict[str, float], Floats]:
         """Trains.
 
         Args:
@@ -79,7 +84,7 @@ class Trainer:
             save_every: Write the state after that many steps, besides after each epoch.
 
         Returns:
-            The measures of the weights that the model ends with.
+            The measures of the weights that the model ends with, and their logits of the measured posts.
         """
         settings = self.recipe.to_dict()
         if resume:
@@ -156,7 +161,10 @@ class Trainer:
 
     def _end_epoch(self, epoch: int, log: RunLog) -> None:
         progress = self.state.progress
-        measures = self._measure()
+        if not self.recipe.chooses_epoch:
+            progress.epoch, progress.step = epoch + 1, 0
+            return
+        measures, _ = self._measure()
         log.epoch(progress.total_steps, epoch, measures)
         value = chosen(self.recipe, measures)
         if np.isnan(progress.best) or value > progress.best:
@@ -169,12 +177,10 @@ class Trainer:
         progress.finished = patience is not None and progress.stale_epochs >= patience
         progress.epoch, progress.step = epoch + 1, 0
 
-    def _measure(self) -> dict[str, float]:
-        if not len(self.measured.examples):
-            return {}
+    def _measure(self) -> tuple[dict[str, float], Floats]:
         with _Swapped(self.state):
             logits = self.predict(self.measured)
-        return measure(self.recipe, self.measured.examples, logits)
+        return measure(self.recipe, self.measured.examples, logits), logits
 
     def _write_best(self) -> None:
         weights = self.state.average or self.state.model.state_dict()
@@ -187,17 +193,19 @@ class Trainer:
             self.state.save(self.folder, settings)
         self.accelerator.wait_for_everyone()
 
-    def _finish(self, log: RunLog) -> dict[str, float]:
+    def _finish(self, log: RunLog) -> tuple[dict[str, float], Floats]:
         """Leaves the model with the weights of the best epoch, or of the last."""
         progress = self.state.progress
-        if self.recipe.select_best and len(self.measured.examples):
+        if self.recipe.select_best and progress.best_epoch >= 0 and len(self.measured.examples):
             best = torch.load(self.folder / "best.pt", map_location="cpu", weights_only=True)
             self.state.model.load_state_dict(best)
             log.note(f"Took the weights of epoch {progress.best_epoch + 1}.")
         elif self.state.average is not None:
             self.state.model.load_state_dict(self.state.average)
         self.state.average = None
-        return self._measure()
+        measures, logits = self._measure()
+        log.epoch(progress.total_steps, progress.epoch, measures)
+        return measures, logits
 
     def _evaluation_batches(self, batcher: Batcher) -> Iterator[Micro]:
         order = np.argsort(batcher.lengths, kind="stable")

@@ -13,6 +13,7 @@ from crossguard.data.datasets import (
     hatemoji_build,
     mmhs150k,
     religious_memes,
+    templates,
     toxigen,
     tweeteval_hate,
 )
@@ -32,6 +33,7 @@ DATASETS: Final[dict[str, Dataset]] = {
         tweeteval_hate,
         hatemoji_build,
         toxigen,
+        templates,
     )
 }
 
