@@ -14,6 +14,8 @@ from crossguard.deploy.sagemaker.model import S3, JobName, Role, stamped, tagged
 from crossguard.strict import StrictModel
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
+# What the log says after each epoch, for AWS's graphs.
+METRICS: Final = ("loss", "roc_auc_macro", "f1_macro", "average_precision_macro")
 
 
 class TrainingJob(StrictModel):
@@ -31,9 +33,8 @@ class TrainingJob(StrictModel):
         output: S3 prefix of the bundle.
         checkpoints: S3 prefix of checkpoints; required for spot machines.
         spot: Whether to use spare machines, which cost a third and may be taken away.
-        instance_type: Such as `ml.g5.xlarge`.
-        instances: How many.
-        volume_gb: Disk of each.
+        instance_type: Such as `ml.g5.xlarge`; every GPU of it is used.
+        volume_gb: Disk for data, decoded pictures and checkpoints.
         hours: The longest training.
         wait_hours: The longest training and waiting for spot machines together; twice `hours` when None.
         environment: More variables of the container.
@@ -52,7 +53,6 @@ class TrainingJob(StrictModel):
     checkpoints: S3 | None = None
     spot: bool = False
     instance_type: InstanceType = "ml.g5.xlarge"
-    instances: int = Field(default=1, ge=1)
     volume_gb: int = Field(default=100, ge=1)
     hours: float = Field(default=24, gt=0)
     wait_hours: float | None = Field(default=None, gt=0)
@@ -101,7 +101,7 @@ class TrainingJob(StrictModel):
             "OutputDataConfig": {"S3OutputPath": self.output},
             "ResourceConfig": {
                 "InstanceType": self.instance_type,
-                "InstanceCount": self.instances,
+                "InstanceCount": 1,
                 "VolumeSizeInGB": self.volume_gb,
             },
             "StoppingCondition": self._stopping(),
@@ -114,7 +114,12 @@ class TrainingJob(StrictModel):
         return Call("sagemaker", "CreateTrainingJob", {"TrainingJobName": name, **parameters})
 
     def _algorithm(self) -> dict[str, Any]:
-        algorithm: dict[str, Any] = {"TrainingImage": self.image, "TrainingInputMode": "File"}
+        metrics = [{"Name": name, "Regex": rf"\b{name} ([0-9.]+)"} for name in METRICS]
+        algorithm: dict[str, Any] = {
+            "TrainingImage": self.image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": metrics,
+        }
         if self.kind == "crossguard":
             algorithm["ContainerEntrypoint"] = ["python", "-m", "crossguard.deploy.sagemaker.train"]
         return algorithm
