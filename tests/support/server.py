@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -44,8 +45,10 @@ class RunningServer:
 
     def __enter__(self) -> Self:
         self._reader.start()
-        self.url = self._found.get(timeout=START_SECONDS)
+        with contextlib.suppress(queue.Empty):
+            self.url = self._found.get(timeout=START_SECONDS)
         if not self.url:
+            self.stop()
             raise RuntimeError("the server did not start:\n" + "\n".join(self.lines))
         return self
 

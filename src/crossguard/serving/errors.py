@@ -6,6 +6,7 @@ ApiError
 ├── Unauthorized          401  no key, or an unknown one
 ├── Forbidden             403  the key may not do this
 ├── NotFound              404  no such path or model
+├── NotAcceptable         406  the caller takes none of the types that are sent
 ├── BodyTimeout           408  the body came too slowly
 ├── BodyTooLarge          413  the body, or its number of posts, is over a cap
 ├── UnsupportedBody       415  a content type or encoding that the interface does not read
@@ -69,6 +70,13 @@ class NotFound(ApiError):  # noqa: N818
 
     status = 404
     default_code = "not_found"
+
+
+class NotAcceptable(ApiError):  # noqa: N818
+    """The caller takes none of the types that are sent."""
+
+    status = 406
+    default_code = "not_acceptable"
 
 
 class BodyTimeout(ApiError):  # noqa: N818

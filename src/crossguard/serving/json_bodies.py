@@ -32,25 +32,9 @@ def validated(model: type[M], body: bytes | str) -> M:
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise _bad_request(error) from None
-
-
-def validated_value(model: type[M], value: object) -> M:
-    """Returns parsed JSON as a model.
-
-    Raises:
-        BadRequest: It breaks a rule.
-    """
-    try:
-        return model.model_validate(value, strict=True)
-    except ValidationError as error:
-        raise _bad_request(error) from None
-
-
-def _bad_request(error: ValidationError) -> BadRequest:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
     lines = "; ".join(_problem(problem) for problem in problems[:MAX_PROBLEMS])
-    return BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
+    raise BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
 
 
 def _problem(problem: ErrorDetails) -> str:

@@ -32,6 +32,7 @@ ADMIN_ERRORS = {**KEY_ERRORS, "400": "The new model cannot be used; the old one 
 EXTRA_ERRORS = {
     "/v1/models/{name}": {"404": "No such model"},
     "/v1/moderations": {"404": "No such model"},
+    "/invocations": {"406": "The caller takes neither JSON nor JSON Lines"},
     "/readyz": {"503": "The service is about to stop"},
 }
 

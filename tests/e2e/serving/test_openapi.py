@@ -30,7 +30,7 @@ schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))
 
 @schema.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -32,12 +32,22 @@ def test_instances_fail_alone(client: httpx2.Client) -> None:
 
 
 def test_json_lines_as_batch_transform_sends_them(client: httpx2.Client) -> None:
-    body = b'{"text": "hello"}\n{broken\n\n{"text": "you"}\n'
+    body = b'{"text": "hello"}\n{broken\n{"text": "you"}\n'
     answer = client.post("/invocations", content=body, headers=LINES)
     assert answer.headers["content-type"].startswith("application/jsonlines")
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert ["error" in entry for entry in lines] == [False, True, False]
-    assert lines[1]["error"] == "invalid_json"
+    assert lines[1]["error"] == "line_malformed"
+
+
+def test_a_bare_picture(client: httpx2.Client, tiny: Moderator, red: bytes) -> None:
+    answer = client.post("/invocations", content=red, headers={"content-type": "image/png"})
+    assert answer.json()["probabilities"] == pytest.approx(tiny.score(image=red).scores, abs=1e-6)
+
+
+def test_a_caller_who_takes_no_json(client: httpx2.Client) -> None:
+    answer = client.post("/invocations", json={"text": "hello"}, headers={"accept": "text/csv"})
+    assert (answer.status_code, answer.json()["error"]) == (406, "not_acceptable")
 
 
 @pytest.mark.parametrize(
@@ -54,4 +64,4 @@ def test_json_lines_as_batch_transform_sends_them(client: httpx2.Client) -> None
 def test_wrong_requests(client: httpx2.Client, content: bytes, kind: str, status: int) -> None:
     answer = client.post("/invocations", content=content, headers={"content-type": kind})
     assert answer.status_code == status
-    assert answer.json()["error"]["message"]
+    assert answer.json()["message"]

@@ -1,75 +1,23 @@
-"""SageMaker's container contract: `/ping`, and `/invocations` with JSON or JSON Lines."""
+"""SageMaker's container contract: `/ping`, and `/invocations` in the wire format of `crossguard.wire.sagemaker`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
 from starlette.responses import Response
 
-from crossguard.records import Decision, Outcome, Skipped
-from crossguard.serving.call import Access, Call, scored
-from crossguard.serving.endpoints import Endpoint
-from crossguard.serving.errors import BadRequest, BodyTooLarge, UnsupportedBody
-from crossguard.serving.interfaces.score import FAMILY
-from crossguard.serving.json_bodies import JSON, as_json, validated_value
+from crossguard.records import Outcome, Post, Skipped
+from crossguard.serving.call import Access, Call
+from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
+from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submission import Submission, picture
+from crossguard.wire.sagemaker import JSON_LINES, Failure, Instance, Invocation, Prediction, RequestError, read, write
 
-JSON_LINES = "application/jsonlines"
-LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson", "application/jsonl"})
-
-
-class Instance(BaseModel):
-    """A post."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = ""
-    image_base64: str | None = Field(default=None, description="A picture as base64, or as a data: URL.")
-    image_text: str = Field(default="", description="Words read from the picture.")
-    id: str | None = None
-
-    def submission(self, index: int) -> Submission:
-        """Returns what the service scores."""
-        images = (picture(self.image_base64),) if self.image_base64 else ()
-        return Submission(str(index) if self.id is None else self.id, self.text, self.image_text, images)
-
-
-class Instances(BaseModel):
-    """Many posts."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    instances: list[Any] = Field(min_length=1, description="Each as for a single post; a wrong one fails alone.")
-
-
-class Prediction(BaseModel):
-    """The answer for one post."""
-
-    class_predictions: dict[str, bool]
-    probabilities: dict[str, float]
-    any_harmful: bool
-    action: str
-    id: str
-    model_version: str
-    policy: str
-
-
-class Failure(BaseModel):
-    """In the place of a post that could not be scored."""
-
-    error: str = Field(description="A stable word for programs.")
-    message: str
-    id: str
-
-
-class Predictions(BaseModel):
-    """Answers in the order of the instances."""
-
-    predictions: list[Prediction | Failure]
+REFUSALS: dict[int, type[ApiError]] = {
+    kind.status: kind for kind in (BadRequest, NotAcceptable, BodyTooLarge, UnsupportedBody)
+}
 
 
 class InvocationRequest(BaseModel):
@@ -77,11 +25,12 @@ class InvocationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    instances: list[Instance] | None = None
-    text: str = ""
-    image_base64: str | None = None
-    image_text: str = ""
-    id: str | None = None
+    instances: list[Instance] | None = Field(default=None, min_length=1, description="A wrong one fails alone.")
+    text: str | None = None
+    image_base64: str | None = Field(default=None, description="A picture as base64, or as a data: URL.")
+    image_url: str | None = Field(default=None, description="A data: URL, or a web address where the service fetches.")
+    image_text: str | None = Field(default=None, description="Words read from the picture.")
+    id: str | int | None = None
 
 
 class InvocationResponse(BaseModel):
@@ -93,87 +42,52 @@ class InvocationResponse(BaseModel):
     any_harmful: bool | None = None
 
 
+class RefusalBody(BaseModel):
+    """An error; with 422, no post of the request could be scored, and the body has the form of an answer."""
+
+    error: str | None = None
+    message: str | None = None
+    predictions: list[Failure] | None = None
+
+
+def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Renders an error."""
+    return {"error": error.code, "message": error.message, "request_id": request_id}
+
+
+FAMILY = Family("sagemaker", error_body, RefusalBody)
+
+
 async def ping(call: Call) -> Response:
     """Says that the container lives; the model is loaded before the port opens."""
     return as_json({"status": "stopping" if call.service.draining else "ok"})
 
 
 async def invocations(call: Call) -> Response:
-    """Scores posts in any of the three forms."""
-    if call.content_type in LINES:
-        lines = [line for line in (await call.body.read()).splitlines() if line.strip()]
-        if not lines:
-            raise BadRequest("The body has no line.")
-        answers = await _each(call, [_line(line) for line in lines])
-        body = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
-        return Response(body, media_type=JSON_LINES)
-    if call.content_type != JSON:
-        raise UnsupportedBody(f"The body must be {JSON} or {JSON_LINES}, and is '{call.content_type[:80]}'.")
-    body_bytes = await call.body.read()
-    data = parsed(body_bytes)
-    if isinstance(data, dict) and "instances" in data:
-        return as_json({"predictions": await _each(call, validated_value(Instances, data).instances)})
-    post = validated_value(Instance, data).submission(0)
-    return as_json(prediction(scored((await call.score([post]))[0])))
-
-
-async def _each(call: Call, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Scores parsed rows; one that is wrong becomes a failure in its place."""
-    if len(rows) > call.settings.max_posts:
-        raise BodyTooLarge(f"A request may have {call.settings.max_posts} posts; this one has {len(rows)}.")
-    entries = [_read(index, row) for index, row in enumerate(rows)]
-    ready = [entry for entry in entries if isinstance(entry, Submission)]
-    outcomes = iter(await call.score(ready))
-    return [answer(entry if isinstance(entry, Skipped) else next(outcomes)) for entry in entries]
-
-
-def _read(index: int, row: Any) -> Submission | Skipped:
+    """Scores posts in any of the forms."""
+    headers = call.request.headers
+    body = await call.body.read()
     try:
-        if isinstance(row, BadRequest):
-            raise row
-        return validated_value(Instance, row).submission(index)
-    except BadRequest as error:
-        return Skipped(str(index), error.code, error.message)
+        invocation = read(body, headers.get("content-type"), max_posts=call.settings.max_posts)
+        reply = write(invocation.form, await _score(call, invocation), headers.get("accept"))
+    except RequestError as error:
+        raise REFUSALS[error.status](str(error), code=error.reason) from None
+    return Response(reply.body, reply.status, media_type=reply.content_type)
 
 
-def _line(line: bytes) -> Any:
-    try:
-        return parsed(line)
-    except BadRequest as error:
-        return error
+async def _score(call: Call, invocation: Invocation) -> list[Outcome]:
+    posts = [_submission(entry) for entry in invocation.entries if isinstance(entry, Post)]
+    outcomes = iter(await call.score(posts))
+    return [entry if isinstance(entry, Skipped) else next(outcomes) for entry in invocation.entries]
 
 
-def parsed(body: bytes) -> Any:
-    """Returns JSON as Python objects.
-
-    Raises:
-        BadRequest: It is not valid JSON.
-    """
-    try:
-        return from_json(body)
-    except ValueError as error:
-        raise BadRequest(f"Invalid JSON: {error}", code="invalid_json") from None
-
-
-def answer(outcome: Outcome) -> dict[str, Any]:
-    """Renders an outcome among others."""
-    if isinstance(outcome, Decision):
-        return prediction(outcome)
-    return {"error": outcome.reason, "message": outcome.message, "id": outcome.id}
-
-
-def prediction(decision: Decision) -> dict[str, Any]:
-    """Renders a decision as the reference's handler did, and adds action, model and policy."""
-    card = decision.to_card()
-    return {
-        "class_predictions": card["predictions"],
-        "probabilities": card["probabilities"],
-        "any_harmful": bool(decision.flags),
-        "action": decision.action.value,
-        "id": decision.id,
-        "model_version": f"{decision.model}-{decision.model_version}",
-        "policy": decision.policy,
-    }
+def _submission(post: Post) -> Submission:
+    images: tuple[Any, ...] = ()
+    if isinstance(post.image, bytes):
+        images = (post.image,)
+    elif isinstance(post.image, str):
+        images = (picture(post.image),)
+    return Submission(post.id, post.text, post.image_text, images)
 
 
 ENDPOINTS = (
