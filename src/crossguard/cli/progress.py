@@ -24,8 +24,11 @@ _STEPS = 1000
 class Watcher:
     """Follows a run: a progress bar, a table of decisions, a line per skipped post, each where wanted."""
 
-    def __init__(self, reader: PostReader, *, bar: bool, table: bool, show_text: bool, verbose: bool) -> None:
+    def __init__(
+        self, reader: PostReader, *, limit: int | None, bar: bool, table: bool, show_text: bool, verbose: bool
+    ) -> None:
         self._reader = reader
+        self._limit = limit
         self._verbose = verbose
         self._posts = 0
         self._table: OutcomeTable | None = None
@@ -47,7 +50,7 @@ class Watcher:
         if self._verbose and isinstance(outcome, Skipped):
             click.echo(visible(f"{outcome.id}: {outcome.reason}: {outcome.message}"), err=True)
         if self._bar is not None and self._task is not None and self._posts % 16 == 0:
-            fraction = self._reader.fraction
+            fraction = self._posts / self._limit if self._limit else self._reader.fraction
             total, done = (None, None) if fraction is None else (_STEPS, round(fraction * _STEPS))
             self._bar.update(self._task, total=total, completed=done, posts=f"{self._posts:,} posts")
 

@@ -70,7 +70,14 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
     output = None if options.as_table else _output(moderator, options)
     summary = Summary()
     bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
-    watcher = Watcher(reader, bar=bar, table=options.as_table, show_text=options.show_text, verbose=options.verbose)
+    watcher = Watcher(
+        reader,
+        limit=how["limit"],
+        bar=bar,
+        table=options.as_table,
+        show_text=options.show_text,
+        verbose=options.verbose,
+    )
     try:
         with watcher:
             score_table(moderator, reader, output, resume=options.resume, watch=watcher.see, summary=summary, **how)

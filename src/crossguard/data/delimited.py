@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 
 from crossguard.data.columns import PostBuilder
-from crossguard.data.lines import MAX_LINE_BYTES, ByteLines, Lines, LineTooLong, is_utf8
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
 from crossguard.errors import TableError
 from crossguard.records import Post, Skipped
 
@@ -43,7 +43,7 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Itera
             message = f"has {len(cells)} cells where the header has {len(header)}."
             yield _skipped(start, lines.number, "row_ragged", message)
         elif not all(map(is_utf8, cells)):
-            yield _skipped(start, lines.number, "invalid_utf8", "not valid UTF-8.")
+            yield _skipped(start, lines.number, "invalid_utf8", NOT_UTF8)
         else:
             yield builder.build(dict(zip(header, cells, strict=True)), f"line-{start}")
 

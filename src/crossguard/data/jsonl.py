@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crossguard.data.columns import PostBuilder
-from crossguard.data.lines import MAX_LINE_BYTES, ByteLines, Lines, LineTooLong, is_utf8
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
 from crossguard.errors import PostError, TableError
 from crossguard.records import Post, Skipped
 
@@ -47,7 +47,7 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
 
 def _parse(line: str) -> dict[str, Any]:
     if not is_utf8(line):
-        raise PostError("invalid_utf8", "not valid UTF-8.")
+        raise PostError("invalid_utf8", NOT_UTF8)
     try:
         row = json.loads(line, strict=False)
     except json.JSONDecodeError as error:

@@ -12,6 +12,9 @@ from crossguard.errors import TableError
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
+NOT_UTF8 = "not valid UTF-8. Convert the file, such as with: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT"
+
+
 class ByteLines(Protocol):
     """What a binary file can do that is needed here."""
 

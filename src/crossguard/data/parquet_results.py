@@ -6,13 +6,17 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crossguard.data.outcomes import flat_columns, from_flat, labels_of, to_flat
 from crossguard.errors import MissingExtraError, OutputError
 from crossguard.records import Outcome
 
-_ROWS = 4096
+T = TypeVar("T")
+
+# Rows are dictionaries for a moment only, and row groups large enough that readers are quick.
+_ROWS = 2048
+_BATCHES_PER_GROUP = 32
 
 
 def require_pyarrow() -> None:
@@ -36,8 +40,11 @@ def write_parquet(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
-            for rows in _batched(map(to_flat, outcomes), _ROWS):
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            flat = _batched(map(to_flat, outcomes), _ROWS)
+            for group in _batched(
+                (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in flat), _BATCHES_PER_GROUP
+            ):
+                writer.write_table(pa.Table.from_batches(group))
         os.replace(unfinished, path)  # noqa: PTH105 - Path.replace is the same
     finally:
         unfinished.unlink(missing_ok=True)
@@ -73,6 +80,6 @@ def _schema(labels: Sequence[str]) -> Any:
     return pa.schema([(column, kind(column)) for column in flat_columns(labels)])
 
 
-def _batched(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    while batch := list(itertools.islice(rows, size)):
+def _batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(itertools.islice(items, size)):
         yield batch

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run
@@ -83,6 +83,20 @@ class TestOnePost:
         assert score("--image", picture).records[0]["shares"]["image"] == 1.0
         both = score("--text", "good", "--image", picture, "--image-text", "friends").records[0]
         assert both["shares"] == {"text": 0.5, "image": 0.5}
+
+    def test_ocr_fills_in_the_words_of_the_picture(
+        self, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("rapidocr", reason="needs crossguard[ocr]")
+        monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+        picture = Image.new("RGB", (460, 100), "white")
+        ImageDraw.Draw(picture).text((20, 20), "HELLO FRIENDS", font=ImageFont.load_default(40), fill="black")
+        picture.save(tmp_path / "meme.png")
+        without, read = score("--image", tmp_path / "meme.png"), score("--image", tmp_path / "meme.png", "--ocr")
+        given = score("--image", tmp_path / "meme.png", "--image-text", "HELLO FRIENDS")
+        assert without.records[0]["shares"]["text"] == 0.0
+        assert read.records == given.records
+        assert list((tmp_path / "cache").rglob("*.txt"))
 
     def test_to_a_terminal_with_masked_words(self, score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
