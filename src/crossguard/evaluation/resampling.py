@@ -19,15 +19,17 @@ from crossguard.evaluation.sample import Sample, Task, pool
 Counts: TypeAlias = NDArray[np.int32]
 Rounds: TypeAlias = NDArray[np.float64]
 
-# Rounds at a time: the running sums of a chunk should stay in the processor's cache.
+# Rounds at a time: the running sums of a chunk should stay in the processor's cache, and in memory with many posts.
 CHUNK = 16
+CHUNK_POSTS = 400_000
 
 
 def draw(posts: int, rounds: int, seed: int) -> Iterator[Counts]:
     """Yields counts of resamples with replacement, (up to CHUNK, posts) at a time; the same for the same seed."""
     generator = np.random.default_rng(seed)
-    for start in range(0, rounds, CHUNK):
-        size = min(CHUNK, rounds - start)
+    most = max(1, min(CHUNK, CHUNK_POSTS // max(posts, 1)))
+    for start in range(0, rounds, most):
+        size = min(most, rounds - start)
         picks = generator.integers(posts, size=(size, posts))
         yield np.stack([np.bincount(row, minlength=posts) for row in picks]).astype(np.int32)
 
@@ -82,9 +84,9 @@ class Ranked:
         # Columns of sums that thresholds and calibration need: one matrix product gives them for all rounds.
         surprise = -np.log(np.maximum(np.where(truth, scores, 1 - scores), np.finfo(np.float64).eps))
         self._sums = np.column_stack([flags & truth, flags & ~truth, gap**2, surprise]).astype(np.float64)
-        bins = bin_of(scores)
-        self._gaps = np.zeros((len(scores), BINS))
-        self._gaps[np.arange(len(scores)), bins] = gap
+        self._gap = gap
+        # Sorted scores fall into their calibration bins one after the other.
+        self._bins = np.flatnonzero(np.diff(bin_of(scores), prepend=-1))
 
     def __call__(self, counts: Counts) -> dict[str, Rounds]:
         """Returns every metric by name, (rounds,), for counts of shape (rounds, posts)."""
@@ -102,9 +104,16 @@ class Ranked:
             "balanced_accuracy": (_ratio(hits, yes) + 1 - _ratio(alarms, total - yes)) / 2,
             "brier": _ratio(squares, total),
             "log_loss": _ratio(surprise, total),
-            "ece": np.where(total >= BINS, _ratio(np.abs(wide @ self._gaps).sum(axis=1), total), np.nan),
+            "ece": np.where(total >= BINS, _ratio(self._miscalibration(wide), total), np.nan),
         }
         return result | self._ranking(positive, negative, yes, total - yes)
+
+    def _miscalibration(self, wide: Rounds) -> Rounds:
+        """Sum over bins of the distance between summed scores and summed outcomes, (rounds,)."""
+        if not len(self._bins):
+            return np.zeros(len(wide))
+        sums = np.add.reduceat(wide * self._gap, self._bins, axis=1)
+        return np.asarray(np.abs(sums).sum(axis=1))
 
     def _ranking(self, positive: Counts, negative: Counts, yes: Rounds, no: Rounds) -> dict[str, Rounds]:
         if len(self._starts) < len(self._truth):
