@@ -1,9 +1,10 @@
 """Crossguard scores posts (text, image or both) for hate, and helps human moderators decide.
 
-    import crossguard
-
+Example:
+    ```python
     moderator = crossguard.load("compact")
     decision = moderator.score(text="...", image="meme.jpg")
+    ```
 """
 
 from __future__ import annotations

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import copy
-import itertools
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeAlias, overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle, read_bundle
-from crossguard.data.images import ImageLimits, decode
+from crossguard.data.images import ImageLimits
 from crossguard.decision.policy import Policy, choose, read_policy_file
-from crossguard.errors import InputError, PostError
+from crossguard.errors import InputError
 from crossguard.labels import LabelSet
+from crossguard.pipeline import Pipeline
+from crossguard.preparation import PixelMode, PostLike, Preparation, Work, as_posts
 from crossguard.preprocessing.batch import Prepared, collate
-from crossguard.preprocessing.image import to_pixels
-from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import Decision, ImageSource, Logits, Outcome, Post, Skipped
 from crossguard.registry import find
-from crossguard.runtimes.base import Runtime, available_cores, run
+from crossguard.runtimes.base import Runtime, run
 from crossguard.runtimes.choice import create
-
-PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
-
-BATCH_SIZE = 64
-# Batches that are decoded ahead of the model: enough that neither waits, few enough that memory stays flat.
-AHEAD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A batch of posts on its way: what was skipped and what is ready, in the order of the posts."""
-
-    entries: list[Prepared | Skipped]
-
-    @property
-    def ready(self) -> list[Prepared]:
-        return [entry for entry in self.entries if isinstance(entry, Prepared)]
 
 
 class Moderator:
@@ -51,18 +30,12 @@ class Moderator:
     Use `Moderator.load`. Safe to share between threads.
     """
 
-    def __init__(
-        self, bundle: Bundle, runtime: Runtime, policy: Policy, limits: ImageLimits, image_root: Path | None
-    ) -> None:
+    def __init__(self, bundle: Bundle, runtime: Runtime, policy: Policy, preparation: Preparation) -> None:
         self.bundle = bundle
         self.runtime = runtime
         self.policy = policy
-        self.limits = limits
-        self.image_root = image_root
-        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
-        # One core stays with the model; the pool exists from the first image on.
-        self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
-        self._ahead = ThreadPoolExecutor(max_workers=AHEAD, thread_name_prefix="crossguard-prepare")
+        self._preparation = preparation
+        self._pipeline = Pipeline()
 
     @classmethod
     def load(
@@ -76,6 +49,7 @@ class Moderator:
         threads: int | None = None,
         image_limits: ImageLimits | None = None,
         image_root: str | Path | None = None,
+        pixels: PixelMode = "fast",
         revision: str | None = None,
         verify: bool = True,
     ) -> Moderator:
@@ -90,19 +64,20 @@ class Moderator:
             threads: Cores to use; all of them when None.
             image_limits: Caps on what is decoded; safe ones when None.
             image_root: Folder of relative image paths; the working folder when None.
+            pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it.
             revision: Branch, tag or commit of a Hub repository.
             verify: Whether to compare checksums.
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
-            ConfigError: The policy, runtime or precision is unknown or wrong.
+            ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
         bundle = read_bundle(find(model, revision), verify=verify)
         chosen = resolve_policy(bundle, policy, tenant)
-        engine = create(runtime, bundle.graphs, precision, threads)
         root = Path(image_root) if image_root is not None else None
-        return cls(bundle, engine, chosen, image_limits or ImageLimits(), root)
+        preparation = Preparation(bundle, image_limits or ImageLimits(), root, pixels)
+        return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation)
 
     @property
     def labels(self) -> LabelSet:
@@ -155,12 +130,12 @@ class Moderator:
             raise InputError("Give either posts, or the text and image of one post; not both.")
         return list(self.stream(posts))
 
-    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Generator[Outcome, None, None]:
+    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Generator[Outcome]:
         """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
 
         A `Skipped` in the input stays in its place.
         """
-        for work, logits in self._run(posts, batch_size or BATCH_SIZE):
+        for work, logits in self._run(posts, batch_size):
             decisions = iter(self.decide(work.ready, logits))
             for entry in work.entries:
                 yield entry if isinstance(entry, Skipped) else next(decisions)
@@ -175,7 +150,7 @@ class Moderator:
         values: list[NDArray[np.float32]] = []
         shares: list[NDArray[np.float32]] = []
         skipped: list[Skipped] = []
-        for work, logits in self._run(posts, batch_size or BATCH_SIZE):
+        for work, logits in self._run(posts, batch_size):
             ready = np.array([isinstance(entry, Prepared) for entry in work.entries])
             rows = np.full((len(ready), logits.values.shape[1]), np.nan, dtype=np.float32)
             share = np.full(len(ready), np.nan, dtype=np.float32)
@@ -201,48 +176,10 @@ class Moderator:
         Raises:
             PostError: The post cannot be scored.
         """
-        return self._prepare(post, self._tokens([post])[0])
+        return self._preparation.prepare(post)
 
-    def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int) -> Iterator[tuple[_Work, Logits]]:
-        pending: deque[Future[_Work]] = deque()
-        named = (_as_post(post, index) for index, post in enumerate(posts))
-        try:
-            for batch in _batched(named, batch_size):
-                pending.append(self._ahead.submit(self._prepare_all, batch))
-                if len(pending) > AHEAD:
-                    work = pending.popleft().result()
-                    yield work, self.infer(work.ready)
-            while pending:
-                work = pending.popleft().result()
-                yield work, self.infer(work.ready)
-        finally:
-            for future in pending:
-                future.cancel()
-
-    def _prepare_all(self, entries: Sequence[Post | Skipped]) -> _Work:
-        good = [entry for entry in entries if isinstance(entry, Post)]
-        prepared = self._decoders.map(self._try_prepare, good, self._tokens(good))
-        return _Work([entry if isinstance(entry, Skipped) else next(prepared) for entry in entries])
-
-    def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
-        return self._texts.encode([(post.text, post.image_text) for post in posts])
-
-    def _try_prepare(self, post: Post, tokens: Tokens) -> Prepared | Skipped:
-        try:
-            return self._prepare(post, tokens)
-        except PostError as error:
-            return Skipped(post.id, error.reason, str(error))
-
-    def _prepare(self, post: Post, tokens: Tokens) -> Prepared:
-        spec = self.bundle.manifest.image
-        frames: tuple[NDArray[np.uint8], ...] = ()
-        if post.image is not None:
-            images = decode(post.image, self.limits, base=self.image_root, frames=spec.frames, size_hint=spec.size)
-            frames = tuple(to_pixels(image, spec) for image in images)
-        if not tokens.ids and not frames:
-            raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
-        notes = ("text_truncated",) if tokens.truncated else ()
-        return Prepared(post.id, tokens.ids, frames, notes)
+    def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int | None) -> Iterator[tuple[Work, Logits]]:
+        return self._pipeline.run(as_posts(posts), self._preparation.prepare_all, self.infer, batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
         """Runs the model on prepared posts.
@@ -299,24 +236,3 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     if isinstance(policy, Path) or policy.endswith((".yaml", ".yml")):
         return read_policy_file(Path(policy)).apply(policies, bundle.labels, tenant)
     return choose(policies, policy)
-
-
-def _batched(posts: Iterable[Post | Skipped], size: int) -> Iterator[list[Post | Skipped]]:
-    iterator = iter(posts)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
-
-
-def _as_post(post: PostLike | Skipped, index: int) -> Post | Skipped:
-    """Accepts what people have at hand: a post, its fields as a mapping, or a bare text."""
-    if isinstance(post, Post | Skipped):
-        return post
-    if isinstance(post, str):
-        return Post(str(index), post)
-    known = {"id", "text", "image", "image_text", "labels"}
-    unknown = sorted(set(post) - known)
-    if unknown:
-        message = f"Unknown field {unknown[0]!r} of a post. Known: {', '.join(sorted(known))}."
-        return Skipped(str(post.get("id", index)), "post_unknown_field", message)
-    fields = {key: value for key, value in post.items() if value is not None}
-    return Post(**{"id": str(index), **fields})

@@ -31,7 +31,7 @@ def sagemaker() -> None:
     crossguard deploy sagemaker delete hate
 
     See docs/how-to/deploy-on-sagemaker.md.
-    """  # noqa: D301 - click reads the escape
+    """
 
 
 @sagemaker.command("package")
