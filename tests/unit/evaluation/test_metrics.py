@@ -108,7 +108,8 @@ def test_ten_thousand_posts_take_a_thousand_rounds_in_under_a_minute() -> None:
     generator = np.random.default_rng(0)
     truth = (generator.random((10_000, 5)) < 0.2).astype(float)
     big = Sample.build("abcde", truth, generator.random((10_000, 5)))
-    start = time.perf_counter()
+    # Processor time, as a busy machine can make anything take a minute; measured: 7 seconds.
+    start = time.process_time()
     overall, _ = resample(big, 1000)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     assert overall["f1_macro"].shape == (1000,)
