@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--scores", multiple=True, type=click.Path(path_type=Path), help="Measure these scores, not a model's.")
+@click.option("--readout", help="With --scores of a training run: which readout; its first when not given.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
 @click.option("--cross-fit", "goal", metavar="GOAL", help="Calibrate and set thresholds here, cross-fitted.")
@@ -46,6 +47,7 @@ def command(
     policy: str,
     tenant: str | None,
     scores: tuple[Path, ...],
+    readout: str | None,
     split: str | None,
     training: Path | None,
     goal: str | None,
@@ -67,7 +69,7 @@ def command(
     \b
     crossguard evaluate posts.parquet --split test --out runs/test
     crossguard evaluate posts.csv --policy benchmark --training train.jsonl
-    crossguard evaluate posts.csv --scores out-of-fold.csv --cross-fit f1
+    crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
     try:
         from crossguard.evaluation.annotated import read_annotated, read_posts
@@ -97,7 +99,7 @@ def command(
     )
     if scores:
         annotated = read(score_labels(scores[0]))
-        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids), annotated, request)
+        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, readout), annotated, request)
     else:
         moderator = Moderator.load(model, policy=policy, tenant=tenant)
         run, scored = measure_model(moderator, read(moderator.labels.names), request)

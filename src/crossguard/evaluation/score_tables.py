@@ -1,42 +1,50 @@
-"""Scores made elsewhere: a table with a column per label, or the JSONL that `crossguard score` writes."""
+"""Scores made elsewhere: a table with a column per label, the JSONL of `crossguard score`, or a run of training."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.errors import TableError
+from crossguard.decision.calibration import sigmoid
+from crossguard.errors import TableError, suggest
 from crossguard.evaluation.annotated import read_rows
 from crossguard.labels import HATE
 
 _SHOWN = 3
+# What `crossguard train` leaves in the folder of a run.
+_PREDICTIONS, _CONFIG = "predictions.npz", "inference_config.json"
 
 
 def score_labels(path: Path, known: Sequence[str] = HATE.names) -> tuple[str, ...]:
-    """Returns the labels that a table of scores has, in the order of `known`.
+    """Returns the labels that scores are there for, in the order of `known`.
 
     Raises:
-        TableError: It has none of them.
+        TableError: There is none.
     """
-    first = _flat(next(iter(read_rows(path)), {}))
+    _, first = next(_entries(path, None), ("", {}))
     found = tuple(name for name in known if name in first)
     if not found:
         raise TableError(f"'{path}' has no column of a label ({', '.join(known)}). It has: {', '.join(first)}.")
     return found
 
 
-def read_scores(paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str]) -> NDArray[np.float64]:
+def read_scores(
+    paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str], readout: str | None = None
+) -> NDArray[np.float64]:
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
-        paths: JSONL, CSV or Parquet with `id` and a column per label, or files of decisions; such as one per fold.
+        paths: Such as one per fold: JSONL, CSV or Parquet with `id` and a column per label, files of decisions, or
+            folders of training runs, whose held-out predictions are read.
         labels: Which columns.
         ids: The order.
+        readout: Which readout of a training run; its first one when None.
 
     Returns:
         float64, (n, labels), in [0, 1].
@@ -44,13 +52,14 @@ def read_scores(paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str]
     Raises:
         TableError: A post has no score or two, or a score is no number in [0, 1].
     """
+    wanted = set(ids)
     rows: dict[str, Mapping[str, Any]] = {}
     for path in paths:
-        for row in read_rows(path):
-            id_ = str(row.get("id"))
+        for id_, scores in _entries(path, readout):
             if id_ in rows:
                 raise TableError(f"'{path}' scores post '{id_}' again; each post needs one score.")
-            rows[id_] = _flat(row)
+            if id_ in wanted:
+                rows[id_] = scores
     absent = [name for name in ids if name not in rows]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
@@ -60,11 +69,33 @@ def read_scores(paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str]
     )
 
 
-def _flat(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    labels = row.get("labels")
-    if isinstance(labels, Mapping):
-        return {name: entry["score"] if isinstance(entry, Mapping) else entry for name, entry in labels.items()}
-    return row
+def _entries(path: Path, readout: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if path.is_dir():
+        yield from _training_run(path, readout)
+        return
+    for row in read_rows(path):
+        labels = row.get("labels")
+        if isinstance(labels, Mapping):
+            scores = {name: entry["score"] if isinstance(entry, Mapping) else entry for name, entry in labels.items()}
+            yield str(row.get("id")), scores
+        else:
+            yield str(row.get("id")), row
+
+
+def _training_run(folder: Path, readout: str | None) -> Iterator[tuple[str, Mapping[str, float]]]:
+    try:
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        with np.load(folder / _PREDICTIONS, allow_pickle=False) as stored:
+            ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        raise TableError(f"'{folder}' is no finished training run: {error}.") from None
+    readouts: Mapping[str, Sequence[int]] = config["readouts"]
+    name = readout or next(iter(readouts))
+    if name not in readouts:
+        raise TableError(f"'{folder}' has no readout '{name}'.{suggest(name, readouts)}")
+    scores = sigmoid(logits[:, list(readouts[name])])
+    for id_, row in zip(ids, scores.tolist(), strict=True):
+        yield str(id_), dict(zip(config["class_names"], row, strict=True))
 
 
 def _score(value: Any, id_: str, name: str) -> float:
