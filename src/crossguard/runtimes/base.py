@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,12 @@ from crossguard.records import Batch, Logits
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
 
-# Texts are sorted by length and run in pieces of this size, so that a short one is not padded to the longest.
-TEXT_CHUNK = 16
-IMAGE_CHUNK = 8
+# Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
+# this many tokens, padding included: fewer leave the matrix products small, more only take memory.
+TOKENS_PER_JOB: Final = 512
+TEXTS_PER_JOB: Final = 32
+# A picture fills the cores by itself; more of them in one job only take memory.
+IMAGES_PER_JOB: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
     """
     text_jobs, order = _text_jobs(runtime, batch, trim=trim)
     image_jobs = [
-        Job("image", {"pixels": batch.pixels[start : start + IMAGE_CHUNK]})
-        for start in range(0, len(batch.pixels), IMAGE_CHUNK)
+        Job("image", {"pixels": batch.pixels[start : start + IMAGES_PER_JOB]})
+        for start in range(0, len(batch.pixels), IMAGES_PER_JOB)
     ]
     outputs = runtime.infer([*text_jobs, *image_jobs])
     texts = _stack(outputs[: len(text_jobs)], "text_features", widths[0])
@@ -78,18 +81,27 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
 
 
 def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:
-    lengths = batch.attention_mask.sum(axis=1)
+    lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), batch.token_ids.shape[1])
     order = np.argsort(lengths, kind="stable").astype(np.int64)
     masked = "attention_mask" in runtime.inputs("text")
     jobs = []
-    for start in range(0, len(order), TEXT_CHUNK):
-        rows = order[start : start + TEXT_CHUNK]
-        length = int(lengths[rows[-1]]) if trim else batch.token_ids.shape[1]
+    for rows in _pieces(order, lengths):
+        length = int(lengths[rows[-1]])
         feed = {"input_ids": batch.token_ids[rows, :length]}
         if masked:
             feed["attention_mask"] = batch.attention_mask[rows, :length]
         jobs.append(Job("text", feed))
     return jobs, order
+
+
+def _pieces(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Cuts rows, the shortest first, where one more would make a job too large."""
+    start = 0
+    for stop in range(1, len(order) + 1):
+        count = stop + 1 - start
+        if stop == len(order) or count > TEXTS_PER_JOB or count * lengths[order[stop]] > TOKENS_PER_JOB:
+            yield order[start:stop]
+            start = stop
 
 
 def _stack(outputs: Sequence[Mapping[str, Array]], name: str, width: int) -> NDArray[np.float32]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.runtimes.base import Array, Job, available_cores
 
+# Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
+# every stream keeps its own packed copy of the weights.
+LONE_CORES: Final = 4
+
 
 class OpenVINORuntime:
-    """Compiled graphs with one infer request per core; jobs of a call run side by side.
+    """Compiled graphs, and as many threads as streams, each with its own request per graph.
+
+    Jobs run side by side, those of one call and those of several callers alike.
 
     Args:
         graphs: File of each graph by name.
@@ -25,24 +32,24 @@ class OpenVINORuntime:
     def __init__(self, graphs: Mapping[str, Path], precision: str = "auto", threads: int | None = None) -> None:
         import openvino as ov
 
-        threads = threads or available_cores()
-        hint = ov.Type.bf16 if precision == "bf16" else ov.Type.f32
+        cores = threads or available_cores()
+        streams = cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
         settings = {
-            "INFERENCE_PRECISION_HINT": hint,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
+            "INFERENCE_PRECISION_HINT": ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
+            "INFERENCE_NUM_THREADS": cores,
+            "NUM_STREAMS": streams,
             # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
-        # The queues are not made for several callers; one call keeps all cores busy, so callers take turns.
-        self._lock = threading.Lock()
         core = ov.Core()
-        self._queues = {name: _compile(core, path, settings, threads) for name, path in graphs.items()}
+        self._graphs = {name: _compile(core, path, settings) for name, path in graphs.items()}
         self._inputs = {
-            name: tuple(port.get_any_name() for port in queue[0].model_inputs) for name, queue in self._queues.items()
+            name: tuple(port.get_any_name() for port in graph.inputs) for name, graph in self._graphs.items()
         }
         self._precision = "bf16" if precision == "bf16" else "fp32"
         self._version = ov.__version__.split("-")[0]
+        self._requests = threading.local()
+        self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
 
     @property
     def name(self) -> str:
@@ -55,29 +62,20 @@ class OpenVINORuntime:
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
-        results: list[dict[str, Array]] = [{} for _ in jobs]
-        with self._lock:
-            for index, job in enumerate(jobs):
-                self._queues[job.graph].start_async(dict(job.feed), (results, index))
-            for graph in {job.graph for job in jobs}:
-                self._queues[graph].wait_all()
-        return results
+        return list(self._workers.map(self._run, jobs))
+
+    def _run(self, job: Job) -> dict[str, Array]:
+        requests: dict[str, Any] = vars(self._requests)
+        if job.graph not in requests:
+            requests[job.graph] = self._graphs[job.graph].create_infer_request()
+        request = requests[job.graph]
+        request.infer(dict(job.feed), share_inputs=True)
+        # Copied, because the memory of the request is used again by its next job.
+        return {port.get_any_name(): np.array(request.get_tensor(port).data) for port in request.model_outputs}
 
 
-def _compile(core: Any, path: Path, settings: dict[str, Any], requests: int) -> Any:
-    from openvino import AsyncInferQueue
-
+def _compile(core: Any, path: Path, settings: dict[str, Any]) -> Any:
     try:
-        compiled = core.compile_model(core.read_model(path), "CPU", settings)
+        return core.compile_model(core.read_model(path), "CPU", settings)
     except RuntimeError as error:
         raise BundleError(f"OpenVINO cannot read {path}: {error}") from None
-    queue = AsyncInferQueue(compiled, requests)
-    queue.set_callback(_keep)
-    return queue
-
-
-def _keep(request: Any, place: tuple[list[dict[str, Array]], int]) -> None:
-    """Copies the outputs of a finished request, because its memory is used again by the next job."""
-    results, index = place
-    for port in request.model_outputs:
-        results[index][port.get_any_name()] = np.array(request.get_tensor(port).data)

@@ -1,0 +1,63 @@
+"""Batches flow through three stages at once: prepared, inferred, handed out; in order, in constant memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from crossguard.preparation import Work
+from crossguard.preprocessing.batch import Prepared
+from crossguard.records import Logits, Post, Skipped
+
+BATCH_SIZE: Final = 64
+# Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
+# the cores have work while the last pieces of a batch finish.
+PREPARED_AHEAD: Final = 2
+INFERRED_AHEAD: Final = 2
+
+
+class Pipeline:
+    """Threads that carry batches through `prepare` and `infer`. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._preparers = ThreadPoolExecutor(max_workers=PREPARED_AHEAD, thread_name_prefix="crossguard-prepare")
+        self._inferrers = ThreadPoolExecutor(max_workers=INFERRED_AHEAD, thread_name_prefix="crossguard-infer")
+
+    def run(
+        self,
+        entries: Iterable[Post | Skipped],
+        prepare: Callable[[Sequence[Post | Skipped]], Work],
+        infer: Callable[[Sequence[Prepared]], Logits],
+        batch_size: int | None = None,
+    ) -> Iterator[tuple[Work, Logits]]:
+        """Yields batches with what the model says of them, in the order of the entries."""
+        pending: deque[tuple[Future[Work], Future[Logits]]] = deque()
+        try:
+            for batch in _batched(entries, batch_size or BATCH_SIZE):
+                work = self._preparers.submit(prepare, batch)
+                pending.append((work, self._inferrers.submit(_infer, work, infer)))
+                if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
+                    yield _finished(*pending.popleft())
+            while pending:
+                yield _finished(*pending.popleft())
+        finally:
+            for futures in pending:
+                for future in futures:
+                    future.cancel()
+
+
+def _infer(work: Future[Work], infer: Callable[[Sequence[Prepared]], Logits]) -> Logits:
+    return infer(work.result().ready)
+
+
+def _finished(work: Future[Work], logits: Future[Logits]) -> tuple[Work, Logits]:
+    return work.result(), logits.result()
+
+
+def _batched(entries: Iterable[Post | Skipped], size: int) -> Iterator[list[Post | Skipped]]:
+    iterator = iter(entries)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,125 @@
+"""Posts become what a model takes: text is tokenised, pictures are decoded by a pool beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.bundle import Bundle
+from crossguard.data.images import ImageLimits, decode
+from crossguard.errors import ConfigError, PostError, suggest
+from crossguard.preprocessing.batch import Prepared
+from crossguard.preprocessing.image import to_pixels
+from crossguard.preprocessing.text import TextEncoder, Tokens
+from crossguard.records import Post, Skipped
+from crossguard.runtimes.base import available_cores
+
+PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
+PixelMode: TypeAlias = Literal["fast", "exact"]
+PIXEL_MODES: Final = ("fast", "exact")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A batch of posts on its way: what was skipped and what is ready, in the order of the posts."""
+
+    entries: list[Prepared | Skipped]
+
+    @property
+    def ready(self) -> list[Prepared]:
+        """What the model will see."""
+        return [entry for entry in self.entries if isinstance(entry, Prepared)]
+
+
+class Preparation:
+    """Prepares posts for one bundle. Safe to share between threads.
+
+    Args:
+        bundle: Says how texts and pictures must look.
+        limits: Caps on what is decoded.
+        image_root: Folder of relative image paths; the working folder when None.
+        pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it, as the
+            models were trained.
+
+    Raises:
+        ConfigError: Unknown word for `pixels`.
+    """
+
+    def __init__(
+        self, bundle: Bundle, limits: ImageLimits, image_root: Path | None = None, pixels: PixelMode = "fast"
+    ) -> None:
+        if pixels not in PIXEL_MODES:
+            raise ConfigError(f"Unknown pixel mode '{pixels}'.{suggest(pixels, PIXEL_MODES)}")
+        self._image = bundle.manifest.image
+        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
+        self._limits = limits
+        self._root = image_root
+        self._size_hint = self._image.size if pixels == "fast" else None
+        self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
+
+    def prepare(self, post: Post) -> Prepared:
+        """Tokenises and decodes one post.
+
+        Raises:
+            PostError: The post cannot be scored.
+        """
+        return self._join(post, self._tokens([post])[0])
+
+    def prepare_all(self, entries: Sequence[Post | Skipped]) -> Work:
+        """Prepares a batch; a post that cannot be scored becomes `Skipped` in its place."""
+        posts = [entry for entry in entries if isinstance(entry, Post)]
+        # Pictures first: they are decoded while the texts are tokenised.
+        frames = [None if post.image is None else self._decoders.submit(self._frames, post) for post in posts]
+        prepared = iter(list(map(self._try_join, posts, self._tokens(posts), frames)))
+        return Work([entry if isinstance(entry, Skipped) else next(prepared) for entry in entries])
+
+    def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
+        return self._texts.encode([(post.text, post.image_text) for post in posts])
+
+    def _try_join(
+        self, post: Post, tokens: Tokens, frames: Future[tuple[NDArray[np.uint8], ...]] | None
+    ) -> Prepared | Skipped:
+        try:
+            return _prepared(post, tokens, () if frames is None else frames.result())
+        except PostError as error:
+            return Skipped(post.id, error.reason, str(error))
+
+    def _join(self, post: Post, tokens: Tokens) -> Prepared:
+        return _prepared(post, tokens, () if post.image is None else self._frames(post))
+
+    def _frames(self, post: Post) -> tuple[NDArray[np.uint8], ...]:
+        assert post.image is not None
+        spec = self._image
+        images = decode(post.image, self._limits, base=self._root, frames=spec.frames, size_hint=self._size_hint)
+        return tuple(to_pixels(image, spec) for image in images)
+
+
+def _prepared(post: Post, tokens: Tokens, frames: tuple[NDArray[np.uint8], ...]) -> Prepared:
+    if not tokens.ids and not frames:
+        raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
+    return Prepared(post.id, tokens.ids, frames, ("text_truncated",) if tokens.truncated else ())
+
+
+def as_posts(posts: Iterable[PostLike | Skipped]) -> Iterable[Post | Skipped]:
+    """Yields posts of whatever people have at hand: a post, its fields as a mapping, or a bare text."""
+    return (_as_post(post, index) for index, post in enumerate(posts))
+
+
+def _as_post(post: PostLike | Skipped, index: int) -> Post | Skipped:
+    if isinstance(post, Post | Skipped):
+        return post
+    if isinstance(post, str):
+        return Post(str(index), post)
+    known = {"id", "text", "image", "image_text", "labels"}
+    unknown = sorted(set(post) - known)
+    if unknown:
+        message = f"Unknown field {unknown[0]!r} of a post. Known: {', '.join(sorted(known))}."
+        return Skipped(str(post.get("id", index)), "post_unknown_field", message)
+    fields = {key: value for key, value in post.items() if value is not None}
+    return Post(**{"id": str(index), **fields})
