@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
     "train": ("crossguard.cli.train", "Train a model by a recipe."),
+    "export": ("crossguard.cli.export", "Export a trained model as a bundle or for Hugging Face."),
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
     "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
     "audit": ("crossguard.cli.audit", "Whom does a model treat unfairly: groups, swapped identities, test suites."),

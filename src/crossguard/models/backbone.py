@@ -36,6 +36,9 @@ class Backbone(ABC):
     trims_padding: bool
     """Whether a text may be given without padding; else it must have the full length that the tower was trained on."""
 
+    text_length: int
+    """Tokens at most that the text tower was made for."""
+
     mean: tuple[float, float, float]
     """Of each colour channel, on the scale [0, 1], in the pretraining of the image tower."""
 

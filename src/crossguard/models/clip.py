@@ -17,6 +17,7 @@ class ClipBackbone(Backbone):
     # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
     reads_attention_mask = False
     trims_padding = True
+    text_length = 77
     mean = (0.48145466, 0.4578275, 0.40821073)
     std = (0.26862954, 0.26130258, 0.27577711)
 

@@ -30,6 +30,7 @@ class CompactBackbone(Backbone):
     name = "compact"
     reads_attention_mask = True
     trims_padding = True
+    text_length = 512
     mean = (0.485, 0.456, 0.406)
     std = (0.229, 0.224, 0.225)
 

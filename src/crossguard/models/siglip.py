@@ -16,6 +16,7 @@ class SiglipBackbone(Backbone):
     name = "siglip"
     reads_attention_mask = False
     trims_padding = False
+    text_length = 64
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 

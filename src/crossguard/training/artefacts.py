@@ -9,8 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.evaluation.leakage import sketch
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
+from crossguard.records import Post
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
@@ -19,10 +21,18 @@ from crossguard.training.targets import Floats
 HALF: Final = 0.5
 RECIPE: Final = "recipe.yaml"
 PREDICTIONS: Final = "predictions.npz"
+PROVENANCE: Final = "provenance.json"
 
 
 def write_artefacts(
-    recipe: Recipe, model: GatedModel, folder: Path, *, measures: dict[str, float], measured: Examples, logits: Floats
+    recipe: Recipe,
+    model: GatedModel,
+    folder: Path,
+    *,
+    trained: Examples,
+    measured: Examples,
+    measures: dict[str, float],
+    logits: Floats,
 ) -> None:
     """Writes weights, configurations, measures and predictions of a run.
 
@@ -32,8 +42,9 @@ def write_artefacts(
         recipe: What was done.
         model: With its final weights.
         folder: Of the run.
-        measures: Of those weights.
+        trained: The posts that were trained on.
         measured: The n posts that were measured.
+        measures: Of the final weights.
         logits: float32 (n, outputs).
     """
     from crossguard.training.recipes import to_yaml
@@ -48,6 +59,7 @@ def write_artefacts(
     report = _report(names, measured.targets[:, columns], logits[:, columns], thresholds)
     _write_json(folder / "val_report.json", report)
     _write_json(folder / "val_metrics.json", measures)
+    _write_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(
         folder / PREDICTIONS,
         ids=np.array(measured.ids),
@@ -71,6 +83,22 @@ def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float])
         "text": recipe.text_spec(0).model_dump(mode="json", exclude={"pad_id"}),
         "image": recipe.image_spec().model_dump(mode="json"),
     }
+
+
+def provenance(trained: Examples, measured: Examples) -> dict[str, Any]:
+    """Returns fingerprints of the posts of a run, by which a later evaluation notices that it knows them."""
+    return {
+        "trained_on": [{"name": name, "sketch": found} for name, found in _sketches(trained).items()],
+        "measured_on": [{"name": name, "sketch": found} for name, found in _sketches(measured).items()],
+    }
+
+
+def _sketches(examples: Examples) -> dict[str, list[str]]:
+    posts: dict[str, list[Post]] = {}
+    rows = zip(examples.ids, examples.texts, examples.image_texts, examples.sources, strict=True)
+    for id_, text, words, source in rows:
+        posts.setdefault(source, []).append(Post(id_, text, image_text=words))
+    return {source: sketch(own) for source, own in posts.items()}
 
 
 def _best_f1(targets: Floats, logits: Floats) -> float:

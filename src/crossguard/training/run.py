@@ -64,7 +64,7 @@ def train(
     trainer = Trainer(recipe, model, *batchers, folder)
     measures, logits = trainer.run(resume=resume, save_every=save_every)
     if trainer.accelerator.is_main_process:
-        write_artefacts(recipe, model, folder, measures=measures, measured=measured, logits=logits)
+        write_artefacts(recipe, model, folder, trained=examples, measured=measured, measures=measures, logits=logits)
     trainer.accelerator.wait_for_everyone()
     return measures
 

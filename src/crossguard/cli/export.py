@@ -1,0 +1,91 @@
+"""`crossguard export`: a trained model as a bundle of ONNX graphs, or as a Hugging Face folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossguard.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from crossguard.export.storage import Storage
+
+GRAPHS = ("text", "image", "fusion")
+STORAGES = ("fp32", "fp16", "int8")
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["onnx", "huggingface"]),
+    default="onnx",
+    show_default=True,
+    help="onnx: a bundle that `crossguard score --model OUT` runs. huggingface: a folder for AutoModel.",
+)
+@click.option("--name", help="Name of the model; the folder's name when not given.")
+@click.option("--version", default="1.0.0", show_default=True, help="Version of the model.")
+@click.option(
+    "--storage",
+    multiple=True,
+    metavar="[GRAPH=]BITS",
+    help="fp32, fp16 or int8 weights, for all graphs or one of text, image, fusion.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME=READOUT:RUN[,RUN...]",
+    help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation.",
+)
+@click.option("--goal", default="f1", show_default=True, help="What the fitted thresholds should achieve.")
+def command(
+    *,
+    run: Path,
+    out: Path,
+    format_: str,
+    name: str | None,
+    version: str,
+    storage: tuple[str, ...],
+    policies: tuple[str, ...],
+    goal: str,
+) -> None:
+    r"""Export RUN, a folder of `crossguard train` or a published checkpoint, to the folder OUT.
+
+    \b
+    crossguard export runs/harmeme models/harmeme
+    crossguard export runs/clip models/clip --storage fp16
+    crossguard export runs/clip hub/clip --format huggingface
+    """
+    try:
+        from crossguard.evaluation.thresholds import Goal
+        from crossguard.export.bundle import ExportPlan, export_bundle
+        from crossguard.export.huggingface import export_huggingface
+        from crossguard.export.policies import PolicyPlan
+    except ImportError as error:
+        raise MissingExtraError("Exporting", "train") from error
+    if format_ == "huggingface":
+        export_huggingface(run, out)
+        click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
+        return
+    plans = [PolicyPlan.parse(text, Goal.parse(goal)) for text in policies]
+    bundle = export_bundle(run, out, ExportPlan(name or out.resolve().name, version, _storages(storage), plans))
+    size = sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file())
+    click.echo(f"Wrote {out} ({size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
+
+
+def _storages(options: tuple[str, ...]) -> dict[str, Storage]:
+    chosen: dict[str, Any] = {}
+    for option in options:
+        graph, equals, bits = option.rpartition("=")
+        if bits not in STORAGES or (equals and graph not in GRAPHS):
+            raise ConfigError(
+                f"--storage takes one of {', '.join(STORAGES)}, alone or as GRAPH=BITS with a graph of "
+                f"{', '.join(GRAPHS)}; got '{option}'."
+            )
+        chosen |= dict.fromkeys([graph] if equals else GRAPHS, bits)
+    return chosen

@@ -1,0 +1,112 @@
+"""Policies from what a run, or the folds of one, predicted for posts that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.decision.policy import LabelPolicy, Policy
+from crossguard.errors import ConfigError, InputError
+from crossguard.evaluation.fitting import Plan, fit
+from crossguard.evaluation.leakage import SKETCH_SIZE
+from crossguard.evaluation.thresholds import Goal
+
+HALF = 0.5
+PREDICTIONS = "predictions.npz"
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPlan:
+    """How one policy of a bundle is fitted.
+
+    Attributes:
+        name: Of the policy.
+        readout: Which outputs it reads.
+        runs: Folders whose predictions it is fitted on: a run, or all folds of a cross-validation.
+        goal: What each threshold should achieve.
+    """
+
+    name: str
+    readout: str
+    runs: tuple[Path, ...]
+    goal: Goal = Goal("f1")  # noqa: RUF009 a frozen value
+
+    @classmethod
+    def parse(cls, text: str, goal: Goal) -> PolicyPlan:
+        """Reads `NAME=READOUT:RUN[,RUN...]`.
+
+        Raises:
+            ConfigError: The text has another form.
+        """
+        name, equals, rest = text.partition("=")
+        readout, colon, runs = rest.partition(":")
+        if not (equals and colon and name and readout and runs):
+            raise ConfigError(f"--policy takes NAME=READOUT:RUN[,RUN...], as in default=labels:runs/a; got '{text}'.")
+        return cls(name, readout, tuple(Path(run) for run in runs.split(",")), goal)
+
+
+def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:
+    """Fits calibrations and thresholds.
+
+    A label with posts of one kind only keeps the plain sigmoid and the threshold one half.
+
+    Args:
+        plan: What to fit.
+        labels: Names in column order.
+        columns: Of the logits, one per label.
+        version: Of the policy.
+
+    Raises:
+        ConfigError: A run has no predictions.
+    """
+    logits, targets = _predictions(plan.runs)
+    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]
+    own = logits.astype(np.float64)[:, list(columns)]
+    rules = {name: _fit_label(plan, name, own[:, [i]], truth[:, [i]]) for i, name in enumerate(labels)}
+    return Policy(
+        name=plan.name,
+        version=version,
+        description=f"Thresholds by {plan.goal} on {len(own)} posts that the model was not trained on.",
+        readout=plan.readout,
+        labels=rules,
+        provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
+    )
+
+
+def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:
+    """Returns the fingerprints that runs stored of their posts, one entry per source."""
+    entries: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        path = run / PROVENANCE
+        stored = json.loads(path.read_text(encoding="utf-8"))[part] if path.is_file() else []
+        for entry in stored:
+            known = entries.setdefault(entry["name"], {"name": entry["name"], "what": what, "sketch": []})
+            # A sketch is the smallest hashes of its posts, so the smallest of several sketches are one of all.
+            known["sketch"] = sorted({*known["sketch"], *entry["sketch"]})[:SKETCH_SIZE]
+    return list(entries.values())
+
+
+def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64]) -> LabelPolicy:
+    try:
+        return fit(Plan(goal=plan.goal), (name,), logits, truth).rules[name]
+    except InputError:
+        return LabelPolicy(threshold=HALF)
+
+
+def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    logits, targets = [], []
+    for run in runs:
+        path = run / PREDICTIONS
+        if not path.is_file():
+            raise ConfigError(f"{run} has no {PREDICTIONS}; a finished `crossguard train` writes it.")
+        with np.load(path) as stored:
+            logits.append(stored["logits"])
+            targets.append(stored["targets"])
+    return np.concatenate(logits), np.concatenate(targets)
