@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--readout", help="With --scores of a training run: which readout; its first when not given.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
+@click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
 @click.option("--cross-fit", "goal", metavar="GOAL", help="Calibrate and set thresholds here, cross-fitted.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
 @click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
@@ -50,6 +51,7 @@ def command(
     readout: str | None,
     split: str | None,
     training: Path | None,
+    training_split: str | None,
     goal: str | None,
     positive_from: float,
     hateful_column: str,
@@ -84,7 +86,7 @@ def command(
         rounds=rounds,
         seed=seed,
         cross_fit=_plan(goal, seed),
-        training=read_posts(training) if training else (),
+        training=read_posts(training, training_split) if training else (),
         split=split,
         command=shlex.join(["crossguard", *sys.argv[1:]]),
     )

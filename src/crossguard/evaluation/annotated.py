@@ -95,11 +95,7 @@ def read_annotated(
         raise TableError(
             f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {header}."
         )
-    if split is not None:
-        found = sorted({str(row.get(SPLIT)) for row in rows})
-        rows = [row for row in rows if str(row.get(SPLIT)) == split]
-        if not rows:
-            raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
+    rows = _of_split(rows, split, path)
     if not rows:
         raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
     truth = [[_answer(row.get(name), name, place, positive_from) for name in labels] for place, row in enumerate(rows)]
@@ -133,14 +129,29 @@ def _answer(value: Any, name: str, place: int, positive_from: float) -> float:
     return float(number >= positive_from)
 
 
-def read_posts(path: Path, image_root: Path | None = None) -> tuple[Post, ...]:
+def read_posts(path: Path, split: str | None = None, image_root: Path | None = None) -> tuple[Post, ...]:
     """Reads the posts of a table without their labels, such as training data or an unlabelled feed.
 
+    Args:
+        path: The table.
+        split: Keep only rows whose column `split` has this value.
+        image_root: Folder of relative image paths; the folder of the table when None.
+
     Raises:
-        TableError: The table cannot be read.
+        TableError: The table cannot be read, or no row is of that split.
     """
     builder = PostBuilder(Columns(), image_root or path.parent)
-    return tuple(_post(builder, row, place, path) for place, row in enumerate(read_rows(path)))
+    rows = _of_split(list(read_rows(path)), split, path)
+    return tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
+
+
+def _of_split(rows: list[dict[str, Any]], split: str | None, path: Path) -> list[dict[str, Any]]:
+    if split is None:
+        return rows
+    found = sorted({str(row.get(SPLIT)) for row in rows})
+    if split not in found:
+        raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
+    return [row for row in rows if str(row.get(SPLIT)) == split]
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

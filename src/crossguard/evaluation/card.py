@@ -20,7 +20,7 @@ from crossguard.evaluation.runs import RUN, TEST_METRICS, VAL_REPORT, Run, read_
 from crossguard.evaluation.titles import title
 from crossguard.strict import StrictModel, parse, read_yaml
 
-INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
+INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 
 
@@ -173,7 +173,7 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
         )
         for run in runs
         for key in INDEXED
-        if (figure := run.main.overall.get(key)) is not None and figure.value is not None
+        if (figure := run.main.figure(key)) is not None and figure.value is not None
     ]
 
 

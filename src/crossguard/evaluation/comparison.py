@@ -12,7 +12,7 @@ import numpy as np
 
 from crossguard.errors import InputError
 from crossguard.evaluation.figures import Figure
-from crossguard.evaluation.resampling import draw, engine_for
+from crossguard.evaluation.resampling import Rounds, draw, engine_for
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.titles import title
@@ -116,11 +116,11 @@ def paired_differences(
         raise InputError("measured against other annotations")
     engines = [engine_for(sample) for sample in (one, aligned)]
     whole = np.ones((1, len(one)), dtype=np.int32)
-    points = [engine(whole)[0] for engine in engines]
+    points = [_flat(engine(whole)) for engine in engines]
     unknown = [key for key in keys if key not in points[0]]
     if unknown:
         raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(points[0])}.")
-    drawn = [[engine(counts)[0] for engine in engines] for counts in draw(len(one), rounds, seed)]
+    drawn = [[_flat(engine(counts)) for engine in engines] for counts in draw(len(one), rounds, seed)]
     result = {}
     for key in keys:
         deltas = np.concatenate([first[key] - second[key] for first, second in drawn])
@@ -169,10 +169,11 @@ def describe(difference: Difference) -> str:
 def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Sequence[str]) -> Row:
     if isinstance(run, Row):
         return run
-    unknown = [key for key in keys if key not in run.main.overall]
+    figures = {key: figure for key in keys if (figure := run.main.figure(key)) is not None}
+    unknown = [key for key in keys if key not in figures]
     if unknown:
-        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(run.main.overall)}.")
-    figures = {key: run.main.overall[key] for key in keys}
+        known = ", ".join([*run.main.overall, "any/roc_auc"])
+        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {known}, and so on per label.")
     row = Row(run.facts.name, run.main.posts, figures, run.throughput)
     if run is first:
         return row
@@ -183,6 +184,12 @@ def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Se
     except InputError as error:
         return Row(row.name, row.posts, figures, row.throughput, note=str(error))
     return Row(row.name, row.posts, figures, row.throughput, differences)
+
+
+def _flat(results: tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]) -> dict[str, Rounds]:
+    """Joins averages and figures per label under the keys of `Evaluation.figure`."""
+    overall, per_label = results
+    return overall | {f"{label}/{key}": value for label, found in per_label.items() for key, value in found.items()}
 
 
 def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:

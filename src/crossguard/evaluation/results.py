@@ -57,6 +57,11 @@ class Evaluation:
         """The measured labels, without `any`."""
         return tuple(name for name in self.per_label if name != ANY)
 
+    def figure(self, key: str) -> Figure | None:
+        """Returns an average (`f1_macro`) or a label's metric (`any/roc_auc`); None where it was not measured."""
+        label, slash, metric = key.partition("/")
+        return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
         return {

@@ -18,7 +18,7 @@ from crossguard.evaluation.titles import brief
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 # Columns a terminal needs for all of SHOWN.
 WIDE = 88
-COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
+COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "ece_macro", "any/roc_auc")
 
 
 def show_run(run: Run, console: Console) -> None:
@@ -63,7 +63,7 @@ def comparison_table(evaluations: Mapping[str, Evaluation], title: str, keys: Se
     for key in keys:
         table.add_column(brief(key), justify="right", no_wrap=True)
     for name, evaluation in evaluations.items():
-        table.add_row(name, *(cell(evaluation.overall.get(key)) for key in keys))
+        table.add_row(name, *(cell(evaluation.figure(key)) for key in keys))
     return table
 
 

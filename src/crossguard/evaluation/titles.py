@@ -27,9 +27,12 @@ _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", 
 
 
 def title(key: str) -> str:
-    """Returns the title of a metric or of its average, such as `F1 macro` for `f1_macro`."""
+    """Returns the title of a figure, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
     if key in TITLES:
         return TITLES[key]
+    if "/" in key:
+        label, _, metric = key.partition("/")
+        return f"{title(metric)} {label}"
     name, _, average = key.rpartition("_")
     return f"{TITLES.get(name, name)} {average}"
 
@@ -38,5 +41,8 @@ def brief(key: str) -> str:
     """Returns a title for a narrow column; the average stands on a line of its own."""
     if key in TITLES:
         return _BRIEF.get(key, TITLES[key])
+    if "/" in key:
+        label, _, metric = key.partition("/")
+        return f"{brief(metric)}\n{label}"
     name, _, average = key.rpartition("_")
     return f"{_BRIEF.get(name, TITLES.get(name, name)).replace(chr(10), ' ')}\n{average}"

@@ -49,6 +49,7 @@ def test_vote_fractions_become_answers_at_the_given_value(tmp_path: Path) -> Non
 def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", ROWS)
     assert read_annotated(path, LABELS, split="test").ids == ("2",)
+    assert [post.id for post in read_posts(path, "val")] == ["1"]
     with pytest.raises(TableError, match=r"no row of split 'vall'. Did you mean 'val'\?"):
         read_annotated(path, LABELS, split="vall")
 

@@ -21,7 +21,7 @@ from crossguard.records import Post
 
 WORST = 8
 COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
-HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "subset_accuracy")
+HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
 
 
 @dataclass(frozen=True, slots=True)
