@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -47,7 +48,9 @@ def gate(tiny: Moderator) -> Gate:
 
 @pytest.fixture
 def gated(tiny: Moderator, gate: Gate) -> Moderator:
-    return Moderator(tiny.bundle, gate, tiny.policy, tiny.limits, None)
+    held = copy.copy(tiny)
+    held.runtime = gate
+    return held
 
 
 def run(use: Callable[[Batcher], Coroutine[Any, Any, Any]], **options: Any) -> Any:
