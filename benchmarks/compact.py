@@ -21,6 +21,7 @@ from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, compact
 from benchmarks.suite import Effort, Timed, kinds, measure, ours, plain
 from crossguard.bundle import Bundle
+from crossguard.export.quantize import quantize
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
@@ -28,6 +29,7 @@ from crossguard.records import Post
 BASELINE: Final = "PyTorch fp32, batches of 32"
 BATCH: Final = 32
 POSTS: Final = 256
+CALIBRATION: Final = 64
 REQUESTS: Final = 100
 
 
@@ -47,7 +49,8 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     subject = compact()
     bundles = {"fp32": subject.write_bundle(folder / "fp32"), "int8": subject.write_bundle(folder / "int8", "int8")}
     posts = make_posts(folder / "posts", POSTS)
-    timed = _contenders(subject, bundles)
+    quantized = quantize(bundles["fp32"], posts[:CALIBRATION], folder / "quantized")
+    timed = [*_contenders(subject, bundles), ours("Crossguard OpenVINO int8", Moderator.load(quantized.folder))]
     ceiling = matmul_gflops(torch.float32)
     effort = Effort(options.rounds, options.seconds)
     texts = TextEncoder(bundles["fp32"].tokenizer, subject.text)

@@ -8,16 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from crossguard.runtimes.base import available_cores
+from crossguard.runtimes.processor import vector_units
 
 LIBRARIES = ("openvino", "onnxruntime", "torch", "transformers", "numpy", "pillow", "tokenizers")
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
 
 def describe() -> dict[str, object]:
     """Returns processor, its vector units, cores, load before the run, and versions."""
     return {
         "processor": _field("model name") or platform.processor(),
-        "vector_units": [name for name in FEATURES if name in _field("flags").split()],
+        "vector_units": list(vector_units()),
         "cores": available_cores(),
         "load_before": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-Sections = Mapping[str, Mapping[str, Mapping[str, float]]]
+Sections = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 TITLES: Final = {"text": "text only", "image": "image only", "both": "text and JPEG file"}
 BAR: Final = 22
@@ -57,11 +57,13 @@ def svg(title: str, sections: Sections) -> str:
     return "\n".join([head, background, _text(10, 24, f"{title}: posts per second", weight="bold"), *rows, "</svg>\n"])
 
 
-def _row(name: str, line: Mapping[str, float]) -> str:
+def _row(name: str, line: Mapping[str, Any]) -> str:
+    difference, ceiling = line["logit_difference"], f"{line['ceiling']:.0%}"
+    compared = (ceiling, f"{difference:.1e}") if difference is not None else ("", "another model")
     return (
         f"| {name} | {line['posts_per_second']:.0f} ({line['lowest']:.0f} to {line['highest']:.0f}) "
         f"| {line['ratio']:.2f} ({line['ratio_lowest']:.2f} to {line['ratio_highest']:.2f}) "
-        f"| {line['ceiling']:.0%} | {line['logit_difference']:.1e} |"
+        f"| {compared[0]} | {compared[1]} |"
     )
 
 

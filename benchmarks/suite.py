@@ -33,7 +33,7 @@ class Line:
         ratio_lowest: Of the rounds.
         ratio_highest: Of the rounds.
         ceiling: Share of the measured fp32 matrix-product ceiling that the model's own arithmetic would take.
-        logit_difference: Largest absolute difference of a logit from the baseline's.
+        logit_difference: Largest absolute difference of a logit from the baseline's; None for another model.
     """
 
     posts_per_second: float
@@ -43,7 +43,7 @@ class Line:
     ratio_lowest: float
     ratio_highest: float
     ceiling: float
-    logit_difference: float
+    logit_difference: float | None
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def measure(
     logits = {entry.contender.name: entry.logits(posts[:COMPARED]) for entry in timed}
     lines = {}
     for name, speed in speeds.items():
-        difference = float(np.abs(logits[name] - logits[baseline]).max())
-        lines[name] = asdict(_line(speed, speeds[baseline], gflop / ceiling, difference))
+        lines[name] = asdict(_line(speed, speeds[baseline], gflop / ceiling, _apart(logits[name], logits[baseline])))
     return lines
 
 
@@ -99,7 +98,12 @@ def kinds(subject: Subject, texts: TextEncoder, posts: list[Post]) -> Mapping[st
     }
 
 
-def _line(speed: Speed, baseline: Speed, seconds_at_ceiling: float, difference: float) -> Line:
+def _apart(logits: NDArray[np.float32], baseline: NDArray[np.float32]) -> float | None:
+    """Returns the largest difference of a logit; None for a model with other outputs, which is another model."""
+    return float(np.abs(logits - baseline).max()) if logits.shape == baseline.shape else None
+
+
+def _line(speed: Speed, baseline: Speed, seconds_at_ceiling: float, difference: float | None) -> Line:
     ratio, lowest, highest = speed.ratio(baseline)
     return Line(
         speed.median,

@@ -178,6 +178,10 @@ class Moderator:
         """
         return self._preparation.prepare(post)
 
+    def prepare_all(self, posts: Sequence[Post]) -> list[Prepared | Skipped]:
+        """Tokenises and decodes posts; one that cannot be scored becomes `Skipped` in its place."""
+        return self._preparation.prepare_all(posts).entries
+
     def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int | None) -> Iterator[tuple[Work, Logits]]:
         return self._pipeline.run(as_posts(posts), self._preparation.prepare_all, self.infer, batch_size)
 

@@ -32,7 +32,7 @@ def write_tiny_bundle(folder: Path, name: str = "tiny") -> Bundle:
     _save(folder / "text.onnx", *_text_graph(random))
     _save(folder / "image.onnx", *_image_graph())
     _save(folder / "fusion.onnx", *_fusion_graph(random))
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "README.md").write_text("# tiny\n\nA toy for tests.\n", encoding="utf-8")
     return write_manifest(folder, manifest(name))
 
@@ -61,15 +61,15 @@ def manifest(name: str = "tiny") -> dict[str, Any]:
     }
 
 
-def _tokenizer() -> Tokenizer:
+def tokenizer() -> Tokenizer:
     vocabulary = {"[PAD]": 0, "[UNK]": 1} | {word: index + 2 for index, word in enumerate(WORDS)}
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     vocabulary |= {letter: len(vocabulary) + index for index, letter in enumerate(letters)}
     vocabulary |= {f"##{letter}": len(vocabulary) + index for index, letter in enumerate(letters)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - not a password
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return tokenizer
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - not a password
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return made
 
 
 def _text_graph(random: np.random.Generator) -> tuple[list[Any], list[Any], list[Any], list[Any]]:

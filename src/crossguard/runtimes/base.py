@@ -60,24 +60,57 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
     Returns:
         Logits, float32, (n, outputs).
     """
-    text_jobs, order = _text_jobs(runtime, batch, trim=trim)
-    image_jobs = [
-        Job("image", {"pixels": batch.pixels[start : start + IMAGES_PER_JOB]})
-        for start in range(0, len(batch.pixels), IMAGES_PER_JOB)
-    ]
-    outputs = runtime.infer([*text_jobs, *image_jobs])
-    texts = _stack(outputs[: len(text_jobs)], "text_features", widths[0])
-    images = _stack(outputs[len(text_jobs) :], "image_features", widths[1])
-    in_order = np.empty_like(texts)
-    in_order[order] = texts
+    texts, images = encode(runtime, batch, trim=trim, widths=widths)
     feed = {
-        "text_features": _rows(in_order, batch.text_of),
+        "text_features": _rows(texts, batch.text_of),
         "image_features": _rows(images, batch.image_of),
         "has_text": (batch.text_of >= 0).astype(np.float32),
         "has_image": (batch.image_of >= 0).astype(np.float32),
     }
     fused = runtime.infer([Job("fusion", feed)])[0]
     return Logits(np.asarray(fused["logits"], np.float32), np.asarray(fused["text_share"], np.float32))
+
+
+def encode(
+    runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Runs the encoders; arguments as for `run`.
+
+    Returns:
+        Text features, float32 (unique texts, width), and image features, float32 (unique images, width).
+    """
+    todo = encoder_jobs(runtime, batch, trim=trim)
+    outputs = runtime.infer(todo.jobs)
+    texts = _stack(outputs[: todo.text_count], "text_features", widths[0])
+    images = _stack(outputs[todo.text_count :], "image_features", widths[1])
+    in_order = np.empty_like(texts)
+    in_order[todo.text_order] = texts
+    return in_order, images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderJobs:
+    """What encodes a batch.
+
+    Attributes:
+        jobs: Those of texts, then those of images.
+        text_count: How many are of texts.
+        text_order: int64, (unique texts,), which text of the batch each encoded one is.
+    """
+
+    jobs: list[Job]
+    text_count: int
+    text_order: NDArray[np.int64]
+
+
+def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
+    """Cuts a batch into jobs; arguments as for `run`."""
+    texts, order = _text_jobs(runtime, batch, trim=trim)
+    images = [
+        Job("image", {"pixels": batch.pixels[start : start + IMAGES_PER_JOB]})
+        for start in range(0, len(batch.pixels), IMAGES_PER_JOB)
+    ]
+    return EncoderJobs([*texts, *images], len(texts), order)
 
 
 def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:

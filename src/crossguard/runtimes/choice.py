@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from crossguard.errors import ConfigError, MissingExtraError, suggest
+from crossguard.runtimes import processor
 from crossguard.runtimes.base import Runtime
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,21 @@ def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threa
 def _best() -> str:
     for name, package in PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
-            logger.info("runtime auto: %s, the fastest measured of those installed", name)
+            units = processor.vector_units()
+            logger.info(
+                "runtime auto: %s, the fastest measured of those installed, in fp32: the scores are the bundle's own. "
+                "This processor has %s. %s",
+                name,
+                ", ".join(units) or "no vector unit that we know",
+                _hint(name, units),
+            )
             return name
     raise MissingExtraError("Scoring", "onnx")
+
+
+def _hint(runtime: str, units: Sequence[str]) -> str:
+    if runtime == "openvino" and {"amx_bf16", "avx512_bf16"} & set(units):
+        return "It multiplies bfloat16 in hardware: --precision bf16 is faster and moves scores a little."
+    if runtime == "onnx":
+        return "OpenVINO would be faster: pip install openvino."
+    return "A bundle exported with --precision int8 is faster."

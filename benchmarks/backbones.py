@@ -1,0 +1,101 @@
+"""CLIP ViT-B/32 and SigLIP2 base: the reference's way beside Crossguard's, and `compact` beside both."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from benchmarks import machine, report
+from benchmarks.ceiling import matmul_gflops
+from benchmarks.posts import make_posts
+from benchmarks.reference import PlainLoop
+from benchmarks.subjects import Subject, clip, compact, siglip2
+from benchmarks.suite import Effort, Timed, kinds, measure, ours, plain
+from crossguard.bundle import Bundle
+from crossguard.export.quantize import quantize
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.text import TextEncoder
+from crossguard.records import Post
+
+BASELINE: Final = "PyTorch fp32, batches of 32"
+BATCH: Final = 32
+POSTS: Final = 128
+CALIBRATION: Final = 64
+SUBJECTS: Final = {"clip": clip, "siglip2": siglip2}
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    options = _options()
+    for name in options.models:
+        with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
+            result = run(SUBJECTS[name](), Path(folder), options)
+        paths = report.write(options.out, name, result)
+        print(f"{name}\n\n{report.table(result['speed'])}\n\nWrote {' and '.join(str(path) for path in paths)}\n")
+        gc.collect()
+
+
+def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Makes posts and bundles in a folder and measures all contenders."""
+    described = machine.describe()
+    posts = make_posts(folder / "posts", POSTS)
+    exact = subject.write_bundle(folder / "fp32")
+    timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts)]
+    ceiling = matmul_gflops(torch.float32)
+    speed = {
+        kind: measure(
+            timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=Effort(options.rounds, options.seconds)
+        )
+        for kind, (chosen, gflop) in kinds(subject, TextEncoder(exact.tokenizer, subject.text), posts).items()
+        if kind in options.kinds
+    }
+    gflops = {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)}
+    return {"machine": described, "matmul_gflops": gflops, "speed": speed}
+
+
+def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
+    one = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=True)
+    many = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True)
+    half = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True, dtype=torch.bfloat16)
+    return [
+        plain("PyTorch fp32, one by one", one, 1),
+        plain(BASELINE, many, BATCH),
+        plain("PyTorch bf16, batches of 32", half, BATCH),
+    ]
+
+
+def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
+    int8 = quantize(exact, posts[:CALIBRATION], folder / "int8")
+    return [
+        ours("Crossguard fp32, exact pixels", Moderator.load(exact.folder, pixels="exact")),
+        ours("Crossguard bf16, exact pixels", Moderator.load(exact.folder, precision="bf16", pixels="exact")),
+        ours("Crossguard int8", Moderator.load(int8.folder)),
+    ]
+
+
+def _compact(folder: Path, posts: list[Post]) -> list[Timed]:
+    small = compact().write_bundle(folder / "compact", "int8")
+    int8 = quantize(small, posts[:CALIBRATION], folder / "compact-int8")
+    return [
+        ours("Crossguard compact fp32", Moderator.load(small.folder)),
+        ours("Crossguard compact int8", Moderator.load(int8.folder)),
+    ]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backbones", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
+    parser.add_argument("--kinds", nargs="+", choices=list(report.TITLES), default=list(report.TITLES))
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn")
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

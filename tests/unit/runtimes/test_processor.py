@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from crossguard.runtimes.processor import vector_units
+
+
+def test_units_are_read_from_the_flags_of_x86_and_of_arm(tmp_path: Path) -> None:
+    x86 = tmp_path / "x86"
+    x86.write_text("model name : some avx2 word\nflags : fpu avx2 avx512f amx_bf16\n", encoding="utf-8")
+    arm = tmp_path / "arm"
+    arm.write_text("Features : fp asimd asimddp bf16\n", encoding="utf-8")
+    assert vector_units(x86) == ("amx_bf16", "avx512f", "avx2")
+    assert vector_units(arm) == ("bf16", "asimddp")
+
+
+def test_where_linux_tells_nothing_the_architecture_is_told(tmp_path: Path) -> None:
+    assert vector_units(tmp_path / "absent") == (platform.machine(),)
