@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crossguard.export.storage import Storage, store
+from crossguard.export.surgery import run_last_layer_for_pooled_row
 from crossguard.models.efficientnet_lite import fold_batch_norms
 from crossguard.models.gated import GatedModel
 from crossguard.models.pixels import PixelNormalizer
@@ -57,6 +58,7 @@ def export_graphs(
     """
     frozen = copy.deepcopy(model).eval().float().cpu()
     fold_batch_norms(frozen)
+    run_last_layer_for_pooled_row(frozen)
     graphs = {"text": _text(frozen, text), "image": _image(frozen, image), "fusion": _fusion(frozen)}
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}

@@ -51,6 +51,35 @@ def store(model: Any, storage: Storage) -> Any:
     return changed
 
 
+def restore(model: Any) -> Any:
+    """Returns an `onnx.ModelProto` with float32 weights, whatever `store` made of them; the inverse up to rounding."""
+    import onnx
+
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    graph = changed.graph
+    stored = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
+    nodes, restored = [], {}
+    for node in graph.node:
+        if node.op_type in {"Cast", "DequantizeLinear"} and all(name in stored for name in node.input):
+            restored[node.output[0]] = _restored(node, [stored[name] for name in node.input])
+        else:
+            nodes.append(node)
+    used = {name for node in nodes for name in node.input}
+    kept = [weight for weight in graph.initializer if weight.name in used]
+    _replace(graph, nodes, [*kept, *(onnx.numpy_helper.from_array(value, name) for name, value in restored.items())])
+    return changed
+
+
+def _restored(node: Any, inputs: list[NDArray[Any]]) -> NDArray[np.float32]:
+    if node.op_type == "Cast":
+        return np.asarray(inputs[0], dtype=np.float32)
+    values, scale = inputs[0], inputs[1]
+    axis = next(attribute.i for attribute in node.attribute if attribute.name == "axis")
+    shape = [-1 if index == axis else 1 for index in range(values.ndim)]
+    return np.asarray(values * scale.reshape(shape), dtype=np.float32)
+
+
 def _replace(graph: Any, nodes: list[Any], initializers: list[Any]) -> None:
     copies = [_copy(node) for node in nodes], [_copy(weight) for weight in initializers]
     del graph.node[:]

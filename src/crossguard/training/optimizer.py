@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.checkpoint import checkpoint
 
 from crossguard.models.gated import GatedModel
 from crossguard.training.recipe import Recipe
@@ -49,11 +51,13 @@ def choose_attention(model: GatedModel, device: str) -> None:
 
 
 def checkpoint_gradients(model: GatedModel) -> None:
-    """Makes the towers compute activations again in the backward pass, where their library can."""
-    for holder, name in zip(model.holders(), ("text_model", "vision_model"), strict=True):
-        tower: Any = getattr(holder, name)
-        if hasattr(tower, "gradient_checkpointing_enable"):
-            tower.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    """Makes the towers compute activations again in the backward pass: less memory, more time.
+
+    Every layer is wrapped, in place of the libraries' own switches, whose names differ between their versions.
+    """
+    text, image = model.holders()
+    for layer in (*model.family.text_layers(text), *model.family.image_layers(image)):
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
 
 
 def build_optimizer(model: GatedModel, recipe: Recipe) -> AdamW:
