@@ -100,8 +100,21 @@ def test_pictures_are_blurred_until_somebody_asks(page: Page) -> None:
     assert shown.evaluate("image => getComputedStyle(image).filter") == "none"
 
 
-def test_nothing_overflows_a_phone(browser: Browser, report: Path) -> None:
+@pytest.fixture(scope="module")
+def pages(report: Path) -> dict[str, Path]:
+    """All pages that measuring writes."""
+    folder = report.parent.parent
+    options = ["--model", str(folder / "tiny"), "--rounds", "10", "--out", str(folder / "audit")]
+    assert run(["audit", str(folder / "posts.jsonl"), "--group-column", "group", *options]) == 0
+    assert run(["compare", str(report.parent), str(report.parent), "--out", str(folder / "compare.html")]) == 0
+    return {"report": report, "audit": folder / "audit" / "audit.html", "comparison": folder / "compare.html"}
+
+
+@pytest.mark.parametrize("name", ["report", "audit", "comparison"])
+def test_nothing_overflows_a_phone(browser: Browser, pages: dict[str, Path], name: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.goto(report.as_uri())
+    page.goto(pages[name].as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("h1").is_visible()
+    assert page.locator("table").count() >= 1
     page.close()

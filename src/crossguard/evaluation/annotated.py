@@ -35,7 +35,7 @@ class Annotated:
         posts: n posts.
         labels: L label names.
         truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
-        harmful: float64, (n,), whether the post as a whole is hateful: 1, 0 or NaN.
+        hateful: float64, (n,), whether the post as a whole is hateful: 1, 0 or NaN.
         columns: Every other column by name, n values each, such as groups.
     """
 
@@ -43,7 +43,7 @@ class Annotated:
     posts: tuple[Post, ...]
     labels: tuple[str, ...]
     truth: NDArray[np.float64]
-    harmful: NDArray[np.float64]
+    hateful: NDArray[np.float64]
     columns: Mapping[str, tuple[Any, ...]]
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Annotated:
         picks = np.arange(len(self))[rows]
         columns = {name: tuple(values[i] for i in picks) for name, values in self.columns.items()}
         posts = tuple(self.posts[i] for i in picks)
-        return Annotated(self.source, posts, self.labels, self.truth[rows], self.harmful[rows], columns)
+        return Annotated(self.source, posts, self.labels, self.truth[rows], self.hateful[rows], columns)
 
 
 def read_annotated(

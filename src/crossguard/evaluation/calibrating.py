@@ -95,7 +95,7 @@ def calibrate(
     fitted = fit(plan, labels, logits, truth, feed=outside)
     blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
-    same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, harmful=blank)
+    same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
     keys = [text_key(post) or f"id:{post.id}" for post in scored.annotated.posts]
     crossed = cross_fit(plan, same, logits, np.unique(keys, return_inverse=True)[1], feed=outside)
     honest, flattering = evaluate(crossed, rounds, plan.seed), evaluate(same, 0)

@@ -129,7 +129,7 @@ def cross_fit(
         scores[outside] = fitted.scores(sample.labels, logits[outside])
         limits = np.array([fitted.rules[name].threshold for name in sample.labels])
         flags[outside] = scores[outside] >= limits
-    return Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.harmful)
+    return Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.hateful)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import Scored, View, has_both, score, thresholds
 from crossguard.moderator import Moderator
+from crossguard.records import Post
 
 ALONE: tuple[View, ...] = ("text-only", "image-only")
 
@@ -43,7 +44,7 @@ class Request:
     rounds: int = 1000
     seed: int = 0
     cross_fit: Plan | None = None
-    training: Sequence[Any] = ()
+    training: Sequence[Post] = ()
     split: str | None = None
     command: str = ""
 
@@ -100,7 +101,7 @@ def measure_scores(
     """
     by_label = dict(limits) if isinstance(limits, Mapping) else dict.fromkeys(annotated.labels, float(limits))
     sample = Sample.build(
-        annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, harmful=annotated.harmful
+        annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, hateful=annotated.hateful
     )
     source, warnings = "given with the scores", []
     if request.cross_fit is not None:
@@ -173,11 +174,11 @@ def _cross_fitted(plan: Plan, sample: Sample, logits: NDArray[np.float64], annot
     scores, flags = sample.scores.copy(), sample.flags.copy()
     if columns:
         known = sample.truth[:, columns]
-        part = Sample(tuple(enough), sample.ids, known, scores[:, columns], flags[:, columns], sample.harmful)
+        part = Sample(tuple(enough), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
         keys = [text_key(post) or f"id:{post.id}" for post in annotated.posts]
         crossed = cross_fit(plan, part, logits[:, columns], np.unique(keys, return_inverse=True)[1])
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
-    whole = Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.harmful)
+    whole = Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.hateful)
     source = f"cross-fitted in {FOLDS} folds on these posts (goal {plan.goal}): no post had a part in its own decision"
     return _Crossed(whole, tuple(enough), source, warnings)
 

@@ -125,7 +125,7 @@ def baselines(sample: Sample) -> dict[str, Sample]:
     shape = sample.scores.shape
     scores = {"all-positive": np.ones(shape), "prior": np.broadcast_to(prevalence, shape)}
     return {
-        name: Sample.build(sample.labels, sample.truth, guess, 0.5, ids=sample.ids, harmful=sample.harmful)
+        name: Sample.build(sample.labels, sample.truth, guess, 0.5, ids=sample.ids, hateful=sample.hateful)
         for name, guess in scores.items()
     }
 

@@ -118,7 +118,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
             truth=sample.truth,
             scores=sample.scores,
             flags=sample.flags,
-            harmful=sample.harmful,
+            hateful=sample.hateful,
         )
     except OSError as error:
         raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
@@ -142,7 +142,7 @@ def read_run(folder: Path) -> Run:
     if data.get("schema") != SCHEMA:
         raise InputError(f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}.")
     labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
-    sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["harmful"])
+    sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
     variants = {name: Evaluation.from_dict(variant) for name, variant in data["variants"].items()}
     facts, main = Facts(**data["facts"]), Evaluation.from_dict(data["main"])
     return Run(facts, sample, main, variants, tuple(data["warnings"]))

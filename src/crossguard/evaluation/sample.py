@@ -48,7 +48,7 @@ class Sample:
         truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
         scores: float64, (n, L), calibrated probabilities in [0, 1].
         flags: bool, (n, L), score at or above the threshold of its label.
-        harmful: float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`.
+        hateful: float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`.
     """
 
     labels: tuple[str, ...]
@@ -56,7 +56,7 @@ class Sample:
     truth: NDArray[np.float64]
     scores: NDArray[np.float64]
     flags: NDArray[np.bool_]
-    harmful: NDArray[np.float64]
+    hateful: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.labels))
@@ -78,7 +78,7 @@ class Sample:
         thresholds: Mapping[str, float] | NDArray[np.floating] | float = 0.5,
         *,
         ids: Sequence[str] | None = None,
-        harmful: NDArray[np.float64] | None = None,
+        hateful: NDArray[np.float64] | None = None,
     ) -> Sample:
         """Builds a sample from scores and one threshold per label.
 
@@ -89,7 +89,7 @@ class Sample:
         limits = [thresholds[name] for name in names] if isinstance(thresholds, Mapping) else thresholds
         wide = np.asarray(scores, dtype=np.float64)
         posts = tuple(ids) if ids is not None else tuple(str(row) for row in range(len(known)))
-        whole = np.full(len(posts), np.nan) if harmful is None else np.asarray(harmful, dtype=np.float64)
+        whole = np.full(len(posts), np.nan) if hateful is None else np.asarray(hateful, dtype=np.float64)
         return cls(names, posts, known, wide, wide >= np.asarray(limits), whole)
 
     def __len__(self) -> int:
@@ -133,14 +133,14 @@ class Sample:
             truth=self.truth[rows],
             scores=self.scores[rows],
             flags=self.flags[rows],
-            harmful=self.harmful[rows],
+            hateful=self.hateful[rows],
         )
 
     def _any(self) -> Task:
         """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them."""
         known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
         known[self.complete() & np.isnan(known)] = 0.0
-        truth = np.where(np.isnan(self.harmful), known, self.harmful)
+        truth = np.where(np.isnan(self.hateful), known, self.hateful)
         return _task(ANY, truth, self.scores.max(axis=1), np.asarray(self.flags.any(axis=1)))
 
 

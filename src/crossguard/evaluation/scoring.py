@@ -63,7 +63,7 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
     values = logits.values[ready][:, columns].astype(np.float64)
     scores = moderator.policy.scores(moderator.labels, values)
-    sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, harmful=kept.harmful)
+    sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, hateful=kept.hateful)
     reasons = dict(Counter(entry.reason for entry in skipped))
     return Scored(kept, sample, values, logits.text_share[ready], reasons, seconds)
 

@@ -37,7 +37,7 @@ def test_every_format_gives_the_same_posts(tmp_path: Path, kind: str) -> None:
     found = read_annotated(write(tmp_path, kind, ROWS), LABELS)
     assert found.ids == ("1", "2")
     np.testing.assert_array_equal(found.truth, [[1, np.nan], [0, 0]])
-    assert np.isnan(found.harmful).all()
+    assert np.isnan(found.hateful).all()
     assert found.columns["group"] == ("x", "")
 
 

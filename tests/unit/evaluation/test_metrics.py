@@ -67,7 +67,7 @@ def test_no_annotation_at_all_gives_undefined_figures_only() -> None:
 
 def test_any_takes_the_highest_score_and_the_told_answer() -> None:
     truth = np.array([[1.0, NAN], [0.0, 0.0], [0.0, NAN], [0.0, 0.0]])
-    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, harmful=np.array([NAN, NAN, NAN, 1.0]))
+    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, hateful=np.array([NAN, NAN, NAN, 1.0]))
     task = told.task("any")
     assert task.rows.tolist() == [0, 1, 3], "the third post may carry the label that nobody looked at"
     assert task.truth.tolist() == [True, False, True]

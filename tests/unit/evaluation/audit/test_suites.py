@@ -37,7 +37,7 @@ def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
     assert suite.targets == (NO_TARGET, "women", "women", "Muslims")
     scores = np.array([[0.1, 0.1], [0.1, 0.9], [0.9, 0.1], [0.2, 0.4]])
     unknown = np.full((4, 2), np.nan)
-    result = summarise(suite, Sample.build("ab", unknown, scores, harmful=suite.hateful), rounds=20)
+    result = summarise(suite, Sample.build("ab", unknown, scores, hateful=suite.hateful), rounds=20)
     assert result.cells == {
         ("greeting", NO_TARGET): Cell(1, 1),
         ("greeting", "women"): Cell(0, 1),
