@@ -45,6 +45,25 @@ class Container:
         reply = json.loads(self.process.stdout.readline())
         return reply["status"], reply["content_type"], reply["body"]
 
+    def stop(self) -> None:
+        """Ends the process; one that does not end well is a failure."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(timeout=120) == 0
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def container_of(base: Path, told: dict[str, str]) -> Container:
+    """Starts the toolkit over an archive unpacked to `base`/model, with the variables of the model."""
+    code = str(base / "model" / "code")
+    # SageMaker's own folder has another name here.
+    told = {name: value.replace("/opt/ml", str(base)) for name, value in told.items()}
+    environment = {**os.environ, **told, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": code}
+    command = [sys.executable, str(DRIVER), str(base / "model")]
+    pipe = subprocess.PIPE
+    return Container(subprocess.Popen(command, env=environment, cwd=base, stdin=pipe, stdout=pipe, text=True))
+
 
 @pytest.fixture(scope="module")
 def container(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
@@ -52,26 +71,11 @@ def container(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> 
     packed = package_model(tiny_bundle, base.parent / "model.tar.gz")
     with tarfile.open(packed.path) as tar:
         tar.extractall(base / "model", filter="data")
-    # What the start script of the container sets before it starts the model server.
-    environment = {
-        **os.environ,
-        "SAGEMAKER_BASE_DIR": str(base),
-        "SAGEMAKER_PROGRAM": "inference.py",
-        "SAGEMAKER_SUBMIT_DIRECTORY": str(base / "model" / "code"),
-        "PYTHONPATH": str(base / "model" / "code"),
-    }
-    with subprocess.Popen(
-        [sys.executable, str(DRIVER), str(base / "model")],
-        env=environment,
-        cwd=base,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Container(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(timeout=30) == 0
+    running = container_of(
+        base, {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+    )
+    yield running
+    running.stop()
 
 
 def picture() -> str:

@@ -25,7 +25,7 @@ class TrainingJob(StrictModel):
         name: Beginning of the name of the job.
         role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
         image: URI of the container image in ECR.
-        kind: `crossguard` is an image with crossguard[train], `pytorch` one of AWS's PyTorch training images.
+        image_kind: `crossguard` is an image with crossguard[train], `pytorch` one of AWS's PyTorch training images.
         source: For `pytorch`: the archive of `crossguard deploy sagemaker package-training`, in S3.
         recipe: Name of a shipped recipe, or of a YAML file in the channel `recipe`.
         settings: Settings that replace the recipe's, such as `lr_head: 3e-4`.
@@ -44,7 +44,7 @@ class TrainingJob(StrictModel):
     name: JobName
     role: Role
     image: str
-    kind: Literal["crossguard", "pytorch"] = "crossguard"
+    image_kind: Literal["crossguard", "pytorch"] = "crossguard"
     source: S3 | None = None
     recipe: str
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -64,8 +64,8 @@ class TrainingJob(StrictModel):
         problems = []
         if self.spot and self.checkpoints is None:
             problems.append("spot needs checkpoints, or an interruption would begin again from nothing")
-        if (self.kind == "pytorch") != (self.source is not None):
-            problems.append("source is needed with kind 'pytorch', and only there")
+        if (self.image_kind == "pytorch") != (self.source is not None):
+            problems.append("source is needed with image_kind 'pytorch', and only there")
         if self.wait_hours is not None and self.wait_hours < self.hours:
             problems.append(f"wait_hours ({self.wait_hours}) must not be below hours ({self.hours})")
         if problems:
@@ -120,14 +120,14 @@ class TrainingJob(StrictModel):
             "TrainingInputMode": "File",
             "MetricDefinitions": metrics,
         }
-        if self.kind == "crossguard":
+        if self.image_kind == "crossguard":
             algorithm["ContainerEntrypoint"] = ["python", "-m", "crossguard.deploy.sagemaker.train"]
         return algorithm
 
     def _hyperparameters(self) -> dict[str, str]:
         """Returns strings, as SageMaker has no other values; the toolkit of AWS's images reads each as JSON."""
         values = {"recipe": self.recipe, **self.settings}
-        if self.kind == "pytorch":
+        if self.image_kind == "pytorch":
             values |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": self.source}
         return {key: json.dumps(value) for key, value in values.items()}
 

@@ -30,7 +30,7 @@ class Container(StrictModel):
         image: URI of the container image in ECR.
         model_data: The archive of `crossguard deploy sagemaker package`, in S3.
         role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
-        kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
+        image_kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
         policy: Policy of the bundle that decides.
         environment: More variables of the container.
         subnets: Of a VPC that the container shall be attached to.
@@ -41,7 +41,7 @@ class Container(StrictModel):
     image: Annotated[str, Field(pattern=r"^[\w.-]+/[\w./-]+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$")]
     model_data: S3
     role: Role
-    kind: Literal["crossguard", "pytorch"] = "crossguard"
+    image_kind: Literal["crossguard", "pytorch"] = "crossguard"
     policy: str = "default"
     environment: dict[str, str] = Field(default_factory=dict)
     subnets: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Container(StrictModel):
             },
             "ExecutionRoleArn": self.role,
             # Our own image needs no network. AWS's images install the archive's requirements from one.
-            "EnableNetworkIsolation": self.kind == "crossguard" and not serverless,
+            "EnableNetworkIsolation": self.image_kind == "crossguard" and not serverless,
             **tagged(self.tags),
         }
         if self.subnets and not serverless:
@@ -73,7 +73,7 @@ class Container(StrictModel):
 
     def _variables(self) -> dict[str, str]:
         own = {"CROSSGUARD_POLICY": self.policy}
-        if self.kind == "crossguard":
+        if self.image_kind == "crossguard":
             return {**own, "CROSSGUARD_HOST": "0.0.0.0", "CROSSGUARD_MODEL": "/opt/ml/model"}  # noqa: S104 - in a container
         # One worker that uses every core; the image would start one per core, each of which would do the same.
         return {

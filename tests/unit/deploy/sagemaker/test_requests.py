@@ -49,7 +49,7 @@ CONTAINERS = [
         image="763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-inference:2.6.0-cpu-py312",
         model_data="s3://bucket/model.tar.gz",
         role=ROLE,
-        kind="pytorch",
+        image_kind="pytorch",
         policy="benchmark",
         environment={"CROSSGUARD_THREADS": "2"},
         subnets=("subnet-0a1b2c3d",),
@@ -200,7 +200,9 @@ def test_a_spot_job_resumes_from_its_checkpoints(training: TrainingJob) -> None:
 
 
 def test_awss_own_training_image_runs_our_source(training_settings: dict[str, Any]) -> None:
-    job = TrainingJob(**{**training_settings, "kind": "pytorch", "source": "s3://bucket/source.tar.gz", "spot": False})
+    job = TrainingJob(
+        **{**training_settings, "image_kind": "pytorch", "source": "s3://bucket/source.tar.gz", "spot": False}
+    )
     steps = job.steps()
     assert problems(steps) == []
     created = parameters(steps, "CreateTrainingJob")
@@ -214,7 +216,7 @@ def test_awss_own_training_image_runs_our_source(training_settings: dict[str, An
     ("changes", "words"),
     [
         ({"checkpoints": None}, "spot needs checkpoints"),
-        ({"kind": "pytorch"}, "source is needed"),
+        ({"image_kind": "pytorch"}, "source is needed"),
         ({"source": "s3://bucket/source.tar.gz"}, "source is needed"),
         ({"wait_hours": 1}, "must not be below hours"),
         ({"channels": {}}, "at least 1"),

@@ -1,0 +1,134 @@
+"""What runs inside a SageMaker training container: `python -m crossguard.deploy.sagemaker.train`.
+
+A recipe and the tables of the channel `train` become a bundle in the model folder. The run lives in the checkpoint
+folder, so a job that was interrupted goes on exactly where it was.
+
+Hyperparameters: `recipe` (a shipped name, or a YAML file of the channel `recipe`), `save_every` (steps between
+checkpoints), `model_name` and `model_version` of the bundle, and any setting of the recipe, such as `lr_head`. For jobs
+without a network, a channel `encoder` may hold the pretrained encoders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crossguard.deploy.sagemaker.environment import Environment, read_environment
+from crossguard.errors import ConfigError, CrossguardError
+
+if TYPE_CHECKING:
+    from crossguard.training.recipe import Recipe
+
+# A spot machine is taken away two minutes after the warning: lose little, and do not write all the time either.
+SAVE_EVERY: Final = 200
+_OURS: Final = ("recipe", "save_every", "model_name", "model_version")
+# What a person wants to see of a run that is not part of the model.
+_REPORTS: Final = ("recipe.yaml", "log.jsonl", "val_report.json", "val_metrics.json", "predictions.npz")
+_REASON_CHARACTERS: Final = 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains, and ends the process as SageMaker expects: with 0, or with a reason in the failure file."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    # Decoded pictures belong on the job's volume; the home folder of a container is small.
+    os.environ.setdefault("CROSSGUARD_CACHE", str(Path(tempfile.gettempdir()) / "crossguard"))
+    environment = read_environment(given, os.environ)
+    try:
+        _run(environment, given)
+    except Exception as error:
+        reason = str(error) if isinstance(error, CrossguardError) else traceback.format_exc()
+        environment.failure.parent.mkdir(parents=True, exist_ok=True)
+        environment.failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
+        if isinstance(error, CrossguardError):
+            sys.exit(f"Error: {error}")
+        raise
+
+
+def read_recipe(environment: Environment) -> Recipe:
+    """Returns the recipe that the hyperparameters name, with the settings that they change.
+
+    Raises:
+        ConfigError: There is no such recipe, or a hyperparameter is no setting of it.
+    """
+    from crossguard.training.recipes import load
+
+    name = environment.hyperparameters.get("recipe")
+    if not isinstance(name, str):
+        raise ConfigError("The hyperparameter 'recipe' must name a recipe, such as clip-fusion, or a YAML file.")
+    beside = (environment.channel("recipe") or Path()) / name
+    settings = {key: value for key, value in environment.hyperparameters.items() if _is_setting(key)}
+    encoder = environment.channel("encoder")
+    if encoder is not None:
+        settings["encoder_name"] = str(encoder)
+    return load(str(beside) if beside.is_file() else name, [f"{key}={json.dumps(settings[key])}" for key in settings])
+
+
+def find_data(environment: Environment, recipe: Recipe) -> Path:
+    """Returns the tables to train on: the folder of the channel, or its one table for a recipe without sources.
+
+    Raises:
+        ConfigError: There is no such channel, or not one table.
+    """
+    folder = environment.channel("train", "training")
+    if folder is None:
+        raise ConfigError(f"The job has no channel 'train'. It has: {', '.join(environment.channels) or 'none'}.")
+    if recipe.sources:
+        return folder
+    tables = sorted(folder.glob("*.parquet"))
+    if len(tables) != 1:
+        names = ", ".join(path.name for path in tables) or "none"
+        raise ConfigError(f"The channel 'train' must hold one table (*.parquet), and it holds {names}.")
+    return tables[0]
+
+
+def launcher(arguments: Sequence[str], devices: int) -> list[str]:
+    """Returns the command that runs this module once per device of the machine."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
+    return [*start, "-m", "crossguard.deploy.sagemaker.train", *arguments]
+
+
+def _is_setting(key: str) -> bool:
+    """Whether a hyperparameter is the recipe's; AWS's toolkit adds some of its own."""
+    return key not in _OURS and not key.startswith("sagemaker_")
+
+
+def _run(environment: Environment, arguments: Sequence[str]) -> None:
+    import torch
+
+    recipe = read_recipe(environment)
+    data = find_data(environment, recipe)
+    devices = torch.cuda.device_count()
+    if devices > 1 and "LOCAL_RANK" not in os.environ:
+        subprocess.run(launcher(arguments, devices), check=True)  # noqa: S603 - our own command
+        return
+    _train(environment, recipe, data)
+
+
+def _train(environment: Environment, recipe: Recipe, data: Path) -> None:
+    from crossguard.export.bundle import ExportPlan, export_bundle
+    from crossguard.training.run import train
+    from crossguard.training.state import STATE
+
+    run = environment.checkpoints
+    save_every = int(environment.hyperparameters.get("save_every", SAVE_EVERY))
+    train(recipe, data, run, resume=(run / STATE).is_file(), save_every=save_every)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    name, version = (environment.hyperparameters.get(key) for key in ("model_name", "model_version"))
+    export_bundle(run, environment.model, ExportPlan(str(name or recipe.backend), str(version or "1.0.0")))
+    environment.output.mkdir(parents=True, exist_ok=True)
+    for name in _REPORTS:
+        if (run / name).is_file():
+            shutil.copyfile(run / name, environment.output / name)
+
+
+if __name__ == "__main__":
+    main()
