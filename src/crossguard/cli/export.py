@@ -1,4 +1,4 @@
-"""`crossguard export`: a trained model as a bundle of ONNX graphs, or as a Hugging Face folder."""
+"""`crossguard export`: a trained model as a bundle of ONNX graphs or a Hugging Face folder; a bundle in 8 bits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.precision import write_int8
 from crossguard.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ STORAGES = ("fp32", "fp16", "int8")
     help="fp32, fp16 or int8 weights, for all graphs or one of text, image, fusion.",
 )
 @click.option(
+    "--average",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A further run whose weights are averaged with RUN's; they must come from one start.",
+)
+@click.option(
     "--policy",
     "policies",
     multiple=True,
@@ -43,6 +50,19 @@ STORAGES = ("fp32", "fp16", "int8")
     help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation.",
 )
 @click.option("--goal", default="f1", show_default=True, help="What the fitted thresholds should achieve.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="int8: RUN is a bundle, and OUT a copy that computes in 8 bits, if it says nearly the same.",
+)
+@click.option(
+    "--calibration", type=click.Path(exists=True, path_type=Path), help="Annotated posts for --precision int8."
+)
+@click.option("--against", default="default", show_default=True, help="Policy whose flags an int8 copy must keep.")
+@click.option("--max-auc-loss", default=0.005, show_default=True, help="What a label may lose in an int8 copy.")
+@click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
 def command(
     *,
     run: Path,
@@ -51,16 +71,26 @@ def command(
     name: str | None,
     version: str,
     storage: tuple[str, ...],
+    average: tuple[Path, ...],
     policies: tuple[str, ...],
     goal: str,
+    precision: str,
+    calibration: Path | None,
+    against: str,
+    max_auc_loss: float,
+    accept_loss: bool,
 ) -> None:
-    r"""Export RUN, a folder of `crossguard train` or a published checkpoint, to the folder OUT.
+    """Export RUN, a folder of `crossguard train` or a published checkpoint, to the folder OUT.
 
     \b
     crossguard export runs/harmeme models/harmeme
     crossguard export runs/clip models/clip --storage fp16
     crossguard export runs/clip hub/clip --format huggingface
+    crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
     """
+    if precision == "int8":
+        write_int8(run, out, calibration, policy=against, max_auc_loss=max_auc_loss, accept=accept_loss)
+        return
     try:
         from crossguard.evaluation.thresholds import Goal
         from crossguard.export.bundle import ExportPlan, export_bundle
@@ -73,7 +103,9 @@ def command(
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
         return
     plans = [PolicyPlan.parse(text, Goal.parse(goal)) for text in policies]
-    bundle = export_bundle(run, out, ExportPlan(name or out.resolve().name, version, _storages(storage), plans))
+    bundle = export_bundle(
+        run, out, ExportPlan(name or out.resolve().name, version, _storages(storage), plans, average)
+    )
     size = sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file())
     click.echo(f"Wrote {out} ({size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
 

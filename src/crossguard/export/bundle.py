@@ -17,7 +17,7 @@ from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.storage import Storage
 from crossguard.labels import HATE
-from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, load_checkpoint
+from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, load_average, load_checkpoint
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 
@@ -33,6 +33,7 @@ class ExportPlan:
         name: Of the model.
         version: Of the model.
         storage: How each graph stores its weights.
+        average: Further runs whose weights are averaged with the run's, from one start.
         policies: How its policies are fitted; without any, the run's own thresholds make the policy `default`.
     """
 
@@ -40,6 +41,7 @@ class ExportPlan:
     version: str = "1.0.0"
     storage: Mapping[str, Storage] = field(default_factory=dict)
     policies: Sequence[PolicyPlan] = ()
+    average: Sequence[Path] = ()
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
@@ -54,6 +56,8 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
         BundleError: The run lacks a file, or the bundle breaks a rule.
     """
     checkpoint = open_run(run)
+    if plan.average:
+        load_average(checkpoint.model, [run, *plan.average])
     tokenizer = find_beside(checkpoint, TOKENIZER)
     text, image = specs(checkpoint, tokenizer)
     out.mkdir(parents=True, exist_ok=True)
@@ -189,6 +193,7 @@ def _provenance(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
         "encoder": checkpoint.model.config.encoder_name,
         "recipe": recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
         "storage": dict(plan.storage),
+        "averaged_runs": 1 + len(plan.average),
         "fitted_on": fitted_on([checkpoint.folder], "trained_on", "the model's weights"),
     }
 

@@ -1,0 +1,62 @@
+"""The part of `crossguard export` that lowers the precision of a bundle and shows what that costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.bundle import MANIFEST, read_bundle
+from crossguard.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from crossguard.export.quality import QualityReport
+
+
+def write_int8(source: Path, out: Path, data: Path | None, *, policy: str, max_auc_loss: float, accept: bool) -> None:
+    """Writes an int8 copy of the bundle `source` to `out` and prints what it costs.
+
+    Raises:
+        BundleError: A label loses more than it may.
+        ConfigError: `source` is no bundle, or no calibration data were given.
+        MissingExtraError: An optional part is not installed.
+    """
+    if data is None:
+        raise ConfigError("--precision int8 needs --calibration DATA: annotated posts like those to be scored.")
+    if not (source / MANIFEST).is_file():
+        raise ConfigError(
+            f"--precision int8 starts from a bundle, and {source} has no {MANIFEST}. "
+            f"First: crossguard export {source} BUNDLE. Then: crossguard export BUNDLE {out} --precision int8 ..."
+        )
+    try:
+        from crossguard.evaluation.annotated import read_annotated
+        from crossguard.export.int8 import Gate, export_int8
+        from crossguard.export.quality import Tolerance
+    except ImportError as error:
+        raise MissingExtraError("Exporting to int8", "train,quantize") from error
+    bundle = read_bundle(source)
+    annotated = read_annotated(data, bundle.labels.names)
+    gate = Gate(Tolerance(auc=max_auc_loss), policy, accept)
+    report = export_int8(bundle, annotated, out, gate)
+    _show(report)
+    click.echo(f"Wrote {out}. Try: crossguard score --model {out} --text '...'", err=True)
+
+
+def _show(report: QualityReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"int8 against the original, {report.posts} held posts, policy '{report.policy}'")
+    for heading in ("label", "positives", "ROC-AUC", "F1", "flags that differ"):
+        table.add_column(heading, justify="left" if heading == "label" else "right")
+    for name, row in report.labels.items():
+        table.add_row(name, str(row.positives), _pair(row.auc), _pair(row.f1), f"{row.flips:.2%}")
+    console = Console()
+    console.print(table)
+    mean, largest = report.logit_difference
+    console.print(f"Logits differ by {mean:.3f} on average, {largest:.3f} at most.")
+
+
+def _pair(values: tuple[float, float] | None) -> str:
+    return "-" if values is None else f"{values[0]:.4f} → {values[1]:.4f}"

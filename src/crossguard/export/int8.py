@@ -1,0 +1,86 @@
+"""An int8 copy of a bundle, let through only when it says nearly the same as the original."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from crossguard.bundle import Bundle
+from crossguard.errors import BundleError, InputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.export.quality import QualityReport, Tolerance, compare
+from crossguard.export.quantize import EXAMPLES, quantize
+from crossguard.moderator import Moderator
+
+# Enough for an AUC to the third digit; more only take time.
+HELD: Final = 2000
+FEWEST: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When an int8 copy is refused.
+
+    Attributes:
+        tolerance: What a label may lose.
+        policy: Whose thresholds decide.
+        accept_loss: Whether to write the copy all the same.
+    """
+
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    policy: str = "default"
+    accept_loss: bool = False
+
+
+def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> QualityReport:
+    """Writes an int8 copy of a bundle to `out`, and beside it `<out>-quality.json`.
+
+    Args:
+        bundle: Best with weights stored in `fp32`.
+        data: Annotated posts; a part calibrates, the rest is held back and compared.
+        out: Folder of the copy.
+        gate: When the copy is refused.
+
+    Raises:
+        BundleError: A label loses more than it may; the report is written, the copy is not.
+        InputError: Too few posts, or none with text, or none with a picture.
+        MissingExtraError: NNCF is not installed.
+    """
+    calibration, held = split(data)
+    report_file = out.with_name(f"{out.name}-quality.json")
+    with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
+        copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
+        exact, fast = (
+            Moderator.load(folder, policy=gate.policy, verify=False) for folder in (bundle.folder, copy.folder)
+        )
+        report = compare(exact, fast, held)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        report_file.write_text(json.dumps(report.to_dict(gate.tolerance), indent=2) + "\n", encoding="utf-8")
+        problems = report.problems(gate.tolerance)
+        if problems and not gate.accept_loss:
+            raise BundleError(
+                f"The int8 copy was not written, because it loses more than it may on {report.posts} held posts: "
+                f"{'; '.join(problems)}. Details: {report_file}. Calibrate with more posts like those to be scored, "
+                "keep the exact bundle, or take the loss with --accept-loss."
+            )
+        shutil.copytree(copy.folder, out, dirs_exist_ok=True)
+    return report
+
+
+def split(data: Annotated) -> tuple[Annotated, Annotated]:
+    """Returns posts to calibrate with and other posts to compare with, the same ones every time.
+
+    Raises:
+        InputError: Too few posts.
+    """
+    if len(data) < FEWEST:
+        raise InputError(f"Calibrating needs {FEWEST} posts or more, and {data.source} has {len(data)}.")
+    order = np.random.default_rng(0).permutation(len(data)).astype(np.int64)
+    count = min(EXAMPLES, len(data) // 3)
+    return data.take(order[:count]), data.take(order[count : count + HELD])

@@ -1,0 +1,169 @@
+"""What a faster copy of a model costs: the same posts through both, label by label, and a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, roc_auc_score
+
+from crossguard.evaluation.annotated import Annotated
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.batch import collate
+from crossguard.records import Skipped
+from crossguard.runtimes.base import encode
+
+# With fewer, a single post would decide.
+FEWEST_POSITIVES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What a label may lose. AUC and F1 are looked at where a label has 20 positive posts or more.
+
+    Attributes:
+        auc: ROC-AUC, absolute.
+        f1: F1 at the policy's threshold, absolute.
+        flips: Share of posts whose flag may differ; the only test of a label without annotations.
+    """
+
+    auc: float = 0.005
+    f1: float = 0.02
+    flips: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LabelQuality:
+    """One label, the exact model against the fast one.
+
+    Attributes:
+        posts: Annotated posts of this label.
+        positives: Of these.
+        auc: Exact and fast; None when only one answer occurs.
+        f1: Exact and fast, at the policy's threshold; None without a positive post.
+        flips: Share of all posts whose flag differs.
+    """
+
+    posts: int
+    positives: int
+    auc: tuple[float, float] | None
+    f1: tuple[float, float] | None
+    flips: float
+
+    def losses(self, tolerance: Tolerance) -> list[str]:
+        """Returns what this label loses beyond the tolerance, in words."""
+        problems = []
+        enough = self.positives >= FEWEST_POSITIVES
+        if enough and self.auc is not None and self.auc[0] - self.auc[1] > tolerance.auc:
+            problems.append(f"ROC-AUC {self.auc[0]:.4f} → {self.auc[1]:.4f} (may lose {tolerance.auc:g})")
+        if enough and self.f1 is not None and self.f1[0] - self.f1[1] > tolerance.f1:
+            problems.append(f"F1 {self.f1[0]:.4f} → {self.f1[1]:.4f} (may lose {tolerance.f1:g})")
+        if self.flips > tolerance.flips:
+            problems.append(f"{self.flips:.2%} of flags differ (may be {tolerance.flips:.2%})")
+        return problems
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """The comparison of an exact and a fast model on held posts.
+
+    Attributes:
+        posts: How many could be compared.
+        policy: Whose thresholds decide.
+        labels: By name.
+        text_cosine: Mean and lowest cosine of the text features; None without texts.
+        image_cosine: The same of the image features.
+        logit_difference: Mean and largest absolute difference.
+    """
+
+    posts: int
+    policy: str
+    labels: dict[str, LabelQuality]
+    text_cosine: tuple[float, float] | None
+    image_cosine: tuple[float, float] | None
+    logit_difference: tuple[float, float]
+
+    def problems(self, tolerance: Tolerance) -> list[str]:
+        """Returns one line per label that loses more than it may."""
+        return [f"{name}: {'; '.join(lost)}" for name, row in self.labels.items() if (lost := row.losses(tolerance))]
+
+    def to_dict(self, tolerance: Tolerance) -> dict[str, Any]:
+        """Returns the content of the JSON report."""
+        return {**asdict(self), "tolerance": asdict(tolerance), "problems": self.problems(tolerance)}
+
+
+def compare(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
+    """Scores held posts with both models; posts that cannot be scored are left out."""
+    first, _ = exact.logits(held.posts)
+    second, _ = fast.logits(held.posts)
+    ready = ~np.isnan(first.values).any(axis=1)
+    truth = held.truth[ready]
+    scores, fast_scores = (_scores(exact, logits.values[ready]) for logits in (first, second))
+    rules = exact.policy.labels
+    labels = {
+        name: _label(truth[:, column], scores[:, column], fast_scores[:, column], rules[name].threshold)
+        for column, name in enumerate(exact.labels.names)
+    }
+    difference = np.abs(first.values[ready] - second.values[ready])
+    cosines = _cosines(exact, fast, held)
+    return QualityReport(
+        int(ready.sum()),
+        exact.policy.name,
+        labels,
+        cosines[0],
+        cosines[1],
+        (float(difference.mean()), float(difference.max())),
+    )
+
+
+def _scores(moderator: Moderator, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
+    return moderator.policy.scores(moderator.labels, logits[:, columns])
+
+
+def _label(
+    truth: NDArray[np.float64], exact: NDArray[np.float64], fast: NDArray[np.float64], threshold: float
+) -> LabelQuality:
+    known = ~np.isnan(truth)
+    answers = truth[known] > 0
+    flags = [score >= threshold for score in (exact, fast)]
+    pairs = ((exact[known], flags[0][known]), (fast[known], flags[1][known]))
+    both = 0 < answers.sum() < len(answers)
+    auc = [float(roc_auc_score(answers, score)) for score, _ in pairs] if both else None
+    f1 = [float(f1_score(answers, flag, zero_division=0.0)) for _, flag in pairs] if answers.any() else None
+    return LabelQuality(
+        int(known.sum()),
+        int(answers.sum()),
+        None if auc is None else (auc[0], auc[1]),
+        None if f1 is None else (f1[0], f1[1]),
+        float((flags[0] != flags[1]).mean()),
+    )
+
+
+def _cosines(exact: Moderator, fast: Moderator, held: Annotated) -> list[tuple[float, float] | None]:
+    """Compares the features of both encoders, text first."""
+    spec, size = exact.bundle.manifest.text, exact.bundle.manifest.image.size
+    model = exact.bundle.manifest.model
+    widths, trim = (model.text_width, model.image_width), spec.padding == "longest"
+    found: tuple[list[NDArray[np.float64]], ...] = ([], [])
+    for start in range(0, len(held), 64):
+        entries = exact.prepare_all(held.posts[start : start + 64])
+        ready = [entry for entry in entries if not isinstance(entry, Skipped)]
+        batch, _ = collate(ready, spec, size)
+        features = [encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast)]
+        for kind, cosines in enumerate(found):
+            cosines.append(_cosine(features[0][kind], features[1][kind]))
+    return [_summary(cosines) for cosines in found]
+
+
+def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return np.asarray((left * right).sum(axis=1) / np.maximum(norms, 1e-12), dtype=np.float64)
+
+
+def _summary(cosines: Sequence[NDArray[np.float64]]) -> tuple[float, float] | None:
+    values = np.concatenate(cosines) if cosines else np.zeros(0)
+    return (float(values.mean()), float(values.min())) if len(values) else None

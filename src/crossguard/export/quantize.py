@@ -1,0 +1,98 @@
+"""A bundle whose encoders multiply in 8 bits: static quantisation by NNCF, calibrated on posts.
+
+The result is ONNX as before (`QuantizeLinear`, `DequantizeLinear`), so every runtime reads it. The fusion graph stays
+in float32: it takes no time, and its outputs are the scores.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.bundle import MANIFEST, Bundle, write_manifest
+from crossguard.errors import InputError, MissingExtraError
+from crossguard.export.storage import restore
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.batch import collate
+from crossguard.records import Post, Skipped
+from crossguard.runtimes.base import Job, encoder_jobs
+
+ENCODERS: Final = ("text", "image")
+# Graphs of attention layers need SmoothQuant and unquantised attention scores, which this word asks NNCF for.
+TRANSFORMERS: Final = {"compact": ("text",), "clip": ENCODERS, "siglip": ENCODERS}
+# Ranges settle after a few hundred examples; NNCF's own default is 300.
+EXAMPLES: Final = 300
+
+
+def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
+    """Writes a bundle with both encoders in 8 bits.
+
+    Args:
+        bundle: Its weights may be stored in any way; best is `fp32`.
+        posts: To calibrate the ranges of activations with; a few hundred, like those to be scored.
+        folder: Of the new bundle; must not be the old one's.
+
+    Raises:
+        InputError: No post has text, or none has a picture.
+        MissingExtraError: NNCF is not installed.
+    """
+    if folder.resolve() == bundle.folder.resolve():
+        raise InputError(f"The bundle {folder} would be overwritten by its own quantisation. Give another folder.")
+    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+    jobs = _examples(bundle, posts)
+    for graph in ENCODERS:
+        feeds = [job.feed for job in jobs if job.graph == graph][:EXAMPLES]
+        if not feeds:
+            raise InputError(
+                f"None of {len(posts)} calibration posts has a usable {graph}, so it cannot be calibrated."
+            )
+        _quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
+    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
+    data["provenance"] |= {"precision": "int8", "calibration_posts": len(posts)}
+    return write_manifest(folder, data)
+
+
+def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
+    """Returns the calls that scoring the posts one by one would make, so that no padding is learnt from."""
+    moderator = Moderator.load(bundle.folder, pixels="exact")
+    spec, size = bundle.manifest.text, bundle.manifest.image.size
+    ready = [entry for entry in moderator.prepare_all(posts) if not isinstance(entry, Skipped)]
+    batches = (collate([post], spec, size)[0] for post in ready)
+    trim = spec.padding == "longest"
+    return [job for batch in batches for job in encoder_jobs(moderator.runtime, batch, trim=trim).jobs]
+
+
+def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:
+    import onnx
+
+    try:
+        import nncf
+    except ImportError:
+        raise MissingExtraError("Quantising to int8", "quantize") from None
+    transformer = source.stem in TRANSFORMERS[backend]
+    with _quiet():
+        quantized = nncf.quantize(
+            restore(onnx.load(source)),
+            nncf.Dataset([dict(feed) for feed in feeds]),
+            preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            subset_size=len(feeds),
+            fast_bias_correction=True,
+        )
+    onnx.save_model(quantized, str(target))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences NNCF's talk of each layer."""
+    logger = logging.getLogger("nncf")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

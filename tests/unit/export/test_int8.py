@@ -1,0 +1,93 @@
+"""An int8 copy of a small model: close to it, refused when it may lose nothing, readable by every runtime."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="graphs are made with crossguard[train]")
+pytest.importorskip("nncf", reason="int8 is made with crossguard[quantize]")
+
+import torch
+from tests.support.tiny_bundle import WORDS, manifest, tokenizer
+
+from crossguard.bundle import Bundle, read_bundle, write_manifest
+from crossguard.errors import BundleError, InputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.export.int8 import Gate, export_int8, split
+from crossguard.export.onnx import export_graphs
+from crossguard.export.quality import Tolerance
+from crossguard.labels import HATE
+from crossguard.models.building import tiny
+from crossguard.models.config import ModelConfig
+from crossguard.moderator import Moderator
+from crossguard.preprocessing.image import ImageSpec
+from crossguard.preprocessing.text import TextSpec
+from crossguard.records import Post
+
+GENEROUS = Gate(Tolerance(auc=0.2, f1=0.5, flips=0.5))
+STRICT = Tolerance(auc=-1, f1=-1, flips=-1)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    torch.manual_seed(0)
+    model = tiny(ModelConfig("compact", "fusion", num_outputs=10, fusion_dim=20)).eval()
+    for weight in model.parameters():
+        weight.data.add_(0.1 * torch.randn_like(weight))
+    folder = tmp_path_factory.mktemp("int8") / "exact"
+    text, image = TextSpec(max_length=32), ImageSpec(size=32, resize="squash")
+    export_graphs(model, folder, text, image)
+    tokenizer().save(str(folder / "tokenizer.json"))
+    data = manifest() | {"text": text.model_dump(), "image": image.model_dump()}
+    data["model"] |= {"text_width": model.widths.text, "image_width": model.widths.image}
+    return write_manifest(folder, data)
+
+
+@pytest.fixture(scope="module")
+def posts() -> Annotated:
+    random = np.random.default_rng(0)
+    made = []
+    for index in range(90):
+        text = " ".join(random.choice(WORDS, random.integers(1, 9)))
+        made.append(Post(str(index), text, random.integers(0, 256, (32, 32, 3), dtype=np.uint8)))
+    truth = random.integers(0, 2, (90, len(HATE.names))).astype(float)
+    return Annotated("made.csv", tuple(made), HATE.names, truth, np.full(90, np.nan), {})
+
+
+def test_the_copy_is_in_8_bits_and_close(bundle: Bundle, posts: Annotated, tmp_path: Path) -> None:
+    report = export_int8(bundle, posts, tmp_path / "fast", GENEROUS)
+    written = json.loads((tmp_path / "fast-quality.json").read_text(encoding="utf-8"))
+    assert written["problems"] == []
+    assert written["labels"]["racist"]["posts"] == report.posts == 60
+    assert report.text_cosine is not None
+    assert report.text_cosine[1] > 0.95
+    assert 0 < report.logit_difference[0] < 0.5
+    fast = read_bundle(tmp_path / "fast")
+    assert b"QuantizeLinear" in fast.graphs["text"].read_bytes()
+    assert fast.manifest.provenance["precision"] == "int8"
+    logits = [Moderator.load(fast.folder, runtime=name).logits(posts.posts)[0] for name in ("openvino", "onnx")]
+    assert np.abs(logits[0].values - logits[1].values).max() < 0.5
+
+
+def test_a_loss_is_refused_with_the_figures_and_can_be_accepted(
+    bundle: Bundle, posts: Annotated, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match=r"racist: ROC-AUC .* --accept-loss"):
+        export_int8(bundle, posts, tmp_path / "fast", Gate(STRICT))
+    assert not (tmp_path / "fast").exists()
+    assert json.loads((tmp_path / "fast-quality.json").read_text(encoding="utf-8"))["problems"]
+    export_int8(bundle, posts, tmp_path / "fast", Gate(STRICT, accept_loss=True))
+    assert read_bundle(tmp_path / "fast").labels.names == HATE.names
+
+
+def test_calibration_posts_are_not_compared_with(posts: Annotated) -> None:
+    calibration, held = split(posts)
+    assert len(calibration) == 30
+    assert set(calibration.ids) | set(held.ids) == set(posts.ids)
+    assert not set(calibration.ids) & set(held.ids)
+    with pytest.raises(InputError, match=r"needs 30 posts or more, and made.csv has 29"):
+        split(posts.take(np.arange(29)))
