@@ -73,6 +73,11 @@ class Batcher:
         """Begins to collect batches; call it on the event loop."""
         self._collector = asyncio.create_task(self._collect(), name="crossguard-collector")
 
+    @property
+    def alive(self) -> bool:
+        """Whether batches are being collected."""
+        return self._collector is not None and not self._collector.done()
+
     async def stop(self) -> None:
         """Ends the threads; requests must have been answered before."""
         if self._collector is not None:
@@ -150,10 +155,17 @@ class Batcher:
                 continue
             for entry in alive:
                 self._telemetry.stages.labels("wait").observe(now - entry.since)
-            answers = await loop.run_in_executor(self._lane, decide_all, [(e.moderator, e.post) for e in alive])
+            answers = await self._decided([(entry.moderator, entry.post) for entry in alive])
             self._measure(len(alive), loop.time() - now)
             for entry, answer in zip(alive, answers, strict=True):
                 _settle(entry.answer, answer)
+
+    async def _decided(self, entries: Sequence[tuple[Moderator, Prepared]]) -> list[Decision | Exception]:
+        """Runs the model; whatever goes wrong is an answer, because a collector that ends would stop the service."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._lane, decide_all, entries)
+        except Exception as error:  # noqa: BLE001 - see above
+            return [error] * len(entries)
 
     async def _next_batch(self) -> list[_Waiting]:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Self
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -37,6 +38,34 @@ class BodyBudget:
         self.held -= size
 
 
+class BodyHold:
+    """A share of the budget that is given back at the end of a block."""
+
+    def __init__(self, budget: BodyBudget) -> None:
+        self._budget = budget
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def take(self, size: int) -> None:
+        """Adds bytes.
+
+        Raises:
+            Overloaded: There is no room for them now.
+        """
+        self._budget.take(size)
+        self._held += size
+
+    def release(self) -> None:
+        """Gives all back."""
+        self._budget.give_back(self._held)
+        self._held = 0
+
+
 class BodyReader:
     """Reads the body of one request.
 
@@ -49,8 +78,7 @@ class BodyReader:
     def __init__(self, request: Request, settings: ServeSettings, budget: BodyBudget) -> None:
         self._request = request
         self._settings = settings
-        self._budget = budget
-        self._held = 0
+        self._hold = BodyHold(budget)
         self._finished = False
 
     async def read(self) -> bytes:
@@ -73,8 +101,7 @@ class BodyReader:
             async with asyncio.timeout(self._settings.body_timeout_s):
                 async for chunk in self._chunks():
                     self._check_size(len(body) + len(chunk))
-                    self._budget.take(len(chunk))
-                    self._held += len(chunk)
+                    self._hold.take(len(chunk))
                     body += chunk
         except TimeoutError:
             raise BodyTimeout(f"The body did not arrive within {self._settings.body_timeout_s:g} s.") from None
@@ -98,8 +125,7 @@ class BodyReader:
 
     def release(self) -> None:
         """Gives the memory back."""
-        self._budget.give_back(self._held)
-        self._held = 0
+        self._hold.release()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         """Yields what has not been read; Starlette's own stream cannot be taken up again after its end."""

@@ -24,6 +24,8 @@ PORTS: Final = {"http": 80, "https": 443}
 # What a URL may consist of (RFC 3986); anything else is read differently by different parsers.
 PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 OK: Final = 200
+# Each may hold one image of max_image_bytes that no budget counts yet.
+CONNECTIONS: Final = 8
 
 Origin = tuple[str, str, int]
 
@@ -92,7 +94,9 @@ class Fetcher:
         self._origins = {parse_origin(origin) for origin in origins}
         self._timeout = timeout_s
         self._max_bytes = max_bytes
-        self._pool = httpcore2.AsyncConnectionPool(network_backend=GuardedBackend(private=private), max_connections=32)
+        self._pool = httpcore2.AsyncConnectionPool(
+            network_backend=GuardedBackend(private=private), max_connections=CONNECTIONS
+        )
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -33,6 +33,7 @@ EXTRA_ERRORS = {
     "/v1/models/{name}": {"404": "No such model"},
     "/v1/moderations": {"404": "No such model"},
     "/invocations": {"406": "The caller takes neither JSON nor JSON Lines"},
+    "/healthz": {"503": "The service no longer infers; start it again"},
     "/readyz": {"503": "The service is about to stop"},
 }
 

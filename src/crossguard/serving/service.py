@@ -12,12 +12,13 @@ from crossguard.records import Outcome, Skipped
 from crossguard.runtimes.base import available_cores
 from crossguard.serving import logs
 from crossguard.serving.batching import Batcher
-from crossguard.serving.bodies import BodyBudget
+from crossguard.serving.bodies import BodyBudget, BodyHold
 from crossguard.serving.engine import Engine, load_engine
+from crossguard.serving.errors import Overloaded
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submission import RemoteImage, Submission
+from crossguard.serving.submission import Picture, RemoteImage, Submission
 from crossguard.serving.telemetry import Telemetry
 
 
@@ -64,10 +65,11 @@ class Service:
 
     async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Outcome]:
         """Fetches what lies on the web, if allowed, and scores; a bad post becomes `Skipped` in its place."""
-        entries = await asyncio.gather(*(self._fetched(post) for post in posts))
-        ready = [entry for entry in entries if isinstance(entry, Submission)]
-        scored: Iterator[Outcome] = iter(await self.batcher.score(moderator, ready))
-        return [entry if isinstance(entry, Skipped) else next(scored) for entry in entries]
+        with BodyHold(self.budget) as hold:
+            entries = await asyncio.gather(*(self._fetched(post, hold) for post in posts))
+            ready = [entry for entry in entries if isinstance(entry, Submission)]
+            scored: Iterator[Outcome] = iter(await self.batcher.score(moderator, ready))
+            return [entry if isinstance(entry, Skipped) else next(scored) for entry in entries]
 
     async def reload(self) -> None:
         """Reads model, policies and keys again, and serves them from the next request on.
@@ -101,15 +103,23 @@ class Service:
             keys=len(self.engine.keys.entries),
         )
 
-    async def _fetched(self, post: Submission) -> Submission | Skipped:
+    async def _fetched(self, post: Submission, hold: BodyHold) -> Submission | Skipped:
         if not any(isinstance(image, RemoteImage) for image in post.images):
             return post
+        images: list[Picture] = []
         try:
-            images = [
-                await self.fetcher.fetch(image.url) if isinstance(image, RemoteImage) else image
-                for image in post.images
-            ]
+            for image in post.images:
+                if isinstance(image, RemoteImage):
+                    images.append(await self.fetcher.fetch(image.url))
+                    hold.take(len(images[-1]))
+                else:
+                    images.append(image)
         except PostError as error:
-            self.telemetry.skipped.labels(error.reason).inc()
-            return Skipped(post.id, error.reason, str(error))
+            return self._skipped(post, error.reason, str(error))
+        except Overloaded as error:
+            return self._skipped(post, "image_fetch_failed", error.message)
         return replace(post, images=tuple(images))
+
+    def _skipped(self, post: Submission, reason: str, message: str) -> Skipped:
+        self.telemetry.skipped.labels(reason).inc()
+        return Skipped(post.id, reason, message)

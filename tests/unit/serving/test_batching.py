@@ -93,7 +93,7 @@ def test_a_lone_post_does_not_wait_for_company(gated: Moderator) -> None:
         await batcher.score(gated, posts(1))
         return asyncio.get_running_loop().time() - begun
 
-    assert run(use, wait_ms=1000.0) < 0.9
+    assert run(use, wait_ms=60_000.0) < 20
 
 
 def test_a_bad_post_is_skipped_among_good_ones(tiny: Moderator) -> None:

@@ -50,8 +50,10 @@ class ModelsBody(BaseModel):
     data: list[ModelBody]
 
 
-async def healthz(call: Call) -> Response:  # noqa: ARG001 - that it answers is the answer
-    """Says that the process lives."""
+async def healthz(call: Call) -> Response:
+    """Says that the process lives and infers."""
+    if not call.service.batcher.alive:
+        return as_json({"status": "stuck"}, UNAVAILABLE)
     return as_json({"status": "ok"})
 
 
