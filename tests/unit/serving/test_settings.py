@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,10 @@ def test_the_documentation_has_the_table() -> None:
         "Replace the table by the output of: "
         "python -c 'from crossguard.serving.settings import markdown_table; print(markdown_table())'"
     )
+
+
+def test_without_the_extra_one_sentence_says_what_to_install() -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from crossguard.cli import run; sys.exit(run(['serve']))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 6
+    assert "pip install 'crossguard[serve]'" in ended.stderr

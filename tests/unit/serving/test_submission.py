@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from crossguard.errors import ImageError
+from crossguard.moderator import Moderator
+from crossguard.serving.submission import RemoteImage, Submission, picture, prepare
+
+
+def test_what_a_string_stands_for() -> None:
+    assert picture("data:image/png;base64,AAAA") == "data:image/png;base64,AAAA"
+    assert picture("https://media.example.com/a.png") == RemoteImage("https://media.example.com/a.png")
+    assert picture("AAAA") == "data:;base64,AAAA"
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", "etc/hostname", "../../etc/hostname", "~/.ssh/id_rsa", "C:\\a.png"])
+def test_a_path_is_never_one(tiny: Moderator, path: str) -> None:
+    source = picture(path)
+    assert isinstance(source, str)
+    assert source.startswith("data:")
+    with pytest.raises(ImageError) as refused:
+        prepare(tiny, Submission("a", images=(source,)))
+    assert refused.value.reason in {"image_bad_data_url", "image_not_an_image", "image_empty"}
+
+
+def test_modalities() -> None:
+    assert Submission("a", "text").modalities == ("text",)
+    assert Submission("a", image_text="words", images=(b"1",)).modalities == ("text", "image")
+    assert Submission("a").modalities == ()
