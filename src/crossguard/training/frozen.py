@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crossguard.cache import cache_folder
 from crossguard.training.batches import Batcher
 from crossguard.training.objective import Objective
-from crossguard.training.pixels import cache_folder
 
 Features = NDArray[np.float32]
 

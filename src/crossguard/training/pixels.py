@@ -41,14 +41,6 @@ class PixelCache:
         return np.asarray(self._pixels[self._rows[path]])
 
 
-def cache_folder() -> Path:
-    """Returns where decoded pictures are kept: `CROSSGUARD_CACHE`, or the user's cache folder."""
-    own = os.environ.get("CROSSGUARD_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "crossguard"
-
-
 def build_cache(
     paths: Sequence[Path], spec: ImageSpec, folder: Path, progress: Callable[[], object] = lambda: None
 ) -> PixelCache:

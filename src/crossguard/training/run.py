@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from crossguard.cache import cache_folder
 from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
@@ -16,7 +17,7 @@ from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.examples import Examples, Fold, read_examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
-from crossguard.training.pixels import PixelCache, build_cache, cache_folder, check_images
+from crossguard.training.pixels import PixelCache, build_cache, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, write_tokenizer

@@ -73,33 +73,15 @@ def _copy_packaged(path: Path) -> int:
 
 
 def _write_pretrained(recipe: Recipe, path: Path) -> int:
-    from transformers import AutoTokenizer
+    from crossguard.models.tokenizers import write_pretrained
 
     try:
-        pretrained = AutoTokenizer.from_pretrained(recipe.encoder_name)
+        return write_pretrained(recipe.encoder_name, path, lowercase=recipe.backend == "siglip")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"Cannot read the tokenizer of '{recipe.encoder_name}': {str(error).splitlines()[0]} "
             "Give a Hub id (with a network) or a folder as encoder_name."
         ) from None
-    backend: Any = getattr(pretrained, "backend_tokenizer", None)
-    if backend is None:
-        raise ConfigError(f"'{recipe.encoder_name}' has no fast tokenizer, which a bundle needs.")
-    backend.no_padding()
-    backend.no_truncation()
-    if recipe.backend == "siglip":
-        _lowercase(backend)
-    backend.save(str(path))
-    return int(pretrained.pad_token_id)
-
-
-def _lowercase(tokenizer: Any) -> None:
-    """SigLIP was trained on lower case, and its tokenizer leaves that to a processor."""
-    from tokenizers import normalizers
-
-    old = tokenizer.normalizer
-    steps = [normalizers.Lowercase()] + ([] if old is None else [old])
-    tokenizer.normalizer = normalizers.Sequence(steps)
 
 
 def _write_tiny(backend: str, path: Path) -> int:

@@ -1,0 +1,27 @@
+"""`crossguard push`: upload an exported model to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossguard.errors import MissingExtraError
+
+
+@click.command("push")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("repository")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+def command(folder: Path, repository: str, private: bool) -> None:
+    r"""Upload FOLDER, which `crossguard export` wrote, to REPOSITORY (organisation/name) of the Hugging Face Hub.
+
+    \b
+    hf auth login
+    crossguard push hub/clip my-organisation/clip-fusion --private
+    """
+    try:
+        from crossguard.export.push import push
+    except ImportError as error:
+        raise MissingExtraError("Uploading", "train") from error
+    click.echo(push(folder, repository, private=private))

@@ -1,0 +1,30 @@
+"""`crossguard recipes`: list the recipes in the package, or print one in full."""
+
+from __future__ import annotations
+
+import click
+
+from crossguard.errors import MissingExtraError
+
+
+@click.command("recipes")
+@click.argument("recipe", required=False)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
+def command(recipe: str | None, overrides: tuple[str, ...]) -> None:
+    r"""List the recipes in the package, or print RECIPE with all that it inherits and every default.
+
+    \b
+    crossguard recipes
+    crossguard recipes clip-fusion > my-recipe.yaml
+    """
+    try:
+        from crossguard.training.recipes import load, shipped, to_yaml
+    except ImportError as error:
+        raise MissingExtraError("Training by recipes", "train") from error
+    if recipe is not None:
+        click.echo(to_yaml(load(recipe, overrides)), nl=False)
+        return
+    names = shipped()
+    width = max(map(len, names))
+    for name in names:
+        click.echo(f"{name:<{width}}  {load(name).description}")

@@ -1,0 +1,45 @@
+"""Uploading an exported folder to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.bundle import MANIFEST
+from crossguard.errors import BundleError, OutputError
+from crossguard.models.loading import CONFIG
+
+# What a run keeps for itself and nobody else needs.
+LEFT_HOME: Final = ("state.pt", "best.pt", "*.draft", "tensorboard/*", "predictions.npz", "log.jsonl")
+
+
+def push(folder: Path, repository: str, *, private: bool = False, api: Any = None) -> str:
+    """Uploads a bundle or a Hugging Face folder.
+
+    Args:
+        folder: What `crossguard export` wrote.
+        repository: `organisation/name`; made when it is not there.
+        private: Whether a new repository is private.
+        api: A `huggingface_hub.HfApi`, made when not given.
+
+    Returns:
+        The address of the upload.
+
+    Raises:
+        BundleError: The folder is not an export.
+        OutputError: The Hub refused.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if not (folder / MANIFEST).is_file() and not (folder / CONFIG).is_file():
+        raise BundleError(f"{folder} holds neither {MANIFEST} nor {CONFIG}. Make it with: crossguard export")
+    hub = api or HfApi()
+    try:
+        hub.create_repo(repository, private=private, exist_ok=True)
+        done = hub.upload_folder(repo_id=repository, folder_path=str(folder), ignore_patterns=list(LEFT_HOME))
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise OutputError(
+            f"The Hub did not take '{repository}': {str(error).splitlines()[0]} Log in with: hf auth login"
+        ) from None
+    return str(done)
