@@ -15,7 +15,7 @@ from benchmarks.ceiling import matmul_gflops
 from benchmarks.posts import make_posts
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, clip, compact, siglip2
-from benchmarks.suite import Effort, Timed, kinds, measure, ours, plain
+from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
 from crossguard.bundle import Bundle
 from crossguard.export.quantize import quantize
 from crossguard.moderator import Moderator
@@ -48,14 +48,12 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
     timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts)]
     ceiling = matmul_gflops(torch.float32)
     speed = {
-        kind: measure(
-            timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=Effort(options.rounds, options.seconds)
-        )
+        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort_of(options))
         for kind, (chosen, gflop) in kinds(subject, TextEncoder(exact.tokenizer, subject.text), posts).items()
         if kind in options.kinds
     }
     gflops = {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)}
-    return {"machine": described, "matmul_gflops": gflops, "speed": speed}
+    return {"machine": described, "clock": options.clock, "matmul_gflops": gflops, "speed": speed}
 
 
 def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
@@ -91,9 +89,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backbones", description=__doc__)
     parser.add_argument("--models", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--kinds", nargs="+", choices=list(report.TITLES), default=list(report.TITLES))
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn")
-    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
+    add_effort_options(parser, rounds=3, seconds=3.0)
     return parser.parse_args()
 
 

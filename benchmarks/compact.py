@@ -19,7 +19,7 @@ from benchmarks.interleaving import latencies
 from benchmarks.posts import make_posts, text_only
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, compact
-from benchmarks.suite import Effort, Timed, kinds, measure, ours, plain
+from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
 from crossguard.bundle import Bundle
 from crossguard.export.quantize import quantize
 from crossguard.moderator import Moderator
@@ -52,7 +52,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     quantized = quantize(bundles["fp32"], posts[:CALIBRATION], folder / "quantized")
     timed = [*_contenders(subject, bundles), ours("Crossguard OpenVINO int8", Moderator.load(quantized.folder))]
     ceiling = matmul_gflops(torch.float32)
-    effort = Effort(options.rounds, options.seconds)
+    effort = effort_of(options)
     texts = TextEncoder(bundles["fp32"].tokenizer, subject.text)
     speed = {
         kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort)
@@ -62,6 +62,7 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     texts_file = _write_posts(folder / "texts.jsonl", text_only(posts))
     return {
         "machine": described,
+        "clock": options.clock,
         "matmul_gflops": {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)},
         "speed": speed,
         "latency_ms": _latency(subject, bundles["int8"], posts),
@@ -131,10 +132,8 @@ def _summary(result: dict[str, Any]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compact", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each contender")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
+    add_effort_options(parser, rounds=5, seconds=2.0)
     parser.add_argument("--memory-posts", type=int, default=5000, help="posts that the memory runs score")
-    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
     return parser.parse_args()
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from crossguard.records import Post
+from crossguard.runtimes.base import available_cores
 
+Clock = Callable[[], float]
 Score = Callable[[Sequence[Post]], object]
 # A slow contender scores this many posts in a round at least, so that one post does not decide.
 FEWEST = 4
@@ -47,14 +49,37 @@ class Speed:
         return float(np.median(ratios)), float(ratios.min()), float(ratios.max())
 
 
-def interleave(contenders: Sequence[Contender], posts: Sequence[Post], rounds: int, seconds: float) -> dict[str, Speed]:
-    """Lets contenders take turns, each for about `seconds` a round; a first turn of each is not counted."""
-    shares = {contender.name: _share(contender, posts, seconds) for contender in contenders}
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure, and by which clock.
+
+    Attributes:
+        rounds: Turns of each contender.
+        seconds: About how long a turn takes.
+        clock: Returns seconds.
+    """
+
+    rounds: int
+    seconds: float
+    clock: Clock = time.perf_counter
+
+
+def cpu_clock() -> float:
+    """Returns the processor time of this process, as if all its cores had worked on it all the time, in seconds.
+
+    For machines that are never quiet: it does not count what neighbours take, and does not see idle cores.
+    """
+    return time.process_time() / available_cores()
+
+
+def interleave(contenders: Sequence[Contender], posts: Sequence[Post], effort: Effort) -> dict[str, Speed]:
+    """Lets contenders take turns; a first turn of each is not counted."""
+    shares = {contender.name: _share(contender, posts, effort) for contender in contenders}
     speeds = {contender.name: Speed() for contender in contenders}
-    for _ in range(rounds):
+    for _ in range(effort.rounds):
         for contender in contenders:
             share = shares[contender.name]
-            speeds[contender.name].rates.append(len(share) / _seconds(contender.score, share))
+            speeds[contender.name].rates.append(len(share) / _seconds(contender.score, share, effort.clock))
     return speeds
 
 
@@ -73,16 +98,16 @@ def latencies(
     return {name: (float(np.median(values)), float(np.quantile(values, 0.95))) for name, values in warm.items()}
 
 
-def _share(contender: Contender, posts: Sequence[Post], seconds: float) -> list[Post]:
+def _share(contender: Contender, posts: Sequence[Post], effort: Effort) -> list[Post]:
     """Returns as many posts as a contender scores in the given time; some more than once when there are too few."""
     trial = [posts[index % len(posts)] for index in range(max(FEWEST, contender.steps))]
     contender.score(trial)
-    wanted = max(len(trial), round(seconds * len(trial) / _seconds(contender.score, trial)))
+    wanted = max(len(trial), round(effort.seconds * len(trial) / _seconds(contender.score, trial, effort.clock)))
     wanted = -(-wanted // contender.steps) * contender.steps
     return [posts[index % len(posts)] for index in range(wanted)]
 
 
-def _seconds(score: Score, posts: Sequence[Post]) -> float:
-    start = time.perf_counter()
+def _seconds(score: Score, posts: Sequence[Post], clock: Clock) -> float:
+    start = clock()
     score(posts)
-    return time.perf_counter() - start
+    return clock() - start

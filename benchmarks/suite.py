@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.ceiling import image_gflop, text_gflop
-from benchmarks.interleaving import Contender, Speed, interleave
+from benchmarks.interleaving import Contender, Effort, Speed, cpu_clock, interleave
 from benchmarks.posts import image_only, text_only
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject
@@ -54,12 +57,26 @@ class Timed:
     logits: Callable[[Sequence[Post]], NDArray[np.float32]]
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How long to measure."""
+def add_effort_options(parser: argparse.ArgumentParser, rounds: int, seconds: float) -> None:
+    """Adds the options that `effort_of` reads."""
+    parser.add_argument("--rounds", type=int, default=rounds, help="turns of each contender")
+    parser.add_argument("--seconds", type=float, default=seconds, help="length of a turn")
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: processor time over cores, for a machine that is never quiet; PyTorch then runs on one core",
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
 
-    rounds: int
-    seconds: float
+
+def effort_of(options: argparse.Namespace) -> Effort:
+    """Returns how to measure."""
+    if options.clock == "wall":
+        return Effort(options.rounds, options.seconds)
+    # Threads that wait for each other in a loop take processor time: on one core, PyTorch is not charged for that.
+    torch.set_num_threads(1)
+    return Effort(options.rounds, options.seconds, cpu_clock)
 
 
 def plain(name: str, loop: PlainLoop, steps: int) -> Timed:
@@ -77,7 +94,7 @@ def measure(
     timed: Sequence[Timed], baseline: str, posts: Sequence[Post], *, gflop: float, ceiling: float, effort: Effort
 ) -> dict[str, dict[str, Any]]:
     """Measures contenders against one of them; `gflop` is the arithmetic of one post, `ceiling` in GFLOP/s."""
-    speeds = interleave([entry.contender for entry in timed], posts, effort.rounds, effort.seconds)
+    speeds = interleave([entry.contender for entry in timed], posts, effort)
     logits = {entry.contender.name: entry.logits(posts[:COMPARED]) for entry in timed}
     lines = {}
     for name, speed in speeds.items():

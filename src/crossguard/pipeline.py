@@ -15,7 +15,7 @@ from crossguard.records import Logits, Post, Skipped
 BATCH_SIZE: Final = 64
 # Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
 # the cores have work while the last pieces of a batch finish.
-PREPARED_AHEAD: Final = 2
+PREPARED_AHEAD: Final = 1
 INFERRED_AHEAD: Final = 2
 
 

@@ -47,7 +47,9 @@ class ClipTextTower(nn.Module):
         hidden = self.embeddings(input_ids=input_ids)
         for layer in self.layers:
             hidden = layer(hidden, causal=True)
-        return SimpleNamespace(pooler_output=self.norm(self.last.row(hidden, rows, causal=True)))
+        index = rows.reshape(-1, 1, 1).expand(-1, 1, hidden.shape[2])
+        mask = torch.arange(hidden.shape[1]) <= rows.reshape(-1, 1, 1, 1)
+        return SimpleNamespace(pooler_output=self.norm(self.last.row(hidden.gather(1, index), hidden, mask)))
 
 
 class ClipVisionTower(nn.Module):
@@ -66,8 +68,7 @@ class ClipVisionTower(nn.Module):
         hidden = self.pre_norm(self.embeddings(pixel_values))
         for layer in self.layers:
             hidden = layer(hidden)
-        first = torch.zeros(len(hidden), dtype=torch.int64)
-        return SimpleNamespace(pooler_output=self.norm(self.last.row(hidden, first)))
+        return SimpleNamespace(pooler_output=self.norm(self.last.row(hidden[:, :1], hidden)))
 
 
 class SiglipTextTower(nn.Module):
@@ -86,8 +87,7 @@ class SiglipTextTower(nn.Module):
         hidden = self.embeddings(input_ids=input_ids)
         for layer in self.layers:
             hidden = layer(hidden)
-        last = torch.full((len(hidden),), hidden.shape[1] - 1)
-        return SimpleNamespace(pooler_output=self.head(self.norm(self.last.row(hidden, last))))
+        return SimpleNamespace(pooler_output=self.head(self.norm(self.last.row(hidden[:, -1:], hidden))))
 
 
 class Layer(nn.Module):
@@ -106,14 +106,16 @@ class Layer(nn.Module):
         normed = self.first_norm(hidden)
         return self._finish(hidden, self._attend(normed, normed, _causal_mask(hidden) if causal else None))
 
-    def row(self, hidden: Tensor, rows: Tensor, *, causal: bool = False) -> Tensor:
-        """Maps (n, length, d) to (n, d): the rows, int64 (n,), of what `forward` gives."""
-        index = rows.reshape(-1, 1, 1).expand(-1, 1, hidden.shape[2])
-        normed = self.first_norm(hidden)
-        places = torch.arange(hidden.shape[1])
-        mask = (places <= rows.reshape(-1, 1, 1, 1)) if causal else None
-        attended = self._attend(normed.gather(1, index), normed, mask)
-        return self._finish(hidden.gather(1, index), attended).squeeze(1)
+    def row(self, one: Tensor, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Returns what `forward` gives for one row of each sequence, float (n, d).
+
+        Args:
+            one: That row, (n, 1, d).
+            hidden: The whole sequence, (n, length, d).
+            mask: bool (n, 1, 1, length), what the row may look at; everything when None.
+        """
+        attended = self._attend(self.first_norm(one), self.first_norm(hidden), mask)
+        return self._finish(one, attended).squeeze(1)
 
     def _attend(self, queries: Tensor, tokens: Tensor, mask: Tensor | None) -> Tensor:
         parts: Any = self.attention
