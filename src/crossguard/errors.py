@@ -11,7 +11,7 @@ CrossguardError
 ├── ConfigError           a recipe, policy or setting is wrong           exit code 5
 ├── MissingExtraError     an optional part of Crossguard is not installed  exit code 6
 ├── OutputError           the result cannot be written                   exit code 7
-└── DeployError           a cloud refused a request, or its work failed  exit code 8
+└── DeployError           a cloud refused a request, or its work failed  exit code 9
 ```
 
 A message has up to four parts: the rule, the value seen, what would work, the next command.
@@ -98,7 +98,7 @@ class OutputError(CrossguardError):
 class DeployError(CrossguardError):
     """A cloud refused a request, or what it runs for us failed."""
 
-    exit_code = 8
+    exit_code = 9
 
 
 def suggest(value: str, known: Iterable[str]) -> str:
