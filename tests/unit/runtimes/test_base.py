@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.text import TextSpec
+from crossguard.records import Batch
+from crossguard.runtimes.base import IMAGES_PER_JOB, TEXTS_PER_JOB, TOKENS_PER_JOB, Array, Job, encoder_jobs
+
+RANDOM = np.random.default_rng(0)
+
+
+class Masked:
+    """A runtime whose text graph takes a mask."""
+
+    name = "masked"
+
+    def inputs(self, graph: str) -> tuple[str, ...]:
+        return ("input_ids", "attention_mask") if graph == "text" else ("pixels",)
+
+    def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
+        raise AssertionError(f"cutting a batch runs nothing, and got {len(jobs)} jobs")
+
+
+def batch_of(lengths: Sequence[int], images: int = 0, spec: TextSpec | None = None) -> Batch:
+    posts = [Prepared("text", tuple(RANDOM.integers(1, 9999, length).tolist()), ()) for length in lengths]
+    pictures = RANDOM.integers(0, 256, (images, 16, 16, 3), dtype=np.uint8)
+    posts += [Prepared("image", (), (picture,)) for picture in pictures]
+    return collate(posts, spec or TextSpec(max_length=2048), 16)[0]
+
+
+def test_a_text_job_is_bounded_and_holds_texts_of_like_length() -> None:
+    lengths = [int(length) for length in RANDOM.integers(2, 97, 200)]
+    todo = encoder_jobs(Masked(), batch_of(lengths), trim=True)
+    shapes = [job.feed["input_ids"].shape for job in todo.jobs]
+    assert todo.text_count == len(todo.jobs)
+    assert sum(rows for rows, _ in shapes) == len(lengths)
+    assert sorted(todo.text_order.tolist()) == list(range(len(lengths)))
+    assert all(rows * length <= TOKENS_PER_JOB and rows <= TEXTS_PER_JOB for rows, length in shapes)
+    assert sum(rows * length for rows, length in shapes) < 1.2 * sum(lengths)
+
+
+def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:
+    todo = encoder_jobs(Masked(), batch_of([3, 2000, 5]), trim=True)
+    assert [job.feed["input_ids"].shape for job in todo.jobs] == [(2, 5), (1, 2000)]
+
+
+def test_a_model_that_wants_its_padding_keeps_it() -> None:
+    spec = TextSpec(max_length=64, padding="max_length")
+    todo = encoder_jobs(Masked(), batch_of([3, 5], spec=spec), trim=False)
+    assert [job.feed["input_ids"].shape for job in todo.jobs] == [(2, 64)]
+
+
+def test_pictures_come_after_texts_in_small_jobs() -> None:
+    todo = encoder_jobs(Masked(), batch_of([4], images=6), trim=True)
+    assert [job.graph for job in todo.jobs] == ["text", "image", "image"]
+    assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 6 - IMAGES_PER_JOB]

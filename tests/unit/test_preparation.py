@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crossguard.bundle import Bundle
+from crossguard.data.images import ImageLimits
+from crossguard.errors import ConfigError
+from crossguard.preparation import PixelMode, Preparation
+from crossguard.preprocessing.image import to_pixels
+from crossguard.records import Post
+
+
+def photograph() -> bytes:
+    small = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    small.resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_exact_pixels_are_those_of_the_reference_and_fast_ones_are_near(tiny_bundle: Bundle, mode: PixelMode) -> None:
+    encoded = photograph()
+    reference = to_pixels(Image.open(io.BytesIO(encoded)).convert("RGB"), tiny_bundle.manifest.image)
+    preparation = Preparation(tiny_bundle, ImageLimits(), pixels=mode)
+    pixels = preparation.prepare(Post("1", image=encoded)).frames[0]
+    difference = np.abs(pixels.astype(int) - reference)
+    if mode == "exact":
+        assert difference.max() == 0
+    else:
+        assert 0 < difference.mean() < 3
+
+
+def test_an_unknown_pixel_mode_gets_a_suggestion(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'exact'"):
+        Preparation(tiny_bundle, ImageLimits(), pixels="exct")  # type: ignore[arg-type]
