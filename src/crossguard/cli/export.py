@@ -46,10 +46,10 @@ STORAGES = ("fp32", "fp16", "int8")
     "--policy",
     "policies",
     multiple=True,
-    metavar="NAME=READOUT:RUN[,RUN...]",
-    help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation.",
+    metavar="NAME=READOUT:RUN[,RUN...][@GOAL]",
+    help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation. "
+    "GOAL is one of `crossguard calibrate --goal`; f1 when not given.",
 )
-@click.option("--goal", default="f1", show_default=True, help="What the fitted thresholds should achieve.")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "int8"]),
@@ -73,7 +73,6 @@ def command(
     storage: tuple[str, ...],
     average: tuple[Path, ...],
     policies: tuple[str, ...],
-    goal: str,
     precision: str,
     calibration: Path | None,
     against: str,
@@ -92,7 +91,6 @@ def command(
         write_int8(run, out, calibration, policy=against, max_auc_loss=max_auc_loss, accept=accept_loss)
         return
     try:
-        from crossguard.evaluation.thresholds import Goal
         from crossguard.export.bundle import ExportPlan, export_bundle
         from crossguard.export.huggingface import export_huggingface
         from crossguard.export.policies import PolicyPlan
@@ -102,7 +100,7 @@ def command(
         export_huggingface(run, out)
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)
         return
-    plans = [PolicyPlan.parse(text, Goal.parse(goal)) for text in policies]
+    plans = [PolicyPlan.parse(text) for text in policies]
     bundle = export_bundle(
         run, out, ExportPlan(name or out.resolve().name, version, _storages(storage), plans, average)
     )

@@ -39,17 +39,20 @@ class PolicyPlan:
     goal: Goal = Goal("f1")  # noqa: RUF009 a frozen value
 
     @classmethod
-    def parse(cls, text: str, goal: Goal) -> PolicyPlan:
-        """Reads `NAME=READOUT:RUN[,RUN...]`.
+    def parse(cls, text: str) -> PolicyPlan:
+        """Reads `NAME=READOUT:RUN[,RUN...][@GOAL]`; the goal is `f1` when not given.
 
         Raises:
             ConfigError: The text has another form.
         """
         name, equals, rest = text.partition("=")
-        readout, colon, runs = rest.partition(":")
+        where, _, goal = rest.partition("@")
+        readout, colon, runs = where.partition(":")
         if not (equals and colon and name and readout and runs):
-            raise ConfigError(f"--policy takes NAME=READOUT:RUN[,RUN...], as in default=labels:runs/a; got '{text}'.")
-        return cls(name, readout, tuple(Path(run) for run in runs.split(",")), goal)
+            raise ConfigError(
+                f"--policy takes NAME=READOUT:RUN[,RUN...][@GOAL], as in default=labels:runs/a; got '{text}'."
+            )
+        return cls(name, readout, tuple(Path(run) for run in runs.split(",")), Goal.parse(goal or "f1"))
 
 
 def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:

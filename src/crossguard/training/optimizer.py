@@ -57,7 +57,7 @@ def checkpoint_gradients(model: GatedModel) -> None:
     """
     text, image = model.holders()
     for layer in (*model.family.text_layers(text), *model.family.image_layers(image)):
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def build_optimizer(model: GatedModel, recipe: Recipe) -> AdamW:

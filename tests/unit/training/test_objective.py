@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,10 +31,11 @@ KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head i
 TARGETS = np.array([[1, 0, 0, 0, 0]] + [[0, 1, 0, 0, 0]] * 3 + [[0, 0, 0, 0, 0]] * 6, dtype=np.float32)
 
 
-def recipe_of(backend: str = "compact", head: str = "fusion", **settings: object) -> Recipe:
+def recipe_of(backend: str = "compact", head: str = "fusion", **settings: Any) -> Recipe:
     length = 64 if backend == "siglip" else 77
-    base = {"backend": backend, "head": head, "encoder_name": "tiny", "fusion_dim": 16, "image_size": 32}
-    return Recipe(**{**base, "max_text_length": length, **settings})  # type: ignore[arg-type]
+    base: dict[str, Any] = {"backend": backend, "head": head, "encoder_name": "tiny", "fusion_dim": 16}
+    base["image_size"] = 32
+    return Recipe(**{**base, "max_text_length": length, **settings})
 
 
 def model_of(recipe: Recipe) -> GatedModel:
@@ -129,8 +131,10 @@ def test_gradient_checkpointing_changes_no_gradient(backend: str) -> None:
         torch.manual_seed(3)
         objective.train()
         objective(batch_of(recipe)).backward()
-        gradients.append(objective.model.proj_t.weight.grad)
-    assert torch.allclose(*gradients, atol=1e-6)
+        gradient = objective.model.proj_t.weight.grad
+        assert gradient is not None
+        gradients.append(gradient)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-6)
 
 
 def test_balanced_weights_are_negatives_per_positive() -> None:
@@ -160,7 +164,7 @@ def test_logit_adjustment_adds_the_log_odds_of_the_priors_in_training() -> None:
         {"union_weight": 1.0},
     ],
 )
-def test_settings_of_the_loss_change_it(changed: dict[str, object]) -> None:
+def test_settings_of_the_loss_change_it(changed: dict[str, Any]) -> None:
     losses = []
     for recipe in (recipe_of(), recipe_of(**changed)):
         objective = Objective(model_of(recipe), recipe, TARGETS).eval()

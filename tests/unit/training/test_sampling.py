@@ -57,9 +57,10 @@ def test_the_plan_depends_on_seed_and_epoch_alone() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_two_processes_share_what_one_sees(weighted: bool) -> None:
-    settings = {"per_device_train_batch_size": 8, "weighted_sampling": weighted}
-    one = plan_epoch(Recipe(gradient_accumulation_steps=2, **settings), examples(96), lengths(96), 0, processes=1)
-    two = plan_epoch(Recipe(gradient_accumulation_steps=1, **settings), examples(96), lengths(96), 0, processes=2)
+    base = Recipe(per_device_train_batch_size=8, weighted_sampling=weighted)
+    twice = base.model_copy(update={"gradient_accumulation_steps": 2})
+    one = plan_epoch(twice, examples(96), lengths(96), 0, processes=1)
+    two = plan_epoch(base, examples(96), lengths(96), 0, processes=2)
     assert len(one) == len(two)
     for single, pair in zip(one, two, strict=True):
         both = [rows.tolist() for process in (0, 1) for _, rows in share(pair.batches, process, 2)]
@@ -77,7 +78,7 @@ def test_texts_of_like_length_meet() -> None:
     def padding(grouped: bool) -> float:
         plan = plan_epoch(Recipe(group_by_length=grouped), examples(2000), own, 0)
         batches = [batch for step in plan for batch in step.batches]
-        return sum(len(batch) * own[batch].max() for batch in batches) / own.sum()
+        return float(sum(len(batch) * own[batch].max() for batch in batches) / own.sum())
 
     assert padding(grouped=True) < 1.1
     assert padding(grouped=False) > 1.5

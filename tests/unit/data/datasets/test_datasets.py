@@ -1,0 +1,168 @@
+"""Public datasets become tables; what is wrong with them is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
+
+from crossguard.data.datasets.generic import dataset
+from crossguard.data.datasets.hashing import alike, perceptual_hash
+from crossguard.data.datasets.preparing import prepare
+from crossguard.data.datasets.registry import DATASETS, find
+from crossguard.data.datasets.rows import aggregate, read_table
+from crossguard.errors import ConfigError, TableError
+
+FOLDERS = {"mmhs150k": "MMHS150K", "harmeme": "harmeme", "religious-memes": "religious_memes"}
+EXPECTED = {
+    "mmhs150k": 5023,
+    "harmeme": 3190,
+    "religious-memes": 1827,
+    "davidson": 24783,
+    "edos": 20000,
+    "ethos": 433,
+    "tweeteval-hate": 10000,
+    "hatemoji-build": 5319,
+    "toxigen": 722,
+}
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, size=(6, 6, 3)).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).resize((60, 60)).save(path)
+    return path
+
+
+def raw_mmhs150k(folder: Path) -> Path:
+    entries = {
+        "10": {"tweet_text": "one", "labels": [1, 0, 2]},
+        "11": {"tweet_text": "One!", "labels": [0, 0, 0]},
+        "12": {"tweet_text": "two", "labels": [5, 5, 5]},
+    }
+    (folder / "splits").mkdir(parents=True)
+    (folder / "img_txt").mkdir()
+    (folder / "MMHS150K_GT.json").write_text(json.dumps(entries))
+    for split, ids in (("train", "10\n99\n"), ("val", "11\n"), ("test", "12\n")):
+        (folder / "splits" / f"{split}_ids.txt").write_text(ids)
+    (folder / "img_txt" / "10.json").write_text(json.dumps({"img_text": "words"}))
+    picture(folder / "img_resized" / "10.jpg")
+    picture(folder / "img_resized" / "11.jpg")
+    (folder / "img_resized" / "12.jpg").write_bytes(b"not a picture")
+    return folder
+
+
+def test_label_ids_of_mmhs150k_start_at_one(tmp_path: Path) -> None:
+    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", "votes")
+    table = read_table(tmp_path / "t.parquet").to_pylist()
+    assert [row["id"] for row in table] == ["10", "11", "12"]
+    assert table[0]["racist"] == pytest.approx(1 / 3)
+    assert table[0]["sexist"] == pytest.approx(1 / 3)
+    assert table[2]["otherhate"] == 1
+    assert table[0]["image_text"] == "words"
+    assert report.not_annotated == {"train": 1}
+
+
+def test_the_report_names_what_is_wrong(tmp_path: Path) -> None:
+    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", "any")
+    assert list(report.broken_images.values()) == ["image_not_an_image"]
+    assert report.duplicate_texts == {}  # the words of the pictures differ
+    assert report.alike_images == {"train-val": 1}
+    assert report.images == {"train": 1, "val": 1}
+    assert report.image_text == {"train": 1.0, "val": 0.0, "test": 0.0}
+    assert report.labels["train"]["racist"] == 1.0
+    assert json.loads(json.dumps(report.to_dict()))["dataset"] == "mmhs150k"
+    rows = {row["id"]: row for row in read_table(tmp_path / "t.parquet").to_pylist()}
+    assert rows["12"]["image_path"] == ""
+
+
+def test_hateful_memes_layout(tmp_path: Path) -> None:
+    picture(tmp_path / "img" / "1.png")
+    for name, label in (("train", {"label": 1}), ("dev_seen", {"label": 0}), ("test_seen", {})):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": 1, "img": "img/1.png", "text": "t", **label}))
+    report = prepare(find("hateful-memes"), tmp_path, tmp_path / "t.parquet")
+    assert report.posts == {"train": 1, "val": 1}
+    assert report.not_annotated == {"test": 1}
+    assert report.labels == {"train": {"hateful_meme": 1.0}, "val": {"hateful_meme": 0.0}}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_wrong_folder_is_explained(name: str, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="does not hold"):
+        list(find(name).read(tmp_path))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", EXPECTED)
+def test_real_folders_are_read_whole(shared_data: Path, name: str) -> None:
+    rows = [row for row in find(name).read(shared_data / FOLDERS.get(name, "text")) if row.annotated]
+    assert len(rows) == EXPECTED[name]
+    assert len({row.id for row in rows}) == len(rows)
+    assert all(0 <= share <= 1 for row in rows for share in row.labels.values())
+    assert {row.split for row in rows} <= {"train", "val", "test"}
+    assert all(set(row.labels) <= set(find(name).labels) for row in rows)
+
+
+def test_our_own_templates_give_a_group_both_kinds_of_sentences() -> None:
+    import crossguard
+
+    folder = Path(crossguard.__file__).parent / "resources" / "templates"
+    rows = list(find("templates").read(folder))
+    with_group = [row for row in rows if "women" in row.text]
+    assert {row.hateful for row in with_group} == {0.0, 1.0}
+    assert all(row.labels["sexist"] == row.hateful for row in with_group if row.text.startswith("women"))
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("id,text,split,spam\na,hello,train,1\nb,bye,val,\n")
+    report = prepare(dataset(path), path, tmp_path / "t.parquet")
+    assert report.posts == {"train": 1}
+    assert report.not_annotated == {"val": 1}
+    path.write_text("id,text,spam\na,hello,often\n")
+    with pytest.raises(TableError, match="from 0 to 1"):
+        prepare(dataset(path), path, tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("id,spam\n1,0\n", "needs a column text"), ("", "no rows"), ("text,a\n", "no rows")]
+)
+def test_an_unusable_table_is_explained(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(content)
+    with pytest.raises(TableError, match=message):
+        dataset(path)
+
+
+def test_an_unknown_dataset_gets_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'harmeme'"):
+        find("harmemes")
+
+
+def test_a_jsonl_file_that_is_not_json_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"text": "a"}\n{oops\n')
+    with pytest.raises(TableError, match="line 2"):
+        list(dataset(path).read(path))
+
+
+def test_aggregation() -> None:
+    shares = {"a": 0.0, "b": 1 / 3, "c": 2 / 3}
+    assert aggregate(shares, "any") == {"a": 0, "b": 1, "c": 1}
+    assert aggregate(shares, "majority") == {"a": 0, "b": 0, "c": 1}
+    assert aggregate(shares, "votes") == shares
+
+
+def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:
+    first = Image.open(picture(tmp_path / "a.png", 1))
+    hashes = {
+        "a": perceptual_hash(first),
+        "smaller": perceptual_hash(first.resize((41, 37))),
+        "other": perceptual_hash(Image.open(picture(tmp_path / "b.png", 2))),
+    }
+    assert list(alike(hashes)) == [("a", "smaller")]
