@@ -27,7 +27,7 @@ from crossguard.moderator import Moderator
 
 START = "from sagemaker_pytorch_serving_container import serving; serving.main()"
 # Starting Java and importing torch, on a busy machine.
-PATIENCE_S = 240
+PATIENCE_S = 600
 # Nothing here speaks TLS or goes through a proxy.
 ALONE: Any = {"trust_env": False, "verify": False, "timeout": 60}
 
