@@ -20,6 +20,7 @@ from crossguard.serving.errors import (
     CallerGone,
     Forbidden,
     InternalError,
+    Overloaded,
     TooManyPosts,
     Unauthorized,
     Unscorable,
@@ -115,6 +116,7 @@ class Call:
         Raises:
             BodyTooLarge: More posts, or images in one of them, than a request may have.
             CallerGone: The caller hung up.
+            Overloaded: The queue is full.
         """
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
@@ -127,6 +129,10 @@ class Call:
             if work.done():
                 return work.result()
             raise CallerGone("The caller hung up.")
+        except Overloaded:
+            # What was refused is not paid for.
+            self.service.rates.spend(self.caller.name, self._rate, -len(posts))
+            raise
         finally:
             gone.cancel()
             work.cancel()

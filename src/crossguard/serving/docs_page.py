@@ -11,7 +11,7 @@ from typing import Any
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; text-transform: capitalize; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; }
 details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; padding: .5rem .8rem; }
 summary { cursor: pointer; } summary code { font-weight: 600; }
 .method { display: inline-block; min-width: 3.5rem; font-weight: 700; }

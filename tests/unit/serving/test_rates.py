@@ -49,3 +49,11 @@ def test_a_bucket_never_holds_more_than_a_minute() -> None:
     clock.now = 3600.0
     rates.spend("a", 10, 10)
     assert rates.wait("a", 10) > 0
+
+
+def test_what_was_refused_is_not_paid_for() -> None:
+    rates = RateLimiter(Clock())
+    rates.spend("a", 10, 50)
+    assert rates.wait("a", 10) > 0
+    rates.spend("a", 10, -50)
+    assert rates.wait("a", 10) == 0
