@@ -18,7 +18,7 @@ $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[train,serve,sagemaker,onnx,ocr,heif]' --group dev
+	$(BIN)/pip install --quiet --editable '.[train,compact,quantize,serve,sagemaker,onnx,ocr,heif]' --group dev
 	touch $@
 
 demo: install  ## Score the sample posts and write an HTML report
