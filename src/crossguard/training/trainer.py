@@ -36,9 +36,11 @@ def build_accelerator(recipe: Recipe) -> Accelerator:
     """Returns this machine's devices and processes, with the recipe's precision."""
     # A batch without pictures leaves the image encoder without gradients, which several processes must expect.
     kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)]
-    precision = mixed_precision(recipe, PartialState().device.type)
+    # accelerate joins several processes without a GPU only when it is told that there is none.
+    cpu = not torch.accelerator.is_available()
+    precision = mixed_precision(recipe, PartialState(cpu=cpu).device.type)
     AcceleratorState._reset_state()  # noqa: SLF001 an earlier run in this process may have had another precision
-    return Accelerator(mixed_precision=precision, kwargs_handlers=kwargs)
+    return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=kwargs)
 
 
 class Trainer:
