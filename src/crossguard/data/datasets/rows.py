@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,13 +77,16 @@ def aggregate(labels: Mapping[str, float], rule: Aggregation) -> dict[str, float
 
 
 def write_table(rows: Sequence[Row], labels: Sequence[str], source: str, path: Path) -> None:
-    """Writes rows as Parquet; an unknown label is null, an absent picture an empty path."""
+    """Writes rows as Parquet; an unknown label is null, an absent picture an empty path.
+
+    Pictures are named from the table's folder, so that both can be moved together.
+    """
     pyarrow, parquet = _pyarrow()
     columns: dict[str, list[Any]] = {
         "id": [row.id for row in rows],
         "text": [row.text for row in rows],
         "image_text": [row.image_text for row in rows],
-        "image_path": ["" if row.image is None else str(row.image) for row in rows],
+        "image_path": ["" if row.image is None else os.path.relpath(row.image, path.parent) for row in rows],
         "split": [row.split for row in rows],
         "source": [source] * len(rows),
         "stratum": [row.stratum for row in rows],
