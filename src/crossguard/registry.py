@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from crossguard.errors import BundleError, suggest
+from crossguard.bundle import MANIFEST
+from crossguard.errors import BundleError, MissingExtraError, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
+CARD_CONFIG: Final = "inference_config.json"
 HUB_ID: Final = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
@@ -32,13 +35,30 @@ def find(name: str | Path, revision: str | None = None) -> Path:
         return known[str(name)]
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return folder
+        return _as_bundle(folder)
     if isinstance(name, str) and HUB_ID.match(name):
-        return _download(name, revision)
+        return _as_bundle(_download(name, revision))
     raise BundleError(
         f"Unknown model '{name}'.{suggest(str(name), known)} "
         "A folder with a bundle and a Hub id such as 'organisation/model' work too."
     )
+
+
+def _as_bundle(folder: Path) -> Path:
+    """Turns a checkpoint in the layout of the two model cards into a bundle; leaves every other folder as it is.
+
+    The converter is imported by name: it stands far up the staircase and needs PyTorch, and only such folders ask
+    for it.
+    """
+    places = (folder, folder.parent)
+    if (folder / MANIFEST).is_file() or not any((place / CARD_CONFIG).is_file() for place in places):
+        return folder
+    try:
+        published: Any = importlib.import_module("crossguard.export.published")
+    except ImportError:
+        raise MissingExtraError("Opening a PyTorch checkpoint", "train") from None
+    converted: Path = published.as_bundle(folder) if published.is_checkpoint(folder) else folder
+    return converted
 
 
 def _download(repository: str, revision: str | None) -> Path:

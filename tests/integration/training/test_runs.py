@@ -129,7 +129,8 @@ def test_two_processes_learn_what_one_learns(table: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", [("clip", "fusion"), ("siglip", "mtl"), ("compact", "fusion")], ids="-".join)
 def test_train_export_and_score(kind: tuple[str, str], table: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "bundle"
-    recipe = recipe_of(backend=kind[0], head=kind[1], num_train_epochs=6)
+    rates = {"lr_encoder": 3e-3, "lr_head": 3e-3, "lr_scheduler_type": "constant"}
+    recipe = recipe_of(backend=kind[0], head=kind[1], num_train_epochs=12, per_device_train_batch_size=8, **rates)
     measures = train(recipe, table, run)
     assert measures["roc_auc/tiny/racist"] > 0.9
     files = {"model.safetensors", "config.json", "inference_config.json", "label_map.json", "val_report.json"}
