@@ -28,6 +28,9 @@ from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 from crossguard.records import Post
 
+# Exporting and calibrating take half a minute of processor time.
+pytestmark = pytest.mark.slow
+
 GENEROUS = Gate(Tolerance(auc=0.2, f1=0.5, flips=0.5))
 STRICT = Tolerance(auc=-1, f1=-1, flips=-1)
 
