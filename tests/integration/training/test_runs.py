@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
@@ -138,10 +139,12 @@ def test_train_export_and_score(kind: tuple[str, str], table: Path, tmp_path: Pa
 
     export_bundle(run, out, ExportPlan("tiny", policies=[PolicyPlan("default", "labels", (run,))]))
     moderator = crossguard.load(out)
-    hateful = moderator.score(text="awful abc", image=table.parent / "1.png")
+    noise = np.random.default_rng(0).integers(0, 100, size=(40, 50, 3))
+    bright, dark = (noise + 120).astype(np.uint8), noise.astype(np.uint8)
+    hateful = moderator.score(text="awful abc", image=bright)
     assert tuple(hateful.labels) == LABELS
-    assert hateful.scores["racist"] > moderator.score(text="lovely abc").scores["racist"]
-    assert moderator.score(image=table.parent / "1.png").text_share == 0
+    assert hateful.scores["racist"] > moderator.score(text="lovely abc", image=dark).scores["racist"]
+    assert moderator.score(image=dark).text_share == 0
 
 
 def test_a_new_run_does_not_overwrite_an_old_one(table: Path, tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Policies from the predictions of runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="policies are fitted with crossguard[evaluate]")
+
+from crossguard.errors import ConfigError
+from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
+
+
+def write_run(folder: Path, seed: int, n: int = 200) -> Path:
+    random = np.random.default_rng(seed)
+    targets = (random.random((n, 4)) < 0.3).astype(np.float32)
+    logits = (targets * 4 - 2 + random.normal(size=(n, 4))).astype(np.float32)
+    targets[: n // 2, 2] = np.nan
+    targets[:, 3] = np.nan
+    folder.mkdir(parents=True)
+    np.savez(folder / "predictions.npz", logits=logits, targets=targets)
+    entry = {"name": "posts", "sketch": [f"{seed}{place:03d}" for place in range(300)]}
+    (folder / "provenance.json").write_text(json.dumps({"measured_on": [entry], "trained_on": []}))
+    return folder
+
+
+def test_thresholds_are_fitted_on_all_runs_and_columns_of_the_readout(tmp_path: Path) -> None:
+    runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
+    policy = fit_policy(PolicyPlan("mine", "second", runs), ("a", "b"), (2, 3), "1")
+    assert policy.name == "mine"
+    assert policy.readout == "second"
+    assert "400 posts" in policy.description
+    assert 0.2 < policy.labels["a"].threshold < 0.8
+    assert policy.labels["b"].threshold == 0.5  # nothing is known about it
+
+
+def test_fingerprints_of_all_runs_become_one(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (2, 1)]
+    entries = fitted_on(runs, "measured_on", "thresholds")
+    assert [(entry["name"], entry["what"]) for entry in entries] == [("posts", "thresholds")]
+    assert entries[0]["sketch"] == [f"1{place:03d}" for place in range(256)]
+
+
+def test_a_plan_is_read_as_people_write_it() -> None:
+    plan = PolicyPlan.parse("default=any:runs/a,runs/b@precision>=0.8")
+    assert (plan.name, plan.readout, plan.runs) == ("default", "any", (Path("runs/a"), Path("runs/b")))
+    assert str(plan.goal) == "precision>=0.8"
+    assert str(PolicyPlan.parse("default=any:runs/a").goal) == "f1"
+    assert str(PolicyPlan.parse("default=any:runs/a@cost=1:5").goal) == "cost=1:5"
+    with pytest.raises(ConfigError, match="NAME=READOUT"):
+        PolicyPlan.parse("default")
+
+
+def test_a_run_without_predictions_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="crossguard train"):
+        fit_policy(PolicyPlan("mine", "labels", (tmp_path,)), ("a",), (0,), "1")

@@ -1,0 +1,88 @@
+"""Every flag of the augmentation is alive, and what is random follows from seed, epoch and post."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+from crossguard.training.augment import augment_image, cached_size, disguise, random_for
+from crossguard.training.pixels import build_cache
+from crossguard.training.recipe import Recipe
+
+STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}
+
+
+def pixels(size: int = 32) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, size=(size, size, 3)).astype(np.uint8)
+
+
+def versions(recipe: Recipe, size: int = 32) -> list[bytes]:
+    return [augment_image(pixels(size), recipe, random_for(recipe, 0, row)).tobytes() for row in range(40)]
+
+
+def test_nothing_changes_when_every_flag_is_off() -> None:
+    assert set(versions(Recipe(**STILL))) == {pixels().tobytes()}
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    found = versions(Recipe(**{**STILL, "horizontal_flip": True}))
+    mirrored = pixels()[:, ::-1].tobytes()
+    assert set(found) == {pixels().tobytes(), mirrored}
+    assert 10 < found.count(mirrored) < 30
+
+
+@pytest.mark.parametrize("changed", [{"aug_scale_min": 0.5}, {"aug_scale_min": 0.5, "aug_scale_max": 0.5}])
+def test_crops_differ(changed: dict[str, float]) -> None:
+    recipe = Recipe(**{**STILL, **changed})
+    assert cached_size(recipe) == 45
+    assert len(set(versions(recipe, 45))) == 40
+    assert augment_image(pixels(45), recipe, random_for(recipe, 0, 0)).shape == (32, 32, 3)
+
+
+def test_colours_change_by_about_a_fifth_at_most() -> None:
+    recipe = Recipe(**{**STILL, "color_jitter": True})
+    grey = np.full((32, 32, 3), 100, dtype=np.uint8)
+    means = [augment_image(grey, recipe, random_for(recipe, 0, row)).mean() for row in range(60)]
+    assert 79 <= min(means) < 88
+    assert 112 < max(means) <= 121
+
+
+def test_randomness_follows_from_seed_epoch_and_post() -> None:
+    recipe = Recipe(seed=3)
+    assert random_for(recipe, 1, 2).random() == random_for(recipe, 1, 2).random()
+    others = [(Recipe(seed=4), 1, 2), (recipe, 2, 2), (recipe, 1, 3)]
+    assert all(random_for(*other).random() != random_for(recipe, 1, 2).random() for other in others)
+
+
+def test_a_disguise_changes_few_words_and_keeps_short_ones() -> None:
+    text = "a perfectly ordinary sentence of us"
+    disguised = {disguise(text, np.random.default_rng(seed)) for seed in range(60)}
+    assert len(disguised) > 30
+    assert all(other.startswith("a ") and other.endswith(" of us") for other in disguised)
+    assert disguise("a b c", np.random.default_rng(0)) == "a b c"
+
+
+def test_pictures_are_decoded_once(tmp_path: Path) -> None:
+    Image.fromarray(pixels(60)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png", tmp_path / "a.png"]
+    spec = Recipe(image_size=32).image_spec()
+    looked: list[None] = []
+    first = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    again = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    assert len(looked) == 3
+    assert np.array_equal(first[paths[0]], again[paths[0]])
+    assert first[paths[0]].shape == (32, 32, 3)
+    assert again.failures == {paths[1]: "image_not_an_image", paths[2]: "image_not_found"}
+    assert paths[0] in again
+    assert paths[1] not in again
+
+    Image.fromarray(pixels(61)).save(paths[0])
+    build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    assert len(looked) == 6
