@@ -18,6 +18,9 @@ from crossguard.runtimes.base import encode
 
 # With fewer, a single post would decide.
 FEWEST_POSITIVES: Final = 20
+# Features of so many posts are compared: their cosine explains a loss, it does not decide.
+FEATURES: Final = 256
+BATCH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class QualityReport:
         posts: How many could be compared.
         policy: Whose thresholds decide.
         labels: By name.
-        text_cosine: Mean and lowest cosine of the text features; None without texts.
+        text_cosine: Mean and lowest cosine of the text features of the first 256 posts; None without texts.
         image_cosine: The same of the image features.
         logit_difference: Mean and largest absolute difference.
     """
@@ -144,13 +147,13 @@ def _label(
 
 
 def _cosines(exact: Moderator, fast: Moderator, held: Annotated) -> list[tuple[float, float] | None]:
-    """Compares the features of both encoders, text first."""
+    """Compares the features of both encoders on the first posts, text first."""
     spec, size = exact.bundle.manifest.text, exact.bundle.manifest.image.size
     model = exact.bundle.manifest.model
     widths, trim = (model.text_width, model.image_width), spec.padding == "longest"
     found: tuple[list[NDArray[np.float64]], ...] = ([], [])
-    for start in range(0, len(held), 64):
-        entries = exact.prepare_all(held.posts[start : start + 64])
+    for start in range(0, min(len(held), FEATURES), BATCH):
+        entries = exact.prepare_all(held.posts[start : start + BATCH])
         ready = [entry for entry in entries if not isinstance(entry, Skipped)]
         batch, _ = collate(ready, spec, size)
         features = [encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast)]
