@@ -105,6 +105,12 @@ class Trainer:
                 self._save(settings)
             return self._finish(log)
 
+    def train_epoch(self, epoch: int) -> None:
+        """Trains for one epoch, without measuring or saving."""
+        self.state.progress.step = 0
+        for step in self._steps(epoch):
+            self._train_step(step, epoch)
+
     def predict(self, batcher: Batcher) -> Floats:
         """Returns logits, float32 (n, outputs), of the weights as they are, computed in float32."""
         self.objective.eval()

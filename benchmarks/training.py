@@ -1,0 +1,107 @@
+"""Posts per second of training, beside a plain loop written as the reference does it; same model, same weights trained.
+
+    python -m benchmarks.training TABLE [POSTS]
+
+The plain loop decodes every picture again in each epoch, runs the frozen image encoder every time, pads every text to
+the maximum, and computes in float32. TABLE is what `crossguard prepare harmeme` wrote.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crossguard.data.images import decode
+from crossguard.models.pixels import PixelNormalizer
+from crossguard.preprocessing.image import to_pixels
+from crossguard.training.batches import Batcher
+from crossguard.training.examples import Examples, read_examples
+from crossguard.training.optimizer import build_optimizer
+from crossguard.training.pixels import build_cache
+from crossguard.training.recipe import Recipe
+from crossguard.training.recipes import load
+from crossguard.training.run import build_model
+from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.trainer import Trainer
+
+POSTS = 192
+
+
+def main(table: Path, posts: int) -> None:
+    """Measures both, one epoch each after the first, and prints a line per loop."""
+    recipe = load("harmeme-compact", ["select_best=false", "early_stopping_patience=null", "num_train_epochs=2"])
+    everything, _ = read_examples(recipe, table)
+    examples = everything.take(np.random.default_rng(0).permutation(len(everything))[:posts])
+    plain = posts / measured(plain_epoch(recipe, examples))
+    own = posts / measured(own_epoch(recipe, examples))
+    print(f"plain loop   {plain:8.1f} posts per second")
+    print(f"crossguard   {own:8.1f} posts per second   {own / plain:.1f}x")
+
+
+def measured(epoch: Callable[[], None]) -> float:
+    """Returns the processor seconds per thread of the second epoch, which other work on the machine does not change."""
+    epoch()
+    start = time.process_time()
+    epoch()
+    return (time.process_time() - start) / torch.get_num_threads()
+
+
+def plain_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
+    """The loop as the reference writes it."""
+    encoder = _encoder(recipe)
+    model = build_model(recipe)
+    optimizer = build_optimizer(model, recipe)
+    spec = recipe.image_spec()
+    normalizer = PixelNormalizer(spec.mean, spec.std)
+
+    def epoch() -> None:
+        model.train()
+        for start in range(0, len(examples), recipe.per_device_train_batch_size):
+            part = examples.take(range(start, min(start + recipe.per_device_train_batch_size, len(examples))))
+            tokens = [entry.ids for entry in encoder.encode(list(zip(part.texts, part.image_texts, strict=True)))]
+            ids, mask = _padded(tokens, recipe.max_text_length)
+            pictures = [to_pixels(decode(path)[0], spec) for path in part.images if path is not None]
+            pixels = normalizer(torch.from_numpy(np.stack(pictures)))
+            loss = model(ids, mask, pixels, labels=torch.from_numpy(part.targets))["loss"]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return epoch
+
+
+def own_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
+    """The trainer's loop."""
+    cache = build_cache([path for path in examples.images if path], recipe.image_spec(), Path(tempfile.mkdtemp()))
+    encoder = _encoder(recipe)
+    train, none = Batcher(recipe, examples, encoder, cache), Batcher(recipe, examples.take([]), encoder, cache)
+    trainer = Trainer(recipe, build_model(recipe), train, none, Path(tempfile.mkdtemp()))
+    number = iter(range(recipe.num_train_epochs))
+
+    def epoch() -> None:
+        trainer.train_epoch(next(number))
+
+    return epoch
+
+
+def _encoder(recipe: Recipe) -> MaskingEncoder:
+    path = Path(tempfile.mkdtemp()) / "tokenizer.json"
+    return MaskingEncoder(path, recipe.text_spec(write_tokenizer(recipe, path)))
+
+
+def _padded(tokens: list[tuple[int, ...]], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ids = torch.zeros(len(tokens), length, dtype=torch.int64)
+    for row, own in enumerate(tokens):
+        ids[row, : len(own)] = torch.tensor(own)
+    return ids, (ids != 0).long()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else POSTS)  # noqa: PLR2004
