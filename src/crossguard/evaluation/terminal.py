@@ -12,7 +12,6 @@ from rich.text import Text
 from crossguard.evaluation.figures import Figure, reasons
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Run
-from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.titles import brief
 
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
@@ -84,10 +83,13 @@ def _brief(value: float) -> str:
 
 
 def _explain(evaluation: Evaluation) -> Iterable[Text]:
-    """One line per reason, naming the figures that lack a number because of it."""
-    why: dict[str, list[str]] = {}
-    parts = {label: figures for label, figures in evaluation.per_label.items() if label != ANY}
-    for label, figures in parts.items():
-        for name, reason in reasons(figures.items()).items():
-            why.setdefault(f"{label}: {reason}", []).append(name)
-    return [Text(f"undefined for {reason} ({', '.join(names)})", style="yellow") for reason, names in why.items()]
+    """One line per reason, naming the labels and the figures that lack a number because of it."""
+    why: dict[tuple[str, str], list[str]] = {}
+    for label in evaluation.labels:
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in reasons(evaluation.per_label[label].items()).items():
+            by_reason.setdefault(reason, []).append(name)
+        for reason, names in by_reason.items():
+            why.setdefault((reason, ", ".join(names)), []).append(label)
+    for (reason, lacking), labels in why.items():
+        yield Text(f"undefined for {', '.join(labels)}: {reason} ({lacking})", style="yellow")

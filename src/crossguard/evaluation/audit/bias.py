@@ -178,9 +178,10 @@ def _warnings(audits: Mapping[str, GroupAudit]) -> list[str]:
     found = []
     for audit in audits.values():
         gap, rate = audit.figures["false_positive_gap"], audit.figures["false_positive_rate"]
-        if gap.low is not None and gap.low > 0 and rate.value is not None:
-            found.append(
-                f"Harmless posts of '{audit.group}' are flagged in {rate.value:.1%} of cases, "
-                f"{100 * (gap.value or 0):+.1f} points {gap.interval} against all other posts."
-            )
+        if gap.value is None or gap.low is None or gap.high is None or rate.value is None or gap.low <= 0:
+            continue
+        points = f"{100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+        found.append(
+            f"Harmless posts of '{audit.group}' are flagged in {rate.value:.1%} of cases, {points} against all others."
+        )
     return found
