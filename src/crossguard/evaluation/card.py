@@ -14,7 +14,6 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, OutputError
-from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.report.templating import render
 from crossguard.evaluation.runs import RUN, TEST_METRICS, VAL_REPORT, Run, read_run
 from crossguard.evaluation.titles import title
@@ -184,10 +183,13 @@ def _fitted_on(policy: Policy) -> str:
 
 def _undefined(run: Run) -> list[str]:
     """Returns one line per reason why figures of a run are undefined."""
-    why: dict[str, list[str]] = {}
-    figures: dict[str, Mapping[str, Figure]] = dict(run.main.per_label)
+    why: dict[tuple[str, str], list[str]] = {}
     for label in run.main.labels:
+        lacking: dict[str, list[str]] = {}
         for key in SHOWN:
-            if figures[label][key].value is None:
-                why.setdefault(f"{label}: {figures[label][key].reason}", []).append(title(key))
-    return [f"{reason} ({', '.join(keys)})" for reason, keys in why.items()]
+            figure = run.main.per_label[label][key]
+            if figure.value is None:
+                lacking.setdefault(figure.reason, []).append(title(key))
+        for reason, names in lacking.items():
+            why.setdefault((reason, ", ".join(names)), []).append(label)
+    return [f"{', '.join(labels)}: {reason} ({names})" for (reason, names), labels in why.items()]

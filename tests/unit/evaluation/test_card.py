@@ -57,6 +57,7 @@ def test_the_hub_reads_the_figures_that_were_measured(card: str, evidence: Path)
 
 def test_tables_are_whole(card: str) -> None:
     body = card.split("---\n", 2)[2]
+    assert not re.findall(r"^[^|\n].*\n\|", body, re.MULTILINE), "a table needs an empty line before it"
     tables = re.findall(r"(?:^\|.*\n)+", body, re.MULTILINE)
     assert len(tables) >= 6
     for table in tables:
