@@ -17,6 +17,7 @@ class Context:
 
     def __init__(self, model_dir: str) -> None:
         self.system_properties = {"model_dir": model_dir}
+        self.model_name = "model"
         self.request_processor = [self]
         self.headers: dict[str, str] = {}
         self.status, self.phrase, self.content_type = 200, "", ""

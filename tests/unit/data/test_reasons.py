@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from crossguard.serving.batching import FAILED
+
 ROOT = Path(__file__).resolve().parents[3]
-SOURCES = [*(ROOT / "src" / "crossguard" / "data").glob("*.py"), ROOT / "src" / "crossguard" / "moderator.py"]
+SOURCES = sorted((ROOT / "src" / "crossguard").rglob("*.py"))
 GIVERS = {"ImageError", "PostError", "Skipped", "_skipped"}
 REASON = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
@@ -18,6 +20,8 @@ def given(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in GIVERS:
             texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
             yield from (text for text in texts if isinstance(text, str) and REASON.fullmatch(text))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value == FAILED:
+            yield FAILED
 
 
 def test_reasons_and_their_page_agree() -> None:
