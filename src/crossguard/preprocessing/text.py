@@ -89,13 +89,14 @@ class TextEncoder:
         return f"{text} {image_text}".strip()
 
 
-def pad(rows: list[tuple[int, ...]], spec: TextSpec) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pads token ids to one length.
+def pad(rows: list[tuple[int, ...]], spec: TextSpec, multiple: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pads token ids to one length, a multiple of `multiple` where the model knows that many tokens.
 
     Returns:
         ids and mask, int64, (rows, length); length 0 rows are not allowed.
     """
     length = spec.max_length if spec.padding == "max_length" else max((len(row) for row in rows), default=0)
+    length = min(-(-length // multiple) * multiple, max(length, spec.max_length))
     ids = np.full((len(rows), length), spec.pad_id, dtype=np.int64)
     mask = np.zeros((len(rows), length), dtype=np.int64)
     for index, row in enumerate(rows):

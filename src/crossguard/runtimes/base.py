@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.preprocessing.batch import LENGTH_STEP
 from crossguard.records import Batch, Logits
 
 Array: TypeAlias = "NDArray[np.generic]"
@@ -114,7 +115,9 @@ def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
 
 
 def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:
-    lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), batch.token_ids.shape[1])
+    width = batch.token_ids.shape[1]
+    lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
+    lengths = np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
     masked = "attention_mask" in runtime.inputs("text")
     jobs = []
