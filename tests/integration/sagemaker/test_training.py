@@ -48,7 +48,7 @@ def job(base: Path) -> Path:
         Row(
             f"{index}",
             text=f"post {index} of {'friends' if index % 2 else 'others'}",
-            image=Path(f"{index % 4}.png"),
+            image=train / f"{index % 4}.png",
             split="val" if index % 5 == 0 else "train",
             labels={name: float((index + place) % 2) for place, name in enumerate(HATE.names)},
         )
