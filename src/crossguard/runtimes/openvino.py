@@ -48,6 +48,7 @@ class OpenVINORuntime:
         }
         self._precision = "bf16" if precision == "bf16" else "fp32"
         self._version = ov.__version__.split("-")[0]
+        _build_type_tables(ov)
         self._requests = threading.local()
         self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
 
@@ -72,6 +73,17 @@ class OpenVINORuntime:
         request.infer(dict(job.feed), share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
         return {port.get_any_name(): np.array(request.get_tensor(port).data) for port in request.model_outputs}
+
+
+def _build_type_tables(ov: Any) -> None:
+    """Uses OpenVINO's table of types once, before there are threads.
+
+    It is a static of C++ whose construction takes the interpreter lock: two threads that come first at the same time
+    can wait for each other for ever.
+    """
+    tensor = ov.Tensor(np.zeros(1, dtype=np.float32))
+    tensor.element_type.to_dtype()
+    np.array(tensor.data)
 
 
 def _compile(core: Any, path: Path, settings: dict[str, Any]) -> Any:
