@@ -6,7 +6,6 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.datasets.raw import read_jsonl
 from crossguard.errors import MissingExtraError, TableError, suggest
 from crossguard.records import Post, Skipped
 
@@ -167,7 +167,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         elif path.suffix in {".csv", ".tsv"}:
             yield from read_csv(path)
         elif path.suffix in {".jsonl", ".ndjson"}:
-            yield from _jsonl(path)
+            yield from read_jsonl(path)
         else:
             raise TableError(f"'{path}' must end in .parquet, .jsonl, .csv or .tsv.")
     except OSError as error:
@@ -194,20 +194,6 @@ def read_csv(path: Path) -> Iterator[dict[str, Any]]:
                 yield row
         except csv.Error as error:
             raise TableError(f"'{path}' line {reader.line_num}: {error}.") from None
-
-
-def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise TableError(f"'{path}' line {number} is not valid JSON: {error.msg}.") from None
-            if not isinstance(row, dict):
-                raise TableError(f"'{path}' line {number} must hold an object, and holds {type(row).__name__}.")
-            yield row
 
 
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:

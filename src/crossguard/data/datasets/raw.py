@@ -44,9 +44,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise TableError(f"{path}, line {number}: not JSON ({error.msg}).") from None
+                raise TableError(f"'{path}' line {number} is not valid JSON: {error.msg}.") from None
             if not isinstance(row, dict):
-                raise TableError(f"{path}, line {number}: expected an object, found {type(row).__name__}.")
+                raise TableError(f"'{path}' line {number} must hold an object, and holds {type(row).__name__}.")
             yield row
 
 
