@@ -84,6 +84,15 @@ class Moderator:
         """What is predicted, in column order."""
         return self.bundle.labels
 
+    def warm_up(self) -> None:
+        """Scores a word and a blank picture, so that no later post waits for graphs to be compiled.
+
+        Raises:
+            BundleError: A graph cannot be read.
+        """
+        size = self.bundle.manifest.image.size
+        self.score(text="a", image=np.zeros((size, size, 3), dtype=np.uint8))
+
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
         """Returns a moderator with another policy that shares the loaded model."""
         other = copy.copy(self)

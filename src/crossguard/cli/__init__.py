@@ -7,6 +7,7 @@ stays fast however many commands there are.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -51,6 +52,15 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; ends quietly when the reader of stdout went away, as in `crossguard score - | head`."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What still waits in the buffer of stdout would be tried again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Writes the table of commands without importing any of them."""
         with formatter.section("Commands"):
@@ -84,8 +94,4 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`crossguard score ... | head`); say nothing, as other tools do.
-        sys.stderr.close()
-        return BROKEN_PIPE
     return outcome if isinstance(outcome, int) else 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossguard.cli import score_run as steps
+
+if TYPE_CHECKING:
+    from crossguard.preparation import PixelMode
 
 _FILE = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
@@ -29,6 +33,20 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--runtime", default="auto", show_default=True, help="auto, openvino or onnx.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="auto is fp32, the model's own scores; bf16 is faster on processors that have it.",
+)
+@click.option(
+    "--pixels",
+    type=click.Choice(["fast", "exact"]),
+    default="fast",
+    show_default=True,
+    help="fast decodes a JPEG at the smallest size that is large enough; exact decodes all of it.",
+)
 @click.option("--threads", type=_POSITIVE, help="Cores to use; else all.")
 @click.option("--batch-size", type=_POSITIVE, help="Posts per run of the model.")
 @click.option("--limit", type=_POSITIVE, help="Score at most this many posts.")
@@ -51,7 +69,9 @@ _POSITIVE = click.IntRange(min=1)
 )
 @click.option("--show-text", is_flag=True, help="Do not mask the words of flagged posts on the terminal.")
 @click.option("--progress/--no-progress", default=None, help="Progress bar; else where stderr is a terminal.")
-@click.option("-v", "--verbose", is_flag=True, help="Name each post that could not be scored.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Say which runtime is used and why; name each post that could not be scored."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 def command(
     *,
@@ -63,6 +83,8 @@ def command(
     policy: str,
     tenant: str | None,
     runtime: str,
+    precision: str,
+    pixels: PixelMode,
     threads: int | None,
     batch_size: int | None,
     limit: int | None,
@@ -94,6 +116,9 @@ def command(
         )
     if options.resume and options.out is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")
+    if options.verbose:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("crossguard").setLevel(logging.INFO)
     # Pillow comments on pictures that it decodes nevertheless; what matters becomes a Skipped record.
     warnings.filterwarnings("ignore", module="PIL")
 
@@ -107,11 +132,11 @@ def command(
         reader = PostReader(source, format=input_format, columns=Columns(**columns), image_root=image_root)
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None
-    moderator = Moderator.load(model, policy=policy, tenant=tenant, runtime=runtime, threads=threads)
-    with steps.reader_may_leave():
-        if reader is not None:
-            how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
-            return steps.score_many(moderator, reader, options, **how)
-        post = Post("post", text or "", image, image_text or "")
-        steps.score_one(moderator, next(transform(iter([post]))) if transform else post, options)
+    engine: dict[str, Any] = {"runtime": runtime, "precision": precision, "threads": threads}
+    moderator = Moderator.load(model, policy=policy, tenant=tenant, pixels=pixels, **engine)
+    if reader is not None:
+        how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
+        return steps.score_many(moderator, reader, options, **how)
+    post = Post("post", text or "", image, image_text or "")
+    steps.score_one(moderator, next(transform(iter([post]))) if transform else post, options)
     return 0

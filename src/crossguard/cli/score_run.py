@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,16 +125,3 @@ def _tell_how_to_continue(summary: Summary, options: Options) -> None:
     click.echo(f"\nStopped after {summary.previous + summary.posts:,} posts.", err=True)
     if options.out is not None:
         click.echo(f"Continue with the same command and --resume; '{options.out}' holds what is done.", err=True)
-
-
-@contextmanager
-def reader_may_leave() -> Iterator[None]:
-    """Ends quietly when the reader of stdout went away, as in `crossguard score - | head`."""
-    from crossguard.cli import BROKEN_PIPE
-
-    try:
-        yield
-    except BrokenPipeError:
-        # What still waits in the buffer of stdout would be tried again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise click.exceptions.Exit(BROKEN_PIPE) from None

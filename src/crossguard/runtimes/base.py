@@ -119,6 +119,8 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     lengths = np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
+    if not len(order):
+        return [], order
     masked = "attention_mask" in runtime.inputs("text")
     jobs = []
     for rows in _pieces(order, lengths):

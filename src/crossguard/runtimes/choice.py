@@ -67,4 +67,4 @@ def _hint(runtime: str, units: Sequence[str]) -> str:
         return "It multiplies bfloat16 in hardware: --precision bf16 is faster and moves scores a little."
     if runtime == "onnx":
         return "OpenVINO would be faster: pip install openvino."
-    return "A bundle exported with --precision int8 is faster."
+    return "A model exported with --precision int8 computes in 8 bits here, too."

@@ -19,9 +19,10 @@ LONE_CORES: Final = 4
 
 
 class OpenVINORuntime:
-    """Compiled graphs, and as many threads as streams, each with its own request per graph.
+    """Graphs, and as many threads as streams, each with its own request per graph.
 
-    Jobs run side by side, those of one call and those of several callers alike.
+    Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
+    comes: posts without pictures never pay for the image encoder, neither in time nor in memory.
 
     Args:
         graphs: File of each graph by name.
@@ -42,10 +43,7 @@ class OpenVINORuntime:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
         core = ov.Core()
-        self._graphs = {name: _compile(core, path, settings) for name, path in graphs.items()}
-        self._inputs = {
-            name: tuple(port.get_any_name() for port in graph.inputs) for name, graph in self._graphs.items()
-        }
+        self._graphs = {name: _Lazy(core, path, settings) for name, path in graphs.items()}
         self._precision = "bf16" if precision == "bf16" else "fp32"
         self._version = ov.__version__.split("-")[0]
         _build_type_tables(ov)
@@ -59,7 +57,7 @@ class OpenVINORuntime:
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
-        return self._inputs[graph]
+        return tuple(port.get_any_name() for port in self._graphs[graph].compiled().inputs)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
@@ -68,11 +66,36 @@ class OpenVINORuntime:
     def _run(self, job: Job) -> dict[str, Array]:
         requests: dict[str, Any] = vars(self._requests)
         if job.graph not in requests:
-            requests[job.graph] = self._graphs[job.graph].create_infer_request()
+            requests[job.graph] = self._graphs[job.graph].compiled().create_infer_request()
         request = requests[job.graph]
         request.infer(dict(job.feed), share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
         return {port.get_any_name(): np.array(request.get_tensor(port).data) for port in request.model_outputs}
+
+
+class _Lazy:
+    """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it."""
+
+    def __init__(self, core: Any, path: Path, settings: Mapping[str, Any]) -> None:
+        self._core = core
+        self._path = path
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._compiled: Any = None
+
+    def compiled(self) -> Any:
+        """Returns the compiled graph.
+
+        Raises:
+            BundleError: The file is not a graph that OpenVINO reads.
+        """
+        with self._lock:
+            if self._compiled is None:
+                try:
+                    self._compiled = self._core.compile_model(self._core.read_model(self._path), "CPU", self._settings)
+                except RuntimeError as error:
+                    raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
+            return self._compiled
 
 
 def _build_type_tables(ov: Any) -> None:
@@ -84,10 +107,3 @@ def _build_type_tables(ov: Any) -> None:
     tensor = ov.Tensor(np.zeros(1, dtype=np.float32))
     tensor.element_type.to_dtype()
     np.array(tensor.data)
-
-
-def _compile(core: Any, path: Path, settings: dict[str, Any]) -> Any:
-    try:
-        return core.compile_model(core.read_model(path), "CPU", settings)
-    except RuntimeError as error:
-        raise BundleError(f"OpenVINO cannot read {path}: {error}") from None

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from crossguard.data.images import ImageLimits
 from crossguard.errors import ConfigError
 from crossguard.moderator import Moderator
-from crossguard.records import Post
 from crossguard.serving.keys import Caller, KeyRing
 from crossguard.serving.settings import ServeSettings
 
@@ -52,8 +49,7 @@ def load_engine(settings: ServeSettings) -> Engine:
         image_limits=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_pixels),
         revision=settings.revision,
     )
-    blank = np.zeros((64, 64, 3), dtype=np.uint8)
-    base.score([Post("text", "hello"), Post("both", "hello", blank)])
+    base.warm_up()
     return Engine(base, _tenants(base, keys, settings), keys)
 
 

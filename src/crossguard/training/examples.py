@@ -164,7 +164,8 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
     if not set(known) & {*recipe.labels, *recipe.auxiliary}:
         raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{suggest(recipe.labels[0], known)}")
     shares = np.stack([_numbers(table, label) for label in recipe.labels], axis=1)
-    hateful = _numbers(table, "hateful")
+    strata = table["stratum"].to_pylist()
+    hateful = _hateful(source, _numbers(table, "hateful"), strata)
     outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
     whole = np.full((len(table), len(recipe.readouts)), np.nan, dtype=np.float32)
     for readout, rule in source.readouts.items():
@@ -180,9 +181,15 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
         outputs,
         whole,
         np.tile(_weights(recipe, source), (len(table), 1)),
-        _repeats(source, table["stratum"].to_pylist()),
+        _repeats(source, strata),
         (name,) * len(table),
     )
+
+
+def _hateful(source: Source, said: Floats, strata: Sequence[str]) -> Floats:
+    """Returns what annotators said of posts as a whole, and the recipe's guess by stratum where they said nothing."""
+    guesses = np.array([source.hateful.get(stratum, np.nan) for stratum in strata], dtype=np.float32)
+    return np.where(np.isnan(said), guesses, said)
 
 
 def _weights(recipe: Recipe, source: Source) -> Floats:

@@ -34,6 +34,7 @@ class Source(StrictModel):
         weight: What its loss counts, beside the other sources'.
         readout_weights: A further factor on that, by readout; 1 where not named.
         repeat: How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).
+        hateful: The chance that a post is hateful at all, by stratum, where its annotators do not say: a soft target.
         evaluate: Whether its `eval_splits` are measured after each epoch.
         eval_splits: Which of its splits are measured.
     """
@@ -44,6 +45,7 @@ class Source(StrictModel):
     weight: Annotated[float, Field(ge=0)] = 1.0
     readout_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = 1.0
+    hateful: dict[str, Share] = Field(default_factory=dict)
     evaluate: bool = True
     eval_splits: tuple[str, ...] = ("val",)
 

@@ -272,6 +272,21 @@ def test_reader_of_the_pipe_may_leave(tiny_bundle: Bundle, tmp_path: Path) -> No
         assert process.stderr.read() == b""
 
 
+def test_verbose_says_which_runtime_is_used_and_why(tiny_bundle: Bundle) -> None:
+    command = [sys.executable, "-m", "crossguard", "score", "--model", str(tiny_bundle.folder), "--text", "hello", "-v"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "runtime auto: openvino" in done.stderr
+    assert json.loads(done.stdout)["status"] == "scored"
+
+
+def test_exact_pixels_and_bf16_score_nearly_the_same(score: Score, posts: Path) -> None:
+    plain, exact, half = score(posts), score(posts, "--pixels", "exact"), score(posts, "--precision", "bf16")
+    for other in (exact, half):
+        for record, twin in zip(plain.records, other.records, strict=True):
+            for name, label in record.get("labels", {}).items():
+                assert twin["labels"][name]["score"] == pytest.approx(label["score"], abs=0.02)
+
+
 def test_progress_bar_does_not_touch_the_results(score: Score, posts: Path) -> None:
     assert score(posts, "--progress").records == score(posts).records
 

@@ -26,13 +26,15 @@ def model_fn(model_dir: str) -> Moderator:
         ConfigError: A variable names what does not exist.
     """
     threads = os.environ.get("CROSSGUARD_THREADS")
-    return Moderator.load(
+    moderator = Moderator.load(
         Path(model_dir),
         policy=os.environ.get("CROSSGUARD_POLICY", "default"),
         runtime=os.environ.get("CROSSGUARD_RUNTIME", "auto"),
         precision=os.environ.get("CROSSGUARD_PRECISION", "auto"),
         threads=int(threads) if threads else None,
     )
+    moderator.warm_up()
+    return moderator
 
 
 def input_fn(body: bytes | bytearray | str, content_type: str) -> Invocation:
