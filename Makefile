@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Raw data folders for `make compact`; see docs/how-to/train-compact.md.
+# Raw data folders for `make compact`; see docs/how-to/train-a-model.md.
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help

@@ -58,9 +58,11 @@ STORAGES = ("fp32", "fp16", "int8")
     help="int8: RUN is a bundle, and OUT a copy that computes in 8 bits, if it says nearly the same.",
 )
 @click.option(
-    "--calibration", type=click.Path(exists=True, path_type=Path), help="Annotated posts for --precision int8."
+    "--calibration",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Annotated posts for --precision int8: a part calibrates, the rest judges. May be repeated.",
 )
-@click.option("--against", default="default", show_default=True, help="Policy whose flags an int8 copy must keep.")
 @click.option("--max-auc-loss", default=0.005, show_default=True, help="What a label may lose in an int8 copy.")
 @click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
 def command(
@@ -74,8 +76,7 @@ def command(
     average: tuple[Path, ...],
     policies: tuple[str, ...],
     precision: str,
-    calibration: Path | None,
-    against: str,
+    calibration: tuple[Path, ...],
     max_auc_loss: float,
     accept_loss: bool,
 ) -> None:
@@ -88,7 +89,7 @@ def command(
     crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
     """
     if precision == "int8":
-        write_int8(run, out, calibration, policy=against, max_auc_loss=max_auc_loss, accept=accept_loss)
+        write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
         return
     try:
         from crossguard.export.bundle import ExportPlan, export_bundle

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crossguard.export.quality import QualityReport
 
 
-def write_int8(source: Path, out: Path, data: Path | None, *, policy: str, max_auc_loss: float, accept: bool) -> None:
+def write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss: float, accept: bool) -> None:
     """Writes an int8 copy of the bundle `source` to `out` and prints what it costs.
 
     Raises:
@@ -22,7 +22,7 @@ def write_int8(source: Path, out: Path, data: Path | None, *, policy: str, max_a
         ConfigError: `source` is no bundle, or no calibration data were given.
         MissingExtraError: An optional part is not installed.
     """
-    if data is None:
+    if not data:
         raise ConfigError("--precision int8 needs --calibration DATA: annotated posts like those to be scored.")
     if not (source / MANIFEST).is_file():
         raise ConfigError(
@@ -30,14 +30,14 @@ def write_int8(source: Path, out: Path, data: Path | None, *, policy: str, max_a
             f"First: crossguard export {source} BUNDLE. Then: crossguard export BUNDLE {out} --precision int8 ..."
         )
     try:
-        from crossguard.evaluation.annotated import read_annotated
+        from crossguard.evaluation.annotated import join, read_annotated
         from crossguard.export.int8 import Gate, export_int8
         from crossguard.export.quality import Tolerance
     except ImportError as error:
         raise MissingExtraError("Exporting to int8", "train,quantize") from error
     bundle = read_bundle(source)
-    annotated = read_annotated(data, bundle.labels.names)
-    gate = Gate(Tolerance(auc=max_auc_loss), policy, accept)
+    annotated = join([read_annotated(path, bundle.labels.names) for path in data])
+    gate = Gate(Tolerance(auc=max_auc_loss), accept)
     report = export_int8(bundle, annotated, out, gate)
     _show(report)
     click.echo(f"Wrote {out}. Try: crossguard score --model {out} --text '...'", err=True)
@@ -47,11 +47,13 @@ def _show(report: QualityReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"int8 against the original, {report.posts} held posts, policy '{report.policy}'")
-    for heading in ("label", "positives", "ROC-AUC", "F1", "flags that differ"):
-        table.add_column(heading, justify="left" if heading == "label" else "right")
-    for name, row in report.labels.items():
-        table.add_row(name, str(row.positives), _pair(row.auc), _pair(row.f1), f"{row.flips:.2%}")
+    table = Table(title=f"int8 against the original, {report.posts} held posts")
+    for heading in ("policy", "label", "positives", "ROC-AUC", "F1", "flags that differ"):
+        table.add_column(heading, justify="left" if heading in {"policy", "label"} else "right")
+    for policy, labels in report.policies.items():
+        for name, row in labels.items():
+            table.add_row(policy, name, str(row.positives), _pair(row.auc), _pair(row.f1), f"{row.flips:.2%}")
+        table.add_section()
     console = Console()
     console.print(table)
     mean, largest = report.logit_difference

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--start",
     type=click.Path(exists=True, path_type=Path),
     multiple=True,
-    help="A run whose weights to start from; the mean when given several times.",
+    help="A run whose weights to start from, also with other labels; the mean when given several times.",
 )
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the state after that many steps, too.")
 def command(  # noqa: PLR0917 one per option, by name

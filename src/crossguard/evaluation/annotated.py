@@ -62,6 +62,19 @@ class Annotated:
         return Annotated(self.source, posts, self.labels, self.truth[rows], self.hateful[rows], columns)
 
 
+def join(parts: Sequence[Annotated]) -> Annotated:
+    """Returns the posts of all parts, one after the other, with the columns that every part has."""
+    shared = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
+    return Annotated(
+        ", ".join(part.source for part in parts),
+        tuple(post for part in parts for post in part.posts),
+        parts[0].labels,
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.hateful for part in parts]),
+        {name: tuple(value for part in parts for value in part.columns[name]) for name in shared},
+    )
+
+
 def read_annotated(
     path: Path,
     labels: Sequence[str],

@@ -29,12 +29,10 @@ class Gate:
 
     Attributes:
         tolerance: What a label may lose.
-        policy: Whose thresholds decide.
         accept_loss: Whether to write the copy all the same.
     """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
-    policy: str = "default"
     accept_loss: bool = False
 
 
@@ -56,9 +54,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
     report_file = out.with_name(f"{out.name}-quality.json")
     with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
-        exact, fast = (
-            Moderator.load(folder, policy=gate.policy, verify=False) for folder in (bundle.folder, copy.folder)
-        )
+        exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
         report = compare(exact, fast, held)
         out.parent.mkdir(parents=True, exist_ok=True)
         report_file.write_text(json.dumps(report.to_dict(gate.tolerance), indent=2) + "\n", encoding="utf-8")

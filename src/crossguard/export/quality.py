@@ -75,23 +75,26 @@ class QualityReport:
 
     Attributes:
         posts: How many could be compared.
-        policy: Whose thresholds decide.
-        labels: By name.
+        policies: Labels by name, by policy: its outputs, calibration and thresholds.
         text_cosine: Mean and lowest cosine of the text features of the first 256 posts; None without texts.
         image_cosine: The same of the image features.
         logit_difference: Mean and largest absolute difference.
     """
 
     posts: int
-    policy: str
-    labels: dict[str, LabelQuality]
+    policies: dict[str, dict[str, LabelQuality]]
     text_cosine: tuple[float, float] | None
     image_cosine: tuple[float, float] | None
     logit_difference: tuple[float, float]
 
     def problems(self, tolerance: Tolerance) -> list[str]:
         """Returns one line per label that loses more than it may."""
-        return [f"{name}: {'; '.join(lost)}" for name, row in self.labels.items() if (lost := row.losses(tolerance))]
+        return [
+            f"{name} (policy {policy}): {'; '.join(lost)}"
+            for policy, labels in self.policies.items()
+            for name, row in labels.items()
+            if (lost := row.losses(tolerance))
+        ]
 
     def to_dict(self, tolerance: Tolerance) -> dict[str, Any]:
         """Returns the content of the JSON report."""
@@ -99,27 +102,33 @@ class QualityReport:
 
 
 def compare(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
-    """Scores held posts with both models; posts that cannot be scored are left out."""
+    """Scores held posts with both models, by every policy of the exact one; what cannot be scored is left out."""
     first, _ = exact.logits(held.posts)
     second, _ = fast.logits(held.posts)
     ready = ~np.isnan(first.values).any(axis=1)
-    truth = held.truth[ready]
-    scores, fast_scores = (_scores(exact, logits.values[ready]) for logits in (first, second))
-    rules = exact.policy.labels
-    labels = {
-        name: _label(truth[:, column], scores[:, column], fast_scores[:, column], rules[name].threshold)
-        for column, name in enumerate(exact.labels.names)
-    }
-    difference = np.abs(first.values[ready] - second.values[ready])
+    pair = first.values[ready], second.values[ready]
+    names = exact.bundle.manifest.policies
+    policies = {name: _labels(exact.with_policy(name), pair, held.truth[ready]) for name in names}
+    difference = np.abs(pair[0] - pair[1])
     cosines = _cosines(exact, fast, held)
     return QualityReport(
         int(ready.sum()),
-        exact.policy.name,
-        labels,
+        policies,
         cosines[0],
         cosines[1],
         (float(difference.mean()), float(difference.max())),
     )
+
+
+def _labels(
+    exact: Moderator, logits: tuple[NDArray[np.float32], NDArray[np.float32]], truth: NDArray[np.float64]
+) -> dict[str, LabelQuality]:
+    scores, fast = (_scores(exact, values) for values in logits)
+    rules = exact.policy.labels
+    return {
+        name: _label(truth[:, column], scores[:, column], fast[:, column], rules[name].threshold)
+        for column, name in enumerate(exact.labels.names)
+    }
 
 
 def _scores(moderator: Moderator, logits: NDArray[np.float32]) -> NDArray[np.float64]:

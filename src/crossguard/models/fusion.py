@@ -18,6 +18,7 @@ class FusionModel(GatedModel):
     """L2-normalised embeddings, gated, with their difference and product, into one classifier."""
 
     masks_absent = True
+    output_weights = ("cls.4.",)
 
     def __init__(self, config: ModelConfig, family: Backbone, backbone: nn.Module) -> None:
         super().__init__(config, family, family.embedded(backbone))

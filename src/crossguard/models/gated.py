@@ -37,6 +37,9 @@ class GatedModel(nn.Module, ABC):
     """Whether the features of an absent modality count as zero; else the gate alone leaves them out, and a post with
     neither modality is scored by the text tokens that it came with, as the published model does."""
 
+    output_weights: tuple[str, ...]
+    """How the names of the weights begin whose shapes follow from the number of outputs."""
+
     def __init__(self, config: ModelConfig, family: Backbone, widths: Widths) -> None:
         super().__init__()
         dim = config.fusion_dim

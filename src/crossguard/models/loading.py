@@ -59,8 +59,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), inference, inference_file.parent)
 
 
-def load_average(model: GatedModel, folders: Sequence[Path]) -> None:
+def load_average(model: GatedModel, folders: Sequence[Path], *, new_outputs: bool = False) -> None:
     """Fills a model with the mean of the weights of runs that began alike (Wortsman et al., ICML 2022).
+
+    Args:
+        model: What to fill.
+        folders: Runs.
+        new_outputs: Whether the last layer stays as it is when the runs predict another number of outputs.
 
     Raises:
         FileNotFoundError: A folder has none.
@@ -74,6 +79,12 @@ def load_average(model: GatedModel, folders: Sequence[Path]) -> None:
         for name, weight in load_file(path).items():
             if weight.is_floating_point():
                 mean[name].lerp_(weight, 1 / count)
+    if new_outputs:
+        own = {name: value for name, value in model.state_dict().items() if name.startswith(model.output_weights)}
+        if {name: value.shape for name, value in own.items()} != {
+            name: value.shape for name, value in mean.items() if name.startswith(model.output_weights)
+        }:
+            mean = {name: value for name, value in mean.items() if not name.startswith(model.output_weights)} | own
     _fill(model, mean, paths[0])
 
 
@@ -135,7 +146,11 @@ def save_model(model: GatedModel, folder: Path) -> None:
 def _fill(model: GatedModel, weights: dict[str, Any], path: Path) -> None:
     # Position ids are a counting buffer that old transformers stored with the weights.
     kept = {name: value for name, value in weights.items() if not name.endswith("position_ids")}
-    missing, unexpected = model.load_state_dict(kept, strict=False)
+    try:
+        missing, unexpected = model.load_state_dict(kept, strict=False)
+    except RuntimeError as error:
+        # Torch lists every tensor; the first says what is wrong.
+        raise ValueError(f"{path} holds another model: {str(error).splitlines()[1].strip()}") from None
     missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or unexpected:
         raise ValueError(

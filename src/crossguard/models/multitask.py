@@ -38,6 +38,7 @@ class MultiTaskModel(GatedModel):
     """
 
     masks_absent = False
+    output_weights = ("heads.", "log_vars")
 
     def __init__(self, config: ModelConfig, family: Backbone, backbone: nn.Module) -> None:
         super().__init__(config, family, family.pooled(backbone))

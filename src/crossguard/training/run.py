@@ -44,7 +44,8 @@ def train(
         folder: Where everything of the run goes; must be new or empty unless `resume`.
         resume: Go on with the run in the folder.
         fold: Hold out one part of the sources that are cross-validated.
-        start: Runs of the same model, whose weights are averaged to start from.
+        start: Runs of the same model, whose weights are averaged to start from; their labels may be others, and the
+            last layer is then a new one.
         save_every: Write the state after that many steps, besides after each epoch.
 
     Returns:
@@ -88,7 +89,10 @@ def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
     )
     model = tiny(config) if recipe.encoder_name == TINY else _pretrained(config)
     if start:
-        load_average(model, start)
+        try:
+            load_average(model, start, new_outputs=True)
+        except (FileNotFoundError, ValueError) as error:
+            raise ConfigError(f"Cannot start from {', '.join(map(str, start))}: {error}") from None
     freeze(model, recipe)
     set_dropout(model, recipe)
     if recipe.gradient_checkpointing:

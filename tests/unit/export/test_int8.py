@@ -65,7 +65,7 @@ def test_the_copy_is_in_8_bits_and_close(bundle: Bundle, posts: Annotated, tmp_p
     report = export_int8(bundle, posts, tmp_path / "fast", GENEROUS)
     written = json.loads((tmp_path / "fast-quality.json").read_text(encoding="utf-8"))
     assert written["problems"] == []
-    assert written["labels"]["racist"]["posts"] == report.posts == 60
+    assert written["policies"]["default"]["racist"]["posts"] == report.posts == 60
     assert report.text_cosine is not None
     assert report.text_cosine[1] > 0.95
     assert 0 < report.logit_difference[0] < 0.5
@@ -79,7 +79,7 @@ def test_the_copy_is_in_8_bits_and_close(bundle: Bundle, posts: Annotated, tmp_p
 def test_a_loss_is_refused_with_the_figures_and_can_be_accepted(
     bundle: Bundle, posts: Annotated, tmp_path: Path
 ) -> None:
-    with pytest.raises(BundleError, match=r"racist: ROC-AUC .* --accept-loss"):
+    with pytest.raises(BundleError, match=r"racist \(policy default\): ROC-AUC .* --accept-loss"):
         export_int8(bundle, posts, tmp_path / "fast", Gate(STRICT))
     assert not (tmp_path / "fast").exists()
     assert json.loads((tmp_path / "fast-quality.json").read_text(encoding="utf-8"))["problems"]

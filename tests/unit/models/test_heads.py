@@ -94,6 +94,23 @@ def test_a_saved_model_loads_again_with_its_head(backend: str, head: str, tmp_pa
         assert torch.equal(loaded(**inputs)["logits"], model(**inputs)["logits"])
 
 
+@pytest.mark.parametrize(("backend", "head"), KINDS)
+def test_a_start_with_other_labels_keeps_all_but_the_last_layer(backend: str, head: str, tmp_path: Path) -> None:
+    from crossguard.models.loading import load_average, save_model
+
+    torch.manual_seed(0)
+    old = tiny(ModelConfig(backend, head, num_outputs=5, fusion_dim=16))
+    save_model(old, tmp_path)
+    new = tiny(ModelConfig(backend, head, num_outputs=2, fusion_dim=16))
+    fresh = {name: value.clone() for name, value in new.state_dict().items()}
+    with pytest.raises(ValueError, match="holds another model|does not fit"):
+        load_average(new, [tmp_path])
+    load_average(new, [tmp_path], new_outputs=True)
+    for name, value in new.state_dict().items():
+        expected = fresh if name.startswith(new.output_weights) else old.state_dict()
+        assert torch.equal(value, expected[name]), name
+
+
 def test_unknown_labels_do_not_count() -> None:
     logits = torch.tensor([[0.3, -2.0], [1.0, 4.0]])
     targets = torch.tensor([[1.0, math.nan], [math.nan, 0.0]])
