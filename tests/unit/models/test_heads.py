@@ -103,8 +103,8 @@ def test_a_start_with_other_labels_keeps_all_but_the_last_layer(backend: str, he
     save_model(old, tmp_path)
     new = tiny(ModelConfig(backend, head, num_outputs=2, fusion_dim=16))
     fresh = {name: value.clone() for name, value in new.state_dict().items()}
-    with pytest.raises(ValueError, match="holds another model|does not fit"):
-        load_average(new, [tmp_path])
+    with pytest.raises(ValueError, match=r"holds another model|does not fit"):
+        load_average(tiny(new.config), [tmp_path])
     load_average(new, [tmp_path], new_outputs=True)
     for name, value in new.state_dict().items():
         expected = fresh if name.startswith(new.output_weights) else old.state_dict()
