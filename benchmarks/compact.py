@@ -47,13 +47,13 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Makes posts and bundles in a folder and measures everything."""
     described = machine.describe()
     subject = compact()
-    bundles = {"fp32": subject.write_bundle(folder / "fp32"), "int8": subject.write_bundle(folder / "int8", "int8")}
+    exact = subject.write_bundle(folder / "fp32")
     posts = make_posts(folder / "posts", POSTS)
-    quantized = quantize(bundles["fp32"], posts[:CALIBRATION], folder / "quantized")
-    timed = [*_contenders(subject, bundles), ours("Crossguard OpenVINO int8", Moderator.load(quantized.folder))]
+    shipped = quantize(exact, posts[:CALIBRATION], folder / "int8")
+    timed = _contenders(subject, exact, shipped)
     ceiling = matmul_gflops(torch.float32)
     effort = effort_of(options)
-    texts = TextEncoder(bundles["fp32"].tokenizer, subject.text)
+    texts = TextEncoder(exact.tokenizer, subject.text)
     speed = {
         kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort)
         for kind, (chosen, gflop) in kinds(subject, texts, posts).items()
@@ -65,18 +65,17 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "clock": options.clock,
         "matmul_gflops": {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)},
         "speed": speed,
-        "latency_ms": _latency(subject, bundles["int8"], posts),
-        "start_up_s": start_up(bundles["int8"].folder),
+        "latency_ms": _latency(subject, shipped, posts),
+        "start_up_s": start_up(shipped.folder),
         "memory": {
-            "text": vars(peak_memory(bundles["int8"].folder, texts_file, options.memory_posts)),
-            "both": vars(peak_memory(bundles["int8"].folder, posts_file, options.memory_posts)),
+            "text": vars(peak_memory(shipped.folder, texts_file, options.memory_posts)),
+            "both": vars(peak_memory(shipped.folder, posts_file, options.memory_posts)),
         },
     }
 
 
-def _contenders(subject: Subject, bundles: dict[str, Bundle]) -> list[Timed]:
-    tokenizer = bundles["fp32"].tokenizer
-    fp32, int8 = bundles["fp32"].folder, bundles["int8"].folder
+def _contenders(subject: Subject, exact: Bundle, shipped: Bundle) -> list[Timed]:
+    tokenizer = exact.tokenizer
     one = PlainLoop(subject, tokenizer, batch=1, full_length=False)
     many = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False)
     half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
@@ -84,10 +83,11 @@ def _contenders(subject: Subject, bundles: dict[str, Bundle]) -> list[Timed]:
         plain("PyTorch fp32, one by one", one, 1),
         plain(BASELINE, many, BATCH),
         plain("PyTorch bf16, batches of 32", half, BATCH),
-        ours("Crossguard ONNX Runtime fp32", Moderator.load(fp32, runtime="onnx")),
-        ours("Crossguard OpenVINO fp32", Moderator.load(fp32)),
-        ours("Crossguard OpenVINO fp32, stored in int8", Moderator.load(int8)),
-        ours("Crossguard OpenVINO bf16", Moderator.load(fp32, precision="bf16")),
+        ours("Crossguard ONNX Runtime fp32", Moderator.load(exact.folder, runtime="onnx")),
+        ours("Crossguard ONNX Runtime int8", Moderator.load(shipped.folder, runtime="onnx")),
+        ours("Crossguard OpenVINO fp32", Moderator.load(exact.folder)),
+        ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")),
+        ours("Crossguard OpenVINO int8, as shipped", Moderator.load(shipped.folder)),
     ]
 
 
@@ -96,9 +96,7 @@ def _latency(subject: Subject, bundle: Bundle, posts: list[Post]) -> dict[str, t
     moderator = Moderator.load(bundle.folder)
     contenders: dict[str, Callable[[Post], object]] = {
         "PyTorch fp32": lambda post: loop.logits([post]),
-        "Crossguard OpenVINO fp32": lambda post: moderator.score(
-            text=post.text, image=post.image, image_text=post.image_text
-        ),
+        "Crossguard": lambda post: moderator.score(text=post.text, image=post.image, image_text=post.image_text),
     }
     return latencies(contenders, posts, REQUESTS)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MASK = "*"
 WIDTH = 60
 _SHORT = 2
+# One word with its letters set apart, as people write it to slip past a filter.
+_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]){2,}[^\W_](?!\w)")
 # Words that carry no attack by themselves and keep a masked sentence readable.
 _PLAIN = (
     "about after again all also and any are because been before being but can could did does doing don't down each "
@@ -23,9 +26,10 @@ def mask(text: str) -> str:
     """Returns a text with all but the first letter of every telling word hidden: `You are all i****`.
 
     Common words and words of up to two letters stay. Words are what stands between spaces, so that letters replaced by
-    signs do not help a slur to be shown.
+    signs do not help a slur to be shown; letters set apart are one word.
     """
-    return " ".join(_masked(word) for word in visible(text).split(" "))
+    joined = _SPACED_OUT.sub(_masked_letters, visible(text))
+    return " ".join(_masked(word) for word in joined.split(" "))
 
 
 def excerpt(text: str, width: int = WIDTH) -> str:
@@ -39,6 +43,10 @@ def visible(text: str) -> str:
     kept = (" " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text)
     shown = (character for character in kept if unicodedata.category(character) not in {"Cf", "Cs"})
     return " ".join("".join(shown).split())
+
+
+def _masked_letters(match: re.Match[str]) -> str:
+    return match[0][0] + MASK * (len(match[0]) // 2)
 
 
 def _masked(word: str) -> str:

@@ -12,6 +12,7 @@ from crossguard.data.masking import excerpt, mask, visible
         ("a$$hole f@ggy", "a****** f****"),
         ("(slurword), @user_name #hash", "(s*******), @u******** #h***"),
         ("I don\N{RIGHT SINGLE QUOTATION MARK}t know", "I don\N{RIGHT SINGLE QUOTATION MARK}t know"),
+        ("you s l u r, s.l.u.r!", "you s***, s***!"),
         ("été 愚か者め", "é** 愚***"),
         ("", ""),
         ("!!! ...", "!!! ..."),
