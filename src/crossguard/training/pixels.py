@@ -17,7 +17,6 @@ from crossguard.errors import ConfigError, ImageError
 from crossguard.preprocessing.image import ImageSpec, to_pixels
 from crossguard.training.examples import Examples
 
-MISSING: Final = -1
 SHOWN: Final = 3
 
 
@@ -28,17 +27,20 @@ class PixelCache:
         failures: Reason by path, of the pictures that could not be decoded.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8], rows: dict[Path, int], failures: dict[Path, str]) -> None:
-        self._pixels = pixels
-        self._rows = rows
+    def __init__(self, pictures: dict[Path, NDArray[np.uint8]], failures: dict[Path, str]) -> None:
+        self._pictures = pictures
         self.failures = failures
 
     def __contains__(self, path: Path | None) -> bool:
-        return path is not None and self._rows.get(path, MISSING) != MISSING
+        return path in self._pictures
 
     def __getitem__(self, path: Path) -> NDArray[np.uint8]:
         """Returns (size, size, 3)."""
-        return np.asarray(self._pixels[self._rows[path]])
+        return np.asarray(self._pictures[path])
+
+    def __or__(self, other: PixelCache) -> PixelCache:
+        """Returns the pictures of both."""
+        return PixelCache(self._pictures | other._pictures, self.failures | other.failures)
 
 
 def build_cache(
@@ -61,8 +63,20 @@ def build_cache(
     with file.with_suffix(".failures").open(encoding="utf-8") as lines:
         failures = dict(line.rstrip("\n").split("\t") for line in lines)
     pixels = np.load(file, mmap_mode="r")
-    rows = {path: MISSING if str(path) in failures else row for row, path in enumerate(unique)}
-    return PixelCache(pixels, rows, {Path(name): reason for name, reason in failures.items()})
+    pictures = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
+    return PixelCache(pictures, {Path(name): reason for name, reason in failures.items()})
+
+
+def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCache:
+    """Opens one cache per source, so that what differs between folds of one source does not decode the others again."""
+    paths: dict[str, list[Path]] = {}
+    for path, source in zip(examples.images, examples.sources, strict=True):
+        if path is not None:
+            paths.setdefault(source, []).append(path)
+    joined = PixelCache({}, {})
+    for own in paths.values():
+        joined |= build_cache(own, spec, folder)
+    return joined
 
 
 def check_images(examples: Examples, cache: PixelCache, most: float) -> None:

@@ -17,7 +17,7 @@ from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.examples import Examples, Fold, read_examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
-from crossguard.training.pixels import PixelCache, build_cache, check_images
+from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, write_tokenizer
@@ -114,8 +114,7 @@ def _caches(recipe: Recipe, examples: Examples, measured: Examples) -> tuple[Pix
     specs = recipe.image_spec(cached_size(recipe)), recipe.image_spec()
     caches = []
     for posts, spec in zip((examples, measured), specs, strict=True):
-        paths = [path for path in posts.images if path is not None]
-        cache = build_cache(paths, spec, cache_folder() / "pixels")
+        cache = cache_sources(posts, spec, cache_folder() / "pixels")
         check_images(posts, cache, recipe.max_missing_images)
         caches.append(cache)
     return caches[0], caches[1]

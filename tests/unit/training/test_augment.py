@@ -11,9 +11,11 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
+from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.augment import augment_image, cached_size, disguise, random_for
-from crossguard.training.pixels import build_cache
-from crossguard.training.recipe import Recipe
+from crossguard.training.examples import read_examples
+from crossguard.training.pixels import build_cache, cache_sources
+from crossguard.training.recipe import Recipe, Source
 
 STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}
 
@@ -86,3 +88,18 @@ def test_pictures_are_decoded_once(tmp_path: Path) -> None:
     Image.fromarray(pixels(61)).save(paths[0])
     build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
     assert len(looked) == 6
+
+
+def test_sources_are_cached_apart(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(pixels(number)).save(tmp_path / f"{number}.png")
+    rows = [Row(str(n), image=tmp_path / f"{n}.png", labels={"racist": 1.0}) for n in range(3)]
+    write_table(rows[:2], ("racist",), "a", tmp_path / "a.parquet")
+    write_table(rows[2:], ("racist",), "b", tmp_path / "b.parquet")
+    recipe = Recipe(labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
+    examples, _ = read_examples(recipe, tmp_path)
+    cache = cache_sources(examples, recipe.image_spec(), tmp_path / "cache")
+    assert all(path in cache for path in examples.images)
+    made = sorted((tmp_path / "cache").glob("*.npy"))
+    cache_sources(examples.take([0, 1]), recipe.image_spec(), tmp_path / "cache")
+    assert sorted((tmp_path / "cache").glob("*.npy")) == made
