@@ -92,11 +92,11 @@ def test_pictures_are_decoded_once(tmp_path: Path) -> None:
 
 def test_sources_are_cached_apart(tmp_path: Path) -> None:
     for number in range(3):
-        Image.fromarray(pixels(number)).save(tmp_path / f"{number}.png")
+        Image.fromarray(pixels(40 + number)).save(tmp_path / f"{number}.png")
     rows = [Row(str(n), image=tmp_path / f"{n}.png", labels={"racist": 1.0}) for n in range(3)]
     write_table(rows[:2], ("racist",), "a", tmp_path / "a.parquet")
     write_table(rows[2:], ("racist",), "b", tmp_path / "b.parquet")
-    recipe = Recipe(labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
+    recipe = Recipe(backend="compact", labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
     examples, _ = read_examples(recipe, tmp_path)
     cache = cache_sources(examples, recipe.image_spec(), tmp_path / "cache")
     assert all(path in cache for path in examples.images)
