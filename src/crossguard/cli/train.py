@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, exactly where it was.")
-@click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the sources that are cross-validated.")
+@click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the table, or of sources that say so.")
 @click.option(
     "--start",
     type=click.Path(exists=True, path_type=Path),

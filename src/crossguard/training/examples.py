@@ -118,7 +118,7 @@ def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
     if not recipe.sources:
         if not data.is_file():
             raise ConfigError(f"The recipe has no sources, so {data} must be one table. Write it: crossguard prepare")
-        return [(data.stem, Source(), data)]
+        return [(data.stem, Source(cross_validate=True), data)]
     found = [(name, source, data / f"{name}.parquet") for name, source in recipe.sources.items()]
     missing = [path.name for _, _, path in found if not path.is_file()]
     if missing:

@@ -186,12 +186,12 @@ def test_an_average_of_weights_is_used_at_the_end(table: Path, tmp_path: Path) -
     assert all(weight.isfinite().all() for weight in one.values())
 
 
-def test_folds_share_out_the_posts_and_known_copies_are_not_trained_on(table: Path) -> None:
-    source = {"cross_validate": True, "readouts": {"labels": "votes"}}
-    recipe = recipe_of(sources={"tiny": source})
+@pytest.mark.parametrize("sources", [{"tiny": {"cross_validate": True, "readouts": {"labels": "votes"}}}, {}])
+def test_folds_share_out_the_posts_and_known_copies_are_not_trained_on(sources: dict[str, Any], table: Path) -> None:
+    recipe = recipe_of(sources=sources)
     held: list[str] = []
     for index in range(4):
-        trained, measured = read_examples(recipe, table.parent, Fold(index, 4))
+        trained, measured = read_examples(recipe, table.parent if sources else table, Fold(index, 4))
         assert not {text for text in trained.texts if text} & set(measured.texts)
         held.extend(measured.ids)
     assert sorted(held, key=int) == [str(number) for number in range(64)]
