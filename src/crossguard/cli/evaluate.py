@@ -74,7 +74,7 @@ def command(
     crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
     try:
-        from crossguard.evaluation.annotated import read_annotated, read_posts
+        from crossguard.evaluation.annotated import read_annotated, read_posts, read_rows
         from crossguard.evaluation.measuring import Request, measure_model, measure_scores
         from crossguard.evaluation.score_tables import read_scores, score_labels
     except ImportError:
@@ -100,7 +100,7 @@ def command(
         images=images,
     )
     if scores:
-        annotated = read(score_labels(scores[0]))
+        annotated = read(score_labels(scores[0], next(read_rows(data), {})))
         run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, readout), annotated, request)
     else:
         moderator = Moderator.load(model, policy=policy, tenant=tenant)

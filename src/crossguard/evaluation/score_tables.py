@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.datasets.rows import FIXED
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
 from crossguard.evaluation.annotated import read_rows
-from crossguard.labels import HATE
 
 _SHOWN = 3
 # What `crossguard train` leaves in the folder of a run.
 _PREDICTIONS, _CONFIG = "predictions.npz", "inference_config.json"
 
 
-def score_labels(path: Path, known: Sequence[str] = HATE.names) -> tuple[str, ...]:
-    """Returns the labels that scores are there for, in the order of `known`.
+def score_labels(path: Path, columns: Collection[str]) -> tuple[str, ...]:
+    """Returns the labels that scores are there for, in the order of the scores.
+
+    Args:
+        path: As for `read_scores`.
+        columns: Of the annotated posts; a column of both with a number in [0, 1] is a label.
 
     Raises:
         TableError: There is none.
     """
     _, first = next(_entries(path, None), ("", {}))
-    found = tuple(name for name in known if name in first)
+    found = tuple(name for name, value in first.items() if name in columns and name not in FIXED and _is_score(value))
     if not found:
-        raise TableError(f"'{path}' has no column of a label ({', '.join(known)}). It has: {', '.join(first)}.")
+        raise TableError(
+            f"'{path}' has no scores for a label of the posts. "
+            f"It has: {', '.join(first)}. They have: {', '.join(columns)}."
+        )
     return found
 
 
@@ -99,10 +105,13 @@ def _training_run(folder: Path, readout: str | None) -> Iterator[tuple[str, Mapp
 
 
 def _score(value: Any, id_: str, name: str) -> float:
-    try:
-        score = float(value)
-    except (TypeError, ValueError):
-        score = math.nan
-    if not 0 <= score <= 1:
+    if not _is_score(value):
         raise TableError(f"Post '{id_}': the score of '{name}' must lie in [0, 1], and is {value!r}.")
-    return score
+    return float(value)
+
+
+def _is_score(value: Any) -> bool:
+    try:
+        return 0 <= float(value) <= 1
+    except (TypeError, ValueError):
+        return False

@@ -96,8 +96,15 @@ def test_scores_of_a_table_and_of_decisions_are_the_same(tmp_path: Path) -> None
         tmp_path, "jsonl", [{"id": i, "labels": {"racist": {"score": s}}} for i, s in (("1", 0.5), ("2", 0.25))]
     )
     for path in (plain, decided):
-        assert score_labels(path) == ("racist",)
+        assert score_labels(path, ("id", "racist", "sexist")) == ("racist",)
         assert read_scores([path], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+
+
+def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path: Path) -> None:
+    path = write(tmp_path, "csv", [{"id": "1", "split": "0", "spam": 0.5, "length": 80, "text": "1"}])
+    assert score_labels(path, ("id", "split", "text", "spam", "length")) == ("spam",)
+    with pytest.raises(TableError, match="no scores for a label of the posts"):
+        score_labels(path, ("id", "text", "racist"))
 
 
 def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
@@ -127,11 +134,11 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     config = {"class_names": ["racist", "sexist"], "readouts": {"any": [0, 1], "consensus": [2, 3]}}
     (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
     np.savez(tmp_path / "predictions.npz", ids=np.array(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
-    assert score_labels(tmp_path) == ("racist", "sexist")
+    assert score_labels(tmp_path, ("racist", "sexist")) == ("racist", "sexist")
     assert read_scores([tmp_path], ("racist",), ("9",)).tolist() == [[0.5]]
     assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").tolist() == [[0.5]]
     with pytest.raises(TableError, match="no readout 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):
-        score_labels(tmp_path)
+        score_labels(tmp_path, ("racist",))
