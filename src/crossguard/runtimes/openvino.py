@@ -57,7 +57,7 @@ class OpenVINORuntime:
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
-        return tuple(port.get_any_name() for port in self._graphs[graph].compiled().inputs)
+        return self._graphs[graph].inputs
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
@@ -74,27 +74,29 @@ class OpenVINORuntime:
 
 
 class _Lazy:
-    """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it."""
+    """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it.
+
+    Attributes:
+        inputs: Names of the inputs.
+    """
 
     def __init__(self, core: Any, path: Path, settings: Mapping[str, Any]) -> None:
         self._core = core
-        self._path = path
         self._settings = settings
         self._lock = threading.Lock()
         self._compiled: Any = None
+        try:
+            self._model = core.read_model(path)
+        except RuntimeError as error:
+            raise BundleError(f"OpenVINO cannot read {path}: {error}") from None
+        self.inputs: tuple[str, ...] = tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
-        """Returns the compiled graph.
-
-        Raises:
-            BundleError: The file is not a graph that OpenVINO reads.
-        """
+        """Returns the compiled graph."""
         with self._lock:
             if self._compiled is None:
-                try:
-                    self._compiled = self._core.compile_model(self._core.read_model(self._path), "CPU", self._settings)
-                except RuntimeError as error:
-                    raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
+                self._compiled = self._core.compile_model(self._model, "CPU", self._settings)
+                self._model = None
             return self._compiled
 
 

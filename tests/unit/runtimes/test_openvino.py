@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from crossguard.bundle import Bundle
@@ -14,14 +16,28 @@ from crossguard.runtimes.base import Job
 from crossguard.runtimes.openvino import OpenVINORuntime
 
 
-def test_a_graph_without_jobs_is_never_read(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_graph_without_jobs_is_never_compiled(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Any] = []
+    compile_model = ov.Core.compile_model
+
+    def counted(core: Any, *arguments: Any) -> Any:
+        compiled.append(arguments)
+        return compile_model(core, *arguments)
+
+    monkeypatch.setattr(ov.Core, "compile_model", counted)
+    runtime = OpenVINORuntime(tiny_bundle.graphs)
+    assert runtime.inputs("text") == ("input_ids", "attention_mask")
+    assert not compiled
+    ids = np.ones((1, 3), dtype=np.int64)
+    job = Job("text", {"input_ids": ids, "attention_mask": ids})
+    for result in runtime.infer([job] * 8):
+        assert result["text_features"].shape == (1, 16)
+    assert len(compiled) == 1
+
+
+def test_a_broken_graph_is_told_when_the_model_is_loaded(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
     graphs = {name: folder / path.name for name, path in tiny_bundle.graphs.items()}
     graphs["image"].write_bytes(b"no graph")
-    runtime = OpenVINORuntime(graphs)
-    ids = np.ones((1, 3), dtype=np.int64)
-    text = runtime.infer([Job("text", {"input_ids": ids, "attention_mask": ids})])[0]
-    assert text["text_features"].shape == (1, 16)
-    size = tiny_bundle.manifest.image.size
     with pytest.raises(BundleError, match=r"OpenVINO cannot read .*image\.onnx"):
-        runtime.infer([Job("image", {"pixels": np.zeros((1, size, size, 3), dtype=np.uint8)})])
+        OpenVINORuntime(graphs)
