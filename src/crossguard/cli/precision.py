@@ -47,12 +47,13 @@ def _show(report: QualityReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"int8 against the original, {report.posts} held posts")
-    for heading in ("policy", "label", "positives", "ROC-AUC", "F1", "flags that differ"):
+    table = Table(title=f"int8 beside the original, {report.posts} held posts")
+    for heading in ("policy", "label", "positive", "ROC-AUC", "int8", "F1", "int8", "flags differ"):
         table.add_column(heading, justify="left" if heading in {"policy", "label"} else "right")
     for policy, labels in report.policies.items():
         for name, row in labels.items():
-            table.add_row(policy, name, str(row.positives), _pair(row.auc), _pair(row.f1), f"{row.flips:.2%}")
+            figures = (*_pair(row.auc), *_pair(row.f1))
+            table.add_row(policy, name, str(row.positives), *figures, f"{row.flips:.2%}")
         table.add_section()
     console = Console()
     console.print(table)
@@ -60,5 +61,5 @@ def _show(report: QualityReport) -> None:
     console.print(f"Logits differ by {mean:.3f} on average, {largest:.3f} at most.")
 
 
-def _pair(values: tuple[float, float] | None) -> str:
-    return "-" if values is None else f"{values[0]:.4f} → {values[1]:.4f}"
+def _pair(values: tuple[float, float] | None) -> tuple[str, str]:
+    return ("-", "-") if values is None else (f"{values[0]:.4f}", f"{values[1]:.4f}")
