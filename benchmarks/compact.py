@@ -84,6 +84,7 @@ def _contenders(subject: Subject, exact: Bundle, shipped: Bundle) -> list[Timed]
         plain(BASELINE, many, BATCH),
         plain("PyTorch bf16, batches of 32", half, BATCH),
         ours("Crossguard ONNX Runtime fp32", Moderator.load(exact.folder, runtime="onnx")),
+        ours("Crossguard ONNX Runtime int8", Moderator.load(shipped.folder, runtime="onnx")),
         ours("Crossguard OpenVINO fp32", Moderator.load(exact.folder)),
         ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")),
         ours("Crossguard OpenVINO int8, as shipped", Moderator.load(shipped.folder)),

@@ -71,6 +71,7 @@ def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: s
 
     try:
         import nncf
+        from nncf.quantization.advanced_parameters import QuantizationParameters
     except ImportError:
         raise MissingExtraError("Quantising to int8", "quantize") from None
     transformer = source.stem in TRANSFORMERS[backend]
@@ -82,6 +83,10 @@ def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: s
             model_type=nncf.ModelType.TRANSFORMER if transformer else None,
             subset_size=len(feeds),
             fast_bias_correction=True,
+            # One scale per tensor of activations: ONNX Runtime knows no other in a quantised convolution.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_quantization_params=QuantizationParameters(per_channel=False)
+            ),
         )
     onnx.save_model(quantized, str(target))
 
