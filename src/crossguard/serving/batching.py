@@ -1,7 +1,7 @@
 """Merges the posts of concurrent requests into one inference.
 
 A post is prepared (tokenised, decoded) in a pool of threads, waits a few milliseconds for company, and goes through
-the model with it in a thread of its own, two such batches at a time. The event loop does none of this work.
+the model with it in a thread of its own. The event loop does none of this work.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from crossguard.serving.telemetry import Telemetry
 
 MILLISECONDS = 1000.0
 LONGEST_RETRY = 30
-# Batches in the model at once: while one is merged, decided and answered, the cores work on the other.
-LANES = 2
 # Weight of the newest batch in the running mean of posts per second.
 SMOOTHING = 0.1
 # The reason of a post that we failed on, and not it on us.
@@ -63,9 +61,7 @@ class Batcher:
         self._max_queue = max_queue
         self._telemetry = telemetry
         self._preparers = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-prepare")
-        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="crossguard-infer")
-        self._free = asyncio.Semaphore(LANES)
-        self._running: set[asyncio.Task[None]] = set()
+        self._lane = ThreadPoolExecutor(1, thread_name_prefix="crossguard-infer")
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._preparing = 0
@@ -89,7 +85,7 @@ class Batcher:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._collector
         self._preparers.shutdown(wait=False, cancel_futures=True)
-        self._lanes.shutdown(wait=False, cancel_futures=True)
+        self._lane.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Outcome]:
         """Scores the posts of one request; a bad one becomes `Skipped` in its place.
@@ -149,36 +145,25 @@ class Batcher:
             self._arrived.set()
 
     async def _collect(self) -> None:
-        while True:
-            await self._free.acquire()
-            task = asyncio.create_task(self._answer(await self._next_batch()))
-            self._running.add(task)
-            task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._free.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logs.failure("batch_failed", error)
-
-    async def _answer(self, batch: Sequence[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        alive = [entry for entry in batch if not entry.answer.done()]
-        self._telemetry.abandoned.inc(len(batch) - len(alive))
-        if not alive:
-            return
-        for entry in alive:
-            self._telemetry.stages.labels("wait").observe(now - entry.since)
-        answers = await self._decided([(entry.moderator, entry.post) for entry in alive])
-        self._measure(len(alive), loop.time() - now)
-        for entry, answer in zip(alive, answers, strict=True):
-            _settle(entry.answer, answer)
+        while True:
+            batch = await self._next_batch()
+            now = loop.time()
+            alive = [entry for entry in batch if not entry.answer.done()]
+            self._telemetry.abandoned.inc(len(batch) - len(alive))
+            if not alive:
+                continue
+            for entry in alive:
+                self._telemetry.stages.labels("wait").observe(now - entry.since)
+            answers = await self._decided([(entry.moderator, entry.post) for entry in alive])
+            self._measure(len(alive), loop.time() - now)
+            for entry, answer in zip(alive, answers, strict=True):
+                _settle(entry.answer, answer)
 
     async def _decided(self, entries: Sequence[tuple[Moderator, Prepared]]) -> list[Decision | Exception]:
         """Runs the model; whatever goes wrong is an answer, because a collector that ends would stop the service."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._lanes, decide_all, entries)
+            return await asyncio.get_running_loop().run_in_executor(self._lane, decide_all, entries)
         except Exception as error:  # noqa: BLE001 - see above
             return [error] * len(entries)
 
@@ -197,7 +182,7 @@ class Batcher:
     def _measure(self, posts: int, seconds: float) -> None:
         self._telemetry.batches.observe(posts)
         self._telemetry.stages.labels("infer").observe(seconds)
-        rate = posts * len(self._running) / max(seconds, 1e-6)
+        rate = posts / max(seconds, 1e-6)
         self._rate = rate if not self._rate else (1 - SMOOTHING) * self._rate + SMOOTHING * rate
 
 
