@@ -88,7 +88,7 @@ class Moderator:
         """Scores a word and a blank picture, so that no later post waits for graphs to be compiled.
 
         Raises:
-            BundleError: A graph cannot be read.
+            BundleError: A graph cannot be compiled.
         """
         size = self.bundle.manifest.image.size
         self.score(text="a", image=np.zeros((size, size, 3), dtype=np.uint8))

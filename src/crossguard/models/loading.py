@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,18 @@ def load_average(model: GatedModel, folders: Sequence[Path], *, new_outputs: boo
         for name, weight in load_file(path).items():
             if weight.is_floating_point():
                 mean[name].lerp_(weight, 1 / count)
-    if new_outputs:
-        own = {name: value for name, value in model.state_dict().items() if name.startswith(model.output_weights)}
-        if {name: value.shape for name, value in own.items()} != {
-            name: value.shape for name, value in mean.items() if name.startswith(model.output_weights)
-        }:
-            mean = {name: value for name, value in mean.items() if not name.startswith(model.output_weights)} | own
+    if new_outputs and not _same_outputs(model, mean):
+        outputs = {name: value for name, value in model.state_dict().items() if name.startswith(model.output_weights)}
+        mean = {name: value for name, value in mean.items() if not name.startswith(model.output_weights)} | outputs
     _fill(model, mean, paths[0])
+
+
+def _same_outputs(model: GatedModel, weights: Mapping[str, Any]) -> bool:
+    shapes = [
+        {name: value.shape for name, value in one.items() if name.startswith(model.output_weights)}
+        for one in (model.state_dict(), weights)
+    ]
+    return shapes[0] == shapes[1]
 
 
 def find_weights(folder: Path) -> Path:

@@ -82,6 +82,7 @@ class _Lazy:
 
     def __init__(self, core: Any, path: Path, settings: Mapping[str, Any]) -> None:
         self._core = core
+        self._path = path
         self._settings = settings
         self._lock = threading.Lock()
         self._compiled: Any = None
@@ -92,10 +93,17 @@ class _Lazy:
         self.inputs: tuple[str, ...] = tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
-        """Returns the compiled graph."""
+        """Returns the compiled graph.
+
+        Raises:
+            BundleError: It holds what OpenVINO does not compute.
+        """
         with self._lock:
             if self._compiled is None:
-                self._compiled = self._core.compile_model(self._model, "CPU", self._settings)
+                try:
+                    self._compiled = self._core.compile_model(self._model, "CPU", self._settings)
+                except RuntimeError as error:
+                    raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
                 self._model = None
             return self._compiled
 
