@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from crossguard.export.silence import silenced
 from crossguard.export.storage import Storage, store
 from crossguard.export.surgery import run_last_layer_for_pooled_row
 from crossguard.models.efficientnet_lite import fold_batch_norms
@@ -127,7 +126,9 @@ class _FusionGraph(nn.Module):
 def _write(graph: _Graph, path: Path, storage: Storage) -> None:
     import onnx
 
-    with _quiet(), torch.no_grad():
+    with silenced("torch.onnx"), warnings.catch_warnings(), torch.no_grad():
+        # It talks of operators that are not installed and not used.
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             graph.module,
             tuple(graph.inputs.values()),
@@ -150,17 +151,3 @@ def _forget_origins(nodes: Sequence[Any]) -> None:
     for node in nodes:
         del node.metadata_props[:]
         node.doc_string = ""
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences the exporter's talk of operators that are not installed and not used."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -6,15 +6,14 @@ in float32: it takes no time, and its outputs are the scores.
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from crossguard.bundle import MANIFEST, Bundle, write_manifest
 from crossguard.errors import InputError, MissingExtraError
+from crossguard.export.silence import silenced
 from crossguard.export.storage import restore
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
@@ -75,7 +74,7 @@ def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: s
     except ImportError:
         raise MissingExtraError("Quantising to int8", "quantize") from None
     transformer = source.stem in TRANSFORMERS[backend]
-    with _quiet():
+    with silenced("nncf"):
         quantized = nncf.quantize(
             restore(onnx.load(source)),
             nncf.Dataset([dict(feed) for feed in feeds]),
@@ -89,15 +88,3 @@ def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: s
             ),
         )
     onnx.save_model(quantized, str(target))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences NNCF's talk of each layer."""
-    logger = logging.getLogger("nncf")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -37,7 +37,8 @@ class ClipBackbone(Backbone):
 
     @override
     def describe(self, module: nn.Module) -> dict[str, Any]:
-        described: dict[str, Any] = module.config.to_diff_dict()  # type: ignore[union-attr, operator]
+        config: Any = module.config
+        described: dict[str, Any] = config.to_diff_dict()
         return described
 
     @override
@@ -53,22 +54,26 @@ class ClipBackbone(Backbone):
 
     @override
     def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        pooled: Tensor = holder.text_model(input_ids=input_ids).pooler_output  # type: ignore[operator]
+        tower: Any = holder.text_model
+        pooled: Tensor = tower(input_ids=input_ids).pooler_output
         return pooled
 
     @override
     def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
-        pooled: Tensor = holder.vision_model(pixel_values=pixel_values).pooler_output  # type: ignore[operator]
+        tower: Any = holder.vision_model
+        pooled: Tensor = tower(pixel_values=pixel_values).pooler_output
         return pooled
 
     @override
     def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        embedded: Tensor = module.text_projection(self.pool_text(module, input_ids, attention_mask))  # type: ignore[operator]
+        projection: Any = module.text_projection
+        embedded: Tensor = projection(self.pool_text(module, input_ids, attention_mask))
         return embedded
 
     @override
     def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
-        embedded: Tensor = module.visual_projection(self.pool_image(module, pixel_values))  # type: ignore[operator]
+        projection: Any = module.visual_projection
+        embedded: Tensor = projection(self.pool_image(module, pixel_values))
         return embedded
 
     @override

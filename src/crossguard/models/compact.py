@@ -69,13 +69,15 @@ class CompactBackbone(Backbone):
     @override
     def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        tokens: Tensor = holder.text_model(input_ids=input_ids, attention_mask=mask).last_hidden_state  # type: ignore[operator]
+        tower: Any = holder.text_model
+        tokens: Tensor = tower(input_ids=input_ids, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(-1).to(tokens.dtype)
         return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
     @override
     def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
-        pooled: Tensor = holder.vision_model(pixel_values)  # type: ignore[operator]
+        tower: Any = holder.vision_model
+        pooled: Tensor = tower(pixel_values)
         return pooled
 
     @override

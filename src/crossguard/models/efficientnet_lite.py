@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +52,11 @@ class EfficientNetLiteConfig:
         return asdict(self)
 
     @classmethod
-    def of(cls, values: dict[str, object]) -> EfficientNetLiteConfig:
+    def of(cls, values: dict[str, Any]) -> EfficientNetLiteConfig:
         """Reads what `to_dict` wrote, through JSON or not."""
-        stages: object = values.get("stages", LITE0)
+        stages = values.get("stages", LITE0)
         assert isinstance(stages, (list, tuple))
-        return cls(**{**values, "stages": tuple(tuple(stage) for stage in stages)})  # type: ignore[arg-type]
+        return cls(**{**values, "stages": tuple(tuple(stage) for stage in stages)})
 
 
 class FrozenBatchNorm2d(nn.BatchNorm2d):

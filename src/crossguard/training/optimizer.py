@@ -36,11 +36,12 @@ def set_dropout(model: GatedModel, recipe: Recipe) -> None:
     """Sets the dropout of the text encoder, where the recipe says one."""
     embeddings, *layers = model.family.text_layers(model.holders()[0])
     for parts, rate in (((embeddings,), recipe.embedding_dropout), (layers, recipe.encoder_dropout)):
+        module: Any
         for module in (module for part in parts for module in part.modules() if rate is not None):
             if isinstance(module, nn.Dropout):
                 module.p = rate or 0.0
             elif isinstance(getattr(module, "dropout", None), float):  # how CLIP's attention holds it
-                module.dropout = rate  # type: ignore[assignment]
+                module.dropout = rate
 
 
 def choose_attention(model: GatedModel, device: str) -> None:
