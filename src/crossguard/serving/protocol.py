@@ -1,4 +1,4 @@
-"""Limits on a connection that uvicorn leaves to a proxy: how long and how large the headers of a request may be."""
+"""What uvicorn leaves to a proxy: how long and how large the headers may be, and requests on their way at the end."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 64 * 1024
+LAST_REQUEST_S = 1.0
+"""Seconds that a connection without a request yet may still send one after the server was told to stop."""
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # bare by intent
 )
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections whose headers dribble in, or never end.
+    """Closes connections whose headers dribble in, or never end; lets a request that is on its way at the end arrive.
 
     Attributes:
         header_timeout: Seconds from the first byte of a request, or the opening of the connection, to its last header.
@@ -27,6 +29,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self._in_headers = True
+        self._stopping = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Gives the first request its time."""
@@ -58,11 +61,25 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._header_bytes = 0
         super().on_headers_complete()
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
-    def _expect_headers(self) -> None:
+    def shutdown(self) -> None:
+        """Ends the connection once the request in flight, or the one on its way, is answered.
+
+        Uvicorn closes every connection without a whole request, though the caller of a new one has been let in and is
+        sending; only connections that rest between two requests are closed at once here.
+        """
+        if not self._in_headers:
+            super().shutdown()
+            return
+        self._stopping = True
+        self._expect_headers(min(LAST_REQUEST_S, self.header_timeout))
+
+    def _expect_headers(self, seconds: float | None = None) -> None:
         self._stop_timer()
         self._in_headers = True
-        self._timer = self.loop.call_later(self.header_timeout, self._close)
+        self._timer = self.loop.call_later(self.header_timeout if seconds is None else seconds, self._close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import signal
 import socket
+from collections.abc import Iterator
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
@@ -14,11 +16,13 @@ from crossguard.errors import ConfigError, CrossguardError
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.engine import load_engine
-from crossguard.serving.protocol import guarded_protocol
+from crossguard.serving.protocol import GuardedProtocol, guarded_protocol
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
 BACKLOG = 2048
+ACCEPTED_S = 0.01
+"""Seconds, many turns of the loop, in which an accepted connection gets its protocol."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -95,6 +99,29 @@ class DrainingServer(uvicorn.Server):
         logs.event("draining", seconds=self._service.settings.drain_s)
         self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets in who stands at the door, closes it, and lets every request finish.
+
+        Closing a listening socket resets the connections that the kernel holds for it, and fails those that asyncio
+        has accepted but not yet given a protocol. So the loop is told to accept no more, gets time for what it has
+        accepted, and what has queued meanwhile is accepted here.
+        """
+        listeners = sockets or []
+        for listener in listeners:
+            self._loop.remove_reader(listener)
+        await asyncio.sleep(ACCEPTED_S)
+        waiting = [connection for listener in listeners for connection in _accept_all(listener)]
+        for server in self.servers:
+            server.close()
+        for connection in waiting:
+            with contextlib.suppress(OSError):
+                await self._loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind = cast("type[GuardedProtocol]", self.config.http_protocol_class)
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
     def reload(self) -> None:
         """Reloads in the background; the outcome is in the log and the metrics."""
         task = self._loop.create_task(self._reload())
@@ -108,3 +135,11 @@ class DrainingServer(uvicorn.Server):
         # The service has logged why; the process serves on with what it has.
         with contextlib.suppress(CrossguardError):
             await self._service.reload()
+
+
+def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
+    while True:
+        try:
+            yield listener.accept()[0]
+        except OSError:  # none is left (the socket does not block), or no file descriptor is
+            return

@@ -25,7 +25,8 @@ class Callers:
     """Threads that send good requests one after another until told to stop; each opens a connection per request.
 
     A new connection each time makes the answer clear-cut: one that was accepted must be answered, one that was not
-    is refused.
+    is refused, or reset by the kernel when it was neither. (A reset that comes while sending is swallowed by the
+    client, which then reads an end: RemoteProtocolError.)
     """
 
     def __init__(self, server: RunningServer, threads: int = 8) -> None:
@@ -50,8 +51,8 @@ class Callers:
                 except httpx2.ConnectError:
                     self.outcomes["refused"] += 1
                     return
-                except httpx2.HTTPError as error:
-                    self.outcomes[type(error).__name__] += 1
+                except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+                    self.outcomes["reset"] += 1
                     return
                 self.outcomes[str(answer.status_code)] += 1
                 self.versions.append(answer.json()["model_version"])
@@ -72,11 +73,41 @@ def test_sigterm_under_load_loses_no_accepted_request(tiny_bundle: Bundle) -> No
         callers.stop()
     assert code == 0
     assert callers.outcomes["200"] >= 8
-    # The kernel resets connections that it queued and nobody accepted; everything accepted was answered.
-    assert set(callers.outcomes) <= {"200", "refused", "ReadError"}
+    assert set(callers.outcomes) <= {"200", "refused", "reset"}
+    # Between the last accept and the closing of the door lie some microseconds.
+    assert callers.outcomes["reset"] <= 1
     logged = [entry for entry in server.events if entry["event"] == "request" and entry["route"] == "/v1/score"]
     assert {entry["status"] for entry in logged} == {200}
     assert len(logged) == callers.outcomes["200"]
+
+
+@pytest.mark.parametrize("sent", [0, 30])
+def test_a_request_on_its_way_at_the_end_is_answered(tiny_bundle: Bundle, sent: int) -> None:
+    body = b'{"text": "hello you"}'
+    request = b"POST /v1/score HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+    request %= (len(body), body)
+    with RunningServer(tiny_bundle.folder, drain_s=0) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(request[:sent])
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_refused(server.port)
+            connection.sendall(request[sent:])
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert server.stop() == 0
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b'"action"' in answer
+
+
+def wait_until_refused(port: int) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the server still accepts connections")
 
 
 def test_a_reload_drops_no_request_and_serves_the_new_model(tiny_bundle: Bundle, tmp_path: Path) -> None:
