@@ -5,19 +5,14 @@ The page is one file that opens offline, without scripts.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Final
 
-from crossguard.data.images import ImageLimits, decode
 from crossguard.data.masking import mask
+from crossguard.data.thumbnails import thumbnail
 from crossguard.errors import ImageError
 from crossguard.records import Decision, ImageSource, LabelDecision, Outcome, Post, Skipped
-
-THUMBNAIL: Final = (360, 270)
 
 STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --allow: #2e7d4f; --review: #b26a00; --block: #b3261e; }
@@ -88,16 +83,12 @@ def _picture(source: ImageSource | None) -> str:
     if source is None:
         return ""
     try:
-        frame = decode(source, ImageLimits(), base=Path.cwd(), frames=1)[0]
+        url = thumbnail(source)
     except ImageError as error:
         return f'<p class="small">{escape(str(error))}</p>'
-    frame.thumbnail(THUMBNAIL)
-    buffer = io.BytesIO()
-    frame.save(buffer, "JPEG", quality=80)
-    data = base64.b64encode(buffer.getvalue()).decode()
     return (
         '<label class="picture"><input type="checkbox" aria-label="Show the picture">'
-        f'<img alt="Picture of the post, blurred" src="data:image/jpeg;base64,{data}"></label>'
+        f'<img alt="Picture of the post, blurred" src="{url}"></label>'
     )
 
 
