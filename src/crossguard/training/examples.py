@@ -83,7 +83,7 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
 
     Args:
         recipe: Names the sources; without any, `data` is the one table.
-        data: A table, or a folder with one table per source (`<source>.parquet`).
+        data: A table, or a folder with one table per source (`<source>.parquet`, or what its `table` says).
         fold: Holds out a part of the sources that say `cross_validate`; only that part is then measured.
 
     Raises:
@@ -119,7 +119,7 @@ def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
         if not data.is_file():
             raise ConfigError(f"The recipe has no sources, so {data} must be one table. Write it: crossguard prepare")
         return [(data.stem, Source(cross_validate=True), data)]
-    found = [(name, source, data / f"{name}.parquet") for name, source in recipe.sources.items()]
+    found = [(name, source, data / f"{source.table or name}.parquet") for name, source in recipe.sources.items()]
     missing = [path.name for _, _, path in found if not path.is_file()]
     if missing:
         raise ConfigError(f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare")

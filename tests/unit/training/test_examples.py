@@ -23,3 +23,11 @@ def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hate
     examples, _ = read_examples(recipe, tmp_path)
     np.testing.assert_allclose(examples.unions[:, 0], [0.0, 0.3, np.nan], rtol=1e-6)
     np.testing.assert_array_equal(examples.targets, [[np.nan, 1.0]] * 3)
+
+
+def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
+    write_table([Row("a", "words", labels={"racist": 0.25})], ("racist",), "soft", tmp_path / "soft-0.parquet")
+    sources = {"soft": Source(table="soft-0")}
+    examples, _ = read_examples(Recipe(backend="compact", labels=("racist",), sources=sources), tmp_path)
+    assert examples.sources == ("soft",)
+    assert examples.targets.tolist() == [[0.25]]
