@@ -15,6 +15,9 @@ Clock = Callable[[], float]
 Score = Callable[[Sequence[Post]], object]
 # A slow contender scores this many posts in a round at least, so that one post does not decide.
 FEWEST = 4
+# Posts of a turn when single posts are timed, and how many of them are not counted.
+TURN = 25
+UNCOUNTED = 5
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,23 @@ def interleave(contenders: Sequence[Contender], posts: Sequence[Post], effort: E
 def latencies(
     contenders: Mapping[str, Callable[[Post], object]], posts: Sequence[Post], count: int
 ) -> dict[str, tuple[float, float]]:
-    """Returns p50 and p95 in milliseconds of one post at a time; contenders take turns post by post."""
+    """Returns p50 and p95 in milliseconds of one post at a time.
+
+    Contenders take turns of `TURN` posts. The first of a turn are not counted: the other has filled the caches,
+    and the threads of OpenMP spin for some milliseconds after PyTorch is done with them.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for index in range(count):
-        post = posts[index % len(posts)]
+    for turn in range(-(-count // (TURN - UNCOUNTED))):
         for name, score in contenders.items():
-            start = time.perf_counter()
-            score(post)
-            times[name].append(1000 * (time.perf_counter() - start))
-    warm = {name: values[len(values) // 10 :] for name, values in times.items()}
-    return {name: (float(np.median(values)), float(np.quantile(values, 0.95))) for name, values in warm.items()}
+            taken = [_milliseconds(score, posts[(turn * TURN + place) % len(posts)]) for place in range(TURN)]
+            times[name].extend(taken[UNCOUNTED:])
+    return {name: (float(np.median(values)), float(np.quantile(values, 0.95))) for name, values in times.items()}
+
+
+def _milliseconds(score: Callable[[Post], object], post: Post) -> float:
+    start = time.perf_counter()
+    score(post)
+    return 1000 * (time.perf_counter() - start)
 
 
 def _share(contender: Contender, posts: Sequence[Post], effort: Effort) -> list[Post]:
