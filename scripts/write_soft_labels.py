@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what teachers think of the posts that a recipe trains on, as a table that another run learns from.
 
-Usage: scripts/write_soft_labels.py RECIPE DATA --teacher BUNDLE [--teacher BUNDLE ...] [--readout NAME]
+Usage: scripts/write_soft_labels.py RECIPE DATA --teacher BUNDLE [--teacher BUNDLE ...] [further options]
 
 DATA gets a table soft-NAME.parquet for each teacher, after the name of its bundle's folder, and the mean of all as
 soft-mean.parquet. Posts that a teacher was not trained on are among them: a run of one fold leaves out by itself
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import Row, write_table
+from crossguard.decision.calibration import sigmoid
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.training.examples import Examples, read_examples
@@ -29,8 +30,7 @@ def opinions(teacher: Moderator, examples: Examples, readout: str) -> NDArray[np
     pairs = zip(examples.texts, examples.image_texts, strict=True)
     posts = [Post(id=str(row), text=text, image_text=words) for row, (text, words) in enumerate(pairs)]
     logits, _ = teacher.logits(posts)
-    values = logits.values[:, list(teacher.bundle.manifest.readouts[readout])].astype(np.float64)
-    return np.asarray(1 / (1 + np.exp(-values)))
+    return sigmoid(logits.values[:, list(teacher.bundle.manifest.readouts[readout])].astype(np.float64))
 
 
 def soft_rows(examples: Examples, labels: tuple[str, ...], shares: NDArray[np.float64]) -> Iterator[Row]:

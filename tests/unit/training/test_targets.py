@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
+from crossguard.training.recipe import Rule
 from crossguard.training.targets import targets, unions
 
 NAN = np.nan
@@ -23,8 +24,8 @@ SHARES = np.array([[0, 0], [THIRD, 0], [2 / 3, THIRD], [1, 0], [NAN, 1], [NAN, N
         ("unanimous", [[0, 0], [NAN, NAN], [NAN, NAN], [1, 0], [NAN, 1], [NAN, NAN]]),
     ],
 )
-def test_rules(rule: str, expected: list[list[float]]) -> None:
-    np.testing.assert_array_equal(targets(SHARES, rule), np.array(expected, dtype=np.float32))  # type: ignore[arg-type]
+def test_rules(rule: Rule, expected: list[list[float]]) -> None:
+    np.testing.assert_array_equal(targets(SHARES, rule), np.array(expected, dtype=np.float32))
 
 
 def test_a_union_is_known_from_the_labels_or_from_the_post() -> None:

@@ -239,7 +239,7 @@ def test_wrong_capacities_are_told() -> None:
     with pytest.raises(ValidationError, match="must not be below instances"):
         Asynchronous(input="s3://bucket/in/", output="s3://bucket/out/", instances=3, max_instances=2)
     with pytest.raises(ValidationError, match="memory_mb"):
-        Serverless(memory_mb=1000)  # type: ignore[arg-type]
+        Serverless(memory_mb=1000)  # type: ignore[arg-type]  # the mistake under test
 
 
 def test_a_batch_transform_stays_within_what_sagemaker_sends(transform: BatchTransform) -> None:
