@@ -101,13 +101,18 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     """Checks that the output is not the input.
 
     Raises:
-        OutputError: It is, perhaps through a link.
+        OutputError: It is, perhaps through a link or a redirection of the shell.
     """
     from crossguard.data.tables import STDIN
     from crossguard.data.writing import refuse_same_file
 
-    if source != STDIN and options.out is not None:
-        refuse_same_file(Path(source), options.out)
+    to_stdout = options.out is None or str(options.out) == "-"
+    try:
+        read = sys.stdin.fileno() if source == STDIN else Path(source)
+        written = sys.stdout.fileno() if to_stdout or options.out is None else options.out
+    except (OSError, ValueError):  # a stream without a file behind it, or a closed one
+        return
+    refuse_same_file(read, written)
 
 
 def word_reader() -> Any:

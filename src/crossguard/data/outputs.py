@@ -2,6 +2,8 @@
 
 JSONL and CSV grow row by row, and their complete rows are the journal. Parquet cannot grow, so its rows stand in
 `NAME.journal` (JSONL) until the run is finished, and are then written at once.
+
+The file is locked from its first reading to its end, so that two runs never write into one output.
 """
 
 from __future__ import annotations
@@ -13,12 +15,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from crossguard.data.parquet_results import read_parquet, require_pyarrow, write_parquet
 from crossguard.data.row_formats import JsonlRows, RowFormat
 from crossguard.data.row_writer import RowWriter, write_failure
+from crossguard.errors import OutputError
 from crossguard.records import Outcome
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 class Output:
@@ -36,28 +45,37 @@ class Output:
         self._writer: RowWriter | None = None
 
     def previous(self) -> Iterator[Outcome]:
-        """Yields the complete rows that are there already; a row that was cut is not among them."""
+        """Yields the complete rows that are there already; a row that was cut is not among them.
+
+        Raises:
+            OutputError: Another run writes this file, or it is not one of ours.
+        """
         if not has_content(self._path):
             return
-        with self._path.open("rb") as stream:
-            for outcome, end in self._rows.decode(stream):
-                yield outcome
-                self._end = end
+        self._open()
+        try:
+            with self._path.open("rb") as stream:
+                for outcome, end in self._rows.decode(stream):
+                    yield outcome
+                    self._end = end
+        except BaseException:
+            self.close()
+            raise
 
     def start(self) -> None:
         """Cuts the file behind the rows that `previous` gave, and opens it for more.
 
         Raises:
-            OutputError: The file cannot be opened or written.
+            OutputError: The file cannot be opened or written, or another run writes it.
         """
+        file = self._open()
         try:
-            self._file = io.FileIO(self._path, "r+" if self._path.is_file() else "w")
-            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
-                self._file.truncate(self._end)
-                self._file.seek(self._end)
+            if _is_regular(file):
+                file.truncate(self._end)
+                file.seek(self._end)
         except OSError as error:
             raise write_failure(self._name, error) from None
-        self._writer = RowWriter(self._file, self._rows, self._name)
+        self._writer = RowWriter(file, self._rows, self._name)
         if not self._end:
             self._writer.header()
             self._writer.flush()
@@ -78,14 +96,30 @@ class Output:
     def close(self) -> None:
         """Writes what waits and closes the file, which can be continued."""
         file, self._file = self._file, None
-        if file is None or self._writer is None:
+        if file is None:
             return
         try:
-            self._writer.flush()
+            if self._writer is not None:
+                self._writer.flush()
         finally:
             with suppress(OSError):  # pipes and devices cannot be synchronised
                 os.fsync(file.fileno())
             file.close()
+
+    def _open(self) -> io.FileIO:
+        if self._file is None:
+            try:
+                file = _opened(self._path)
+            except OSError as error:
+                raise write_failure(self._name, error) from None
+            if not _locked(file):
+                file.close()
+                raise OutputError(
+                    f"'{self._name}' is being written by another run of Crossguard. Wait for its end, or choose "
+                    "another name."
+                )
+            self._file = file
+        return self._file
 
     def __enter__(self) -> Self:
         return self
@@ -120,13 +154,15 @@ class ParquetOutput(Output):
         Raises:
             OutputError: The disk is full, or writing fails otherwise; the journal stays.
         """
-        self.close()
+        if self._writer is not None:
+            self._writer.flush()
         try:
             with self._path.open("rb") as stream:
                 write_parquet((outcome for outcome, _ in self._rows.decode(stream)), self._labels, self._target)
             self._path.unlink()
         except OSError as error:
             raise write_failure(self._name, error) from None
+        self.close()
 
 
 class StreamOutput(Output):
@@ -159,3 +195,27 @@ def journal_of(path: Path) -> Path:
 def has_content(path: Path) -> bool:
     """Whether a path is a regular file with something in it."""
     return path.is_file() and path.stat().st_size > 0
+
+
+def _opened(path: Path) -> io.FileIO:
+    """Opens a file without changing what is in it; it is created where there is none."""
+    if path.exists() and not path.is_file():  # a pipe or a device
+        return io.FileIO(path, "w")
+    return io.FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666))
+
+
+def _locked(file: io.FileIO) -> bool:
+    """Locks a regular file until it is closed; False where another run holds it. Some file systems have no locks."""
+    if fcntl is None or not _is_regular(file):
+        return True
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_regular(file: io.FileIO) -> bool:
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)

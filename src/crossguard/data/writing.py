@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -73,15 +75,30 @@ def open_stream(stream: BinaryIO, labels: Sequence[str], format: str = "jsonl") 
     return StreamOutput(stream, CsvRows(labels) if format == "csv" else JsonlRows())
 
 
-def refuse_same_file(source: Path, target: Path) -> None:
-    """Checks that scoring would not write over what it reads, also through links.
+def refuse_same_file(source: Path | int, target: Path | int) -> None:
+    """Checks that scoring would not write over what it reads, nor read what it writes, also through links.
+
+    Args:
+        source: The input: a path, or the descriptor of stdin.
+        target: The output: a path, or the descriptor of stdout.
 
     Raises:
-        OutputError: Both are one file.
+        OutputError: Both are one regular file.
     """
-    for path in (target, journal_of(target)):
-        if source.exists() and path.exists() and source.samefile(path):
-            raise OutputError(f"The output '{target}' is the input itself; choose another name.")
+    outputs = [target] if isinstance(target, int) else [target, journal_of(target)]
+    read = _identity(source)
+    if read is not None and read in map(_identity, outputs):
+        name = "stdout" if isinstance(target, int) else f"'{target}'"
+        raise OutputError(f"The output {name} is the input itself. Choose another file: -o decisions.jsonl")
+
+
+def _identity(file: Path | int) -> tuple[int, int] | None:
+    """Returns what two names of one regular file share."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - of descriptors, too
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def read_outcomes(path: Path, format: str | None = None) -> Iterator[Outcome]:  # noqa: A002

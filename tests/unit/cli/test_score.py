@@ -272,6 +272,26 @@ def test_reader_of_the_pipe_may_leave(tiny_bundle: Bundle, tmp_path: Path) -> No
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- -o in.jsonl --overwrite < in.jsonl",
+        "in.jsonl >> in.jsonl",
+        "- < in.jsonl >> in.jsonl",
+        "- < in.jsonl >> link",
+    ],
+)
+def test_redirections_never_make_the_input_the_output(tiny_bundle: Bundle, tmp_path: Path, line: str) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "hello"}\n' * 50)
+    (tmp_path / "link").symlink_to(source)
+    command = f"{sys.executable} -m crossguard score --model {tiny_bundle.folder} {line}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S602
+    assert done.returncode == 7
+    assert "is the input itself" in done.stderr
+    assert source.read_text() == '{"text": "hello"}\n' * 50
+
+
 def test_verbose_says_which_runtime_is_used_and_why(tiny_bundle: Bundle) -> None:
     command = [sys.executable, "-m", "crossguard", "score", "--model", str(tiny_bundle.folder), "--text", "hello", "-v"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

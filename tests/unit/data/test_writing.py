@@ -180,3 +180,28 @@ def test_rows_reach_the_disk_while_the_run_goes_on(tmp_path: Path) -> None:
 
 def test_journal_stands_beside_the_file(tmp_path: Path) -> None:
     assert journal_of(tmp_path / "out.parquet") == tmp_path / "out.parquet.journal"
+
+
+class TestTwoRuns:
+    @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+    def test_one_output_is_written_by_one_run(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        with open_output(path, HATE.names) as first:
+            first.start()
+            first.write(ROWS[0])
+            second = open_output(path, HATE.names, overwrite=True)
+            with pytest.raises(OutputError, match="another run"):
+                second.start()
+            first.write(ROWS[1])
+            first.finish()
+        assert [row.id for row in read_outcomes(path)] == ["1", "2"]
+        write(path, overwrite=True)
+
+    def test_a_continued_file_is_locked_before_it_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        write(path)
+        with open_output(path, HATE.names, resume=True) as first:
+            assert len(list(first.previous())) == 3
+            first.start()
+            with pytest.raises(OutputError, match="another run"):
+                list(open_output(path, HATE.names, resume=True).previous())
