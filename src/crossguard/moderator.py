@@ -198,16 +198,16 @@ class Moderator:
         """Runs the model on prepared posts.
 
         Returns:
-            One row per post, (posts, outputs); the highest logits over the frames of an animation.
+            One row per post, (posts, outputs); the highest logits over the windows of a long text and the frames of an
+            animation.
         """
         if not posts:
             return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32))
         manifest = self.bundle.manifest
-        batch, owner = collate(posts, manifest.text, manifest.image.size)
+        batch, rows = collate(posts, manifest.text, manifest.image.size)
         widths = (manifest.model.text_width, manifest.model.image_width)
         logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
-        first = np.flatnonzero(np.diff(owner, prepend=-1))
-        return Logits(np.maximum.reduceat(logits.values, first), logits.text_share[first])
+        return rows.highest(logits)
 
     def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
         """Applies this moderator's policy to what `infer` returned for the same posts."""

@@ -101,9 +101,9 @@ class Preparation:
 
 
 def _prepared(post: Post, tokens: Tokens, frames: tuple[NDArray[np.uint8], ...]) -> Prepared:
-    if not tokens.ids and not frames:
+    if not tokens.windows and not frames:
         raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
-    return Prepared(post.id, tokens.ids, frames, ("text_truncated",) if tokens.truncated else ())
+    return Prepared(post.id, tokens.windows, frames, ("text_truncated",) if tokens.truncated else ())
 
 
 def as_posts(posts: Iterable[PostLike | Skipped]) -> Iterable[Post | Skipped]:

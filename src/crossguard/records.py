@@ -91,10 +91,18 @@ class Logits:
     Attributes:
         values: float32, (n, outputs).
         text_share: float32, (n,), mean gate in [0, 1]: how much the text weighed; 1 without an image, 0 without text.
+        texts: int64, (n, outputs), which of the post's windows of text each value is of, -1 without text; None where
+            rows are not posts.
     """
 
     values: NDArray[np.float32]
     text_share: NDArray[np.float32]
+    texts: NDArray[np.int64] | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> Logits:
+        """Returns these rows."""
+        texts = None if self.texts is None else self.texts[rows]
+        return Logits(self.values[rows], self.text_share[rows], texts)
 
     def __len__(self) -> int:
         return len(self.values)

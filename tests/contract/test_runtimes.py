@@ -8,6 +8,7 @@ import pytest
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError
 from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, Logits
 from crossguard.runtimes.base import Runtime, run
 from crossguard.runtimes.choice import create
@@ -27,7 +28,7 @@ def batch_of(bundle: Bundle, rows: list[tuple[int, bool]]) -> Batch:
     for length, with_image in rows:
         ids = tuple(int(token) for token in RANDOM.integers(2, 40, length))
         frames = (RANDOM.integers(0, 256, (32, 32, 3), dtype=np.uint8),) if with_image else ()
-        posts.append(Prepared("x", ids, frames))
+        posts.append(Prepared("x", (Window(ids),) if ids else (), frames))
     return collate(posts, bundle.manifest.text, bundle.manifest.image.size)[0]
 
 

@@ -141,4 +141,5 @@ def test_a_stopped_stream_leaves_nothing_hanging(tiny: Moderator) -> None:
 
 
 def test_long_text_is_noted(tiny: Moderator) -> None:
-    assert tiny.score(text="hello " * 500).notes == ("text_truncated",)
+    assert tiny.score(text="hello " * 500).notes == ()
+    assert tiny.score(text="hello " * 50_000).notes == ("text_truncated",)

@@ -8,11 +8,12 @@ import pytest
 from crossguard.pipeline import INFERRED_AHEAD, PREPARED_AHEAD, Pipeline
 from crossguard.preparation import Work
 from crossguard.preprocessing.batch import Prepared
+from crossguard.preprocessing.windows import Window
 from crossguard.records import Logits, Post, Skipped
 
 
 def prepare(entries: Sequence[Post | Skipped]) -> Work:
-    return Work([entry if isinstance(entry, Skipped) else Prepared(entry.id, (1,), ()) for entry in entries])
+    return Work([entry if isinstance(entry, Skipped) else Prepared(entry.id, (Window((1,)),), ()) for entry in entries])
 
 
 def infer(posts: Sequence[Prepared]) -> Logits:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.preprocessing.text import TextSpec, pad
-from crossguard.records import Batch
+from crossguard.preprocessing.windows import Window
+from crossguard.records import Batch, Logits
 
 SAMPLED: Final = 16
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
@@ -23,19 +24,44 @@ class Prepared:
 
     Attributes:
         id: The id of the post.
-        token_ids: Not padded; empty when there is no text.
+        texts: What the text encoder sees: one window, several of a long text, or none when there is no text.
         frames: uint8 pixels, (height, width, 3) each; empty when there is no image.
         notes: What a reader of the decision should know.
     """
 
     id: str
-    token_ids: tuple[int, ...]
+    texts: tuple[Window, ...]
     frames: tuple[NDArray[np.uint8], ...]
     notes: tuple[str, ...] = ()
 
 
-def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple[Batch, NDArray[np.int64]]:
-    """Builds a batch with one row per post and frame.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Where the n rows of a batch come from.
+
+    Attributes:
+        post: int64, (n,), which post each row belongs to, never decreasing.
+        text: int64, (n,), which of the post's texts it shows; -1 where there is none.
+    """
+
+    post: NDArray[np.int64]
+    text: NDArray[np.int64]
+
+    def highest(self, logits: Logits) -> Logits:
+        """Returns one row per post: per output the highest over its rows, and which text that row shows."""
+        starts = np.flatnonzero(np.diff(self.post, prepend=-1))
+        values = np.maximum.reduceat(logits.values, starts)
+        # The first text of a post, and where there are several rows the one of the highest.
+        texts = np.repeat(self.text[starts, None], values.shape[1], axis=1)
+        sizes = np.diff(starts, append=len(self.post))
+        for post in np.flatnonzero(sizes > 1):
+            rows = slice(starts[post], starts[post] + sizes[post])
+            texts[post] = self.text[rows][logits.values[rows].argmax(axis=0)]
+        return Logits(values, logits.text_share[starts], texts)
+
+
+def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple[Batch, Rows]:
+    """Builds a batch with one row per text and frame of each post.
 
     Args:
         posts: Each has text, frames or both.
@@ -43,20 +69,23 @@ def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple
         image_size: Height and width of every frame, needed when no post has one.
 
     Returns:
-        The batch of n rows, and int64 (n,): which post each row belongs to, never decreasing.
+        The batch of n rows, and where they come from.
     """
     texts: dict[tuple[int, ...], int] = {}
     images: dict[bytes, list[int]] = {}
     pixels: list[NDArray[np.uint8]] = []
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int, int, int]] = []
     for owner, post in enumerate(posts):
-        text = texts.setdefault(post.token_ids, len(texts)) if post.token_ids else -1
+        # Of windows or frames that are alike, the first is enough.
+        own: dict[int, int] = {}
+        for place, window in enumerate(post.texts):
+            own.setdefault(texts.setdefault(window.ids, len(texts)), place)
         frames = {_place(frame, images, pixels): None for frame in post.frames} or {-1: None}
-        rows.extend((owner, text, frame) for frame in frames)
+        rows.extend((owner, place, text, frame) for text, place in (own or {-1: -1}).items() for frame in frames)
     token_ids, mask = pad(list(texts), spec, LENGTH_STEP)
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
     stacked = np.stack(pixels) if pixels else np.zeros((0, image_size, image_size, 3), dtype=np.uint8)
-    return Batch(token_ids, mask, stacked, table[:, 1], table[:, 2]), table[:, 0]
+    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1])
 
 
 def _place(frame: NDArray[np.uint8], images: dict[bytes, list[int]], pixels: list[NDArray[np.uint8]]) -> int:

@@ -9,12 +9,20 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 NormalizerName: TypeAlias = Literal["none", "social"]
 
+# Whatever stands behind this many characters is not looked at, so that no single post takes more than some seconds.
+MOST_CHARACTERS: Final = 1_000_000
+# A text longer than this may grow by this factor in compatibility decomposition, and is cut there.
+SHORT_TEXT: Final = 4096
+EXPANSION: Final = 4
+
 SPACE: Final = re.compile(r"\s+")
 WORD: Final = re.compile(r"\w+")
+LATIN: Final = re.compile(r"[A-Za-z]")
 RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\S+)?\s*:?\s*', re.IGNORECASE)
 URL: Final = re.compile(r"https?://\S*|www\.\S+|\[URL\]|\bt\.co/\S+", re.IGNORECASE)
 MENTION: Final = re.compile(r"@\w+|\[USER\]", re.IGNORECASE)
@@ -50,12 +58,25 @@ def normalize(text: str, name: NormalizerName) -> str:
     return NORMALIZERS[name](text)
 
 
+def shorten(text: str, name: NormalizerName) -> str:
+    """Removes from a very long text what nobody reads, so that padding cannot push the rest behind the end.
+
+    That is what every normaliser removes, and for `social` links, and all but a few of a repeated character.
+    """
+    text = text[:MOST_CHARACTERS]
+    if name == "social":
+        text = REPEATED.sub(r"\1\1\1\1", URL.sub(" ", _visible(html.unescape(html.unescape(text)))))
+    return _plain(text)
+
+
 def _plain(text: str) -> str:
     return SPACE.sub(" ", _visible(text)).strip()
 
 
 def _social(text: str) -> str:
-    text = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))
+    text = html.unescape(html.unescape(text))
+    # A character becomes up to 18; ordinary ones become one.
+    text = unicodedata.normalize("NFKC", text)[: max(SHORT_TEXT, EXPANSION * len(text))]
     if not text.isascii():
         text = "".join(map(_name_symbol, text))
     text = RETWEET.sub("", _visible(text))
@@ -74,6 +95,7 @@ def _visible(text: str) -> str:
     return "".join(map(_keep_visible, text))
 
 
+@lru_cache(maxsize=4096)
 def _keep_visible(character: str) -> str:
     if character.isspace():
         return " "
@@ -82,6 +104,7 @@ def _keep_visible(character: str) -> str:
     return "" if hidden else character
 
 
+@lru_cache(maxsize=4096)
 def _name_symbol(character: str) -> str:
     """Returns the name of an emoji or symbol, because a word-piece vocabulary has few of them."""
     point = ord(character)
@@ -98,7 +121,7 @@ def _name_symbol(character: str) -> str:
 
 def _fold_mixed_scripts(match: re.Match[str]) -> str:
     word = match.group()
-    if word.isascii() or not any(c.isascii() and c.isalpha() for c in word):
+    if word.isascii() or not LATIN.search(word):
         return word
     return word.translate(LOOKALIKES)
 

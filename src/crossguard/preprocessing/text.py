@@ -2,59 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from crossguard.preprocessing.normalization import NormalizerName, normalize
+from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
+from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
 from crossguard.strict import StrictModel
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding
+    from tokenizers import Encoding, Tokenizer
 
-# No token is longer than this many characters on average, so the rest of a very long text can never be seen.
-CHARACTERS_PER_TOKEN = 24
+# The first window never needs more characters than this per token, and a long post about a fourth of it.
+CHARACTERS_PER_TOKEN: Final = 24
+CHARACTERS_PER_TOKEN_OF_LONG_TEXT: Final = 8
 
 
 class TextSpec(StrictModel):
     """How a bundle wants its text.
 
     Attributes:
-        max_length: Tokens at most, special tokens included.
+        max_length: Tokens of a window at most, special tokens included.
+        windows: Windows of a long text at most; the longest text that is read in whole has about two thirds as many
+            times `max_length` tokens.
         padding: `longest` (of the batch) or `max_length` (SigLIP was trained on full length and has no mask).
         pad_id: Token id of padding.
         attention_mask: Whether the text graph takes a mask.
         normalization: Which normaliser cleans the raw text.
-        image_text: What to do with words read from the picture: `pair` (second segment), `append`, or `ignore`.
+        image_text: What to do with words read from the image: `pair` (second segment), `append`, or `ignore`.
     """
 
     max_length: int = Field(ge=4, le=8192)
+    windows: int = Field(default=32, ge=1, le=256)
     padding: Literal["longest", "max_length"] = "longest"
     pad_id: int = Field(default=0, ge=0)
     attention_mask: bool = True
     normalization: NormalizerName = "none"
     image_text: Literal["pair", "append", "ignore"] = "append"
 
+    @property
+    def most_characters(self) -> int:
+        """How many characters of a text are tokenised at most, after everything invisible was removed."""
+        return self.max_length * max(CHARACTERS_PER_TOKEN, self.windows * CHARACTERS_PER_TOKEN_OF_LONG_TEXT)
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The token ids of one text.
+    """The words of one post as token ids.
 
     Attributes:
-        ids: Not padded, special tokens included; empty when the post has no text.
-        truncated: Whether text was left out because it was too long.
+        windows: One, or several that overlap when the text is long; none when the post has no text.
+        truncated: Whether text was left out because it was too long for `TextSpec.windows`.
     """
 
-    ids: tuple[int, ...]
+    windows: tuple[Window, ...]
     truncated: bool
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Those of the first window; empty when the post has no text."""
+        return self.windows[0].ids if self.windows else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is tokenised as one sequence: a text, the words of an image, or both joined.
+
+    Attributes:
+        raw: As written.
+        clean: Normalised.
+        cut: Whether it was too long to be read in whole.
+        shortened: Whether invisible characters and the like were removed before it was normalised.
+        joint: Where in `raw` the words of the image begin.
+    """
+
+    raw: str
+    clean: str
+    cut: bool
+    shortened: bool
+    joint: int
+
+    def written(self, spans: Sequence[Span], normalization: NormalizerName) -> list[tuple[Span | None, Span | None]]:
+        """Returns where stretches of `clean` lie in the text and in the words of the image, as written."""
+        if self.cut or self.shortened or len(spans) == 1:
+            return [(None, None)] * len(spans)
+        alignment = Alignment(self.raw, self.clean, lambda text: normalize(text, normalization))
+        return [self._split(alignment.locate(span)) for span in spans]
+
+    def _split(self, place: Span | None) -> tuple[Span | None, Span | None]:
+        if place is None:
+            return None, None
+        start, stop = place
+        text = (start, min(stop, self.joint)) if start < self.joint else None
+        return text, (max(start - self.joint, 0), stop - self.joint) if stop > self.joint else None
 
 
 class TextEncoder:
-    """Turns texts into token ids with the tokenizer of a bundle."""
+    """Turns texts into token ids with the tokenizer of a bundle.
+
+    Memory and time grow with the length of a text and end at `TextSpec.most_characters`: the parts of a post are
+    tokenised apart and cut here, because the tokenizer's own truncation keeps what it cuts off, for a pair every
+    combination of both.
+    """
 
     def __init__(self, tokenizer_file: Path, spec: TextSpec) -> None:
         from tokenizers import Tokenizer
@@ -62,31 +116,101 @@ class TextEncoder:
         self.spec = spec
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(spec.max_length)
+        self._tokenizer.no_truncation()
+        self._frames = {count: _frame(self._tokenizer, count) for count in (1, 2)}
 
-    def encode(self, texts: list[tuple[str, str]]) -> list[Tokens]:
-        """Tokenises pairs of (text, image_text); a pair with no visible character gives no ids."""
-        cleaned = [self._clean(text, image_text) for text, image_text in texts]
-        inputs = [self._input(text, image_text) for text, image_text, _ in cleaned]
-        present = [index for index, entry in enumerate(inputs) if entry is not None]
-        encodings = self._tokenizer.encode_batch([inputs[index] for index in present])
-        tokens = [Tokens((), truncated=False)] * len(texts)
-        for index, encoding in zip(present, encodings, strict=True):
-            tokens[index] = Tokens(tuple(encoding.ids), cleaned[index][2] or _overflowed(encoding))
-        return tokens
+    def encode(self, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
+        """Tokenises pairs of (text, image_text); a pair with no visible character gives no windows."""
+        posts = [self._parts(text, image_text) for text, image_text in texts]
+        short = self.spec.max_length * CHARACTERS_PER_TOKEN
+        fits = [all(len(part.clean) <= short for part in parts) for parts in posts]
+        together = [part.clean for parts, fit in zip(posts, fits, strict=True) if fit for part in parts]
+        ids = (encoding.ids for encoding in self._tokenizer.encode_batch_fast(together, add_special_tokens=False))
+        return [
+            self._tokens(parts, [next(ids) for _ in parts] if fit else None)
+            for parts, fit in zip(posts, fits, strict=True)
+        ]
 
-    def _clean(self, text: str, image_text: str) -> tuple[str, str, bool]:
-        limit = self.spec.max_length * CHARACTERS_PER_TOKEN
-        cut = len(text) > limit or len(image_text) > limit
-        text, image_text = (normalize(part[:limit], self.spec.normalization) for part in (text, image_text))
-        return text, image_text, cut
-
-    def _input(self, text: str, image_text: str) -> str | tuple[str, str] | None:
-        if not image_text or self.spec.image_text == "ignore":
-            return text or None
+    def _parts(self, text: str, image_text: str) -> list[_Part]:
+        """Returns what is tokenised: nothing, one sequence or a pair."""
+        first = self._part(text, len(text))
+        second = self._part("" if self.spec.image_text == "ignore" else image_text, 0)
+        if not second.clean:
+            return [first] if first.clean else []
         if self.spec.image_text == "pair":
-            return (text, image_text)
-        return f"{text} {image_text}".strip()
+            return [first, second]
+        if not first.clean:
+            return [second]
+        raw, clean = f"{first.raw} {second.raw}", f"{first.clean} {second.clean}"
+        shortened = first.shortened or second.shortened
+        return [_Part(raw, clean, first.cut or second.cut, shortened, len(first.raw) + 1)]
+
+    def _part(self, raw: str, joint: int) -> _Part:
+        most, name = self.spec.most_characters, self.spec.normalization
+        short = raw if len(raw) <= most else shorten(raw, name)
+        # Where nothing is left, as of a lone link, what a reader sees is scored as it is: it is never empty.
+        clean = normalize(short[:most], name) or normalize(short[:most], "none")
+        cut = len(raw) > MOST_CHARACTERS or len(short) > most or len(clean) > most
+        return _Part(raw, clean[:most].strip(), cut, short is not raw, joint)
+
+    def _tokens(self, parts: Sequence[_Part], ids: Sequence[list[int]] | None) -> Tokens:
+        if not parts:
+            return Tokens((), truncated=False)
+        frame = self._frames[len(parts)]
+        budget = self.spec.max_length - sum(map(len, frame))
+        if ids is not None and sum(map(len, ids)) <= budget:
+            return Tokens((Window(_framed(frame, ids)),), any(part.cut for part in parts))
+        # Places are only needed now, and one post at a time keeps memory flat.
+        return self._cut(parts, frame, budget)
+
+    def _cut(self, parts: Sequence[_Part], frame: Sequence[tuple[int, ...]], budget: int) -> Tokens:
+        encodings = [self._tokenizer.encode(part.clean, add_special_tokens=False) for part in parts]
+        lengths = [len(encoding) for encoding in encodings]
+        sizes = pair_sizes(lengths[0], lengths[1], budget) if len(parts) > 1 else (budget,)
+        cuts = [stretches(length, size) for length, size in zip(lengths, sizes, strict=True)]
+        kept = [ends(cut, self.spec.windows) for cut in cuts]
+        ids = [encoding.ids for encoding in encodings]
+        places = [
+            part.written(_characters(encoding, spans), self.spec.normalization)
+            for part, encoding, spans in zip(parts, encodings, kept, strict=True)
+        ]
+        windows = []
+        for row in range(max(map(len, kept))):
+            # The last stretch of the shorter part goes with all that are left of the longer one.
+            at = [min(row, len(spans) - 1) for spans in kept]
+            window = [part[slice(*spans[index])] for part, spans, index in zip(ids, kept, at, strict=True)]
+            texts, image_texts = zip(*(place[index] for place, index in zip(places, at, strict=True)), strict=True)
+            windows.append(Window(_framed(frame, window), _first(texts), _first(image_texts)))
+        return Tokens(tuple(windows), any(part.cut for part in parts) or kept != cuts)
+
+
+def _frame(tokenizer: Tokenizer, parts: int) -> list[tuple[int, ...]]:
+    """Returns the special tokens before, between and behind one sequence or two, as the tokenizer places them."""
+    encoding = tokenizer.encode("a") if parts == 1 else tokenizer.encode("a", "a")
+    around: list[list[int]] = [[]]
+    for id_, sequence in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if sequence is None:
+            around[-1].append(id_)
+        elif len(around) == sequence + 1:
+            around.append([])
+    return [tuple(ids) for ids in around]
+
+
+def _framed(frame: Sequence[tuple[int, ...]], ids: Sequence[list[int]]) -> tuple[int, ...]:
+    whole = list(frame[0])
+    for part, after in zip(ids, frame[1:], strict=True):
+        whole.extend((*part, *after))
+    return tuple(whole)
+
+
+def _characters(encoding: Encoding, spans: Sequence[Span]) -> list[Span]:
+    """Returns the characters of stretches of tokens."""
+    offsets = encoding.offsets
+    return [(offsets[start][0], offsets[stop - 1][1]) if start < stop else (0, 0) for start, stop in spans]
+
+
+def _first(spans: Sequence[Span | None]) -> Span | None:
+    return next((span for span in spans if span is not None), None)
 
 
 def pad(rows: list[tuple[int, ...]], spec: TextSpec, multiple: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -103,7 +227,3 @@ def pad(rows: list[tuple[int, ...]], spec: TextSpec, multiple: int = 1) -> tuple
         ids[index, : len(row)] = row
         mask[index, : len(row)] = 1
     return ids, mask
-
-
-def _overflowed(encoding: Encoding) -> bool:
-    return len(encoding.overflowing) > 0

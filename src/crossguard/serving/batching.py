@@ -218,8 +218,7 @@ def _decide_per_policy(entries: Sequence[tuple[Moderator, Prepared]], logits: Lo
     for index, (moderator, _) in enumerate(entries):
         by_policy.setdefault(id(moderator), []).append(index)
     for indices in by_policy.values():
-        rows = np.array(indices)
-        part = Logits(logits.values[rows], logits.text_share[rows])
+        part = logits.take(np.array(indices))
         decisions = entries[indices[0]][0].decide([entries[index][1] for index in indices], part)
         for index, decision in zip(indices, decisions, strict=True):
             answers[index] = decision

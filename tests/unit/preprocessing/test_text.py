@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.preprocessing.text import TextEncoder, TextSpec, pad
+from crossguard.preprocessing.windows import Window
 
 
 @pytest.fixture
@@ -30,15 +33,58 @@ def test_a_post_with_words_in_the_picture_only_has_text(encoder: TextEncoder) ->
     assert encoder.encode([("", "hello")])[0].ids == encoder.encode([("hello", "")])[0].ids
 
 
-@pytest.mark.parametrize("text", ["hello " * 100, "hello " * 200_000])
-def test_long_text_is_cut_and_says_so(encoder: TextEncoder, text: str) -> None:
-    tokens = encoder.encode([(text, "")])[0]
-    assert len(tokens.ids) == encoder.spec.max_length
+def test_a_long_text_is_read_in_overlapping_windows(encoder: TextEncoder) -> None:
+    tokens = encoder.encode([("hello " * 100, "")])[0]
+    assert len(tokens.windows) > 1
+    assert all(len(window.ids) == encoder.spec.max_length for window in tokens.windows)
+    assert not tokens.truncated
+    spans = [window.text for window in tokens.windows if window.text is not None]
+    assert spans[0][0] == 0
+    assert spans[-1][1] == len("hello " * 100) - 1
+    assert all(left[0] < right[0] < left[1] for left, right in pairwise(spans))
+
+
+def test_a_text_longer_than_all_windows_is_cut_and_says_so(encoder: TextEncoder) -> None:
+    tokens = encoder.encode([("hello " * 200_000, "")])[0]
+    assert len(tokens.windows) <= encoder.spec.windows
     assert tokens.truncated
 
 
 def test_short_text_is_not_marked(encoder: TextEncoder) -> None:
-    assert not encoder.encode([("hello", "")])[0].truncated
+    tokens = encoder.encode([("hello", "")])[0]
+    assert not tokens.truncated
+    assert tokens.windows == (Window(tokens.ids),)
+
+
+@pytest.mark.parametrize("image_text", ["append", "pair"])
+def test_a_window_says_where_it_lies_in_both_parts(tiny_bundle: Bundle, image_text: str) -> None:
+    spec = tiny_bundle.manifest.text.model_copy(update={"image_text": image_text, "max_length": 8})
+    text, words = "hello good people  my friends " * 4, "awful people " * 4
+    windows = TextEncoder(tiny_bundle.tokenizer, spec).encode([(text, words)])[0].windows
+    assert windows[0].text is not None
+    assert text[slice(*windows[0].text)].startswith("hello good")
+    assert windows[-1].image_text is not None
+    assert words[slice(*windows[-1].image_text)].endswith("awful people")
+
+
+@pytest.mark.parametrize("name", ["none", "social"])
+@pytest.mark.parametrize("padding", [" ", "\n", "\u200b", "\u00a0", "\u2063 "])
+def test_what_cannot_be_seen_hides_nothing(tiny_bundle: Bundle, padding: str, name: str) -> None:
+    spec = tiny_bundle.manifest.text.model_copy(update={"normalization": name})
+    encoder = TextEncoder(tiny_bundle.tokenizer, spec)
+    assert encoder.encode([(padding * 100_000 + "hello", "")]) == encoder.encode([("hello", "")])
+
+
+def test_a_lone_link_is_not_empty(tiny_bundle: Bundle) -> None:
+    spec = tiny_bundle.manifest.text.model_copy(update={"normalization": "social"})
+    assert TextEncoder(tiny_bundle.tokenizer, spec).encode([("https://example.org", "")])[0].windows
+
+
+def test_a_long_link_hides_nothing(tiny_bundle: Bundle) -> None:
+    spec = tiny_bundle.manifest.text.model_copy(update={"normalization": "social"})
+    encoder = TextEncoder(tiny_bundle.tokenizer, spec)
+    link = "https://example.org/" + "a/" * 50_000
+    assert encoder.encode([(f"{link} hello", "")]) == encoder.encode([("hello", "")])
 
 
 def test_padding_to_the_longest_or_to_the_maximum() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from crossguard.preprocessing.batch import Prepared, collate
 from crossguard.preprocessing.text import TextSpec
+from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch
 from crossguard.runtimes.base import IMAGES_PER_JOB, TEXTS_PER_JOB, TOKENS_PER_JOB, Array, Job, encoder_jobs
 
@@ -25,7 +26,7 @@ class Masked:
 
 
 def batch_of(lengths: Sequence[int], images: int = 0, spec: TextSpec | None = None) -> Batch:
-    posts = [Prepared("text", tuple(RANDOM.integers(1, 9999, length).tolist()), ()) for length in lengths]
+    posts = [Prepared("text", (Window(tuple(RANDOM.integers(1, 9999, length).tolist())),), ()) for length in lengths]
     pictures = RANDOM.integers(0, 256, (images, 16, 16, 3), dtype=np.uint8)
     posts += [Prepared("image", (), (picture,)) for picture in pictures]
     return collate(posts, spec or TextSpec(max_length=2048), 16)[0]

@@ -1,0 +1,106 @@
+"""Long posts: cuts token ids into overlapping windows, and says where in the post each window lies."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+
+# Neighbours share a third of a window, so that a sentence of up to some thirty tokens is whole in one of them.
+OVERLAP: Final = 3
+# A long alignment is coarser: chunks of several words, so that its cost stays that of normalising the text once.
+CHUNKS: Final = 4096
+CHUNK: Final = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a post's words that the text encoder takes at once.
+
+    Attributes:
+        ids: Token ids, not padded, special tokens included; never empty.
+        text: First character and the one behind the last, in the text as it was written, to the word; None when the
+            window is the whole text, holds none of it, or the place is unknown.
+        image_text: The same for the words of the image.
+    """
+
+    ids: tuple[int, ...]
+    text: Span | None = None
+    image_text: Span | None = None
+
+
+def stretches(length: int, size: int) -> list[Span]:
+    """Cuts `length` tokens into overlapping stretches of `size`.
+
+    Returns:
+        First token and the one behind the last of each stretch; one stretch when everything fits.
+    """
+    if length <= size:
+        return [(0, length)]
+    step = max(1, size - size // OVERLAP)
+    return [(start, start + size) for start in (*range(0, length - size, step), length - size)]
+
+
+def ends(spans: Sequence[Span], most: int) -> list[Span]:
+    """Leaves out the middle where there are too many: what is hidden behind padding stands at the end.
+
+    Returns:
+        At most `most`: three quarters of them are of the beginning.
+    """
+    tail = most // 4
+    return list(spans) if len(spans) <= most else [*spans[: most - tail], *spans[len(spans) - tail :]]
+
+
+def pair_sizes(first: int, second: int, budget: int) -> Span:
+    """Returns how many tokens of two parts a window holds: the shorter part whole, unless both exceed half of it.
+
+    The same as the truncation `longest_first` of Hugging Face's tokenizers, which the models were trained with.
+    """
+    if first + second <= budget:
+        return first, second
+    half = budget // 2
+    if min(first, second) > half:
+        return (half, budget - half) if first <= second else (budget - half, half)
+    return (first, budget - first) if first <= second else (budget - second, second)
+
+
+class Alignment:
+    """Maps places of a normalised text to places of the text as it was written, to the word.
+
+    Words are normalised one by one, and visible characters are counted, so normalisers that join or drop words move a
+    place by no more than those words.
+    """
+
+    def __init__(self, raw: str, clean: str, normalizer: Callable[[str], str]) -> None:
+        words = [match.span() for match in CHUNK.finditer(raw)]
+        step = -(-len(words) // CHUNKS) or 1
+        groups = [words[start : start + step] for start in range(0, len(words), step)]
+        self._chunks = [(group[0][0], group[-1][1]) for group in groups]
+        counts = [_visible(normalizer(raw[start:stop])) for start, stop in self._chunks]
+        self._ends = list(accumulate(counts))
+        self._clean = list(accumulate(map(_is_visible, clean), initial=0))
+
+    def locate(self, span: Span) -> Span | None:
+        """Returns the stretch of the written text that became this stretch of the normalised one."""
+        if not self._chunks or span[0] >= span[1]:
+            return None
+        total, scale = self._clean[-1], self._ends[-1]
+        first = self._clean[span[0]] * scale // max(total, 1)
+        last = max(first, self._clean[span[1]] * scale // max(total, 1) - 1)
+        return self._chunks[self._chunk(first)][0], self._chunks[self._chunk(last)][1]
+
+    def _chunk(self, count: int) -> int:
+        return min(bisect_right(self._ends, count), len(self._chunks) - 1)
+
+
+def _visible(text: str) -> int:
+    return len(text) - text.count(" ")
+
+
+def _is_visible(character: str) -> bool:
+    return character != " "
