@@ -63,10 +63,11 @@ def shorten(text: str, name: NormalizerName) -> str:
 
     That is what every normaliser removes, and for `social` links, and all but a few of a repeated character.
     """
-    text = text[:MOST_CHARACTERS]
-    if name == "social":
-        text = REPEATED.sub(r"\1\1\1\1", URL.sub(" ", _visible(html.unescape(html.unescape(text)))))
-    return _plain(text)
+    seen = _plain(text[:MOST_CHARACTERS])
+    if name == "none":
+        return seen
+    words = URL.sub(" ", _visible(html.unescape(html.unescape(text[:MOST_CHARACTERS]))))
+    return _plain(REPEATED.sub(r"\1\1\1\1", words)) or seen
 
 
 def _plain(text: str) -> str:
