@@ -1,96 +1,251 @@
-"""What uvicorn leaves to a proxy: how long and how large the headers may be, and requests on their way at the end."""
+"""What uvicorn leaves to a proxy: a bound on the time and memory of a connection in each of its states.
+
+```
+open ──► HEADERS ──► BODY ──► IDLE     what is being received; the answer may be written in any of the last two
+            ▲                  │
+            └──────────────────┘
+```
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+import sys
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, ClassVar, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-MAX_HEADER_BYTES = 64 * 1024
-LAST_REQUEST_S = 1.0
+MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_PIPELINED: Final = 16
+"""Most requests of a connection that wait for an earlier one; each costs kilobytes before it is authenticated."""
+LAST_REQUEST_S: Final = 1.0
 """Seconds that a connection without a request yet may still send one after the server was told to stop."""
-TOO_LARGE = (
+LEFTOVER_S: Final = 2.0
+"""Seconds in which the rest of a body must arrive once the request has been answered without it."""
+HALF_CLOSED_S: Final = 1.0
+"""Seconds for the answer to a client that has closed its sending side; a client that hung up looks the same."""
+TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # bare by intent
 )
+HOP_BY_HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Longest times of a connection, in seconds.
+
+    Attributes:
+        header: From the first byte of a request, or the opening of the connection, to its last header.
+        body: From the last header to the end of the body; the application's own deadlines are shorter.
+        idle: Between an answer and the next request.
+        send: For the client to take what has been written.
+    """
+
+    header: float
+    body: float
+    idle: float
+    send: float
+
+
+class Receiving(Enum):
+    """What a connection receives next."""
+
+    HEADERS = auto()
+    BODY = auto()
+    IDLE = auto()
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections whose headers dribble in, or never end; lets a request that is on its way at the end arrive.
+    """Uvicorn's protocol with a deadline in every state.
 
-    Attributes:
-        header_timeout: Seconds from the first byte of a request, or the opening of the connection, to its last header.
+    It also bounds headers, trailers and pipelined requests, ignores upgrades, answers half-closed clients, makes room
+    for new connections when resting ones fill the service, and lets requests on their way arrive when it stops.
     """
 
-    header_timeout: ClassVar[float] = 10.0
+    limits: ClassVar[ConnectionLimits]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._timer: asyncio.TimerHandle | None = None
-        self._header_bytes = 0
-        self._in_headers = True
+        self._receiving = Receiving.HEADERS
+        self._read_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._overhead = 0
+        self._received = b""
         self._stopping = False
+        self._resting_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Gives the first request its time."""
+        """Gives the first request its time, and makes room for it."""
+        self._make_room()
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn narrows it
-        self._expect_headers(self.header_timeout)
+        # The transport reports the moments between which bytes wait for the client.
+        self.transport.set_write_buffer_limits(high=0)
+        self._resting_since = self.loop.time()
+        self._read_within(self.limits.header)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the timer."""
-        self._stop_timer()
+        """Forgets the timers."""
+        self._stop_reading_timer()
+        self._stop_writing_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Counts what arrives before the end of the headers."""
-        if self._in_headers:
-            self._header_bytes += len(data)
+        """Counts what is neither body nor the end of a part: headers, trailers, chunk extensions, blank lines."""
+        self._overhead += len(data)
+        self._received = data
         super().data_received(data)
-        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
+        self._received = b""
+        if self._overhead > MAX_HEADER_BYTES and not self.transport.is_closing():
+            if self._rests:
+                self.transport.write(TOO_LARGE)
             self.transport.close()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio reads the result, uvicorn gives none
+        """Keeps the connection of a client that has sent its whole request, until it is answered."""
+        if self._rests or self._receiving is not Receiving.IDLE:
+            return None
+        self.cycle.keep_alive = False
+        self._read_within(HALF_CLOSED_S)
+        return True
 
     def on_message_begin(self) -> None:
         """Starts the time of a request."""
         super().on_message_begin()
-        self._expect_headers(self.header_timeout)
+        self._receiving = Receiving.HEADERS
+        self._read_within(self.limits.header)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a header; a trailer comes after what it might change, and is dropped."""
+        if self._receiving is Receiving.HEADERS:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Ends it."""
-        self._stop_timer()
-        self._in_headers = False
-        self._header_bytes = 0
+        """Starts the time of the body.
+
+        Raises:
+            ValueError: Too many requests wait in this connection; the parser turns it into an error of the request.
+        """
         super().on_headers_complete()
+        self._receiving = Receiving.BODY
+        self._overhead = 0
+        self._read_within(self.limits.body)
+        if len(self.pipeline) > MAX_PIPELINED:
+            raise ValueError("too many pipelined requests")
         if self._stopping and self.cycle is not None:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of the body."""
+        self._overhead = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Leaves the time to the application, until it has answered."""
+        super().on_message_complete()
+        self._receiving = Receiving.IDLE
+        self._overhead = 0
+        self._stop_reading_timer()
+        if self._rests:
+            self._read_within(self.limits.idle)
+
+    def on_response_complete(self) -> None:
+        """Starts the time between two requests, or that of a body that nobody needs any more."""
+        last = not self.pipeline
+        super().on_response_complete()
+        self._resting_since = self.loop.time()
+        if self.transport.is_closing() or not last:
+            return
+        if self._receiving is Receiving.BODY:
+            self._read_within(LEFTOVER_S)
+        elif self._receiving is Receiving.IDLE:
+            self._read_within(self.limits.idle)
+
+    def pause_writing(self) -> None:
+        """Starts the time in which the client must take what was written."""
+        super().pause_writing()
+        if self._write_timer is None:
+            self._write_timer = self.loop.call_later(self.limits.send, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Ends it."""
+        super().resume_writing()
+        self._stop_writing_timer()
 
     def shutdown(self) -> None:
         """Ends the connection once the request in flight, or the one on its way, is answered.
 
-        Uvicorn closes every connection without a whole request, though the caller of a new one has been let in and is
+        Uvicorn closes every connection without a whole request, though the client of a new one has been let in and is
         sending; only connections that rest between two requests are closed at once here.
         """
-        if not self._in_headers:
+        if self._receiving is not Receiving.HEADERS:
             super().shutdown()
             return
         self._stopping = True
-        self._expect_headers(min(LAST_REQUEST_S, self.header_timeout))
+        self._read_within(min(LAST_REQUEST_S, self.limits.header))
 
-    def _expect_headers(self, seconds: float) -> None:
-        self._stop_timer()
-        self._in_headers = True
-        self._timer = self.loop.call_later(seconds, self._close)
+    def _should_upgrade(self) -> bool:
+        # Uvicorn then starts no request, and calls `handle_websocket_upgrade`.
+        return True
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def handle_websocket_upgrade(self) -> None:
+        """Reads a request anew as if it had asked for no upgrade, which RFC 9110 (7.8) allows.
 
-    def _close(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
+        The parser takes what follows such a request for another protocol; it is the body of a client that would also
+        speak HTTP/2, such as Java's.
+        """
+        error = sys.exception()
+        assert isinstance(error, httptools.HttpParserUpgrade)
+        rest = self._received[cast("int", error.args[0]) :]
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("This is no proxy.")
+            return
+        lines = [method + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name not in HOP_BY_HOP]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            lines.append(b"connection: close")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._overhead = 0
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+    @property
+    def _rests(self) -> bool:
+        """Whether no whole request waits for its answer."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or (cycle.response_complete and not self.pipeline)
+
+    def _make_room(self) -> None:
+        """Closes the connection that has rested longest when a new one would be one too many.
+
+        Those that never sent a whole request go first, so that nobody can lock others out by doing nothing.
+        """
+        if self.limit_concurrency is None or len(self.connections) + 1 < self.limit_concurrency:
+            return
+        others = (other for other in self.connections if isinstance(other, GuardedProtocol) and other._rests)  # noqa: SLF001 - of its own kind
+        longest = min(others, key=lambda other: (other.cycle is not None, other._resting_since), default=None)  # noqa: SLF001
+        if longest is not None:
+            self.connections.discard(longest)
+            longest.transport.abort()
+
+    def _read_within(self, seconds: float) -> None:
+        self._stop_reading_timer()
+        self._read_timer = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _stop_reading_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
+
+    def _stop_writing_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
 
-def guarded_protocol(header_timeout_s: float) -> type[GuardedProtocol]:
-    """Returns the protocol with a timeout; uvicorn takes a class and makes its objects itself."""
-    return type("ConfiguredProtocol", (GuardedProtocol,), {"header_timeout": header_timeout_s})
+def guarded_protocol(limits: ConnectionLimits) -> type[GuardedProtocol]:
+    """Returns the protocol with these limits; uvicorn takes a class and makes its objects itself."""
+    return type("ConfiguredProtocol", (GuardedProtocol,), {"limits": limits})
