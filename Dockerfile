@@ -1,5 +1,6 @@
 # The service with the model inside: no compiler, no PyTorch, no root.
-#   docker build -t crossguard . && docker run --rm -p 127.0.0.1:8080:8080 crossguard
+#   docker build -t crossguard . && docker run --rm -p 127.0.0.1:8080:8080 -e CROSSGUARD_INSECURE=true crossguard
+# Published beyond this machine it wants keys (CROSSGUARD_KEYS_FILE) in place of CROSSGUARD_INSECURE.
 # Another model: FROM crossguard, then COPY its bundle to /opt/ml/model (where SageMaker unpacks one, too).
 ARG PYTHON=3.13
 FROM python:${PYTHON}-slim-bookworm AS build
@@ -26,7 +27,7 @@ USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ.get(\"CROSSGUARD_PORT\", 8080)}/healthz', timeout=2)"]
 # SageMaker starts a container with the one argument `serve`.
 ENTRYPOINT ["crossguard"]
 CMD ["serve"]

@@ -21,7 +21,9 @@ def _settings_options(function: F) -> F:
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         shown = f"  [default: {default}]" if default not in {None, ""} else ""
         flag = f"--{name.replace('_', '-')}"
-        function = click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}")(function)
+        # A switch may stand without its value.
+        switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if field.annotation is bool else {}
+        function = click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}", **switch)(function)
     return function
 
 

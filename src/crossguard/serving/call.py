@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.message import Message
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -16,12 +18,13 @@ from crossguard.records import Decision, Outcome, Skipped
 from crossguard.serving.batching import FAILED
 from crossguard.serving.bodies import BodyReader
 from crossguard.serving.errors import (
+    BadRequest,
     BodyTooLarge,
     CallerGone,
     Forbidden,
     InternalError,
     Overloaded,
-    TooManyPosts,
+    TooLargeForRate,
     Unauthorized,
     Unscorable,
     UnsupportedBody,
@@ -29,9 +32,18 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS
 from crossguard.serving.service import Service
-from crossguard.serving.submission import Submission
+from crossguard.serving.submission import RemoteImage, Submission
 
 M = TypeVar("M", bound=BaseModel)
+
+
+CHARSETS: Final = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "iso-8859-1": "latin-1",
+    "windows-1252": "cp1252",
+}
 
 
 class Access(Enum):
@@ -76,13 +88,17 @@ class Call:
         """Media type of the body without parameters."""
         return self.request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
 
-    def admit(self, access: Access) -> None:
-        """Checks key and rate.
+    def admit(self, access: Access, *, scores: bool) -> None:
+        """Checks the key, and counts a first post before the body is read.
+
+        Args:
+            access: Who may use the endpoint.
+            scores: Whether it takes posts.
 
         Raises:
             Unauthorized: The key is missing or unknown.
             Forbidden: It may not do this.
-            TooManyPosts: It is over its rate.
+            TooManyPosts: The caller is over its rate.
         """
         if access is Access.OPEN:
             return
@@ -92,35 +108,51 @@ class Call:
         self.caller, self.exchange.caller = caller, caller.name
         if access is Access.ADMIN and not caller.admin:
             raise Forbidden("This needs an API key with 'admin: true'.")
-        seconds = self.service.rates.wait(caller.name, self._rate)
-        if seconds:
-            raise TooManyPosts(
-                f"Over {self._rate} posts per minute. Try again in {seconds} s.",
-                retry_after=seconds,
-            )
+        if scores:
+            self.service.rates.reserve(self._payer, self._rate)
+
+    @property
+    def charset(self) -> str:
+        """Character set of the body's text, as Python names it.
+
+        Raises:
+            UnsupportedBody: Another one than those that callers really use; some codecs take quadratic time.
+        """
+        header = Message()
+        header["content-type"] = self.request.headers.get("content-type", JSON)
+        name = str(header.get_param("charset") or "utf-8").strip().lower()
+        if name not in CHARSETS:
+            known = ", ".join(CHARSETS)
+            raise UnsupportedBody(f"The character set '{name[:40]}' is not read here. Send UTF-8 (or: {known}).")
+        return CHARSETS[name]
 
     async def parse(self, model: type[M]) -> M:
         """Returns the JSON body as a model.
 
         Raises:
-            UnsupportedBody: It is not JSON by its content type.
+            UnsupportedBody: It is not JSON by its content type, or in another character set.
             BadRequest: It is not valid JSON, or breaks a rule; names all of them.
         """
         if self.content_type != JSON:
             raise UnsupportedBody(f"The body must be {JSON}, and is '{self.content_type[:80]}'.")
-        return validated(model, await self.body.read())
+        charset = self.charset
+        body = await self.body.read()
+        return validated(model, body if charset == "utf-8" else decoded(body, charset))
 
     async def score(self, posts: Sequence[Submission]) -> list[Outcome]:
         """Scores posts; stops the work when the caller hangs up.
 
         Raises:
-            BodyTooLarge: More posts, or images in one of them, than a request may have.
+            BodyTooLarge: More posts, images in one of them, or images to fetch than a request may have.
             CallerGone: The caller hung up.
             Overloaded: The queue is full.
+            TooLargeForRate: More posts than the caller may send in a minute.
+            TooManyPosts: The caller is over its rate.
         """
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
-        self.service.rates.spend(self.caller.name, self._rate, len(posts))
+        # The first was counted before the body was read.
+        self.service.rates.reserve(self._payer, self._rate, len(posts) - 1)
         work = asyncio.ensure_future(self.service.score(self.moderator, posts))
         # The body has been read, so the next message can only be that the caller is gone.
         gone = asyncio.ensure_future(self.request.receive())
@@ -130,8 +162,8 @@ class Call:
                 return work.result()
             raise CallerGone("The caller hung up.")
         except Overloaded:
-            # What was refused is not paid for.
-            self.service.rates.spend(self.caller.name, self._rate, -len(posts))
+            # What we refuse does not count.
+            self.service.rates.give_back(self._payer, len(posts))
             raise
         finally:
             gone.cancel()
@@ -147,6 +179,11 @@ class Call:
         return scored((await self.score([post]))[0])
 
     @property
+    def _payer(self) -> str:
+        """Whose posts are counted: a key's, and without keys those of a client address."""
+        return client_network(self.request) if self.engine.keys.open else self.caller.name
+
+    @property
     def _rate(self) -> int:
         own = self.caller.posts_per_minute
         return self.settings.posts_per_minute if own is None else own
@@ -154,9 +191,30 @@ class Call:
     def _check_sizes(self, posts: Sequence[Submission]) -> None:
         if len(posts) > self.settings.max_posts:
             raise BodyTooLarge(f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.")
+        if 0 < self._rate < len(posts):
+            raise TooLargeForRate(f"This caller may send {self._rate} posts per minute; this request has {len(posts)}.")
+        remote = sum(isinstance(image, RemoteImage) for post in posts for image in post.images)
+        if remote > self.settings.fetch_max:
+            raise BodyTooLarge(
+                f"A request may have {self.settings.fetch_max} images to fetch (fetch_max); this one has {remote}. "
+                "Send fewer at once, or the images themselves as data: URLs.",
+                code="too_many_fetches",
+            )
         images = max((len(post.images) for post in posts), default=0)
         if images > self.settings.max_images:
             raise BodyTooLarge(f"A post may have {self.settings.max_images} images; one of these has {images}.")
+
+
+def decoded(text: bytes, charset: str) -> str:
+    """Returns bytes of a body as text.
+
+    Raises:
+        BadRequest: They are not of that character set; guessing another would score another text.
+    """
+    try:
+        return text.decode(charset)
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The text is not valid {charset} at byte {error.start}.", code="invalid_text") from None
 
 
 def scored(outcome: Outcome) -> Decision:
@@ -170,6 +228,18 @@ def scored(outcome: Outcome) -> Decision:
         kind = InternalError if outcome.reason == FAILED else Unscorable
         raise kind(outcome.message, code=outcome.reason)
     return outcome
+
+
+def client_network(request: Request) -> str:
+    """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
+    host = request.client.host if request.client is not None else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return host
 
 
 def presented_key(request: Request) -> str | None:

@@ -79,7 +79,7 @@ async def _answer(endpoint: Endpoint, service: Service, request: Request) -> Res
     call.exchange.interface, call.exchange.route = endpoint.family.name, endpoint.path
     try:
         async with asyncio.timeout(service.settings.request_timeout_s):
-            call.admit(endpoint.access)
+            call.admit(endpoint.access, scores=bool(endpoint.requests))
             return await endpoint.handle(call)
     except ApiError as error:
         return await _error_response(endpoint.family, error, call)

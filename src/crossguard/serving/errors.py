@@ -11,7 +11,8 @@ ApiError
 ├── BodyTooLarge          413  the body, or its number of posts, is over a cap
 ├── UnsupportedBody       415  a content type or encoding that the interface does not read
 ├── Unscorable            422  the request is fine, its post is not
-├── TooManyPosts          429  over the key's rate
+├── TooLargeForRate       413  more posts at once than the caller's rate allows in a minute
+├── TooManyPosts          429  over the caller's rate
 ├── Overloaded            429  the queue is full
 ├── CallerGone            499  nobody waits for the answer any more (never sent)
 ├── InternalError         500  our fault; details are in the log
@@ -107,8 +108,15 @@ class Unscorable(ApiError):  # noqa: N818
     default_code = "post_unscorable"
 
 
+class TooLargeForRate(ApiError):  # noqa: N818
+    """More posts at once than the caller's rate allows in a minute."""
+
+    status = 413
+    default_code = "too_many_posts"
+
+
 class TooManyPosts(ApiError):  # noqa: N818
-    """Over the rate of the key."""
+    """Over the rate of the caller."""
 
     status = 429
     default_code = "rate_limit_exceeded"

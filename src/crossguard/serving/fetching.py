@@ -18,14 +18,33 @@ import httpcore2
 
 from crossguard.data.image_sources import shortened
 from crossguard.errors import ConfigError, ImageError
+from crossguard.serving.bodies import BodyHold
+from crossguard.serving.errors import Overloaded, TooManyPosts
+from crossguard.serving.rates import RateLimiter
 from crossguard.serving.settings import MEBI
 
 PORTS: Final = {"http": 80, "https": 443}
 # What a URL may consist of (RFC 3986); anything else is read differently by different parsers.
 PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 OK: Final = 200
-# Each may hold one image of max_image_bytes that no budget counts yet.
 CONNECTIONS: Final = 8
+CONNECTIONS_PER_ORIGIN: Final = 4
+NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# Services of cloud providers that answer machines with credentials or settings, at addresses that look like others.
+METADATA: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # Oracle's is 192.0.0.192; the network is for protocols, never for media
+            "168.63.129.16/32",  # Azure's platform, otherwise a public address
+            "100.100.100.200/32",  # Alibaba's
+            "fd00:ec2::/32",  # Amazon's is fd00:ec2::254
+            "fd20:ce::/32",  # Google's is fd20:ce::254
+            "fd00:42::/32",  # Scaleway's is fd00:42::42
+            "64:ff9b:1::/48",  # translates to private addresses (RFC 8215)
+        ),
+    )
+)
 
 Origin = tuple[str, str, int]
 
@@ -67,14 +86,22 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 def is_allowed(address: str, *, private: bool) -> bool:
-    """Whether an IP address may be connected to. Link-local ones (cloud metadata lives there) never may."""
+    """Whether an IP address may be connected to. Those of cloud metadata, such as link-local ones, never may."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        # An IPv4 address in IPv6 clothes is judged as what it is.
-        ip = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
+        ip = _inner_address(ip)
+    if any(ip in network for network in METADATA):
+        return False
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved:
         return False
     return ip.is_global or (private and ip.is_private)
+
+
+def _inner_address(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Returns the IPv4 address that an IPv6 address leads to, or the address itself."""
+    if ip in NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
 
 
 class Fetcher:
@@ -85,13 +112,20 @@ class Fetcher:
         private: Whether they may lie at private or loopback addresses.
         timeout_s: Longest time for one image.
         max_bytes: Largest image.
+        per_minute: Most images from one origin in a minute.
 
     Raises:
         ConfigError: An origin is not one.
     """
 
-    def __init__(self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int) -> None:
+    def __init__(
+        self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int, per_minute: int
+    ) -> None:
         self._origins = {parse_origin(origin) for origin in origins}
+        self._per_minute = per_minute
+        self._rates = RateLimiter()
+        # A slow origin must not hold every connection.
+        self._slots = {origin: asyncio.Semaphore(CONNECTIONS_PER_ORIGIN) for origin in self._origins}
         self._timeout = timeout_s
         self._max_bytes = max_bytes
         self._pool = httpcore2.AsyncConnectionPool(
@@ -102,31 +136,49 @@ class Fetcher:
         """Closes all connections."""
         await self._pool.aclose()
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, hold: BodyHold) -> bytes:
         """Returns the encoded bytes of an image.
+
+        Args:
+            url: Where it lies.
+            hold: Where its bytes count as they arrive.
 
         Raises:
             ImageError: `image_url_not_allowed`, `image_fetch_failed` or `image_too_large`.
         """
         origin, target = self._checked(url)
         scheme, host, port = origin
+        try:
+            self._rates.reserve(f"{scheme}://{host}:{port}", self._per_minute)
+        except TooManyPosts as error:
+            raise ImageError(
+                "image_fetch_failed",
+                f"More than {self._per_minute} images of this origin were asked for within a minute. Try again in "
+                f"{error.retry_after} s.",
+            ) from None
         address = httpcore2.URL(scheme=scheme, host=host, port=port, target=target)
         # httpcore2 leaves the Host header to the caller when it gets a URL in parts.
         name = host if port == PORTS[scheme] else f"{host}:{port}"
         headers: dict[str | bytes, str | bytes] = {"Host": name, "User-Agent": "crossguard", "Accept": "image/*"}
         try:
-            async with asyncio.timeout(self._timeout), self._pool.stream("GET", address, headers=headers) as response:
-                return await self._read(response, url)
+            async with (
+                asyncio.timeout(self._timeout),
+                self._slots[origin],
+                self._pool.stream("GET", address, headers=headers) as response,
+            ):
+                return await self._read(response, url, hold)
         except AddressBlockedError:
             raise ImageError(
                 "image_url_not_allowed", f"'{shortened(url)}' leads to an internal address, which is never fetched."
             ) from None
+        except Overloaded as error:
+            raise ImageError("image_fetch_failed", error.message) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, TimeoutError) as error:
             raise ImageError(
                 "image_fetch_failed", f"Cannot fetch '{shortened(url)}' ({type(error).__name__})."
             ) from None
 
-    async def _read(self, response: httpcore2.Response, url: str) -> bytes:
+    async def _read(self, response: httpcore2.Response, url: str, hold: BodyHold) -> bytes:
         if response.status != OK:
             raise ImageError(
                 "image_fetch_failed",
@@ -134,9 +186,10 @@ class Fetcher:
             )
         body = bytearray()
         async for chunk in response.aiter_stream():
-            body += chunk
-            if len(body) > self._max_bytes:
+            if len(body) + len(chunk) > self._max_bytes:
                 raise ImageError("image_too_large", f"An image may have {self._max_bytes / MEBI:g} MiB; this has more.")
+            hold.take(len(chunk))
+            body += chunk
         return bytes(body)
 
     def _checked(self, url: str) -> tuple[Origin, str]:

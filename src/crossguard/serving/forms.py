@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from crossguard.serving.call import Call
+from crossguard.serving.call import Call, decoded
 from crossguard.serving.errors import BadRequest
 
 MULTIPART = "multipart/form-data"
@@ -38,26 +38,41 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Fo
 
     Raises:
         BadRequest: It is broken, has other fields, or too many files.
+        UnsupportedBody: Its text is in another character set than those that are read.
     """
+    charset = call.charset
     body = await call.body.read()
-    limit = call.settings.max_body_bytes
+    # Starlette guesses when text is not what its header says: it reads Latin-1 here, which keeps every byte.
+    headers = Headers({"content-type": f"{call.request.headers['content-type']}; charset=latin-1"})
     parser = _InMemoryParser(
-        call.request.headers, _once(body), max_files=max_files, max_fields=len(fields), max_part_size=limit
+        headers,
+        _once(body),
+        max_files=max_files,
+        max_fields=len(fields),
+        max_part_size=call.settings.max_body_bytes,
     )
     try:
         parts = (await parser.parse()).multi_items()
+        contents = [await value.read() for _, value in parts if isinstance(value, UploadFile)]
+        return _form(parts, contents, charset, fields)
     except (MultiPartException, KeyError, ValueError, LookupError) as error:
         reason = error.message if isinstance(error, MultiPartException) else type(error).__name__
         raise BadRequest(f"The form cannot be read: {reason}", code="invalid_form") from None
-    form = Form({}, [])
+
+
+def _form(
+    parts: Sequence[tuple[str, UploadFile | str]], contents: Sequence[bytes], charset: str, fields: frozenset[str]
+) -> Form:
+    form, unread = Form({}, []), iter(contents)
     for name, value in parts:
         if isinstance(value, UploadFile) and name in {"image", "images"}:
-            form.files.append((value.filename or f"image-{len(form.files)}", await value.read()))
+            file = decoded((value.filename or f"image-{len(form.files)}").encode("latin-1"), charset)
+            form.files.append((file, next(unread)))
         elif isinstance(value, str) and name in fields:
-            form.fields[name] = value
+            form.fields[name] = decoded(value.encode("latin-1"), charset)
         else:
             known = ", ".join(sorted(fields))
-            raise BadRequest(f"Unknown part '{name[:80]}' of the form. Known: image (a file), {known}.")
+            raise BadRequest(f"Unknown part {name[:80]!r} of the form. Known: image (a file), {known}.")
     return form
 
 

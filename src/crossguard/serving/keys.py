@@ -59,7 +59,7 @@ class Caller:
     posts_per_minute: int | None
 
 
-ANONYMOUS = Caller("anonymous", admin=False, posts_per_minute=0)
+ANONYMOUS = Caller("anonymous", admin=False, posts_per_minute=None)
 
 
 class KeyRing:

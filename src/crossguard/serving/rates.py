@@ -1,27 +1,24 @@
-"""Rates per caller: a token bucket that may run into debt.
-
-A request passes while the bucket holds anything, and pays for all of its posts, so that a batch larger than the bucket
-is delayed and never impossible. Bucket size and refill are one minute's posts.
-"""
+"""Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Final
 
-SECONDS_PER_MINUTE = 60.0
+from crossguard.serving.errors import TooManyPosts
 
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
+WINDOW_S: Final = 60.0
+RESOLUTION_S: Final = 1.0
+"""What is reserved within this time is remembered as one entry, so that a caller costs at most 61 of them."""
+MAX_CALLERS: Final = 10_000
+"""Callers that are remembered; client addresses may be many, and those seen longest ago are forgotten first."""
 
 
 class RateLimiter:
-    """Counts posts per caller.
+    """Counts the posts of callers.
 
     Args:
         clock: Returns seconds; never goes back.
@@ -29,26 +26,72 @@ class RateLimiter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
+        self._windows: OrderedDict[str, _Window] = OrderedDict()
 
-    def wait(self, caller: str, per_minute: int) -> int:
-        """Returns 0 when the caller may send posts now, else after how many seconds; 0 `per_minute` is unlimited."""
-        if per_minute == 0:
-            return 0
-        bucket = self._refilled(caller, per_minute)
-        if bucket.tokens > 0:
-            return 0
-        return max(1, math.ceil((1 - bucket.tokens) * SECONDS_PER_MINUTE / per_minute))
+    def reserve(self, caller: str, per_minute: int, posts: int = 1) -> None:
+        """Counts posts before anything is spent on them.
 
-    def spend(self, caller: str, per_minute: int, posts: int) -> None:
-        """Takes posts out of the caller's bucket."""
-        if per_minute:
-            self._refilled(caller, per_minute).tokens -= posts
+        Args:
+            caller: Whose.
+            per_minute: The most in a minute; 0 is unlimited.
+            posts: How many, at most `per_minute`.
 
-    def _refilled(self, caller: str, per_minute: int) -> _Bucket:
+        Raises:
+            TooManyPosts: The minute is full; nothing is counted.
+        """
+        if per_minute == 0 or posts == 0:
+            return
         now = self._clock()
-        bucket = self._buckets.setdefault(caller, _Bucket(float(per_minute), now))
-        earned = (now - bucket.at) * per_minute / SECONDS_PER_MINUTE
-        bucket.tokens = min(float(per_minute), bucket.tokens + earned)
-        bucket.at = now
-        return bucket
+        window = self._windows.setdefault(caller, _Window())
+        self._windows.move_to_end(caller)
+        while len(self._windows) > MAX_CALLERS:
+            self._windows.popitem(last=False)
+        seconds = window.wait(now, per_minute, posts)
+        if seconds > 0:
+            wait = math.ceil(seconds)
+            raise TooManyPosts(f"Over {per_minute} posts per minute. Try again in {wait} s.", retry_after=wait)
+        window.add(now, posts)
+
+    def give_back(self, caller: str, posts: int) -> None:
+        """Removes posts that were counted a moment ago and then refused for a reason of ours."""
+        if caller in self._windows:
+            self._windows[caller].remove(posts)
+
+
+class _Window:
+    """The posts of the last minute, oldest first, with the time of the last post of each entry."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[float, float, int]] = deque()  # first time, last time, posts
+        self._total = 0
+
+    def wait(self, now: float, limit: int, posts: int) -> float:
+        """Returns after how many seconds so many posts fit; 0 when they do now."""
+        while self._entries and self._entries[0][1] + WINDOW_S <= now:
+            self._total -= self._entries.popleft()[2]
+        excess = self._total + posts - limit
+        for _, last, count in self._entries:
+            if excess <= 0:
+                break
+            excess -= count
+            seconds = last + WINDOW_S - now
+            if excess <= 0:
+                return seconds
+        return 0.0
+
+    def add(self, now: float, posts: int) -> None:
+        self._total += posts
+        if self._entries and now - self._entries[-1][0] < RESOLUTION_S:
+            first, _, count = self._entries.pop()
+            self._entries.append((first, now, count + posts))
+        else:
+            self._entries.append((now, now, posts))
+
+    def remove(self, posts: int) -> None:
+        while posts and self._entries:
+            first, last, count = self._entries.pop()
+            taken = min(posts, count)
+            posts -= taken
+            self._total -= taken
+            if count > taken:
+                self._entries.append((first, last, count - taken))

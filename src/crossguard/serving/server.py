@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
 from collections.abc import Iterator
@@ -16,14 +17,13 @@ from crossguard.errors import ConfigError, CrossguardError
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.engine import load_engine
-from crossguard.serving.protocol import GuardedProtocol, guarded_protocol
+from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guarded_protocol
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
 BACKLOG = 2048
 ACCEPTED_S = 0.01
 """Seconds, many turns of the loop, in which an accepted connection gets its protocol."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(settings: ServeSettings) -> None:
@@ -34,12 +34,26 @@ def serve(settings: ServeSettings) -> None:
 
     Raises:
         BundleError: The model cannot be loaded.
-        ConfigError: A setting, policy or key is wrong, or the port is taken.
+        ConfigError: A setting, policy or key is wrong, the port is taken, or everybody could call unasked.
     """
+    if settings.keys_file is None and not settings.insecure and not is_loopback(settings.host):
+        raise ConfigError(
+            f"Without API keys, whoever reaches {settings.host} may call. Make a key with 'crossguard serve --new-key "
+            "NAME' and name its file by --keys-file; or listen on 127.0.0.1; or, where something in front of the "
+            "service decides who may call, say --insecure=true."
+        )
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
         engine = load_engine(settings)
         asyncio.run(_run(Service(settings, engine), listener))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -59,7 +73,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     settings = service.settings
     config = uvicorn.Config(
         create_app(service),
-        http=guarded_protocol(settings.header_timeout_s),
+        http=guarded_protocol(_connection_limits(settings)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -73,11 +87,22 @@ async def _run(service: Service, listener: socket.socket) -> None:
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
     host, port = listener.getsockname()[:2]
-    if service.engine.keys.open and settings.host not in LOOPBACK:
+    if service.engine.keys.open and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
+    if settings.metrics_port:
+        service.telemetry.listen(settings.host, settings.metrics_port)
     logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", docs="/docs")
     await server.serve(sockets=[listener])
     logs.event("stopped")
+
+
+def _connection_limits(settings: ServeSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        header=settings.header_timeout_s,
+        body=settings.request_timeout_s + settings.body_timeout_s,
+        idle=settings.keep_alive_s,
+        send=settings.send_timeout_s,
+    )
 
 
 class DrainingServer(uvicorn.Server):

@@ -14,7 +14,6 @@ from crossguard.serving import logs
 from crossguard.serving.batching import Batcher
 from crossguard.serving.bodies import BodyBudget, BodyHold
 from crossguard.serving.engine import Engine, load_engine
-from crossguard.serving.errors import Overloaded
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
 from crossguard.serving.settings import ServeSettings
@@ -41,6 +40,7 @@ class Service:
             private=settings.fetch_private,
             timeout_s=settings.fetch_timeout_s,
             max_bytes=settings.max_image_bytes,
+            per_minute=settings.fetch_per_minute,
         )
         self.batcher = Batcher(
             batch_posts=settings.batch_posts,
@@ -110,14 +110,11 @@ class Service:
         try:
             for image in post.images:
                 if isinstance(image, RemoteImage):
-                    images.append(await self.fetcher.fetch(image.url))
-                    hold.take(len(images[-1]))
+                    images.append(await self.fetcher.fetch(image.url, hold))
                 else:
                     images.append(image)
         except PostError as error:
             return self._skipped(post, error.reason, str(error))
-        except Overloaded as error:
-            return self._skipped(post, "image_fetch_failed", error.message)
         return replace(post, images=tuple(images))
 
     def _skipped(self, post: Submission, reason: str, message: str) -> Skipped:

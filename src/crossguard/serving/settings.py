@@ -43,8 +43,14 @@ class ServeSettings(StrictModel):
         default=None, ge=1, description="Cores for the model and for decoding; all when not given."
     )
     keys_file: Path | None = Field(default=None, description="YAML file of API keys; without one, everybody may call.")
+    insecure: bool = Field(
+        default=False, description="Whether to listen beyond this machine without keys, so that everybody may call."
+    )
     posts_per_minute: int = Field(
-        default=0, ge=0, description="Posts per minute of a key that has no rate of its own; 0 is unlimited."
+        default=0,
+        ge=0,
+        description="Most posts in a minute for a key without a rate of its own, or without keys for each client "
+        "address; 0 is unlimited.",
     )
     max_body_bytes: int = Field(default=32 * MEBI, ge=1024, description="Largest request body.")
     max_buffered_bytes: int = Field(
@@ -65,7 +71,15 @@ class ServeSettings(StrictModel):
     body_timeout_s: float = Field(default=20.0, gt=0, description="Longest time for a body to arrive.")
     header_timeout_s: float = Field(default=10.0, gt=0, description="Longest time for a request's headers to arrive.")
     keep_alive_s: int = Field(default=15, ge=1, description="How long an idle connection is kept.")
-    max_connections: int = Field(default=1024, ge=1, description="Most open connections; more get 503.")
+    send_timeout_s: float = Field(
+        default=20.0, gt=0, description="Longest time for a client to take an answer that has been written."
+    )
+    max_connections: int = Field(
+        default=1024,
+        ge=2,
+        description="Open connections are fewer than this; the one that rests longest makes room, and where none "
+        "rests, the new one gets 503.",
+    )
     drain_s: float = Field(default=1.0, ge=0, description="After SIGTERM: time of being unready and still serving.")
     stop_s: int = Field(default=30, ge=1, description="After draining: longest time for requests in flight to finish.")
     fetch_origins: Words = Field(
@@ -76,10 +90,20 @@ class ServeSettings(StrictModel):
         default=False, description="Whether an allowed origin may lie at a private or loopback address."
     )
     fetch_timeout_s: float = Field(default=5.0, gt=0, description="Longest time to fetch an image.")
+    fetch_max: int = Field(default=64, ge=1, description="Most images fetched for one request.")
+    fetch_per_minute: int = Field(
+        default=600, ge=1, description="Most images fetched from one origin in a minute, for all callers together."
+    )
     languages: Words = Field(
         default=("en",),
         min_length=1,
         description="Languages that the model was made for; Perspective callers are told.",
+    )
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port on which /metrics asks for no key, for a scraper inside the network; 0 opens none.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least serious event to log."

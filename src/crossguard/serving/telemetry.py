@@ -12,8 +12,10 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    start_http_server,
 )
 
+from crossguard.errors import ConfigError
 from crossguard.records import Decision, Outcome
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -76,6 +78,19 @@ class Telemetry:
                 self.scores.labels(outcome.policy, name).observe(label.score)
                 if label.flagged:
                     self.flags.labels(outcome.policy, name).inc()
+
+    def listen(self, host: str, port: int) -> None:
+        """Gives the metrics to a scraper on a port of their own, from a thread that ends with the process.
+
+        Raises:
+            ConfigError: The port is taken or not allowed.
+        """
+        try:
+            start_http_server(port, host, self.registry)
+        except OSError as error:
+            raise ConfigError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Try another --metrics-port."
+            ) from None
 
     def render(self) -> bytes:
         """Returns the metrics as text."""

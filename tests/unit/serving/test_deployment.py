@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from crossguard.__about__ import __version__
 from crossguard.cli import COMMANDS
 from crossguard.serving.settings import PREFIX, ServeSettings
 
@@ -62,9 +63,42 @@ def test_the_image_starts_as_sagemaker_and_people_start_it() -> None:
 def test_a_pod_has_time_to_drain_and_stop() -> None:
     deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
     pod = deployment["spec"]["template"]["spec"]
-    values = {entry["name"]: float(entry["value"]) for entry in pod["containers"][0]["env"] if entry["value"][0] != "/"}
+    values = {
+        entry["name"]: float(entry["value"]) for entry in pod["containers"][0]["env"] if entry["value"].isdecimal()
+    }
     assert values["CROSSGUARD_DRAIN_S"] + values["CROSSGUARD_STOP_S"] < pod["terminationGracePeriodSeconds"]
     assert pod["enableServiceLinks"] is False
+
+
+def test_a_scraper_reaches_the_metrics_of_a_pod_without_a_key() -> None:
+    documents = list(yaml.safe_load_all(MANIFESTS.read_text()))
+    template = documents[0]["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    variables = {entry["name"]: entry["value"] for entry in container["env"]}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    port = variables["CROSSGUARD_METRICS_PORT"]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == port == str(ports["metrics"])
+    policy = next(document for document in documents if document["kind"] == "NetworkPolicy")
+    assert any(rule.get("from") and rule["ports"] == [{"port": "metrics"}] for rule in policy["spec"]["ingress"])
+    service = next(document for document in documents if document["kind"] == "Service")
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
+
+
+def test_the_manifests_run_the_image_that_the_page_builds() -> None:
+    deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"crossguard:{__version__}"
+    page = (ROOT / "docs" / "how-to" / "deploy-the-service.md").read_text()
+    assert f"docker build -t {image} ." in page.partition("## Kubernetes")[2]
+
+
+def test_a_container_that_is_open_to_everybody_is_published_on_this_machine_only() -> None:
+    service = yaml.safe_load(COMPOSE.read_text())["services"]["crossguard"]
+    assert service["environment"]["CROSSGUARD_INSECURE"] == "true"
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    for page in ("deploy-the-service.md", "serve.md"):
+        for line in (ROOT / "docs" / "how-to" / page).read_text().splitlines():
+            assert "docker run" not in line or "CROSSGUARD_INSECURE" not in line or "-p 127.0.0.1:" in line
 
 
 def test_the_compose_file_gives_time_too() -> None:

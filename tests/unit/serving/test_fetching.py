@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crossguard.errors import ConfigError, ImageError
+from crossguard.serving.bodies import BodyBudget, BodyHold
 from crossguard.serving.fetching import AddressBlockedError, Fetcher, GuardedBackend, is_allowed, parse_origin
 
 
@@ -93,13 +94,13 @@ def test_what_is_no_origin(url: str) -> None:
     ],
 )
 def test_only_the_listed_origins_are_asked(url: str) -> None:
-    fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000)
+    fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     with pytest.raises(ImageError) as refused:
-        asyncio.run(fetcher.fetch(url))
+        asyncio.run(fetcher.fetch(url, BodyHold(BodyBudget(1000))))
     assert refused.value.reason == "image_url_not_allowed"
 
 
 def test_nothing_is_fetched_by_default() -> None:
-    fetcher = Fetcher([], private=False, timeout_s=1, max_bytes=1000)
+    fetcher = Fetcher([], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     with pytest.raises(ImageError, match="fetch_origins"):
-        asyncio.run(fetcher.fetch("https://media.example.com/a.png"))
+        asyncio.run(fetcher.fetch("https://media.example.com/a.png", BodyHold(BodyBudget(1000))))

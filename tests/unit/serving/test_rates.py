@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from crossguard.serving.rates import RateLimiter
+import pytest
+
+from crossguard.serving.errors import TooManyPosts
+from crossguard.serving.rates import MAX_CALLERS, RateLimiter
 
 
 class Clock:
@@ -11,49 +14,72 @@ class Clock:
         return self.now
 
 
-def test_a_minutes_posts_pass_at_once_and_then_one_by_one() -> None:
-    clock = Clock()
-    rates = RateLimiter(clock)
-    for _ in range(60):
-        assert rates.wait("a", 60) == 0
-        rates.spend("a", 60, 1)
-    assert rates.wait("a", 60) == 1
-    clock.now = 1.0
-    assert rates.wait("a", 60) == 0
+def waits(rates: RateLimiter, posts: int = 1, caller: str = "a", per_minute: int = 60) -> int:
+    """Returns 0 where the posts were counted, else the seconds that the caller is told to wait."""
+    try:
+        rates.reserve(caller, per_minute, posts)
+    except TooManyPosts as error:
+        return error.retry_after or -1
+    return 0
 
 
-def test_a_large_batch_passes_and_is_paid_for_later() -> None:
+def test_a_minutes_posts_pass_at_once_and_the_next_a_minute_later() -> None:
     clock = Clock()
     rates = RateLimiter(clock)
-    assert rates.wait("a", 60) == 0
-    rates.spend("a", 60, 90)
-    seconds = rates.wait("a", 60)
-    assert seconds == 31
-    clock.now = float(seconds)
-    assert rates.wait("a", 60) == 0
+    assert [waits(rates) for _ in range(60)] == [0] * 60
+    assert waits(rates) == 60
+    clock.now = 59.9
+    assert waits(rates) == 1
+    clock.now = 60.0
+    assert waits(rates) == 0
+
+
+@pytest.mark.parametrize("batch", [1, 7, 20, 60])
+def test_no_minute_holds_more_however_posts_are_packed(batch: int) -> None:
+    clock = Clock()
+    rates = RateLimiter(clock)
+    passed: list[tuple[float, int]] = []
+    for tick in range(2000):
+        clock.now = tick * 0.13
+        if waits(rates, batch) == 0:
+            passed.append((clock.now, batch))
+    for begin, _ in passed:
+        assert sum(posts for at, posts in passed if begin <= at < begin + 60) <= 60
+    assert sum(posts for _, posts in passed) >= 3 * 60
+
+
+def test_the_wait_is_until_enough_posts_are_old() -> None:
+    clock = Clock()
+    rates = RateLimiter(clock)
+    rates.reserve("a", 60, 30)
+    clock.now = 20.0
+    rates.reserve("a", 60, 30)
+    clock.now = 25.0
+    assert waits(rates, 30) == 35
+    assert waits(rates, 31) == 55
+    clock.now = 60.0
+    assert waits(rates, 30) == 0
 
 
 def test_callers_do_not_share_and_zero_is_unlimited() -> None:
     rates = RateLimiter(Clock())
-    rates.spend("a", 1, 100)
-    assert rates.wait("a", 1) > 0
-    assert rates.wait("b", 1) == 0
-    rates.spend("b", 0, 10_000)
-    assert rates.wait("b", 0) == 0
+    rates.reserve("a", 1)
+    assert waits(rates, caller="a", per_minute=1) > 0
+    assert waits(rates, caller="b", per_minute=1) == 0
+    assert waits(rates, 10_000, caller="a", per_minute=0) == 0
 
 
-def test_a_bucket_never_holds_more_than_a_minute() -> None:
-    clock = Clock()
-    rates = RateLimiter(clock)
-    rates.spend("a", 10, 0)
-    clock.now = 3600.0
-    rates.spend("a", 10, 10)
-    assert rates.wait("a", 10) > 0
-
-
-def test_what_was_refused_is_not_paid_for() -> None:
+def test_what_was_refused_for_a_reason_of_ours_is_given_back() -> None:
     rates = RateLimiter(Clock())
-    rates.spend("a", 10, 50)
-    assert rates.wait("a", 10) > 0
-    rates.spend("a", 10, -50)
-    assert rates.wait("a", 10) == 0
+    rates.reserve("a", 60, 60)
+    rates.give_back("a", 50)
+    assert waits(rates, 50) == 0
+    assert waits(rates) > 0
+    rates.give_back("nobody", 5)
+
+
+def test_the_callers_that_are_remembered_are_bounded() -> None:
+    rates = RateLimiter(Clock())
+    for number in range(MAX_CALLERS + 100):
+        rates.reserve(str(number), 60)
+    assert len(rates._windows) == MAX_CALLERS

@@ -74,7 +74,9 @@ class Container(StrictModel):
     def _variables(self) -> dict[str, str]:
         own = {"CROSSGUARD_POLICY": self.policy}
         if self.image_kind == "crossguard":
-            return {**own, "CROSSGUARD_HOST": "0.0.0.0", "CROSSGUARD_MODEL": "/opt/ml/model"}  # noqa: S104 - in a container
+            # SageMaker alone reaches the container, and asks who may call before it does.
+            inside = {"CROSSGUARD_HOST": "0.0.0.0", "CROSSGUARD_INSECURE": "true"}  # noqa: S104
+            return {**own, **inside, "CROSSGUARD_MODEL": "/opt/ml/model"}
         # One worker that uses every core; the image would start one per core, each of which would do the same.
         return {
             **own,

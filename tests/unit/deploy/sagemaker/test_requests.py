@@ -110,6 +110,7 @@ def test_a_dry_run_prints_exactly_what_is_sent(endpoint: Endpoint) -> None:
         "ModelDataUrl": "s3://bucket/models/model.tar.gz",
         "Environment": {
             "CROSSGUARD_HOST": "0.0.0.0",  # noqa: S104 - in a container
+            "CROSSGUARD_INSECURE": "true",
             "CROSSGUARD_MODEL": "/opt/ml/model",
             "CROSSGUARD_POLICY": "default",
         },
