@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ from crossguard.errors import MissingExtraError
 @click.option(
     "--suite", "suites", multiple=True, help="CSV of a functional suite, or 'hatecheck' to fetch it from the Hub."
 )
+@click.option("--evasion", is_flag=True, help="Disguise the words of DATA and of suites: what is still found?")
+@click.option("--evasion-posts", default=300, show_default=True, help="At most so many hateful and harmless posts.")
 @click.option("--swaps", default=200, show_default=True, help="Sentences of DATA to swap identities in.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
@@ -45,6 +48,8 @@ def command(
     madlibs: Path | None,
     limit: int,
     suites: tuple[str, ...],
+    evasion: bool,
+    evasion_posts: int,
     swaps: int,
     split: str | None,
     positive_from: float,
@@ -62,10 +67,12 @@ def command(
     crossguard audit
     crossguard audit posts.parquet --split test --out runs/audit
     crossguard audit --suite hatecheck.csv --madlibs en_sentence_templates.csv
+    crossguard audit posts.csv --evasion
     """
     try:
         from crossguard.evaluation.annotated import read_annotated
         from crossguard.evaluation.audit.madlibs import read_madlibs
+        from crossguard.evaluation.audit.robustness import EvasionTest
         from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
         from crossguard.evaluation.audit.suites import fetch_hatecheck, read_suite
         from crossguard.evaluation.audit.terminal import show_audit
@@ -89,12 +96,14 @@ def command(
             image_root=image_root,
             images=images,
         )
+    test = EvasionTest(label, evasion_posts, rounds, seed, _reporter())
     request = AuditRequest(
         posts=posts,
         group_columns=columns,
         question=label,
         madlibs=read_madlibs(madlibs, labels, limit, seed) if madlibs else None,
         suites=tuple(read_suite(fetch_hatecheck() if name == "hatecheck" else Path(name)) for name in suites),
+        evasion=test if evasion else None,
         swaps=swaps,
         rounds=rounds,
         seed=seed,
@@ -109,3 +118,10 @@ def command(
         path = write_audit(found, out)
         write_audit_page(found, out / "audit.html")
         click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)
+
+
+def _reporter() -> Callable[[str], None] | None:
+    """Returns what shows which way is being scored on one line of stderr, where a person looks at it."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda name: click.echo(f"\r\x1b[Kscoring in disguise: {name} ", err=True, nl=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from crossguard.evaluation.audit.counterfactuals import (
 )
 from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROUP, members
 from crossguard.evaluation.audit.madlibs import score_madlibs
-from crossguard.evaluation.audit.suites import Suite, SuiteResult, run_suite
+from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
+from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite
 from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
@@ -39,6 +40,7 @@ class AuditRequest:
         question: Label, or `any`.
         madlibs: Template phrases.
         suites: Functional suites.
+        evasion: How to disguise the posts and the suites; None for not at all.
         swaps: How many sentences of the posts to swap identities in; the built-in templates are always swapped.
         rounds: Bootstrap resamples.
         seed: Of everything random.
@@ -50,6 +52,7 @@ class AuditRequest:
     question: str = "any"
     madlibs: Annotated | None = None
     suites: tuple[Suite, ...] = ()
+    evasion: EvasionTest | None = None
     swaps: int = 200
     rounds: int = 200
     seed: int = 0
@@ -66,6 +69,7 @@ class Audit:
         groups: Figures per group, by source of posts.
         counterfactuals: Swaps, by source of sentences.
         suites: Functional suites.
+        robustness: Disguised posts, by source.
         warnings: What a reader must not miss.
         command: What was typed.
         crossguard: Version of the package.
@@ -76,6 +80,7 @@ class Audit:
     groups: dict[str, BiasAudit] = field(default_factory=dict)
     counterfactuals: tuple[Counterfactuals, ...] = ()
     suites: tuple[SuiteResult, ...] = ()
+    robustness: tuple[Robustness, ...] = ()
     warnings: tuple[str, ...] = ()
     command: str = ""
     crossguard: str = __version__
@@ -88,6 +93,7 @@ class Audit:
             "groups": {source: _plain(bias) for source, bias in self.groups.items()},
             "counterfactuals": [asdict(result) for result in self.counterfactuals],
             "suites": [_suite(result) for result in self.suites],
+            "robustness": [result.to_dict() for result in self.robustness],
             "warnings": list(self.warnings),
             "command": self.command,
             "crossguard": self.crossguard,
@@ -98,8 +104,12 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     """Runs the audits that were asked for.
 
     Raises:
-        InputError: A group column is unknown, or posts could not be scored.
+        InputError: A group column is unknown, posts could not be scored, or there is nothing to disguise.
     """
+    if request.evasion is not None and request.posts is None and not request.suites:
+        raise InputError(
+            "--evasion disguises annotated posts: crossguard audit POSTS --evasion, or --suite CSV --evasion"
+        )
     groups: dict[str, BiasAudit] = {}
     swaps = [compare_templates(moderator)]
     notes: list[str] = []
@@ -127,9 +137,19 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         groups,
         tuple(swaps),
         suites,
+        _robustness(moderator, request),
         (*_warnings(groups), *notes),
         request.command,
     )
+
+
+def _robustness(moderator: Moderator, request: AuditRequest) -> tuple[Robustness, ...]:
+    if request.evasion is None:
+        return ()
+    sources = [annotated_suite(suite, moderator.labels.names) for suite in request.suites]
+    if request.posts is not None:
+        sources.insert(0, replace(request.posts, source=Path(request.posts.source).name))
+    return tuple(measure_robustness(moderator, source, request.evasion) for source in sources)
 
 
 def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:

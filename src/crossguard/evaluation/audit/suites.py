@@ -125,12 +125,15 @@ def fetch_hatecheck() -> Path:
         ) from None
 
 
+def annotated_suite(suite: Suite, labels: tuple[str, ...]) -> Annotated:
+    """Returns the cases of a suite as posts of which only is known whether they are hateful at all."""
+    posts = tuple(Post(f"case-{number}", text) for number, text in enumerate(suite.texts, start=1))
+    return Annotated(suite.name, posts, labels, np.full((len(posts), len(labels)), np.nan), suite.hateful, {})
+
+
 def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int = 0) -> SuiteResult:
     """Scores a suite by "any label flagged" and by the highest label score."""
-    posts = tuple(Post(f"case-{number}", text) for number, text in enumerate(suite.texts, start=1))
-    labels = moderator.labels.names
-    unknown = np.full((len(posts), len(labels)), np.nan)
-    scored = score(moderator, Annotated(suite.name, posts, labels, unknown, suite.hateful, {}))
+    scored = score(moderator, annotated_suite(suite, moderator.labels.names))
     if scored.skipped:
         raise InputError(
             f"{sum(scored.skipped.values())} cases of '{suite.name}' could not be scored: {scored.skipped}."

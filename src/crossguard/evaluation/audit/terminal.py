@@ -10,6 +10,7 @@ from rich.text import Text
 from crossguard.data.masking import mask
 from crossguard.evaluation.audit.bias import AUCS, BiasAudit
 from crossguard.evaluation.audit.counterfactuals import Counterfactuals
+from crossguard.evaluation.audit.robustness import Robustness
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.audit.suites import Cell, SuiteResult
 from crossguard.evaluation.terminal import cell
@@ -34,6 +35,10 @@ def show_audit(audit: Audit, console: Console) -> None:
         console.print(swap_table(result))
     for suite in audit.suites:
         console.print(suite_table(suite))
+    for tested in audit.robustness:
+        console.print(evasion_table(tested))
+        for line in evasion_summary(tested):
+            console.print(line, highlight=False)
     for warning in audit.warnings:
         console.print(f"Note: {warning}", style="yellow", highlight=False)
 
@@ -88,6 +93,36 @@ def suite_table(result: SuiteResult) -> Table:
         table.add_row(function, answer, _percent(whole), *cells)
     table.add_row("all", "", "", *(_percent(result.targets[target]) for target in targets))
     return table
+
+
+def evasion_table(result: Robustness) -> Table:
+    """One row per way of disguising a text, the one that most gets through first."""
+    table = _table(
+        f"{result.source}: {result.found} of {result.hateful} hateful posts are found as written, and "
+        f"{result.harmless_flagged} of {result.harmless} harmless ones flagged; in disguise:"
+    )
+    table.add_column("way", no_wrap=True)
+    for title in ("still\nfound", "95 %\ninterval", "harmless\nnewly flagged", "no longer\nflagged", "held\nout"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, way in sorted(result.ways.items(), key=lambda item: item[1].kept.value or 0.0):
+        wrong = (str(way.newly_flagged), str(way.no_longer_flagged))
+        table.add_row(name, way.kept.short, way.kept.interval, *wrong, "yes" if way.evasion.held_out else "")
+    return table
+
+
+def evasion_summary(result: Robustness) -> list[str]:
+    """The averages over all ways, one per line."""
+    change = result.harmless_change
+    points = "undefined" if change.value is None else f"{100 * change.value:+.1f} points"
+    interval = (
+        "" if change.low is None or change.high is None else f" [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+    )
+    return [
+        f"still found, mean over {len(result.ways)} ways: {result.mean}",
+        f"still found, worst tenth of the ways: {result.worst_tenth}",
+        f"still found, ways held out from training: {result.held_out}",
+        f"harmless posts flagged, mean change: {points}{interval}",
+    ]
 
 
 def _percent(found: Cell | None) -> Text:

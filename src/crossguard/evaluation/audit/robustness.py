@@ -1,0 +1,215 @@
+"""What of the hateful posts that a model finds is still found in disguise, and which harmless posts become flagged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
+from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.resampling import draw
+from crossguard.evaluation.sample import ANY, Sample
+from crossguard.moderator import Moderator
+from crossguard.records import Decision, Post
+
+# The worst tenth of the ways, as a person who wants to get through would choose.
+WORST = 0.1
+_NOTHING = "nothing was found as written"
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """One way of disguising a text.
+
+    Attributes:
+        evasion: The way.
+        kept: Of the hateful posts found as written, the share that is still found, with its 95 % Wilson interval.
+        newly_flagged: Harmless posts that are flagged in disguise only.
+        no_longer_flagged: Harmless posts that are flagged as written only.
+    """
+
+    evasion: Evasion
+    kept: Figure
+    newly_flagged: int
+    no_longer_flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """A model against every way of `EVASIONS`.
+
+    Attributes:
+        source: Where the posts come from.
+        question: Label, or `any`.
+        hateful: Hateful posts that were tried.
+        found: Of those, flagged as written; only these can be lost.
+        harmless: Harmless posts that were tried.
+        harmless_flagged: Of those, flagged as written.
+        mean: Mean of the kept shares over all ways, with a bootstrap interval over posts.
+        worst_tenth: Mean over the tenth of the ways that keeps least; the ways stay the same in every resample.
+        held_out: Mean over the ways that no training of Crossguard uses.
+        harmless_change: Mean over the ways of the change in the flagged share of harmless posts.
+        ways: By name.
+    """
+
+    source: str
+    question: str
+    hateful: int
+    found: int
+    harmless: int
+    harmless_flagged: int
+    mean: Figure
+    worst_tenth: Figure
+    held_out: Figure
+    harmless_change: Figure
+    ways: Mapping[str, Survival]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        counts = {key: getattr(self, key) for key in ("hateful", "found", "harmless", "harmless_flagged")}
+        means = {key: getattr(self, key).to_dict() for key in ("mean", "worst_tenth", "held_out", "harmless_change")}
+        ways = {
+            name: {
+                "kind": way.evasion.kind,
+                "held_out": way.evasion.held_out,
+                "kept": way.kept.to_dict(),
+                "newly_flagged": way.newly_flagged,
+                "no_longer_flagged": way.no_longer_flagged,
+            }
+            for name, way in self.ways.items()
+        }
+        return {"source": self.source, "question": self.question, **counts, **means, "ways": ways}
+
+
+@dataclass(frozen=True, slots=True)
+class EvasionTest:
+    """How to test.
+
+    Attributes:
+        question: Label, or `any`.
+        limit: At most so many hateful and so many harmless posts, drawn at random.
+        rounds: Bootstrap resamples.
+        seed: Of the draw, the disguises and the resamples.
+        on_way: Called with the name of each way before it is scored, to show progress.
+    """
+
+    question: str = ANY
+    limit: int = 300
+    rounds: int = 1000
+    seed: int = 0
+    on_way: Callable[[str], None] | None = None
+
+
+def measure_robustness(moderator: Moderator, annotated: Annotated, test: EvasionTest) -> Robustness:
+    """Disguises the words of annotated posts in every way and scores them again, each with its image.
+
+    A post that cannot be scored in disguise counts as not flagged: whoever disguises it gets through.
+
+    Raises:
+        InputError: No hateful post has words.
+    """
+    posts, truth = _tried(annotated, test)
+    plain = _flags(moderator, posts, test.question)
+    disguised = {}
+    for name in EVASIONS:
+        if test.on_way is not None:
+            test.on_way(name)
+        changed = [_disguised(post, name, test.seed) for post in posts]
+        disguised[name] = _flags(moderator, changed, test.question)
+    return summarise(annotated.source, truth, plain, disguised, test)
+
+
+def summarise(
+    source: str,
+    truth: NDArray[np.bool_],
+    plain: NDArray[np.bool_],
+    disguised: Mapping[str, NDArray[np.bool_]],
+    test: EvasionTest,
+) -> Robustness:
+    """Builds the result.
+
+    Args:
+        source: Where the posts come from.
+        truth: (n,), whether each post is hateful.
+        plain: (n,), whether it is flagged as written.
+        disguised: (n,), whether it is flagged in disguise, by name of the way.
+        test: How it was tested.
+    """
+    found, harmless = truth & plain, ~truth
+    flags = np.stack([disguised[name] for name in disguised], axis=1)
+    kept, wrong = flags[found], flags[harmless]
+    before = plain[harmless]
+    ways = {
+        name: Survival(
+            EVASIONS[name],
+            _share(kept[:, column]),
+            int((wrong[:, column] & ~before).sum()),
+            int((before & ~wrong[:, column]).sum()),
+        )
+        for column, name in enumerate(disguised)
+    }
+    held_out = [column for column, name in enumerate(disguised) if EVASIONS[name].held_out]
+    worst = np.argsort(kept.sum(axis=0), kind="stable")[: math.ceil(WORST * len(ways))]
+    change = wrong.astype(np.float64) - before[:, None]
+    return Robustness(
+        source, test.question, int(truth.sum()), int(found.sum()), int(harmless.sum()), int(before.sum()),
+        mean=_mean(kept, test, _NOTHING),
+        worst_tenth=_mean(kept[:, worst], test, _NOTHING),
+        held_out=_mean(kept[:, held_out], test, _NOTHING),
+        harmless_change=_mean(change, test, "no harmless post"),
+        ways=ways,
+    )  # fmt: skip
+
+
+def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray[np.bool_]]:
+    """Draws posts with words and a known answer."""
+    blank = np.zeros(annotated.truth.shape)
+    sample = Sample.build(annotated.labels, annotated.truth, blank, ids=annotated.ids, hateful=annotated.hateful)
+    task = sample.task(test.question)
+    worded = np.array(
+        [bool((annotated.posts[row].text + annotated.posts[row].image_text).strip()) for row in task.rows]
+    )
+    random, picks = np.random.default_rng(test.seed), []
+    for kind in (True, False):
+        rows = task.rows[(task.truth == kind) & worded]
+        picks.append(np.sort(random.permutation(rows)[: test.limit]))
+    if not len(picks[0]):
+        raise InputError(f"'{annotated.source}' has no hateful post with words, so there is nothing to disguise.")
+    posts = [annotated.posts[row] for row in np.concatenate(picks)]
+    return posts, np.repeat([True, False], [len(picks[0]), len(picks[1])])
+
+
+def _disguised(post: Post, name: str, seed: int) -> Post:
+    text, image_text = (evade(words, name, seed) if words.strip() else words for words in (post.text, post.image_text))
+    return replace(post, text=text, image_text=image_text)
+
+
+def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArray[np.bool_]:
+    outcomes = moderator.score(posts)
+    flags = [outcome.flags if isinstance(outcome, Decision) else () for outcome in outcomes]
+    return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
+
+
+def _share(kept: NDArray[np.bool_]) -> Figure:
+    if not len(kept):
+        return Figure.undefined(_NOTHING)
+    interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(method="wilson")
+    return Figure(float(kept.mean()), float(interval.low), float(interval.high))
+
+
+def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Figure:
+    """Mean over posts and ways, with a bootstrap interval over posts."""
+    if not table.size:
+        return Figure.undefined(reason)
+    per_post = table.mean(axis=1)
+    rounds = [counts @ per_post / len(per_post) for counts in draw(len(per_post), test.rounds, test.seed)]
+    figure = Figure(float(per_post.mean()))
+    return figure.with_rounds(np.concatenate(rounds)) if rounds else figure

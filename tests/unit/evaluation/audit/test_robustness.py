@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from crossguard.cli import run
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.audit.evasion import EVASIONS
+from crossguard.evaluation.audit.robustness import EvasionTest, measure_robustness, summarise
+from crossguard.moderator import Moderator
+from crossguard.records import Action, Decision, LabelDecision, Post
+
+LABELS = ("rude",)
+
+
+class Reader:
+    """Flags posts that hold a word exactly as it is written."""
+
+    def score(self, posts: Sequence[Post]) -> list[Decision]:
+        return [self._decide(post) for post in posts]
+
+    def _decide(self, post: Post) -> Decision:
+        flagged = "awful" in f"{post.text} {post.image_text}"
+        label = LabelDecision(float(flagged), 0.5, flagged, Action.REVIEW if flagged else Action.ALLOW)
+        return cast("Decision", SimpleDecision(post.id, {"rude": label}))
+
+
+class SimpleDecision(Decision):
+    """A decision of which only the labels matter here."""
+
+    def __init__(self, id_: str, labels: dict[str, LabelDecision]) -> None:
+        object.__setattr__(self, "id", id_)
+        object.__setattr__(self, "labels", labels)
+
+
+def annotated(texts: Sequence[str], hateful: Sequence[float]) -> Annotated:
+    posts = tuple(Post(str(row), text) for row, text in enumerate(texts))
+    known = np.full((len(posts), 1), np.nan)
+    return Annotated("posts.csv", posts, LABELS, known, np.array(hateful), {})
+
+
+def test_a_reader_of_exact_words_keeps_what_padding_leaves_alone() -> None:
+    posts = annotated(["you are awful people", "bad people", "good morning", ""], [1, 1, 0, 0])
+    found = measure_robustness(cast("Moderator", Reader()), posts, EvasionTest(rounds=20))
+    assert (found.hateful, found.found, found.harmless, found.harmless_flagged) == (2, 1, 1, 0)
+    assert found.ways["words_before"].kept.value == 1.0
+    assert found.ways["letters_doubled"].kept.value == 0.0
+    assert found.worst_tenth.value == 0.0
+    kept = [way.kept.value for way in found.ways.values()]
+    assert found.mean.value == pytest.approx(np.mean(np.array(kept, dtype=float)))
+
+
+def test_counts_of_each_kind_come_from_the_same_posts() -> None:
+    truth = np.array([True, True, True, True, False, False])
+    plain = np.array([True, True, True, False, True, False])
+    flags = {name: plain.copy() for name in EVASIONS}
+    flags["dots"] = np.array([True, False, False, True, False, True])
+    found = summarise("x", truth, plain, flags, EvasionTest(rounds=50))
+    dots = found.ways["dots"]
+    assert dots.kept.value == pytest.approx(1 / 3)
+    assert (dots.newly_flagged, dots.no_longer_flagged) == (1, 1)
+    assert found.harmless_change.value == 0.0
+    least = math.ceil(len(EVASIONS) / 10)
+    assert found.worst_tenth.value == pytest.approx((least - 1 + 1 / 3) / least)
+    for mean in (found.mean, found.worst_tenth, found.held_out):
+        assert mean.low is not None
+        assert mean.value is not None
+        assert mean.high is not None
+        assert mean.low <= mean.value <= mean.high
+
+
+def test_nothing_found_is_undefined_and_not_zero() -> None:
+    posts = annotated(["bad people", "good morning"], [1, 0])
+    found = measure_robustness(cast("Moderator", Reader()), posts, EvasionTest(rounds=5))
+    assert found.mean.value is None
+    assert found.mean.reason == "nothing was found as written"
+    assert found.harmless_change.value == 0.0
+
+
+def test_posts_without_words_cannot_be_disguised() -> None:
+    with pytest.raises(InputError, match="no hateful post with words"):
+        measure_robustness(cast("Moderator", Reader()), annotated(["", "good"], [1, 0]), EvasionTest())
+
+
+def test_evasion_without_posts_is_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "--model", str(tiny_model), "--evasion"]) != 0
+    assert "crossguard audit POSTS --evasion" in capsys.readouterr().err
+
+
+def test_the_command_prints_and_writes_every_way(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--evasion", "--evasion-posts", "4", "--rounds", "10", "--no-images", "--out", str(tmp_path)]
+    assert run(["audit", str(annotated_posts), "--model", str(tiny_model), *options]) == 0
+    shown = capsys.readouterr().out
+    stored: dict[str, Any] = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))["robustness"][0]
+    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert set(stored["ways"]) == set(EVASIONS)
+    assert stored["hateful"] == stored["harmless"] == 4
+    for name in EVASIONS:
+        assert name in shown
+        assert name in page
+    assert "worst tenth of the ways" in shown
+    assert "…" not in shown.partition("disguise:")[2]
+    assert max(map(len, shown.partition("disguise:")[2].splitlines())) <= 80
