@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 from benchmarks import machine, report
-from benchmarks.ceiling import matmul_gflops
+from benchmarks.ceiling import ceilings
 from benchmarks.posts import make_posts
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, clip, compact, siglip2
@@ -26,6 +26,8 @@ BASELINE: Final = "PyTorch fp32, batches of 32"
 BATCH: Final = 32
 POSTS: Final = 128
 CALIBRATION: Final = 64
+SHORT: Final = 8
+SHORT_LAYERS: Final = 1
 SUBJECTS: Final = {"clip": clip, "siglip2": siglip2}
 
 
@@ -34,7 +36,7 @@ def main() -> None:
     options = _options()
     for name in options.models:
         with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
-            result = run(SUBJECTS[name](), Path(folder), options)
+            result = run(SUBJECTS[name](SHORT_LAYERS) if options.short else SUBJECTS[name](), Path(folder), options)
         paths = report.write(options.out, name, result)
         print(f"{name}\n\n{report.table(result['speed'])}\n\nWrote {' and '.join(str(path) for path in paths)}\n")
         gc.collect()
@@ -43,37 +45,38 @@ def main() -> None:
 def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Makes posts and bundles in a folder and measures all contenders."""
     described = machine.describe()
-    posts = make_posts(folder / "posts", POSTS)
+    posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
     exact = subject.write_bundle(folder / "fp32")
     timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts)]
-    ceiling = matmul_gflops(torch.float32)
+    gflops = ceilings()
     speed = {
-        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort_of(options))
+        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=gflops["fp32"], effort=effort_of(options))
         for kind, (chosen, gflop) in kinds(subject, TextEncoder(exact.tokenizer, subject.text), posts).items()
-        if kind in options.kinds
+        if kind in (["both"] if options.short else options.kinds)
     }
-    gflops = {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)}
     return {"machine": described, "clock": options.clock, "matmul_gflops": gflops, "speed": speed}
 
 
 def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
     one = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=True)
     many = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True)
-    half = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True, dtype=torch.bfloat16)
-    return [
-        plain("PyTorch fp32, one by one", one, 1),
-        plain(BASELINE, many, BATCH),
-        plain("PyTorch bf16, batches of 32", half, BATCH),
-    ]
+    timed = [plain("PyTorch fp32, one by one", one, 1), plain(BASELINE, many, BATCH)]
+    if machine.multiplies_bf16():
+        half = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True, dtype=torch.bfloat16)
+        timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
+    return timed
 
 
 def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
     int8 = quantize(exact, posts[:CALIBRATION], folder / "int8")
-    return [
+    timed = [
         ours("Crossguard fp32, exact pixels", Moderator.load(exact.folder, pixels="exact")),
-        ours("Crossguard bf16, exact pixels", Moderator.load(exact.folder, precision="bf16", pixels="exact")),
         ours("Crossguard int8", Moderator.load(int8.folder)),
     ]
+    if machine.multiplies_bf16():
+        half = Moderator.load(exact.folder, precision="bf16", pixels="exact")
+        timed.append(ours("Crossguard bf16, exact pixels", half))
+    return timed
 
 
 def _compact(folder: Path, posts: list[Post]) -> list[Timed]:

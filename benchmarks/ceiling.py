@@ -10,14 +10,21 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import machine
 from benchmarks.subjects import Subject
 from crossguard.models.pixels import PixelNormalizer
 
 SIZE: Final = 1024
-TRIES: Final = 20
+TRIES: Final = 10
 
 
-def matmul_gflops(dtype: torch.dtype) -> float:
+def ceilings() -> dict[str, float]:
+    """Returns GFLOP/s per type that the processor multiplies natively."""
+    types = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if machine.multiplies_bf16() else {})
+    return {name: _matmul_gflops(dtype) for name, dtype in types.items()}
+
+
+def _matmul_gflops(dtype: torch.dtype) -> float:
     """Returns the best GFLOP/s of a square matrix product over all cores, oneDNN through PyTorch."""
     left, right = (torch.randn(SIZE, SIZE).to(dtype) for _ in range(2))
     best = 0.0

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks import machine, report
-from benchmarks.ceiling import matmul_gflops
+from benchmarks.ceiling import ceilings
 from benchmarks.fresh import peak_memory, start_up
 from benchmarks.interleaving import latencies
 from benchmarks.posts import make_posts, text_only
@@ -31,6 +31,8 @@ BATCH: Final = 32
 POSTS: Final = 256
 CALIBRATION: Final = 64
 REQUESTS: Final = 100
+STARTS: Final = 5
+SHORT: Final = 8
 
 
 def main() -> None:
@@ -48,28 +50,30 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     described = machine.describe()
     subject = compact()
     exact = subject.write_bundle(folder / "fp32")
-    posts = make_posts(folder / "posts", POSTS)
-    shipped = quantize(exact, posts[:CALIBRATION], folder / "int8")
+    posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
+    shipped = quantize(exact, posts[: SHORT if options.short else CALIBRATION], folder / "int8")
     timed = _contenders(subject, exact, shipped)
-    ceiling = matmul_gflops(torch.float32)
+    memory_posts = SHORT if options.short else options.memory_posts
+    gflops = ceilings()
     effort = effort_of(options)
     texts = TextEncoder(exact.tokenizer, subject.text)
     speed = {
-        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=ceiling, effort=effort)
+        kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=gflops["fp32"], effort=effort)
         for kind, (chosen, gflop) in kinds(subject, texts, posts).items()
+        if kind == "both" or not options.short
     }
     posts_file = _write_posts(folder / "posts.jsonl", posts)
     texts_file = _write_posts(folder / "texts.jsonl", text_only(posts))
     return {
         "machine": described,
         "clock": options.clock,
-        "matmul_gflops": {"fp32": ceiling, "bf16": matmul_gflops(torch.bfloat16)},
+        "matmul_gflops": gflops,
         "speed": speed,
-        "latency_ms": _latency(subject, shipped, posts),
-        "start_up_s": start_up(shipped.folder),
+        "latency_ms": _latency(subject, shipped, posts, 1 if options.short else REQUESTS),
+        "start_up_s": start_up(shipped.folder, 1 if options.short else STARTS),
         "memory": {
-            "text": vars(peak_memory(shipped.folder, texts_file, options.memory_posts)),
-            "both": vars(peak_memory(shipped.folder, posts_file, options.memory_posts)),
+            "text": vars(peak_memory(shipped.folder, texts_file, memory_posts)),
+            "both": vars(peak_memory(shipped.folder, posts_file, memory_posts)),
         },
     }
 
@@ -78,27 +82,29 @@ def _contenders(subject: Subject, exact: Bundle, shipped: Bundle) -> list[Timed]
     tokenizer = exact.tokenizer
     one = PlainLoop(subject, tokenizer, batch=1, full_length=False)
     many = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False)
-    half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
-    return [
+    timed = [
         plain("PyTorch fp32, one by one", one, 1),
         plain(BASELINE, many, BATCH),
-        plain("PyTorch bf16, batches of 32", half, BATCH),
         ours("Crossguard ONNX Runtime fp32", Moderator.load(exact.folder, runtime="onnx")),
         ours("Crossguard ONNX Runtime int8", Moderator.load(shipped.folder, runtime="onnx")),
         ours("Crossguard OpenVINO fp32", Moderator.load(exact.folder)),
-        ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")),
         ours("Crossguard OpenVINO int8, as shipped", Moderator.load(shipped.folder)),
     ]
+    if machine.multiplies_bf16():
+        half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
+        timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
+        timed.append(ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")))
+    return timed
 
 
-def _latency(subject: Subject, bundle: Bundle, posts: list[Post]) -> dict[str, tuple[float, float]]:
+def _latency(subject: Subject, bundle: Bundle, posts: list[Post], requests: int) -> dict[str, tuple[float, float]]:
     loop = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=False)
     moderator = Moderator.load(bundle.folder)
     contenders: dict[str, Callable[[Post], object]] = {
         "PyTorch fp32": lambda post: loop.logits([post]),
         "Crossguard": lambda post: moderator.score(text=post.text, image=post.image, image_text=post.image_text),
     }
-    return latencies(contenders, posts, REQUESTS)
+    return latencies(contenders, posts, requests)
 
 
 def _write_posts(path: Path, posts: list[Post]) -> Path:
@@ -112,7 +118,7 @@ def _summary(result: dict[str, Any]) -> str:
     head = (
         f"{described['processor']}, {described['cores']} cores, {', '.join(described['vector_units'])}; "
         f"load before the run {described['load_before']}; "
-        f"matrix product {gflops['fp32']:.0f} GFLOP/s in fp32, {gflops['bf16']:.0f} in bf16"
+        f"matrix product in GFLOP/s: {', '.join(f'{name} {value:.0f}' for name, value in gflops.items())}"
     )
     lines = [head, "", report.table(result["speed"]), ""]
     for name, (p50, p95) in result["latency_ms"].items():

@@ -37,7 +37,7 @@ class Memory:
     torch: bool
 
 
-def start_up(bundle: Path, times: int = 5) -> list[float]:
+def start_up(bundle: Path, times: int) -> list[float]:
     """Seconds from the start of a Python process to its first score, of fresh processes."""
     return [_until_scored(bundle) for _ in range(times)]
 

@@ -6,11 +6,19 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from crossguard.runtimes.base import available_cores
 from crossguard.runtimes.processor import vector_units
 
-LIBRARIES = ("openvino", "onnxruntime", "torch", "transformers", "numpy", "pillow", "tokenizers")
+LIBRARIES: Final = ("openvino", "onnxruntime", "torch", "transformers", "numpy", "pillow", "tokenizers")
+
+BF16_UNITS: Final = {"bf16", "amx_bf16", "avx512_bf16"}
+
+
+def multiplies_bf16() -> bool:
+    """Whether bf16 products are native; where they are emulated, they take up to a hundred times as long as fp32."""
+    return not BF16_UNITS.isdisjoint(vector_units())
 
 
 def describe() -> dict[str, object]:

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 from tests.support.server import RunningServer
 
+from benchmarks.suite import SHORT_HELP
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 from crossguard.registry import find
@@ -199,7 +200,10 @@ def main() -> None:
     parser.add_argument("--offline-seconds", type=float, default=10.0)
     parser.add_argument("--sample", type=float, default=2.0, help="seconds between looks at the memory")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--short", action="store_true", help=SHORT_HELP)
     options = parser.parse_args()
+    if options.short:
+        options.clients, options.seconds, options.offline_seconds, options.sample = 4, 3.0, 0.5, 0.5
     folder = find(options.model)
     posts = read_posts(options.posts) if options.posts else synthetic(500, options.images)
     moderator = Moderator.load(folder)

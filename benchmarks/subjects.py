@@ -25,6 +25,7 @@ from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 
 MINILM_L6: Final = {
+    "model_type": "bert",
     "vocab_size": 30522,
     "hidden_size": 384,
     "num_hidden_layers": 6,
@@ -90,18 +91,21 @@ def compact() -> Subject:
     return Subject("compact", model, text, _image(model, 192, "squash"), tokenizer)
 
 
-def clip() -> Subject:
-    """CLIP ViT-B/32 with the fusion head of its model card."""
-    encoder = CLIPConfig(text_config=CLIP_TEXT).to_dict()
+def clip(layers: int = 12) -> Subject:
+    """CLIP ViT-B/32 with the fusion head of its model card; fewer layers only to try the benchmark itself."""
+    depth = {"num_hidden_layers": layers}
+    encoder = CLIPConfig(text_config={**CLIP_TEXT, **depth}, vision_config=depth).to_dict()
     model = _build("clip", encoder, outputs=len(HATE.names), fusion_dim=FUSION_DIM)
     text = TextSpec(max_length=77, pad_id=49407, attention_mask=False)
     tokenizer = make_tokenizer(Specials(start=49406, middle=None, end=49407, pad=49407))
     return Subject("clip-vit-b32", model, text, _image(model, 224, "crop"), tokenizer)
 
 
-def siglip2() -> Subject:
-    """SigLIP2 base with 16-pixel patches and 224 pixels, and the fusion head of its model card."""
-    encoder = {"text_config": SIGLIP2_TEXT, "vision_config": {**SIGLIP_BASE, "image_size": 224, "patch_size": 16}}
+def siglip2(layers: int = 12) -> Subject:
+    """SigLIP2 base with 16-pixel patches and the fusion head of its model card; `layers` as in `clip`."""
+    depth = {"num_hidden_layers": layers}
+    vision = {**SIGLIP_BASE, "image_size": 224, "patch_size": 16, **depth}
+    encoder = {"text_config": {**SIGLIP2_TEXT, **depth}, "vision_config": vision}
     model = _build("siglip", encoder, outputs=len(HATE.names), fusion_dim=FUSION_DIM)
     text = TextSpec(max_length=64, padding="max_length", attention_mask=False)
     tokenizer = make_tokenizer(Specials(start=None, middle=None, end=1, pad=0))

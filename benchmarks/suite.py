@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
 
-COMPARED = 32
+COMPARED: Final = 32
+SHORT_HELP: Final = "try the benchmark itself: the least work, no metrics to quote"
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,14 @@ def add_effort_options(parser: argparse.ArgumentParser, rounds: int, seconds: fl
         default="wall",
         help="cpu: processor time over cores, for a machine that is never quiet; PyTorch then runs on one core",
     )
+    parser.add_argument("--short", action="store_true", help=SHORT_HELP)
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON and plot")
 
 
 def effort_of(options: argparse.Namespace) -> Effort:
     """Returns how to measure."""
+    if options.short:
+        return Effort(rounds=1, seconds=0.05)
     if options.clock == "wall":
         return Effort(options.rounds, options.seconds)
     # Threads that wait for each other in a loop take processor time: on one core, PyTorch is not charged for that.

@@ -1,22 +1,29 @@
 """Posts per second of training, beside a plain loop written as the reference does it; same model, same weights trained.
 
-    python -m benchmarks.training TABLE [POSTS]
+    python -m benchmarks.training [TABLE] [POSTS]
 
 The plain loop decodes every picture again in each epoch, runs the frozen image encoder every time, pads every text to
-the maximum, and computes in float32. TABLE is what `crossguard prepare harmeme` wrote.
+the maximum, and computes in float32. TABLE is what `crossguard prepare harmeme` wrote; without it, memes are made on
+the spot.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 
+from benchmarks.posts import make_posts
+from benchmarks.suite import SHORT_HELP
 from crossguard.data.images import decode
 from crossguard.models.pixels import PixelNormalizer
 from crossguard.preprocessing.image import to_pixels
@@ -30,7 +37,8 @@ from crossguard.training.run import build_model
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 from crossguard.training.trainer import Trainer
 
-POSTS = 192
+POSTS: Final = 192
+SHORT: Final = 8
 
 
 def main(table: Path, posts: int) -> None:
@@ -103,5 +111,32 @@ def _padded(tokens: list[tuple[int, ...]], length: int) -> tuple[torch.Tensor, t
     return ids, (ids != 0).long()
 
 
+def make_table(folder: Path, posts: int) -> Path:
+    """Writes made memes in the layout of Harm-C and prepares them, as a user does."""
+    raw, table = folder / "raw", folder / "harmeme.parquet"
+    made = make_posts(raw / "images", posts)
+    labels = (["not harmful"], ["somewhat harmful", "individual"])
+    lines = [
+        json.dumps({"id": post.id, "image": f"{post.id}.jpg", "labels": labels[number % 2], "text": post.text})
+        for number, post in enumerate(made)
+    ]
+    (raw / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (raw / "val.jsonl").write_text(lines[0], encoding="utf-8")
+    command = [sys.executable, "-m", "crossguard", "prepare", "harmeme", str(raw), "-o", str(table)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
+    return table
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("table", type=Path, nargs="?", help="of `crossguard prepare harmeme`; made if not given")
+    parser.add_argument("posts", type=int, nargs="?", default=POSTS)
+    parser.add_argument("--short", action="store_true", help=SHORT_HELP)
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else POSTS)  # noqa: PLR2004
+    options = _options()
+    count = SHORT if options.short else options.posts
+    with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as made:
+        main(options.table or make_table(Path(made), count), count)
