@@ -77,7 +77,7 @@ def package_training(output: Path) -> None:
 )
 def policy(file: Path, party: str) -> None:
     """Print the least-privilege IAM policy that FILE needs, for one of the parties."""
-    from crossguard.deploy.sagemaker.iam import policy_for
+    from crossguard.deploy.sagemaker.policies import policy_for
     from crossguard.deploy.sagemaker.spec import read_spec
 
     click.echo(json.dumps(policy_for(read_spec(file), party), indent=2))
@@ -85,34 +85,28 @@ def policy(file: Path, party: str) -> None:
 
 @sagemaker.command("apply")
 @click.argument("file", type=_FILE)
-@click.option("--dry-run", is_flag=True, help="Print the requests that create it, checked, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the CloudFormation template or the requests, and send nothing.")
 def apply(file: Path, dry_run: bool) -> None:
     """Create or update the endpoint, or run the transform or training job, that FILE describes; wait for its end."""
-    from crossguard.deploy.sagemaker import check, to_json
+    from crossguard.deploy.sagemaker.aws import to_json
     from crossguard.deploy.sagemaker.endpoint import Endpoint
-    from crossguard.deploy.sagemaker.job import TrainingJob
     from crossguard.deploy.sagemaker.spec import read_spec
 
     thing = read_spec(file)
-    check(thing.steps())
-    if dry_run:
-        click.echo(to_json(thing.steps()))
-    elif isinstance(thing, Endpoint):
-        click.echo(to_json(thing.deploy()))
-    elif isinstance(thing, TrainingJob):
-        click.echo(thing.run())
+    if isinstance(thing, Endpoint):
+        click.echo(json.dumps(thing.template(), indent=2) if dry_run else f"{thing.name} is {thing.deploy()}.")
     else:
-        click.echo(to_json(thing.run()))
+        click.echo(to_json(thing.requests()) if dry_run else thing.run())
 
 
 @sagemaker.command("delete")
 @click.argument("name")
 def delete(name: str) -> None:
-    """Delete the endpoint NAME, its configuration, models, scaling and alarm, so that nothing is billed any more."""
+    """Delete the endpoint NAME, its configuration, model, scaling and alarm, so that nothing is billed any more."""
     from crossguard.deploy.sagemaker import delete as remove
-    from crossguard.deploy.sagemaker import to_json
 
-    click.echo(to_json(remove(name)))
+    remove(name)
+    click.echo(f"{name} is deleted.")
 
 
 def _tell(packed: Packed) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from crossguard.deploy.sagemaker import Aws, Container, Endpoint, Realtime
+from crossguard.deploy.sagemaker import Container, Endpoint, Realtime
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -14,13 +14,13 @@ OLD = "ml.c5.large"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An AWS inside this process."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        yield Aws()
+        yield
 
 
 @pytest.fixture

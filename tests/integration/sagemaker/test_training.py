@@ -1,4 +1,4 @@
-"""A training job with SageMaker's folders and variables: run, killed like a spot machine, started again."""
+"""A training job with SageMaker's folders: run, killed like a spot machine, started again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PATIENCE_S = 600
 
 
 def job(base: Path) -> Path:
-    """Lays out what SageMaker lays out below /opt/ml before it starts a container without AWS's toolkit."""
+    """Lays out what SageMaker lays out below /opt/ml before it starts a container."""
     train = base / "input" / "data" / "train"
     train.mkdir(parents=True)
     random = np.random.default_rng(3)
@@ -65,7 +65,7 @@ def job(base: Path) -> Path:
     return base
 
 
-def start(base: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(base: Path) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "SAGEMAKER_BASE_DIR": str(base),
@@ -73,7 +73,7 @@ def start(base: Path, *arguments: str) -> subprocess.Popen[str]:
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    command = [sys.executable, "-m", "crossguard.deploy.sagemaker.train", *arguments]
+    command = [sys.executable, "-m", "crossguard.deploy.sagemaker.train"]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
 
@@ -129,9 +129,10 @@ def test_a_failed_job_leaves_its_reason_where_aws_looks_for_it(tmp_path: Path) -
     assert "Traceback" not in told
 
 
-def test_wrong_flags_of_the_toolkit_are_told_too(tmp_path: Path) -> None:
+def test_a_wrong_hyperparameter_is_told_too(tmp_path: Path) -> None:
     base = job(tmp_path / "ml")
-    process = start(base, "--lr_heat", "1")
+    (base / "input" / "config" / "hyperparameters.json").write_text(json.dumps({"recipe": "tiny.yaml", "lr_heat": "1"}))
+    process = start(base)
     _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "Did you mean 'lr_head'" in (base / "output" / "failure").read_text()

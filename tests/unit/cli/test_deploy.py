@@ -54,15 +54,18 @@ def test_the_source_of_a_training_job_is_packed(tmp_path: Path) -> None:
 
 def test_a_dry_run_sends_nothing_and_prints_everything(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["deploy", "sagemaker", "apply", str(file), "--dry-run"]) == 0
-    steps = json.loads(capsys.readouterr().out)
-    assert [step.get("operation", "wait") for step in steps] == [
-        "CreateModel",
-        "CreateEndpointConfig",
-        "CreateEndpoint",
-        "wait",
-    ]
-    variant = steps[1]["parameters"]["ProductionVariants"][0]
+    resources = json.loads(capsys.readouterr().out)["Resources"]
+    assert list(resources) == ["Model", "Configuration", "Endpoint"]
+    (variant,) = resources["Configuration"]["Properties"]["ProductionVariants"]
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 10}
+
+
+def test_a_dry_run_of_a_job_prints_its_requests(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = ENDPOINT.replace("kind: endpoint", "kind: transform").split("capacity")[0]
+    file.write_text(text + "input: s3://bucket/in/\noutput: s3://bucket/out/\n")
+    assert run(["deploy", "sagemaker", "apply", str(file), "--dry-run"]) == 0
+    requests = json.loads(capsys.readouterr().out)
+    assert [request["operation"] for request in requests] == ["CreateModel", "CreateTransformJob"]
 
 
 @pytest.mark.parametrize("party", ["trust", "execution", "deployer", "caller"])

@@ -8,27 +8,20 @@ Endpoint(name="hate", container=container, capacity=Serverless()).deploy()
 
 from __future__ import annotations
 
-from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait, check, to_json
 from crossguard.deploy.sagemaker.capacity import Asynchronous, Realtime, Serverless
+from crossguard.deploy.sagemaker.container import Container
 from crossguard.deploy.sagemaker.endpoint import Endpoint, delete, invoke
-from crossguard.deploy.sagemaker.job import TrainingJob
-from crossguard.deploy.sagemaker.model import Container
+from crossguard.deploy.sagemaker.training_job import TrainingJob
 from crossguard.deploy.sagemaker.transform import BatchTransform
 
 __all__ = [
     "Asynchronous",
-    "Aws",
     "BatchTransform",
-    "Call",
     "Container",
     "Endpoint",
     "Realtime",
     "Serverless",
-    "Step",
     "TrainingJob",
-    "Wait",
-    "check",
     "delete",
     "invoke",
-    "to_json",
 ]

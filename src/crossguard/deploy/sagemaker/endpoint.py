@@ -4,171 +4,87 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
-from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait
-from crossguard.deploy.sagemaker.capacity import SCALING, Capacity, Realtime, alarm, target
-from crossguard.deploy.sagemaker.model import VARIANT, Container, Name, name_of, tagged
+from crossguard.deploy.sagemaker.aws import Request, Session, client, send, wait
+from crossguard.deploy.sagemaker.capacity import Capacity, Realtime
+from crossguard.deploy.sagemaker.container import Container, Name
+from crossguard.deploy.sagemaker.template import SCALING, Template, instance_type, template_of, unscaled
 from crossguard.errors import DeployError
 from crossguard.strict import StrictModel
 
-_MISSING = "Could not find"
+MINUTES: Final = 60
+SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 class Endpoint(StrictModel):
     """An endpoint as it shall be; `deploy` makes AWS agree.
 
     Attributes:
-        name: Of the endpoint, and the beginning of the names of its model and configuration.
+        name: Of the endpoint and its CloudFormation stack, and how the names of model and configuration begin.
         container: What runs.
         capacity: What it runs on.
     """
 
+    kind: Literal["endpoint"] = "endpoint"
     name: Name
     container: Container
     capacity: Capacity = Realtime()
 
-    def steps(self, running: Running | None = None) -> list[Step]:
-        """Returns all that `deploy` does.
+    def template(self) -> Template:
+        """Returns the CloudFormation template."""
+        return template_of(self.name, self.container, self.capacity)
 
-        Args:
-            running: What is there now; None to create the endpoint.
-        """
-        model = self.container.create(self.name, serverless=self.capacity.kind == "serverless")
-        configuration = self._configuration(model.parameters["ModelName"])
-        name = configuration.parameters["EndpointConfigName"]
-        scaling = self.capacity.scaling(self.name)
-        if running is not None and running.configuration == name:
-            return [*scaling]
-        both = {"EndpointName": self.name, "EndpointConfigName": name}
-        ready = Wait("sagemaker", "endpoint_in_service", {"EndpointName": self.name})
-        if running is None:
-            create = Call("sagemaker", "CreateEndpoint", {**both, **tagged(self.container.tags)})
-            return [model, configuration, create, ready, *scaling]
-        # SageMaker refuses to update an endpoint while its number of instances is managed.
-        update = Call("sagemaker", "UpdateEndpoint", both)
-        unmanaged = _unmanage(self.name) if running.managed else []
-        old = running.parts_to_delete(keep=model.parameters["ModelName"])
-        return [model, configuration, *unmanaged, update, ready, *scaling, *old]
-
-    def deploy(self, aws: Aws | None = None) -> list[Step]:
+    def deploy(self, session: Session | None = None) -> Literal["created", "updated", "unchanged"]:
         """Creates the endpoint, or updates it without a pause in service, and waits until it serves.
 
-        Returns:
-            What was done; nothing but scaling when the endpoint was as described already.
-
         Raises:
-            DeployError: AWS refused a request, or the container did not come up; names AWS's reason.
+            DeployError: AWS refused a request, or the container did not come up; names AWS's reason. What was there
+                before is there again.
         """
-        aws = aws or Aws()
-        running = find(aws, self.name)
-        if running is not None and running.status != "InService":
+        formation = client("cloudformation", session)
+        stack, template = _find(formation, self.name), self.template()
+        if stack is None:
+            # A stack that could not be created would only be in the way of the next try.
+            _change(formation, "Create", self.name, template, OnFailure="DELETE")
+            return "created"
+        if stack["StackStatus"] not in SETTLED:
             raise DeployError(
-                f"The endpoint '{self.name}' is {running.status}, and only one that is InService can be updated. Wait, "
-                f"or remove it with: crossguard deploy sagemaker delete {self.name}"
+                f"The stack '{self.name}' is {stack['StackStatus']} and cannot be updated. Wait, or remove it with: "
+                f"crossguard deploy sagemaker delete {self.name}"
             )
-        steps = self.steps(running)
-        aws.run(steps)
-        return steps
-
-    def _configuration(self, model: str) -> Call:
-        variant = {"VariantName": VARIANT, "ModelName": model, **self.capacity.variant()}
-        parameters = {
-            "ProductionVariants": [variant],
-            **self.capacity.configuration(),
-            **tagged(self.container.tags),
-        }
-        named = {"EndpointConfigName": name_of(self.name, parameters), **parameters}
-        return Call("sagemaker", "CreateEndpointConfig", named, done_already="already existing endpoint configuration")
+        before = _template(formation, self.name)
+        if before == template:
+            return "unchanged"
+        # SageMaker does not change the instance type of an endpoint whose number of instances is managed.
+        if SCALING[0] in before["Resources"] and instance_type(before) != instance_type(template):
+            _change(formation, "Update", self.name, unscaled(before))
+        _change(formation, "Update", self.name, template)
+        return "updated"
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What AWS has of an endpoint.
-
-    Attributes:
-        name: Of the endpoint.
-        status: AWS's word, such as `InService`.
-        configuration: Name of its configuration.
-        models: Names of the models that the configuration runs.
-        managed: Whether the autoscaling service manages its number of instances.
-    """
-
-    name: str
-    status: str
-    configuration: str
-    models: tuple[str, ...]
-    managed: bool
-
-    def parts_to_delete(self, keep: str = "") -> list[Step]:
-        """Returns the requests that delete the configuration and the models, but one that is still in use."""
-        configuration = {"EndpointConfigName": self.configuration}
-        models = [{"ModelName": model} for model in self.models if model != keep]
-        return [
-            Call("sagemaker", "DeleteEndpointConfig", configuration, _MISSING),
-            *(Call("sagemaker", "DeleteModel", model, _MISSING) for model in models),
-        ]
-
-    def steps_to_delete(self) -> list[Step]:
-        """Returns the requests that delete the endpoint and all that was made for it, so that nothing is billed."""
-        name = {"EndpointName": self.name}
-        unmanaged = _unmanage(self.name) if self.managed else []
-        delete = Call("sagemaker", "DeleteEndpoint", name, _MISSING)
-        return [*unmanaged, delete, Wait("sagemaker", "endpoint_deleted", name), *self.parts_to_delete()]
-
-
-def describing(name: str, configuration: str = "*") -> tuple[Call, Call, Call]:
-    """Returns the requests that ask for an endpoint, its configuration, and its scaling."""
-    keys = target(name)
-    managed = {"ServiceNamespace": keys["ServiceNamespace"], "ResourceIds": [keys["ResourceId"]]}
-    return (
-        Call("sagemaker", "DescribeEndpoint", {"EndpointName": name}, _MISSING),
-        Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": configuration}, _MISSING),
-        Call(SCALING, "DescribeScalableTargets", managed),
-    )
-
-
-def find(aws: Aws, name: str) -> Running | None:
-    """Returns what AWS has of an endpoint, or None.
-
-    Raises:
-        DeployError: AWS refused to say.
-    """
-    (endpoint,) = aws.run(describing(name)[:1])
-    if not endpoint:
-        return None
-    configuration = endpoint["EndpointConfigName"]
-    details, targets = aws.run(describing(name, configuration)[1:])
-    models = tuple(variant["ModelName"] for variant in details.get("ProductionVariants", ()))
-    return Running(name, endpoint["EndpointStatus"], configuration, models, bool(targets["ScalableTargets"]))
-
-
-def delete(name: str, aws: Aws | None = None) -> list[Step]:
-    """Deletes an endpoint, its configuration, models, scaling and alarm.
-
-    Returns:
-        What was done.
+def delete(name: str, session: Session | None = None) -> None:
+    """Deletes an endpoint, its configuration, model, scaling and alarm, and waits until they are gone.
 
     Raises:
         DeployError: There is no such endpoint, or AWS refused a request.
     """
-    aws = aws or Aws()
-    running = find(aws, name)
-    if running is None:
-        raise DeployError(f"There is no endpoint '{name}' in this region. See: aws sagemaker list-endpoints")
-    steps = running.steps_to_delete()
-    aws.run(steps)
-    return steps
+    formation = client("cloudformation", session)
+    stack = _find(formation, name)
+    if stack is None:
+        raise DeployError(f"There is no endpoint '{name}' in this region. See: aws cloudformation list-stacks")
+    send(formation, Request("DeleteStack", {"StackName": name}))
+    wait(formation, "stack_delete_complete", {"StackName": stack["StackId"]}, MINUTES)
+    _require(formation, stack["StackId"], "DELETE_COMPLETE")
 
 
-def invoke(name: str, posts: Sequence[Mapping[str, Any]], aws: Aws | None = None) -> list[dict[str, Any]]:
+def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: Session | None = None) -> list[dict[str, Any]]:
     """Scores posts on a real-time or serverless endpoint.
 
     Args:
         name: Of the endpoint.
         posts: With the keys `text`, `image_base64`, `image_text` and `id`.
-        aws: How to reach AWS.
+        session: How to reach AWS.
 
     Returns:
         For each post, in order, a prediction, or an object with `error` and `message`.
@@ -178,14 +94,44 @@ def invoke(name: str, posts: Sequence[Mapping[str, Any]], aws: Aws | None = None
     """
     body = json.dumps({"instances": list(posts)})
     parameters = {"EndpointName": name, "ContentType": "application/json", "Accept": "application/json", "Body": body}
-    (reply,) = (aws or Aws()).run([Call("sagemaker-runtime", "InvokeEndpoint", parameters)])
+    reply = send(client("sagemaker-runtime", session), Request("InvokeEndpoint", parameters))
     predictions: list[dict[str, Any]] = json.loads(reply["Body"].read())["predictions"]
     return predictions
 
 
-def _unmanage(name: str) -> list[Call]:
-    """Returns the requests that take scaling back; the policies go with the target, the alarm does not."""
-    return [
-        Call(SCALING, "DeregisterScalableTarget", target(name)),
-        Call("cloudwatch", "DeleteAlarms", {"AlarmNames": [alarm(name)]}),
-    ]
+def _find(formation: Any, name: str) -> dict[str, Any] | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise DeployError(f"AWS refused DescribeStacks: {error}") from error
+    found: dict[str, Any] = stack
+    return found
+
+
+def _template(formation: Any, name: str) -> Template:
+    body = send(formation, Request("GetTemplate", {"StackName": name}))["TemplateBody"]
+    template: Template = json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body))
+    return template
+
+
+def _change(formation: Any, verb: Literal["Create", "Update"], name: str, template: Template, **options: str) -> None:
+    body = {"StackName": name, "TemplateBody": json.dumps(template), **options}
+    stack: str = send(formation, Request(f"{verb}Stack", body))["StackId"]
+    wait(formation, f"stack_{verb.lower()}_complete", {"StackName": stack}, MINUTES)
+    _require(formation, stack, f"{verb.upper()}_COMPLETE")
+
+
+def _require(formation: Any, stack: str, status: str) -> None:
+    """Checks how a change ended, as AWS rolls one that failed back by itself."""
+    (entry,) = send(formation, Request("DescribeStacks", {"StackName": stack}))["Stacks"]
+    if entry["StackStatus"] == status:
+        return
+    events = send(formation, Request("DescribeStackEvents", {"StackName": stack}))["StackEvents"]
+    # The newest event comes first, and the first failure is the cause of the others.
+    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+    reason = failed[-1].get("ResourceStatusReason") if failed else entry.get("StackStatusReason")
+    raise DeployError(f"The stack ended as {entry['StackStatus']}, not {status}: {reason or 'no reason given'}")

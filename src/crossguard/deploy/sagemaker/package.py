@@ -1,23 +1,46 @@
-"""A bundle becomes the `model.tar.gz` that SageMaker unpacks to `/opt/ml/model`."""
+"""Archives for SageMaker: a bundle, and Crossguard's own code for AWS's images. The same files give the same bytes."""
 
 from __future__ import annotations
 
+import gzip
+import importlib.metadata
+import io
+import os
+import re
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from crossguard.bundle import MANIFEST, Bundle, sha256, write_manifest
-from crossguard.deploy.sagemaker.archive import Source, write_tar_gz
-from crossguard.deploy.sagemaker.source import inference_code, training_code
 from crossguard.errors import OutputError
 
+# Where a file of an archive comes from: a file on disk, or its content.
+Source: TypeAlias = Path | bytes
+PACKAGE: Final = Path(__file__).resolve().parents[2]
 # What a model needs for serving, and what people read about it; weights for PyTorch and logs are not among it.
 SERVED: Final = ("*.onnx", "*.onnx.data", "*.json", "*.md", "*.yaml", "LICENSE*", "NOTICE*")
 LEFT_OUT: Final = ("config.json",)
+EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
+
+INFERENCE: Final = b'''"""What the SageMaker PyTorch containers call; see `crossguard.deploy.sagemaker.inference`."""
+
+from crossguard.deploy.sagemaker.inference import input_fn, model_fn, output_fn, predict_fn
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+'''
+
+TRAIN: Final = b'''"""What the SageMaker PyTorch containers run; see `crossguard.deploy.sagemaker.train`."""
+
+from crossguard.deploy.sagemaker.train import main
+
+if __name__ == "__main__":
+    main()
+'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +72,8 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
     with tempfile.TemporaryDirectory() as scratch:
         served = _copy(bundle, kept, Path(scratch))
         files: dict[str, Source] = {name: served.folder / name for name in (MANIFEST, *kept)}
-        files |= {f"code/{name}": source for name, source in inference_code().items()}
-        left_out = tuple(sorted(set(bundle.manifest.files) - set(kept)))
-        return _pack(output, files, left_out)
+        files |= {f"code/{name}": source for name, source in _inference_code().items()}
+        return _pack(output, files, tuple(sorted(set(bundle.manifest.files) - set(kept))))
 
 
 def package_training(output: Path) -> Packed:
@@ -60,7 +82,8 @@ def package_training(output: Path) -> Packed:
     Raises:
         OutputError: The archive cannot be written.
     """
-    return _pack(output, training_code())
+    code = {"train.py": TRAIN, "requirements.txt": _requirements("train", "evaluate", "parquet")}
+    return _pack(output, {**code, **_files("*.py"), **_files("resources/recipes/*.yaml")})
 
 
 def write_code(folder: Path) -> None:
@@ -70,12 +93,31 @@ def write_code(folder: Path) -> None:
         OutputError: It cannot be written.
     """
     try:
-        for name, source in inference_code().items():
+        for name, source in _inference_code().items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
     except OSError as error:
         raise OutputError(f"Cannot write {folder}: {error.strerror}.") from None
+
+
+def _inference_code() -> dict[str, Source]:
+    return {"inference.py": INFERENCE, "requirements.txt": _requirements(), **_files("*.py")}
+
+
+def _files(pattern: str) -> dict[str, Source]:
+    return {path.relative_to(PACKAGE.parent).as_posix(): path for path in PACKAGE.rglob(pattern)}
+
+
+def _requirements(*extras: str) -> bytes:
+    """Returns what a container must install: what this Crossguard declares, with extras, and not Crossguard itself."""
+    lines = set()
+    for line in importlib.metadata.requires("crossguard") or []:
+        requirement, _, condition = line.partition(";")
+        extra = EXTRA.search(condition)
+        if not requirement.startswith("crossguard") and (extra is None or extra[1] in extras):
+            lines.add(requirement.strip())
+    return "".join(f"{line}\n" for line in sorted(lines)).encode()
 
 
 def _is_served(name: str) -> bool:
@@ -90,11 +132,38 @@ def _copy(bundle: Bundle, names: Iterable[str], folder: Path) -> Bundle:
 
 
 def _pack(output: Path, files: Mapping[str, Source], left_out: tuple[str, ...] = ()) -> Packed:
-    write_tar_gz(output, files)
-    digest = sha256(output)
-    beside = output.with_name(output.name + ".sha256")
     try:
-        beside.write_text(f"{digest}  {output.name}\n", encoding="utf-8")
+        _write(output, files)
+        digest = sha256(output)
+        output.with_name(output.name + ".sha256").write_text(f"{digest}  {output.name}\n", encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"Cannot write {beside}: {error.strerror}.") from None
+        raise OutputError(f"Cannot write {error.filename or output}: {error.strerror}.") from None
     return Packed(output, digest, output.stat().st_size, left_out)
+
+
+def _write(path: Path, files: Mapping[str, Source]) -> None:
+    """Writes an archive whose bytes depend on nothing but its files; a reader never sees half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        part = Path(scratch) / path.name
+        # An empty name and a fixed time: gzip would store both.
+        with (
+            part.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+            tarfile.open(mode="w", fileobj=packed, format=tarfile.USTAR_FORMAT) as archive,
+        ):
+            for name in sorted(files):
+                _add(archive, name, files[name])
+        os.replace(part, path)  # noqa: PTH105 - atomic, and said so
+
+
+def _add(archive: tarfile.TarFile, name: str, source: Source) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.mode = 0o644
+    if isinstance(source, bytes):
+        entry.size = len(source)
+        archive.addfile(entry, io.BytesIO(source))
+        return
+    entry.size = source.stat().st_size
+    with source.open("rb") as file:
+        archive.addfile(entry, file)

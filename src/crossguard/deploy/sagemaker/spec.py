@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from crossguard.deploy.sagemaker.endpoint import Endpoint
-from crossguard.deploy.sagemaker.job import TrainingJob
+from crossguard.deploy.sagemaker.training_job import TrainingJob
 from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest
 from crossguard.strict import parse, read_yaml
 
-KINDS: Final = {"endpoint": Endpoint, "transform": BatchTransform, "training": TrainingJob}
+KINDS: Final[dict[str, type[Endpoint | BatchTransform | TrainingJob]]] = {
+    "endpoint": Endpoint,
+    "transform": BatchTransform,
+    "training": TrainingJob,
+}
 
 
 def read_spec(path: Path) -> Endpoint | BatchTransform | TrainingJob:
@@ -21,9 +25,7 @@ def read_spec(path: Path) -> Endpoint | BatchTransform | TrainingJob:
         ConfigError: The file is missing or wrong; all problems are told at once.
     """
     data = read_yaml(path)
-    kind = str(data.pop("kind", ""))
+    kind = str(data.get("kind", ""))
     if kind not in KINDS:
         raise ConfigError(f"{path}: Unknown kind '{kind}'.{suggest(kind, KINDS)}")
-    if kind == "endpoint":
-        return parse(Endpoint, data, str(path))
-    return parse(BatchTransform, data, str(path)) if kind == "transform" else parse(TrainingJob, data, str(path))
+    return parse(KINDS[kind], data, str(path))

@@ -17,16 +17,18 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.deploy.sagemaker.environment import Environment, read_environment
+from crossguard.deploy.sagemaker.training_job import CHECKPOINTS
 from crossguard.errors import ConfigError, CrossguardError
 
 if TYPE_CHECKING:
     from crossguard.training.recipe import Recipe
 
+BASE: Final = Path("/opt/ml")
 # A spot machine is taken away two minutes after the warning: lose little, and do not write all the time either.
 SAVE_EVERY: Final = 200
 _OURS: Final = ("recipe", "save_every", "model_name", "model_version")
@@ -35,18 +37,70 @@ _REPORTS: Final = ("recipe.yaml", "log.jsonl", "val_report.json", "val_metrics.j
 _REASON_CHARACTERS: Final = 1024
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains, and ends the process as SageMaker expects: with 0, or with a reason in the failure file."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    # Decoded pictures belong on the job's volume; the home folder of a container is small.
-    os.environ.setdefault("CROSSGUARD_CACHE", str(Path(tempfile.gettempdir()) / "crossguard"))
-    environment = read_environment(given, os.environ)
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A training container: SageMaker lays out these files and folders for every image, AWS's own and ours.
+
+    Attributes:
+        base: What SageMaker calls `/opt/ml`.
+        channels: Folder of each input channel, by its name in lower case.
+        hyperparameters: Values as given, decoded where they are JSON.
+    """
+
+    base: Path
+    channels: Mapping[str, Path]
+    hyperparameters: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """What lies here at the end becomes `model.tar.gz` in S3."""
+        return self.base / "model"
+
+    @property
+    def output(self) -> Path:
+        """What lies here at the end becomes `output.tar.gz` in S3."""
+        return self.base / "output" / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Mirrored to S3 all the time, and filled from there when the job starts again."""
+        return self.base / Path(CHECKPOINTS).relative_to(BASE)
+
+    def channel(self, *names: str) -> Path | None:
+        """Returns the folder of the first of these channels that the job has."""
+        return next((self.channels[name] for name in names if name in self.channels), None)
+
+
+def read_environment(base: Path = BASE) -> Environment:
+    """Reads the folders and the file of hyperparameters.
+
+    Raises:
+        ConfigError: The hyperparameters are not what they should be.
+    """
+    data, file = base / "input" / "data", base / "input" / "config" / "hyperparameters.json"
+    channels = {path.name.lower(): path for path in sorted(data.iterdir()) if path.is_dir()} if data.is_dir() else {}
     try:
-        _run(environment, given)
+        given = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{file} must be JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise ConfigError(f"{file} must hold an object of hyperparameters, not {type(given).__name__}.")
+    return Environment(base, channels, {key: _decoded(value) for key, value in given.items()})
+
+
+def main() -> None:
+    """Trains, and ends the process as SageMaker expects: with 0, or with a reason in the failure file."""
+    # Decoded images belong on the job's volume; the home folder of a container is small.
+    os.environ.setdefault("CROSSGUARD_CACHE", str(Path(tempfile.gettempdir()) / "crossguard"))
+    base = Path(os.environ.get("SAGEMAKER_BASE_DIR", BASE))
+    try:
+        _run(read_environment(base))
     except Exception as error:
         reason = str(error) if isinstance(error, CrossguardError) else traceback.format_exc()
-        environment.failure.parent.mkdir(parents=True, exist_ok=True)
-        environment.failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
+        # The first kilobyte becomes the reason that AWS shows for a failed job.
+        failure = base / "output" / "failure"
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
         if isinstance(error, CrossguardError):
             sys.exit(f"Error: {error}")
         raise
@@ -89,10 +143,10 @@ def find_data(environment: Environment, recipe: Recipe) -> Path:
     return tables[0]
 
 
-def launcher(arguments: Sequence[str], devices: int) -> list[str]:
+def launcher(devices: int) -> list[str]:
     """Returns the command that runs this module once per device of the machine."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    return [*start, "-m", "crossguard.deploy.sagemaker.train", *arguments]
+    return [*start, "-m", "crossguard.deploy.sagemaker.train"]
 
 
 def _is_setting(key: str) -> bool:
@@ -100,14 +154,24 @@ def _is_setting(key: str) -> bool:
     return key not in _OURS and not key.startswith("sagemaker_")
 
 
-def _run(environment: Environment, arguments: Sequence[str]) -> None:
+def _decoded(value: Any) -> Any:
+    """Returns a value as its JSON says, or as it is: SageMaker knows only strings, and people write both."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _run(environment: Environment) -> None:
     import torch
 
     recipe = read_recipe(environment)
     data = find_data(environment, recipe)
     devices = torch.cuda.device_count()
     if devices > 1 and "LOCAL_RANK" not in os.environ:
-        subprocess.run(launcher(arguments, devices), check=True)  # noqa: S603 - our own command
+        subprocess.run(launcher(devices), check=True)  # noqa: S603 - our own command
         return
     _train(environment, recipe, data)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait, require
-from crossguard.deploy.sagemaker.capacity import InstanceType
-from crossguard.deploy.sagemaker.model import S3, Container, JobName, stamped, tagged
+from crossguard.deploy.sagemaker.aws import Request, Session, client, run_job, send
+from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, stamped, tagged
 from crossguard.strict import StrictModel
 from crossguard.wire.sagemaker import JSON_LINES
 
 # SageMaker's own bound on what it sends at the same time.
-_MAX_TOTAL_MB: Final = 100
+MAX_TOTAL_MB: Final = 100
 # A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
 # would refuse it, and here nobody else waits.
 UNCAPPED: Final = {
@@ -40,6 +39,7 @@ class BatchTransform(StrictModel):
         hours: After which waiting ends.
     """
 
+    kind: Literal["transform"] = "transform"
     name: JobName
     container: Container
     input: S3
@@ -53,38 +53,32 @@ class BatchTransform(StrictModel):
 
     @model_validator(mode="after")
     def _bounded(self) -> BatchTransform:
-        if self.request_mb * self.concurrency > _MAX_TOTAL_MB:
+        if self.request_mb * self.concurrency > MAX_TOTAL_MB:
             raise ValueError(f"request_mb ({self.request_mb}) times concurrency ({self.concurrency}) is at most 100")
         return self
 
-    def steps(self, time: datetime | None = None) -> list[Step]:
-        """Returns all that `run` does, for a job of that time, now when None."""
-        stamp = stamped(self.name, time)
+    def requests(self, time: datetime | None = None) -> list[Request]:
+        """Returns the requests that `run` sends, for a job of that time, now when None."""
         # The model lives as long as the job, so it has the job's name and not one that two jobs would share.
-        model = Call("sagemaker", "CreateModel", {**self.container.create(self.name).parameters, "ModelName": stamp})
-        job = self._job(stamp)
-        name = {"TransformJobName": stamp}
-        done = Wait("sagemaker", "transform_job_completed_or_stopped", name, minutes=self.hours * 60)
-        describe = Call("sagemaker", "DescribeTransformJob", name)
-        clean = Call("sagemaker", "DeleteModel", {"ModelName": stamp}, done_already="Could not find")
-        return [model, job, done, describe, clean]
+        name = stamped(self.name, time)
+        return [Request("CreateModel", {"ModelName": name, **self.container.model()}), self._job(name)]
 
-    def run(self, aws: Aws | None = None) -> list[Step]:
-        """Starts the job, waits for its end and removes the model.
+    def run(self, session: Session | None = None) -> str:
+        """Starts the job, waits for its end, removes the model, and returns the prefix of the results.
 
         Raises:
             DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
         """
-        aws = aws or Aws()
-        *work, clean = steps = self.steps()
+        sagemaker = client("sagemaker", session)
+        model, job = self.requests()
+        send(sagemaker, model)
         try:
-            replies = aws.run(work)
+            run_job(sagemaker, job, "TransformJob", minutes=self.hours * 60)
         finally:
-            aws.run([clean])
-        require(replies[-1], "TransformJobStatus")
-        return steps
+            send(sagemaker, Request("DeleteModel", {"ModelName": model.parameters["ModelName"]}))
+        return self.output
 
-    def _job(self, name: str) -> Call:
+    def _job(self, name: str) -> Request:
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": self.input}}
         parameters = {
             "TransformJobName": name,
@@ -100,4 +94,4 @@ class BatchTransform(StrictModel):
             **({"DataProcessing": {"JoinSource": "Input"}} if self.join else {}),
             **tagged(self.container.tags),
         }
-        return Call("sagemaker", "CreateTransformJob", parameters)
+        return Request("CreateTransformJob", parameters)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.botocore_model import problems
+from tests.support.aws_models import lint_problems, problems
 
-from crossguard.deploy.sagemaker import check
+from crossguard.deploy.sagemaker import Endpoint
 from crossguard.deploy.sagemaker.spec import read_spec
 
 PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "deploy-on-sagemaker.md"
@@ -32,6 +32,8 @@ def test_the_page_shows_every_kind() -> None:
 def test_a_shown_file_makes_requests_that_aws_describes(text: str, tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
     file.write_text(text)
-    steps = read_spec(file).steps()
-    check(steps)
-    assert problems(steps) == []
+    thing = read_spec(file)
+    if isinstance(thing, Endpoint):
+        assert lint_problems(thing.template()) == []
+    else:
+        assert problems(thing.requests()) == []

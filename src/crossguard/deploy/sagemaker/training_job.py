@@ -8,9 +8,8 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from crossguard.deploy.sagemaker.calls import Aws, Call, Step, Wait, require
-from crossguard.deploy.sagemaker.capacity import InstanceType
-from crossguard.deploy.sagemaker.model import S3, JobName, Role, stamped, tagged
+from crossguard.deploy.sagemaker.aws import Request, Session, client, run_job
+from crossguard.deploy.sagemaker.container import S3, InstanceType, JobName, Role, stamped, tagged
 from crossguard.strict import StrictModel
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
@@ -23,7 +22,7 @@ class TrainingJob(StrictModel):
 
     Attributes:
         name: Beginning of the name of the job.
-        role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
+        role: ARN of the role that SageMaker takes on; see `policies.execution_policy`.
         image: URI of the container image in ECR.
         image_kind: `crossguard` is an image with crossguard[train], `pytorch` one of AWS's PyTorch training images.
         source: For `pytorch`: the archive of `crossguard deploy sagemaker package-training`, in S3.
@@ -34,13 +33,14 @@ class TrainingJob(StrictModel):
         checkpoints: S3 prefix of checkpoints; required for spot machines.
         spot: Whether to use spare machines, which cost a third and may be taken away.
         instance_type: Such as `ml.g5.xlarge`; every GPU of it is used.
-        volume_gb: Disk for data, decoded pictures and checkpoints.
+        volume_gb: Disk for data, decoded images and checkpoints.
         hours: The longest training.
         wait_hours: The longest training and waiting for spot machines together; twice `hours` when None.
         environment: More variables of the container.
         tags: For the bill.
     """
 
+    kind: Literal["training"] = "training"
     name: JobName
     role: Role
     image: str
@@ -72,38 +72,17 @@ class TrainingJob(StrictModel):
             raise ValueError("; ".join(problems))
         return self
 
-    def steps(self, time: datetime | None = None) -> list[Step]:
-        """Returns all that `run` does, for a job of that time, now when None."""
-        create = self._create(stamped(self.name, time))
-        name = {"TrainingJobName": create.parameters["TrainingJobName"]}
-        # Starting machines and uploading the bundle count beside the training itself.
-        minutes = 60 * (1 + (self._waiting_hours() if self.spot else self.hours))
-        done = Wait("sagemaker", "training_job_completed_or_stopped", name, minutes=minutes)
-        return [create, done, Call("sagemaker", "DescribeTrainingJob", name)]
-
-    def run(self, aws: Aws | None = None) -> str:
-        """Starts the job, waits for its end, and returns the place of the bundle's archive in S3.
-
-        Raises:
-            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
-        """
-        described = (aws or Aws()).run(self.steps())[-1]
-        require(described, "TrainingJobStatus")
-        place: str = described["ModelArtifacts"]["S3ModelArtifacts"]
-        return place
-
-    def _create(self, name: str) -> Call:
+    def requests(self, time: datetime | None = None) -> list[Request]:
+        """Returns the request that `run` sends, for a job of that time, now when None."""
+        resources = {"InstanceType": self.instance_type, "InstanceCount": 1, "VolumeSizeInGB": self.volume_gb}
         parameters: dict[str, Any] = {
+            "TrainingJobName": stamped(self.name, time),
             "AlgorithmSpecification": self._algorithm(),
             "RoleArn": self.role,
             "HyperParameters": self._hyperparameters(),
-            "InputDataConfig": [_channel(name, place) for name, place in sorted(self.channels.items())],
+            "InputDataConfig": [_channel(name, prefix) for name, prefix in sorted(self.channels.items())],
             "OutputDataConfig": {"S3OutputPath": self.output},
-            "ResourceConfig": {
-                "InstanceType": self.instance_type,
-                "InstanceCount": 1,
-                "VolumeSizeInGB": self.volume_gb,
-            },
+            "ResourceConfig": resources,
             "StoppingCondition": self._stopping(),
             "EnableManagedSpotTraining": self.spot,
             "Environment": self.environment,
@@ -111,14 +90,26 @@ class TrainingJob(StrictModel):
         }
         if self.checkpoints is not None:
             parameters["CheckpointConfig"] = {"S3Uri": self.checkpoints, "LocalPath": CHECKPOINTS}
-        return Call("sagemaker", "CreateTrainingJob", {"TrainingJobName": name, **parameters})
+        return [Request("CreateTrainingJob", parameters)]
+
+    def run(self, session: Session | None = None) -> str:
+        """Starts the job, waits for its end, and returns where in S3 the bundle's archive lies.
+
+        Raises:
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+        """
+        (create,) = self.requests()
+        # Starting machines and uploading the bundle count beside the training itself.
+        minutes = 60 * (1 + (self._waiting_hours() if self.spot else self.hours))
+        described = run_job(client("sagemaker", session), create, "TrainingJob", minutes)
+        archive: str = described["ModelArtifacts"]["S3ModelArtifacts"]
+        return archive
 
     def _algorithm(self) -> dict[str, Any]:
-        metrics = [{"Name": name, "Regex": rf"\b{name} ([0-9.]+)"} for name in METRICS]
         algorithm: dict[str, Any] = {
             "TrainingImage": self.image,
             "TrainingInputMode": "File",
-            "MetricDefinitions": metrics,
+            "MetricDefinitions": [{"Name": name, "Regex": rf"\b{name} ([0-9.]+)"} for name in METRICS],
         }
         if self.image_kind == "crossguard":
             algorithm["ContainerEntrypoint"] = ["python", "-m", "crossguard.deploy.sagemaker.train"]
@@ -141,6 +132,6 @@ class TrainingJob(StrictModel):
         return 2 * self.hours if self.wait_hours is None else self.wait_hours
 
 
-def _channel(name: str, place: str) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": place, "S3DataDistributionType": "FullyReplicated"}
+def _channel(name: str, prefix: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": prefix, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}

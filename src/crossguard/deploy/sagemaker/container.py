@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from crossguard.deploy.sagemaker.calls import Call
 from crossguard.strict import StrictModel
 
 # Names end in ten digits of a hash, so that 63 characters, SageMaker's limit, leave 52 for ours.
@@ -19,8 +18,8 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$",
 JobName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=47)]
 S3: TypeAlias = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]
 Role: TypeAlias = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")]
-VARIANT: Final = "AllTraffic"
-_DIGITS = 10
+InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+DIGITS: Final = 10
 
 
 class Container(StrictModel):
@@ -29,7 +28,7 @@ class Container(StrictModel):
     Attributes:
         image: URI of the container image in ECR.
         model_data: The archive of `crossguard deploy sagemaker package`, in S3.
-        role: ARN of the role that SageMaker takes on; see `iam.execution_policy`.
+        role: ARN of the role that SageMaker takes on; see `policies.execution_policy`.
         image_kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
         policy: Policy of the bundle that decides.
         environment: More variables of the container.
@@ -48,14 +47,13 @@ class Container(StrictModel):
     security_groups: tuple[str, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
 
-    def create(self, prefix: str, *, serverless: bool = False) -> Call:
-        """Returns the request that makes it known to SageMaker, under a name that changes with its content.
+    def model(self, *, serverless: bool = False) -> dict[str, Any]:
+        """Returns the properties of a SageMaker model; CloudFormation and CreateModel name them alike.
 
         Args:
-            prefix: Beginning of the name.
             serverless: Whether it is for a serverless endpoint, which allows neither a VPC nor network isolation.
         """
-        parameters: dict[str, Any] = {
+        properties: dict[str, Any] = {
             "PrimaryContainer": {
                 "Image": self.image,
                 "ModelDataUrl": self.model_data,
@@ -67,9 +65,8 @@ class Container(StrictModel):
             **tagged(self.tags),
         }
         if self.subnets and not serverless:
-            parameters["VpcConfig"] = {"Subnets": [*self.subnets], "SecurityGroupIds": [*self.security_groups]}
-        named = {"ModelName": name_of(prefix, parameters), **parameters}
-        return Call("sagemaker", "CreateModel", named, done_already="already existing model")
+            properties["VpcConfig"] = {"Subnets": [*self.subnets], "SecurityGroupIds": [*self.security_groups]}
+        return properties
 
     def _variables(self) -> dict[str, str]:
         own = {"CROSSGUARD_POLICY": self.policy}
@@ -86,10 +83,10 @@ class Container(StrictModel):
         }
 
 
-def name_of(prefix: str, parameters: Mapping[str, Any]) -> str:
-    """Returns a name that is the same for the same parameters, and another one for others."""
-    text = json.dumps(parameters, sort_keys=True)
-    return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+def name_of(prefix: str, properties: Mapping[str, Any]) -> str:
+    """Returns a name that is the same for the same properties, and another one for others."""
+    text = json.dumps(properties, sort_keys=True)
+    return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
 
 
 def stamped(prefix: str, time: datetime | None) -> str:
@@ -98,5 +95,5 @@ def stamped(prefix: str, time: datetime | None) -> str:
 
 
 def tagged(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the parameter for tags; nothing where there are none, as tagging needs a permission of its own."""
+    """Returns the property for tags; nothing where there are none, as tagging needs a permission of its own."""
     return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]} if tags else {}

@@ -1,16 +1,21 @@
-"""Compares requests with botocore's service models more strictly than botocore: also enumerations, patterns, bounds."""
+"""Compares what is deployed with AWS's own descriptions.
+
+Requests with botocore's models, more strictly than botocore: also enumerations, patterns and bounds. Templates with the
+schemas of CloudFormation that cfn-lint carries.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from botocore import xform_name
 from botocore.session import Session
+from cfnlint import lint
 
-from crossguard.deploy.sagemaker import Call, Step
+from crossguard.deploy.sagemaker.aws import Request
 
 MODELS = Session()
 # What AWS's patterns have of Java's, as Python writes it.
@@ -22,23 +27,22 @@ def service_model(service: str) -> Any:
     return MODELS.get_service_model(service)
 
 
-def problems(steps: Iterable[Step]) -> list[str]:
+def problems(requests: Iterable[Request], service: str = "sagemaker") -> list[str]:
     """Every value that the service's model does not allow."""
     found = []
-    for step in steps:
-        if isinstance(step, Call):
-            operation = service_model(step.service).operation_model(step.operation)
-            found += [f"{step.operation}{text}" for text in _walk(step.to_dict()["parameters"], operation.input_shape)]
+    for request in requests:
+        shape = service_model(service).operation_model(request.operation).input_shape
+        found += [f"{request.operation}{text}" for text in _walk(request.parameters, shape)]
     return found
+
+
+def lint_problems(template: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with a CloudFormation template."""
+    return [str(match) for match in lint(json.dumps(template), regions=["eu-central-1"])]
 
 
 def operations(service: str) -> set[str]:
     return set(service_model(service).operation_names)
-
-
-def waiters(service: str) -> set[str]:
-    """Names of a service's waiters, as boto3 spells them."""
-    return {xform_name(name) for name in MODELS.get_waiter_model(service).waiter_names}
 
 
 def _walk(value: Any, shape: Any) -> Iterator[str]:

@@ -9,12 +9,11 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from tests.support.botocore_model import operations
+from tests.support.aws_models import operations
 from tests.unit.deploy.sagemaker.conftest import ROLE
 
-from crossguard.deploy.sagemaker import Asynchronous, BatchTransform, Call, Container, Endpoint, Realtime, TrainingJob
-from crossguard.deploy.sagemaker.endpoint import Running, describing
-from crossguard.deploy.sagemaker.iam import (
+from crossguard.deploy.sagemaker import Asynchronous, BatchTransform, Container, Endpoint, Realtime, TrainingJob
+from crossguard.deploy.sagemaker.policies import (
     Deployed,
     caller_policy,
     deployer_policy,
@@ -53,39 +52,47 @@ def allows(policy: dict[str, Any], action: str, resource: str) -> bool:
     )
 
 
-def sent(thing: Deployed) -> list[Call]:
+PHYSICAL = {
+    "AWS::SageMaker::Model": ("model", "ModelName"),
+    "AWS::SageMaker::EndpointConfig": ("endpoint-config", "EndpointConfigName"),
+    "AWS::SageMaker::Endpoint": ("endpoint", "EndpointName"),
+}
+
+
+def sent(thing: Deployed) -> list[tuple[str, str]]:
+    """Action and resource of what is sent, by us or by CloudFormation for us."""
+    arn = f"arn:aws:sagemaker:{HERE}:"
     if not isinstance(thing, Endpoint):
-        return [step for step in thing.steps() if isinstance(step, Call)]
-    running = Running(thing.name, "InService", "hate-0123456789", ("hate-9876543210",), managed=True)
-    removed = running.steps_to_delete() if thing.capacity.scaling(thing.name) else running.parts_to_delete()
-    steps = [*thing.steps(), *removed, *describing(thing.name)]
-    return [step for step in steps if isinstance(step, Call)]
-
-
-def resource(call: Call) -> str:
-    """The ARN of what a request is about."""
-    named = {
-        "EndpointConfigName": "endpoint-config",
-        "EndpointName": "endpoint",
-        "TransformJobName": "transform-job",
-        "TrainingJobName": "training-job",
-        "ModelName": "model",
-    }
-    if call.service == "application-autoscaling":
-        return "*"
-    if call.service == "cloudwatch":
-        names = call.parameters.get("AlarmNames") or [call.parameters["AlarmName"]]
-        return f"arn:aws:cloudwatch:{HERE}:alarm:{names[0]}"
-    key = next(key for key in named if key in call.parameters)
-    name = call.parameters[key].replace("*", "hate-x")
-    return f"arn:aws:sagemaker:{HERE}:{named[key]}/{name}"
+        kind = "transform-job" if isinstance(thing, BatchTransform) else "training-job"
+        named = {"CreateModel": ("model", "ModelName")}
+        found = []
+        for request in thing.requests():
+            of, key = named.get(request.operation, (kind, f"{request.operation.removeprefix('Create')}Name"))
+            found.append((f"sagemaker:{request.operation}", f"{arn}{of}/{request.parameters[key]}"))
+        return found
+    found = [
+        (f"cloudformation:{action}", f"arn:aws:cloudformation:{HERE}:stack/hate/0a1b")
+        for action in ("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks", "GetTemplate")
+    ]
+    for resource in thing.template()["Resources"].values():
+        if resource["Type"] in PHYSICAL:
+            kind, key = PHYSICAL[resource["Type"]]
+            name = resource["Type"].rpartition(":")[2]
+            for verb in ("Create", "Describe", "Delete"):
+                found.append((f"sagemaker:{verb}{name}", f"{arn}{kind}/{resource['Properties'][key]}"))
+        elif "Scaling" in resource["Type"]:
+            verb = "Register" if resource["Type"].endswith("Target") else "Put"
+            found.append((f"application-autoscaling:{verb}{resource['Type'].rpartition(':')[2]}", "*"))
+        else:
+            alarm = f"arn:aws:cloudwatch:{HERE}:alarm:{resource['Properties']['AlarmName']}"
+            found += [("cloudwatch:PutMetricAlarm", alarm), ("cloudwatch:DeleteAlarms", alarm)]
+    return found
 
 
 def test_the_deployer_may_send_every_request_that_is_sent(thing: Deployed) -> None:
     policy = deployer_policy(thing)
-    for call in sent(thing):
-        service = "sagemaker" if call.service == "sagemaker-runtime" else call.service
-        assert allows(policy, f"{service}:{call.operation}", resource(call)), call.operation
+    for action, resource in sent(thing):
+        assert allows(policy, action, resource), (action, resource)
     assert allows(policy, "iam:PassRole", ROLE)
 
 

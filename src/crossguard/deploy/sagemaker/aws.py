@@ -1,0 +1,104 @@
+"""boto3, the one SDK here: its requests follow the services' own models, which outlive each major `sagemaker` SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol
+
+from crossguard.errors import DeployError, MissingExtraError
+
+POLL_SECONDS: Final = 15
+
+
+class Session(Protocol):
+    """What is needed of a `boto3.Session`."""
+
+    def client(self, service_name: str) -> Any:
+        """Returns a client of a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as data, so that it can be printed and tested before it is sent.
+
+    Attributes:
+        operation: As the API names it, such as `CreateModel`; the IAM action has the same name.
+        parameters: What is sent.
+    """
+
+    operation: str
+    parameters: Mapping[str, Any]
+
+
+def to_json(requests: list[Request]) -> str:
+    """Returns requests as a dry run prints them."""
+    return json.dumps([asdict(request) for request in requests], indent=2)
+
+
+def client(service: str, session: Session | None = None) -> Any:
+    """Returns a client of a service, of the machine's default session when None.
+
+    Raises:
+        MissingExtraError: boto3 is not installed.
+        DeployError: Region or credentials are not set.
+    """
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        raise MissingExtraError("Talking to AWS", "sagemaker") from None
+    try:
+        return (session or boto3.Session()).client(service)
+    except BotoCoreError as error:
+        raise DeployError(f"{error} Set AWS_DEFAULT_REGION and credentials, or run: aws configure") from error
+
+
+def send(service: Any, request: Request) -> dict[str, Any]:
+    """Sends a request and returns the reply.
+
+    Raises:
+        DeployError: AWS refused it; names the request and AWS's reason.
+    """
+    from botocore import xform_name
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        reply: dict[str, Any] = getattr(service, xform_name(request.operation))(**request.parameters)
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"AWS refused {request.operation}: {error}") from error
+    return reply
+
+
+def wait(service: Any, waiter: str, parameters: Mapping[str, Any], minutes: float) -> None:
+    """Waits with one of boto3's waiters, however what is waited for ends; the caller looks how it did.
+
+    Raises:
+        DeployError: It had not ended in time.
+    """
+    from botocore.exceptions import WaiterError
+
+    attempts = max(1, round(minutes * 60 / POLL_SECONDS))
+    try:
+        service.get_waiter(waiter).wait(**parameters, WaiterConfig={"Delay": POLL_SECONDS, "MaxAttempts": attempts})
+    except WaiterError as error:
+        if "Max attempts exceeded" in str(error):
+            raise DeployError(f"{waiter} of {dict(parameters)} did not come within {minutes:g} minutes.") from error
+
+
+def run_job(service: Any, create: Request, kind: str, minutes: float) -> dict[str, Any]:
+    """Starts a `TransformJob` or `TrainingJob`, waits for its end and returns what AWS says about it.
+
+    Raises:
+        DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+    """
+    name = {f"{kind}Name": create.parameters[f"{kind}Name"]}
+    send(service, create)
+    wait(service, f"{kind.removesuffix('Job').lower()}_job_completed_or_stopped", name, minutes)
+    reply = send(service, Request(f"Describe{kind}", name))
+    # A job that was stopped is over, too.
+    if reply[f"{kind}Status"] != "Completed":
+        reason = reply.get("FailureReason") or reply.get("SecondaryStatus") or "no reason given"
+        raise DeployError(f"The job ended as {reply[f'{kind}Status']}, not Completed: {reason}")
+    return reply

@@ -1,0 +1,104 @@
+"""Each request of a job is compared with AWS's own description of the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.support.aws_models import operations, problems
+from tests.unit.deploy.sagemaker.conftest import NOW
+
+from crossguard.deploy.sagemaker import BatchTransform, TrainingJob
+from crossguard.deploy.sagemaker.aws import Request
+
+
+def parameters(requests: list[Request], operation: str) -> Any:
+    (found,) = [request.parameters for request in requests if request.operation == operation]
+    return found
+
+
+def test_every_request_of_the_jobs_is_one_that_aws_describes(transform: BatchTransform, training: TrainingJob) -> None:
+    assert problems([*transform.requests(), *training.requests()]) == []
+
+
+def test_the_comparison_can_fail() -> None:
+    wrong = Request(
+        "CreateEndpoint",
+        {"EndpointName": "a_b", "EndpointConfig": "x", "Tags": [{"Key": "k" * 200, "Value": 1}]},
+    )
+    assert len(problems([wrong])) == 5
+    assert "CreateEndpoint" in operations("sagemaker")
+
+
+def test_a_batch_transform_keeps_one_line_per_line(transform: BatchTransform) -> None:
+    job = parameters(transform.requests(NOW), "CreateTransformJob")
+    assert job["TransformJobName"] == "nightly-20261122-133000"
+    assert job["TransformInput"]["SplitType"] == "Line"
+    assert job["TransformOutput"] == {
+        "S3OutputPath": "s3://bucket/out/",
+        "Accept": "application/jsonlines",
+        "AssembleWith": "Line",
+    }
+    assert "DataProcessing" not in job
+    joined = transform.model_copy(update={"join": True})
+    assert parameters(joined.requests(NOW), "CreateTransformJob")["DataProcessing"] == {"JoinSource": "Input"}
+
+
+def test_the_environment_of_a_batch_transform_is_one_that_the_service_takes(transform: BatchTransform) -> None:
+    from crossguard.serving.settings import gather
+
+    job = parameters(transform.requests(), "CreateTransformJob")
+    model = parameters(transform.requests(), "CreateModel")["PrimaryContainer"]["Environment"]
+    settings = gather({}, {**model, **job["Environment"]}, None)
+    assert settings.max_posts == 1_000_000
+    assert settings.request_timeout_s == job["ModelClientConfig"]["InvocationsTimeoutInSeconds"]
+    assert settings.max_body_bytes > transform.request_mb * 2**20
+
+
+def test_a_spot_job_resumes_from_its_checkpoints(training: TrainingJob) -> None:
+    job = parameters(training.requests(NOW), "CreateTrainingJob")
+    assert job["CheckpointConfig"] == {"S3Uri": "s3://bucket/checkpoints/run-1/", "LocalPath": "/opt/ml/checkpoints"}
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 36_000, "MaxWaitTimeInSeconds": 72_000}
+    assert job["HyperParameters"] == {"recipe": '"clip-fusion"', "lr_head": "0.0003", "freeze_text": "true"}
+    entrypoint = job["AlgorithmSpecification"]["ContainerEntrypoint"]
+    assert entrypoint == ["python", "-m", "crossguard.deploy.sagemaker.train"]
+
+
+def test_awss_own_training_image_runs_our_source(training_settings: dict[str, Any]) -> None:
+    job = TrainingJob(
+        **{**training_settings, "image_kind": "pytorch", "source": "s3://bucket/source.tar.gz", "spot": False}
+    )
+    requests = job.requests()
+    assert problems(requests) == []
+    created = parameters(requests, "CreateTrainingJob")
+    assert created["HyperParameters"]["sagemaker_program"] == '"train.py"'
+    assert created["HyperParameters"]["sagemaker_submit_directory"] == '"s3://bucket/source.tar.gz"'
+    assert "ContainerEntrypoint" not in created["AlgorithmSpecification"]
+    assert "MaxWaitTimeInSeconds" not in created["StoppingCondition"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"checkpoints": None}, "spot needs checkpoints"),
+        ({"image_kind": "pytorch"}, "source is needed"),
+        ({"source": "s3://bucket/source.tar.gz"}, "source is needed"),
+        ({"wait_hours": 1}, "must not be below hours"),
+        ({"channels": {}}, "at least 1"),
+        ({"name": "clip_fusion"}, "pattern"),
+        ({"name": "a" * 48}, "at most 47"),
+        ({"output": "bucket/models"}, "pattern"),
+        ({"role": "crossguard"}, "pattern"),
+    ],
+)
+def test_a_wrong_training_job_is_told_before_anything_is_sent(
+    training_settings: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TrainingJob(**{**training_settings, **changes})
+
+
+def test_a_batch_transform_stays_within_what_sagemaker_sends(transform: BatchTransform) -> None:
+    with pytest.raises(ValidationError, match="at most 100"):
+        BatchTransform(**{**transform.model_dump(), "request_mb": 60})
