@@ -36,28 +36,27 @@ def traces() -> dict[str, int]:
         "models": len(sagemaker.list_models()["Models"]),
         "configurations": len(sagemaker.list_endpoint_configs()["EndpointConfigs"]),
         "endpoints": len(sagemaker.list_endpoints()["Endpoints"]),
-        "alarms": len(client("cloudwatch").describe_alarms()["MetricAlarms"]),
         "stacks": len(client("cloudformation").describe_stacks()["Stacks"]),
     }
 
 
 # What moto does not know, it leaves out; `test_template.py` holds these resources against AWS's schemas.
-@pytest.mark.filterwarnings("ignore:Tried to parse AWS..ApplicationAutoScaling:UserWarning")
+@pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
 @pytest.mark.parametrize(
-    ("capacity", "alarms"),
+    "capacity",
     [
-        (Realtime(instance_type=OLD), 0),
-        (Realtime(instance_type=OLD, max_instances=4), 0),
-        (Asynchronous(input="s3://bucket/in/", output="s3://bucket/out/", instance_type=OLD, max_instances=2), 1),
+        Realtime(instance_type=OLD),
+        Realtime(instance_type=OLD, max_instances=4),
+        Asynchronous(input="s3://bucket/in/", output="s3://bucket/out/", instance_type=OLD, max_instances=2),
     ],
     ids=["realtime", "scaled", "queue"],
 )
 def test_an_endpoint_comes_and_goes_without_a_trace(
-    aws: None, endpoint: Endpoint, capacity: Realtime | Asynchronous, alarms: int
+    aws: None, endpoint: Endpoint, capacity: Realtime | Asynchronous
 ) -> None:
     endpoint = endpoint.model_copy(update={"capacity": capacity})
     assert endpoint.deploy() == "created"
-    assert traces() == {"models": 1, "configurations": 1, "endpoints": 1, "alarms": alarms, "stacks": 1}
+    assert traces() == {"models": 1, "configurations": 1, "endpoints": 1, "stacks": 1}
     (entry,) = client("sagemaker").list_endpoints()["Endpoints"]  # moto gives it a name of its own
     assert entry["EndpointStatus"] == "InService"
     assert endpoint.deploy() == "unchanged"
