@@ -71,6 +71,7 @@ def test_the_container_is_told_what_to_serve(endpoint: Endpoint) -> None:
         "ModelDataUrl": "s3://bucket/models/model.tar.gz",
         "Environment": {
             "CROSSGUARD_HOST": "0.0.0.0",  # noqa: S104 - in a container
+            "CROSSGUARD_INSECURE": "true",
             "CROSSGUARD_MODEL": "/opt/ml/model",
             "CROSSGUARD_POLICY": "default",
         },
