@@ -1,0 +1,69 @@
+"""Appeals: somebody asks for a decision to be looked at again. It never goes to who decided first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import insert, select
+
+from crossguard.review.console import Console
+from crossguard.review.errors import NotFoundError, ReviewError
+from crossguard.review.settings import APPEALS
+from crossguard.review.store import items
+from crossguard.review.store.schema import images
+from crossguard.review.store.schema import items as table
+from crossguard.strict import StrictModel
+
+_COPIED = (
+    "source", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score", "label",
+    "uncertainty", "shuffle",
+)  # fmt: skip
+
+
+class Appeal(StrictModel):
+    """The body of `POST /api/appeals`."""
+
+    id: str = Field(min_length=1, max_length=500, description="The caller's id of the appeal.")
+    source: str = Field(default="api", description="Source of the post.")
+    post: str = Field(description="The source's id of the post that was decided.")
+    reason: str = Field(default="", max_length=4000, description="What the person says.")
+
+
+def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
+    """Stores an appeal in its queue; sending it again changes nothing. The outcome goes out as `appeal.decided`.
+
+    Raises:
+        NotFoundError: The post was never sent here.
+        ReviewError: It is not decided yet, or its content is deleted.
+    """
+    with console.database.write() as tx:
+        known = (table.c.kind == "appeal", table.c.source == appeal.source, table.c.external == appeal.id)
+        before = tx.execute(select(table.c.id).where(*known)).scalar_one_or_none()
+        if before is not None:
+            return {"item": before, "known_already": True}
+        row = items.find(tx, appeal.source, appeal.post)
+        if row.state != "decided":
+            raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")
+        if row.erased_at is not None:
+            raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
+        values = {name: getattr(row, name) for name in _COPIED} | {
+            "kind": "appeal",
+            "external": appeal.id,
+            "queue": APPEALS,
+            "state": "open",
+            "received_at": now,
+            "urgency": -now / 3600,
+            "stratum": "routed",
+            "inclusion": 1.0,
+            "needed": 1,
+            "blind": False,
+            "reports": 0,
+            "appeal_of": row.id,
+            "appeal_reason": appeal.reason.replace("\0", ""),
+        }
+        made = tx.execute(insert(table).values(**values).returning(table.c.id)).scalar_one()
+        for image in tx.execute(select(images).where(images.c.item == row.id)).all():
+            copied = {"item": made, "position": image.position, "jpeg": image.jpeg, "problem": image.problem}
+            tx.execute(insert(images).values(**copied))
+    return {"item": made, "known_already": False}

@@ -1,0 +1,88 @@
+"""The one object that the pages hold: database, settings, policy text, and the model when somebody needs it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from crossguard.errors import InputError, suggest
+from crossguard.moderator import Moderator
+from crossguard.review.clauses import read_clauses
+from crossguard.review.errors import FormError
+from crossguard.review.intake import Intake
+from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store.database import Database
+
+COMMENT_CHARACTERS = 4000
+
+
+class Console:
+    """State that all requests share; safe to use from several threads."""
+
+    def __init__(self, settings: ReviewSettings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.clauses = read_clauses(settings.policy_text)
+        self.intake = Intake(database, settings)
+        self._model: Moderator | None = None
+        self._loading = threading.Lock()
+
+    @staticmethod
+    def now() -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    @property
+    def moderator(self) -> Moderator:
+        """The model, loaded when it is first needed.
+
+        Raises:
+            InputError: The console runs without one.
+        """
+        if self.settings.model == "none":
+            raise InputError("This console runs without a model. Start it with --model to score and explain.")
+        with self._loading:
+            if self._model is None:
+                self._model = Moderator.load(self.settings.model, policy=self.settings.policy)
+            return self._model
+
+    def ballot(self, form: Mapping[str, str]) -> Ballot:
+        """Reads a decision and checks it against the settings; every problem is told at once.
+
+        Args:
+            form: `action`, `clause`, `comment`, and `label.NAME` per label.
+
+        Raises:
+            FormError: Something required is missing, or something is unknown.
+        """
+        settings, problems = self.settings, []
+        labels = {name: form[f"label.{name}"] for name in settings.labels if form.get(f"label.{name}")}
+        action, clause, comment = (form.get(key, "").strip() for key in ("action", "clause", "comment"))
+        if action not in settings.actions:
+            problems.append(
+                f"Choose an action: {', '.join(settings.actions)}."
+                if not action
+                else _unknown("action", action, settings.actions)
+            )
+        known = [entry.id for entry in self.clauses]
+        if clause and clause not in known:
+            problems.append(_unknown("clause", clause, known))
+        problems += [_unknown(f"answer for {n}", a, tuple(Answer)) for n, a in labels.items() if a not in set(Answer)]
+        missing = [name for name in settings.labels if name not in labels]
+        if "labels" in settings.required and missing:
+            problems.append(f"Answer every label; missing: {', '.join(missing)}.")
+        if "clause" in settings.required and not clause:
+            problems.append("Choose the clause of the policy.")
+        if "comment" in settings.required and not comment:
+            problems.append("Write a comment.")
+        if len(comment) > COMMENT_CHARACTERS:
+            problems.append(f"A comment has at most {COMMENT_CHARACTERS:,} characters.")
+        if problems:
+            raise FormError(" ".join(problems))
+        return Ballot({name: Answer(answer) for name, answer in labels.items()}, action, clause, comment)
+
+
+def _unknown(what: str, value: str, known: tuple[str, ...] | list[str]) -> str:
+    return f"Unknown {what} '{value}'.{suggest(value, known)}"

@@ -1,0 +1,87 @@
+"""Posts from files: with the results that `crossguard score` wrote for them, or scored on the way in."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.image_sources import is_url, read_encoded
+from crossguard.data.images import ImageLimits
+from crossguard.data.writing import read_outcomes
+from crossguard.errors import ImageError, TableError
+from crossguard.evaluation.annotated import read_rows
+from crossguard.records import ImageSource, Post
+from crossguard.review.console import Console
+from crossguard.review.intake import MISSING, Received, Submission
+from crossguard.review.scoring import with_decisions
+from crossguard.strict import parse
+
+BATCH: Final = 200
+_EXTRA: Final = ("author", "language", "posted_at", "queue", "report", "expected")
+
+
+def take_file(
+    console: Console, path: Path, *, source: str = "file", results: Path | None = None, image_root: Path | None = None
+) -> Iterator[Received]:
+    """Takes the posts of a table into the console and yields what became of each batch.
+
+    A table that was taken before changes nothing, so an interrupted run can be repeated.
+
+    Args:
+        console: Where to.
+        path: JSONL, CSV or Parquet with the columns that scoring reads, and `author`, `language`, `posted_at`,
+            `queue`, `report` and `expected` where there are any.
+        source: What to call where the posts come from.
+        results: What `crossguard score` wrote for the same table; the console's model scores them when None.
+        image_root: Folder of relative image paths; the folder of the table when None.
+
+    Raises:
+        TableError: The table cannot be read, or the results are not those of its posts.
+        InputError: A post breaks a rule; the batches before it are stored.
+    """
+    posts = _submissions(path, source, image_root or path.parent)
+    if results is not None:
+        posts = _joined(posts, path, results)
+    while batch := list(islice(posts, BATCH)):
+        yield console.intake.take(with_decisions(console, batch), console.now())
+
+
+def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
+    builder = PostBuilder(Columns(), root)
+    for place, row in enumerate(read_rows(path), 1):
+        post = builder.build(row, f"row-{place}")
+        if not isinstance(post, Post):
+            raise TableError(f"'{path}': {post.message}")
+        extra = {name: row[name] for name in _EXTRA if row.get(name) not in (None, "")}
+        images = () if post.image is None else (_data_url(post.image),)
+        fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
+        yield parse(Submission, fields | extra, f"'{path}' row {place}")
+
+
+def _joined(posts: Iterator[Submission], path: Path, results: Path) -> Iterator[Submission]:
+    outcomes = read_outcomes(results)
+    for post in posts:
+        outcome = next(outcomes, None)
+        if outcome is None or outcome.id != post.id:
+            seen = "its end" if outcome is None else f"'{outcome.id}'"
+            raise TableError(
+                f"'{results}' does not fit '{path}': post '{post.id}' meets {seen}. "
+                f"Write it with: crossguard score {path} -o {results}"
+            )
+        yield post.model_copy(update={"decision": outcome.to_dict()})
+
+
+def _data_url(source: ImageSource) -> str:
+    """Returns an image as a data: URL; a link, or a file that cannot be read, is told on the item's page."""
+    if isinstance(source, str) and is_url(source):
+        return source
+    assert isinstance(source, str | bytes)
+    try:
+        encoded = read_encoded(source, ImageLimits())
+    except ImageError as error:
+        return f"{MISSING}{error}"
+    return f"data:application/octet-stream;base64,{base64.b64encode(encoded).decode()}"

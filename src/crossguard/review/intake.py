@@ -1,0 +1,244 @@
+"""What comes in: posts with or without decisions, people's reports, appeals. Each is checked and becomes an item."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from crossguard.data.images import ImageLimits, decode
+from crossguard.data.outcomes import from_dict
+from crossguard.errors import ImageError, InputError, suggest
+from crossguard.records import Action, Decision
+from crossguard.review.likeness import likeness
+from crossguard.review.settings import AUDIT, MAIN, ReviewSettings
+from crossguard.review.store import items
+from crossguard.review.store.database import Database
+from crossguard.strict import StrictModel
+
+IMAGE_SIZE: Final = (1280, 1280)
+FRAMES: Final = 4
+HOURS: Final = 3600.0
+DAY: Final = 86_400
+_SEVERITY_H: Final = {None: 24.0, Action.ALLOW: 0.0, Action.REVIEW: 24.0, Action.BLOCK: 48.0}
+"""Hours of waiting that an action counts as much as; a score of 1 counts as much as a day."""
+_NEAR: Final = 0.5
+AUDITED: Final = ("allow-far", "allow-near")
+FLAGGED: Final = ("review", "block", "failed")
+ROUTED: Final = "routed"
+"""Stratum of what is no sample of the feed: reports, golden items, and what a caller put into a queue of its choice."""
+DEMO: Final = "demo"
+MISSING: Final = "missing:"
+"""Begins what stands in for an image that a file names and that could not be read."""
+
+
+class Submission(StrictModel):
+    """One post as it arrives, over HTTP or from a file."""
+
+    id: str = Field(min_length=1, max_length=500, description="The source's own id of the post.")
+    source: str = Field(default="api", pattern=r"^[\w.:-]{1,64}$", description="Where the post comes from.")
+    text: str = Field(default="", max_length=100_000, description="What the author wrote.")
+    image_text: str = Field(default="", max_length=100_000, description="Words read from the image.")
+    images: tuple[str, ...] = Field(default=(), max_length=16, description="Images as data: URLs.")
+    author: str | None = Field(default=None, max_length=256, description="The source's key of the author.")
+    language: str | None = Field(default=None, max_length=16, description="Language of the text, such as en.")
+    posted_at: float | None = Field(default=None, description="When it was posted, in seconds since 1970.")
+    queue: str | None = Field(default=None, description="Queue; by the kind of the item when not given.")
+    decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
+    report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
+    expected: Expected | None = Field(default=None, description="The known answer, which makes it a golden item.")
+
+
+class Report(StrictModel):
+    """What a person reported."""
+
+    reporter: str = Field(min_length=1, max_length=256)
+    reason: str = Field(default="", max_length=2000)
+
+
+class Expected(StrictModel):
+    """The known answer of a golden item."""
+
+    action: str
+    labels: dict[str, Literal["yes", "no"]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a batch: numbers of posts."""
+
+    taken: int
+    known: int
+    passed: int
+
+    def to_dict(self) -> dict[str, int]:
+        """Returns the answer of the API."""
+        return {"taken": self.taken, "known_already": self.known, "allowed_and_not_sampled": self.passed}
+
+
+class Intake:
+    """Takes posts into a database."""
+
+    def __init__(self, database: Database, settings: ReviewSettings) -> None:
+        self._database = database
+        self._settings = settings
+
+    def take(self, posts: Iterable[Submission], now: float) -> Received:
+        """Stores what people should see, in one transaction.
+
+        Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
+        their ids, and the rest is only counted, which is what the estimate of recall needs.
+
+        Raises:
+            InputError: A decision is no record of ours, or a queue, label or action is unknown; nothing is stored.
+        """
+        checked = [self._check(post) for post in posts]
+        new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
+        counted = Counter((post.source, stratum_of(decision)) for post, decision in checked if _of_feed(post))
+        with self._database.write() as tx:
+            taken = sum(items.put(tx, item) is not None for item in new)
+            items.count_feed(tx, int(now // DAY), counted)
+        return Received(taken, len(new) - taken, len(checked) - len(new))
+
+    def _check(self, post: Submission) -> tuple[Submission, Decision | None]:
+        settings = self._settings
+        if post.queue is not None and post.queue not in settings.all_queues:
+            raise InputError(
+                f"Post '{post.id}': Unknown queue '{post.queue}'.{suggest(post.queue, settings.all_queues)}"
+            )
+        if post.expected is not None:
+            self._check_expected(post.id, post.expected)
+        return post, decision_of(post.decision, post.id)
+
+    def _check_expected(self, id_: str, expected: Expected) -> None:
+        for name in expected.labels:
+            if name not in self._settings.labels:
+                raise InputError(f"Post '{id_}': Unknown label '{name}'.{suggest(name, self._settings.labels)}")
+        if expected.action not in self._settings.actions:
+            known = suggest(expected.action, self._settings.actions)
+            raise InputError(f"Post '{id_}': Unknown action '{expected.action}'.{known}")
+
+    def _wanted(self, post: Submission, decision: Decision | None) -> bool:
+        return self._inclusion(post, decision) > uniform("audit", post.source, post.id)
+
+    def _inclusion(self, post: Submission, decision: Decision | None) -> float:
+        if post.source == DEMO or not _of_feed(post):
+            return 1.0
+        rates = {"allow-far": self._settings.audit_rate, "allow-near": self._settings.audit_rate_near}
+        return rates.get(stratum_of(decision), 1.0)
+
+    def _item(self, post: Submission, decision: Decision | None, now: float) -> items.NewItem:
+        kind, queue = self._place(post, decision)
+        pictures = [as_jpeg(source) for source in post.images]
+        flat = [frame for frames in pictures for frame in frames]
+        top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
+        blind = (
+            kind in {"flag", "report", "gold"}
+            and uniform("blind", post.source, post.id) < self._settings.second_vote_rate
+        )
+        severity = _SEVERITY_H[decision.action if decision else None] + (24 * top[1].score if top else 0)
+        margins = [abs(label.score - label.threshold) for label in decision.labels.values()] if decision else [0.0]
+        row = {
+            "source": post.source,
+            "kind": kind,
+            "external": post.id,
+            "queue": post.queue or queue,
+            "state": "gold" if kind == "gold" else "open",
+            "text": post.text.replace("\0", ""),
+            "image_text": post.image_text.replace("\0", ""),
+            "author": post.author,
+            "language": post.language,
+            "posted_at": post.posted_at,
+            "received_at": now,
+            "decision": post.decision,
+            "action": decision.action.value if decision and decision.action else None,
+            "score": top[1].score if top else None,
+            "label": top[0] if top else None,
+            "urgency": severity - now / HOURS,
+            "uncertainty": 1.0 - min(margins),
+            "shuffle": uniform("order", post.source, post.id),
+            "likeness": likeness(f"{post.text} {post.image_text}", [jpeg for jpeg, _ in flat if jpeg]),
+            "stratum": stratum_of(decision) if _of_feed(post) else ROUTED,
+            "inclusion": self._inclusion(post, decision),
+            "blind": blind or kind == "audit",
+            "needed": 2 if blind and kind != "gold" else 1,
+            "expected": post.expected.model_dump() if post.expected else None,
+        }
+        labels = [
+            {"label": name, "score": label.score, "threshold": label.threshold, "flagged": label.flagged}
+            for name, label in (decision.labels.items() if decision else ())
+        ]
+        report = (post.report.reporter, post.report.reason) if post.report else None
+        return items.NewItem(row, labels, flat, report)
+
+    def _place(self, post: Submission, decision: Decision | None) -> tuple[str, str]:
+        if post.expected is not None:
+            return "gold", MAIN
+        if post.report is not None:
+            return "report", MAIN
+        if stratum_of(decision) in AUDITED and post.source != DEMO:
+            return "audit", AUDIT
+        return "flag", MAIN
+
+
+def _of_feed(post: Submission) -> bool:
+    return post.decision is not None and post.report is None and post.expected is None and post.queue is None
+
+
+def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
+    """Returns the decision in a record of scoring; None where there is none, or the post could not be scored.
+
+    Raises:
+        InputError: The record is not one of ours.
+    """
+    if record is None:
+        return None
+    try:
+        outcome = from_dict(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
+    return outcome if isinstance(outcome, Decision) and outcome.labels else None
+
+
+def stratum_of(decision: Decision | None) -> str:
+    """Returns the stratum of the feed that a post belongs to; what is sampled is sampled within strata."""
+    if decision is None:
+        return "failed"
+    if decision.action is not Action.ALLOW:
+        return str(decision.action)
+    near = any(label.score >= _NEAR * label.threshold for label in decision.labels.values())
+    return "allow-near" if near else "allow-far"
+
+
+def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
+    """Returns the frames of an image as JPEG files of our own making, or why there are none.
+
+    Reviewers' browsers get only these, so nothing that a stranger encoded reaches them.
+    """
+    if source.startswith(MISSING):
+        return [(None, source.removeprefix(MISSING))]
+    if not source.startswith("data:"):
+        return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
+    try:
+        frames = decode(source, ImageLimits(), base=None, frames=FRAMES)
+    except ImageError as error:
+        return [(None, str(error))]
+    return [(_encode(frame), "") for frame in frames]
+
+
+def _encode(frame: Any) -> bytes:
+    frame.thumbnail(IMAGE_SIZE)
+    buffer = io.BytesIO()
+    frame.convert("RGB").save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def uniform(purpose: str, source: str, id_: str) -> float:
+    """Returns a number in [0, 1) that is always the same for a post, and independent between purposes."""
+    digest = hashlib.sha256(f"{purpose}\0{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:7]) / 2**56

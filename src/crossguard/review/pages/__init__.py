@@ -1,0 +1,1 @@
+"""The pages: server-rendered, one module per place of the console."""

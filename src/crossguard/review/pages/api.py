@@ -1,0 +1,76 @@
+"""For programs: posts and appeals in, with a key. Answers and errors are JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from crossguard.errors import CrossguardError
+from crossguard.review.appeals import Appeal, take_appeal
+from crossguard.review.console import Console
+from crossguard.review.errors import FormError, ReviewError
+from crossguard.review.intake import Submission
+from crossguard.review.scoring import with_decisions
+from crossguard.review.store import keys
+from crossguard.strict import StrictModel, parse
+
+MAX_POSTS = 1000
+
+
+class Batch(StrictModel):
+    """The body of `POST /api/items`."""
+
+    items: tuple[Submission, ...] = Field(min_length=1, max_length=MAX_POSTS)
+
+
+def receive(console: Console, body: dict[str, Any]) -> dict[str, Any]:
+    """Takes posts; those without a decision are scored first."""
+    batch = parse(Batch, body, "The body")
+    posts = with_decisions(console, batch.items)
+    return console.intake.take(posts, console.now()).to_dict()
+
+
+def appeal(console: Console, body: dict[str, Any]) -> dict[str, Any]:
+    """Takes an appeal."""
+    return take_appeal(console, parse(Appeal, body, "The body"), console.now())
+
+
+def call(function: Callable[[Console, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """Returns the endpoint of a function: a key, a JSON object in, a JSON object out."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        return await run_in_threadpool(_answer, function, request, body)
+
+    return endpoint
+
+
+def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], request: Request, body: bytes) -> Response:
+    console: Console = request.app.state.console
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    with console.database.read() as db:
+        known = scheme.lower() == "bearer" and keys.owner(db, key.strip()) is not None
+    if not known:
+        message = "Send a key of this console as 'Authorization: Bearer KEY'. An admin makes one on the page People."
+        return _error("key_invalid", message, 401)
+    try:
+        content = json.loads(body)
+        if not isinstance(content, dict):
+            raise FormError("The body must be a JSON object.")
+        return JSONResponse(function(console, content))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _error("json_invalid", f"The body is not JSON: {error}.", 400)
+    except ReviewError as error:
+        return _error("refused", str(error), error.status)
+    except CrossguardError as error:
+        return _error("invalid", str(error), 422)
+
+
+def _error(code: str, message: str, status: int) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status)

@@ -1,0 +1,163 @@
+"""Puts all pages behind one ASGI application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crossguard.errors import CrossguardError
+from crossguard.review.console import Console
+from crossguard.review.errors import ReviewError
+from crossguard.review.pages import api, item, lead, login, media, mine, people, quality, queues
+from crossguard.review.pages.templating import fill
+from crossguard.review.pages.visit import Handler, page
+from crossguard.review.roles import Right
+
+STATIC: Final = Path(__file__).parents[1] / "static"
+HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",  # no-referrer would make browsers hide the origin of our own forms
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+_PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
+    ("GET", "/", queues.home, None),
+    ("GET", "/queues/{queue}", queues.queue, None),
+    ("POST", "/queues/{queue}/next", queues.take, Right.DECIDE),
+    ("GET", "/items/{item:int}", item.show, None),
+    ("GET", "/items/{item:int}/explanation", item.explanation, None),
+    ("POST", "/items/{item:int}/claim", item.claim, Right.DECIDE),
+    ("POST", "/items/{item:int}/renew", item.renew, Right.DECIDE),
+    ("POST", "/items/{item:int}/release", item.release, Right.DECIDE),
+    ("POST", "/items/{item:int}/vote", item.vote, Right.DECIDE),
+    ("POST", "/items/{item:int}/skip", item.skip, Right.DECIDE),
+    ("POST", "/items/{item:int}/escalate", item.escalate, Right.DECIDE),
+    ("POST", "/items/{item:int}/reopen", lead.reopen, Right.LEAD),
+    ("POST", "/items/{item:int}/gold", lead.make_golden, Right.LEAD),
+    ("POST", "/undo", item.undo, Right.DECIDE),
+    ("GET", "/images/{image:int}", media.image, None),
+    ("GET", "/me", mine.mine, None),
+    ("POST", "/me/switches", mine.switches, None),
+    ("POST", "/logout", login.logout, None),
+    ("GET", "/quality", quality.show, Right.MEASURE),
+    ("GET", "/log", lead.read_log, Right.AUDIT),
+    ("GET", "/people", people.show, Right.ADMINISTER),
+    ("POST", "/people/invite", people.invite, Right.ADMINISTER),
+    ("POST", "/people/change", people.change, Right.ADMINISTER),
+    ("POST", "/people/keys", people.add_key, Right.ADMINISTER),
+    ("POST", "/people/keys/revoke", people.revoke_key, Right.ADMINISTER),
+    ("POST", "/people/erase", people.erase, Right.ADMINISTER),
+)
+
+
+def create_app(console: Console) -> Starlette:
+    """Returns the application of a console."""
+    routes: list[BaseRoute] = [
+        Route(path, page(handler, right), methods=[method]) for method, path, handler, right in _PAGES
+    ]
+    routes += [
+        Route("/login", page(login.login, public=True), methods=["GET", "POST"]),
+        Route("/join/{token}", page(login.join, public=True), methods=["GET", "POST"]),
+        Route("/api/items", api.call(api.receive), methods=["POST"]),
+        Route("/api/appeals", api.call(api.appeal), methods=["POST"]),
+        Route("/healthz", _alive),
+        Route("/readyz", _ready),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Envelope, limit=console.settings.max_body_bytes)],
+        exception_handlers={
+            CrossguardError: _refused,
+            HTTPException: _http,
+            DBAPIError: _away,
+            PoolTimeoutError: _away,
+        },
+    )
+    app.state.console = console
+    return app
+
+
+class Envelope:
+    """Adds the security headers to every answer, and refuses bodies that are too large."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise HTTPException(413, f"The body has more than {self._limit:,} bytes.")
+            return message
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in message["headers"]}
+                added = HEADERS if scope["path"].startswith("/static/") else HEADERS | {"cache-control": "no-store"}
+                extra = [(n.encode(), v.encode()) for n, v in added.items() if n.encode() not in names]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        await self._app(scope, limited, guarded)
+
+
+def _message(request: Request, title: str, text: str, status: int) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": {"code": "refused", "message": text}}, status)
+    return HTMLResponse(fill("plain.html.j2", title=title, text=text), status)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, ReviewError) else 422
+    return _message(request, "This cannot be done", str(error), status)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    titles = {404: "No such page", 405: "Not this way", 413: "Too large"}
+    return _message(request, titles.get(error.status_code, "Not possible"), str(error.detail), error.status_code)
+
+
+def _away(request: Request, _: Exception) -> Response:
+    text = (
+        "The database cannot be reached. Nothing that was recorded is lost; an answer that you just sent is kept in "
+        "your browser. Reload the page in a moment."
+    )
+    response = _message(request, "The database is away", text, 503)
+    response.headers["retry-after"] = "5"
+    return response
+
+
+async def _alive(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def _ready(request: Request) -> Response:
+    with request.app.state.console.database.read() as db:
+        db.exec_driver_sql("SELECT 1")
+    return PlainTextResponse("ok")

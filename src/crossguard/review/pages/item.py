@@ -1,0 +1,172 @@
+"""One item: what it is, what the model says, and the person's answer."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+from crossguard.data.outcomes import from_dict
+from crossguard.errors import CrossguardError
+from crossguard.records import Decision
+from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
+from crossguard.review.explanation import explain
+from crossguard.review.pages.queues import go_to_next, kept_query
+from crossguard.review.pages.templating import render
+from crossguard.review.pages.visit import Visit
+from crossguard.review.roles import Right
+from crossguard.review.store import claims, items, votes, workload
+from crossguard.review.taking import MINUTE
+
+SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
+
+
+def show(visit: Visit) -> Response:
+    """Shows an item; the form is there while the person holds it."""
+    return _show(visit)
+
+
+def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
+    with visit.console.database.read() as db:
+        row = _seen(visit, items.get(db, visit.item))
+        cast = votes.standing(db, row.id)
+        held = row.claimed_by == visit.person.id and (row.claim_expires_at or 0) > visit.now
+        alike = votes.alike(db, row.id, visit.person, visit.now) if held else []
+        context = {
+            "images": items.images_of(db, row.id),
+            "reports": items.reports_of(db, row.id),
+            "earlier": items.earlier_of_author(db, row),
+            "last": workload.last_submission(db, visit.person.id),
+        }
+    own = [vote for vote in cast if vote.person == visit.person.id]
+    hidden = row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
+    return render(
+        visit,
+        "item.html.j2",
+        status,
+        row=row,
+        decision=None if hidden else decision_of(row),
+        hidden=hidden,
+        held=held,
+        alike=alike,
+        own=own[-1] if own else None,
+        cast=cast if visit.person.may(Right.MEASURE) and row.state != "open" else [],
+        clauses=visit.console.clauses,
+        reasons=SKIP_REASONS,
+        submission=secrets.token_hex(16),
+        kept=kept_query(visit),
+        problem=problem,
+        form=visit.form,
+        **context,
+    )
+
+
+def decision_of(row: Any) -> Decision | None:
+    """Returns the decision of a stored item; None where it was never scored, or could not be."""
+    outcome = from_dict(row.decision) if row.decision else None
+    return outcome if isinstance(outcome, Decision) and outcome.labels else None
+
+
+def claim(visit: Visit) -> Response:
+    """Claims this very item."""
+    with visit.console.database.write() as tx:
+        row = _seen(visit, items.get(tx, visit.item))
+        lease = visit.console.settings.lease_minutes * MINUTE
+        if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
+            raise NotAllowedError("This item is with somebody else, is decided, or has been before you already.")
+    return _back(visit)
+
+
+def renew(visit: Visit) -> Response:
+    """Keeps an item while its page is open."""
+    with visit.console.database.write() as tx:
+        lease = visit.console.settings.lease_minutes * MINUTE
+        kept = claims.renew(tx, visit.item, visit.person.id, visit.now, lease)
+    return HTMLResponse("" if kept else "This item is no longer yours. Your answer may not be taken.")
+
+
+def release(visit: Visit) -> Response:
+    """Gives an item back undecided."""
+    with visit.console.database.write() as tx:
+        claims.release(tx, visit.item, visit.person.id)
+    return visit.go("/")
+
+
+def vote(visit: Visit) -> Response:
+    """Records a decision, and goes to the next item."""
+    try:
+        ballot = visit.console.ballot(visit.form)
+    except FormError as error:
+        return _show(visit, error.status, str(error))
+    submission = _submission(visit)
+    with visit.console.database.write() as tx:
+        row = _seen(visit, items.get(tx, visit.item))
+        others = votes.alike(tx, row.id, visit.person, visit.now) if visit.form.get("alike") else []
+        for item in (row.id, *others):
+            votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
+    return go_to_next(visit, row.queue)
+
+
+def skip(visit: Visit) -> Response:
+    """Passes an item on."""
+    reason = visit.form.get("reason", "").strip()
+    if not reason:
+        return _show(visit, FormError.status, "Choose why you skip this item.")
+    with visit.console.database.write() as tx:
+        row = _seen(visit, items.get(tx, visit.item))
+        votes.skip(tx, row.id, visit.person, reason[:200], submission=_submission(visit), now=visit.now)
+    return go_to_next(visit, row.queue)
+
+
+def escalate(visit: Visit) -> Response:
+    """Hands an item to the second queue."""
+    with visit.console.database.write() as tx:
+        row = _seen(visit, items.get(tx, visit.item))
+        reason = visit.form.get("reason", "").strip()[:200]
+        votes.escalate(tx, row.id, visit.person, reason, submission=_submission(visit), now=visit.now)
+    return go_to_next(visit, row.queue)
+
+
+def undo(visit: Visit) -> Response:
+    """Takes a submission back and shows the first of its items again."""
+    settings = visit.console.settings
+    with visit.console.database.write() as tx:
+        submission = visit.form.get("submission", "")
+        opened = votes.undo(tx, submission, visit.person, visit.now, settings.undo_minutes * MINUTE)
+        claims.claim(tx, opened[0], visit.person.id, visit.now, settings.lease_minutes * MINUTE)
+    return visit.go(f"/items/{opened[0]}")
+
+
+def explanation(visit: Visit) -> Response:
+    """Shows which words move the score; not before a blind vote."""
+    with visit.console.database.read() as db:
+        row = _seen(visit, items.get(db, visit.item))
+        answered = any(vote.person == visit.person.id for vote in votes.standing(db, row.id))
+    if row.blind and not answered:
+        raise NotAllowedError("This item is judged blind: nothing about the model is shown before your answer.")
+    try:
+        found, problem = explain(visit.console.moderator, row.text, row.image_text), ""
+    except CrossguardError as error:
+        found, problem = None, str(error)
+    template = "explanation.html.j2" if visit.partial else "explanation_page.html.j2"
+    return render(visit, template, row=row, found=found, problem=problem)
+
+
+def _seen(visit: Visit, row: Any) -> Any:
+    """Returns the row if the person may see it; golden items look like others, so they are not found by number."""
+    if not visit.person.sees(row.queue):
+        raise NotAllowedError(f"Your account does not include the queue '{row.queue}'. Ask an admin.")
+    if row.state == "gold" and row.claimed_by != visit.person.id and not visit.person.may(Right.MEASURE):
+        raise NotFoundError(f"There is no item {row.id} for you.")
+    return row
+
+
+def _submission(visit: Visit) -> str:
+    """Returns the page's own number of this answer, so that sending it again changes nothing."""
+    given = visit.form.get("submission", "")
+    return given[:64] if given.isalnum() else secrets.token_hex(16)
+
+
+def _back(visit: Visit) -> Response:
+    return visit.go(f"/items/{visit.item}?{kept_query(visit)}")

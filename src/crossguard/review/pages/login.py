@@ -1,0 +1,106 @@
+"""Logging in and out, and the one-time links by which people join or choose a new password."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from crossguard.review.errors import FormError, NotFoundError, TooManyAttemptsError
+from crossguard.review.pages.templating import render
+from crossguard.review.pages.visit import COOKIE, Visit
+from crossguard.review.passwords import hash_password, matches
+from crossguard.review.roles import Role
+from crossguard.review.store import log, people
+
+_HOUR = 3600.0
+WRONG = "The name or the password is wrong."
+
+
+def login(visit: Visit) -> Response:
+    """Shows the form, or logs in."""
+    target = local_path(visit.request.query_params.get("next", "/"))
+    if visit.request.method == "GET":
+        return render(visit, "login.html.j2", target=target, problem="")
+    name, password = visit.form.get("name", "").strip(), visit.form.get("password", "")
+    try:
+        person = _check(visit, name, password)
+    except (FormError, TooManyAttemptsError) as error:
+        return render(visit, "login.html.j2", error.status, target=target, problem=str(error))
+    return log_in(visit, person.id, target)
+
+
+def _check(visit: Visit, name: str, password: str) -> people.Person:
+    database = visit.console.database
+    with database.read() as db:
+        people.check_rate(db, name, visit.address, visit.now)
+        try:
+            person, stored = people.by_name(db, name)
+        except NotFoundError:
+            person, stored = None, None
+    if not matches(stored, password) or person is None or not person.active:
+        with database.write() as tx:
+            people.note_failure(tx, name, visit.address, visit.now)
+        raise FormError(WRONG)
+    return person
+
+
+def log_in(visit: Visit, person: int, target: str = "/") -> Response:
+    """Starts a session and goes on."""
+    hours = visit.console.settings.session_hours
+    with visit.console.database.write() as tx:
+        token = people.start_session(tx, person, visit.now, hours * _HOUR)
+    response = visit.go(target)
+    secure = visit.console.settings.secure
+    response.set_cookie(
+        COOKIE, token, max_age=int(hours * _HOUR), httponly=True, samesite="lax", secure=secure, path="/"
+    )
+    return response
+
+
+def logout(visit: Visit) -> Response:
+    """Ends the session."""
+    assert visit.session is not None
+    with visit.console.database.write() as tx:
+        people.end_session(tx, visit.session.digest)
+    response = visit.go("/login")
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+def join(visit: Visit) -> Response:
+    """Shows the form of a one-time link, or uses it: somebody new chooses a name, a known person a password."""
+    token = str(visit.request.path_params["token"])
+    if visit.request.method == "GET":
+        with visit.console.database.read() as db:
+            invited = people.invitation(db, token, visit.now)
+        return render(visit, "join.html.j2", invited=invited, problem="")
+    try:
+        hashed = _new_password(visit.form)
+    except FormError as error:
+        with visit.console.database.read() as db:
+            invited = people.invitation(db, token, visit.now)
+        return render(visit, "join.html.j2", error.status, invited=invited, problem=str(error))
+    with visit.console.database.write() as tx:
+        invited = people.invitation(tx, token, visit.now)
+        if invited.name is None:
+            person = people.add(tx, visit.form.get("name", ""), Role(invited.role), visit.now, password=hashed)
+        else:
+            person, _ = people.by_name(tx, invited.name)
+            people.change(tx, person.id, password=hashed, active=True)
+        people.use_invitation(tx, token, visit.now)
+        log.record(tx, visit.now, person.name, "join", role=person.role.value)
+    return log_in(visit, person.id)
+
+
+def _new_password(form: Mapping[str, str]) -> str:
+    password = form.get("password", "")
+    if password != form.get("again", ""):
+        raise FormError("The two passwords differ.")
+    return hash_password(password)
+
+
+def local_path(target: str) -> str:
+    """Returns a path on this console; anything that could lead elsewhere becomes the start page."""
+    safe = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if safe else "/"

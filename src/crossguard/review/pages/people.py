@@ -1,0 +1,91 @@
+"""People, keys and erasure: what admins do."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from crossguard.errors import suggest
+from crossguard.review.errors import FormError
+from crossguard.review.pages.templating import render
+from crossguard.review.pages.visit import Visit
+from crossguard.review.roles import Role
+from crossguard.review.store import keys, log, people, retention
+
+
+def show(visit: Visit, link: str = "", key: str = "", notice: str = "") -> Response:
+    """Lists people and keys."""
+    with visit.console.database.read() as db:
+        everybody, known = people.everybody(db), keys.listed(db)
+    return render(
+        visit, "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
+    )
+
+
+def invite(visit: Visit) -> Response:
+    """Makes a one-time link for somebody new, or for a new password."""
+    name = visit.form.get("name") or None
+    with visit.console.database.write() as tx:
+        role = people.by_name(tx, name)[0].role if name else _role(visit.form.get("role", ""))
+        token = people.invite(tx, role, visit.now, name)
+        log.record(tx, visit.now, visit.person.name, "invite", role=role.value, name=name)
+    base = visit.console.settings.public_url or str(visit.request.base_url).rstrip("/")
+    return show(visit, link=f"{base}/join/{token}")
+
+
+def change(visit: Visit) -> Response:
+    """Changes role, queues or whether somebody may log in."""
+    with visit.console.database.write() as tx:
+        person, _ = people.by_name(tx, visit.form.get("name", ""))
+        queues = [part.strip() for part in visit.form.get("queues", "").split(",") if part.strip()]
+        for name in queues:
+            if name not in visit.console.settings.all_queues:
+                raise FormError(f"Unknown queue '{name}'.{suggest(name, visit.console.settings.all_queues)}")
+        active, role = visit.form.get("active") == "on", _role(visit.form.get("role", ""))
+        if person.id == visit.person.id and (not active or role is not Role.ADMIN):
+            raise FormError("You cannot take your own admin rights away; ask another admin.")
+        people.change(tx, person.id, role=role.value, queues=queues or None, active=active)
+        log.record(
+            tx,
+            visit.now,
+            visit.person.name,
+            "change person",
+            name=person.name,
+            role=role.value,
+            active=active,
+            queues=queues,
+        )
+    return visit.go("/people")
+
+
+def add_key(visit: Visit) -> Response:
+    """Makes a key for programs and shows it once."""
+    with visit.console.database.write() as tx:
+        key = keys.add(tx, visit.form.get("name", ""), visit.now)
+        log.record(tx, visit.now, visit.person.name, "add key", name=visit.form.get("name", ""))
+    return show(visit, key=key)
+
+
+def revoke_key(visit: Visit) -> Response:
+    """Ends a key."""
+    with visit.console.database.write() as tx:
+        keys.revoke(tx, visit.form.get("name", ""), visit.now)
+        log.record(tx, visit.now, visit.person.name, "revoke key", name=visit.form.get("name", ""))
+    return visit.go("/people")
+
+
+def erase(visit: Visit) -> Response:
+    """Erases the posts of one author."""
+    author = visit.form.get("author", "").strip()
+    if not author:
+        raise FormError("Give the source's key of the author.")
+    with visit.console.database.write() as tx:
+        count = retention.erase_author(tx, author, visit.now)
+        log.record(tx, visit.now, visit.person.name, "erase author", items=count)
+    return show(visit, notice=f"The content of {count} item{'' if count == 1 else 's'} was erased; decisions stay.")
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise FormError(f"Unknown role '{text}'.{suggest(text, list(Role))}") from None

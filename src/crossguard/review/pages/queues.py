@@ -1,0 +1,111 @@
+"""The queues: how much waits, what it is, and the way to the next item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from crossguard.errors import suggest
+from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
+from crossguard.review.pages.templating import render
+from crossguard.review.pages.visit import Visit
+from crossguard.review.settings import AUDIT
+from crossguard.review.store import claims, items, workload
+from crossguard.review.store.claims import Filters
+from crossguard.review.taking import take_next
+
+PAGE = 30
+_DAY = 86_400.0
+
+
+def home(visit: Visit) -> Response:
+    """Shows all queues of the person."""
+    with visit.console.database.read() as db:
+        waiting = items.waiting(db)
+        mine = claims.held_by(db, visit.person.id, visit.now)
+        done = workload.seen_today(db, visit.person.id, visit.now)
+    names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
+    rows = [(name, *waiting.get(name, (0, visit.now))) for name in names]
+    return render(visit, "home.html.j2", rows=rows, held=mine, done=done)
+
+
+def queue(visit: Visit) -> Response:
+    """Lists what waits in a queue."""
+    name = _queue_of(visit)
+    query = visit.request.query_params
+    filters, order = filters_of(query), _order(query, name)
+    offset = max(0, int(query.get("from", "0"))) if query.get("from", "0").isdigit() else 0
+    with visit.console.database.read() as db:
+        rows, more = items.page(db, name, filters, order, offset=offset, limit=PAGE)
+        count = items.waiting(db).get(name, (0, 0.0))[0]
+    chosen = {key: value for key, value in query.items() if value and key != "from"}
+    link = urlencode(chosen)
+    found = {"rows": rows, "more": more, "offset": offset, "page": PAGE, "count": count}
+    return render(visit, "queue.html.j2", queue=name, order=order, chosen=chosen, link=link, found=found)
+
+
+def take(visit: Visit) -> Response:
+    """Claims the next item of a queue and goes there."""
+    return _take(visit, _queue_of(visit), visit.form)
+
+
+def go_to_next(visit: Visit, queue: str) -> Response:
+    """Claims the item after one that was answered, under the same order and filters, and goes there."""
+    return _take(visit, queue, visit.request.query_params)
+
+
+def _take(visit: Visit, name: str, fields: Mapping[str, str]) -> Response:
+    item = take_next(visit.console, visit.person, name, _order(fields, name), filters_of(fields), now=visit.now)
+    kept = urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
+    return visit.go(f"/queues/{name}?{kept}#nothing" if item is None else f"/items/{item}?{kept}")
+
+
+_FILTERS = ("label", "kind", "source", "language", "author", "score_from", "score_to", "since", "until")
+
+
+def filters_of(fields: Mapping[str, str]) -> Filters:
+    """Reads filters from a query or a form.
+
+    Raises:
+        FormError: A score or a day cannot be read.
+    """
+    texts = {key: fields[key].strip() for key in _FILTERS if fields.get(key, "").strip()}
+    numbers: dict[str, float] = {}
+    try:
+        numbers |= {key: float(texts.pop(key)) for key in ("score_from", "score_to") if key in texts}
+        numbers |= {key: _day(texts.pop(key)) for key in ("since", "until") if key in texts}
+    except ValueError:
+        raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
+    if "until" in numbers:
+        numbers["until"] += _DAY
+    return Filters(**texts, **numbers)  # type: ignore[arg-type]
+
+
+def kept_query(visit: Visit) -> str:
+    """Returns the order and filters under which a person works, to be carried along."""
+    return urlencode({key: value for key, value in visit.request.query_params.items() if key in {"order", *_FILTERS}})
+
+
+def _day(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+
+
+def _order(fields: Mapping[str, str], queue: str) -> str:
+    """Returns the order; the audit's is random, as its figures need."""
+    order = fields.get("order") or (claims.RANDOM if queue == AUDIT else claims.URGENT)
+    if order not in claims.ORDERS:
+        raise FormError(f"Unknown order '{order}'.{suggest(order, claims.ORDERS)}")
+    return order
+
+
+def _queue_of(visit: Visit) -> str:
+    name = str(visit.request.path_params["queue"])
+    known = visit.console.settings.all_queues
+    if name not in known:
+        raise NotFoundError(f"Unknown queue '{name}'.{suggest(name, known)}")
+    if not visit.person.sees(name):
+        raise NotAllowedError(f"Your account does not include the queue '{name}'. Ask an admin.")
+    return name

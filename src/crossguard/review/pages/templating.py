@@ -1,0 +1,68 @@
+"""Templates: everything that comes from data is escaped, and a name that a page lacks is an error."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from crossguard.data.masking import mask, visible
+from crossguard.review.pages.visit import Visit
+from crossguard.review.roles import Right
+
+
+def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """Fills a template for a visit."""
+    known = {"visit": visit, "settings": visit.console.settings, "Right": Right, "now": visit.now}
+    return HTMLResponse(fill(template, **known, **context), status)
+
+
+def fill(template: str, **context: Any) -> str:
+    """Fills a template."""
+    return environment().get_template(template).render(**context)
+
+
+@cache
+def environment() -> Environment:
+    """Returns the environment of all templates."""
+    made = Environment(
+        loader=PackageLoader("crossguard.review.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(masked=mask_lines, plain=plain_lines, excerpted=excerpted, moment=moment, ago=ago)
+    return made
+
+
+def mask_lines(text: str) -> str:
+    """Masks a text line by line."""
+    return "\n".join(mask(line) for line in text.splitlines())
+
+
+def plain_lines(text: str) -> str:
+    """Takes characters away that turn the direction of writing or are not seen; lines stay."""
+    return "\n".join(visible(line) for line in text.splitlines())
+
+
+def excerpted(text: str, width: int = 120) -> str:
+    """Returns the start of a text that is fit to be shown already."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+
+
+def moment(seconds: float | None) -> str:
+    """Writes a time in UTC."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
+
+
+def ago(seconds: float) -> str:
+    """Writes a length of time in its largest unit."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,127 @@
+"""One request by one person: who they are, what they sent, and whether it may be done."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from crossguard.review.console import Console
+from crossguard.review.errors import NotAllowedError
+from crossguard.review.roles import Right
+from crossguard.review.store import people
+from crossguard.review.store.people import Person, Session
+
+COOKIE: Final = "crossguard_review"
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "x-csrf-token"
+SEE_OTHER: Final = 303
+MAX_FIELDS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request with what a page needs to answer it.
+
+    Attributes:
+        console: The console.
+        request: As it came.
+        form: Fields that were sent; files are left out.
+        session: The login; None on pages for everybody.
+        now: Seconds since 1970.
+    """
+
+    console: Console
+    request: Request
+    form: Mapping[str, str]
+    session: Session | None
+    now: float
+
+    @property
+    def person(self) -> Person:
+        """Who is logged in."""
+        assert self.session is not None
+        return self.session.person
+
+    @property
+    def item(self) -> int:
+        """The number in the path."""
+        return int(self.request.path_params["item"])
+
+    @property
+    def partial(self) -> bool:
+        """Whether htmx asks, for a part of a page."""
+        return "hx-request" in self.request.headers
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from."""
+        return self.request.client.host if self.request.client else ""
+
+    def go(self, path: str) -> Response:
+        """Returns the answer that sends the browser on."""
+        return RedirectResponse(path, SEE_OTHER)
+
+
+Handler: TypeAlias = Callable[[Visit], Response]
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def page(handler: Handler, right: Right | None = None, *, public: bool = False) -> Endpoint:
+    """Returns the endpoint of a handler; the handler runs in a thread, as it waits for the database.
+
+    Args:
+        handler: Answers a visit.
+        right: What the person's role must include.
+        public: Whether nobody needs to be logged in.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        form: Mapping[str, str] = {}
+        if request.method == "POST":
+            async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
+                form = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
+        return await run_in_threadpool(_answer, handler, request, form, right, public)
+
+    return endpoint
+
+
+def _answer(handler: Handler, request: Request, form: Mapping[str, str], right: Right | None, public: bool) -> Response:
+    console: Console = request.app.state.console
+    now = console.now()
+    _refuse_foreign(request)
+    session = _session(console, request, now)
+    if session is None and not public:
+        path = request.url.path if request.method == "GET" else "/"
+        return RedirectResponse(f"/login?next={path}", SEE_OTHER)
+    if session is not None and request.method == "POST":
+        given = form.get(CSRF_FIELD) or request.headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(given.encode(), session.csrf.encode()):
+            raise NotAllowedError("This form is from an earlier login. Reload the page and send it again.")
+    if right is not None and (session is None or not session.person.may(right)):
+        raise NotAllowedError("Your role does not include this. Ask an admin.")
+    return handler(Visit(console, request, form, session, now))
+
+
+def _session(console: Console, request: Request, now: float) -> Session | None:
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return None
+    with console.database.read() as db:
+        return people.session_of(db, token, now)
+
+
+def _refuse_foreign(request: Request) -> None:
+    """Refuses forms that another site makes a browser send; this guards the login, which has no token yet."""
+    if request.method != "POST":
+        return
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise NotAllowedError("This form was sent from another site.")

@@ -1,0 +1,102 @@
+"""What the votes on an item amount to: wait for more, or an outcome. Pure functions, no database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Answer(StrEnum):
+    """What a person says about one label."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+
+
+VALUES: Final = {Answer.YES: 1.0, Answer.NO: 0.0, Answer.UNSURE: 0.5}
+TIE_BREAK: Final = 3
+"""Votes after which an item is decided whatever they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One person's decision about one item.
+
+    Attributes:
+        labels: Answer per label; a label without an answer is absent.
+        action: What should be done with the post.
+        clause: Clause of the policy that it rests on.
+        comment: In the person's own words.
+    """
+
+    labels: Mapping[str, Answer]
+    action: str
+    clause: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What several ballots amount to.
+
+    Attributes:
+        labels: Mean of the votes per label, in [0, 1]; yes is 1, unsure 0.5, no 0.
+        action: What most voted for; without a majority, what the last voted for.
+        clause: That of the last ballot with this action.
+        votes: Number of ballots.
+        agreed: Whether all gave the same action and no contrary answers.
+    """
+
+    labels: Mapping[str, float]
+    action: str
+    clause: str
+    votes: int
+    agreed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the record that is stored and exported."""
+        return {
+            "labels": dict(self.labels),
+            "action": self.action,
+            "clause": self.clause,
+            "votes": self.votes,
+            "agreed": self.agreed,
+        }
+
+
+def resolve(ballots: Sequence[Ballot], needed: int) -> Outcome | None:
+    """Returns the outcome, or None while more ballots are needed.
+
+    Args:
+        ballots: In the order in which they were cast.
+        needed: How many the item needs; one more where two disagree.
+    """
+    if len(ballots) < needed:
+        return None
+    agreed = agree(ballots)
+    if not agreed and len(ballots) < TIE_BREAK:
+        return None
+    counts = Counter(ballot.action for ballot in ballots)
+    action, most = counts.most_common(1)[0]
+    if 2 * most <= len(ballots):
+        action = ballots[-1].action
+    labels = {name: _mean(ballots, name) for ballot in ballots for name in ballot.labels}
+    clause = next(ballot.clause for ballot in reversed(ballots) if ballot.action == action)
+    return Outcome(labels, action, clause, len(ballots), agreed)
+
+
+def agree(ballots: Sequence[Ballot]) -> bool:
+    """Whether all ballots give the same action, and no label has both a yes and a no."""
+    if len({ballot.action for ballot in ballots}) > 1:
+        return False
+    names = {name for ballot in ballots for name in ballot.labels}
+    return all(not {Answer.YES, Answer.NO} <= {b.labels.get(name, Answer.UNSURE) for b in ballots} for name in names)
+
+
+def _mean(ballots: Sequence[Ballot], label: str) -> float:
+    values = [VALUES[ballot.labels[label]] for ballot in ballots if label in ballot.labels]
+    return sum(values) / len(values)

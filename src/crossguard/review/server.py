@@ -1,0 +1,113 @@
+"""Runs a console in this process: database, first start, background work, socket."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from sqlalchemy import func, select
+
+from crossguard.errors import ConfigError
+from crossguard.registry import RESOURCES
+from crossguard.review.console import Console
+from crossguard.review.files import take_file
+from crossguard.review.intake import DEMO
+from crossguard.review.pages.app import create_app
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import people, retention
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import items as item_table
+from crossguard.review.store.schema import people as people_table
+from crossguard.review.webhooks import Sender
+
+RETENTION_EVERY_S = 600.0
+_LOG = logging.getLogger("crossguard.review")
+
+
+def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        settings: How.
+        say: Tells the person at the terminal something, such as the address.
+
+    Raises:
+        ConfigError: The database cannot be opened, or the port is taken.
+    """
+    with contextlib.closing(listen(settings.host, settings.port)) as listener:
+        console = Console(settings, Database.open(settings.database))
+        host, port = listener.getsockname()[:2]
+        address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        first_start(console, address, say)
+        say(f"Review console: {address}")
+        config = uvicorn.Config(
+            create_app(console),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        with background(console):
+            uvicorn.Server(config).run(sockets=[listener])
+        console.database.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Opens the listening socket.
+
+    Raises:
+        ConfigError: The address is not this machine's, or the port is taken or not allowed.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port, or 0.") from None
+
+
+def first_start(console: Console, address: str, say: Callable[[str], None]) -> None:
+    """Fills an empty database with the demo's posts, and makes a link for the first admin while there is none."""
+    with console.database.read() as db:
+        empty = db.execute(select(func.count()).select_from(item_table)).scalar_one() == 0
+        nobody = db.execute(select(func.count()).select_from(people_table)).scalar_one() == 0
+    if empty and nobody and console.settings.demo:
+        say("A new database: scoring the demo's posts ...")
+        for _ in take_file(console, RESOURCES / "demo" / "posts.jsonl", source=DEMO):
+            pass
+    if nobody:
+        with console.database.write() as tx:
+            token = people.invite(tx, Role.ADMIN, console.now())
+        say(f"Nobody can log in yet. Open this link once, and choose a name and a password:\n  {address}/join/{token}")
+
+
+@contextlib.contextmanager
+def background(console: Console) -> Iterator[None]:
+    """Sends webhooks and deletes old content meanwhile."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=_retain, args=(console, stop), daemon=True)]
+    if console.settings.webhook_url:
+        sender = Sender(console.database, console.settings.webhook_url, console.settings.webhook_secret)
+        threads.append(threading.Thread(target=sender.run, args=(stop,), daemon=True))
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join(timeout=5)
+
+
+def _retain(console: Console, stop: threading.Event) -> None:
+    while console.settings.retention_days and not stop.is_set():
+        try:
+            with console.database.write() as tx:
+                count = retention.expire(tx, console.now(), console.settings.retention_days)
+        except Exception:  # noqa: BLE001 - the database may be away; the next round tries again
+            _LOG.warning("deleting old content failed", exc_info=True)
+            count = 0
+        if count < retention.BATCH:
+            stop.wait(RETENTION_EVERY_S)

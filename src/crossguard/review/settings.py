@@ -1,0 +1,123 @@
+"""Every setting of the console in one table: flags, environment, file, checks and documentation come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from crossguard.labels import HATE
+from crossguard.strict import StrictModel, parse, read_yaml
+
+PREFIX: Final = "CROSSGUARD_REVIEW_"
+MAIN, AUDIT, APPEALS, ESCALATED = "main", "audit", "appeals", "escalated"
+BUILT_IN: Final = (MAIN, AUDIT, APPEALS, ESCALATED)
+_MEBI: Final = 1024 * 1024
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Rate: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class ReviewSettings(StrictModel):
+    """How a console runs. The descriptions are its manual: `crossguard review --help` and the docs print them."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(default=8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field(
+        default="",
+        description="Address that people type, such as https://review.example.com; https makes cookies secure.",
+    )
+    database: str = Field(
+        default="crossguard-review.sqlite", description="File of SQLite, or postgresql://user@host/name."
+    )
+    demo: bool = Field(default=True, description="Whether a new database starts with the demo's posts.")
+    model: str = Field(
+        default="compact", description="Model that scores what comes without scores and explains; none for no model."
+    )
+    policy: str = Field(default="default", description="Policy of the model, or a YAML file.")
+    labels: Words = Field(default=HATE.names, min_length=1, description="Labels that people decide on.")
+    actions: Words = Field(default=("allow", "block"), min_length=2, description="What can be done with a post.")
+    required: Words = Field(
+        default=(), description="What a decision needs besides its action: labels, clause, comment."
+    )
+    policy_text: Path | None = Field(
+        default=None, description="YAML file of the policy's clauses; the meanings of the labels when not given."
+    )
+    queues: Words = Field(default=(), description=f"Queues besides {', '.join(BUILT_IN)}.")
+    lease_minutes: float = Field(default=10, gt=0, description="How long an item is one person's; renewed while open.")
+    undo_minutes: float = Field(default=60, ge=0, description="How long a decision can be undone by who made it.")
+    daily_limit: int = Field(default=0, ge=0, description="Most items of a person per day (UTC); 0 is unlimited.")
+    second_vote_rate: Rate = Field(default=0.1, description="Part of the items that two people decide, blind.")
+    gold_rate: Rate = Field(default=0.05, description="Part of the claims that are golden items, where there are any.")
+    audit_rate: Rate = Field(default=0.01, description="Part of the allowed posts that people check.")
+    audit_rate_near: Rate = Field(
+        default=0.1, description="The same for allowed posts that score at least half a threshold."
+    )
+    retention_days: int = Field(
+        default=0, ge=0, description="Days after which the text and images of a decided item are deleted; 0 keeps them."
+    )
+    session_hours: float = Field(default=12, gt=0, description="How long a login lasts.")
+    webhook_url: str = Field(default="", description="Where decisions are sent, signed; nowhere when empty.")
+    webhook_secret: str = Field(default="", description="Key of the signatures; at least 16 characters.")
+    max_body_bytes: int = Field(default=32 * _MEBI, ge=1024, description="Largest request body.")
+    oidc_issuer: str = Field(default="", description="Issuer of OpenID Connect for single sign-on.")
+    oidc_client_id: str = Field(default="", description="This console's name at the issuer.")
+    oidc_client_secret: str = Field(default="", description="This console's secret at the issuer.")
+    oidc_role: Literal["reviewer", "lead", "admin", "auditor", ""] = Field(
+        default="", description="Role of somebody who signs on for the first time; nobody new when empty."
+    )
+
+    @field_validator("required")
+    @classmethod
+    def _known_parts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(value) - {"labels", "clause", "comment"}
+        if unknown:
+            raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
+        return value
+
+    @field_validator("public_url", "webhook_url", "oidc_issuer")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+            raise ValueError("must be an address that begins with https:// or http://")
+        return value.rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _long_secret(cls, value: str) -> str:
+        if value and len(value) < 16:  # noqa: PLR2004 - the bound in the description
+            raise ValueError("must have at least 16 characters")
+        return value
+
+    @property
+    def all_queues(self) -> tuple[str, ...]:
+        """Names of the queues, the built-in ones first."""
+        return tuple(dict.fromkeys((*BUILT_IN, *self.queues)))
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies travel over https only."""
+        return self.public_url.startswith("https://")
+
+
+def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ReviewSettings:
+    """Merges the sources of settings: flags win over the environment, the environment over the file.
+
+    Raises:
+        ConfigError: A source has an unknown key or a wrong value.
+    """
+    from_file = read_yaml(file) if file is not None else {}
+    names = ReviewSettings.model_fields
+    from_environment = {
+        name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    return parse(ReviewSettings, from_file | from_environment | given, str(file or "Settings of crossguard review"))

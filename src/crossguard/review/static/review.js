@@ -1,0 +1,115 @@
+// Keyboard, and answers that wait in the browser while the server or its database is away.
+"use strict";
+const KEPT = "crossguard-review-waiting";
+const RETRY_MS = 4000;
+const AWAY = "The server cannot be reached. Your answer is kept in this browser and sent as soon as it can be.";
+const person = () => document.querySelector("meta[name=person]")?.content ?? "";
+const csrf = () => document.querySelector("meta[name=csrf]")?.content ?? "";
+const notice = (text) => { const place = document.getElementById("notice"); if (place) place.textContent = text; };
+
+const kept = {
+  read: () => { try { return JSON.parse(localStorage.getItem(KEPT)) ?? []; } catch { return []; } },
+  write: (list) => localStorage.setItem(KEPT, JSON.stringify(list)),
+  add: (entry) => kept.write([...kept.read().filter((old) => old.body !== entry.body), entry]),
+  drop: (entry) => kept.write(kept.read().filter((old) => old.body !== entry.body)),
+};
+
+async function send(entry) {
+  const body = new URLSearchParams(entry.body);
+  body.set("csrf", csrf());
+  const response = await fetch(entry.url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
+  if (response.status >= 500) throw new Error(AWAY);
+  const toLogin = response.redirected && new URL(response.url).pathname === "/login";
+  if (toLogin || response.status === 403) throw new Error("Your login has ended. The answer is kept in this browser: log in again and it is sent.");
+  return response;
+}
+
+// A page of ours in place of this one, also for answers such as 422 that have no address of their own.
+async function show(response) {
+  if (response.redirected) { location.assign(response.url); return; }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  document.querySelector("main").replaceWith(page.querySelector("main"));
+  document.querySelector("main").focus();
+  if (window.htmx) window.htmx.process(document.body);
+}
+
+let sending = false;
+async function deliver(entry) {
+  kept.add(entry);
+  sending = true;
+  try {
+    const response = await send(entry);
+    kept.drop(entry);
+    notice("");
+    await show(response);
+  } catch (error) {
+    notice(error instanceof TypeError ? AWAY : error.message);
+    setTimeout(() => deliver(entry), RETRY_MS);
+    return;
+  }
+  sending = false;
+}
+
+async function deliverOld() {
+  if (!csrf()) return;
+  for (const entry of kept.read().filter((old) => old.person === person())) {
+    try {
+      const response = await send(entry);
+      kept.drop(entry);
+      notice(response.ok ? "An answer that waited in this browser has been sent." : "An answer that waited in this browser could not be taken any more: the item went to somebody else.");
+    } catch { return; }
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-keep]")) return;
+  event.preventDefault();
+  if (sending) return;
+  const button = event.submitter;
+  const body = new URLSearchParams(new FormData(form));
+  if (button?.name) body.set(button.name, button.value);
+  deliver({ url: button?.hasAttribute("formaction") ? button.getAttribute("formaction") : form.getAttribute("action"), body: body.toString(), person: person() });
+});
+
+function cycle(index) {
+  const row = document.querySelectorAll("#decide .answers tbody tr, #decide .answers > tr")[index];
+  if (!row) return;
+  const answers = [...row.querySelectorAll("input")];
+  const next = answers[(answers.findIndex((input) => input.checked) + 1) % answers.length];
+  next.checked = true;
+  next.focus();
+}
+
+function flip(query, property) {
+  const all = [...document.querySelectorAll(query)];
+  const value = !all.some((element) => element[property]);
+  all.forEach((element) => { element[property] = value; });
+}
+
+const KEYS = {
+  "?": () => document.getElementById("shortcuts")?.showModal(),
+  s: () => { const form = document.getElementById("skip"); if (form?.reason.value) form.requestSubmit(); else form?.reason.focus(); },
+  e: () => document.getElementById("escalate")?.click(),
+  u: () => document.getElementById("undo")?.requestSubmit(),
+  c: () => document.querySelector("#decide textarea")?.focus(),
+  t: () => flip("details.text", "open"),
+  i: () => flip(".image input", "checked"),
+  x: () => document.getElementById("explain")?.click(),
+  n: () => document.querySelector("form[data-next]")?.requestSubmit(),
+};
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
+  if (event.key === "Escape" && typing) { event.target.blur(); return; }
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.value[0] === event.key);
+  const run = /^[1-9]$/.test(event.key) ? () => cycle(Number(event.key) - 1) : action ? () => action.click() : KEYS[event.key];
+  if (!run) return;
+  event.preventDefault();
+  run();
+});
+
+const help = document.getElementById("help");
+if (help) { help.hidden = false; help.addEventListener("click", KEYS["?"]); }
+deliverOld();

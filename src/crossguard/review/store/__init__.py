@@ -1,0 +1,1 @@
+"""What the console remembers: one schema for SQLite and PostgreSQL, and one module of functions per noun."""

@@ -1,0 +1,132 @@
+"""Opens the database, brings its schema up to date, and gives transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from crossguard.errors import ConfigError, MissingExtraError
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+BUSY_S: Final = 15
+_WRITE: Final = "crossguard_write"
+_MIGRATION_LOCK: Final = 7_283_641  # any number that nothing else in the database locks
+
+
+class Database:
+    """Transactions on one database; safe to share between threads.
+
+    Writers on SQLite take the write lock when they begin, so that what they read cannot change until they commit.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, where: str, migrations: Path = MIGRATIONS) -> Database:
+        """Opens a database and brings its schema up to date; a migration that fails leaves everything as it was.
+
+        Args:
+            where: A file for SQLite, or a URL such as `postgresql://user@host/name`.
+            migrations: Folder of the Alembic scripts.
+
+        Raises:
+            ConfigError: The URL is wrong, or the database cannot be reached or opened.
+            MissingExtraError: PostgreSQL without its driver.
+        """
+        url = _url(where)
+        try:
+            engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", **_pool(url))
+        except ModuleNotFoundError:
+            raise MissingExtraError("PostgreSQL", "postgres") from None
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        database = cls(engine)
+        try:
+            database.migrate(migrations)
+        except OperationalError as error:
+            shown = url.render_as_string(hide_password=True)
+            raise ConfigError(f"Cannot open the database {shown}: {error.orig}.") from None
+        return database
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Gives a connection that sees one state of the database (SQLite), or committed rows (PostgreSQL)."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Gives a connection whose changes are committed together at the end, or not at all."""
+        with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+            yield connection
+
+    def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
+        """Brings the schema to a revision in one transaction."""
+        config = Config()
+        config.set_main_option("script_location", str(migrations))
+        config.set_main_option("path_separator", "os")
+        with self.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Returns an INSERT of the connection's dialect; both know ON CONFLICT."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _url(where: str) -> URL:
+    if "://" not in where:
+        path = Path(where)
+        if not path.parent.is_dir():
+            raise ConfigError(f"The folder '{path.parent}' of the database is not there.")
+        return URL.create("sqlite", database=where)
+    try:
+        url = make_url(where)
+        if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigError(f"Not a database: '{where}'. Give a file, or postgresql://user@host/name.") from None
+    except ModuleNotFoundError:
+        raise MissingExtraError("PostgreSQL", "postgres") from None
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ConfigError(f"'{url.get_backend_name()}' is not supported. Give a file, or postgresql://user@host/name.")
+    return url
+
+
+def _pool(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": BUSY_S}}
+    return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say so
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a committed vote survives a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,63 @@
+"""The outbox: what goes out is written in the transaction of the decision, and sent afterwards."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select, update
+
+from crossguard.review.store.schema import deliveries
+
+ATTEMPTS: Final = 12
+FIRST_WAIT_S: Final = 5.0
+LONGEST_WAIT_S: Final = 6 * 3600.0
+
+
+def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any]) -> None:
+    """Adds a message to be sent; its id stays the same over all attempts."""
+    body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
+    name = f"msg_{secrets.token_hex(16)}"
+    tx.execute(insert(deliveries).values(id=name, item=item, event=event, body=body, attempts=0, next_at=now))
+
+
+def due(db: Connection, now: float, limit: int = 20) -> Sequence[Any]:
+    """Returns messages to be sent now, the oldest first."""
+    query = select(deliveries).where(deliveries.c.next_at <= now).order_by(deliveries.c.next_at).limit(limit)
+    return db.execute(query).all()
+
+
+def reserve(tx: Connection, name: str, attempts: int, until: float) -> bool:
+    """Takes a message for one attempt, so that two processes do not send it at once; False when another did."""
+    mine = (deliveries.c.id == name) & (deliveries.c.attempts == attempts) & deliveries.c.next_at.is_not(None)
+    return tx.execute(update(deliveries).where(mine).values(attempts=attempts + 1, next_at=until)).rowcount > 0
+
+
+def delivered(tx: Connection, name: str, now: float) -> None:
+    """Marks a message as received."""
+    values = {"delivered_at": now, "next_at": None, "problem": ""}
+    tx.execute(update(deliveries).where(deliveries.c.id == name).values(**values))
+
+
+def failed(tx: Connection, name: str, attempts: int, now: float, problem: str) -> None:
+    """Plans the next attempt, twice as late as the last one; gives up after `ATTEMPTS`."""
+    wait = min(FIRST_WAIT_S * 2.0 ** (attempts - 1), LONGEST_WAIT_S)
+    next_at = None if attempts >= ATTEMPTS else now + wait
+    values = {"next_at": next_at, "problem": problem[:500]}
+    tx.execute(update(deliveries).where(deliveries.c.id == name).values(**values))
+
+
+def withdraw(tx: Connection, item: int) -> bool:
+    """Takes back what has not been tried yet; True when a message about the item may have gone out."""
+    of_item = deliveries.c.item == item
+    untried = of_item & (deliveries.c.attempts == 0)
+    tx.execute(update(deliveries).where(untried).values(next_at=None, problem="undone before it was sent"))
+    return tx.execute(select(deliveries.c.id).where(of_item, deliveries.c.attempts > 0).limit(1)).first() is not None
+
+
+def retry(tx: Connection, now: float) -> int:
+    """Tries again what was given up; returns how many."""
+    given_up = deliveries.c.next_at.is_(None) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
+    return tx.execute(update(deliveries).where(given_up).values(attempts=0, next_at=now)).rowcount

@@ -1,0 +1,198 @@
+"""People, their sessions and the links that invite them. Tokens are stored as digests only."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from crossguard.errors import suggest
+from crossguard.review.errors import NotFoundError, ReviewError, TooManyAttemptsError
+from crossguard.review.roles import RIGHTS, Right, Role
+from crossguard.review.store.schema import attempts, invitations, people, sessions
+
+INVITATION_S: Final = 7 * 86_400
+WINDOW_S: Final = 900
+FAILURES: Final = 10
+"""Failed logins of a name from one address in `WINDOW_S` seconds; more have to wait."""
+FAILURES_OF_NAME: Final = 100
+"""The same from all addresses together; higher, so that a stranger cannot easily lock somebody out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may log in.
+
+    Attributes:
+        id: Row.
+        name: Unique, shown to others.
+        role: What they are to the console.
+        active: Whether they may log in.
+        queues: Names of the queues that they may work in; None is all.
+        show_text: Whether they want text unmasked from the start.
+        show_images: Whether they want images clear from the start.
+    """
+
+    id: int
+    name: str
+    role: Role
+    active: bool = True
+    queues: tuple[str, ...] | None = None
+    show_text: bool = False
+    show_images: bool = False
+
+    def may(self, right: Right) -> bool:
+        """Whether the role includes a right."""
+        return right in RIGHTS[self.role]
+
+    def sees(self, queue: str) -> bool:
+        """Whether the person may work in a queue."""
+        return self.queues is None or queue in self.queues
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login."""
+
+    digest: str
+    person: Person
+    csrf: str
+
+
+def add(tx: Connection, name: str, role: Role, now: float, *, password: str | None = None, subject: str = "") -> Person:
+    """Adds a person.
+
+    Args:
+        tx: Transaction.
+        name: Up to 64 characters.
+        role: What they may do.
+        now: Seconds since 1970.
+        password: argon2 hash.
+        subject: Issuer and subject of single sign-on.
+
+    Raises:
+        ReviewError: The name is empty, too long or taken.
+    """
+    name = name.strip()
+    if not 0 < len(name) <= 64 or not name.isprintable():  # noqa: PLR2004 - the column's width
+        raise ReviewError("A name has 1 to 64 printable characters.")
+    if tx.execute(select(people.c.id).where(func.lower(people.c.name) == name.lower())).first() is not None:
+        raise ReviewError(f"The name '{name}' is taken. Choose another.")
+    values = {"name": name, "role": role.value, "password": password, "subject": subject or None, "created_at": now}
+    row = tx.execute(insert(people).values(**values).returning(people.c.id)).scalar_one()
+    return Person(row, name, role)
+
+
+def everybody(db: Connection) -> list[Person]:
+    """Returns all people by name."""
+    return [_person(row) for row in db.execute(select(people).order_by(people.c.name))]
+
+
+def by_name(db: Connection, name: str) -> tuple[Person, str | None]:
+    """Returns a person and the hash of their password.
+
+    Raises:
+        NotFoundError: Nobody has that name.
+    """
+    row = db.execute(select(people).where(func.lower(people.c.name) == name.strip().lower())).first()
+    if row is None:
+        known = db.execute(select(people.c.name)).scalars()
+        raise NotFoundError(f"There is nobody named '{name}'.{suggest(name, known)}")
+    return _person(row), row.password
+
+
+def by_subject(db: Connection, subject: str) -> Person | None:
+    """Returns who signs on as that subject."""
+    row = db.execute(select(people).where(people.c.subject == subject)).first()
+    return None if row is None else _person(row)
+
+
+def change(tx: Connection, person: int, **values: Any) -> None:
+    """Changes columns of a person; someone who is no longer active is logged out."""
+    tx.execute(update(people).where(people.c.id == person).values(**values))
+    if values.get("active") is False or "password" in values:
+        tx.execute(delete(sessions).where(sessions.c.person == person))
+
+
+def start_session(tx: Connection, person: int, now: float, seconds: float) -> str:
+    """Logs a person in and returns the token for their cookie; sessions that ended are removed."""
+    token = secrets.token_urlsafe(32)
+    tx.execute(delete(sessions).where(sessions.c.expires_at <= now))
+    values = {"digest": digest(token), "person": person, "csrf": secrets.token_urlsafe(32), "expires_at": now + seconds}
+    tx.execute(insert(sessions).values(**values))
+    return token
+
+
+def session_of(db: Connection, token: str, now: float) -> Session | None:
+    """Returns the login of a cookie's token."""
+    query = select(people, sessions.c.csrf, sessions.c.digest).join(sessions, sessions.c.person == people.c.id)
+    valid = (sessions.c.digest == digest(token), sessions.c.expires_at > now, people.c.active)
+    row = db.execute(query.where(*valid)).first()
+    return None if row is None else Session(row.digest, _person(row), row.csrf)
+
+
+def end_session(tx: Connection, session: str) -> None:
+    """Logs out."""
+    tx.execute(delete(sessions).where(sessions.c.digest == session))
+
+
+def invite(tx: Connection, role: Role, now: float, name: str | None = None) -> str:
+    """Makes a one-time link's token, for somebody new or for a person who needs a new password."""
+    token = secrets.token_urlsafe(24)
+    values = {"digest": digest(token), "role": role.value, "name": name, "expires_at": now + INVITATION_S}
+    tx.execute(insert(invitations).values(**values))
+    return token
+
+
+def invitation(db: Connection, token: str, now: float) -> Any:
+    """Returns the invitation of a token.
+
+    Raises:
+        NotFoundError: It was used, has ended, or never was.
+    """
+    valid = (invitations.c.digest == digest(token), invitations.c.used_at.is_(None), invitations.c.expires_at > now)
+    row = db.execute(select(invitations).where(*valid).with_for_update()).first()
+    if row is None:
+        raise NotFoundError("This link was used, or has ended. Ask an admin for a new one.")
+    return row
+
+
+def use_invitation(tx: Connection, token: str, now: float) -> None:
+    """Makes sure that a link works once."""
+    tx.execute(update(invitations).where(invitations.c.digest == digest(token)).values(used_at=now))
+
+
+def check_rate(db: Connection, name: str, address: str, now: float) -> None:
+    """Checks that logging in has not failed too often.
+
+    Raises:
+        TooManyAttemptsError: It has.
+    """
+    for key, most in zip(_attempt_keys(name, address), (FAILURES, FAILURES_OF_NAME), strict=True):
+        recent = (attempts.c.key == key, attempts.c.at > now - WINDOW_S)
+        if db.execute(select(func.count()).where(*recent)).scalar_one() >= most:
+            raise TooManyAttemptsError("Logging in failed too often. Wait 15 minutes, or ask an admin for a new link.")
+
+
+def note_failure(tx: Connection, name: str, address: str, now: float) -> None:
+    """Counts a failed login, and forgets old ones."""
+    tx.execute(delete(attempts).where(attempts.c.at <= now - WINDOW_S))
+    tx.execute(insert(attempts), [{"key": key, "at": now} for key in _attempt_keys(name, address)])
+
+
+def _attempt_keys(name: str, address: str) -> tuple[str, str]:
+    lower = name.strip().lower()
+    return digest(f"{lower}@{address}"), digest(lower)
+
+
+def digest(token: str) -> str:
+    """Returns what is stored of a token; tokens are long and random, so a plain hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _person(row: Any) -> Person:
+    queues = None if row.queues is None else tuple(row.queues)
+    return Person(row.id, row.name, Role(row.role), row.active, queues, row.show_text, row.show_images)

@@ -1,0 +1,41 @@
+"""Deleting content: after a time, or of one author. Decisions and votes stay, as figures rest on them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from crossguard.review.store.schema import images, items, reports, votes
+
+DAY_S: Final = 86_400.0
+BATCH: Final = 1000
+_GONE: Final = {"text": "", "image_text": "", "author": None, "appeal_reason": "", "likeness": None}
+
+
+def expire(tx: Connection, now: float, days: int) -> int:
+    """Deletes the content of up to `BATCH` items that were decided more than `days` ago; returns how many."""
+    return _erase(tx, (items.c.state == "decided") & (items.c.decided_at < now - days * DAY_S), now, author=False)
+
+
+def erase_author(tx: Connection, author: str, now: float) -> int:
+    """Deletes the content of all posts of an author, and what says whose they were; returns how many items."""
+    total = 0
+    while count := _erase(tx, items.c.author == author, now, author=True):
+        total += count
+    return total
+
+
+def _erase(tx: Connection, which: ColumnElement[bool], now: float, *, author: bool) -> int:
+    pending = which if author else which & items.c.erased_at.is_(None)
+    found = list(tx.execute(select(items.c.id).where(pending).limit(BATCH)).scalars())
+    if not found:
+        return 0
+    values = dict(_GONE)
+    if not author:
+        del values["author"]  # a later request of the person must still find the item
+    tx.execute(update(items).where(items.c.id.in_(found)).values(**values, erased_at=now))
+    tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, problem="deleted"))
+    tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
+    tx.execute(update(votes).where(votes.c.item.in_(found)).values(comment=""))
+    return len(found)

@@ -1,0 +1,228 @@
+"""The tables. Times are seconds since 1970 (UTC); a decision is kept as the JSON record that scoring wrote."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+Json = JSON(none_as_null=True)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password", Text),  # argon2 hash; null until chosen, or with single sign-on
+    Column("subject", Text, unique=True),  # issuer and subject of single sign-on
+    Column("active", Boolean, nullable=False, default=True),
+    Column("queues", Json),  # names that the person may work in; null is all
+    Column("show_text", Boolean, nullable=False, default=False),
+    Column("show_images", Boolean, nullable=False, default=False),
+    Column("created_at", Double, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # sha256 of the cookie
+    Column("person", ForeignKey("people.id"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # sha256 of the link's token
+    Column("role", String(16), nullable=False),
+    Column("name", String(64)),  # of an existing person, who chooses a new password
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(128), nullable=False),  # name or address that failed to log in
+    Column("at", Double, nullable=False),
+    Index(None, "key", "at"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("kind", String(8), nullable=False),  # flag, report, audit, appeal or gold
+    Column("external", String(512), nullable=False),  # the caller's id of the post, or of the appeal
+    Column("queue", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # open, decided or gold
+    Column("text", Text, nullable=False),
+    Column("image_text", Text, nullable=False),
+    Column("author", String(256)),
+    Column("language", String(16)),
+    Column("posted_at", Double),
+    Column("received_at", Double, nullable=False),
+    Column("decision", Json),  # the record of scoring, as it came
+    Column("action", String(8)),  # what the model asked for; null where it could not score
+    Column("score", Double),  # highest of the labels
+    Column("label", String(64)),  # the label of that score
+    Column("reports", Integer, nullable=False, default=0),
+    Column("urgency", Double, nullable=False),
+    Column("uncertainty", Double, nullable=False),
+    Column("shuffle", Double, nullable=False),  # uniform in [0, 1)
+    Column("likeness", String(64)),  # equal for near-duplicates
+    Column("stratum", String(32), nullable=False),
+    Column("inclusion", Double, nullable=False),  # probability of having been taken into the console
+    Column("blind", Boolean, nullable=False, default=False),
+    Column("needed", Integer, nullable=False, default=1),  # votes
+    Column("expected", Json),  # the known answer of a golden item
+    Column("appeal_of", ForeignKey("items.id")),
+    Column("appeal_reason", Text, nullable=False, default=""),
+    Column("claimed_by", ForeignKey("people.id")),
+    Column("claimed_at", Double),
+    Column("claim_expires_at", Double),
+    Column("outcome", Json),
+    Column("decided_at", Double),
+    Column("erased_at", Double),
+    UniqueConstraint("source", "kind", "external"),
+    Index(None, "queue", "state", "urgency"),
+    Index(None, "queue", "state", "uncertainty"),
+    Index(None, "queue", "state", "shuffle"),
+    Index(None, "claimed_by"),
+    Index(None, "likeness"),
+    Index(None, "author"),
+    Index(None, "state", "decided_at"),
+)
+
+item_labels = Table(
+    "item_labels",
+    metadata,
+    Column("item", ForeignKey("items.id"), primary_key=True),
+    Column("label", String(64), primary_key=True),
+    Column("score", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("flagged", Boolean, nullable=False),
+    Index(None, "label", "flagged"),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item", ForeignKey("items.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("jpeg", LargeBinary),  # decoded and encoded again by us; null where that failed
+    Column("problem", Text, nullable=False, default=""),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item", ForeignKey("items.id"), nullable=False),
+    Column("reporter", String(256), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    UniqueConstraint("item", "reporter"),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item", ForeignKey("items.id"), nullable=False),
+    Column("person", ForeignKey("people.id"), nullable=False),
+    Column("kind", String(8), nullable=False),  # vote, skip or escalate
+    Column("queue", String(64), nullable=False),  # where the item was
+    Column("submission", String(64), nullable=False),  # chosen by the page, so that sending twice counts once
+    Column("labels", Json, nullable=False),  # label -> yes, no or unsure
+    Column("action", String(32)),
+    Column("clause", Text, nullable=False, default=""),
+    Column("comment", Text, nullable=False, default=""),
+    Column("blind", Boolean, nullable=False, default=False),
+    Column("claimed_at", Double, nullable=False),
+    Column("decided_at", Double, nullable=False),
+    Column("undone_at", Double),
+    UniqueConstraint("item", "submission"),
+    Index(
+        "uq_votes_item_person_standing",
+        "item",
+        "person",
+        unique=True,
+        sqlite_where=text("undone_at IS NULL"),
+        postgresql_where=text("undone_at IS NULL"),
+    ),
+    Index(None, "person", "decided_at"),
+    Index(None, "submission"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since 1970
+    Column("stratum", String(32), primary_key=True),
+    Column("posts", Integer, nullable=False),  # all that came by, taken or not
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("item", Integer),
+    Column("detail", Json, nullable=False),
+    Index(None, "item"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("item", ForeignKey("items.id"), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", Double),  # null when it is delivered or given up
+    Column("delivered_at", Double),
+    Column("problem", Text, nullable=False, default=""),
+    Index(None, "next_at"),
+)

@@ -1,0 +1,40 @@
+"""How a person gets the next item: what they hold, a golden item now and then, else the first of the queue."""
+
+from __future__ import annotations
+
+import random
+
+from crossguard.review.console import Console
+from crossguard.review.errors import NotAllowedError, ReviewError
+from crossguard.review.store import claims, workload
+from crossguard.review.store.claims import Filters
+from crossguard.review.store.people import Person
+
+_CHANCE = random.SystemRandom()
+MINUTE = 60.0
+
+
+def take_next(console: Console, person: Person, queue: str, order: str, filters: Filters, *, now: float) -> int | None:
+    """Claims an item for a person and returns its id; None when the queue holds nothing for them.
+
+    Raises:
+        NotAllowedError: The queue is not theirs.
+        ReviewError: They have seen as many items today as the settings allow.
+    """
+    if not person.sees(queue):
+        raise NotAllowedError(f"Your account does not include the queue '{queue}'. Ask an admin.")
+    settings, lease = console.settings, console.settings.lease_minutes * MINUTE
+    with console.database.write() as tx:
+        held: list[int] = [row.id for row in claims.held_by(tx, person.id, now) if row.queue == queue]
+        if held:
+            claims.renew(tx, held[0], person.id, now, lease)
+            return held[0]
+        if settings.daily_limit and workload.seen_today(tx, person.id, now) >= settings.daily_limit:
+            raise ReviewError(
+                f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow."
+            )
+        if _CHANCE.random() < settings.gold_rate:
+            golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
+            if golden is not None:
+                return golden
+        return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)

@@ -1,0 +1,84 @@
+"""Sends what the outbox holds: signed as in the Standard Webhooks specification 1.0, again and again until received.
+
+The id of a message stays the same over all attempts, so a receiver that remembers ids acts exactly once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import threading
+import time
+from typing import Any, Final
+
+import httpx2
+from sqlalchemy.exc import SQLAlchemyError
+
+from crossguard.review.store import deliveries
+from crossguard.review.store.database import Database
+
+TIMEOUT_S: Final = 10.0
+IDLE_S: Final = 1.0
+_LOG: Final = logging.getLogger("crossguard.review")
+
+
+def signature(secret: str, name: str, seconds: int, body: str) -> str:
+    """Returns the value of `webhook-signature`: HMAC-SHA256 over id, time and body."""
+    signed = f"{name}.{seconds}.{body}".encode()
+    return "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
+
+
+class Sender:
+    """Delivers messages to one address."""
+
+    def __init__(self, database: Database, url: str, secret: str, transport: Any = None) -> None:
+        self._database = database
+        self._url = url
+        self._secret = secret
+        self._client = httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, transport=transport)
+
+    def run(self, stop: threading.Event) -> None:
+        """Delivers until told to stop."""
+        while not stop.is_set():
+            try:
+                sent = self.deliver(time.time())
+            except SQLAlchemyError:
+                _LOG.warning("the outbox cannot be read", exc_info=True)
+                sent = 0
+            if not sent:
+                stop.wait(IDLE_S)
+        self._client.close()
+
+    def deliver(self, now: float) -> int:
+        """Tries every message that is due once; returns how many it tried."""
+        with self._database.read() as db:
+            waiting = deliveries.due(db, now)
+        return sum(self._try(message, now) for message in waiting)
+
+    def _try(self, message: Any, now: float) -> bool:
+        with self._database.write() as tx:
+            if not deliveries.reserve(tx, message.id, message.attempts, now + 2 * TIMEOUT_S):
+                return False
+        problem = self._post(message.id, message.body, int(now))
+        with self._database.write() as tx:
+            if problem:
+                deliveries.failed(tx, message.id, message.attempts + 1, now, problem)
+            else:
+                deliveries.delivered(tx, message.id, now)
+        return True
+
+    def _post(self, name: str, body: str, seconds: int) -> str:
+        """Sends one message; returns what went wrong, or nothing."""
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": name,
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": signature(self._secret, name, seconds, body),
+        }
+        try:
+            answer = self._client.post(self._url, content=body.encode(), headers=headers)
+        except httpx2.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        return "" if answer.is_success else f"answered {answer.status_code}"

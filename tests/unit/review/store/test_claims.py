@@ -1,0 +1,120 @@
+"""Claims are leases: no two people hold or decide the same item, whatever they do at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from sqlalchemy import func, select
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, person
+
+from crossguard.review.console import Console
+from crossguard.review.resolution import Ballot
+from crossguard.review.store import claims, votes
+from crossguard.review.store.claims import Filters
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import votes as table
+
+LEASE = 600.0
+BALLOT = Ballot({}, "allow")
+
+
+def fill(console: Console, count: int) -> None:
+    console.intake.take([submission(str(index), score=0.5 + index / 1000) for index in range(count)], NOW)
+
+
+def next_of(database: Database, who: Person, now: float = NOW, **more: object) -> int | None:
+    with database.write() as tx:
+        return claims.claim_next(tx, who.id, "main", now, LEASE, **more)  # type: ignore[arg-type]
+
+
+def test_twenty_people_at_once_never_share_an_item(console: Console, database: Database) -> None:
+    items, people = 120, 12
+    fill(console, items)
+    crowd = [person(database, f"p{index}") for index in range(people)]
+    taken: list[tuple[int, int]] = []
+    problems: list[BaseException] = []
+    start = threading.Barrier(people)
+
+    def work(who: Person) -> None:
+        try:
+            start.wait()
+            while (item := next_of(database, who)) is not None:
+                taken.append((item, who.id))
+                with database.write() as tx:
+                    votes.cast(tx, item, who, BALLOT, submission=f"s{item}-{who.id}", now=NOW)
+        except BaseException as error:  # noqa: BLE001 - a thread's failure must fail the test
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in crowd]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert len(taken) == items
+    assert max(Counter(item for item, _ in taken).values()) == 1
+    with database.read() as db:
+        assert db.execute(select(func.count()).select_from(table)).scalar_one() == items
+
+
+def test_all_claim_one_item_and_one_gets_it(console: Console, database: Database) -> None:
+    fill(console, 1)
+    crowd = [person(database, f"p{index}") for index in range(8)]
+    start, got = threading.Barrier(len(crowd)), []
+
+    def work(who: Person) -> None:
+        start.wait()
+        with database.write() as tx:
+            if claims.claim(tx, 1, who.id, NOW, LEASE):
+                got.append(who.id)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in crowd]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+
+
+def test_a_lease_ends_and_another_takes_over(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    fill(console, 1)
+    item = next_of(database, ann)
+    assert item is not None
+    assert next_of(database, ben) is None
+    assert next_of(database, ben, NOW + LEASE) == item
+    with database.write() as tx:
+        assert not claims.renew(tx, item, ann.id, NOW + LEASE, LEASE)
+
+
+def test_renewing_keeps_and_releasing_gives_back(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    fill(console, 1)
+    item = next_of(database, ann)
+    assert item is not None
+    with database.write() as tx:
+        assert claims.renew(tx, item, ann.id, NOW + 500, LEASE)
+    assert next_of(database, ben, NOW + LEASE) is None
+    with database.write() as tx:
+        claims.release(tx, item, ben.id)  # not his to give back
+    assert next_of(database, ben, NOW + LEASE) is None
+    with database.write() as tx:
+        claims.release(tx, item, ann.id)
+    assert next_of(database, ben, NOW + LEASE) == item
+
+
+def test_orders_and_filters(console: Console, database: Database, ann: Person) -> None:
+    posts = [
+        submission("1", score=0.55, language="de"),
+        submission("2", score=0.95, author="a"),
+        submission("3", score=0.7),
+    ]
+    console.intake.take(posts, NOW)
+    assert next_of(database, ann) == 2, "the highest score that asks for a block comes first"
+    assert next_of(database, ann, order=claims.UNCERTAIN) == 1, "the score nearest to its threshold comes first"
+    assert next_of(database, ann, NOW + 9999, filters=Filters(language="de")) == 1
+    assert next_of(database, ann, NOW + 9999, filters=Filters(author="a", label="racist", score_from=0.9)) == 2
+    assert next_of(database, ann, NOW + 99999, filters=Filters(label="sexist")) is None
