@@ -100,7 +100,7 @@ def _answer(handler: Handler, request: Request, form: Mapping[str, str], right: 
     if session is None and not public:
         path = request.url.path if request.method == "GET" else "/"
         return RedirectResponse(f"/login?next={path}", SEE_OTHER)
-    if session is not None and request.method == "POST":
+    if session is not None and request.method == "POST" and not public:
         given = form.get(CSRF_FIELD) or request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), session.csrf.encode()):
             raise NotAllowedError("This form is from an earlier login. Reload the page and send it again.")

@@ -1,0 +1,243 @@
+"""The pages without a browser: who may do what, forms from elsewhere, hostile content, a database that is away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from argon2 import PasswordHasher
+from starlette.testclient import TestClient
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review import passwords
+from crossguard.review.console import Console
+from crossguard.review.pages.app import create_app
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import people
+from crossguard.review.store.database import Database
+
+PASSWORD = "correct horse"  # noqa: S105 - of the people in these tests
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def database(tmp_path: object) -> Iterator[Database]:
+    """SQLite only: the pages do not know the engine."""
+    opened = Database.open(f"{tmp_path}/review.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(console: Console) -> TestClient:
+    return TestClient(create_app(console), base_url="http://testserver", raise_server_exceptions=False)
+
+
+def log_in(client: TestClient, console: Console, name: str = "Ann", role: Role = Role.REVIEWER) -> str:
+    """Logs in as somebody new and returns their token for forms."""
+    with console.database.write() as tx:
+        people.add(tx, name, role, NOW, password=passwords.hash_password(PASSWORD))
+    answer = client.post("/login", data={"name": name, "password": PASSWORD})
+    assert answer.status_code == 200
+    return csrf_of(answer.text)
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'<meta name="csrf" content="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_nobody_sees_anything_without_logging_in(client: TestClient) -> None:
+    for path in ("/", "/queues/main", "/items/1", "/images/1", "/me", "/people", "/log", "/quality"):
+        answer = client.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.REVIEWER, {"/me"}),
+        (Role.LEAD, {"/me", "/quality", "/log"}),
+        (Role.AUDITOR, {"/me", "/quality", "/log"}),
+        (Role.ADMIN, {"/me", "/quality", "/log", "/people"}),
+    ],
+)
+def test_roles(client: TestClient, console: Console, role: Role, allowed: set[str]) -> None:
+    token = log_in(client, console, role=role)
+    console.intake.take([submission("1")], NOW)
+    seen = {path for path in ("/me", "/quality", "/log", "/people") if client.get(path).status_code == 200}
+    assert seen == allowed
+    answer = client.post("/queues/main/next", data={"csrf": token})
+    assert answer.status_code == (403 if role is Role.AUDITOR else 200)
+
+
+def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    assert client.post("/me/switches", data={"show_text": "on"}).status_code == 403
+    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 403
+    foreign = {"origin": "https://evil.example"}
+    assert client.post("/me/switches", data={"csrf": token}, headers=foreign).status_code == 403
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}, headers=foreign).status_code == 403
+    assert (
+        client.post("/me/switches", data={"csrf": token}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    )
+    assert client.post("/me/switches", data={"csrf": token, "show_text": "on"}).status_code == 200
+
+
+def test_a_wrong_password_is_refused_and_guessing_is_slowed_down(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    client.cookies.clear()
+    answers = [client.post("/login", data={"name": "ann", "password": f"guess {n}"}) for n in range(11)]
+    assert [answer.status_code for answer in answers] == [422] * 10 + [429]
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}).status_code == 429
+    nobody = client.post("/login", data={"name": "Zoe", "password": PASSWORD})
+    assert "The name or the password is wrong." in nobody.text
+
+
+def test_logging_in_never_leads_elsewhere(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    for target in ("https://evil.example", "//evil.example", "/\\evil.example", "/%0d%0aset-cookie: a=b"):
+        answer = client.post(
+            "/login", params={"next": target}, data={"name": "Ann", "password": PASSWORD}, follow_redirects=False
+        )
+        assert answer.headers["location"].startswith("/")
+        assert not answer.headers["location"].startswith(("//", "/\\"))
+
+
+def test_a_link_works_once(client: TestClient, console: Console) -> None:
+    with console.database.write() as tx:
+        token = people.invite(tx, Role.LEAD, console.now())
+    form = {"name": "Lea", "password": PASSWORD, "again": PASSWORD}
+    short = client.post(f"/join/{token}", data=form | {"password": "short", "again": "short"})
+    assert "10 to 200 characters" in short.text
+    assert client.post(f"/join/{token}", data=form).status_code == 200
+    client.cookies.clear()
+    assert client.post(f"/join/{token}", data=form | {"name": "Mia"}).status_code == 404
+
+
+def test_somebody_who_is_put_out_is_out_at_once(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    with console.database.write() as tx:
+        person, _ = people.by_name(tx, "Ann")
+        people.change(tx, person.id, active=False)
+    assert client.get("/me", follow_redirects=False).status_code == 303
+
+
+def test_queues_are_for_those_whose_they_are(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2", queue="escalated")], NOW)
+    with console.database.write() as tx:
+        person, _ = people.by_name(tx, "Ann")
+        people.change(tx, person.id, queues=["main"])
+    assert client.get("/queues/main").status_code == 200
+    assert client.get("/queues/escalated").status_code == 403
+    assert client.get("/items/2").status_code == 403
+    assert client.post("/queues/escalated/next", data={"csrf": token}).status_code == 403
+    assert "Did you mean &#39;main&#39;" in client.get("/queues/mian").text
+
+
+def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    console.intake._settings = settings.model_copy(update={"second_vote_rate": 1.0})
+    token = log_in(client, console)
+    console.intake.take([submission("1", score=0.77)], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    before = client.get("/items/1").text
+    assert "judged blind" in before
+    assert "0.77" not in before + client.get("/queues/main").text
+    assert client.get("/items/1/explanation").status_code == 403
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "a1"})
+    assert "0.77" in client.get("/items/1").text
+
+
+def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"required": ("labels", "clause", "comment")})
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = client.post(
+        "/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "clause": "sexist"}
+    )
+    assert answer.status_code == 422
+    assert "missing: sexist, homophobe, religion, otherhate" in answer.text
+    assert "Write a comment." in answer.text
+    assert re.search(r'value="yes" aria-label="racist: yes"\s+checked', answer.text)
+    with console.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM votes").scalar_one() == 0
+
+
+def test_hostile_content_is_shown_as_text(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    text = "<script>alert(1)</script><img src=x onerror=alert(2)> \u202egnp.exe {{ 7*7 }}"
+    console.intake.take([submission("1", text, author="<b>a</b>")], NOW)
+    client.post("/me/switches", data={"csrf": token, "show_text": "on"})
+    client.post("/queues/main/next", data={"csrf": token})
+    for path in ("/items/1", "/queues/main"):
+        page = client.get(path).text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "\u202e" not in page
+        assert "{{ 7*7 }}" in page
+
+
+def test_no_inline_script_and_nothing_from_elsewhere(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    for path in ("/", "/queues/main", "/items/1", "/me", "/people", "/log", "/quality", "/login"):
+        answer = client.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=|https?://", answer.text), path
+
+
+def test_a_daily_limit_ends_the_day(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"daily_limit": 1})
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = client.post("/items/1/vote", data={"csrf": token, "action": "allow", "submission": "a1"})
+    assert "which is the limit" in answer.text, "the vote is taken, the next item is not given"
+    assert "which is the limit" in client.post("/queues/main/next", data={"csrf": token}).text
+
+
+def test_a_database_that_is_away_is_told(client: TestClient, console: Console, tmp_path: object) -> None:
+    token = log_in(client, console)
+    console.database.engine.dispose()
+    console.database = Database.open(f"{tmp_path}/other.sqlite")
+    with console.database.write() as tx:
+        tx.exec_driver_sql("DROP TABLE sessions")
+    answer = client.post("/me/switches", data={"csrf": token})
+    assert answer.status_code == 503
+    assert "The database is away" in answer.text
+
+
+def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> None:
+    from crossguard.review.store import keys
+
+    body = {"items": [submission("1").model_dump(mode="json")]}
+    assert client.post("/api/items", json=body).status_code == 401
+    with console.database.write() as tx:
+        key = keys.add(tx, "serve", NOW)
+    headers = {"authorization": f"Bearer {key}"}
+    assert client.post("/api/items", json=body, headers=headers).json()["taken"] == 1
+    wrong = client.post("/api/items", json={"items": [{"id": "2", "txt": "x"}]}, headers=headers)
+    assert wrong.status_code == 422
+    assert "Did you mean 'text'" in wrong.json()["error"]["message"]
+    assert client.post("/api/items", content=b"{", headers=headers).status_code == 400
+    appeal = client.post("/api/appeals", json={"id": "a", "post": "1"}, headers=headers)
+    assert appeal.status_code == 409
+    with console.database.write() as tx:
+        keys.revoke(tx, "serve", NOW)
+    assert client.post("/api/items", json=body, headers=headers).status_code == 401

@@ -1,0 +1,64 @@
+"""Opening, migrating, and what happens when that fails."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
+
+from crossguard.errors import ConfigError
+from crossguard.review.store.database import MIGRATIONS, Database
+from crossguard.review.store.schema import metadata
+
+BROKEN = '''
+"""Adds a table and fails."""
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision, branch_labels, depends_on = "9999", "0001", None, None
+def upgrade():
+    op.create_table("half", sa.Column("id", sa.Integer()))
+    op.execute("UPDATE people SET name = 'lost'")
+    op.execute("SELECT nonsense FROM nowhere")
+'''
+
+
+def test_the_migrations_make_the_schema(database: Database) -> None:
+    with database.read() as db:
+        context = MigrationContext.configure(db, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, tmp_path: Path) -> None:
+    scripts = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, scripts)
+    (scripts / "versions" / "9999_broken.py").write_text(BROKEN, encoding="utf-8")
+    with pytest.raises(DBAPIError):
+        database.migrate(scripts)
+    assert "half" not in inspect(database.engine).get_table_names()
+    with database.read() as db:
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0001"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("/nowhere/at/all/review.sqlite", "folder '/nowhere/at/all'"),
+        ("mysql+pymysql://localhost/x", "Not a database|not supported|needs an optional part"),
+        ("nonsense://x", "Not a database"),
+        ("postgresql://nobody@127.0.0.1:1/none", "Cannot open the database"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_in_one_sentence(where: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Database.open(where)
+
+
+def test_passwords_do_not_stand_in_errors() -> None:
+    with pytest.raises(ConfigError) as told:
+        Database.open("postgresql://me:hunter22@127.0.0.1:1/none")
+    assert "hunter22" not in str(told.value)

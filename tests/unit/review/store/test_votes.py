@@ -1,0 +1,254 @@
+"""Decide, skip, escalate, undo: what each leaves behind, on both engines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, person
+
+from crossguard.review.appeals import Appeal, take_appeal
+from crossguard.review.console import Console
+from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
+from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import claims, deliveries, items, log, votes
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import deliveries as outbox
+from crossguard.review.store.schema import items as table
+from crossguard.review.store.schema import log as log_table
+
+LEASE, HOUR = 600.0, 3600.0
+BLOCK = Ballot({"racist": Answer.YES}, "block")
+ALLOW = Ballot({"racist": Answer.NO}, "allow")
+
+
+def take(database: Database, who: Person, queue: str = "main", now: float = NOW) -> int | None:
+    with database.write() as tx:
+        return claims.claim_next(tx, who.id, queue, now, LEASE)
+
+
+def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK, now: float = NOW) -> None:
+    with database.write() as tx:
+        votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=now)
+
+
+def row(database: Database, item: int) -> Any:
+    with database.read() as db:
+        return items.get(db, item)
+
+
+def events(database: Database) -> list[str]:
+    with database.read() as db:
+        waiting = outbox.c.next_at.is_not(None) | (outbox.c.attempts > 0)
+        return list(db.execute(select(outbox.c.event).where(waiting).order_by(outbox.c.next_at)).scalars())
+
+
+def test_a_decision_is_recorded_once_and_goes_out(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    item = take(database, ann)
+    assert item == 1
+    cast(database, item, ann)
+    cast(database, item, ann)  # the browser sends again what it never heard an answer to
+    found = row(database, item)
+    assert found.state == "decided"
+    assert found.outcome["labels"] == {"racist": 1.0}
+    assert found.claimed_by is None
+    with database.read() as db:
+        (vote,) = votes.standing(db, item)
+        (message,) = deliveries.due(db, NOW)
+        acts = [entry.act for entry in log.entries(db)]
+    assert (vote.claimed_at, vote.decided_at) == (NOW, NOW)
+    assert json.loads(message.body)["data"] == {
+        "item": 1, "source": "api", "kind": "flag", "id": "1",
+        "outcome": {"labels": {"racist": 1.0}, "action": "block", "clause": "", "votes": 1, "agreed": True},
+    }  # fmt: skip
+    assert acts == ["decide"], "claims are not in the log"
+
+
+def test_who_lost_the_item_is_told_and_nothing_is_recorded(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    assert take(database, ben, now=NOW + LEASE) == 1
+    with pytest.raises(ClaimLostError):
+        cast(database, 1, ann, now=NOW + LEASE)
+    cast(database, 1, ben, now=NOW + LEASE)
+    with pytest.raises(ClaimLostError):
+        cast(database, 1, ann, now=NOW + LEASE)
+    with database.read() as db:
+        assert [vote.person for vote in votes.standing(db, 1)] == [ben.id]
+
+
+def test_an_answer_that_waited_in_the_browser_counts_when_nobody_took_the_item(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann, now=NOW + 10 * LEASE)
+    assert row(database, 1).state == "decided"
+
+
+def test_skipped_items_go_to_others_only(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    with database.write() as tx:
+        votes.skip(tx, 1, ann, "not enough context", submission="s", now=NOW)
+    assert take(database, ann) is None
+    assert take(database, ben) == 1
+
+
+def test_escalated_items_wait_in_the_second_queue_and_come_back_with_undo(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    with database.write() as tx:
+        votes.escalate(tx, 1, ann, "", submission="e", now=NOW)
+    assert take(database, ann, "escalated") is None
+    assert row(database, 1).queue == "escalated"
+    with database.write() as tx:
+        assert votes.undo(tx, "e", ann, NOW + 1, HOUR) == [1]
+    assert row(database, 1).queue == "main"
+    assert take(database, ben) == 1
+
+
+def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        (message,) = deliveries.due(tx, NOW)
+        assert deliveries.reserve(tx, message.id, 0, NOW + 60)
+        assert not deliveries.reserve(tx, message.id, 0, NOW + 60), "a second sender must not send it too"
+    with database.write() as tx:
+        assert votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR) == [1]
+    assert row(database, 1).state == "open"
+    assert events(database) == ["item.reopened", "item.decided"]
+    with database.write() as tx, pytest.raises(NotFoundError):
+        votes.undo(tx, f"1x{ann.id}", ann, NOW + 2, HOUR)
+
+
+def test_undo_before_the_message_went_out_sends_nothing(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR)
+    assert events(database) == []
+    assert take(database, ann) == 1, "who undid may decide again"
+
+
+def test_undo_is_for_a_while_and_for_ones_own(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    with database.write() as tx, pytest.raises(NotFoundError):
+        votes.undo(tx, f"1x{ann.id}", ben, NOW, HOUR)
+    with database.write() as tx, pytest.raises(ReviewError, match="60 minutes"):
+        votes.undo(tx, f"1x{ann.id}", ann, NOW + HOUR + 1, HOUR)
+
+
+def test_a_blind_second_vote_and_a_third_person(
+    database: Database, settings: ReviewSettings, ann: Person, ben: Person, cid: Person
+) -> None:
+    console = Console(settings.model_copy(update={"second_vote_rate": 1.0}), database)
+    console.intake.take([submission("1")], NOW)
+    assert take(database, ann) == 1
+    assert take(database, ben) is None, "one at a time"
+    cast(database, 1, ann, BLOCK)
+    assert take(database, ann) is None, "not twice by the same person"
+    assert take(database, ben) == 1
+    cast(database, 1, ben, ALLOW)
+    assert row(database, 1).state == "open"
+    assert take(database, ben) is None
+    assert take(database, cid) == 1
+    cast(database, 1, cid, ALLOW)
+    found = row(database, 1)
+    assert found.state == "decided"
+    assert found.outcome["action"] == "allow"
+    assert found.outcome["labels"]["racist"] == pytest.approx(1 / 3)
+
+
+def test_near_duplicates_are_decided_and_undone_together(console: Console, database: Database, ann: Person) -> None:
+    words = [
+        "Buy NOW at http://a.example 100",
+        "buy now at http://b.example 7!!",
+        "buuuy now   at @somebody",
+        "other words",
+    ]
+    console.intake.take([submission(str(index), text) for index, text in enumerate(words)], NOW)
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, LEASE)
+        others = votes.alike(tx, 1, ann, NOW)
+        assert others == [2, 3]
+        for item in (1, *others):
+            votes.cast(tx, item, ann, BLOCK, submission="together", now=NOW)
+    assert [row(database, item).state for item in (1, 2, 3, 4)] == ["decided", "decided", "decided", "open"]
+    with database.write() as tx:
+        assert votes.undo(tx, "together", ann, NOW, HOUR) == [1, 2, 3]
+    assert [row(database, item).state for item in (1, 2, 3)] == ["open"] * 3
+
+
+def test_an_appeal_never_goes_to_who_decided_first(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    appeal = Appeal(id="a1", post="1", reason="It was a quotation.")
+    with pytest.raises(ReviewError, match="not decided yet"):
+        take_appeal(console, appeal, NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    made = take_appeal(console, appeal, NOW)
+    assert take_appeal(console, appeal, NOW) == made | {"known_already": True}
+    assert take(database, ann, "appeals") is None
+    with pytest.raises(ClaimLostError):
+        cast(database, made["item"], ann)
+    assert take(database, ben, "appeals") == made["item"]
+    cast(database, made["item"], ben, ALLOW)
+    assert "appeal.decided" in events(database)
+
+
+def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
+    lead = person(database, "Lea", Role.LEAD)
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        votes.clear(tx, 1, lead, NOW + 99 * HOUR)
+    assert row(database, 1).state == "open"
+    with database.read() as db:
+        assert votes.standing(db, 1) == []
+
+
+def test_the_log_can_only_be_added_to(console: Console, database: Database, ann: Person) -> None:
+    with database.write() as tx:
+        log.record(tx, NOW, "Ann", "decide", 1)
+    for statement in (update(log_table).values(actor="Ben"), log_table.delete()):
+        with pytest.raises(DBAPIError, match="append-only"), database.write() as tx:
+            tx.execute(statement)
+    with database.read() as db:
+        assert [entry.actor for entry in log.entries(db)] == ["Ann"]
+
+
+def test_the_table_of_items_says_which_are_golden(console: Console, database: Database, ann: Person) -> None:
+    known = {"expected": {"action": "block", "labels": {"racist": "yes"}}}
+    console.intake.take([submission("1"), submission("2", **known)], NOW)
+    assert take(database, ann) == 1
+    assert take(database, person(database, "Dan")) is None, "golden items are not served as ordinary ones"
+    with database.write() as tx:
+        golden = claims.claim_next(tx, ann.id, "main", NOW, LEASE, order=claims.RANDOM, state=claims.GOLD)
+    assert golden == 2
+    cast(database, 2, ann)
+    found = row(database, 2)
+    assert (found.state, found.outcome) == ("gold", None)
+    assert events(database) == []
+    with database.read() as db:
+        assert db.execute(select(table.c.expected).where(table.c.id == 2)).scalar_one() == known["expected"]

@@ -1,0 +1,90 @@
+"""What comes in: sampled, checked, counted, cleaned."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+from sqlalchemy import func, select
+from tests.support.review import decision, submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.errors import InputError
+from crossguard.review.console import Console
+from crossguard.review.intake import Submission, as_jpeg
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import items
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import feed
+from crossguard.review.store.schema import items as table
+
+
+def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, settings: ReviewSettings) -> None:
+    console = Console(settings.model_copy(update={"audit_rate": 0.2}), database)
+    posts = [submission(str(index), score=0.02) for index in range(500)] + [submission("f0", score=0.95)]
+    received = console.intake.take(posts, NOW)
+    assert 60 < received.taken - 1 < 140
+    assert received.taken + received.passed == 501
+    with database.read() as db:
+        counted = {row.stratum: row.posts for row in db.execute(select(feed))}
+        audited = db.execute(select(table).where(table.c.kind == "audit")).all()
+    assert counted == {"allow-far": 500, "block": 1}
+    assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("audit", 0.2, True)}
+
+
+def test_the_same_post_twice_is_one_item(console: Console) -> None:
+    assert console.intake.take([submission("1"), submission("2")], NOW).taken == 2
+    again = console.intake.take([submission("1"), submission("3")], NOW)
+    assert (again.taken, again.known) == (1, 1)
+
+
+def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database: Database) -> None:
+    posts = [submission("1"), *(submission("1", report={"reporter": who, "reason": "rude"}) for who in ("x", "y", "x"))]
+    console.intake.take(posts, NOW)
+    with database.read() as db:
+        rows = db.execute(select(table.c.kind, table.c.reports).order_by(table.c.id)).all()
+        assert [tuple(row) for row in rows] == [("flag", 0), ("report", 2)]
+        assert len(items.reports_of(db, 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"decision": {"nonsense": 1}}, "not a record"),
+        ({"queue": "mian"}, "Did you mean 'main'"),
+        ({"expected": {"action": "block", "labels": {"rasist": "yes"}}}, "Did you mean 'racist'"),
+        ({"expected": {"action": "blok"}}, "Did you mean 'block'"),
+    ],
+)
+def test_a_wrong_post_is_told_and_nothing_of_the_batch_is_stored(
+    console: Console, database: Database, fields: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        console.intake.take([submission("1"), submission("2", **fields)], NOW)
+    with database.read() as db:
+        assert db.execute(select(func.count()).select_from(table)).scalar_one() == 0
+
+
+def test_a_post_that_could_not_be_scored_is_an_item_without_scores(console: Console, database: Database) -> None:
+    console.intake.take([Submission(id="1", text="hello\0there")], NOW)
+    with database.read() as db:
+        row = items.get(db, 1)
+    assert (row.score, row.action, row.text) == (None, None, "hellothere")
+    assert decision("x")["labels"]["racist"]["score"] == 0.7
+
+
+def test_images_are_encoded_again_and_never_fetched() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 1000), (200, 30, 30)).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    ((jpeg, problem),) = as_jpeg(url)
+    assert jpeg is not None
+    assert problem == ""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        assert (image.format, image.size) == ("JPEG", (1280, 427))
+    for bad in ("https://evil.example/a.png", "data:image/svg+xml,<svg onload='alert(1)'/>", "/etc/passwd"):
+        ((jpeg, problem),) = as_jpeg(bad)
+        assert jpeg is None
+        assert problem
