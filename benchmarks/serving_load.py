@@ -30,7 +30,7 @@ from tests.support.server import RunningServer
 
 from benchmarks.suite import SHORT_HELP
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Post
+from crossguard.records import Post
 from crossguard.registry import find
 
 WORDS = ("morning", "coffee", "people", "friends", "hate", "love", "all", "you", "are", "the", "match", "game", "city")
@@ -175,7 +175,7 @@ def report(
     """Prints what was measured."""
     ordered = sorted(tally.seconds)
     quantiles = statistics.quantiles(ordered, n=1000)
-    offline = {entry.id: entry.scores for entry in moderator.stream(posts) if isinstance(entry, Decision)}
+    offline = {entry.id: entry.scores for entry in moderator.stream(posts) if entry.ok}
     worst = max(abs(scores[label] - offline[name][label]) for name, scores in tally.scores.items() for label in scores)
     print(f"good requests: {dict(tally.good)}; bad: {dict(sorted(tally.bad.items()))}")
     milliseconds = {name: round(quantiles[at] * 1000, 1) for name, at in (("p50", 499), ("p99", 989), ("p99.9", 998))}

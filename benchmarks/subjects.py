@@ -72,13 +72,13 @@ class Subject:
         config, widths = self.model.config, self.model.widths
         entry = {"name": self.name, "version": "0", "backend": config.backend, "head": config.head}
         rules = {label: {"threshold": 0.5, "review": 0.4, "block": 0.9} for label in HATE.names}
-        policy = {"name": "default", "version": "0", "readout": "labels", "labels": rules}
+        policy = {"name": "default", "version": "0", "label_scheme": "labels", "labels": rules}
         return {
             "model": {**entry, "text_width": widths.text, "image_width": widths.image},
             "labels": [{"name": label.name, "meaning": label.meaning, "prior": label.prior} for label in HATE],
             "text": self.text.model_dump(),
             "image": self.image.model_dump(),
-            "readouts": {"labels": list(range(len(HATE.names)))},
+            "label_schemes": {"labels": list(range(len(HATE.names)))},
             "policies": {"default": policy},
         }
 

@@ -25,12 +25,12 @@ from crossguard.training.examples import Examples, read_examples
 from crossguard.training.recipes import load
 
 
-def opinions(teacher: Moderator, examples: Examples, readout: str) -> NDArray[np.float64]:
+def opinions(teacher: Moderator, examples: Examples, label_scheme: str) -> NDArray[np.float64]:
     """Returns a teacher's probabilities of the words of each post, (n, labels); NaN for posts without words."""
     pairs = zip(examples.texts, examples.image_texts, strict=True)
     posts = [Post(id=str(row), text=text, image_text=words) for row, (text, words) in enumerate(pairs)]
     logits, _ = teacher.logits(posts)
-    return sigmoid(logits.values[:, list(teacher.bundle.manifest.readouts[readout])].astype(np.float64))
+    return sigmoid(logits.values[:, list(teacher.bundle.manifest.label_schemes[label_scheme])].astype(np.float64))
 
 
 def soft_rows(examples: Examples, labels: tuple[str, ...], shares: NDArray[np.float64]) -> Iterator[Row]:
@@ -55,14 +55,14 @@ def main() -> None:
     parser.add_argument("recipe", help="whose training posts to label")
     parser.add_argument("data", type=Path, help="folder with its tables")
     parser.add_argument("--teacher", type=Path, action="append", required=True, help="bundle")
-    parser.add_argument("--readout", default="any", help="outputs of the teachers")
+    parser.add_argument("--label-scheme", default="any", help="outputs of the teachers")
     parser.add_argument("--precision", default="auto", help="of the teachers: fp32 or bf16")
     options = parser.parse_args()
     examples, _ = read_examples(load(options.recipe), options.data)
     heard = []
     for folder in options.teacher:
         teacher = Moderator.load(folder, precision=options.precision)
-        heard.append(opinions(teacher, examples, options.readout))
+        heard.append(opinions(teacher, examples, options.label_scheme))
         write(f"soft-{folder.name}", examples, teacher.labels.names, heard[-1], options.data)
     write("soft-mean", examples, teacher.labels.names, np.mean(heard, axis=0), options.data)
 

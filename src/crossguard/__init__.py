@@ -17,9 +17,9 @@ from crossguard.__about__ import __version__
 if TYPE_CHECKING:
     from crossguard.labels import Label, LabelSet
     from crossguard.moderator import Moderator, load
-    from crossguard.records import Action, Decision, Post, Skipped
+    from crossguard.records import Action, Decision, Post, PostFailure
 
-__all__ = ["Action", "Decision", "Label", "LabelSet", "Moderator", "Post", "Skipped", "__version__", "load"]
+__all__ = ["Action", "Decision", "Label", "LabelSet", "Moderator", "Post", "PostFailure", "__version__", "load"]
 
 # Loaded on first use: `import crossguard` and `crossguard --help` must not wait for a runtime.
 _HOMES = {
@@ -29,7 +29,7 @@ _HOMES = {
     "LabelSet": "crossguard.labels",
     "Moderator": "crossguard.moderator",
     "Post": "crossguard.records",
-    "Skipped": "crossguard.records",
+    "PostFailure": "crossguard.records",
     "load": "crossguard.moderator",
 }
 

@@ -21,7 +21,7 @@ from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 from crossguard.strict import StrictModel, parse
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "bundle.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"
@@ -59,12 +59,12 @@ class ModelEntry(StrictModel):
 class BundleManifest(StrictModel):
     """Everything in `bundle.json`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     model: ModelEntry
     labels: tuple[LabelEntry, ...] = Field(min_length=1)
     text: TextSpec
     image: ImageSpec
-    readouts: dict[str, tuple[int, ...]]
+    label_schemes: dict[str, tuple[int, ...]]
     policies: dict[str, Policy]
     files: dict[str, str] = Field(description="sha256 of every file of the bundle but the manifest")
     provenance: dict[str, Any] = Field(default_factory=dict)
@@ -72,14 +72,16 @@ class BundleManifest(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> BundleManifest:
         problems = []
-        for name, columns in self.readouts.items():
+        for name, columns in self.label_schemes.items():
             if len(columns) != len(self.labels):
-                problems.append(f"readout '{name}' has {len(columns)} columns for {len(self.labels)} labels")
+                problems.append(f"label scheme '{name}' has {len(columns)} columns for {len(self.labels)} labels")
         for key, policy in self.policies.items():
             if policy.name != key:
                 problems.append(f"policy '{key}' calls itself '{policy.name}'")
-            if policy.readout not in self.readouts:
-                problems.append(f"policy '{key}' reads '{policy.readout}', and the readouts are {list(self.readouts)}")
+            if policy.label_scheme not in self.label_schemes:
+                problems.append(
+                    f"policy '{key}' reads '{policy.label_scheme}', and the schemes are {list(self.label_schemes)}"
+                )
             try:
                 policy.check(self.label_set)
             except ConfigError as error:
@@ -154,8 +156,13 @@ def parse_manifest(data: Mapping[str, Any], where: str) -> BundleManifest:
     version = data.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BundleError(
-            f"{where} has schema version {version}, and this Crossguard reads up to {SCHEMA_VERSION}. "
+            f"{where} has schema version {version}, and this Crossguard reads {SCHEMA_VERSION}. "
             "Update with: pip install -U crossguard"
+        )
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        raise BundleError(
+            f"{where} has schema version {version}, of an older Crossguard, and this one reads {SCHEMA_VERSION}. "
+            "Export the model again with: crossguard export"
         )
     try:
         return parse(BundleManifest, data, where)

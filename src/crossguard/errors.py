@@ -39,12 +39,12 @@ class PostError(InputError):
     """One post cannot be scored.
 
     Attributes:
-        reason: A stable snake_case word for programs, such as `image_not_found`.
+        code: A stable snake_case word for programs, such as `image_not_found`.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.code = code
 
 
 class ImageError(PostError):

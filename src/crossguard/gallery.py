@@ -12,7 +12,7 @@ from typing import Final
 from crossguard.data.masking import mask
 from crossguard.data.thumbnails import thumbnail
 from crossguard.errors import ImageError
-from crossguard.records import Decision, ImageSource, LabelDecision, Outcome, Post, Skipped
+from crossguard.records import Decision, ImageSource, LabelDecision, Post
 
 STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --allow: #2e7d4f; --review: #b26a00; --block: #b3261e; }
@@ -37,37 +37,37 @@ footer, .small { font-size: .85rem; opacity: .8; }
 """
 
 
-def gallery(posts: Sequence[Post], outcomes: Sequence[Outcome], title: str) -> str:
+def gallery(posts: Sequence[Post], decisions: Sequence[Decision], title: str) -> str:
     """Builds the page.
 
     Args:
         posts: What was scored.
-        outcomes: One per post, in the same order.
+        decisions: One per post, in the same order.
         title: Heading of the page.
 
     Returns:
         A complete HTML document.
     """
-    cards = "\n".join(_card(post, outcome) for post, outcome in zip(posts, outcomes, strict=True))
+    cards = "\n".join(_card(post, decision) for post, decision in zip(posts, decisions, strict=True))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
         f"<body><h1>{escape(title)}</h1>\n<p>Words of flagged posts are masked and pictures blurred. Select a picture, "
         f"or open the text, to see it. A person decides; these are suggestions.</p>\n<main>\n{cards}\n</main>\n"
-        f"<footer><p>{escape(_versions(outcomes))}</p></footer></body></html>\n"
+        f"<footer><p>{escape(_versions(decisions))}</p></footer></body></html>\n"
     )
 
 
-def _card(post: Post, outcome: Outcome) -> str:
-    if isinstance(outcome, Skipped):
+def _card(post: Post, decision: Decision) -> str:
+    if decision.error is not None:
         return (
-            f"<article><header><span>{escape(outcome.id)}</span><span>not scored</span></header>"
-            f"<p>{escape(outcome.message)}</p></article>"
+            f"<article><header><span>{escape(decision.id)}</span><span>not scored</span></header>"
+            f"<p>{escape(decision.error.message)}</p></article>"
         )
     words = " / ".join(part for part in (post.text, post.image_text) if part)
     return (
-        f'<article><header><span>{escape(outcome.id)}</span><span class="{outcome.action}">{outcome.action}</span>'
-        f"</header>{_picture(post.image)}{_text(words, outcome)}{_scores(outcome)}</article>"
+        f'<article><header><span>{escape(decision.id)}</span><span class="{decision.action}">{decision.action}</span>'
+        f"</header>{_picture(post.image)}{_text(words, decision)}{_scores(decision)}</article>"
     )
 
 
@@ -94,8 +94,7 @@ def _picture(source: ImageSource | None) -> str:
 
 def _scores(decision: Decision) -> str:
     rows = "".join(_score(name, label) for name, label in decision.labels.items())
-    share = "" if decision.text_share in {0.0, 1.0} else f"text weighed {decision.text_share:.0%}"
-    return f'<table>{rows}</table><p class="small">{share}</p>'
+    return f"<table>{rows}</table>"
 
 
 def _score(name: str, label: LabelDecision) -> str:
@@ -110,8 +109,8 @@ def _score(name: str, label: LabelDecision) -> str:
     )
 
 
-def _versions(outcomes: Sequence[Outcome]) -> str:
-    first = next((outcome for outcome in outcomes if isinstance(outcome, Decision)), None)
-    if first is None:
+def _versions(decisions: Sequence[Decision]) -> str:
+    if not any(decision.ok for decision in decisions):
         return "No post could be scored."
+    first = decisions[0]
     return f"Model {first.model} {first.model_version}, policy {first.policy} {first.policy_version}."

@@ -16,9 +16,9 @@ from crossguard.decision.policy import Policy, choose, read_policy_file
 from crossguard.errors import InputError
 from crossguard.labels import LabelSet
 from crossguard.pipeline import Pipeline
-from crossguard.preparation import PixelMode, PostLike, Preparation, Work, as_posts
+from crossguard.preparation import PixelMode, PostLike, Preparation, as_posts
 from crossguard.preprocessing.batch import Prepared, collate
-from crossguard.records import Decision, ImageSource, Logits, Outcome, Post, Skipped
+from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
 from crossguard.registry import find
 from crossguard.runtimes.base import Runtime, run
 from crossguard.runtimes.choice import create
@@ -105,7 +105,7 @@ class Moderator:
     ) -> Decision: ...
 
     @overload
-    def score(self, posts: Iterable[PostLike]) -> list[Outcome]: ...
+    def score(self, posts: Iterable[PostLike]) -> list[Decision]: ...
 
     def score(
         self,
@@ -115,7 +115,7 @@ class Moderator:
         image: ImageSource | None = None,
         image_text: str = "",
         id: str = "post",  # noqa: A002 - the public name of the field
-    ) -> Decision | list[Outcome]:
+    ) -> Decision | list[Decision]:
         """Scores one post given by its parts, or many.
 
         Args:
@@ -126,10 +126,10 @@ class Moderator:
             id: Name of the single post.
 
         Returns:
-            A `Decision` for a single post; for many, in their order, a `Decision` or a `Skipped` each.
+            A decision for a single post; for many, in their order, a decision each.
 
         Raises:
-            PostError: The single post cannot be scored.
+            PostError: The single post cannot be scored; one of many has its `error` set instead.
             InputError: Both `posts` and parts of a single post were given.
         """
         single = bool(text or image_text or image is not None)
@@ -139,41 +139,39 @@ class Moderator:
             raise InputError("Give either posts, or the text and image of one post; not both.")
         return list(self.stream(posts))
 
-    def stream(self, posts: Iterable[PostLike | Skipped], batch_size: int | None = None) -> Generator[Outcome]:
+    def stream(self, posts: Iterable[PostLike], batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
 
-        A `Skipped` in the input stays in its place.
+        A post that cannot be scored keeps its place: its decision has `error` set.
         """
-        for work, logits in self._run(posts, batch_size):
-            decisions = iter(self.decide(work.ready, logits))
-            for entry in work.entries:
-                yield entry if isinstance(entry, Skipped) else next(decisions)
+        for prepared, logits in self._run(posts, batch_size):
+            yield from self.decide(prepared, logits)
 
-    def logits(self, posts: Iterable[PostLike], batch_size: int | None = None) -> tuple[Logits, list[Skipped]]:
+    def logits(self, posts: Iterable[PostLike], batch_size: int | None = None) -> tuple[Logits, list[Decision]]:
         """Returns the raw outputs of the model for evaluation and calibration.
 
         Returns:
             Logits, (posts, outputs), all outputs of the model in the order of the posts, with NaN rows for posts that
-            could not be scored; and those posts.
+            could not be scored; and the failed decisions of those.
         """
         values: list[NDArray[np.float32]] = []
-        shares: list[NDArray[np.float32]] = []
-        skipped: list[Skipped] = []
-        for work, logits in self._run(posts, batch_size):
-            ready = np.array([isinstance(entry, Prepared) for entry in work.entries])
+        weights: list[NDArray[np.float32]] = []
+        failed: list[Decision] = []
+        for prepared, logits in self._run(posts, batch_size):
+            ready = np.array([post.error is None for post in prepared])
             rows = np.full((len(ready), logits.values.shape[1]), np.nan, dtype=np.float32)
-            share = np.full(len(ready), np.nan, dtype=np.float32)
-            rows[ready], share[ready] = logits.values, logits.text_share
+            weight = np.full(len(ready), np.nan, dtype=np.float32)
+            rows[ready], weight[ready] = logits.values, logits.text_weight
             values.append(rows)
-            shares.append(share)
-            skipped.extend(entry for entry in work.entries if isinstance(entry, Skipped))
+            weights.append(weight)
+            failed.extend(self.failed(post.id, post.error) for post in prepared if post.error is not None)
         if not values:
             return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32)), []
-        return Logits(np.concatenate(values), np.concatenate(shares)), skipped
+        return Logits(np.concatenate(values), np.concatenate(weights)), failed
 
     @property
     def _outputs(self) -> int:
-        return 1 + max(max(columns) for columns in self.bundle.manifest.readouts.values())
+        return 1 + max(max(columns) for columns in self.bundle.manifest.label_schemes.values())
 
     def _score_one(self, post: Post) -> Decision:
         ready = [self.prepare(post)]
@@ -187,50 +185,55 @@ class Moderator:
         """
         return self._preparation.prepare(post)
 
-    def prepare_all(self, posts: Sequence[Post]) -> list[Prepared | Skipped]:
-        """Tokenises and decodes posts; one that cannot be scored becomes `Skipped` in its place."""
-        return self._preparation.prepare_all(posts).entries
+    def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
+        """Tokenises and decodes posts; one that cannot be scored keeps its place and has its `error` set."""
+        return self._preparation.prepare_all(posts)
 
-    def _run(self, posts: Iterable[PostLike | Skipped], batch_size: int | None) -> Iterator[tuple[Work, Logits]]:
+    def _run(self, posts: Iterable[PostLike], batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
         return self._pipeline.run(as_posts(posts), self._preparation.prepare_all, self.infer, batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
         """Runs the model on prepared posts.
 
         Returns:
-            One row per post, (posts, outputs); the highest logits over the windows of a long text and the frames of an
-            animation.
+            One row per post without an `error`, (posts, outputs); the highest logits over the windows of a long text
+            and the frames of an animation.
         """
-        if not posts:
+        ready = [post for post in posts if post.error is None]
+        if not ready:
             return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32))
         manifest = self.bundle.manifest
-        batch, rows = collate(posts, manifest.text, manifest.image.size)
+        batch, rows = collate(ready, manifest.text, manifest.image.size)
         widths = (manifest.model.text_width, manifest.model.image_width)
         logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
         return rows.highest(logits)
 
     def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
-        """Applies this moderator's policy to what `infer` returned for the same posts."""
-        columns = list(self.bundle.manifest.readouts[self.policy.readout])
+        """Applies this moderator's policy to what `infer` returned for the same posts.
+
+        Returns:
+            A decision per post, in order; a failed one for a post with an `error`.
+        """
+        columns = list(self.bundle.manifest.label_schemes[self.policy.label_scheme])
         scores = self.policy.scores(self.labels, logits.values[:, columns])
-        model = self.bundle.manifest.model
-        decisions = []
-        for post, row, share in zip(posts, scores, logits.text_share, strict=True):
-            labels, action = self.policy.decide(self.labels, row)
-            decisions.append(
-                Decision(
-                    post.id,
-                    labels,
-                    action,
-                    float(share),
-                    model.name,
-                    model.version,
-                    self.policy.name,
-                    self.policy.version,
-                    post.notes,
-                )
-            )
-        return decisions
+        rows = zip(scores, logits.text_weight, strict=True)
+        return [
+            self._decide(post, *next(rows)) if post.error is None else self.failed(post.id, post.error)
+            for post in posts
+        ]
+
+    def _decide(self, post: Prepared, scores: NDArray[np.float64], text_weight: float) -> Decision:
+        labels, action = self.policy.decide(self.labels, scores)
+        return Decision(post.id, labels, action, float(text_weight), *self._versions, post.notes)
+
+    def failed(self, id_: str, error: PostFailure) -> Decision:
+        """Returns the decision of a post that could not be scored."""
+        return Decision(id_, {}, None, None, *self._versions, error=error)
+
+    @property
+    def _versions(self) -> tuple[str, str, str, str]:
+        model, policy = self.bundle.manifest.model, self.policy
+        return model.name, model.version, policy.name, policy.version
 
 
 load = Moderator.load

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from crossguard.preparation import Work
 from crossguard.preprocessing.batch import Prepared
-from crossguard.records import Logits, Post, Skipped
+from crossguard.records import Logits, Post
 
 BATCH_SIZE: Final = 64
 # Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
@@ -28,17 +27,17 @@ class Pipeline:
 
     def run(
         self,
-        entries: Iterable[Post | Skipped],
-        prepare: Callable[[Sequence[Post | Skipped]], Work],
+        posts: Iterable[Post],
+        prepare: Callable[[Sequence[Post]], list[Prepared]],
         infer: Callable[[Sequence[Prepared]], Logits],
         batch_size: int | None = None,
-    ) -> Iterator[tuple[Work, Logits]]:
-        """Yields batches with what the model says of them, in the order of the entries."""
-        pending: deque[tuple[Future[Work], Future[Logits]]] = deque()
+    ) -> Iterator[tuple[list[Prepared], Logits]]:
+        """Yields batches with what the model says of them, in the order of the posts."""
+        pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
         try:
-            for batch in _batched(entries, batch_size or BATCH_SIZE):
-                work = self._preparers.submit(prepare, batch)
-                pending.append((work, self._inferrers.submit(_infer, work, infer)))
+            for batch in _batched(posts, batch_size or BATCH_SIZE):
+                prepared = self._preparers.submit(prepare, batch)
+                pending.append((prepared, self._inferrers.submit(_infer, prepared, infer)))
                 if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
                     yield _finished(*pending.popleft())
             while pending:
@@ -49,15 +48,15 @@ class Pipeline:
                     future.cancel()
 
 
-def _infer(work: Future[Work], infer: Callable[[Sequence[Prepared]], Logits]) -> Logits:
-    return infer(work.result().ready)
+def _infer(prepared: Future[list[Prepared]], infer: Callable[[Sequence[Prepared]], Logits]) -> Logits:
+    return infer(prepared.result())
 
 
-def _finished(work: Future[Work], logits: Future[Logits]) -> tuple[Work, Logits]:
-    return work.result(), logits.result()
+def _finished(prepared: Future[list[Prepared]], logits: Future[Logits]) -> tuple[list[Prepared], Logits]:
+    return prepared.result(), logits.result()
 
 
-def _batched(entries: Iterable[Post | Skipped], size: int) -> Iterator[list[Post | Skipped]]:
-    iterator = iter(entries)
+def _batched(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
+    iterator = iter(posts)
     while batch := list(itertools.islice(iterator, size)):
         yield batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -17,24 +16,12 @@ from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.image import to_pixels
 from crossguard.preprocessing.text import TextEncoder, Tokens
-from crossguard.records import Post, Skipped
+from crossguard.records import Post, PostFailure
 from crossguard.runtimes.base import available_cores
 
 PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A batch of posts on its way: what was skipped and what is ready, in the order of the posts."""
-
-    entries: list[Prepared | Skipped]
-
-    @property
-    def ready(self) -> list[Prepared]:
-        """What the model will see."""
-        return [entry for entry in self.entries if isinstance(entry, Prepared)]
 
 
 class Preparation:
@@ -69,26 +56,26 @@ class Preparation:
         Raises:
             PostError: The post cannot be scored.
         """
+        if post.error is not None:
+            raise PostError(post.error.code, post.error.message)
         return self._join(post, self._tokens([post])[0])
 
-    def prepare_all(self, entries: Sequence[Post | Skipped]) -> Work:
-        """Prepares a batch; a post that cannot be scored becomes `Skipped` in its place."""
-        posts = [entry for entry in entries if isinstance(entry, Post)]
+    def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
+        """Prepares a batch; a post that cannot be scored keeps its place and has its `error` set."""
         # Pictures first: they are decoded while the texts are tokenised.
         frames = [None if post.image is None else self._decoders.submit(self._frames, post) for post in posts]
-        prepared = iter(list(map(self._try_join, posts, self._tokens(posts), frames)))
-        return Work([entry if isinstance(entry, Skipped) else next(prepared) for entry in entries])
+        return list(map(self._try_join, posts, self._tokens(posts), frames))
 
     def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
 
-    def _try_join(
-        self, post: Post, tokens: Tokens, frames: Future[tuple[NDArray[np.uint8], ...]] | None
-    ) -> Prepared | Skipped:
+    def _try_join(self, post: Post, tokens: Tokens, frames: Future[tuple[NDArray[np.uint8], ...]] | None) -> Prepared:
+        if post.error is not None:
+            return Prepared(post.id, (), (), error=post.error)
         try:
             return _prepared(post, tokens, () if frames is None else frames.result())
         except PostError as error:
-            return Skipped(post.id, error.reason, str(error))
+            return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
 
     def _join(self, post: Post, tokens: Tokens) -> Prepared:
         return _prepared(post, tokens, () if post.image is None else self._frames(post))
@@ -106,13 +93,13 @@ def _prepared(post: Post, tokens: Tokens, frames: tuple[NDArray[np.uint8], ...])
     return Prepared(post.id, tokens.windows, frames, ("text_truncated",) if tokens.truncated else ())
 
 
-def as_posts(posts: Iterable[PostLike | Skipped]) -> Iterable[Post | Skipped]:
+def as_posts(posts: Iterable[PostLike]) -> Iterable[Post]:
     """Yields posts of whatever people have at hand: a post, its fields as a mapping, or a bare text."""
     return (_as_post(post, index) for index, post in enumerate(posts))
 
 
-def _as_post(post: PostLike | Skipped, index: int) -> Post | Skipped:
-    if isinstance(post, Post | Skipped):
+def _as_post(post: PostLike, index: int) -> Post:
+    if isinstance(post, Post):
         return post
     if isinstance(post, str):
         return Post(str(index), post)
@@ -120,6 +107,6 @@ def _as_post(post: PostLike | Skipped, index: int) -> Post | Skipped:
     unknown = sorted(set(post) - known)
     if unknown:
         message = f"Unknown field {unknown[0]!r} of a post. Known: {', '.join(sorted(known))}."
-        return Skipped(str(post.get("id", index)), "post_unknown_field", message)
+        return Post.failed(str(post.get("id", index)), "post_unknown_field", message)
     fields = {key: value for key, value in post.items() if value is not None}
     return Post(**{"id": str(index), **fields})

@@ -1,6 +1,6 @@
 """The records that a post becomes on its way from a file to a decision.
 
-`Post` → (`Skipped`) → `Batch` → `Logits` → `Decision`. Each stage knows only the record before and after it.
+`Post` → `Batch` → `Logits` → `Decision`. Each stage knows only the record before and after it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,24 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# Of the records that files, HTTP and pages hold; changes when a key changes its name or meaning.
+SCHEMA_VERSION: Final = 2
+
 # A file path, a `data:` URL, encoded bytes, a PIL image, or an array of shape (height, width, 3) and type uint8.
 ImageSource: TypeAlias = "str | PathLike[str] | bytes | Image | NDArray[np.uint8]"
+
+
+@dataclass(frozen=True, slots=True)
+class PostFailure:
+    """Why a post could not be scored.
+
+    Attributes:
+        code: A stable snake_case word for programs, such as `image_not_found` (docs/reference/error-codes.md).
+        message: One sentence for people.
+    """
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,7 @@ class Post:
         image: Where the picture comes from, or None.
         image_text: Words read from the picture (OCR); empty when unknown or none.
         labels: Known labels by name as probabilities in [0, 1]; None where the post is not annotated.
+        error: Set by a reader that could not read the post; such a post is not scored, and keeps its place.
     """
 
     id: str
@@ -38,25 +55,12 @@ class Post:
     image: ImageSource | None = None
     image_text: str = ""
     labels: Mapping[str, float] | None = None
+    error: PostFailure | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A post that could not be scored, kept in its place so that nothing vanishes.
-
-    Attributes:
-        id: The id of the post, or `line-N` where it could not be read.
-        reason: A stable snake_case word for programs, such as `image_not_found`.
-        message: One sentence for people.
-    """
-
-    id: str
-    reason: str
-    message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the wire format: the keys of a skipped record."""
-        return {"id": self.id, "status": "skipped", "reason": self.reason, "message": self.message}
+    @classmethod
+    def failed(cls, id_: str, code: str, message: str) -> Post:
+        """Returns the place of a post that could not be read."""
+        return cls(id_, error=PostFailure(code, message))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,19 +94,19 @@ class Logits:
 
     Attributes:
         values: float32, (n, outputs).
-        text_share: float32, (n,), mean gate in [0, 1]: how much the text weighed; 1 without an image, 0 without text.
+        text_weight: float32, (n,), the modality weight of the text in [0, 1]; 1 without an image, 0 without text.
         texts: int64, (n, outputs), which of the post's windows of text each value is of, -1 without text; None where
             rows are not posts.
     """
 
     values: NDArray[np.float32]
-    text_share: NDArray[np.float32]
+    text_weight: NDArray[np.float32]
     texts: NDArray[np.int64] | None = None
 
     def take(self, rows: NDArray[np.int64]) -> Logits:
         """Returns these rows."""
         texts = None if self.texts is None else self.texts[rows]
-        return Logits(self.values[rows], self.text_share[rows], texts)
+        return Logits(self.values[rows], self.text_weight[rows], texts)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -137,27 +141,41 @@ class LabelDecision:
 class Decision:
     """The answer for one post. `to_dict` is the single wire format of files, HTTP and pages.
 
+    A post that could not be scored has a decision, too: `error` says why, and `labels` is empty.
+
     Attributes:
-        id: The id of the post.
-        labels: One entry per label, in label order.
-        action: The strictest action over the labels.
-        text_share: How much the text weighed against the picture, in [0, 1].
+        id: The id of the post, or `line-N` where it could not be read.
+        labels: One entry per label, in label order; empty when the post could not be scored.
+        action: The strictest action over the labels; None when the post could not be scored.
+        text_weight: The modality weight of the text, in [0, 1]; that of the image is the rest. None without a score.
         model: Name of the bundle.
         model_version: Version of the bundle.
         policy: Name of the policy that set thresholds and bands.
         policy_version: Version of that policy.
         notes: What a reader should know, such as `text_truncated`.
+        error: Why the post could not be scored; None when it was.
     """
 
     id: str
     labels: Mapping[str, LabelDecision]
-    action: Action
-    text_share: float
+    action: Action | None
+    text_weight: float | None
     model: str
     model_version: str
     policy: str
     policy_version: str
     notes: Sequence[str] = field(default=())
+    error: PostFailure | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the post was scored."""
+        return self.error is None
+
+    @property
+    def status(self) -> str:
+        """`scored` or `failed`."""
+        return "scored" if self.error is None else "failed"
 
     @property
     def scores(self) -> dict[str, float]:
@@ -180,8 +198,9 @@ class Decision:
         """Returns the wire format."""
         return {
             "id": self.id,
-            "status": "scored",
-            "action": self.action.value,
+            "schema_version": SCHEMA_VERSION,
+            "status": self.status,
+            "action": self.action and self.action.value,
             "flags": list(self.flags),
             "labels": {
                 name: {
@@ -192,13 +211,13 @@ class Decision:
                 }
                 for name, label in self.labels.items()
             },
-            "shares": {"text": round(self.text_share, 4), "image": round(1.0 - self.text_share, 4)},
+            "modality_weights": None
+            if self.text_weight is None
+            else {"text": round(self.text_weight, 4), "image": round(1.0 - self.text_weight, 4)},
             "model": self.model,
             "model_version": self.model_version,
             "policy": self.policy,
             "policy_version": self.policy_version,
             "notes": list(self.notes),
+            "error": self.error and {"code": self.error.code, "message": self.error.message},
         }
-
-
-Outcome: TypeAlias = Decision | Skipped

@@ -51,7 +51,7 @@ def test_rows_do_not_depend_on_their_neighbours(runtime: Runtime, tiny_bundle: B
         )
         alone = infer(runtime, single)
         assert alone.values[0] == pytest.approx(together.values[row], abs=1e-4)
-        assert alone.text_share[0] == pytest.approx(together.text_share[row], abs=1e-6)
+        assert alone.text_weight[0] == pytest.approx(together.text_weight[row], abs=1e-6)
 
 
 def test_cutting_padding_changes_nothing(runtime: Runtime, tiny_bundle: Bundle) -> None:

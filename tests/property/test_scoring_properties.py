@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from crossguard.bundle import Bundle
 from crossguard.data.tables import PostReader
-from crossguard.data.writing import open_output, read_outcomes
+from crossguard.data.writing import open_output, read_decisions
 from crossguard.moderator import Moderator
 from crossguard.scoring import score_table
 
@@ -43,7 +43,7 @@ def test_every_post_has_its_row_in_order(tiny: Moderator, lines: list[bytes]) ->
         source, target = Path(name) / "in.jsonl", Path(name) / "out.jsonl"
         source.write_bytes(b'{"text": "first"}\n' + b"\n".join(lines))
         score(tiny, source, target)
-        assert [row.id for row in read_outcomes(target)] == [entry.id for entry in PostReader(source)]
+        assert [row.id for row in read_decisions(target)] == [entry.id for entry in PostReader(source)]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
@@ -81,6 +81,6 @@ def test_killed_runs_end_with_the_rows_of_one_run(tiny_bundle: Bundle, tmp_path:
         sizes.append(growing.stat().st_size)
     assert sizes == sorted(set(sizes)), "each killed run came further than the one before"
     subprocess.run([*command, "-o", str(target), "--resume"], check=True, env=environment)
-    rows = [row.to_dict() for row in read_outcomes(target)]
-    assert rows == [row.to_dict() for row in read_outcomes(whole)]
+    rows = [row.to_dict() for row in read_decisions(target)]
+    assert rows == [row.to_dict() for row in read_decisions(whole)]
     assert len(rows) == 4_000

@@ -52,10 +52,10 @@ def manifest(name: str = "tiny") -> dict[str, Any]:
         "labels": [{"name": label.name, "meaning": label.meaning, "prior": label.prior} for label in HATE],
         "text": {"max_length": 32, "pad_id": 0, "normalization": "social", "image_text": "append"},
         "image": {"size": SIZE, "resize": "squash", "interpolation": "bilinear", "frames": 4},
-        "readouts": {"any": list(range(5)), "consensus": list(range(5, 10))},
+        "label_schemes": {"any": list(range(5)), "consensus": list(range(5, 10))},
         "policies": {
-            "default": {"name": "default", "version": "1", "readout": "consensus", "labels": labels},
-            "benchmark": {"name": "benchmark", "version": "1", "readout": "any", "labels": labels},
+            "default": {"name": "default", "version": "1", "label_scheme": "consensus", "labels": labels},
+            "benchmark": {"name": "benchmark", "version": "1", "label_scheme": "any", "labels": labels},
         },
         "provenance": {"data": "none"},
     }
@@ -110,7 +110,7 @@ def _fusion_graph(random: np.random.Generator) -> tuple[list[Any], list[Any], li
         helper.make_node("MatMul", ["image_features", "image"], ["from_image"]),
         helper.make_node("Add", ["from_text", "from_image"], ["logits"]),
         helper.make_node("Add", ["has_text", "has_image"], ["present"]),
-        helper.make_node("Div", ["has_text", "present"], ["text_share"]),
+        helper.make_node("Div", ["has_text", "present"], ["text_weight"]),
     ]
     inputs = [
         _value("text_features", TensorProto.FLOAT, "n", TEXT_WIDTH),
@@ -118,7 +118,7 @@ def _fusion_graph(random: np.random.Generator) -> tuple[list[Any], list[Any], li
         _value("has_text", TensorProto.FLOAT, "n"),
         _value("has_image", TensorProto.FLOAT, "n"),
     ]
-    outputs = [_value("logits", TensorProto.FLOAT, "n", OUTPUTS), _value("text_share", TensorProto.FLOAT, "n")]
+    outputs = [_value("logits", TensorProto.FLOAT, "n", OUTPUTS), _value("text_weight", TensorProto.FLOAT, "n")]
     return nodes, inputs, outputs, [_constant("text", text), _constant("image", image)]
 
 

@@ -39,9 +39,10 @@ def test_a_missing_file_is_named(copied: Path) -> None:
     assert check_files(read_bundle(copied, verify=False)) == ["tokenizer.json is missing"]
 
 
-def test_a_newer_schema_says_how_to_update(copied: Path) -> None:
-    edit(copied, schema_version=2)
-    with pytest.raises(BundleError, match=r"schema version 2.*pip install -U crossguard"):
+@pytest.mark.parametrize(("version", "remedy"), [(1, "crossguard export"), (3, "pip install -U crossguard")])
+def test_another_schema_says_what_to_do(copied: Path, version: int, remedy: str) -> None:
+    edit(copied, schema_version=version)
+    with pytest.raises(BundleError, match=rf"schema version {version}.*{remedy}"):
         read_bundle(copied)
 
 
@@ -67,7 +68,7 @@ def test_a_graph_without_checksum_is_refused(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"readouts": {"any": [0, 1]}}, "readout 'any' has 2 columns for 5 labels"),
+        ({"label_schemes": {"any": [0, 1]}}, "label scheme 'any' has 2 columns for 5 labels"),
         ({"policies": {}}, "there is no policy 'default'"),
         ({"labels": [{"name": "racist"}]}, "Unknown label 'sexist'"),
         ({"colour": "red"}, "Unknown key 'colour'"),

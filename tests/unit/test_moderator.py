@@ -10,7 +10,7 @@ from PIL import Image
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, ImageError, InputError, PostError
 from crossguard.moderator import Moderator
-from crossguard.records import Action, Decision, ImageSource, Post, Skipped
+from crossguard.records import Action, ImageSource, Post, PostFailure
 
 PICTURE = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
 
@@ -31,7 +31,7 @@ def test_one_post_gives_a_decision(tiny: Moderator) -> None:
         "default",
         "1",
     )
-    assert decision.text_share == pytest.approx(0.5)
+    assert decision.text_weight == pytest.approx(0.5)
     assert decision.action in set(Action)
 
 
@@ -54,29 +54,41 @@ def test_every_kind_of_image_source_gives_the_same_decision(tiny: Moderator, tmp
 def test_a_bad_image_raises_for_one_post_and_is_kept_in_place_for_many(tiny: Moderator) -> None:
     with pytest.raises(ImageError) as failure:
         tiny.score(image=b"not an image")
-    assert failure.value.reason == "image_not_an_image"
+    assert failure.value.code == "image_not_an_image"
     outcomes = tiny.score([Post("a", "hello"), Post("b", "hello", image=b"not an image"), Post("c", "good")])
     assert [outcome.id for outcome in outcomes] == ["a", "b", "c"]
-    assert isinstance(outcomes[1], Skipped)
-    assert outcomes[1].reason == "image_not_an_image"
+    bad = outcomes[1]
+    assert [decision.ok for decision in outcomes] == [True, False, True]
+    assert bad.error is not None
+    assert bad.error.code == "image_not_an_image"
+    assert (bad.action, bad.labels, bad.scores, bad.flags, bad.text_weight) == (None, {}, {}, (), None)
+    assert (bad.model, bad.policy) == ("tiny", "default")
 
 
 def test_an_empty_post_is_told(tiny: Moderator) -> None:
     with pytest.raises(PostError, match="nothing to score"):
         tiny.score(text="\u200b")
     outcome = tiny.score([""])[0]
-    assert isinstance(outcome, Skipped)
-    assert outcome.reason == "post_empty"
+    assert outcome.error is not None
+    assert outcome.error.code == "post_empty"
+
+
+def test_a_post_that_could_not_be_read_keeps_its_place(tiny: Moderator) -> None:
+    broken = Post.failed("line-2", "line_malformed", "Line 2: not valid JSON.")
+    decisions = tiny.score([Post("a", "hello"), broken, Post("c", "good")])
+    assert [decision.ok for decision in decisions] == [True, False, True]
+    assert decisions[1].error == PostFailure("line_malformed", "Line 2: not valid JSON.")
+    with pytest.raises(PostError, match="Line 2") as failure:
+        tiny.prepare(broken)
+    assert failure.value.code == "line_malformed"
 
 
 def test_posts_may_be_texts_or_mappings(tiny: Moderator) -> None:
     outcomes = tiny.score(["hello", {"id": "x", "text": "hello", "image": None}, {"text": "good", "colour": "red"}])
     assert [outcome.id for outcome in outcomes] == ["0", "x", "2"]
-    assert isinstance(outcomes[0], Decision)
-    assert isinstance(outcomes[1], Decision)
     assert outcomes[0].scores == outcomes[1].scores
-    assert isinstance(outcomes[2], Skipped)
-    assert "colour" in outcomes[2].message
+    assert outcomes[2].error is not None
+    assert "colour" in outcomes[2].error.message
 
 
 def test_posts_and_parts_of_a_post_do_not_mix(tiny: Moderator) -> None:
@@ -121,15 +133,15 @@ def test_a_policy_file_overrides_the_bundle(tiny_bundle: Bundle, tmp_path: Path)
 def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(encoded())
     moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
-    assert moderator.score(image="picture.png").text_share == 0
+    assert moderator.score(image="picture.png").text_weight == 0
 
 
 def test_logits_keep_the_rows_of_posts_that_could_not_be_scored(tiny: Moderator) -> None:
-    logits, skipped = tiny.logits(["hello", {"id": "bad", "image": b"x"}, "good"], batch_size=2)
+    logits, failed = tiny.logits(["hello", {"id": "bad", "image": b"x"}, "good"], batch_size=2)
     assert logits.values.shape == (3, 10)
     assert np.isnan(logits.values[1]).all()
     assert np.isfinite(logits.values[[0, 2]]).all()
-    assert [entry.id for entry in skipped] == ["bad"]
+    assert [entry.id for entry in failed] == ["bad"]
     assert tiny.logits([])[0].values.shape == (0, 10)
 
 

@@ -6,26 +6,25 @@ import numpy as np
 import pytest
 
 from crossguard.pipeline import INFERRED_AHEAD, PREPARED_AHEAD, Pipeline
-from crossguard.preparation import Work
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.windows import Window
-from crossguard.records import Logits, Post, Skipped
+from crossguard.records import Logits, Post
 
 
-def prepare(entries: Sequence[Post | Skipped]) -> Work:
-    return Work([entry if isinstance(entry, Skipped) else Prepared(entry.id, (Window((1,)),), ()) for entry in entries])
+def prepare(posts: Sequence[Post]) -> list[Prepared]:
+    return [Prepared(post.id, (Window((1,)),), (), error=post.error) for post in posts]
 
 
 def infer(posts: Sequence[Prepared]) -> Logits:
-    values = np.array([[float(post.id)] for post in posts], dtype=np.float32).reshape(-1, 1)
-    return Logits(values, np.zeros(len(posts), dtype=np.float32))
+    values = np.array([[float(post.id)] for post in posts if post.error is None], dtype=np.float32).reshape(-1, 1)
+    return Logits(values, np.zeros(len(values), dtype=np.float32))
 
 
 def test_batches_come_in_order_with_their_own_logits() -> None:
-    entries: list[Post | Skipped] = [Post(str(index)) for index in range(25)]
-    entries[7] = Skipped("7", "image_empty", "The image is empty.")
-    found = list(Pipeline().run(entries, prepare, infer, batch_size=4))
-    assert [entry.id for work, _ in found for entry in work.entries] == [str(index) for index in range(25)]
+    posts = [Post(str(index)) for index in range(25)]
+    posts[7] = Post.failed("7", "image_empty", "The image is empty.")
+    found = list(Pipeline().run(posts, prepare, infer, batch_size=4))
+    assert [post.id for prepared, _ in found for post in prepared] == [str(index) for index in range(25)]
     assert [int(value) for _, logits in found for value in logits.values[:, 0]] == [*range(7), *range(8, 25)]
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from crossguard.data.writing import open_output, read_outcomes
+from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError, InputError
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Post, Skipped
-from crossguard.scoring import Entry, OnError, paired, score_table
+from crossguard.records import Post
+from crossguard.scoring import OnError, paired, score_table
 
-POSTS: list[Entry] = [
+POSTS: list[Post] = [
     Post("a", "hello awful people"),
-    Skipped("line-2", "line_malformed", "Line 2: not valid JSON."),
+    Post.failed("line-2", "line_malformed", "Line 2: not valid JSON."),
     Post("c"),
     Post("d", "good morning"),
 ]
@@ -24,9 +24,9 @@ POSTS: list[Entry] = [
 def test_summary_counts_everything(tiny: Moderator) -> None:
     summary = score_table(tiny, POSTS)
     assert (summary.posts, summary.scored, summary.previous) == (4, 2, 0)
-    assert summary.skipped == {"line_malformed": 1, "post_empty": 1}
+    assert summary.failed == {"line_malformed": 1, "post_empty": 1}
     assert summary.actions.total() == 2
-    decisions = [outcome for outcome in tiny.stream(POSTS) if isinstance(outcome, Decision)]
+    decisions = list(tiny.stream(POSTS))
     assert summary.flags.total() == sum(len(decision.flags) for decision in decisions) > 0
     assert summary.seconds > 0
 
@@ -39,7 +39,7 @@ def test_each_post_comes_with_its_own_outcome(tiny: Moderator) -> None:
 def test_posts_are_taken_only_as_they_are_needed(tiny: Moderator) -> None:
     taken = 0
 
-    def endless() -> Iterator[Entry]:
+    def endless() -> Iterator[Post]:
         nonlocal taken
         while True:
             taken += 1
@@ -52,16 +52,16 @@ def test_posts_are_taken_only_as_they_are_needed(tiny: Moderator) -> None:
 def test_watch_sees_a_post_after_it_is_written(tiny: Moderator, tmp_path: Path) -> None:
     seen: list[str] = []
     output = open_output(tmp_path / "out.jsonl", tiny.labels.names)
-    score_table(tiny, POSTS, output, watch=lambda entry, outcome: seen.append(f"{entry.id} {type(outcome).__name__}"))
-    assert seen == ["a Decision", "line-2 Skipped", "c Skipped", "d Decision"]
-    assert [row.id for row in read_outcomes(tmp_path / "out.jsonl")] == ["a", "line-2", "c", "d"]
+    score_table(tiny, POSTS, output, watch=lambda entry, outcome: seen.append(f"{entry.id} {outcome.status}"))
+    assert seen == ["a scored", "line-2 failed", "c failed", "d scored"]
+    assert [row.id for row in read_decisions(tmp_path / "out.jsonl")] == ["a", "line-2", "c", "d"]
 
 
 def test_stop_names_the_post_and_keeps_the_rows_before_it(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with pytest.raises(InputError, match="'line-2' cannot be scored"):
         score_table(tiny, POSTS, open_output(path, tiny.labels.names), on_error=OnError.STOP)
-    assert [row.id for row in read_outcomes(path)] == ["a"]
+    assert [row.id for row in read_decisions(path)] == ["a"]
 
 
 def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) ->
     score_table(tiny, POSTS, open_output(path, tiny.labels.names), limit=3)
     transformed: list[str] = []
 
-    def note(entries: Iterator[Entry]) -> Iterator[Entry]:
+    def note(entries: Iterator[Post]) -> Iterator[Post]:
         for entry in entries:
             transformed.append(entry.id)
             yield entry

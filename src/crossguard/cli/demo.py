@@ -33,12 +33,12 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
 
     posts = sample_posts()
     moderator = Moderator.load(model, policy=policy)
-    outcomes = moderator.score(posts)
-    print_table(zip(posts, outcomes, strict=True), show_text=show_text)
+    decisions = moderator.score(posts)
+    print_table(zip(posts, decisions, strict=True), show_text=show_text)
     output.mkdir(parents=True, exist_ok=True)
     report = output / "report.html"
     title = f"{moderator.bundle.manifest.model.name} on twelve sample posts"
-    report.write_text(gallery(posts, outcomes, title), encoding="utf-8")
+    report.write_text(gallery(posts, decisions, title), encoding="utf-8")
     click.echo(f"Report with blurred pictures: {report}")
 
 

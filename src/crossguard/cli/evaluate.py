@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--scores", multiple=True, type=click.Path(path_type=Path), help="Measure these scores, not a model's.")
-@click.option("--readout", help="With --scores of a training run: which readout; its first when not given.")
+@click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
 @click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
@@ -48,7 +48,7 @@ def command(
     policy: str,
     tenant: str | None,
     scores: tuple[Path, ...],
-    readout: str | None,
+    label_scheme: str | None,
     split: str | None,
     training: Path | None,
     training_split: str | None,
@@ -101,7 +101,7 @@ def command(
     )
     if scores:
         annotated = read(score_labels(scores[0], next(read_rows(data), {})))
-        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, readout), annotated, request)
+        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, label_scheme), annotated, request)
     else:
         moderator = Moderator.load(model, policy=policy, tenant=tenant)
         run, scored = measure_model(moderator, read(moderator.labels.names), request)

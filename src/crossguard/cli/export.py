@@ -46,7 +46,7 @@ STORAGES = ("fp32", "fp16", "int8")
     "--policy",
     "policies",
     multiple=True,
-    metavar="NAME=READOUT:RUN[,RUN...][@GOAL]",
+    metavar="NAME=SCHEME:RUN[,RUN...][@GOAL]",
     help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation. "
     "GOAL is one of `crossguard calibrate --goal`; f1 when not given.",
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from crossguard.data.masking import visible
-from crossguard.records import Action, Outcome, Post, Skipped
+from crossguard.records import Action, Decision, Post
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,7 +22,7 @@ _STEPS = 1000
 
 
 class Watcher:
-    """Follows a run: a progress bar, a table of decisions, a line per skipped post, each where wanted."""
+    """Follows a run: a progress bar, a table of decisions, a line per failed post, each where wanted."""
 
     def __init__(
         self, reader: PostReader, *, limit: int | None, bar: bool, table: bool, show_text: bool, verbose: bool
@@ -42,13 +42,13 @@ class Watcher:
 
             self._table = OutcomeTable(Console(), show_text=show_text)
 
-    def see(self, entry: Post | Skipped, outcome: Outcome) -> None:
-        """Shows one post and its outcome."""
+    def see(self, post: Post, decision: Decision) -> None:
+        """Shows one post and its decision."""
         self._posts += 1
         if self._table is not None:
-            self._table.add(entry, outcome)
-        if self._verbose and isinstance(outcome, Skipped):
-            click.echo(visible(f"{outcome.id}: {outcome.reason}: {outcome.message}"), err=True)
+            self._table.add(post, decision)
+        if self._verbose and decision.error is not None:
+            click.echo(visible(f"{decision.id}: {decision.error.code}: {decision.error.message}"), err=True)
         if self._bar is not None and self._task is not None and self._posts % 16 == 0:
             fraction = self._posts / self._limit if self._limit else self._reader.fraction
             total, done = (None, None) if fraction is None else (_STEPS, round(fraction * _STEPS))
@@ -76,8 +76,8 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     click.echo(f"{summary.posts:,} posts{kept}: {actions}{speed}", err=True)
     if summary.flags:
         click.echo(f"flagged: {_counts(summary.flags)}", err=True)
-    if summary.skipped:
-        click.echo(f"not scored: {summary.skipped.total():,} ({_counts(summary.skipped)})", err=True)
+    if summary.failed:
+        click.echo(f"not scored: {summary.failed.total():,} ({_counts(summary.failed)})", err=True)
     for warning in warnings:
         click.echo(f"note: {warning}", err=True)
 

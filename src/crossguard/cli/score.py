@@ -119,7 +119,7 @@ def command(
     if options.verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("crossguard").setLevel(logging.INFO)
-    # Pillow comments on pictures that it decodes nevertheless; what matters becomes a Skipped record.
+    # Pillow comments on pictures that it decodes nevertheless; what matters becomes the error of a decision.
     warnings.filterwarnings("ignore", module="PIL")
 
     from crossguard.data.tables import Columns, PostReader

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crossguard.data.masking import excerpt, mask, visible
-from crossguard.records import Action, Decision, Outcome, Post, Skipped
+from crossguard.records import Action, Decision, Post
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ _FLAGS_WIDTH = 34
 _GAPS = 8
 _SHOWN_FLAGS = 2
 _BAR_WIDTH = 20
-_COLOURS = {Action.ALLOW.value: "green", Action.REVIEW.value: "yellow", Action.BLOCK.value: "red", "skipped": "magenta"}
+_COLOURS = {Action.ALLOW.value: "green", Action.REVIEW.value: "yellow", Action.BLOCK.value: "red", "failed": "magenta"}
 
 
 class OutcomeTable:
@@ -32,9 +32,10 @@ class OutcomeTable:
         self._rows: list[tuple[str, str, str, str]] = []
         self._begun = False
 
-    def add(self, entry: Post | Skipped, outcome: Outcome) -> None:
+    def add(self, post: Post, decision: Decision) -> None:
         """Adds one post."""
-        self._rows.append((outcome.id, self._words(entry, outcome), _action(outcome), _reasons(outcome)))
+        action = decision.action.value if decision.action is not None else decision.status
+        self._rows.append((decision.id, self._words(post, decision), action, _reasons(decision)))
         if len(self._rows) >= _ROWS:
             self.flush()
 
@@ -67,24 +68,24 @@ class OutcomeTable:
     def _text_width(self) -> int:
         return max(12, self._console.width - _ID_WIDTH - _ACTION_WIDTH - _FLAGS_WIDTH - _GAPS)
 
-    def _words(self, entry: Post | Skipped, outcome: Outcome) -> str:
-        if isinstance(outcome, Skipped) or isinstance(entry, Skipped):
-            return excerpt(outcome.message if isinstance(outcome, Skipped) else "", self._text_width)
-        return excerpt(post_words(entry, hidden=bool(outcome.flags) and not self._show_text), self._text_width)
+    def _words(self, post: Post, decision: Decision) -> str:
+        if decision.error is not None:
+            return excerpt(decision.error.message, self._text_width)
+        return excerpt(post_words(post, hidden=bool(decision.flags) and not self._show_text), self._text_width)
 
 
 def print_table(
-    rows: Iterable[tuple[Post | Skipped, Outcome]],
+    rows: Iterable[tuple[Post, Decision]],
     *,
     show_text: bool = False,
     console: Console | None = None,
 ) -> None:
-    """Prints posts and their outcomes."""
+    """Prints posts and their decisions."""
     from rich.console import Console
 
     table = OutcomeTable(console or Console(), show_text=show_text)
-    for entry, outcome in rows:
-        table.add(entry, outcome)
+    for post, decision in rows:
+        table.add(post, decision)
     table.flush()
 
 
@@ -93,15 +94,11 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
     from rich.text import Text
 
     words = post_words(post, hidden=bool(decision.flags) and not show_text)
-    console.print(
-        Text.assemble(Text(decision.action.value, style=f"bold {_COLOURS[decision.action.value]}"), "  ", words)
-    )
+    action = decision.action.value if decision.action is not None else decision.status
+    console.print(Text.assemble(Text(action, style=f"bold {_COLOURS[action]}"), "  ", words))
     console.print(_labels(decision))
-    sources = (
-        f"text {decision.text_share:.0%}, image {1 - decision.text_share:.0%}" if post.image is not None else "text"
-    )
     versions = f"{decision.model} {decision.model_version}, policy {decision.policy} {decision.policy_version}"
-    console.print(Text(f"from {sources} · {versions}", style="dim"))
+    console.print(Text(versions, style="dim"))
     if decision.notes:
         console.print(Text(f"notes: {', '.join(decision.notes)}", style="dim"))
 
@@ -145,15 +142,11 @@ def _bar(score: float, threshold: float) -> str:
     return "".join(cells)
 
 
-def _action(outcome: Outcome) -> str:
-    return "skipped" if isinstance(outcome, Skipped) else outcome.action.value
-
-
-def _reasons(outcome: Outcome) -> str:
-    if isinstance(outcome, Skipped):
-        return outcome.reason
-    scores = outcome.scores
-    ranked = sorted(outcome.flags or scores, key=scores.__getitem__, reverse=True)
-    shown = ranked[:_SHOWN_FLAGS] if outcome.flags else ranked[:1]
-    more = f" +{len(outcome.flags) - len(shown)}" if len(outcome.flags) > len(shown) else ""
+def _reasons(decision: Decision) -> str:
+    if decision.error is not None:
+        return decision.error.code
+    scores = decision.scores
+    ranked = sorted(decision.flags or scores, key=scores.__getitem__, reverse=True)
+    shown = ranked[:_SHOWN_FLAGS] if decision.flags else ranked[:1]
+    more = f" +{len(decision.flags) - len(shown)}" if len(decision.flags) > len(shown) else ""
     return ", ".join(f"{name} {scores[name]:.2f}" for name in shown) + more

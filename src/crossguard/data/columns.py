@@ -10,7 +10,7 @@ from typing import Any
 
 from crossguard.data.image_sources import is_url
 from crossguard.errors import PostError, TableError, suggest
-from crossguard.records import ImageSource, Post, Skipped
+from crossguard.records import ImageSource, Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class PostBuilder:
     columns: Columns
     image_root: Path
 
-    def build(self, row: Mapping[str, Any], place: str) -> Post | Skipped:
+    def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of one row.
 
         Args:
@@ -103,7 +103,7 @@ class PostBuilder:
             if image is None:
                 image = self._image(row.get(columns.image_path), columns.image_path)
         except PostError as error:
-            return Skipped(id_, error.reason, f"{place}: {error}")
+            return Post.failed(id_, error.code, f"{place}: {error}")
         return Post(id_, text, image, image_text)
 
     def _image(self, value: Any, column: str) -> ImageSource | None:

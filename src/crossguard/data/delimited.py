@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from crossguard.data.columns import PostBuilder
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
 from crossguard.errors import TableError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 _DELIMITERS = ",;\t"
 
 
-def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post | Skipped]:
-    """Yields a post per row; a row that cannot be read yields a `Skipped` named after its first line, `line-N`.
+def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per row; a row that cannot be read yields a failed post named after its first line, `line-N`.
 
     Raises:
         TableError: There is no header, it lacks or doubles a column, or the file is UTF-16.
@@ -32,18 +32,18 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Itera
         except StopIteration:
             return
         except LineTooLong:
-            yield _skipped(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            yield _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
             continue
         except csv.Error as error:
-            yield _skipped(start, lines.number, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
+            yield _failed(start, lines.number, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
             continue
         if not cells:
             continue
         if len(cells) != len(header):
             message = f"has {len(cells)} cells where the header has {len(header)}."
-            yield _skipped(start, lines.number, "row_ragged", message)
+            yield _failed(start, lines.number, "row_ragged", message)
         elif not all(map(is_utf8, cells)):
-            yield _skipped(start, lines.number, "invalid_utf8", NOT_UTF8)
+            yield _failed(start, lines.number, "invalid_utf8", NOT_UTF8)
         else:
             yield builder.build(dict(zip(header, cells, strict=True)), f"line-{start}")
 
@@ -63,6 +63,6 @@ def _header(lines: Lines, where: str) -> tuple[list[str], str]:
         raise TableError(f"The header of {where} cannot be read: {error}.") from None
 
 
-def _skipped(start: int, end: int, reason: str, message: str) -> Skipped:
+def _failed(start: int, end: int, code: str, message: str) -> Post:
     place = f"Line {start}" if end <= start else f"Lines {start} to {end}"
-    return Skipped(f"line-{start}", reason, f"{place}: {message}")
+    return Post.failed(f"line-{start}", code, f"{place}: {message}")

@@ -55,7 +55,7 @@ def decode(
         One RGB image, or several for an animation.
 
     Raises:
-        ImageError: With one of the reasons in docs/reference/skipped-reasons.md.
+        ImageError: With one of the codes in docs/reference/error-codes.md.
     """
     if isinstance(source, Image.Image):
         return _decode_opened(source, None, source, limits, frames)

@@ -9,11 +9,11 @@ from typing import Any
 from crossguard.data.columns import PostBuilder
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
 from crossguard.errors import PostError, TableError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 
-def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post | Skipped]:
-    """Yields a post per line; a line that cannot be read yields a `Skipped` named `line-N`.
+def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per line; a line that cannot be read yields a failed post named `line-N`.
 
     Raises:
         TableError: The file is UTF-16 or one JSON array, or its first object has none of the columns.
@@ -26,7 +26,7 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
         except StopIteration:
             return
         except LineTooLong:
-            yield _skipped(lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            yield _failed(lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
             continue
         if not line.strip():
             continue
@@ -37,7 +37,7 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
         try:
             row = _parse(line)
         except PostError as error:
-            yield _skipped(lines.number, error.reason, str(error))
+            yield _failed(lines.number, error.code, str(error))
             continue
         if first:
             _check_first(row, builder, where)
@@ -70,5 +70,5 @@ def _check_first(row: dict[str, Any], builder: PostBuilder, where: str) -> None:
         raise columns.nothing_to_score(row, f"The first object of {where}")
 
 
-def _skipped(number: int, reason: str, message: str) -> Skipped:
-    return Skipped(f"line-{number}", reason, f"Line {number}: {message}")
+def _failed(number: int, code: str, message: str) -> Post:
+    return Post.failed(f"line-{number}", code, f"Line {number}: {message}")

@@ -22,7 +22,7 @@ from PIL import Image
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import DEFAULT_LIMITS, ImageLimits, decode
 from crossguard.errors import ImageError, MissingExtraError
-from crossguard.records import ImageSource, Post, Skipped
+from crossguard.records import ImageSource, Post
 
 # Words of a picture that is shown for a moment count as much as those of a still one.
 _FRAMES = 4
@@ -60,13 +60,13 @@ class WordReader:
         _remember(place, words)
         return words
 
-    def fill(self, entries: Iterable[Post | Skipped]) -> Iterator[Post | Skipped]:
+    def fill(self, entries: Iterable[Post]) -> Iterator[Post]:
         """Yields posts with `image_text` filled in where there is a picture and no text of it yet.
 
         A picture that cannot be decoded is left as it is: scoring tells why.
         """
         for entry in entries:
-            if isinstance(entry, Skipped) or entry.image is None or entry.image_text:
+            if entry.error is not None or entry.image is None or entry.image_text:
                 yield entry
                 continue
             try:

@@ -1,4 +1,4 @@
-"""One file of outcomes, new or continued; a file that was cut anywhere goes on without a lost or doubled row.
+"""One file of decisions, new or continued; a file that was cut anywhere goes on without a lost or doubled row.
 
 JSONL and CSV grow row by row, and their complete rows are the journal. Parquet cannot grow, so its rows stand in
 `NAME.journal` (JSONL) until the run is finished, and are then written at once.
@@ -21,7 +21,7 @@ from crossguard.data.parquet_results import read_parquet, require_pyarrow, write
 from crossguard.data.row_formats import JsonlRows, RowFormat
 from crossguard.data.row_writer import RowWriter, write_failure
 from crossguard.errors import OutputError
-from crossguard.records import Outcome
+from crossguard.records import Decision
 
 fcntl: Any
 try:
@@ -31,9 +31,9 @@ except ImportError:  # Windows
 
 
 class Output:
-    """One file of outcomes, new or continued. Use as a context manager: on leaving, what was written is on disk.
+    """One file of decisions, new or continued. Use as a context manager: on leaving, what was written is on disk.
 
-    Steps: `previous()` to its end where a run is continued, `start()`, `write(outcome)`..., `finish()`.
+    Steps: `previous()` to its end where a run is continued, `start()`, `write(decision)`..., `finish()`.
     """
 
     def __init__(self, path: Path, rows: RowFormat, name: Path) -> None:
@@ -44,7 +44,7 @@ class Output:
         self._file: io.FileIO | None = None
         self._writer: RowWriter | None = None
 
-    def previous(self) -> Iterator[Outcome]:
+    def previous(self) -> Iterator[Decision]:
         """Yields the complete rows that are there already; a row that was cut is not among them.
 
         Raises:
@@ -55,8 +55,8 @@ class Output:
         self._open()
         try:
             with self._path.open("rb") as stream:
-                for outcome, end in self._rows.decode(stream):
-                    yield outcome
+                for decision, end in self._rows.decode(stream):
+                    yield decision
                     self._end = end
         except BaseException:
             self.close()
@@ -80,14 +80,14 @@ class Output:
             self._writer.header()
             self._writer.flush()
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, decision: Decision) -> None:
         """Adds one row.
 
         Raises:
             OutputError: The disk is full, or writing fails otherwise.
         """
         assert self._writer is not None, "start() comes first"
-        self._writer.write(outcome)
+        self._writer.write(decision)
 
     def finish(self) -> None:
         """Ends a run in which every post got its row."""
@@ -139,7 +139,7 @@ class ParquetOutput(Output):
         self._labels = labels
         super().__init__(journal_of(path), JsonlRows(), path)
 
-    def previous(self) -> Iterator[Outcome]:
+    def previous(self) -> Iterator[Decision]:
         """Yields the rows of the journal, or those of a finished file, which become a journal again."""
         if not self._path.exists() and has_content(self._target):
             unfinished = self._path.with_name(f"{self._path.name}.unfinished")
@@ -158,7 +158,7 @@ class ParquetOutput(Output):
             self._writer.flush()
         try:
             with self._path.open("rb") as stream:
-                write_parquet((outcome for outcome, _ in self._rows.decode(stream)), self._labels, self._target)
+                write_parquet((decision for decision, _ in self._rows.decode(stream)), self._labels, self._target)
             self._path.unlink()
         except OSError as error:
             raise write_failure(self._name, error) from None
@@ -172,7 +172,7 @@ class StreamOutput(Output):
         super().__init__(Path(), rows, Path("stdout"))
         self._stream = stream
 
-    def previous(self) -> Iterator[Outcome]:
+    def previous(self) -> Iterator[Decision]:
         """Yields nothing."""
         yield from ()
 

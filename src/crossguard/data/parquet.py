@@ -8,7 +8,7 @@ from typing import Any
 
 from crossguard.data.columns import PostBuilder
 from crossguard.errors import MissingExtraError, TableError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 _ROWS = 64
 _BUFFER_BYTES = 1 << 20
@@ -45,7 +45,7 @@ class ParquetPosts:
         self._where = where
         self.rows = int(self._file.metadata.num_rows)
 
-    def __iter__(self) -> Iterator[Post | Skipped]:
+    def __iter__(self) -> Iterator[Post]:
         import pyarrow as pa
 
         number = 0
@@ -54,7 +54,7 @@ class ParquetPosts:
                 for row in _rows(batch):
                     number += 1
                     if row is None:
-                        yield Skipped(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
+                        yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
                     else:
                         yield self._builder.build(row, f"row-{number}")
         except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Outcomes as a Parquet file of flat rows."""
+"""Decisions as a Parquet file of flat rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from crossguard.data.outcomes import flat_columns, from_flat, labels_of, to_flat
 from crossguard.errors import MissingExtraError, OutputError
-from crossguard.records import Outcome
+from crossguard.records import Decision
 
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ def require_pyarrow() -> None:
         raise MissingExtraError("Writing Parquet", "parquet") from None
 
 
-def write_parquet(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path) -> None:
-    """Writes all outcomes; the file appears under its name only when it is whole."""
+def write_parquet(decisions: Iterable[Decision], labels: Sequence[str], path: Path) -> None:
+    """Writes all decisions; the file appears under its name only when it is whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -40,7 +40,7 @@ def write_parquet(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
-            flat = _batched(map(to_flat, outcomes), _ROWS)
+            flat = _batched(map(to_flat, decisions), _ROWS)
             for group in _batched(
                 (pa.RecordBatch.from_pylist(rows, schema=schema) for rows in flat), _BATCHES_PER_GROUP
             ):
@@ -50,8 +50,8 @@ def write_parquet(outcomes: Iterable[Outcome], labels: Sequence[str], path: Path
         unfinished.unlink(missing_ok=True)
 
 
-def read_parquet(path: Path) -> Iterator[Outcome]:
-    """Yields the outcomes of a file that `write_parquet` wrote.
+def read_parquet(path: Path) -> Iterator[Decision]:
+    """Yields the decisions of a file that `write_parquet` wrote.
 
     Raises:
         OutputError: The file is something else, or damaged.
@@ -74,7 +74,9 @@ def _schema(labels: Sequence[str]) -> Any:
     def kind(column: str) -> Any:
         if column in {"flags", "notes"}:
             return pa.list_(pa.string())
-        number = column.startswith(("score_", "threshold_")) or column.endswith("_share")
+        if column == "schema_version":
+            return pa.int64()
+        number = column.startswith(("score_", "threshold_")) or column.endswith("_weight")
         return pa.float64() if number else pa.string()
 
     return pa.schema([(column, kind(column)) for column in flat_columns(labels)])

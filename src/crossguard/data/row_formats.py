@@ -1,4 +1,4 @@
-"""Outcomes as bytes, one row after the other, such that a file cut anywhere can be continued."""
+"""Decisions as bytes, one row after the other, such that a file cut anywhere can be continued."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any, BinaryIO, Protocol
 from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.data.outcomes import flat_columns, from_dict, from_flat, labels_of, to_flat
 from crossguard.errors import OutputError
-from crossguard.records import Outcome
+from crossguard.records import Decision
 
 _LISTS = ("flags", "notes")
 _JOINER = ";"
 _JSON_START = b'{"id": '
 _TEXTS = frozenset(
-    {"id", "status", "action", "model", "model_version", "policy", "policy_version", "reason", "message"}
+    {"id", "status", "action", "model", "model_version", "policy", "policy_version", "error_code", "error_message"}
 )
 
 
 class RowFormat(Protocol):
-    """How outcomes stand in a file."""
+    """How decisions stand in a file."""
 
     header: bytes
 
-    def encode(self, outcome: Outcome) -> bytes:
+    def encode(self, decision: Decision) -> bytes:
         """Returns one row with its end."""
 
-    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete rows and where each ends, in bytes; a last row that was cut is left out.
 
         Raises:
@@ -42,20 +42,20 @@ class JsonlRows:
 
     header = b""
 
-    def encode(self, outcome: Outcome) -> bytes:
+    def encode(self, decision: Decision) -> bytes:
         """Returns one line."""
-        return json.dumps(outcome.to_dict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        return json.dumps(decision.to_dict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
-    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete lines and their ends."""
         end = 0
         while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
             try:
-                outcome = from_dict(json.loads(line))
+                decision = from_dict(json.loads(line))
             except (KeyError, TypeError, ValueError):
                 raise _foreign(end) from None
             end += len(line)
-            yield outcome, end
+            yield decision, end
         if not (line.startswith(_JSON_START) or _JSON_START.startswith(line)):
             raise _foreign(end)
 
@@ -72,14 +72,14 @@ class CsvRows:
         """Returns the format of a file by its first line."""
         return cls(labels_of(next(csv.reader([line.decode()]), [])))
 
-    def encode(self, outcome: Outcome) -> bytes:
+    def encode(self, decision: Decision) -> bytes:
         """Returns one row, which spans lines where the id does."""
-        row = to_flat(outcome)
+        row = to_flat(decision)
         for name in _LISTS:
             row[name] = _JOINER.join(row.get(name, ()))
         return _line([row.get(column, "") for column in self.columns])
 
-    def decode(self, stream: BinaryIO) -> Iterator[tuple[Outcome, int]]:
+    def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete rows and their ends."""
         start = stream.readline(len(self.header))
         if start != self.header:
@@ -91,7 +91,7 @@ class CsvRows:
         end = lines.end
         while True:
             try:
-                outcome = from_flat(_typed(dict(zip(self.columns, next(rows), strict=True))))
+                decision = from_flat(_typed(dict(zip(self.columns, next(rows), strict=True))))
             except StopIteration:
                 return
             except (csv.Error, KeyError, TypeError, ValueError) as error:
@@ -99,7 +99,7 @@ class CsvRows:
                     return
                 raise _foreign(end) from None
             end = lines.end
-            yield outcome, end
+            yield decision, end
 
 
 class _CompleteLines:

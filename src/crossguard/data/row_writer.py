@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from crossguard.data.row_formats import RowFormat
 from crossguard.errors import OutputError
-from crossguard.records import Outcome
+from crossguard.records import Decision
 
 _FLUSH_ROWS = 64
 _FLUSH_SECONDS = 1.0
@@ -24,13 +24,13 @@ class RowWriter:
         self._waiting: list[bytes] = []
         self._flushed = time.monotonic()
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, decision: Decision) -> None:
         """Adds one row.
 
         Raises:
             OutputError: The disk is full, or writing fails otherwise.
         """
-        self._waiting.append(self._rows.encode(outcome))
+        self._waiting.append(self._rows.encode(decision))
         if len(self._waiting) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()
 

@@ -20,7 +20,7 @@ from crossguard.data.jsonl import read_jsonl
 from crossguard.data.lines import ByteLines
 from crossguard.data.parquet import ParquetPosts
 from crossguard.errors import TableError, suggest
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 __all__ = ["FORMATS", "STDIN", "Columns", "PostReader"]
 
@@ -39,7 +39,7 @@ _TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited}
 
 
 class PostReader:
-    """Iterates over the posts of one source; what cannot be read is a `Skipped` in its place.
+    """Iterates over the posts of one source; what cannot be read is a failed post in its place.
 
     Missing ids become `line-N` (text formats), `row-N` (Parquet) or the relative path (folders). Doubled ids are kept.
     """
@@ -79,7 +79,7 @@ class PostReader:
         self._duplicates = DuplicateWatch()
         self._folder: FolderPosts | None = None
 
-    def __iter__(self) -> Iterator[Post | Skipped]:
+    def __iter__(self) -> Iterator[Post]:
         """Yields the posts.
 
         Raises:
@@ -88,7 +88,7 @@ class PostReader:
         """
         self._duplicates = DuplicateWatch()
         for entry in self._entries():
-            if isinstance(entry, Post):
+            if entry.error is None:
                 self._duplicates.see(entry.id)
             self._done += 1
             yield entry
@@ -110,7 +110,7 @@ class PostReader:
             found.append(f"{self._folder.left_out:,} files were left out, as their names are not those of pictures.")
         return found
 
-    def _entries(self) -> Iterable[Post | Skipped]:
+    def _entries(self) -> Iterable[Post]:
         where = "stdin" if self.source == STDIN else f"'{self.source}'"
         if self.format == "folder":
             self._folder = FolderPosts(Path(self.source))
@@ -121,7 +121,7 @@ class PostReader:
             return table
         return self._text_entries(where)
 
-    def _text_entries(self, where: str) -> Iterator[Post | Skipped]:
+    def _text_entries(self, where: str) -> Iterator[Post]:
         read = _TEXT_READERS[self.format]
         if self.source == STDIN:
             yield from read(sys.stdin.buffer, self._builder, where)

@@ -1,4 +1,4 @@
-"""Outcomes to a file and back: which format, whether it may be written, and how it is read."""
+"""Decisions to a file and back: which format, whether it may be written, and how it is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crossguard.data.outputs import Output, ParquetOutput, StreamOutput, has_con
 from crossguard.data.parquet_results import read_parquet
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.errors import OutputError
-from crossguard.records import Outcome
+from crossguard.records import Decision
 
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {
@@ -101,8 +101,8 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def read_outcomes(path: Path, format: str | None = None) -> Iterator[Outcome]:  # noqa: A002
-    """Yields the outcomes of a file, in order.
+def read_decisions(path: Path, format: str | None = None) -> Iterator[Decision]:  # noqa: A002
+    """Yields the decisions of a file, in order.
 
     Raises:
         OutputError: The format is not clear.
@@ -118,7 +118,7 @@ def read_outcomes(path: Path, format: str | None = None) -> Iterator[Outcome]:  
         if kind == "csv":
             rows = CsvRows.of_header(stream.readline())
             stream.seek(0)
-        yield from (outcome for outcome, _ in rows.decode(stream))
+        yield from (decision for decision, _ in rows.decode(stream))
 
 
 def _check_place(path: Path) -> None:

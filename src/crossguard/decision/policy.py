@@ -72,7 +72,7 @@ class Policy(StrictModel):
         name: The word for `--policy`.
         version: Travels with every decision.
         description: For which feed the policy was chosen, and how.
-        readout: Which outputs of the model it reads.
+        label_scheme: Which outputs of the model it reads.
         labels: One entry per label.
         provenance: What the thresholds were fitted on; an evaluation on the same data warns.
     """
@@ -80,7 +80,7 @@ class Policy(StrictModel):
     name: str
     version: str
     description: str = ""
-    readout: str = "labels"
+    label_scheme: str = "labels"
     labels: dict[str, LabelPolicy]
     provenance: dict[str, Any] = Field(default_factory=dict)
 
@@ -94,7 +94,7 @@ class Policy(StrictModel):
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
 
     def scores(self, labels: LabelSet, logits: NDArray[np.floating]) -> Floats:
-        """Turns the logits of this policy's readout into calibrated probabilities, (n, labels)."""
+        """Turns the logits of this policy's label scheme into calibrated probabilities, (n, labels)."""
         rules = [self.labels[name] for name in labels.names]
         probabilities = calibrate([rule.calibration for rule in rules], logits)
         for column, rule in enumerate(rules):

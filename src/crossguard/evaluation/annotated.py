@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.datasets.raw import read_jsonl
 from crossguard.errors import MissingExtraError, TableError, suggest
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 HATEFUL = "hateful"
 SPLIT = "split"
@@ -123,8 +123,8 @@ def read_annotated(
 
 def _post(builder: PostBuilder, row: Mapping[str, Any], place: int, path: Path) -> Post:
     post = builder.build(row, f"row-{place + 1}")
-    if isinstance(post, Skipped):
-        raise TableError(f"'{path}': {post.message}")
+    if post.error is not None:
+        raise TableError(f"'{path}': {post.error.message}")
     return post
 
 

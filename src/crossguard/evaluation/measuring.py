@@ -77,14 +77,14 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
         source,
         Path(annotated.source).name,
         request.split,
-        scored.skipped,
+        scored.failed,
         scored.seconds,
         request.rounds,
         request.seed,
         request.command,
         __version__,
     )
-    warnings += _gaps(sample, scored.skipped)
+    warnings += _gaps(sample, scored.failed)
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
 
 
@@ -212,12 +212,12 @@ def _others(sample: Sample, annotated: Annotated, request: Request) -> dict[str,
     return found
 
 
-def _gaps(sample: Sample, skipped: Mapping[str, int]) -> list[str]:
+def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
     warnings = []
     absent = [name for name in sample.labels if name not in sample.annotated]
     if absent and sample.annotated:
         warnings.append(f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others.")
-    if skipped:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
-        warnings.append(f"{sum(skipped.values())} posts could not be scored and are not in the figures: {reasons}.")
+    if failed:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+        warnings.append(f"{sum(failed.values())} posts could not be scored and are not in the figures: {reasons}.")
     return warnings

@@ -32,7 +32,7 @@ class Facts:
         thresholds_from: One sentence: which posts the thresholds and calibration were fitted on.
         data: File of the posts.
         split: Value of the column `split`, or None for all rows.
-        skipped: Posts that could not be scored, by reason.
+        failed: Posts that could not be scored, by error code.
         seconds: Time that scoring took, or None.
         rounds: Bootstrap resamples.
         seed: Of resamples and folds.
@@ -49,7 +49,7 @@ class Facts:
     thresholds_from: str
     data: str
     split: str | None
-    skipped: dict[str, int]
+    failed: dict[str, int]
     seconds: float | None
     rounds: int
     seed: int

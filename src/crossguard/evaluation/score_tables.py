@@ -41,7 +41,7 @@ def score_labels(path: Path, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def read_scores(
-    paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str], readout: str | None = None
+    paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str], label_scheme: str | None = None
 ) -> NDArray[np.float64]:
     """Reads probabilities and brings them into the order of the posts.
 
@@ -50,7 +50,7 @@ def read_scores(
             folders of training runs, whose held-out predictions are read.
         labels: Which columns.
         ids: The order.
-        readout: Which readout of a training run; its first one when None.
+        label_scheme: Which label scheme of a training run; its first one when None.
 
     Returns:
         float64, (n, labels), in [0, 1].
@@ -61,7 +61,7 @@ def read_scores(
     wanted = set(ids)
     rows: dict[str, Mapping[str, Any]] = {}
     for path in paths:
-        for id_, scores in _entries(path, readout):
+        for id_, scores in _entries(path, label_scheme):
             if id_ in rows:
                 raise TableError(f"'{path}' scores post '{id_}' again; each post needs one score.")
             if id_ in wanted:
@@ -75,9 +75,9 @@ def read_scores(
     )
 
 
-def _entries(path: Path, readout: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _entries(path: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if path.is_dir():
-        yield from _training_run(path, readout)
+        yield from _training_run(path, label_scheme)
         return
     for row in read_rows(path):
         labels = row.get("labels")
@@ -88,18 +88,18 @@ def _entries(path: Path, readout: str | None) -> Iterator[tuple[str, Mapping[str
             yield str(row.get("id")), row
 
 
-def _training_run(folder: Path, readout: str | None) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _training_run(folder: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, float]]]:
     try:
         config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         with np.load(folder / _PREDICTIONS, allow_pickle=False) as stored:
             ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
-    readouts: Mapping[str, Sequence[int]] = config["readouts"]
-    name = readout or next(iter(readouts))
-    if name not in readouts:
-        raise TableError(f"'{folder}' has no readout '{name}'.{suggest(name, readouts)}")
-    scores = sigmoid(logits[:, list(readouts[name])])
+    label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
+    name = label_scheme or next(iter(label_schemes))
+    if name not in label_schemes:
+        raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
+    scores = sigmoid(logits[:, list(label_schemes[name])])
     for id_, row in zip(ids, scores.tolist(), strict=True):
         yield str(id_), dict(zip(config["class_names"], row, strict=True))
 

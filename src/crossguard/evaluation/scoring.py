@@ -26,17 +26,17 @@ class Scored:
     Attributes:
         annotated: The posts that could be scored.
         sample: Scores, flags and known labels of those posts.
-        logits: float64, (n, labels), the columns of the policy's readout.
-        text_share: float32, (n,), how much the text weighed, in [0, 1].
-        skipped: How many posts could not be scored, by reason.
+        logits: float64, (n, labels), the columns of the policy's label scheme.
+        text_weight: float32, (n,), the modality weight of the text, in [0, 1].
+        failed: How many posts could not be scored, by error code.
         seconds: Time the model took, preparation included.
     """
 
     annotated: Annotated
     sample: Sample
     logits: NDArray[np.float64]
-    text_share: NDArray[np.float32]
-    skipped: dict[str, int]
+    text_weight: NDArray[np.float32]
+    failed: dict[str, int]
     seconds: float
 
     @property
@@ -53,19 +53,20 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     """
     posts = [_seen_through(view, post) for post in annotated.posts]
     start = time.perf_counter()
-    logits, skipped = moderator.logits(posts)
+    logits, failed = moderator.logits(posts)
     seconds = time.perf_counter() - start
     ready = np.asarray(~np.isnan(logits.values).any(axis=1))
     if not ready.any():
-        first = f" The first: {skipped[0].message}" if skipped else ""
+        error = failed[0].error if failed else None
+        first = f" The first: {error.message}" if error else ""
         raise InputError(f"None of {len(posts)} posts could be scored ({view}).{first}")
     kept = annotated.take(ready)
-    columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
+    columns = list(moderator.bundle.manifest.label_schemes[moderator.policy.label_scheme])
     values = logits.values[ready][:, columns].astype(np.float64)
     scores = moderator.policy.scores(moderator.labels, values)
     sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, hateful=kept.hateful)
-    reasons = dict(Counter(entry.reason for entry in skipped))
-    return Scored(kept, sample, values, logits.text_share[ready], reasons, seconds)
+    codes = dict(Counter(decision.error.code for decision in failed if decision.error))
+    return Scored(kept, sample, values, logits.text_weight[ready], codes, seconds)
 
 
 def thresholds(moderator: Moderator) -> dict[str, float]:

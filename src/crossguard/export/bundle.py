@@ -128,32 +128,32 @@ def _pad_id(tokenizer: Path) -> int:
 
 def _policies(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Policy]:
     labels = checkpoint.inference["class_names"]
-    readouts = readouts_of(checkpoint)
+    label_schemes = label_schemes_of(checkpoint)
     if plan.policies:
-        fitted = [fit_policy(one, labels, readouts[one.readout], plan.version) for one in plan.policies]
+        fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
     rules = {
         name: LabelPolicy(threshold=threshold)
         for name, threshold in zip(labels, checkpoint.inference["thresholds"], strict=True)
     }
     provenance = {"fitted_on": fitted_on([checkpoint.folder], "measured_on", "thresholds")}
-    readout = next(iter(readouts))
+    label_scheme = next(iter(label_schemes))
     description = "The thresholds stored with the checkpoint."
     return {
         "default": Policy(
             name="default",
             version=plan.version,
             description=description,
-            readout=readout,
+            label_scheme=label_scheme,
             labels=rules,
             provenance=provenance,
         )
     }
 
 
-def readouts_of(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Returns the columns of each readout; one readout over all labels where the checkpoint names none."""
-    stored = checkpoint.inference.get("readouts")
+def label_schemes_of(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    """Returns the columns of each label scheme; one label scheme over all labels where the checkpoint names none."""
+    stored = checkpoint.inference.get("label_schemes")
     if stored:
         return {name: tuple(columns) for name, columns in stored.items()}
     return {"labels": tuple(range(len(checkpoint.inference["class_names"])))}
@@ -180,7 +180,7 @@ def _manifest(
         "labels": [{"name": name, **known.get(name, {})} for name in checkpoint.inference["class_names"]],
         "text": text.model_dump(mode="json"),
         "image": image.model_dump(mode="json"),
-        "readouts": readouts_of(checkpoint),
+        "label_schemes": label_schemes_of(checkpoint),
         "policies": {name: policy.model_dump(mode="json") for name, policy in policies.items()},
         "provenance": _provenance(checkpoint, plan),
     }

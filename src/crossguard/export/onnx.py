@@ -90,7 +90,7 @@ def _fusion(model: GatedModel) -> _Graph:
         "has_text": torch.ones(ROWS),
         "has_image": torch.ones(ROWS),
     }
-    return _Graph(_FusionGraph(model), inputs, ({0: DYNAMIC},) * len(inputs), ("logits", "text_share"))
+    return _Graph(_FusionGraph(model), inputs, ({0: DYNAMIC},) * len(inputs), ("logits", "text_weight"))
 
 
 class _TextGraph(nn.Module):

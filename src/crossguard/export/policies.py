@@ -28,31 +28,31 @@ class PolicyPlan:
 
     Attributes:
         name: Of the policy.
-        readout: Which outputs it reads.
+        label_scheme: Which outputs it reads.
         runs: Folders whose predictions it is fitted on: a run, or all folds of a cross-validation.
         goal: What each threshold should achieve.
     """
 
     name: str
-    readout: str
+    label_scheme: str
     runs: tuple[Path, ...]
     goal: Goal = Goal("f1")  # noqa: RUF009 a frozen value
 
     @classmethod
     def parse(cls, text: str) -> PolicyPlan:
-        """Reads `NAME=READOUT:RUN[,RUN...][@GOAL]`; the goal is `f1` when not given.
+        """Reads `NAME=SCHEME:RUN[,RUN...][@GOAL]`; the goal is `f1` when not given.
 
         Raises:
             ConfigError: The text has another form.
         """
         name, equals, rest = text.partition("=")
         where, _, goal = rest.partition("@")
-        readout, colon, runs = where.partition(":")
-        if not (equals and colon and name and readout and runs):
+        label_scheme, colon, runs = where.partition(":")
+        if not (equals and colon and name and label_scheme and runs):
             raise ConfigError(
-                f"--policy takes NAME=READOUT:RUN[,RUN...][@GOAL], as in default=labels:runs/a; got '{text}'."
+                f"--policy takes NAME=SCHEME:RUN[,RUN...][@GOAL], as in default=labels:runs/a; got '{text}'."
             )
-        return cls(name, readout, tuple(Path(run) for run in runs.split(",")), Goal.parse(goal or "f1"))
+        return cls(name, label_scheme, tuple(Path(run) for run in runs.split(",")), Goal.parse(goal or "f1"))
 
 
 def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:
@@ -77,7 +77,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
         name=plan.name,
         version=version,
         description=f"Thresholds by {plan.goal} on {len(own)} posts that the model was not trained on.",
-        readout=plan.readout,
+        label_scheme=plan.label_scheme,
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
     )

@@ -13,7 +13,6 @@ from sklearn.metrics import f1_score, roc_auc_score
 from crossguard.evaluation.annotated import Annotated
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
-from crossguard.records import Skipped
 from crossguard.runtimes.base import encode
 
 # With fewer, a single post would decide.
@@ -132,7 +131,7 @@ def _labels(
 
 
 def _scores(moderator: Moderator, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    columns = list(moderator.bundle.manifest.readouts[moderator.policy.readout])
+    columns = list(moderator.bundle.manifest.label_schemes[moderator.policy.label_scheme])
     return moderator.policy.scores(moderator.labels, logits[:, columns])
 
 
@@ -163,7 +162,7 @@ def _cosines(exact: Moderator, fast: Moderator, held: Annotated) -> list[tuple[f
     found: tuple[list[NDArray[np.float64]], ...] = ([], [])
     for start in range(0, min(len(held), FEATURES), BATCH):
         entries = exact.prepare_all(held.posts[start : start + BATCH])
-        ready = [entry for entry in entries if not isinstance(entry, Skipped)]
+        ready = [entry for entry in entries if entry.error is None]
         batch, _ = collate(ready, spec, size)
         features = [encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast)]
         for kind, cosines in enumerate(found):

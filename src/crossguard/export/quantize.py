@@ -17,7 +17,7 @@ from crossguard.export.silence import silenced
 from crossguard.export.storage import restore
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 from crossguard.runtimes.base import Job, encoder_jobs
 
 ENCODERS: Final = ("text", "image")
@@ -59,7 +59,7 @@ def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
     """Returns the calls that scoring the posts one by one would make, so that no padding is learnt from."""
     moderator = Moderator.load(bundle.folder, pixels="exact")
     spec, size = bundle.manifest.text, bundle.manifest.image.size
-    ready = [entry for entry in moderator.prepare_all(posts) if not isinstance(entry, Skipped)]
+    ready = [entry for entry in moderator.prepare_all(posts) if entry.error is None]
     batches = (collate([post], spec, size)[0] for post in ready)
     trim = spec.padding == "longest"
     return [job for batch in batches for job in encoder_jobs(moderator.runtime, batch, trim=trim).jobs]

@@ -13,7 +13,7 @@ class ModelConfig:
     Attributes:
         backend: Name of the backbone: `clip`, `siglip` or `compact`.
         head: `fusion` or `mtl`, the heads of the two model cards.
-        num_outputs: Width of the logits; a multiple of the number of labels when there are several readouts.
+        num_outputs: Width of the logits; a multiple of the number of labels when there are several label schemes.
         fusion_dim: Width of the projected and fused features.
         head_hidden_dim: Width of each task's hidden layer in an `mtl` head; 0 for a linear one.
         learnable_task_weights: Whether an `mtl` head learns an uncertainty weight per task.

@@ -21,13 +21,13 @@ class Gated:
         text: float (n, fusion_dim), projected.
         image: float (n, fusion_dim), projected.
         fused: float (n, fusion_dim).
-        text_share: float (n,) in [0, 1], mean gate; 1 without an image, 0 without text.
+        text_weight: float (n,) in [0, 1], mean gate; 1 without an image, 0 without text.
     """
 
     text: Tensor
     image: Tensor
     fused: Tensor
-    text_share: Tensor
+    text_weight: Tensor
 
 
 class GatedModel(nn.Module, ABC):
@@ -85,7 +85,7 @@ class GatedModel(nn.Module, ABC):
             Logits, float (n, num_outputs), and the text's share, float (n,).
         """
         gated = self._gate(text, image, has_text.unsqueeze(1), has_image.unsqueeze(1))
-        return self.classify(gated), gated.text_share
+        return self.classify(gated), gated.text_weight
 
     def forward(  # noqa: PLR0917 the published signature
         self,
@@ -109,7 +109,7 @@ class GatedModel(nn.Module, ABC):
             labels: float (n, num_outputs) in [0, 1], NaN where unknown; asks for the `loss`.
 
         Returns:
-            `logits` float (n, num_outputs), `text_share` float (n,), and `loss` when labels were given.
+            `logits` float (n, num_outputs), `text_weight` float (n,), and `loss` when labels were given.
         """
         seen = pixel_values if image_features is None else image_features
         has_text = self._presence(text_present, input_ids, seen)
@@ -117,8 +117,8 @@ class GatedModel(nn.Module, ABC):
         runs_text = has_text if self.masks_absent else torch.where(has_image > 0, has_text, torch.ones_like(has_text))
         text = self._run(self.widths.text, runs_text, input_ids, attention_mask)
         image = self._run(self.widths.image, has_image, pixel_values) if image_features is None else image_features
-        logits, text_share = self.fuse(text, image, has_text, has_image)
-        outputs = {"logits": logits, "text_share": text_share}
+        logits, text_weight = self.fuse(text, image, has_text, has_image)
+        outputs = {"logits": logits, "text_weight": text_weight}
         if labels is not None:
             known = (~labels.isnan()).to(logits.dtype)
             losses = elementwise(logits, labels, self.config.loss_type, self.config.focal_gamma)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossguard.preprocessing.text import TextSpec, pad
 from crossguard.preprocessing.windows import Window
-from crossguard.records import Batch, Logits
+from crossguard.records import Batch, Logits, PostFailure
 
 SAMPLED: Final = 16
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
@@ -27,12 +27,14 @@ class Prepared:
         texts: What the text encoder sees: one window, several of a long text, or none when there is no text.
         frames: uint8 pixels, (height, width, 3) each; empty when there is no image.
         notes: What a reader of the decision should know.
+        error: Why the post cannot be scored; then it has neither tokens nor frames.
     """
 
     id: str
     texts: tuple[Window, ...]
     frames: tuple[NDArray[np.uint8], ...]
     notes: tuple[str, ...] = ()
+    error: PostFailure | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ class Rows:
         for post in np.flatnonzero(sizes > 1):
             rows = slice(starts[post], starts[post] + sizes[post])
             texts[post] = self.text[rows][logits.values[rows].argmax(axis=0)]
-        return Logits(values, logits.text_share[starts], texts)
+        return Logits(values, logits.text_weight[starts], texts)
 
 
 def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple[Batch, Rows]:

@@ -12,7 +12,6 @@ from typing import Final
 
 from crossguard.errors import InputError
 from crossguard.moderator import Moderator
-from crossguard.records import Decision
 
 MOST_WORDS: Final = 200
 _WORD: Final = re.compile(r"\S+")
@@ -66,6 +65,6 @@ def explain(moderator: Moderator, text: str, image_text: str = "") -> Explanatio
     tried = range(min(len(words), MOST_WORDS))
     without = [{"text": " ".join(words[:i] + words[i + 1 :]), "image_text": image_text} for i in tried]
     # A post of one word has nothing left without it, and is not scored: the word is all of the score.
-    scores = [o.scores[label] if isinstance(o, Decision) and o.labels else 0.0 for o in moderator.score(without)]
+    scores = [o.scores.get(label, 0.0) for o in moderator.score(without)]
     effects = [score - other for other in scores] + [None] * (len(words) - len(tried))
     return Explanation(label, score, [Word(w, e) for w, e in zip(words, effects, strict=True)])

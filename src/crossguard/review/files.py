@@ -11,10 +11,10 @@ from typing import Final
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_sources import is_url, read_encoded
 from crossguard.data.images import ImageLimits
-from crossguard.data.writing import read_outcomes
+from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
 from crossguard.evaluation.annotated import read_rows
-from crossguard.records import ImageSource, Post
+from crossguard.records import ImageSource
 from crossguard.review.console import Console
 from crossguard.review.intake import MISSING, Received, Submission
 from crossguard.review.scoring import with_decisions
@@ -54,8 +54,8 @@ def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
     builder = PostBuilder(Columns(), root)
     for place, row in enumerate(read_rows(path), 1):
         post = builder.build(row, f"row-{place}")
-        if not isinstance(post, Post):
-            raise TableError(f"'{path}': {post.message}")
+        if post.error is not None:
+            raise TableError(f"'{path}': {post.error.message}")
         extra = {name: row[name] for name in _EXTRA if row.get(name) not in (None, "")}
         images = () if post.image is None else (_data_url(post.image),)
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
@@ -63,7 +63,7 @@ def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
 
 
 def _joined(posts: Iterator[Submission], path: Path, results: Path) -> Iterator[Submission]:
-    outcomes = read_outcomes(results)
+    outcomes = read_decisions(results)
     for post in posts:
         outcome = next(outcomes, None)
         if outcome is None or outcome.id != post.id:

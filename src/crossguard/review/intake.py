@@ -202,7 +202,7 @@ def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
         outcome = from_dict(record)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
-    return outcome if isinstance(outcome, Decision) and outcome.labels else None
+    return outcome if outcome.ok else None
 
 
 def stratum_of(decision: Decision | None) -> str:

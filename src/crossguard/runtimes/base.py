@@ -69,7 +69,7 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
         "has_image": (batch.image_of >= 0).astype(np.float32),
     }
     fused = runtime.infer([Job("fusion", feed)])[0]
-    return Logits(np.asarray(fused["logits"], np.float32), np.asarray(fused["text_share"], np.float32))
+    return Logits(np.asarray(fused["logits"], np.float32), np.asarray(fused["text_weight"], np.float32))
 
 
 def encode(

@@ -20,7 +20,7 @@ import numpy as np
 from crossguard.errors import PostError
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import Prepared
-from crossguard.records import Decision, Logits, Outcome, Skipped
+from crossguard.records import Decision, Logits, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.errors import BodyTooLarge, Overloaded
 from crossguard.serving.submission import Submission, prepare
@@ -30,7 +30,7 @@ MILLISECONDS = 1000.0
 LONGEST_RETRY = 30
 # Weight of the newest batch in the running mean of posts per second.
 SMOOTHING = 0.1
-# The reason of a post that we failed on, and not it on us.
+# The error code of a post that we failed on, and not it on us.
 FAILED = "internal_error"
 
 
@@ -87,8 +87,8 @@ class Batcher:
         self._preparers.shutdown(wait=False, cancel_futures=True)
         self._lane.shutdown(wait=False, cancel_futures=True)
 
-    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Outcome]:
-        """Scores the posts of one request; a bad one becomes `Skipped` in its place.
+    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Decision]:
+        """Scores the posts of one request; a bad one gets a failed decision in its place.
 
         Raises:
             Overloaded: The queue cannot take them now.
@@ -115,15 +115,16 @@ class Batcher:
             )
         self.pending += posts
 
-    async def _score_one(self, moderator: Moderator, submission: Submission, turns: asyncio.Semaphore) -> Outcome:
+    async def _score_one(self, moderator: Moderator, submission: Submission, turns: asyncio.Semaphore) -> Decision:
         try:
             async with turns:
                 return await self._wait_for(moderator, await self._prepare(moderator, submission))
         except PostError as error:
-            return Skipped(submission.id, error.reason, str(error))
+            return moderator.failed(submission.id, PostFailure(error.code, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever an engine raises must reach only the post at fault
             logs.failure("post_failed", error)
-            return Skipped(submission.id, FAILED, "Scoring this post failed; the reason is in the server's log.")
+            message = "Scoring this post failed; the reason is in the server's log."
+            return moderator.failed(submission.id, PostFailure(FAILED, message))
 
     async def _wait_for(self, moderator: Moderator, post: Prepared) -> Decision:
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Outcome, Skipped
+from crossguard.records import Decision
 from crossguard.serving.batching import FAILED
 from crossguard.serving.bodies import BodyReader
 from crossguard.serving.errors import (
@@ -139,7 +139,7 @@ class Call:
         body = await self.body.read()
         return validated(model, body if charset == "utf-8" else decoded(body, charset))
 
-    async def score(self, posts: Sequence[Submission]) -> list[Outcome]:
+    async def score(self, posts: Sequence[Submission]) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up.
 
         Raises:
@@ -173,7 +173,7 @@ class Call:
         """Scores one post.
 
         Raises:
-            Unscorable: It cannot be scored; the code is the reason.
+            Unscorable: It cannot be scored; the code says why.
             InternalError: We failed on it.
         """
         return scored((await self.score([post]))[0])
@@ -217,17 +217,18 @@ def decoded(text: bytes, charset: str) -> str:
         raise BadRequest(f"The text is not valid {charset} at byte {error.start}.", code="invalid_text") from None
 
 
-def scored(outcome: Outcome) -> Decision:
+def scored(decision: Decision) -> Decision:
     """Returns the decision of a post that a whole request is about.
 
     Raises:
-        Unscorable: There is none; the code is the reason.
+        Unscorable: The post could not be scored; the code says why.
         InternalError: We failed on it.
     """
-    if isinstance(outcome, Skipped):
-        kind = InternalError if outcome.reason == FAILED else Unscorable
-        raise kind(outcome.message, code=outcome.reason)
-    return outcome
+    error = decision.error
+    if error is not None:
+        kind = InternalError if error.code == FAILED else Unscorable
+        raise kind(error.message, code=error.code)
+    return decision
 
 
 def client_network(request: Request) -> str:

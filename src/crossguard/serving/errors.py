@@ -102,7 +102,7 @@ class UnsupportedBody(ApiError):  # noqa: N818
 
 
 class Unscorable(ApiError):  # noqa: N818
-    """The request is fine, its post is not; the code is the reason of the skipped post."""
+    """The request is fine, its post is not; the code is that of the failed post."""
 
     status = 422
     default_code = "post_unscorable"

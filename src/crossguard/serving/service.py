@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
-from crossguard.records import Outcome, Skipped
+from crossguard.records import Decision, PostFailure
 from crossguard.runtimes.base import available_cores
 from crossguard.serving import logs
 from crossguard.serving.batching import Batcher
@@ -63,13 +63,13 @@ class Service:
         await self.batcher.stop()
         await self.fetcher.close()
 
-    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Outcome]:
-        """Fetches what lies on the web, if allowed, and scores; a bad post becomes `Skipped` in its place."""
+    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Decision]:
+        """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place."""
         with BodyHold(self.budget) as hold:
-            entries = await asyncio.gather(*(self._fetched(post, hold) for post in posts))
+            entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
             ready = [entry for entry in entries if isinstance(entry, Submission)]
-            scored: Iterator[Outcome] = iter(await self.batcher.score(moderator, ready))
-            return [entry if isinstance(entry, Skipped) else next(scored) for entry in entries]
+            scored: Iterator[Decision] = iter(await self.batcher.score(moderator, ready))
+            return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
 
     async def reload(self) -> None:
         """Reads model, policies and keys again, and serves them from the next request on.
@@ -103,7 +103,7 @@ class Service:
             keys=len(self.engine.keys.entries),
         )
 
-    async def _fetched(self, post: Submission, hold: BodyHold) -> Submission | Skipped:
+    async def _fetched(self, moderator: Moderator, post: Submission, hold: BodyHold) -> Submission | Decision:
         if not any(isinstance(image, RemoteImage) for image in post.images):
             return post
         images: list[Picture] = []
@@ -114,9 +114,9 @@ class Service:
                 else:
                     images.append(image)
         except PostError as error:
-            return self._skipped(post, error.reason, str(error))
+            return self._failed(moderator, post, error.code, str(error))
         return replace(post, images=tuple(images))
 
-    def _skipped(self, post: Submission, reason: str, message: str) -> Skipped:
-        self.telemetry.skipped.labels(reason).inc()
-        return Skipped(post.id, reason, message)
+    def _failed(self, moderator: Moderator, post: Submission, code: str, message: str) -> Decision:
+        self.telemetry.failed.labels(code).inc()
+        return moderator.failed(post.id, PostFailure(code, message))

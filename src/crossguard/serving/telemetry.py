@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 
 from crossguard.errors import ConfigError
-from crossguard.records import Decision, Outcome
+from crossguard.records import Decision
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -47,7 +47,7 @@ class Telemetry:
         self.queue = Gauge("crossguard_queue_posts", "Posts accepted and not yet answered", registry=add)
         self.buffered = Gauge("crossguard_buffered_bytes", "Bytes of request bodies held", registry=add)
         self.actions = Counter("crossguard_posts", "Posts decided", ["policy", "action"], registry=add)
-        self.skipped = Counter("crossguard_skipped_posts", "Posts that could not be scored", ["reason"], registry=add)
+        self.failed = Counter("crossguard_failed_posts", "Posts that could not be scored", ["code"], registry=add)
         self.flags = Counter("crossguard_flagged_posts", "Posts flagged", ["policy", "label"], registry=add)
         self.scores = Histogram("crossguard_score", "Scores", ["policy", "label"], buckets=SCORES, registry=add)
         self.abandoned = Counter("crossguard_abandoned_posts", "Posts dropped because nobody waited", registry=add)
@@ -67,17 +67,17 @@ class Telemetry:
         self.model.clear()
         self.model.labels(model, version, policy, runtime).set(1)
 
-    def decided(self, outcomes: Iterable[Outcome]) -> None:
-        """Counts outcomes by action, label and score."""
-        for outcome in outcomes:
-            if not isinstance(outcome, Decision):
-                self.skipped.labels(outcome.reason).inc()
-                continue
-            self.actions.labels(outcome.policy, outcome.action.value).inc()
-            for name, label in outcome.labels.items():
-                self.scores.labels(outcome.policy, name).observe(label.score)
+    def decided(self, decisions: Iterable[Decision]) -> None:
+        """Counts decisions by action, label and score, and failed ones by error code."""
+        for decision in decisions:
+            if decision.error is not None:
+                self.failed.labels(decision.error.code).inc()
+            if decision.action is not None:
+                self.actions.labels(decision.policy, decision.action.value).inc()
+            for name, label in decision.labels.items():
+                self.scores.labels(decision.policy, name).observe(label.score)
                 if label.flagged:
-                    self.flags.labels(outcome.policy, name).inc()
+                    self.flags.labels(decision.policy, name).inc()
 
     def listen(self, host: str, port: int) -> None:
         """Gives the metrics to a scraper on a port of their own, from a thread that ends with the process.

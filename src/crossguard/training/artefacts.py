@@ -52,7 +52,7 @@ def write_artefacts(
     save_model(model, folder)
     (folder / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
     names = output_names(recipe)[: len(recipe.labels)]
-    columns = list(recipe.columns[recipe.readouts[0]])
+    columns = list(recipe.columns[recipe.label_schemes[0]])
     thresholds = [_best_f1(measured.targets[:, column], logits[:, column]) for column in columns]
     _write_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
     _write_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
@@ -77,7 +77,7 @@ def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float])
         "class_names": list(recipe.labels),
         "thresholds": [round(value, 4) for value in thresholds],
         **shape,
-        "readouts": {name: list(columns) for name, columns in recipe.columns.items()},
+        "label_schemes": {name: list(columns) for name, columns in recipe.columns.items()},
         "max_text_length": recipe.max_text_length,
         "image_size": recipe.image_size,
         "text": recipe.text_spec(0).model_dump(mode="json", exclude={"pad_id"}),

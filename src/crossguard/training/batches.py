@@ -34,7 +34,7 @@ class Tensors:
         text_present: float (n,).
         image_present: float (n,).
         targets: float (n, outputs), NaN where unknown.
-        unions: float (n, readouts), NaN where unknown.
+        unions: float (n, label_schemes), NaN where unknown.
         weights: float (n, outputs).
     """
 

@@ -33,7 +33,7 @@ class Examples:
         image_texts: Words read from the pictures.
         images: Files of the pictures; None where there is none.
         targets: float32 (n, outputs) in [0, 1], NaN where unknown.
-        unions: float32 (n, readouts), whether a post carries any label; NaN where unknown.
+        unions: float32 (n, label_schemes), whether a post carries any label; NaN where unknown.
         weights: float32 (n, outputs), what the loss of a post counts.
         repeats: float32 (n,), how often an epoch draws a post.
         sources: Name of the table of each post.
@@ -167,10 +167,10 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
     strata = table["stratum"].to_pylist()
     hateful = _hateful(source, _numbers(table, "hateful"), strata)
     outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
-    whole = np.full((len(table), len(recipe.readouts)), np.nan, dtype=np.float32)
-    for readout, rule in source.readouts.items():
-        outputs[:, list(recipe.columns[readout])] = targets(shares, rule)
-        whole[:, recipe.readouts.index(readout)] = unions(shares, hateful, rule)
+    whole = np.full((len(table), len(recipe.label_schemes)), np.nan, dtype=np.float32)
+    for label_scheme, rule in source.label_schemes.items():
+        outputs[:, list(recipe.columns[label_scheme])] = targets(shares, rule)
+        whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
     for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
         outputs[:, column] = _numbers(table, label)
     return Examples(
@@ -194,8 +194,8 @@ def _hateful(source: Source, said: Floats, strata: Sequence[str]) -> Floats:
 
 def _weights(recipe: Recipe, source: Source) -> Floats:
     weights = np.full(recipe.num_outputs, source.weight, dtype=np.float32)
-    for readout, factor in source.readout_weights.items():
-        weights[list(recipe.columns[readout])] *= factor
+    for label_scheme, factor in source.label_scheme_weights.items():
+        weights[list(recipe.columns[label_scheme])] *= factor
     return weights
 
 

@@ -38,11 +38,11 @@ def measure(recipe: Recipe, examples: Examples, logits: Floats) -> dict[str, flo
             if figures:
                 per_source.setdefault(source, []).append(figures)
                 detail[f"roc_auc/{source}/{names[column]}"] = figures["roc_auc_macro"]
-        for place, readout in enumerate(recipe.readouts):
-            block = list(recipe.columns[readout])
+        for place, label_scheme in enumerate(recipe.label_schemes):
+            block = list(recipe.columns[label_scheme])
             union = _measure_output(examples.unions[rows, place], logits[rows][:, block].max(axis=1))
             if union:
-                detail[f"roc_auc/{source}/{readout}.union"] = union["roc_auc_macro"]
+                detail[f"roc_auc/{source}/{label_scheme}.union"] = union["roc_auc_macro"]
                 per_source.setdefault(source, [union])
     means = [_mean(figures) for figures in per_source.values()]
     overall = _mean(means) if means else {}
@@ -57,10 +57,12 @@ def chosen(recipe: Recipe, measures: dict[str, float]) -> float:
 
 
 def output_names(recipe: Recipe) -> list[str]:
-    """Returns a name for each output: the label, with its readout where there are several."""
-    if len(recipe.readouts) == 1:
+    """Returns a name for each output: the label, with its label scheme where there are several."""
+    if len(recipe.label_schemes) == 1:
         return [*recipe.labels, *recipe.auxiliary]
-    return [f"{readout}.{label}" for readout in recipe.readouts for label in recipe.labels] + list(recipe.auxiliary)
+    return [f"{label_scheme}.{label}" for label_scheme in recipe.label_schemes for label in recipe.labels] + list(
+        recipe.auxiliary
+    )
 
 
 def _measure_output(targets: Floats, logits: Floats) -> dict[str, float]:

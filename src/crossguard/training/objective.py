@@ -1,4 +1,4 @@
-"""What training lowers: a masked loss per output, plus the union of a readout where that is all that is known."""
+"""What training lowers: a masked loss per output, plus the union of a label scheme where that is all that is known."""
 
 from __future__ import annotations
 

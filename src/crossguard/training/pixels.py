@@ -109,7 +109,7 @@ def _fill(
         try:
             pixels[row] = to_pixels(decode(paths[row], size_hint=spec.size, frames=1)[0], spec)
         except ImageError as error:
-            failures[str(paths[row])] = error.reason
+            failures[str(paths[row])] = error.code
         progress()
 
     with ThreadPoolExecutor() as pool:

@@ -17,11 +17,11 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Rule: TypeAlias = Literal["any", "majority", "votes", "unanimous"]
-SINGLE_READOUT = "labels"
+SINGLE_SCHEME = "labels"
 
 
-def _one_readout() -> dict[str, Rule]:
-    return {SINGLE_READOUT: "votes"}
+def _one_label_scheme() -> dict[str, Rule]:
+    return {SINGLE_SCHEME: "votes"}
 
 
 class Source(StrictModel):
@@ -29,11 +29,11 @@ class Source(StrictModel):
 
     Attributes:
         table: Name of its file in the data folder, without the ending; the source's own name when None.
-        readouts: Which readouts it teaches, and how its votes become targets there (`targets.py`).
+        label_schemes: Which label schemes it teaches, and how its votes become targets there (`targets.py`).
         train_splits: Which of its splits are trained on.
         cross_validate: Whether a run of one fold holds out that fold of its training posts, and is measured on it.
         weight: What its loss counts, beside the other sources'.
-        readout_weights: A further factor on that, by readout; 1 where not named.
+        label_scheme_weights: A further factor on that, by label scheme; 1 where not named.
         repeat: How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).
         hateful: The chance that a post is hateful at all, by stratum, where its annotators do not say: a soft target.
         evaluate: Whether its `eval_splits` are measured after each epoch.
@@ -41,11 +41,11 @@ class Source(StrictModel):
     """
 
     table: str | None = None
-    readouts: dict[str, Rule] = Field(default_factory=_one_readout)
+    label_schemes: dict[str, Rule] = Field(default_factory=_one_label_scheme)
     train_splits: tuple[str, ...] = ("train",)
     cross_validate: bool = False
     weight: Annotated[float, Field(ge=0)] = 1.0
-    readout_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    label_scheme_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = 1.0
     hateful: dict[str, Share] = Field(default_factory=dict)
     evaluate: bool = True
@@ -64,7 +64,7 @@ class Recipe(StrictModel):
         head_hidden_dim: Hidden layer of each `mtl` head; 0 for none.
         learnable_task_weights: Uncertainty weight per `mtl` task (Kendall et al. 2018).
         labels: What is predicted.
-        readouts: Annotation standards; the model has one output per label and readout.
+        label_schemes: Annotation standards; the model has one output per label and label scheme.
         auxiliary: Label columns that are learned beside and read by no policy.
         max_text_length: Tokens at most; SigLIP has 64 positions.
         normalization: Cleaner of raw text.
@@ -131,7 +131,7 @@ class Recipe(StrictModel):
     head_hidden_dim: Annotated[int, Field(ge=0)] = 0
     learnable_task_weights: bool = False
     labels: tuple[str, ...] = HATE.names
-    readouts: tuple[str, ...] = (SINGLE_READOUT,)
+    label_schemes: tuple[str, ...] = (SINGLE_SCHEME,)
     auxiliary: tuple[str, ...] = ()
     max_text_length: Annotated[int, Field(ge=4)] = 77
     normalization: NormalizerName = "none"
@@ -215,15 +215,19 @@ class Recipe(StrictModel):
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():
-            unknown = [name for name in (*source.readouts, *source.readout_weights) if name not in self.readouts]
+            unknown = [
+                name for name in (*source.label_schemes, *source.label_scheme_weights) if name not in self.label_schemes
+            ]
             if unknown:
-                problems.append(f"source '{name}' teaches {unknown}, and the readouts are {list(self.readouts)}")
+                problems.append(
+                    f"source '{name}' teaches {unknown}, and the label schemes are {list(self.label_schemes)}"
+                )
         return problems
 
     @property
     def num_outputs(self) -> int:
-        """Width of the logits: a block of labels per readout, then the auxiliary outputs."""
-        return len(self.labels) * len(self.readouts) + len(self.auxiliary)
+        """Width of the logits: a block of labels per label scheme, then the auxiliary outputs."""
+        return len(self.labels) * len(self.label_schemes) + len(self.auxiliary)
 
     @property
     def chooses_epoch(self) -> bool:
@@ -232,9 +236,9 @@ class Recipe(StrictModel):
 
     @property
     def columns(self) -> dict[str, tuple[int, ...]]:
-        """Columns of the logits by readout, one per label."""
+        """Columns of the logits by label scheme, one per label."""
         width = len(self.labels)
-        return {name: tuple(range(i * width, (i + 1) * width)) for i, name in enumerate(self.readouts)}
+        return {name: tuple(range(i * width, (i + 1) * width)) for i, name in enumerate(self.label_schemes)}
 
     def text_spec(self, pad_id: int) -> TextSpec:
         """Returns how texts become tokens; the family says whether they are padded in full, and masked."""

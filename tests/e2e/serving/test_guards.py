@@ -245,7 +245,7 @@ def test_metrics_tell_traffic_batches_and_scores(server: RunningServer, client: 
         "crossguard_buffered_bytes 0.0",
         'crossguard_flagged_posts_total{label="racist",policy="default"}',
         'crossguard_score_bucket{label="racist"',
-        'crossguard_skipped_posts_total{reason="post_empty"}',
+        'crossguard_failed_posts_total{code="post_empty"}',
         'crossguard_model{model="tiny"',
         "process_resident_memory_bytes",
     ):

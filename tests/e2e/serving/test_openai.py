@@ -28,7 +28,7 @@ def test_a_text(api: openai.OpenAI, tiny: Moderator) -> None:
     assert result.categories.hate is True
     assert result.category_scores.hate == pytest.approx(max(offline.scores.values()), abs=1e-6)
     assert result.categories.model_extra["hate/racist"] is offline.labels["racist"].flagged
-    assert result.decision["action"] == offline.action.value
+    assert result.decision["action"] == str(offline.action)
 
 
 def test_categories_that_are_not_measured_say_so(api: openai.OpenAI) -> None:
@@ -41,7 +41,7 @@ def test_categories_that_are_not_measured_say_so(api: openai.OpenAI) -> None:
 
 def test_a_list_of_texts_has_a_result_each(api: openai.OpenAI) -> None:
     results: list[Any] = list(api.moderations.create(input=["hello you", "", "i love my friends"]).results)
-    assert [entry.decision["status"] for entry in results] == ["scored", "skipped", "scored"]
+    assert [entry.decision["status"] for entry in results] == ["scored", "failed", "scored"]
     assert results[1].flagged is False
     assert results[1].category_applied_input_types.hate == []
 

@@ -43,8 +43,8 @@ def test_a_batch_keeps_order_and_skips_only_the_bad(client: httpx2.Client, tiny:
     posts[70] = {"id": "70", "image": "data:image/png;base64,AAAA"}
     results = client.post("/v1/score/batch", json={"posts": posts}).json()
     assert [entry["id"] for entry in results["results"]] == [str(n) for n in range(150)]
-    assert [entry["id"] for entry in results["results"] if entry["status"] == "skipped"] == ["70"]
-    assert results["results"][70]["reason"] == "image_not_an_image"
+    assert [entry["id"] for entry in results["results"] if entry["status"] == "failed"] == ["70"]
+    assert results["results"][70]["error"]["code"] == "image_not_an_image"
     assert len(ResultsBody.model_validate(results).results) == 150
     offline = tiny.score(text="hello 3", id="3")
     got = {name: label["score"] for name, label in results["results"][3]["labels"].items()}
@@ -57,7 +57,7 @@ def test_a_form_of_many_pictures_is_a_batch(client: httpx2.Client, red: bytes, b
     assert [(entry["id"], entry["status"]) for entry in results] == [
         ("red.png", "scored"),
         ("blue.png", "scored"),
-        ("not.png", "skipped"),
+        ("not.png", "failed"),
     ]
 
 

@@ -70,7 +70,7 @@ def test_posts_are_scored_by_name(aws: None, endpoint: Endpoint, tiny: Moderator
     endpoint.deploy()
     posts = [{"text": "hello", "id": "a"}, {"image_base64": "AAAA", "id": "b"}]
     invocation = read(json.dumps({"instances": posts}), "application/json")
-    reply = write(invocation.form, list(tiny.stream(invocation.entries)))
+    reply = write(invocation.form, list(tiny.stream(invocation.posts)))
     queue = sagemakerruntime_backends[ACCOUNT][REGION].results_queue
     queue.append((reply.body, reply.content_type, "AllTraffic", ""))
     good, bad = invoke("hate", posts)

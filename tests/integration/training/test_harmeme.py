@@ -51,4 +51,4 @@ def test_from_raw_memes_to_scores(
     scores = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(scores) == TRAINED + HELD
     assert {row["status"] for row in scores} == {"scored"}
-    assert all(0 < row["shares"]["image"] < 1 for row in scores)
+    assert all(0 < row["modality_weights"]["image"] < 1 for row in scores)

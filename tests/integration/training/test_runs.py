@@ -144,7 +144,7 @@ def test_train_export_and_score(kind: tuple[str, str], table: Path, tmp_path: Pa
     hateful = moderator.score(text="awful abc", image=bright)
     assert tuple(hateful.labels) == LABELS
     assert hateful.scores["racist"] > moderator.score(text="lovely abc", image=dark).scores["racist"]
-    assert moderator.score(image=dark).text_share == 0
+    assert moderator.score(image=dark).text_weight == 0
 
 
 def test_a_new_run_does_not_overwrite_an_old_one(table: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_an_average_of_weights_is_used_at_the_end(table: Path, tmp_path: Path) -
     assert all(weight.isfinite().all() for weight in one.values())
 
 
-@pytest.mark.parametrize("sources", [{"tiny": {"cross_validate": True, "readouts": {"labels": "votes"}}}, {}])
+@pytest.mark.parametrize("sources", [{"tiny": {"cross_validate": True, "label_schemes": {"labels": "votes"}}}, {}])
 def test_folds_share_out_the_posts_and_known_copies_are_not_trained_on(sources: dict[str, Any], table: Path) -> None:
     recipe = recipe_of(sources=sources)
     held: list[str] = []

@@ -24,7 +24,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_soft_labels.py
 RECIPE = """\
 extends: compact-teacher
 sources:
-  soft: {table: soft-one, readouts: {any: votes}, evaluate: false}
+  soft: {table: soft-one, label_schemes: {any: votes}, evaluate: false}
 """
 
 
@@ -37,7 +37,7 @@ def data(tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for name in ("one", "two"):
         shutil.copytree(tiny_bundle.folder, tmp_path / name)
     other = json.loads((tmp_path / "two" / "bundle.json").read_text())
-    other["readouts"]["any"] = other["readouts"]["consensus"]
+    other["label_schemes"]["any"] = other["label_schemes"]["consensus"]
     write_manifest(tmp_path / "two", {name: value for name, value in other.items() if name != "files"})
     teachers = [f"--teacher={tmp_path / name}" for name in ("one", "two")]
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "compact-teacher", str(tmp_path), *teachers])

@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run
-from crossguard.data.writing import read_outcomes
-from crossguard.records import Decision, Skipped
+from crossguard.data.writing import read_decisions
+from crossguard.records import Decision
 
 
 class Result:
@@ -76,13 +76,13 @@ class TestOnePost:
             "tiny",
             "default",
         )
-        assert record["shares"] == {"text": 1.0, "image": 0.0}
+        assert record["modality_weights"] == {"text": 1.0, "image": 0.0}
 
     def test_image_and_both(self, score: Score, posts: Path) -> None:
         picture = posts.with_name("a.png")
-        assert score("--image", picture).records[0]["shares"]["image"] == 1.0
+        assert score("--image", picture).records[0]["modality_weights"]["image"] == 1.0
         both = score("--text", "good", "--image", picture, "--image-text", "friends").records[0]
-        assert both["shares"] == {"text": 0.5, "image": 0.5}
+        assert both["modality_weights"] == {"text": 0.5, "image": 0.5}
 
     def test_ocr_fills_in_the_words_of_the_picture(
         self, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -94,7 +94,7 @@ class TestOnePost:
         picture.save(tmp_path / "meme.png")
         without, read = score("--image", tmp_path / "meme.png"), score("--image", tmp_path / "meme.png", "--ocr")
         given = score("--image", tmp_path / "meme.png", "--image-text", "HELLO FRIENDS")
-        assert without.records[0]["shares"]["text"] == 0.0
+        assert without.records[0]["modality_weights"]["text"] == 0.0
         assert read.records == given.records
         assert list((tmp_path / "cache").rglob("*.txt"))
 
@@ -110,7 +110,7 @@ class TestOnePost:
 
     def test_to_a_file(self, score: Score, tmp_path: Path) -> None:
         assert score("--text", "hello", "-o", tmp_path / "out.csv").code == 0
-        assert [row.id for row in read_outcomes(tmp_path / "out.csv")] == ["post"]
+        assert [row.id for row in read_decisions(tmp_path / "out.csv")] == ["post"]
 
     @pytest.mark.parametrize(
         ("make", "message"),
@@ -147,14 +147,14 @@ class TestTables:
         assert [(record["id"], record["status"]) for record in result.records] == [
             ("t", "scored"),
             ("i", "scored"),
-            ("m", "skipped"),
+            ("m", "failed"),
             ("b", "scored"),
         ]
         assert result.code == 0
         assert "4 posts" in result.err
         assert "not scored: 1 (image_not_found 1)" in result.err
 
-    def test_quiet_says_nothing_and_verbose_names_the_skipped(self, score: Score, posts: Path) -> None:
+    def test_quiet_says_nothing_and_verbose_names_the_failed(self, score: Score, posts: Path) -> None:
         assert score(posts, "--quiet").err == ""
         assert "m: image_not_found: No such image" in score(posts, "--verbose").err
 
@@ -177,7 +177,7 @@ class TestTables:
             pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in columns}), source)
         out = tmp_path / f"out.{kind}"
         assert score(source, "-o", out).out == ""
-        assert [outcome.to_dict() for outcome in read_outcomes(out)] == expected
+        assert [outcome.to_dict() for outcome in read_decisions(out)] == expected
 
     def test_csv_in_a_pipe(self, score: Score, posts: Path) -> None:
         rows = list(csv.DictReader(io.StringIO(score(posts, "--format", "csv").out)))
@@ -191,7 +191,7 @@ class TestTables:
     def test_stdin(self, score: Score, posts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(posts.parent)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(posts.read_bytes())))
-        assert [record["status"] for record in score("-").records] == ["scored", "scored", "skipped", "scored"]
+        assert [record["status"] for record in score("-").records] == ["scored", "scored", "failed", "scored"]
 
     def test_renamed_columns_and_image_root(self, score: Score, tmp_path: Path) -> None:
         Image.new("RGB", (40, 30), "navy").save(tmp_path / "a.png")
@@ -200,7 +200,7 @@ class TestTables:
         source.write_text("key,body,pic\n1,hello,a.png\n")
         options = ("--id-column", "key", "--text-column", "body", "--image-path-column", "pic")
         (record,) = score(source, *options, "--image-root", tmp_path).records
-        assert (record["id"], record["shares"]) == ("1", {"text": 0.5, "image": 0.5})
+        assert (record["id"], record["modality_weights"]) == ("1", {"text": 0.5, "image": 0.5})
 
     def test_bytes_column_and_data_url(self, score: Score, posts: Path, tmp_path: Path) -> None:
         picture = posts.with_name("a.png").read_bytes()
@@ -322,16 +322,16 @@ class TestErrors:
         result = score(posts, "--on-error", "stop", "-o", out)
         assert result.code == 3
         assert result.err.startswith("Error: Post 'm' cannot be scored (image_not_found)")
-        assert [row.id for row in read_outcomes(out)] == ["t", "i"]
+        assert [row.id for row in read_decisions(out)] == ["t", "i"]
         Image.new("RGB", (9, 9)).save(tmp_path / "none.png")
         assert score(posts, "-o", out, "--resume").code == 0
-        assert [(row.id, type(row)) for row in read_outcomes(out)] == [(id_, Decision) for id_ in "timb"]
+        assert [(row.id, row.ok) for row in read_decisions(out)] == [(id_, True) for id_ in "timb"]
 
     def test_nothing_could_be_scored(self, score: Score, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text('{"id": "1", "image_path": "a.png"}\n{broken\n')
         result = score(tmp_path / "in.jsonl")
         assert result.code == 8
-        assert [record["status"] for record in result.records] == ["skipped", "skipped"]
+        assert [record["status"] for record in result.records] == ["failed", "failed"]
 
     @pytest.mark.parametrize(
         ("args", "code", "message"),
@@ -400,7 +400,7 @@ class TestResume:
         out = tmp_path / "out.jsonl"
         count = Summary.add
 
-        def press(summary: Summary, outcome: Decision | Skipped) -> None:
+        def press(summary: Summary, outcome: Decision) -> None:
             count(summary, outcome)
             if summary.posts == 2:
                 raise KeyboardInterrupt
@@ -411,6 +411,6 @@ class TestResume:
         assert result.code == 130
         assert "Stopped after 2 posts" in result.err
         assert "--resume" in result.err
-        assert [row.id for row in read_outcomes(out)] == ["t", "i"]
+        assert [row.id for row in read_decisions(out)] == ["t", "i"]
         assert score(posts, "-o", out, "--resume").code == 0
-        assert [row.id for row in read_outcomes(out)] == ["t", "i", "m", "b"]
+        assert [row.id for row in read_decisions(out)] == ["t", "i", "m", "b"]

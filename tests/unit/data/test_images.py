@@ -41,7 +41,7 @@ def reason(source: Any, **options: Any) -> str:
     with pytest.raises(ImageError) as caught:
         decode(source, **options)
     assert "\n" not in str(caught.value)
-    return caught.value.reason
+    return caught.value.code
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"])
@@ -75,7 +75,7 @@ def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(__import__("sys").modules, "pi_heif", None)
     with pytest.raises(ImageError, match=r"pip install 'crossguard\[heif\]'") as caught:
         decode(HEIC)
-    assert caught.value.reason == "image_needs_extra"
+    assert caught.value.code == "image_needs_extra"
 
 
 class TestSources:
@@ -183,7 +183,7 @@ class TestBadInput:
     def test_not_an_image(self, data: bytes, guess: str) -> None:
         with pytest.raises(ImageError, match=guess) as caught:
             decode(data)
-        assert caught.value.reason == "image_not_an_image"
+        assert caught.value.code == "image_not_an_image"
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP"])
     def test_truncated_is_told_at_every_length(self, kind: str) -> None:
@@ -194,7 +194,7 @@ class TestBadInput:
             try:
                 assert decode(data[:length])[0].size == (24, 24)
             except ImageError as error:
-                reasons.add(error.reason)
+                reasons.add(error.code)
         assert "image_truncated" in reasons or "image_broken" in reasons
         assert reasons <= {"image_truncated", "image_broken", "image_not_an_image"}
 

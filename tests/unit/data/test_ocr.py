@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from crossguard.data import ocr
 from crossguard.data.ocr import WordReader, cache_folder
 from crossguard.errors import ImageError, MissingExtraError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 
 def drawn(*lines: str) -> Image.Image:
@@ -72,12 +72,12 @@ def test_cache_that_cannot_be_written_does_not_matter(reader: WordReader, monkey
 
 def test_posts_are_filled_where_words_are_missing(reader: WordReader) -> None:
     picture = png(drawn("WORDS HERE"))
-    entries: list[Post | Skipped] = [
+    entries = [
         Post("filled", image=picture),
         Post("given", image=picture, image_text="kept"),
         Post("text only", text="hello"),
         Post("broken", image=b"no image"),
-        Skipped("line-5", "line_malformed", "Line 5."),
+        Post.failed("line-5", "line_malformed", "Line 5."),
     ]
     filled = list(reader.fill(entries))
     assert filled[0] == Post("filled", image=picture, image_text="WORDS HERE")
@@ -87,7 +87,7 @@ def test_posts_are_filled_where_words_are_missing(reader: WordReader) -> None:
 def test_broken_picture_is_an_error(reader: WordReader) -> None:
     with pytest.raises(ImageError) as caught:
         reader.read(b"no image")
-    assert caught.value.reason == "image_not_an_image"
+    assert caught.value.code == "image_not_an_image"
 
 
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

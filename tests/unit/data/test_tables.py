@@ -16,7 +16,7 @@ import pytest
 from crossguard.data import lines
 from crossguard.data.tables import Columns, PostReader
 from crossguard.errors import MissingExtraError, TableError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -24,12 +24,12 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def read(path: Path, **options: Any) -> list[Post | Skipped]:
+def read(path: Path, **options: Any) -> list[Post]:
     return list(PostReader(path, **options))
 
 
-def brief(entries: list[Post | Skipped]) -> list[tuple[str, str]]:
-    return [(entry.id, entry.text if isinstance(entry, Post) else f"!{entry.reason}") for entry in entries]
+def brief(entries: list[Post]) -> list[tuple[str, str]]:
+    return [(entry.id, entry.text if entry.error is None else f"!{entry.error.code}") for entry in entries]
 
 
 class TestJsonl:
@@ -58,7 +58,7 @@ class TestJsonl:
         assert brief(read(path)) == [("line-2", "a"), ("line-4", "b"), ("line-5", "c")]
 
     @pytest.mark.parametrize(
-        ("line", "reason"),
+        ("line", "code"),
         [
             (b'{"text": "a"', "line_malformed"),
             (b"text", "line_malformed"),
@@ -73,17 +73,17 @@ class TestJsonl:
             (b'{"text": true}', "field_bad_type"),
         ],
     )
-    def test_bad_line_is_skipped_by_number_and_the_next_is_read(self, tmp_path: Path, line: bytes, reason: str) -> None:
+    def test_bad_line_fails_by_number_and_the_next_is_read(self, tmp_path: Path, line: bytes, code: str) -> None:
         path = write(tmp_path / "in.jsonl", b'{"id": 1, "text": "a"}\n' + line + b'\r\n{"id": 3, "text": "c"}\n')
         first, bad, last = read(path)
         assert (first.id, last.id) == ("1", "3")
-        assert isinstance(bad, Skipped)
-        assert (bad.id, bad.reason) == ("line-2", reason)
-        assert "line" in bad.message.lower()
-        assert "2" in bad.message
-        assert "\n" not in bad.message
+        assert bad.error is not None
+        assert (bad.id, bad.error.code) == ("line-2", code)
+        assert "line" in bad.error.message.lower()
+        assert "2" in bad.error.message
+        assert "\n" not in bad.error.message
 
-    def test_a_skipped_row_keeps_its_id(self, tmp_path: Path) -> None:
+    def test_a_failed_row_keeps_its_id(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", '{"id": "x", "text": []}\n')
         assert brief(read(path)) == [("x", "!field_bad_type")]
 
@@ -165,9 +165,9 @@ class TestCsv:
     def test_quote_that_never_ends_names_its_lines(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,a\n2,"b\n3,c\n')
         _, bad = read(path)
-        assert isinstance(bad, Skipped)
-        assert (bad.id, bad.reason) == ("line-3", "line_malformed")
-        assert bad.message.startswith("Lines 3 to 4:")
+        assert bad.error is not None
+        assert (bad.id, bad.error.code) == ("line-3", "line_malformed")
+        assert bad.error.message.startswith("Lines 3 to 4:")
 
     def test_text_after_a_quote(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,"a"b\n2,c\n')
@@ -233,7 +233,7 @@ class TestParquet:
     def test_images_of_hugging_face_datasets(self, tmp_path: Path) -> None:
         images = [{"bytes": b"x", "path": "a.png"}, {"bytes": None, "path": "b.png"}, {"bytes": None, "path": None}]
         pq.write_table(pa.table({"id": ["1", "2", "3"], "image": images}), tmp_path / "in.parquet")
-        assert [post.image for post in read(tmp_path / "in.parquet") if isinstance(post, Post)] == [
+        assert [post.image for post in read(tmp_path / "in.parquet")] == [
             b"x",
             str(tmp_path / "b.png"),
             None,
@@ -291,7 +291,7 @@ class TestFolder:
         reader = PostReader(tmp_path)
         posts = list(reader)
         assert [post.id for post in posts] == ["a.webp", "b/10.PNG", "b/2.jpg", "c.gif"]
-        assert [post.image for post in posts if isinstance(post, Post)] == [tmp_path / post.id for post in posts]
+        assert [post.image for post in posts] == [tmp_path / post.id for post in posts]
         assert any("2 files were left out" in warning for warning in reader.warnings)
 
     def test_no_pictures(self, tmp_path: Path) -> None:

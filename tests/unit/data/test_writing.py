@@ -1,4 +1,4 @@
-"""Files of outcomes: where they may be written, and what happens when they cannot."""
+"""Files of decisions: where they may be written, and what happens when they cannot."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.support.outcomes import decision
+from tests.support.decisions import decision, failed
 
 from crossguard.data.outputs import journal_of
 from crossguard.data.row_formats import JsonlRows
 from crossguard.data.row_writer import RowWriter
-from crossguard.data.writing import open_output, read_outcomes, refuse_same_file
+from crossguard.data.writing import open_output, read_decisions, refuse_same_file
 from crossguard.errors import MissingExtraError, OutputError
 from crossguard.labels import HATE
-from crossguard.records import Outcome, Skipped
 
-ROWS: list[Outcome] = [decision("1"), Skipped("2", "image_not_found", "No such image: 'x.png'."), decision("3", 0.75)]
+ROWS = [decision("1"), failed("2", "image_not_found", "No such image: 'x.png'."), decision("3", 0.75)]
 
 
 def write(path: Path, count: int = 3, *, overwrite: bool = False) -> None:
@@ -35,18 +34,18 @@ def test_csv_is_flat(tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["1", "2", "3"]
-    assert [row["status"] for row in rows] == ["scored", "skipped", "scored"]
+    assert [row["status"] for row in rows] == ["scored", "failed", "scored"]
     assert rows[2]["score_racist"] == "0.75"
     assert rows[2]["threshold_sexist"] == "0.5"
     assert rows[2]["flags"] == ";".join(HATE.names)
-    assert (rows[1]["score_racist"], rows[1]["reason"]) == ("", "image_not_found")
+    assert (rows[1]["score_racist"], rows[1]["error_code"]) == ("", "image_not_found")
 
 
 def test_parquet_has_types(tmp_path: Path) -> None:
     write(tmp_path / "out.parquet")
     table = pq.read_table(tmp_path / "out.parquet")
     assert str(table.schema.field("score_religion").type) == "double"
-    assert table["flags"].to_pylist() == [[], None, list(HATE.names)]
+    assert table["flags"].to_pylist() == [[], [], list(HATE.names)]
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
@@ -65,7 +64,7 @@ def test_what_is_there_is_not_lost_by_accident(tmp_path: Path, name: str) -> Non
         open_output(path, HATE.names)
     assert path.read_bytes() == before
     write(path, 1, overwrite=True)
-    assert [row.id for row in read_outcomes(path)] == ["1"]
+    assert [row.id for row in read_decisions(path)] == ["1"]
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
@@ -90,7 +89,7 @@ def test_csv_of_other_labels_is_not_continued(tmp_path: Path) -> None:
 def test_damage_in_the_middle_is_told_not_cut(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write(path)
-    damaged = path.read_bytes().replace(b"skipped", b"sk\xffp,ed")
+    damaged = path.read_bytes().replace(b"failed", b"f\xff,led")
     path.write_bytes(damaged)
     with pytest.raises(OutputError, match="nothing was changed"):
         list(open_output(path, HATE.names, resume=True).previous())
@@ -108,7 +107,7 @@ class TestPlace:
         with pytest.raises(OutputError, match="--format"):
             open_output(tmp_path / "out.xlsx", HATE.names)
         with pytest.raises(OutputError, match="format"):
-            list(read_outcomes(tmp_path / "out.xlsx"))
+            list(read_decisions(tmp_path / "out.xlsx"))
 
     def test_output_equal_to_input(self, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"
@@ -194,7 +193,7 @@ class TestTwoRuns:
                 second.start()
             first.write(ROWS[1])
             first.finish()
-        assert [row.id for row in read_outcomes(path)] == ["1", "2"]
+        assert [row.id for row in read_decisions(path)] == ["1", "2"]
         write(path, overwrite=True)
 
     def test_a_continued_file_is_locked_before_it_is_read(self, tmp_path: Path) -> None:

@@ -131,13 +131,13 @@ def test_pictures_can_be_left_aside(tmp_path: Path) -> None:
 
 
 def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> None:
-    config = {"class_names": ["racist", "sexist"], "readouts": {"any": [0, 1], "consensus": [2, 3]}}
+    config = {"class_names": ["racist", "sexist"], "label_schemes": {"any": [0, 1], "consensus": [2, 3]}}
     (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
     np.savez(tmp_path / "predictions.npz", ids=np.array(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
     assert score_labels(tmp_path, ("racist", "sexist")) == ("racist", "sexist")
     assert read_scores([tmp_path], ("racist",), ("9",)).tolist() == [[0.5]]
     assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").tolist() == [[0.5]]
-    with pytest.raises(TableError, match="no readout 'labels'"):
+    with pytest.raises(TableError, match="no label scheme 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):

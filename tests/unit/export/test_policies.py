@@ -27,11 +27,11 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
     return folder
 
 
-def test_thresholds_are_fitted_on_all_runs_and_columns_of_the_readout(tmp_path: Path) -> None:
+def test_thresholds_are_fitted_on_all_runs_and_columns_of_the_label_scheme(tmp_path: Path) -> None:
     runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
     policy = fit_policy(PolicyPlan("mine", "second", runs), ("a", "b"), (2, 3), "1")
     assert policy.name == "mine"
-    assert policy.readout == "second"
+    assert policy.label_scheme == "second"
     assert "400 posts" in policy.description
     assert 0.2 < policy.labels["a"].threshold < 0.8
     assert policy.labels["b"].threshold == 0.5  # nothing is known about it
@@ -46,11 +46,11 @@ def test_fingerprints_of_all_runs_become_one(tmp_path: Path) -> None:
 
 def test_a_plan_is_read_as_people_write_it() -> None:
     plan = PolicyPlan.parse("default=any:runs/a,runs/b@precision>=0.8")
-    assert (plan.name, plan.readout, plan.runs) == ("default", "any", (Path("runs/a"), Path("runs/b")))
+    assert (plan.name, plan.label_scheme, plan.runs) == ("default", "any", (Path("runs/a"), Path("runs/b")))
     assert str(plan.goal) == "precision>=0.8"
     assert str(PolicyPlan.parse("default=any:runs/a").goal) == "f1"
     assert str(PolicyPlan.parse("default=any:runs/a@cost=1:5").goal) == "cost=1:5"
-    with pytest.raises(ConfigError, match="NAME=READOUT"):
+    with pytest.raises(ConfigError, match="NAME=SCHEME"):
         PolicyPlan.parse("default")
 
 

@@ -48,9 +48,9 @@ def test_an_absent_modality_has_no_say(backend: str, head: str) -> None:
     with torch.no_grad():
         first, second = model(**inputs, **flags), model(**changed, **flags)
     assert torch.equal(first["logits"], second["logits"])
-    assert first["text_share"][1] == 1
-    assert first["text_share"][2] == 0
-    assert 0 < first["text_share"][0] < 1
+    assert first["text_weight"][1] == 1
+    assert first["text_weight"][2] == 0
+    assert 0 < first["text_weight"][0] < 1
 
 
 @pytest.mark.parametrize(("backend", "head"), KINDS)

@@ -97,7 +97,7 @@ def test_only_the_listed_origins_are_asked(url: str) -> None:
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     with pytest.raises(ImageError) as refused:
         asyncio.run(fetcher.fetch(url, BodyHold(BodyBudget(1000))))
-    assert refused.value.reason == "image_url_not_allowed"
+    assert refused.value.code == "image_url_not_allowed"
 
 
 def test_nothing_is_fetched_by_default() -> None:

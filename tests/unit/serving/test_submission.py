@@ -20,7 +20,7 @@ def test_a_path_is_never_one(tiny: Moderator, path: str) -> None:
     assert source.startswith("data:")
     with pytest.raises(ImageError) as refused:
         prepare(tiny, Submission("a", images=(source,)))
-    assert refused.value.reason in {"image_bad_data_url", "image_not_an_image", "image_empty"}
+    assert refused.value.code in {"image_bad_data_url", "image_not_an_image", "image_empty"}
 
 
 def test_modalities() -> None:

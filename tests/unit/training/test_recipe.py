@@ -73,7 +73,7 @@ def test_settings_that_contradict_each_other_are_told_at_once(tmp_path: Path) ->
 
 
 def test_overrides_reach_into_the_recipe() -> None:
-    recipe = load("compact", ["lr_head=3e-4", "sources.mmhs150k.weight=0.5", "readouts=[any, consensus]"])
+    recipe = load("compact", ["lr_head=3e-4", "sources.mmhs150k.weight=0.5", "label_schemes=[any, consensus]"])
     assert recipe.lr_head == 3e-4
     assert recipe.sources["mmhs150k"].weight == 0.5
     assert recipe.sources["harmeme"].repeat == load("compact").sources["harmeme"].repeat

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.decisions import failed
 
 from crossguard.moderator import Moderator
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 from crossguard.wire.sagemaker import JSON_LINES, Form, RequestError, read, write
 
 PIXEL = base64.b64encode(
@@ -21,8 +22,8 @@ PIXEL = base64.b64encode(
 ).decode()
 
 
-def posts(body: bytes | str, content_type: str | None = "application/json") -> list[Post | Skipped]:
-    return list(read(body, content_type).entries)
+def posts(body: bytes | str, content_type: str | None = "application/json") -> list[Post]:
+    return list(read(body, content_type).posts)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, str])
@@ -34,13 +35,13 @@ def test_the_request_of_the_cards_is_read(kind: type, content_type: str | None) 
     body = text if kind is str else kind(text.encode())
     invocation = read(body, content_type)
     assert invocation.form is Form.INSTANCES
-    assert invocation.entries == (Post("0", "hello", f"data:;base64,{PIXEL}"), Post("7", "good"))
+    assert invocation.posts == (Post("0", "hello", f"data:;base64,{PIXEL}"), Post("7", "good"))
 
 
 def test_a_single_post_needs_no_list() -> None:
     invocation = read(b'{"text": "hello", "image_text": "words", "id": "a", "image_base64": null}', "application/json")
     assert invocation.form is Form.SINGLE
-    assert invocation.entries == (Post("a", "hello", None, "words"),)
+    assert invocation.posts == (Post("a", "hello", None, "words"),)
 
 
 def test_lines_keep_their_places_and_fail_alone() -> None:
@@ -48,7 +49,7 @@ def test_lines_keep_their_places_and_fail_alone() -> None:
     first, *bad, last = posts(body, "application/x-jsonlines")
     assert first == Post("0", "a\u2028b")
     assert last == Post("6", "z")
-    assert [entry.reason for entry in bad if isinstance(entry, Skipped)] == [
+    assert [entry.error.code for entry in bad if entry.error] == [
         "line_malformed",
         "line_malformed",
         "post_malformed",
@@ -79,15 +80,15 @@ def test_an_image_is_never_a_path() -> None:
     assert data.image == f"data:image/png;base64,{PIXEL}"
     for wrong in ("/etc/passwd", "picture.png", "C:\\picture.png"):
         (entry,) = posts(json.dumps({"image_url": wrong}))
-        assert isinstance(entry, Skipped)
-        assert entry.reason == "image_url_not_allowed"
+        assert entry.error is not None
+        assert entry.error.code == "image_url_not_allowed"
 
 
 def test_a_bare_picture_is_a_post(tiny: Moderator) -> None:
     picture = base64.b64decode(PIXEL)
     invocation = read(picture, "image/png")
     assert invocation == read(picture, "application/x-image")
-    reply = write(invocation.form, list(tiny.stream(invocation.entries)))
+    reply = write(invocation.form, list(tiny.stream(invocation.posts)))
     assert reply.status is HTTPStatus.OK
     assert set(json.loads(reply.body)["probabilities"]) == set(tiny.labels.names)
 
@@ -104,9 +105,9 @@ def test_a_bare_picture_is_a_post(tiny: Moderator) -> None:
 )
 def test_a_wrong_post_says_what_would_be_right(entry: Any, words: str) -> None:
     bad, good = posts(json.dumps({"instances": [entry, {"text": "hello"}]}))
-    assert isinstance(bad, Skipped)
-    assert words in bad.message
-    assert len(bad.message) < 500
+    assert bad.error is not None
+    assert words in bad.error.message
+    assert len(bad.error.message) < 500
     assert good == Post("1", "hello")
 
 
@@ -132,12 +133,12 @@ def test_a_broken_request_gets_a_status_and_a_reason(body: bytes | str, content_
     with pytest.raises(RequestError) as failure:
         read(body, content_type)
     assert failure.value.status == status
-    assert json.loads(failure.value.to_json()) == {"error": failure.value.reason, "message": str(failure.value)}
+    assert json.loads(failure.value.to_json()) == {"error": failure.value.code, "message": str(failure.value)}
 
 
 def test_there_may_be_a_cap_on_posts() -> None:
     body = b'{"text": "a"}\n' * 3
-    assert len(read(body, JSON_LINES, max_posts=3).entries) == 3
+    assert len(read(body, JSON_LINES, max_posts=3).posts) == 3
     with pytest.raises(RequestError, match="may have 2 posts, and this one has 3") as failure:
         read(body, JSON_LINES, max_posts=2)
     assert failure.value.status == 413
@@ -186,8 +187,8 @@ def test_a_caller_who_takes_no_json_is_told(tiny: Moderator) -> None:
 def test_any_text_comes_back_under_its_own_line(texts: list[str]) -> None:
     body = "\n".join(json.dumps({"text": text, "id": text}) for text in texts).encode()
     invocation = read(body, JSON_LINES)
-    assert [entry.id for entry in invocation.entries] == texts
-    outcomes = [Skipped(entry.id, "r", "m") for entry in invocation.entries]
+    assert [entry.id for entry in invocation.posts] == texts
+    outcomes = [failed(post.id, "r", "m") for post in invocation.posts]
     reply = write(invocation.form, outcomes)
     assert reply.body.isascii()
     assert [json.loads(line)["id"] for line in reply.body.split("\n")] == texts
@@ -197,7 +198,7 @@ def test_any_text_comes_back_under_its_own_line(texts: list[str]) -> None:
 def test_any_body_gives_posts_or_a_client_error(body: bytes | str) -> None:
     for content_type in ("application/json", JSON_LINES):
         try:
-            answer = len(read(body, content_type).entries)
+            answer = len(read(body, content_type).posts)
         except RequestError as error:
             answer = error.status
         assert 0 < answer < 500

@@ -128,7 +128,7 @@ class _Images:
         try:
             self.hashes[row.id] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
         except ImageError as error:
-            self.broken[str(path)] = error.reason
+            self.broken[str(path)] = error.code
 
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from crossguard.moderator import Moderator
-from crossguard.records import Outcome
+from crossguard.records import Decision
 from crossguard.wire.sagemaker import Form, Invocation, RequestError, read, write
 
 
@@ -45,12 +45,12 @@ def input_fn(body: bytes | bytearray | str, content_type: str) -> Invocation:
         raise _refusal(error.status, error.to_json()) from None
 
 
-def predict_fn(invocation: Invocation, moderator: Moderator) -> tuple[Form, list[Outcome]]:
+def predict_fn(invocation: Invocation, moderator: Moderator) -> tuple[Form, list[Decision]]:
     """Scores the posts of a request together."""
-    return invocation.form, list(moderator.stream(invocation.entries))
+    return invocation.form, list(moderator.stream(invocation.posts))
 
 
-def output_fn(prediction: tuple[Form, list[Outcome]], accept: str) -> tuple[str, str]:
+def output_fn(prediction: tuple[Form, list[Decision]], accept: str) -> tuple[str, str]:
     """Writes the reply and its content type; a request none of whose posts could be scored is answered with 422."""
     try:
         reply = write(*prediction, accept)

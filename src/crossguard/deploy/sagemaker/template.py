@@ -61,7 +61,8 @@ def unscaled(template: Template) -> Template:
 def instance_type(template: Template) -> str | None:
     """Returns what the endpoint of a template runs on; None for a serverless one."""
     (variant,) = template["Resources"]["Configuration"]["Properties"]["ProductionVariants"]
-    return variant.get("InstanceType")
+    kind: str | None = variant.get("InstanceType")
+    return kind
 
 
 def alarm(name: str) -> str:

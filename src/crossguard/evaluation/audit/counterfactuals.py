@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crossguard.evaluation.audit.identities import IDENTITIES, mentions, swap
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Post
+from crossguard.records import Post
 
 # Harmless whoever they are about, so that every flag here is a false alarm.
 TEMPLATES = (
@@ -106,9 +106,9 @@ def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], so
     """Scores every sentence for every group; at least one sentence."""
     groups = list(IDENTITIES)
     posts = [Post(f"{row}/{group}", versions[group]) for row, versions in enumerate(sentences) for group in groups]
-    outcomes = [outcome for outcome in moderator.score(posts) if isinstance(outcome, Decision)]
-    scores = np.array([max(outcome.scores.values()) for outcome in outcomes]).reshape(-1, len(groups))
-    flags = np.array([bool(outcome.flags) for outcome in outcomes]).reshape(-1, len(groups))
+    decisions = [decision for decision in moderator.score(posts) if decision.ok]
+    scores = np.array([max(decision.scores.values()) for decision in decisions]).reshape(-1, len(groups))
+    flags = np.array([bool(decision.flags) for decision in decisions]).reshape(-1, len(groups))
     return summarise(groups, sentences, scores, flags, source)
 
 

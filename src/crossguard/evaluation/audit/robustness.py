@@ -18,7 +18,7 @@ from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.resampling import draw
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Post
+from crossguard.records import Post
 
 # The worst tenth of the ways, as a person who wants to get through would choose.
 WORST = 0.1
@@ -193,8 +193,7 @@ def _disguised(post: Post, name: str, seed: int) -> Post:
 
 
 def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArray[np.bool_]:
-    outcomes = moderator.score(posts)
-    flags = [outcome.flags if isinstance(outcome, Decision) else () for outcome in outcomes]
+    flags = [decision.flags for decision in moderator.score(posts)]
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
 
 

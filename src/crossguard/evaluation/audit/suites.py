@@ -134,10 +134,8 @@ def annotated_suite(suite: Suite, labels: tuple[str, ...]) -> Annotated:
 def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int = 0) -> SuiteResult:
     """Scores a suite by "any label flagged" and by the highest label score."""
     scored = score(moderator, annotated_suite(suite, moderator.labels.names))
-    if scored.skipped:
-        raise InputError(
-            f"{sum(scored.skipped.values())} cases of '{suite.name}' could not be scored: {scored.skipped}."
-        )
+    if scored.failed:
+        raise InputError(f"{sum(scored.failed.values())} cases of '{suite.name}' could not be scored: {scored.failed}.")
     return summarise(suite, scored.sample, rounds, seed)
 
 

@@ -65,7 +65,7 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
 def decision_of(row: Any) -> Decision | None:
     """Returns the decision of a stored item; None where it was never scored, or could not be."""
     outcome = from_dict(row.decision) if row.decision else None
-    return outcome if isinstance(outcome, Decision) and outcome.labels else None
+    return outcome if outcome is not None and outcome.ok else None
 
 
 def claim(visit: Visit) -> Response:

@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.labels import HATE
-from crossguard.records import Decision, Outcome
+from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Endpoint, Family
 from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
-from crossguard.serving.interfaces.score import DecisionBody, SkippedBody
+from crossguard.serving.interfaces.score import DecisionBody
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submission import Submission, picture
 from crossguard.serving.unions import hate_labels, union_score
@@ -81,7 +81,7 @@ class ModerationResult(BaseModel):
     categories: dict[str, bool]
     category_scores: dict[str, float]
     category_applied_input_types: dict[str, list[str]]
-    decision: DecisionBody | SkippedBody
+    decision: DecisionBody
 
 
 class ModerationResponse(BaseModel):
@@ -155,12 +155,12 @@ def submissions(request: ModerationRequest) -> list[Submission]:
     return [Submission("0", words, images=images)]
 
 
-def result(post: Submission, outcome: Outcome, labels: tuple[str, ...]) -> dict[str, Any]:
+def result(post: Submission, outcome: Decision, labels: tuple[str, ...]) -> dict[str, Any]:
     """Returns the result of one input; a post that could not be scored has no applied category."""
     flags = dict.fromkeys((*CATEGORIES, *map(category, labels)), False)
     scores = dict.fromkeys(flags, 0.0)
     applied: dict[str, list[str]] = {name: [] for name in flags}
-    if isinstance(outcome, Decision):
+    if outcome.ok:
         kinds = hate_labels(outcome)
         for name, label in outcome.labels.items():
             flags[category(name)], scores[category(name)] = label.flagged, label.score

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from crossguard.records import Outcome, Post, Skipped
+from crossguard.records import Decision, Post
 from crossguard.serving.call import Access, Call
 from crossguard.serving.endpoints import Endpoint, Family
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
@@ -71,14 +71,16 @@ async def invocations(call: Call) -> Response:
         invocation = read(body, headers.get("content-type"), max_posts=call.settings.max_posts)
         reply = write(invocation.form, await _score(call, invocation), headers.get("accept"))
     except RequestError as error:
-        raise REFUSALS[error.status](str(error), code=error.reason) from None
+        raise REFUSALS[error.status](str(error), code=error.code) from None
     return Response(reply.body, reply.status, media_type=reply.content_type)
 
 
-async def _score(call: Call, invocation: Invocation) -> list[Outcome]:
-    posts = [_submission(entry) for entry in invocation.entries if isinstance(entry, Post)]
-    outcomes = iter(await call.score(posts))
-    return [entry if isinstance(entry, Skipped) else next(outcomes) for entry in invocation.entries]
+async def _score(call: Call, invocation: Invocation) -> list[Decision]:
+    decisions = iter(await call.score([_submission(post) for post in invocation.posts if post.error is None]))
+    return [
+        next(decisions) if post.error is None else call.moderator.failed(post.id, post.error)
+        for post in invocation.posts
+    ]
 
 
 def _submission(post: Post) -> Submission:

@@ -71,13 +71,22 @@ class LabelBody(BaseModel):
     action: Literal["allow", "review", "block"]
 
 
-class SharesBody(BaseModel):
-    """How much each modality weighed."""
+class ModalityWeightsBody(BaseModel):
+    """The weights of the model's gate; their sum is 1."""
 
     model_config = ConfigDict(extra="forbid")
 
     text: float = Field(ge=0, le=1)
     image: float = Field(ge=0, le=1)
+
+
+class PostFailureBody(BaseModel):
+    """Why a post could not be scored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(description="A stable word for programs.")
+    message: str
 
 
 class DecisionBody(BaseModel):
@@ -86,27 +95,20 @@ class DecisionBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str
-    status: Literal["scored"]
-    action: Literal["allow", "review", "block"] = Field(description="The strictest action over the labels.")
+    schema_version: Literal[2]
+    status: Literal["scored", "failed"]
+    action: Literal["allow", "review", "block"] | None = Field(
+        description="The strictest action over the labels; null when the post could not be scored."
+    )
     flags: list[str] = Field(description="Names of the flagged labels.")
-    labels: dict[str, LabelBody]
-    shares: SharesBody
+    labels: dict[str, LabelBody] = Field(description="Empty when the post could not be scored.")
+    modality_weights: ModalityWeightsBody | None
     model: str
     model_version: str
     policy: str
     policy_version: str
     notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
-
-
-class SkippedBody(BaseModel):
-    """A post that could not be scored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    status: Literal["skipped"]
-    reason: str = Field(description="A stable word for programs.")
-    message: str
+    error: PostFailureBody | None = Field(description="Why the post could not be scored; null when it was.")
 
 
 class ResultsBody(BaseModel):
@@ -114,7 +116,7 @@ class ResultsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    results: list[DecisionBody | SkippedBody]
+    results: list[DecisionBody]
 
 
 class ErrorDetail(BaseModel):
@@ -180,7 +182,7 @@ ENDPOINTS = (
         "POST",
         "/v1/score/batch",
         FAMILY,
-        "Score many posts; a bad one is skipped in its place",
+        "Score many posts; a bad one fails in its place",
         score_batch,
         requests={JSON: PostsBody, MULTIPART: UploadsBody},
         responses={JSON: ResultsBody},

@@ -9,7 +9,7 @@ from typing import Any
 
 from crossguard.data.image_sources import is_url
 from crossguard.errors import ConfigError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 from crossguard.strict import parse
 from crossguard.wire.sagemaker.media_types import LINES, is_picture, media_type
 from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, RequestError
@@ -36,11 +36,11 @@ def read(body: bytes | bytearray | str, content_type: str | None, *, max_posts: 
             raise _malformed(f"A body of type {kind} must be the bytes of a picture, not text.")
         return Invocation(Form.SINGLE, (Post("0", image=body),))
     invocation = _read_lines(body) if kind in LINES else _read_json(body)
-    if max_posts is not None and len(invocation.entries) > max_posts:
+    if max_posts is not None and len(invocation.posts) > max_posts:
         raise RequestError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too_many_posts",
-            f"A request may have {max_posts} posts, and this one has {len(invocation.entries)}.",
+            f"A request may have {max_posts} posts, and this one has {len(invocation.posts)}.",
         )
     return invocation
 
@@ -70,27 +70,29 @@ def _read_lines(body: bytes | str) -> Invocation:
     return Invocation(Form.LINES, tuple(_line(line, index) for index, line in enumerate(lines)))
 
 
-def _line(line: bytes | str, index: int) -> Post | Skipped:
+def _line(line: bytes | str, index: int) -> Post:
     try:
         data = _decode(line, f"Line {index + 1}")
     except RequestError as error:
-        return Skipped(str(index), "line_malformed", str(error))
+        return Post.failed(str(index), "line_malformed", str(error))
     return _entry(data, str(index), f"Line {index + 1}")
 
 
-def _entry(data: Any, place: str, where: str) -> Post | Skipped:
+def _entry(data: Any, place: str, where: str) -> Post:
     if not isinstance(data, Mapping):
         problem = f'{where} must be an object such as {{"text": "..."}}, not {type(data).__name__}.'
-        return Skipped(place, "post_malformed", problem)
+        return Post.failed(place, "post_malformed", problem)
     try:
         instance = parse(Instance, data, where)
     except ConfigError as error:
-        return Skipped(_name(data, place), "post_malformed", _shortened(str(error)))
+        return Post.failed(_name(data, place), "post_malformed", _shortened(str(error)))
     if instance.image_url and not is_url(instance.image_url):
         problem = f"{where}: image_url must be a data: URL or a web address. Send the picture itself as image_base64."
-        return Skipped(_name(data, place), "image_url_not_allowed", problem)
+        return Post.failed(_name(data, place), "image_url_not_allowed", problem)
     if instance.image_url and instance.image_base64:
-        return Skipped(_name(data, place), "post_malformed", f"{where} has both image_url and image_base64; give one.")
+        return Post.failed(
+            _name(data, place), "post_malformed", f"{where} has both image_url and image_base64; give one."
+        )
     return instance.post(place)
 
 

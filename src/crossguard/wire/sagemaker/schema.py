@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from crossguard.data.image_sources import is_data_url
 from crossguard.errors import InputError
-from crossguard.records import Post, Skipped
+from crossguard.records import Post
 from crossguard.strict import StrictModel
 
 
@@ -20,17 +20,17 @@ class RequestError(InputError):
 
     Attributes:
         status: HTTP status, 400 to 499.
-        reason: A stable snake_case word for programs.
+        code: A stable snake_case word for programs.
     """
 
-    def __init__(self, status: HTTPStatus, reason: str, message: str) -> None:
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.reason = reason
+        self.code = code
 
     def to_json(self) -> str:
         """Returns the body of the reply."""
-        return json.dumps({"error": self.reason, "message": str(self)})
+        return json.dumps({"error": self.code, "message": str(self)})
 
 
 class Instance(StrictModel):
@@ -86,11 +86,11 @@ class Invocation:
 
     Attributes:
         form: How its posts are laid out.
-        entries: Its posts in order; one that cannot be read is skipped in its place.
+        posts: In order; one that cannot be read has its `error` set.
     """
 
     form: Form
-    entries: tuple[Post | Skipped, ...]
+    posts: tuple[Post, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from crossguard.evaluation.audit.suites import NO_TARGET, Cell, read_suite, run_
 from crossguard.evaluation.sample import Sample
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, Post
+from crossguard.records import Post
 
 SUITE = """functionality,test_case,label_gold,target_ident
 greeting,"hello, friends",non-hateful,
@@ -56,10 +56,7 @@ def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file
     suite = read_suite(suite_file)
     result = run_suite(tiny, suite, rounds=0)
     decisions = tiny.score([Post(text, text) for text in suite.texts])
-    right = [
-        isinstance(d, Decision) and bool(d.flags) == bool(hateful)
-        for d, hateful in zip(decisions, suite.hateful, strict=True)
-    ]
+    right = [d.ok and bool(d.flags) == bool(hateful) for d, hateful in zip(decisions, suite.hateful, strict=True)]
     assert sum(cell.right for cell in result.cells.values()) == sum(right)
 
 

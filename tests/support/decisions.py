@@ -1,11 +1,11 @@
-"""Outcomes of every kind, made up by hypothesis."""
+"""Decisions of every kind, made up by hypothesis."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
 from crossguard.labels import HATE
-from crossguard.records import Action, Decision, LabelDecision, Outcome, Skipped
+from crossguard.records import Action, Decision, LabelDecision, PostFailure
 
 # Everything that UTF-8 can hold, with the characters that upset CSV and JSON drawn often.
 TEXTS = st.text(st.one_of(st.sampled_from('\n\r\0",;\\\t\u2028\ufeff '), st.characters(codec="utf-8")), max_size=12)
@@ -15,20 +15,36 @@ SHARES = st.floats(0, 1)
 LABEL_DECISIONS = st.builds(
     LabelDecision, score=SHARES, threshold=SHARES, flagged=st.booleans(), action=st.sampled_from(Action)
 )
-DECISIONS = st.builds(
+SCORED = st.builds(
     Decision,
     id=TEXTS,
     labels=st.tuples(*[LABEL_DECISIONS] * len(HATE)).map(lambda row: dict(zip(HATE.names, row, strict=True))),
     action=st.sampled_from(Action),
-    text_share=SHARES,
+    text_weight=SHARES,
     model=TEXTS,
     model_version=TEXTS,
     policy=TEXTS,
     policy_version=TEXTS,
     notes=st.lists(WORDS, max_size=3).map(tuple),
 )
-SKIPPED = st.builds(Skipped, id=TEXTS, reason=WORDS, message=TEXTS)
-OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(DECISIONS, SKIPPED)
+FAILED = st.builds(
+    Decision,
+    id=TEXTS,
+    labels=st.just({}),
+    action=st.none(),
+    text_weight=st.none(),
+    model=TEXTS,
+    model_version=TEXTS,
+    policy=TEXTS,
+    policy_version=TEXTS,
+    error=st.builds(PostFailure, code=WORDS, message=TEXTS),
+)
+DECISIONS = st.one_of(SCORED, FAILED)
+
+
+def failed(id_: str, code: str = "post_empty", message: str = "Nothing to score.") -> Decision:
+    """The decision of a post that could not be scored."""
+    return Decision(id_, {}, None, None, "tiny", "1.0.0", "default", "1", error=PostFailure(code, message))
 
 
 def decision(id_: str, score: float = 0.25, *, model: str = "tiny", policy: str = "default") -> Decision:

@@ -1,0 +1,35 @@
+"""Every error code that the code gives is described, and every described one is given."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossguard.serving.batching import FAILED
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCES = sorted((ROOT / "src" / "crossguard").rglob("*.py"))
+GIVERS = {"ImageError", "PostError", "PostFailure", "failed", "_failed"}
+CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
+
+
+def given(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) in GIVERS:
+            texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+            yield from (text for text in texts if isinstance(text, str) and CODE.fullmatch(text))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value == FAILED:
+            yield FAILED
+
+
+def _name(function: ast.expr) -> str:
+    return getattr(function, "id", "") or getattr(function, "attr", "")
+
+
+def test_codes_and_their_page_agree() -> None:
+    in_code = {code for source in SOURCES for code in given(ast.parse(source.read_text(encoding="utf-8")))}
+    page = (ROOT / "docs" / "reference" / "error-codes.md").read_text(encoding="utf-8")
+    assert in_code == set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    assert len(in_code) > 15
