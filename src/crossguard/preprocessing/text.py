@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crossguard.preprocessing.lexicon import Lexicon
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
+from crossguard.preprocessing.undisguise import undisguise
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
 from crossguard.strict import StrictModel
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 # The first window never needs more characters than this per token, and a long post about a fourth of it.
 CHARACTERS_PER_TOKEN: Final = 24
 CHARACTERS_PER_TOKEN_OF_LONG_TEXT: Final = 8
+FEWEST_WORDS: Final = 1000
 
 
 class TextSpec(StrictModel):
@@ -35,6 +39,7 @@ class TextSpec(StrictModel):
         attention_mask: Whether the text graph takes a mask.
         normalization: Which normaliser cleans the raw text.
         image_text: What to do with words read from the image: `pair` (second segment), `append`, or `ignore`.
+        undisguise: Whether a disguised text is also scored as what it says.
     """
 
     max_length: int = Field(ge=4, le=8192)
@@ -44,6 +49,7 @@ class TextSpec(StrictModel):
     attention_mask: bool = True
     normalization: NormalizerName = "none"
     image_text: Literal["pair", "append", "ignore"] = "append"
+    undisguise: bool = True
 
     @property
     def most_characters(self) -> int:
@@ -63,6 +69,11 @@ class Tokens:
     windows: tuple[Window, ...]
     truncated: bool
 
+    def and_also(self, reading: Tokens) -> Tokens:
+        """Returns these windows, and behind them those of the undisguised reading."""
+        others = (replace(window, undisguised=True) for window in reading.windows)
+        return Tokens((*self.windows, *others), self.truncated or reading.truncated)
+
     @property
     def ids(self) -> tuple[int, ...]:
         """Those of the first window; empty when the post has no text."""
@@ -78,28 +89,21 @@ class _Part:
         clean: Normalised.
         cut: Whether it was too long to be read in whole.
         shortened: Whether invisible characters and the like were removed before it was normalised.
-        joint: Where in `raw` the words of the image begin.
+        joint: Where in `raw` the words of the image begin; None where places of `raw` mean nothing to the author.
     """
 
     raw: str
     clean: str
     cut: bool
     shortened: bool
-    joint: int
+    joint: int | None
 
     def written(self, spans: Sequence[Span], normalization: NormalizerName) -> list[tuple[Span | None, Span | None]]:
         """Returns where stretches of `clean` lie in the text and in the words of the image, as written."""
-        if self.cut or self.shortened or len(spans) == 1:
+        if self.cut or self.shortened or self.joint is None or len(spans) == 1:
             return [(None, None)] * len(spans)
         alignment = Alignment(self.raw, self.clean, lambda text: normalize(text, normalization))
-        return [self._split(alignment.locate(span)) for span in spans]
-
-    def _split(self, place: Span | None) -> tuple[Span | None, Span | None]:
-        if place is None:
-            return None, None
-        start, stop = place
-        text = (start, min(stop, self.joint)) if start < self.joint else None
-        return text, (max(start - self.joint, 0), stop - self.joint) if stop > self.joint else None
+        return [_divided(alignment.locate(span), self.joint) for span in spans]
 
 
 class TextEncoder:
@@ -118,10 +122,38 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._frames = {count: _frame(self._tokenizer, count) for count in (1, 2)}
+        self._lexicon = _lexicon(self._tokenizer) if spec.undisguise else None
 
     def encode(self, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
-        """Tokenises pairs of (text, image_text); a pair with no visible character gives no windows."""
-        posts = [self._parts(text, image_text) for text, image_text in texts]
+        """Tokenises pairs of (text, image_text).
+
+        Returns:
+            Windows of each pair: of the text as it was written, then, where a disguise was undone, of what it says.
+            There are none for a pair with no visible character.
+        """
+        written = [self._parts(text, image_text) for text, image_text in texts]
+        undisguised = [self._undisguised(parts) for parts in written]
+        first = self._encode(written)
+        second = iter(self._encode([parts for parts in undisguised if parts]))
+        return [
+            tokens.and_also(next(second)) if parts else tokens for tokens, parts in zip(first, undisguised, strict=True)
+        ]
+
+    def _undisguised(self, written: Sequence[_Part]) -> list[_Part]:
+        """Returns what disguised parts say; nothing where the tokenizer would see the same."""
+        if self._lexicon is None:
+            return []
+        raws = [undisguise(part.raw, self._lexicon) for part in written]
+        if not any(raws):
+            return []
+        said = [
+            part if raw is None else replace(self._part(raw, 0), joint=None)
+            for part, raw in zip(written, raws, strict=True)
+        ]
+        same = all(a.clean.casefold() == b.clean.casefold() for a, b in zip(said, written, strict=True))
+        return [] if same or not all(part.clean for part in said) else said
+
+    def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:
         short = self.spec.max_length * CHARACTERS_PER_TOKEN
         fits = [all(len(part.clean) <= short for part in parts) for parts in posts]
         together = [part.clean for parts, fit in zip(posts, fits, strict=True) if fit for part in parts]
@@ -182,6 +214,22 @@ class TextEncoder:
             texts, image_texts = zip(*(place[index] for place, index in zip(places, at, strict=True)), strict=True)
             windows.append(Window(_framed(frame, window), _first(texts), _first(image_texts)))
         return Tokens(tuple(windows), any(part.cut for part in parts) or kept != cuts)
+
+
+def _divided(place: Span | None, joint: int) -> tuple[Span | None, Span | None]:
+    """Returns which part of a place lies before the joint, and which behind it, from there on."""
+    if place is None:
+        return None, None
+    start, stop = place
+    text = (start, min(stop, joint)) if start < joint else None
+    return text, (max(start - joint, 0), stop - joint) if stop > joint else None
+
+
+def _lexicon(tokenizer: Tokenizer) -> Lexicon | None:
+    """Returns the words of a tokenizer; None where it has too few to tell a word from letters."""
+    slang = (files("crossguard") / "resources" / "words.txt").read_text(encoding="utf-8").split()
+    lexicon = Lexicon(tokenizer.get_vocab(), slang)
+    return lexicon if len(lexicon) > len(slang) + FEWEST_WORDS else None
 
 
 def _frame(tokenizer: Tokenizer, parts: int) -> list[tuple[int, ...]]:

@@ -27,11 +27,13 @@ class Window:
         text: First character and the one behind the last, in the text as it was written, to the word; None when the
             window is the whole text, holds none of it, or the place is unknown.
         image_text: The same for the words of the image.
+        undisguised: Whether this is not the text as it was written, but what a disguise says.
     """
 
     ids: tuple[int, ...]
     text: Span | None = None
     image_text: Span | None = None
+    undisguised: bool = False
 
 
 def stretches(length: int, size: int) -> list[Span]:

@@ -31,8 +31,8 @@ class MaskingEncoder(TextEncoder):
     def __init__(self, tokenizer_file: Path, spec: TextSpec) -> None:
         from tokenizers import Tokenizer
 
-        # Training sees the first window alone, so the others need not be cut.
-        super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1}))
+        # Training sees the first window of the text as written, so the others need not be made.
+        super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1, "undisguise": False}))
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self.mask_id = _mask_id(tokenizer)
         added = tokenizer.get_added_tokens_decoder().items()

@@ -1,0 +1,167 @@
+"""The words that a tokenizer knows, most frequent first: what a disguised word can have been."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from itertools import islice, product
+from typing import Final
+
+WORD: Final = re.compile(r"[a-z]+")
+VOWELS: Final = re.compile("[aeiou]")
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "ers", "ly", "y")
+FORMS: Final = ("s", "d", "ed", "ing", "r")
+# Single letters that are words; every other one has a place in the vocabulary, too.
+SINGLE: Final = frozenset("aiu")
+LONGEST: Final = 24
+# Unknown letters cost more than any word, so that a text is only split where words are found.
+UNKNOWN: Final = 14.0
+SLANG_RANK: Final = 4000
+COMMON_RANK: Final = 600
+
+
+class Lexicon:
+    """Known words with their cost, the negative logarithm of a frequency that Zipf's law gives to their rank.
+
+    Args:
+        vocabulary: Token to id; whole words are those that a WordPiece, BPE or Unigram tokenizer marks as such, and ids
+            grow as frequency falls.
+        slang: Words that it lacks, of which all are taken to be as frequent as the `SLANG_RANK`-th.
+    """
+
+    def __init__(self, vocabulary: Mapping[str, int], slang: Iterable[str] = ()) -> None:
+        ranked = sorted(_whole_words(vocabulary), key=lambda entry: entry[1])
+        scale = math.log(len(ranked) + 2)
+        self._costs: dict[str, float] = {}
+        for rank, (word, _) in enumerate(ranked):
+            if len(word) > 1 or word in SINGLE:
+                self._costs.setdefault(word, math.log((rank + 1) * scale))
+        self._common = math.log(COMMON_RANK * scale)
+        for word in slang:
+            self._costs.setdefault(word, math.log(SLANG_RANK * scale))
+        self._longest = min(LONGEST, max(map(len, self._costs), default=0))
+
+        self._cost = lru_cache(maxsize=16_384)(self._find_cost)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._costs or self._cost(word) is not None
+
+    def __len__(self) -> int:
+        return len(self._costs)
+
+    def _find_cost(self, word: str) -> float | None:
+        """Returns what a word costs; an inflected one a little more than its stem."""
+        cost = self._costs.get(word)
+        if cost is not None:
+            return cost
+        stems = (word[: -len(end)] for end in ENDINGS if word.endswith(end) and len(word) - len(end) > 2)  # noqa: PLR2004
+        forms = (word + end for end in FORMS if len(word) > 3)  # noqa: PLR2004 see above
+        known = [self._costs[other] for other in (*stems, *forms) if other in self._costs]
+        return min(known) + 1.0 if known else None
+
+    def common(self, word: str) -> bool:
+        """Returns whether a word is among the most frequent ones, so that even a short one is no chance."""
+        return self._costs.get(word, UNKNOWN) < self._common
+
+    def known(self, words: Iterable[str]) -> float:
+        """Returns which share of the letters stands in known words, in [0, 1]; 1 without letters."""
+        found = [(len(word), word in self) for word in words]
+        total = sum(length for length, _ in found)
+        return sum(length for length, hit in found if hit) / total if total else 1.0
+
+    def best(self, candidates: Iterable[str]) -> str | None:
+        """Returns the most frequent known word among the candidates."""
+        costs = {word: cost for word in candidates if (cost := self._cost(word)) is not None}
+        return min(costs, key=costs.__getitem__) if costs else None
+
+    def split(self, letters: str) -> list[str] | None:
+        """Splits letters without spaces into words (Viterbi); None where no more than half of them are in words."""
+        best: list[tuple[float, int]] = [(0.0, 0)]
+        for stop in range(1, len(letters) + 1):
+            choices = [(best[stop - 1][0] + UNKNOWN, stop - 1)]
+            for start in range(max(0, stop - self._longest), stop):
+                cost = self._cost(letters[start:stop])
+                if cost is not None:
+                    choices.append((best[start][0] + cost, start))
+            best.append(min(choices))
+        words, stop = [], len(letters)
+        while stop:
+            start = best[stop][1]
+            words.append(letters[start:stop])
+            stop = start
+        words.reverse()
+        return words if self.known(words) > 0.5 and len(words) > 1 else None  # noqa: PLR2004
+
+    def correct(self, word: str) -> str | None:
+        """Returns the known word that one typing error (or shuffled inner letters) turned into this one."""
+        one = self.best(_transposed(word)) or self.best(_inserted(word)) or self.best(_others(word))
+        return one or self._shuffled.get(_outline(word)) or self._consonants.get(_skeleton(word))
+
+    @cached_property
+    def _shuffled(self) -> dict[str, str]:
+        """The most frequent word of each first letter, last letter, and letters between."""
+        return self._index(_outline)
+
+    @cached_property
+    def _consonants(self) -> dict[str, str]:
+        """The most frequent word of each first letter, last letter, and consonants between."""
+        return self._index(_skeleton)
+
+    def _index(self, key: Callable[[str], str]) -> dict[str, str]:
+        index: dict[str, str] = {}
+        for word in sorted(self._costs, key=self._costs.__getitem__):
+            index.setdefault(key(word), word)
+        return index
+
+    def filled(self, pattern: str) -> str | None:
+        """Returns the most frequent word that fits a pattern with one unknown letter, `*`."""
+        return self.best(pattern.replace("*", letter, 1) for letter in LETTERS)
+
+
+def variants(word: str, options: Mapping[str, str], most: int = 64) -> Iterator[str]:
+    """Yields the word with each ambiguous character as each of its options, the first ones first."""
+    choices = [options.get(character, character) for character in word]
+    yield from ("".join(combination) for combination in islice(product(*choices), most))
+
+
+def _whole_words(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    marked = [mark for mark in ("</w>", "\u2581", "\u0120") if any(mark in token for token in vocabulary)]
+    for token, id_ in vocabulary.items():
+        word = token
+        if marked:
+            if marked[0] not in token:
+                continue
+            word = token.replace(marked[0], "")
+        word = word.lower()
+        if word.isascii() and word.isalpha():
+            yield word, id_
+
+
+def _outline(word: str) -> str:
+    return f"{word[:1]}{''.join(sorted(word[1:-1]))} {word[-1:]}"
+
+
+def _skeleton(word: str) -> str:
+    return f"{word[:1]}{VOWELS.sub('', word[1:-1])} {word[-1:]}"
+
+
+def _transposed(word: str) -> Iterator[str]:
+    for at in range(len(word) - 1):
+        yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
+def _inserted(word: str) -> Iterator[str]:
+    """Yields what a letter may have been deleted from."""
+    for at in range(1, len(word)):
+        for letter in LETTERS:
+            yield word[:at] + letter + word[at:]
+
+
+def _others(word: str) -> Iterator[str]:
+    for at in range(len(word)):
+        yield word[:at] + word[at + 1 :]
+        for letter in LETTERS:
+            yield word[:at] + letter + word[at + 1 :]

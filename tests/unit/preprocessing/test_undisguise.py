@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossguard.bundle import read_bundle
+from crossguard.preprocessing.lexicon import Lexicon
+from crossguard.preprocessing.lookalikes import SHAPES, UNSURE, unstyled
+from crossguard.preprocessing.text import TextEncoder
+from crossguard.preprocessing.undisguise import MOST_CHARACTERS, undisguise
+from crossguard.registry import find
+
+LINE = "we bake bread for all friendly people"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TextEncoder:
+    bundle = read_bundle(find("compact"))
+    return TextEncoder(bundle.tokenizer, bundle.manifest.text)
+
+
+@pytest.fixture(scope="module")
+def lexicon(encoder: TextEncoder) -> Lexicon:
+    assert encoder._lexicon is not None
+    return encoder._lexicon
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "w-e b-a-k-e b-r-e-a-d f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e",
+        "w e   b a k e   b r e a d   f o r   a l l   f r i e n d l y   p e o p l e",
+        "we ba*ke bre*ad for all fri.endly peo-ple",
+        "w3 b4k3 br34d f0r 411 fr13ndly p30pl3",
+        "wwee bbaakkee bbrreeaadd ffoorr aallll ffrriieennddllyy ppeeooppllee",
+        "we baaake breeead for alll frieeendly peooople",
+        "webakebreadforallfriendlypeople",
+        "elpoep yldneirf lla rof daerb ekab ew",
+        "ew ekab daerb rof lla yldneirf elpoep",
+        "\u1d21\u1d07 \u0299\u1d00\u1d0b\u1d07 \u0299\u0280\u1d07\u1d00\u1d05 for all friendly people",
+        "w\u0435 b\u0430k\u0435 br\u0435\u0430d f\u043er \u0430ll fri\u0435ndl\u0443 p\u0435\u043epl\u0435",
+        "we b<b></b>ake bread for all fri<i></i>endly people",
+        "we bkae bread for all freindly poeple",
+        "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
+        "\u202eelpoep yldneirf lla rof daerb ekab ew\u202c",
+        "\U0001f170ll frien\U0001f1e9ly people we bake bread for",
+    ],
+)
+def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
+    read = undisguise(disguised, lexicon)
+    assert read is not None
+    assert sorted(read.lower().split()) == sorted(LINE.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINE,
+        "The 2nd iPhone 12 costs $999, see https://example.org/a-b/c_d or mail me@example.org at 10:30 p.m.",
+        "My well-known sister-in-law and/or her co-worker don't use MP3, H2O or COVID19 in the U.S.A.",
+        "def f(x): return x[0] + a_b * 2  # returns 3.14",
+        "Good luck!! See you on 2026-11-25 :-)",
+        "A book by Schwarzenegger and a song by Metallica in Bruchsal",
+        "\u0434\u043e\u0431\u0440\u044b\u0439 \u0434\u0435\u043d\u044c \u0434\u0440\u0443\u0437\u044c\u044f",
+        "#BuildBridges with @some_body",
+    ],
+)
+def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -> None:
+    assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == [False]
+
+
+def test_a_disguised_text_is_scored_as_it_is_written_and_as_what_it_says(encoder: TextEncoder) -> None:
+    (written, said) = encoder.encode([("we b4k3 br34d for all", "")])[0].windows
+    assert (written.undisguised, said.undisguised) == (False, True)
+    assert said.ids == encoder.encode([("we bake bread for all", "")])[0].ids
+
+
+def test_no_letter_stands_for_two() -> None:
+    looks = [look for looks in SHAPES.values() for look in looks]
+    assert len(looks) == len(set(looks))
+    assert not set(looks) & set(UNSURE)
+
+
+def test_styled_letters_are_told_by_their_names() -> None:
+    assert unstyled("\u1d00\U0001f171\u24d2\U0001d41d\u0247\u0192") == "aBcdef"
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
+    read = undisguise(text, lexicon)
+    assert read is None or len(read) <= 40 * MOST_CHARACTERS
+
+
+def test_words_are_found_in_letters_without_spaces(lexicon: Lexicon) -> None:
+    assert lexicon.split("breadforallpeople") == ["bread", "for", "all", "people"]
+    assert lexicon.split("xqzjk") is None
+
+
+def test_typing_errors_are_corrected(lexicon: Lexicon) -> None:
+    assert [lexicon.correct(word) for word in ("freind", "peaple", "windwo")] == ["friend", "people", "window"]
+    assert lexicon.filled("br*ad") in {"broad", "bread"}
