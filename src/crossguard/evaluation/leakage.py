@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from crossguard.records import Post
 
@@ -29,17 +31,45 @@ def text_key(post: Post) -> str:
 def sketch(posts: Iterable[Post]) -> list[str]:
     """Returns a fingerprint of a set of posts: the smallest of their hashes (a bottom-k sketch, Broder 1997).
 
-    Small enough to travel with a policy, it tells later how many of these posts another table contains.
+    Small enough to travel with a policy, it tells later how many posts of another table are among these.
     """
     return sorted({_hash(post) for post in posts})[:SKETCH_SIZE]
 
 
-def share_seen(fingerprint: Sequence[str], posts: Iterable[Post]) -> float:
-    """Estimates which share of the fingerprinted posts is among these posts, in [0, 1]; 0 for no fingerprint."""
-    if not fingerprint:
-        return 0.0
-    present = {_hash(post) for post in posts}
-    return sum(entry in present for entry in fingerprint) / len(fingerprint)
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many of some posts a fingerprinted set contains, as far as its sketch can tell.
+
+    Attributes:
+        tested: Posts whose hash lies in the range that the sketch covers; all of them where the sketch is complete.
+        seen: Of those, the posts that are in the set.
+        share: `seen / tested`, an unbiased estimate for all the posts; 0 where none could be tested.
+        low: Lower end of its 95 % Wilson interval.
+    """
+
+    tested: int
+    seen: int
+    share: float
+    low: float
+
+
+def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
+    """Estimates which share of these posts is in the set that the fingerprint was made of.
+
+    A full sketch holds every hash of the set up to its largest one. So of the posts with a hash in that range, which
+    are a random part of all posts, it is known for each whether the set contains it.
+    """
+    known = set(fingerprint)
+    complete = len(fingerprint) < SKETCH_SIZE
+    hashes = [_hash(post) for post in posts]
+    inside = [entry for entry in hashes if complete or entry <= fingerprint[-1]] if known else []
+    if not inside:
+        return Overlap(0, 0, 0.0, 0.0)
+    seen = sum(entry in known for entry in inside)
+    if complete:
+        return Overlap(len(inside), seen, seen / len(inside), seen / len(inside))
+    interval = binomtest(seen, len(inside)).proportion_ci(method="wilson")
+    return Overlap(len(inside), seen, seen / len(inside), float(interval.low))
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from crossguard.decision.calibration import logit
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibrators import LEAST
 from crossguard.evaluation.fitting import FOLDS, Plan, cross_fit
-from crossguard.evaluation.leakage import near_duplicates, share_seen, text_key
+from crossguard.evaluation.leakage import near_duplicates, overlap, text_key
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
@@ -23,6 +23,8 @@ from crossguard.evaluation.scoring import Scored, View, has_both, score, thresho
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
+# A few common phrases are in any two tables; a warning needs more than that, beyond chance.
+NOTABLE = 0.005
 ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 
@@ -137,13 +139,15 @@ def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[s
     """
     warnings = []
     for entry in provenance.get("fitted_on", ()):
-        share = share_seen(entry.get("sketch", ()), annotated.posts)
-        if share > 0:
-            warnings.append(
-                f"FITTED ON THESE POSTS: about {share:.0%} of '{entry.get('name', 'the data')}', on which "
-                f"{entry.get('what', 'thresholds and calibration')} were fitted, are among the evaluated posts. The "
-                "figures flatter the model. Use another split, or --cross-fit."
-            )
+        found = overlap(entry.get("sketch", ()), annotated.posts)
+        if found.low < NOTABLE:
+            continue
+        tested = "" if found.tested == len(annotated) else f" ({found.seen} of the {found.tested} that can be told)"
+        warnings.append(
+            f"FITTED ON THESE POSTS: {'about ' if tested else ''}{found.share:.0%} of the evaluated posts{tested} are "
+            f"in '{entry.get('name', 'the data')}', on which {entry.get('what', 'thresholds and calibration')} were "
+            "fitted. The metrics are in-sample to that extent, and too high. Use another split, or --cross-fit."
+        )
     return warnings
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from crossguard.evaluation.leakage import near_duplicates, share_seen, sketch
+from crossguard.evaluation.leakage import near_duplicates, overlap, sketch
 from crossguard.records import Post
 
 WORDS = "the quick brown fox jumps over the lazy dog while seven wizards brew a potion of purple plums"
@@ -13,14 +13,23 @@ def posts(count: int, start: int = 0) -> list[Post]:
 def test_a_sketch_tells_how_many_of_its_posts_are_in_a_table() -> None:
     fingerprint = sketch(posts(2000))
     assert len(fingerprint) == 256
-    assert share_seen(fingerprint, posts(2000)) == 1.0
-    assert abs(share_seen(fingerprint, posts(1000)) - 0.5) < 0.1
-    assert share_seen(fingerprint, posts(1000, start=5000)) == 0.0
-    assert share_seen([], posts(1)) == 0.0
+    assert overlap(fingerprint, posts(2000)).share == 1.0
+    assert overlap(fingerprint, posts(1000, start=5000)).share == 0.0
+    assert overlap([], posts(1)).share == 0.0
+
+
+def test_the_share_is_that_of_the_evaluated_posts() -> None:
+    fingerprint = sketch(posts(2000))
+    assert overlap(fingerprint, posts(160)).share == 1.0, "8 % of the set, and every evaluated post"
+    half = overlap(fingerprint, [*posts(1000), *posts(1000, start=5000)])
+    assert abs(half.share - 0.5) < 0.1
+    assert half.low < 0.5
+    small = overlap(sketch(posts(50)), posts(200))
+    assert (small.tested, small.seen, small.low) == (200, 50, 0.25)
 
 
 def test_ids_do_not_hide_a_post_that_was_seen() -> None:
-    assert share_seen(sketch([Post("a", "Same words")]), [Post("b", "same WORDS! https://t.co/x @you")]) == 1.0
+    assert overlap(sketch([Post("a", "Same words")]), [Post("b", "same WORDS! https://t.co/x @you")]).share == 1.0
 
 
 def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
