@@ -46,6 +46,17 @@ class Figure:
         low, high = np.percentile(defined, [2.5, 97.5])
         return Figure(self.value, float(low), float(high))
 
+    def with_biased_rounds(self, rounds: NDArray[np.float64]) -> Figure:
+        """Adds the interval of a metric in [0, 1] whose resamples lie above it on average, such as a binned ECE.
+
+        Resampling adds noise to every bin, and the absolute value turns all noise into error. The rounds are therefore
+        moved so that their mean is the value itself; their spread is that of the metric.
+        """
+        defined = rounds[~np.isnan(rounds)]
+        if self.value is None or not len(defined):
+            return self
+        return self.with_rounds(np.clip(rounds - defined.mean() + self.value, 0.0, 1.0))
+
     def to_dict(self) -> dict[str, Any]:
         """Returns `{"value", "low", "high"}`, or `{"value": None, "reason"}`."""
         if self.value is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from crossguard.evaluation.figures import Figure, values
 from crossguard.evaluation.metrics import RANKING, averages, measure_labels, measure_task
-from crossguard.evaluation.resampling import resample
+from crossguard.evaluation.resampling import Rounds, resample
 from crossguard.evaluation.sample import ANY, Sample
 
 Figures = dict[str, Figure]
@@ -104,14 +104,20 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     per_label[ANY] = measure_task(sample.task(ANY), RANKING)
     if rounds and len(sample):
         whole, parts = resample(sample, rounds, seed)
-        overall = {key: figure.with_rounds(whole[key]) if key in whole else figure for key, figure in overall.items()}
+        overall = {
+            key: _bounded(key, figure, whole[key]) if key in whole else figure for key, figure in overall.items()
+        }
         per_label = {
-            name: {key: figure.with_rounds(parts[name][key]) for key, figure in figures.items()}
+            name: {key: _bounded(key, figure, parts[name][key]) for key, figure in figures.items()}
             for name, figures in per_label.items()
         }
     tasks = (*sample.tasks(), sample.task(ANY))
     counts = {t.name: Count(len(t), int(t.truth.sum()), int(t.flags.sum())) for t in tasks}
     return Evaluation(len(sample), overall, per_label, counts)
+
+
+def _bounded(key: str, figure: Figure, rounds: Rounds) -> Figure:
+    return figure.with_biased_rounds(rounds) if key.startswith("ece") else figure.with_rounds(rounds)
 
 
 def baselines(sample: Sample) -> dict[str, Sample]:
@@ -146,7 +152,7 @@ def to_test_metrics(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def to_report(evaluation: Evaluation, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Returns `val_report.json`: the shape of scikit-learn's classification report, with thresholds and more.
+    """Returns `test_report.json`: the shape of scikit-learn's classification report, with thresholds and more.
 
     Args:
         evaluation: What to report.

@@ -9,6 +9,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.metrics import averages, measure_labels, measure_task
 from crossguard.evaluation.resampling import resample
+from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
 NAN = float("nan")
@@ -113,3 +114,16 @@ def test_ten_thousand_posts_take_a_thousand_rounds_in_under_a_minute() -> None:
     overall, _ = resample(big, 1000)
     assert time.process_time() - start < 60
     assert overall["f1_macro"].shape == (1000,)
+
+
+@pytest.mark.parametrize("posts", [60, 300, 2000])
+def test_every_metric_lies_in_its_own_interval(posts: int) -> None:
+    random = np.random.default_rng(posts)
+    scores = random.random((posts, 2)) ** 2
+    # Calibrated scores: their binned ECE is noise alone, and every resample has more of it.
+    found = evaluate(Sample.build("ab", (random.random((posts, 2)) < scores).astype(float), scores), rounds=200)
+    for figures in (found.overall, *found.per_label.values()):
+        for key, figure in figures.items():
+            if figure.value is not None and figure.low is not None and figure.high is not None:
+                assert figure.low <= figure.value <= figure.high, key
+    assert found.per_label["a"]["ece"].interval
