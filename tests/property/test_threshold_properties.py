@@ -37,6 +37,7 @@ def test_f1_is_the_highest_of_all_thresholds(case: Case) -> None:
     found = fit_threshold(Goal.parse("f1"), truth, scores)
     assert f1_score(truth, scores >= found, zero_division=0) == pytest.approx(best)
     assert 0 <= found <= 1
+    assert found not in scores or found in {0.0, 1.0}
 
 
 @given(cases(), st.sampled_from([0.5, 0.8, 0.95, 1.0]))

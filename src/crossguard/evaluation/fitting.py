@@ -17,7 +17,7 @@ from crossguard.evaluation.calibrators import KINDS, Map, choose
 from crossguard.evaluation.conformal import block_limit, review_limit
 from crossguard.evaluation.prior_shift import estimate_prevalence, weights_for
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.thresholds import Goal, fit_budget, fit_threshold
+from crossguard.evaluation.thresholds import Goal, between, fit_budget, fit_threshold
 
 Floats = NDArray[np.float64]
 FOLDS = 5
@@ -194,14 +194,16 @@ def _limits(plan: Plan, column: _Column, threshold: float) -> dict[str, float]:
     limits = {"threshold": threshold}
     with _named(column):
         if plan.miss_rate is not None:
-            logit_ = review_limit(column.logits[column.yes], plan.miss_rate)
-            limits["review"] = min(float(_scores(column.rule, np.array([logit_]))[0]), threshold)
+            limit = review_limit(column.logits[column.yes], plan.miss_rate)
+            scores = _scores(column.rule, np.append(column.logits[column.logits < limit], limit))
+            limits["review"] = min(between(float(scores[:-1].max(initial=0.0)), float(scores[-1])), threshold)
         if plan.block_rate is not None:
-            logit_ = block_limit(column.logits[~column.yes], plan.block_rate)
+            limit = block_limit(column.logits[~column.yes], plan.block_rate)
+            scores = _scores(column.rule, np.append(limit, column.logits[column.logits > limit]))
             # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
-            above = float(np.nextafter(_scores(column.rule, np.array([logit_]))[0], 2.0))
-            if above <= 1:
-                limits["block"] = max(above, threshold)
+            higher = scores[scores > scores[0]].min(initial=1.0)
+            if scores[0] < 1:
+                limits["block"] = max(between(float(scores[0]), float(higher)), threshold)
     return limits
 
 

@@ -76,6 +76,8 @@ class Sweep:
 
     Attributes:
         thresholds: (k,), midway between neighbouring scores.
+        scores: (k,), the lowest flagged score; 2 where nothing is flagged.
+        below: (k,), the highest score that is not flagged; 0 where all posts are.
         hits: (k,), weight of the flagged positive posts.
         alarms: (k,), weight of the flagged negative posts.
         positives: Weight of all positive posts.
@@ -83,6 +85,8 @@ class Sweep:
     """
 
     thresholds: Floats
+    scores: Floats
+    below: Floats
     hits: Floats
     alarms: Floats
     positives: float
@@ -127,7 +131,20 @@ def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = Non
     flagged = np.append(0.0, np.cumsum(count[order])[ends])
     first = 0 if nothing else 1
     total, positives = float(count.sum()), float(yes.sum())
-    return Sweep(middles[first:], hits[first:], (flagged - hits)[first:], positives, total - positives)
+    lowest, below = np.append(2.0, distinct), np.append(distinct, 0.0)
+    parts = (middles, lowest, below, hits, flagged - hits)
+    return Sweep(*(part[first:] for part in parts), positives, total - positives)
+
+
+def between(low: float, high: float) -> float:
+    """Returns the point in (low, high) that lies in the middle, rounded to as few decimals as keep it inside.
+
+    A threshold on a post's own score would change sides with the last digit, or when somebody rounds it. `high` itself
+    is returned where no number lies between.
+    """
+    middle = (low + high) / 2
+    rounded = (round(middle, digits) for digits in range(2, 17))
+    return next((value for value in rounded if low < value < high), middle if low < middle < high else high)
 
 
 def fit_threshold(goal: Goal, truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> float:
@@ -177,9 +194,14 @@ def fit_budget(budget: float, scores: Floats, weights: Floats | None = None) -> 
 
 def _at_share(curves: Sequence[Sweep], share: float) -> Floats:
     picks = [np.flatnonzero(curve.alarms <= share * curve.negatives + 1e-9) for curve in curves]
-    return np.array([c.thresholds[p[-1]] if len(p) else 1.0 for c, p in zip(curves, picks, strict=True)])
+    return np.array([_point(c, int(p[-1])) if len(p) else 1.0 for c, p in zip(curves, picks, strict=True)])
 
 
 def _best(curve: Sweep, worth: Floats) -> float:
     close = worth >= worth.max() - 1e-12
-    return float(curve.thresholds[int(np.argmax(close))])
+    return _point(curve, int(np.argmax(close)))
+
+
+def _point(curve: Sweep, place: int) -> float:
+    """A threshold is at most 1, and flags a score of 0 only where it is 0 itself."""
+    return between(float(curve.below[place]), min(float(curve.scores[place]), 1.0))

@@ -160,7 +160,7 @@ def label_schemes_of(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
 
 
 def _thresholds(policies: Mapping[str, Policy], labels: Sequence[str]) -> list[float]:
-    return [round(policies["default"].labels[name].threshold, 4) for name in labels]
+    return [policies["default"].labels[name].threshold for name in labels]
 
 
 def _manifest(

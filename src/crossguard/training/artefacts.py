@@ -10,6 +10,7 @@ import numpy as np
 
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.leakage import sketch
+from crossguard.evaluation.thresholds import Goal, fit_threshold
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -75,7 +76,7 @@ def inference_config(recipe: Recipe, model: GatedModel, thresholds: list[float])
     shape = {name: value for name, value in model.config.to_dict().items() if name != "encoder"}
     return {
         "class_names": list(recipe.labels),
-        "thresholds": [round(value, 4) for value in thresholds],
+        "thresholds": thresholds,
         **shape,
         "label_schemes": {name: list(columns) for name, columns in recipe.columns.items()},
         "max_text_length": recipe.max_text_length,
@@ -103,16 +104,11 @@ def _sketches(examples: Examples) -> dict[str, list[str]]:
 
 def _best_f1(targets: Floats, logits: Floats) -> float:
     """Returns the probability from which flagging gives the best F1; 0.5 where both classes are not known."""
-    from sklearn.metrics import precision_recall_curve
-
     known = ~np.isnan(targets)
     truth = targets[known] > HALF
     if not truth.any() or truth.all():
         return HALF
-    scores = sigmoid(logits[known].astype(np.float64))
-    precision, recall, thresholds = precision_recall_curve(truth, scores)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return float(thresholds[min(int(np.argmax(f1)), len(thresholds) - 1)])
+    return fit_threshold(Goal("f1"), truth, sigmoid(logits[known].astype(np.float64)))
 
 
 def _report(

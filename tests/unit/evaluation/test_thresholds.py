@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crossguard.errors import ConfigError, InputError
-from crossguard.evaluation.thresholds import Goal, fit_threshold
+from crossguard.evaluation.thresholds import Goal, between, fit_threshold
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,20 @@ def test_a_goal_without_positives_is_refused() -> None:
 
 def test_the_threshold_lies_midway_between_neighbours() -> None:
     assert fit_threshold(Goal("f1"), np.array([True, False]), np.array([0.8, 0.4])) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.4, 0.8, 0.6), (0.12341, 0.12349, 0.12345), (0.123, 0.128, 0.126), (0.0, 1e-9, 5e-10), (0.0, 5e-324, 5e-324)],
+)
+def test_the_point_between_two_scores_is_short_and_inside(low: float, high: float, expected: float) -> None:
+    assert between(low, high) == pytest.approx(expected)
+    assert low < between(low, high) <= high
+
+
+def test_a_threshold_written_with_its_digits_still_finds_what_it_was_fitted_for() -> None:
+    # Rounded to four digits, the score of the only positive would lie below its own threshold.
+    scores, truth = np.array([0.69004, 0.69001, 0.2]), np.array([True, False, False])
+    found = fit_threshold(Goal("f1"), truth, scores)
+    assert 0.69001 < found < 0.69004
+    assert float(f"{found:.6g}") == found
