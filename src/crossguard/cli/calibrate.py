@@ -1,4 +1,4 @@
-"""`crossguard calibrate`: fits a policy to annotated posts and says honestly how good it is."""
+"""`crossguard calibrate`: fits a policy to annotated posts and measures it by cross-validation."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def command(
 ) -> None:
     """Fit calibration, thresholds and review bands to DATA, and write a policy file.
 
-    The figures shown are cross-fitted: no post had a part in its own decision.
+    The metrics shown are cross-validated: no post had a part in its own decision.
 
     \b
     crossguard calibrate validation.parquet --goal f1
@@ -178,18 +178,19 @@ def _table(found: Calibrated) -> Table:
         box=box.SIMPLE,
         padding=0,
         pad_edge=False,
-        title=f"policy {found.file.name} {found.file.version}: cross-fitted figures",
+        title=f"policy {found.file.name} {found.file.version}: cross-validated metrics",
         title_justify="left",
-        caption="'fitted F1' is measured on the posts of the fit: what one would have believed without cross-fitting",
+        caption="'in-sample F1' is measured on the posts of the fit. Where a prevalence stands under 'in feed', "
+        "precision, recall and F1 are those at that prevalence.",
         caption_justify="left",
     )
     table.add_column("label", no_wrap=True)
     for title in ("calibration", "review\nfrom", "flag\nfrom", "block\nfrom", "in\nfeed"):
         table.add_column(title, justify="right", no_wrap=True)
-    for title in ("precision", "recall", "F1", "fitted\nF1"):
+    for title in ("precision", "recall", "F1", "in-sample\nF1"):
         table.add_column(title, justify="right", no_wrap=True)
     for label, rule in found.fitted.rules.items():
-        figures, review = found.honest.per_label[label], rule.threshold if rule.review is None else rule.review
+        review = rule.threshold if rule.review is None else rule.review
         block = "never" if rule.block is None else f"{rule.block:.3f}"
         shift = "" if rule.prevalence is None else f"{rule.prevalence.target:.2%}"
         table.add_row(
@@ -199,9 +200,7 @@ def _table(found: Calibrated) -> Table:
             f"{rule.threshold:.3f}",
             block,
             shift,
-            cell(found.precision_in_feed(label)),
-            cell(figures["recall"]),
-            cell(figures["f1"]),
-            cell(found.flattering.per_label[label]["f1"]),
+            *(cell(found.feed[label][key]) for key in ("precision", "recall", "f1")),
+            cell(found.feed_in_sample[label]["f1"]),
         )
     return table

@@ -1,4 +1,4 @@
-"""The plain function behind `crossguard calibrate`: annotated posts and goals give a policy file and honest figures."""
+"""The plain function behind `crossguard calibrate`: annotated posts and goals give a policy file and its metrics."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from crossguard.evaluation.calibrators import LEAST
 from crossguard.evaluation.figures import Figure
 from crossguard.evaluation.fitting import FOLDS, Fitted, Plan, cross_fit, fit
 from crossguard.evaluation.leakage import sketch, text_key
+from crossguard.evaluation.resampling import at_prevalence
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import score
@@ -32,28 +33,21 @@ class Calibrated:
     Attributes:
         file: The policy file to write.
         fitted: What was fitted on all posts.
-        honest: Cross-fitted figures: no post had a part in its own decision.
-        flattering: Figures on the very posts of the fit; the difference to `honest` is what overfitting is worth.
+        cross_validated: Metrics in which no post had a part in its own decision.
+        in_sample: Metrics on the very posts of the fit; the difference to `cross_validated` is overfitting.
+        feed: Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all
+            three at the same one, so that they can be read in one row. At the data's own where no other was given.
+        feed_in_sample: The same, in-sample.
         notes: What a person should know, one sentence each.
     """
 
     file: PolicyFile
     fitted: Fitted
-    honest: Evaluation
-    flattering: Evaluation
+    cross_validated: Evaluation
+    in_sample: Evaluation
+    feed: dict[str, dict[str, Figure]]
+    feed_in_sample: dict[str, dict[str, Figure]]
     notes: tuple[str, ...]
-
-    def precision_in_feed(self, label: str) -> Figure:
-        """Precision where the label is as common as in the feed that the policy is for.
-
-        From recall and false-positive rate, which a change of base rate leaves alone; without an interval.
-        """
-        figures, shift = self.honest.per_label[label], self.fitted.rules[label].prevalence
-        recall, wrong = figures["recall"].value, figures["false_positive_rate"].value
-        if shift is None or recall is None or wrong is None:
-            return figures["precision"]
-        flagged = shift.target * recall + (1 - shift.target) * wrong
-        return Figure(shift.target * recall / flagged) if flagged else Figure.undefined("nothing was flagged")
 
 
 def calibrate(
@@ -98,14 +92,14 @@ def calibrate(
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
     keys = [text_key(post) or f"id:{post.id}" for post in scored.annotated.posts]
     crossed = cross_fit(plan, same, logits, np.unique(keys, return_inverse=True)[1], feed=outside)
-    honest, flattering = evaluate(crossed, rounds, plan.seed), evaluate(same, 0)
+    cross_validated = evaluate(crossed, rounds, plan.seed)
     kept = [label for label in moderator.labels.names if label not in labels]
     notes = list(fitted.notes)
     if kept:
         notes.append(
             f"Too few posts of either kind for {', '.join(kept)}: the rule of '{moderator.policy.name}' stays."
         )
-    provenance = _provenance(scored.annotated, plan, honest, command)
+    provenance = _provenance(scored.annotated, plan, cross_validated, command)
     file = PolicyFile(
         name=name,
         version=version,
@@ -114,7 +108,18 @@ def calibrate(
         labels={label: _override(fitted, label) for label in labels},
         provenance=provenance,
     )
-    return Calibrated(file, fitted, honest, flattering, tuple(notes))
+    targets = {
+        label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()
+    }
+    return Calibrated(
+        file,
+        fitted,
+        cross_validated,
+        evaluate(same, 0),
+        {label: at_prevalence(crossed.task(label), target, rounds, plan.seed) for label, target in targets.items()},
+        {label: at_prevalence(same.task(label), target) for label, target in targets.items()},
+        tuple(notes),
+    )
 
 
 def write_policy(file: PolicyFile, path: Path) -> None:
@@ -154,7 +159,7 @@ def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:
     return ready
 
 
-def _provenance(annotated: Annotated, plan: Plan, honest: Evaluation, command: str) -> dict[str, Any]:
+def _provenance(annotated: Annotated, plan: Plan, measured: Evaluation, command: str) -> dict[str, Any]:
     fitted_on = {
         "name": Path(annotated.source).name,
         "what": "thresholds and calibration",
@@ -162,7 +167,7 @@ def _provenance(annotated: Annotated, plan: Plan, honest: Evaluation, command: s
         "sketch": sketch(annotated.posts),
     }
     goals = {"*": str(plan.goal)} | {label: str(goal) for label, goal in plan.goals.items()}
-    figures = {key: honest.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")}
+    figures = {key: measured.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")}
     guarantees = {"miss_rate": plan.miss_rate, "block_rate": plan.block_rate}
     return {
         "fitted_on": [fitted_on],

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.evaluation.figures import Figure, number
 from crossguard.evaluation.metrics import BINS, FALSE_POSITIVE_RATES, METRICS, ROUNDING, bin_of, exact, rate_key
 from crossguard.evaluation.sample import Sample, Task, pool
 
@@ -51,6 +52,35 @@ def resample(
         for name, figures in chunks[0][1].items()
     }
     return overall, per_label
+
+
+def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Figure]:
+    """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
+
+    Recall and false-positive rate do not change with the prevalence; precision and F1 follow from them.
+
+    Args:
+        task: Flags and known answers.
+        target: Prevalence in (0, 1); the task's own when None.
+        rounds: Bootstrap resamples; 0 for no intervals.
+        seed: Of the resamples.
+    """
+    columns = np.column_stack([task.flags & task.truth, task.truth, task.flags & ~task.truth, ~task.truth])
+
+    def compute(counts: Counts) -> dict[str, Rounds]:
+        hits, yes, alarms, no = (counts @ columns.astype(np.float64)).T
+        share = _ratio(yes, yes + no) if target is None else np.full(len(counts), target)
+        recall, wrong = _ratio(hits, yes), _ratio(alarms, no)
+        found, flagged = share * recall, share * recall + (1 - share) * wrong
+        return {"precision": _ratio(found, flagged), "recall": recall, "f1": _ratio(2 * found, flagged + share)}
+
+    points = compute(np.ones((1, len(task)), dtype=np.int32))
+    why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
+    figures = {key: number(float(value[0]), why[key]) for key, value in points.items()}
+    if not rounds:
+        return figures
+    drawn = [compute(counts) for counts in draw(len(task), rounds, seed)]
+    return {key: figure.with_rounds(np.concatenate([one[key] for one in drawn])) for key, figure in figures.items()}
 
 
 def engine_for(sample: Sample) -> Callable[[Counts], tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]]:

@@ -26,7 +26,7 @@ def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_po
     moderator = tiny.with_policy(tmp_path / "mine.yaml")
     again, _ = measure_model(moderator, annotated, Request(rounds=0))
     for label in found.fitted.rules:
-        assert again.main.per_label[label]["f1"] == found.flattering.per_label[label]["f1"]
+        assert again.main.per_label[label]["f1"] == found.in_sample.per_label[label]["f1"]
         rule, fitted = moderator.policy.labels[label], found.fitted.rules[label]
         assert (rule.review, rule.block) == (fitted.review, fitted.block)
     assert again.main.per_label["sexist"]["recall"].value is not None
@@ -37,7 +37,7 @@ def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated_pos
     annotated = read_annotated(annotated_posts, HATE.names)
     write_policy(calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
     again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, Request(rounds=0))
-    assert again.warnings[0].startswith("FITTED ON THESE POSTS: about 100% of 'posts.jsonl'")
+    assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
 
 
 def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderator, annotated_posts: Path) -> None:
@@ -55,10 +55,13 @@ def test_nothing_to_fit_is_an_error(tiny: Moderator, annotated_posts: Path) -> N
 def test_precision_in_a_feed_follows_from_recall_and_false_alarms(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     rare = calibrate(tiny, annotated, replace(PLAN, prevalence={"racist": 0.001}), name="mine", rounds=0)
-    here, there = rare.honest.per_label["racist"]["precision"].value, rare.precision_in_feed("racist").value
+    here, feed = rare.cross_validated.per_label["racist"]["precision"].value, rare.feed["racist"]
+    precision, recall, f1 = (feed[key].value for key in ("precision", "recall", "f1"))
     assert here is not None
-    assert there is not None
-    assert 0 < there < here / 10
+    assert precision is not None
+    assert recall is not None
+    assert 0 < precision < here / 10
+    assert f1 == pytest.approx(2 * precision * recall / (precision + recall)), "one row, one prevalence"
 
 
 def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path) -> None:
@@ -75,7 +78,7 @@ def test_the_command_writes_a_file_that_evaluate_takes(
     options = ["--model", str(tiny_model), "--rounds", "20"]
     fit = ["--goal", "f1", "--goal", "sexist:precision>=0.05", "--calibration", "platt", "--prevalence", "racist=1%"]
     assert run(["calibrate", str(annotated_posts), *options, *fit, "--out", str(out)]) == 0
-    assert "policy mine 1: cross-fitted figures" in capsys.readouterr().out
+    assert "policy mine 1: cross-validated metrics" in capsys.readouterr().out
     assert run(["evaluate", str(annotated_posts), *options, "--policy", str(out)]) == 0
     assert "WARNING: FITTED ON THESE POSTS" in capsys.readouterr().out.replace("\n", " ")
 
