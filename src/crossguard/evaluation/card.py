@@ -15,11 +15,13 @@ from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.templating import render
-from crossguard.evaluation.runs import RUN, TEST_METRICS, VAL_REPORT, Run, read_run
+from crossguard.evaluation.runs import REPORT, RUN, TEST_METRICS, Run, read_run
 from crossguard.evaluation.titles import title
 from crossguard.strict import StrictModel, parse, read_yaml
 
 INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
+# The name by which the reference's users know the report per label.
+VAL_REPORT = "val_report.json"
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 
 
@@ -139,8 +141,8 @@ def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bund
     """
     try:
         (bundle.folder / CARD).write_text(card, encoding="utf-8")
-        for name in (TEST_METRICS, VAL_REPORT) if run_folders else ():
-            shutil.copyfile(run_folders[0] / name, bundle.folder / name)
+        for name, stored in ((TEST_METRICS, TEST_METRICS), (REPORT, VAL_REPORT)) if run_folders else ():
+            shutil.copyfile(run_folders[0] / name, bundle.folder / stored)
     except OSError as error:
         raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
     return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))

@@ -14,8 +14,9 @@ from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
 from crossguard.evaluation.sample import Sample
 
-SCHEMA = 1
-RUN, TEST_METRICS, VAL_REPORT, PREDICTIONS = "run.json", "test_metrics.json", "val_report.json", "predictions.npz"
+SCHEMA = 2
+# None of these is a name that `crossguard train` writes, so an evaluation may lie in the folder of its run.
+RUN, TEST_METRICS, REPORT, SCORES = "run.json", "test_metrics.json", "test_report.json", "scores.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> list[Path]:
-    """Writes `run.json`, `test_metrics.json`, `val_report.json` and `predictions.npz`; no text of any post.
+    """Writes `run.json`, `test_metrics.json`, `test_report.json` and `scores.npz`; no text of any post.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -104,7 +105,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     texts: dict[str, Mapping[str, Any]] = {
         RUN: run.to_dict(),
         TEST_METRICS: flat,
-        VAL_REPORT: to_report(run.main, run.facts.thresholds),
+        REPORT: to_report(run.main, run.facts.thresholds),
     }
     sample = run.sample
     try:
@@ -112,7 +113,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
         for name, data in texts.items():
             (folder / name).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         np.savez_compressed(
-            folder / PREDICTIONS,
+            folder / SCORES,
             labels=np.array(sample.labels),
             ids=np.array(sample.ids),
             truth=sample.truth,
@@ -122,7 +123,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
         )
     except OSError as error:
         raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
-    return [folder / name for name in (*texts, PREDICTIONS)]
+    return [folder / name for name in (*texts, SCORES)]
 
 
 def read_run(folder: Path) -> Run:
@@ -133,14 +134,16 @@ def read_run(folder: Path) -> Run:
     """
     try:
         data = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        with np.load(folder / PREDICTIONS, allow_pickle=False) as arrays:
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}. Evaluate again."
+            )
+        with np.load(folder / SCORES, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError) as error:
         raise InputError(
             f"'{folder}' holds no evaluation run ({error}). Make one: crossguard evaluate DATA --out {folder}"
         ) from None
-    if data.get("schema") != SCHEMA:
-        raise InputError(f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}.")
     labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
     sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
     variants = {name: Evaluation.from_dict(variant) for name, variant in data["variants"].items()}

@@ -11,7 +11,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.fitting import Plan
 from crossguard.evaluation.leakage import sketch
-from crossguard.evaluation.measuring import Request, measure_model, measure_scores
+from crossguard.evaluation.measuring import Request, leak_warnings, measure_model, measure_scores
 from crossguard.evaluation.runs import read_run, write_run
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -53,10 +53,18 @@ def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Mode
     provenance = {"fitted_on": [{"name": "made-up", "sketch": sketch(annotated.posts)}]}
     fitted = tiny.with_policy(tiny.policy.model_copy(update={"provenance": provenance}))
     run, _ = measure_model(fitted, annotated, FEW)
-    assert run.warnings[0].startswith("FITTED ON THESE POSTS: about 100% of 'made-up'")
+    assert run.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'made-up'")
     crossed, _ = measure_model(fitted, annotated, replace(FEW, cross_fit=Plan()))
     assert not any("FITTED" in warning for warning in crossed.warnings)
     assert crossed.facts.thresholds == {"otherhate": 0.5}, "each fold has its own for the others"
+
+
+def test_a_clean_split_is_not_warned_about_for_one_common_phrase(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    others = [Post(str(number), f"something else {number}") for number in range(5000)]
+    for shared, warned in ((0, False), (1, False), (len(annotated), True)):
+        entry = {"name": "train", "sketch": sketch([*others, *annotated.posts[:shared]])}
+        assert bool(leak_warnings({"fitted_on": [entry]}, annotated)) == warned, shared
 
 
 def test_training_posts_are_left_out_in_a_variant(tiny: Moderator, annotated_posts: Path) -> None:
@@ -102,9 +110,21 @@ def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: 
     flat = json.loads((tmp_path / "test_metrics.json").read_text(encoding="utf-8"))
     assert {"f1_macro", "f1_micro", "roc_auc_macro", "loss", "samples_per_second"} <= set(flat)
     assert flat["intervals"]["f1_macro"][0] <= flat["f1_macro"] <= flat["intervals"]["f1_macro"][1]
-    report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
     assert set(report["racist"]) >= {"precision", "recall", "f1-score", "support", "threshold"}
     assert report["macro avg"]["f1-score"] == flat["f1_macro"]
+
+
+def test_an_evaluation_leaves_the_files_of_a_training_run_alone(
+    tiny: Moderator, annotated_posts: Path, tmp_path: Path
+) -> None:
+    trained = "predictions.npz val_report.json val_metrics.json provenance.json recipe.yaml config.json log.jsonl"
+    for name in trained.split():
+        (tmp_path / name).write_text("of the training", encoding="utf-8")
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    assert all((tmp_path / name).read_text(encoding="utf-8") == "of the training" for name in trained.split())
+    assert read_run(tmp_path).main == run.main
 
 
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
