@@ -132,8 +132,9 @@ def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = Non
     first = 0 if nothing else 1
     total, positives = float(count.sum()), float(yes.sum())
     lowest, below = np.append(2.0, distinct), np.append(distinct, 0.0)
-    parts = (middles, lowest, below, hits, flagged - hits)
-    return Sweep(*(part[first:] for part in parts), positives, total - positives)
+    kept = slice(first, None)
+    alarms = (flagged - hits)[kept]
+    return Sweep(middles[kept], lowest[kept], below[kept], hits[kept], alarms, positives, total - positives)
 
 
 def between(low: float, high: float) -> float:
