@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.support.server import RunningServer
@@ -75,7 +76,7 @@ def test_cloud_metadata_is_never_reached(address: str, *, private: bool) -> None
 
 
 def test_one_request_causes_few_fetches(tiny_bundle: Bundle, origin: str) -> None:
-    settings = {"fetch_origins": origin, "fetch_private": "true", "fetch_max": 16}
+    settings: dict[str, Any] = {"fetch_origins": origin, "fetch_private": "true", "fetch_max": 16}
     with RunningServer(tiny_bundle.folder, drain_s=0, **settings) as server, server.client() as client:
         posts = [{"images": [f"{origin}/{post}-{image}.png" for image in range(8)]} for post in range(100)]
         answer = client.post("/v1/score/batch", json={"posts": posts})
@@ -90,7 +91,7 @@ def test_one_request_causes_few_fetches(tiny_bundle: Bundle, origin: str) -> Non
 
 
 def test_an_origin_is_asked_so_often_in_a_minute_and_no_more(tiny_bundle: Bundle, origin: str) -> None:
-    settings = {"fetch_origins": origin, "fetch_private": "true", "fetch_per_minute": 10}
+    settings: dict[str, Any] = {"fetch_origins": origin, "fetch_private": "true", "fetch_per_minute": 10}
     with RunningServer(tiny_bundle.folder, drain_s=0, **settings) as server, server.client() as client:
         for number in range(30):
             answer = client.post("/v1/score", json={"image": f"{origin}/{number}.png"})

@@ -29,6 +29,7 @@ def test_at_another_prevalence_they_are_those_of_weighted_posts(task: Task) -> N
         figure = found[key]
         assert figure.value == pytest.approx(metric(task.truth, task.flags, sample_weight=weights)), key
         assert figure.low is not None
+        assert figure.value is not None
         assert figure.high is not None
         assert figure.low <= figure.value <= figure.high
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -59,7 +60,7 @@ def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database
     ],
 )
 def test_a_wrong_post_is_told_and_nothing_of_the_batch_is_stored(
-    console: Console, database: Database, fields: dict[str, object], message: str
+    console: Console, database: Database, fields: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         console.intake.take([submission("1"), submission("2", **fields)], NOW)

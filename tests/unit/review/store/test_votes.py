@@ -239,7 +239,7 @@ def test_the_log_can_only_be_added_to(console: Console, database: Database, ann:
 
 
 def test_the_table_of_items_says_which_are_golden(console: Console, database: Database, ann: Person) -> None:
-    known = {"expected": {"action": "block", "labels": {"racist": "yes"}}}
+    known: dict[str, Any] = {"expected": {"action": "block", "labels": {"racist": "yes"}}}
     console.intake.take([submission("1"), submission("2", **known)], NOW)
     assert take(database, ann) == 1
     assert take(database, person(database, "Dan")) is None, "golden items are not served as ordinary ones"
