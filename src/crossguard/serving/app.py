@@ -11,7 +11,9 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crossguard.serving.interfaces import ENDPOINTS
+from crossguard.serving.endpoints import Family
+from crossguard.serving.errors import MethodNotAllowed, NotFound
+from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.middleware import Envelope
 from crossguard.serving.openapi import openapi_document
@@ -42,7 +44,14 @@ async def _unmatched(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     paths = ", ".join(endpoint.path for endpoint in ENDPOINTS if endpoint.method == "POST")
     exchange = request.scope["crossguard"]
-    exchange.code = "not_found" if error.status_code == 404 else "method_not_allowed"  # noqa: PLR2004
-    message = f"No endpoint for this method and path. For scoring: {paths}. All: /docs."
-    body = {"error": {"code": exchange.code, "message": message, "request_id": exchange.request_id}}
+    kind = NotFound if error.status_code == NotFound.status else MethodNotAllowed
+    refused = kind(f"No endpoint for this method and path. For scoring: {paths}. All: /docs.")
+    exchange.code = refused.code
+    body = _family(request.url.path).error_body(refused, exchange.request_id)
     return as_json(body, error.status_code, error.headers)
+
+
+def _family(path: str) -> Family:
+    """Returns whose clients a path without an endpoint was meant for: those of the same version or path, else ours."""
+    theirs = {endpoint.path: endpoint.family for endpoint in ENDPOINTS} | {"/v1alpha1/": perspective.FAMILY}
+    return next((family for begin, family in theirs.items() if path.startswith(begin)), score.FAMILY)

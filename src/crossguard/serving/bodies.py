@@ -14,6 +14,9 @@ from crossguard.serving.settings import MEBI, ServeSettings
 # How much of a refused body is still read, so that the caller gets to see the answer rather than a broken pipe.
 DISCARDED_BYTES = 64 * MEBI
 DISCARDED_SECONDS = 2.0
+# Bodies that are read before anybody's key has been seen: each of them, and all together.
+OPEN_BODY_BYTES = 4 * MEBI
+OPEN_BUDGET_BYTES = 16 * MEBI
 
 
 class BodyBudget:
@@ -78,8 +81,14 @@ class BodyReader:
     def __init__(self, request: Request, settings: ServeSettings, budget: BodyBudget) -> None:
         self._request = request
         self._settings = settings
+        self._max_bytes = settings.max_body_bytes
         self._hold = BodyHold(budget)
         self._finished = False
+
+    def narrow(self, max_bytes: int, budget: BodyBudget) -> None:
+        """Puts a body that has not been read under a smaller cap and into another budget."""
+        self._max_bytes = min(max_bytes, self._max_bytes)
+        self._hold = BodyHold(budget)
 
     async def read(self) -> bytes:
         """Returns the body; call it once.
@@ -137,5 +146,5 @@ class BodyReader:
             yield message.get("body", b"")
 
     def _check_size(self, size: int) -> None:
-        if size > self._settings.max_body_bytes:
-            raise BodyTooLarge(f"A body may have {self._settings.max_body_bytes / MEBI:g} MiB; this one has more.")
+        if size > self._max_bytes:
+            raise BodyTooLarge(f"A body may have {self._max_bytes / MEBI:g} MiB here; this one has more.")

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.batching import FAILED
-from crossguard.serving.bodies import BodyReader
+from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader
 from crossguard.serving.errors import (
     BadRequest,
     BodyTooLarge,
@@ -101,6 +101,7 @@ class Call:
             TooManyPosts: The caller is over its rate.
         """
         if access is Access.OPEN:
+            self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
         caller = self.engine.keys.identify(presented_key(self.request))
         if caller is None:

@@ -6,6 +6,7 @@ ApiError
 ├── Unauthorized          401  no key, or an unknown one
 ├── Forbidden             403  the key may not do this
 ├── NotFound              404  no such path or model
+├── MethodNotAllowed      405  the path is there, for another method
 ├── NotAcceptable         406  the caller takes none of the types that are sent
 ├── BodyTimeout           408  the body came too slowly
 ├── BodyTooLarge          413  the body, or its number of posts, is over a cap
@@ -71,6 +72,13 @@ class NotFound(ApiError):  # noqa: N818
 
     status = 404
     default_code = "not_found"
+
+
+class MethodNotAllowed(ApiError):  # noqa: N818
+    """The path is there, for another method."""
+
+    status = 405
+    default_code = "method_not_allowed"
 
 
 class NotAcceptable(ApiError):  # noqa: N818

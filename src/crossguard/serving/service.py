@@ -12,7 +12,7 @@ from crossguard.records import Decision, PostFailure
 from crossguard.runtimes.base import available_cores
 from crossguard.serving import logs
 from crossguard.serving.batching import Batcher
-from crossguard.serving.bodies import BodyBudget, BodyHold
+from crossguard.serving.bodies import OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.engine import Engine, load_engine
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
@@ -35,6 +35,7 @@ class Service:
         self.telemetry = Telemetry()
         self.rates = RateLimiter()
         self.budget = BodyBudget(settings.max_buffered_bytes)
+        self.open_budget = BodyBudget(OPEN_BUDGET_BYTES)
         self.fetcher = Fetcher(
             settings.fetch_origins,
             private=settings.fetch_private,

@@ -99,6 +99,15 @@ class ServeSettings(StrictModel):
         min_length=1,
         description="Languages that the model was made for; Perspective callers are told.",
     )
+    perspective_missing: Literal["error", "omit", "estimate"] = Field(
+        default="estimate",
+        description="What Perspective callers get for an attribute that the model lacks: an error, no score, or the "
+        "score of a named neighbour (marked as such).",
+    )
+    suggestions: Path | None = Field(
+        default=None,
+        description="File to which comments:suggestscore adds a line each; without one, nothing of them is kept.",
+    )
     metrics_port: int = Field(
         default=0,
         ge=0,

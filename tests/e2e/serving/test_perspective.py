@@ -1,67 +1,361 @@
-"""Google's own client library builds itself from the server's discovery document, as Perspective's samples do."""
+"""Perspective's clients, unchanged but for the address: Google's own, JavaScript's, and recorded requests of others."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
+from googleapiclient.http import BatchHttpRequest
+from tests.support.perspective_bundle import write_perspective_bundle
 from tests.support.server import RunningServer
 
+from crossguard.bundle import Bundle
+from crossguard.labels import HATE
 from crossguard.moderator import Moderator
+
+ROOT = Path(__file__).resolve().parents[3]
+NODE_MODULES = Path(os.environ.get("CROSSGUARD_NODE_MODULES", ROOT / "node_modules"))
+SIX = ("TOXICITY", "SEVERE_TOXICITY", "INSULT", "THREAT", "PROFANITY", "IDENTITY_ATTACK")
+TEXT = "Hello you. All people are awful!  My friends"
+
+
+@pytest.fixture(scope="module")
+def attributed(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Moderator:
+    folder = tmp_path_factory.mktemp("attributed") / "bundle"
+    return Moderator.load(write_perspective_bundle(tiny_bundle, folder).folder)
+
+
+@pytest.fixture(scope="module")
+def suggestions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("suggestions") / "suggestions.jsonl"
+
+
+@pytest.fixture(scope="module")
+def perspective(attributed: Moderator, suggestions: Path) -> Iterator[RunningServer]:
+    with RunningServer(attributed.bundle.folder, drain_s=0, suggestions=suggestions) as running:
+        yield running
 
 
 @pytest.fixture
-def service(server: RunningServer) -> Iterator[Any]:
+def http(perspective: RunningServer) -> Iterator[httpx2.Client]:
+    with perspective.client() as client:
+        yield client
+
+
+@pytest.fixture
+def google(perspective: RunningServer) -> Iterator[Any]:
     with discovery.build(
         "commentanalyzer",
         "v1alpha1",
         developerKey="any",
-        discoveryServiceUrl=f"{server.url}/$discovery/rest?version=v1alpha1",
+        discoveryServiceUrl=f"{perspective.url}/$discovery/rest?version=v1alpha1",
         static_discovery=False,
         cache_discovery=False,
     ) as built:
         yield built
 
 
-def analyze(service: Any, text: str = "hello you", **body: Any) -> dict[str, Any]:
-    request = {"comment": {"text": text}, "requestedAttributes": {"IDENTITY_ATTACK": {}}, **body}
-    answer: dict[str, Any] = service.comments().analyze(body=request).execute()
-    return answer
+def ask(http: httpx2.Client, *attributes: str, text: str = TEXT, **body: Any) -> httpx2.Response:
+    request = {"comment": {"text": text}, "requestedAttributes": {name: {} for name in attributes}, **body}
+    return http.post("/v1alpha1/comments:analyze", json=request)
 
 
-def test_the_union_of_labels_is_an_identity_attack(service: Any, tiny: Moderator) -> None:
-    answer = analyze(service, clientToken="t-1", doNotStore=True, languages=["en"])
-    score = answer["attributeScores"]["IDENTITY_ATTACK"]
-    offline = max(tiny.score(text="hello you").scores.values())
-    assert score["summaryScore"]["type"] == "PROBABILITY"
-    assert score["summaryScore"]["value"] == pytest.approx(offline, abs=1e-6)
-    assert (score["spanScores"][0]["begin"], score["spanScores"][0]["end"]) == (0, len("hello you"))
-    assert answer["languages"] == ["en"]
-    assert answer["clientToken"] == "t-1"
+def values(answer: dict[str, Any]) -> dict[str, float]:
+    return {name: scores["summaryScore"]["value"] for name, scores in answer["attributeScores"].items()}
 
 
-def test_labels_of_the_bundle_are_attributes(service: Any, tiny: Moderator) -> None:
-    answer = analyze(service, requestedAttributes={"RACIST": {}, "SEXIST": {"scoreThreshold": 0.99}})
-    assert set(answer["attributeScores"]) == {"RACIST"}
-    expected = tiny.score(text="hello you").scores["racist"]
-    assert answer["attributeScores"]["RACIST"]["summaryScore"]["value"] == pytest.approx(expected, abs=1e-6)
+def test_googles_client_gets_every_attribute(google: Any, attributed: Moderator) -> None:
+    body = {
+        "comment": {"text": TEXT},
+        "requestedAttributes": {name: {} for name in SIX},
+        "languages": ["en"],
+        "clientToken": "t-1",
+        "doNotStore": True,
+    }
+    answer = google.comments().analyze(body=body).execute()
+    offline = attributed.score(text=TEXT)
+    expected = {name: offline.scores[name.lower()] for name in SIX[:-1]}
+    expected["IDENTITY_ATTACK"] = max(offline.scores[name] for name in HATE.names)
+    assert values(answer) == pytest.approx(expected, abs=1e-6)
+    assert answer["attributeScores"]["INSULT"]["summaryScore"]["type"] == "PROBABILITY"
+    assert answer["attributeScores"]["INSULT"]["spanScores"][0] | {"score": 0} == {
+        "begin": 0,
+        "end": len(TEXT),
+        "score": 0,
+    }
+    assert (answer["languages"], answer["clientToken"]) == (["en"], "t-1")
+    assert "crossguard" not in answer
+
+
+def comment(text: str) -> dict[str, Any]:
+    return {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}}
+
+
+def test_googles_client_packs_batches(google: Any, perspective: RunningServer) -> None:
+    answers: dict[str, Any] = {}
+
+    def keep(name: str, answer: Any, error: Any) -> None:
+        answers[name] = answer or error
+
+    batch = BatchHttpRequest(callback=keep, batch_uri=f"{perspective.url}/batch")
+    texts = {"one": "hello", "two": "good morning", "three": "all people", "empty": ""}
+    for name, text in texts.items():
+        batch.add(google.comments().analyze(body=comment(text)), request_id=name)
+    batch.execute()
+    for name in ("one", "two", "three"):
+        alone = google.comments().analyze(body=comment(texts[name])).execute()
+        assert values(answers[name]) == pytest.approx(values(alone), abs=1e-6)
+    assert isinstance(answers["empty"], HttpError)
+    assert answers["empty"].status_code == 400
+
+
+def test_the_address_of_batches_is_in_the_discovery_document(google: Any) -> None:
+    seen: list[Any] = []
+    batch = google.new_batch_http_request(callback=lambda *result: seen.append(result))
+    batch.add(google.comments().analyze(body=comment("hello")))
+    batch.execute()
+    assert seen[0][2] is None
 
 
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        ({"requestedAttributes": {"TOXICITY": {}}}, "ATTRIBUTE_NOT_SUPPORTED"),
+        ({"requestedAttributes": {"SPAM": {}}}, "ATTRIBUTE_NOT_SUPPORTED"),
+        ({"requestedAttributes": {"TOXICITY@other-9.9": {}}}, "ATTRIBUTE_VERSION_NOT_SUPPORTED"),
         ({"requestedAttributes": {}}, "NO_REQUESTED_ATTRIBUTES"),
         ({"languages": ["de"]}, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"),
-        ({"text": ""}, "COMMENT_EMPTY"),
+        ({"comment": {"text": ""}}, "COMMENT_EMPTY"),
+        ({"comment": {"text": 5}}, "INVALID_REQUEST"),
     ],
 )
-def test_errors_have_googles_shape(service: Any, change: dict[str, Any], kind: str) -> None:
+def test_errors_have_googles_shape(google: Any, change: dict[str, Any], kind: str) -> None:
+    body = {"comment": {"text": "hello you"}, "requestedAttributes": {"TOXICITY": {}}, **change}
     with pytest.raises(HttpError) as failed:
-        analyze(service, **change)
+        google.comments().analyze(body=body).execute()
     assert failed.value.status_code == 400
     detail: Any = failed.value.error_details
     assert detail[0]["errorType"] == kind
+
+
+def test_paths_and_methods_that_do_not_exist_have_it_too(http: httpx2.Client) -> None:
+    for answer in (
+        http.get("/v1alpha1/comments:analyze"),
+        http.post("/v1alpha1/comments:judge", json={}),
+        http.get("/v1alpha1/"),
+    ):
+        assert answer.json()["error"]["code"] == answer.status_code
+        assert answer.json()["error"]["status"] == "NOT_FOUND"
+
+
+# What the clients write, key by key. Values are ours.
+RECORDED: dict[str, dict[str, Any]] = {
+    "Coral": {
+        "comment": {"text": TEXT},
+        "languages": ["en"],
+        "doNotStore": True,
+        "requestedAttributes": {"TOXICITY": {}},
+        "clientToken": "comments.example.com",
+    },
+    "Coral, severe": {
+        "comment": {"text": TEXT},
+        "languages": ["en"],
+        "doNotStore": False,
+        "requestedAttributes": {"SEVERE_TOXICITY": {}},
+        "context": {"entries": [{"text": "an earlier comment", "type": "PLAIN_TEXT"}]},
+        "communityId": "community",
+    },
+    "Discourse": {
+        "comment": {"text": TEXT},
+        "doNotStore": True,
+        "sessionId": "discourse-1",
+        "requestedAttributes": {
+            "TOXICITY": {"scoreType": "PROBABILITY"},
+            "SEVERE_TOXICITY": {},
+            "IDENTITY_ATTACK": None,
+        },
+    },
+    "PHP, an empty array for an empty object": {
+        "comment": {"text": TEXT, "type": None},
+        "languages": None,
+        "requestedAttributes": {"TOXICITY": [], "INSULT": {"scoreType": "PROBABILITY", "scoreThreshold": "0.0"}},
+        "context": [],
+        "clientToken": None,
+        "sessionId": None,
+    },
+    "one language as a word": {"comment": {"text": TEXT}, "languages": "en", "requestedAttributes": {"THREAT": {}}},
+    "names of the protocol": {"comment": {"text": TEXT}, "requested_attributes": {"PROFANITY": {"score_threshold": 0}}},
+    "a version of Google's": {"comment": {"text": TEXT}, "requestedAttributes": {"TOXICITY@6": {}}},
+    "a served version": {"comment": {"text": TEXT}, "requestedAttributes": {"TOXICITY@attributed-1.0.0": {}}},
+    "with something unknown": {
+        "comment": {"text": TEXT},
+        "requestedAttributes": {"TOXICITY": {}, "SPAM": {}, "FLIRTATION": {}, "SEXUALLY_EXPLICIT": {}},
+    },
+}
+
+
+@pytest.mark.parametrize("body", RECORDED.values(), ids=RECORDED)
+def test_recorded_requests_get_usable_numbers(http: httpx2.Client, attributed: Moderator, body: dict[str, Any]) -> None:
+    answer = http.post("/v1alpha1/comments:analyze?key=AIza&alt=json", json=body)
+    assert answer.status_code == 200, answer.text
+    found, offline = values(answer.json()), attributed.score(text=TEXT).scores
+    assert found
+    for name, value in found.items():
+        label = name.partition("@")[0].lower()
+        if label in offline:
+            assert value == pytest.approx(offline[label], abs=1e-6)
+    assert answer.headers["x-crossguard-model"] == "attributed-1.0.0"
+    assert answer.headers["x-crossguard-policy"] == "default@7"
+
+
+def test_what_a_model_lacks_is_said(http: httpx2.Client) -> None:
+    answer = ask(http, "TOXICITY", "SPAM", "TOXICITY_EXPERIMENTAL", "LIKELY_TO_REJECT")
+    body = answer.json()
+    assert set(body["attributeScores"]) == {"TOXICITY", "TOXICITY_EXPERIMENTAL", "LIKELY_TO_REJECT"}
+    assert body["crossguard"] == {
+        "estimated": {"TOXICITY_EXPERIMENTAL": "TOXICITY", "LIKELY_TO_REJECT": "TOXICITY"},
+        "omitted": ["SPAM"],
+    }
+    assert answer.headers["x-crossguard-estimated"] == "TOXICITY_EXPERIMENTAL=TOXICITY, LIKELY_TO_REJECT=TOXICITY"
+
+
+@pytest.mark.parametrize(("missing", "status", "found"), [("error", 400, set()), ("omit", 200, {"IDENTITY_ATTACK"})])
+def test_the_operator_decides_what_becomes_of_it(
+    tiny_bundle: Bundle, missing: str, status: int, found: set[str]
+) -> None:
+    with (
+        RunningServer(tiny_bundle.folder, drain_s=0, perspective_missing=missing) as server,
+        server.client() as client,
+    ):
+        answer = ask(client, "TOXICITY", "IDENTITY_ATTACK")
+        assert answer.status_code == status
+        assert set(answer.json().get("attributeScores", {})) == found
+        assert ask(client, "TOXICITY").status_code == 400
+
+
+def test_each_sentence_has_a_score_of_its_own(http: httpx2.Client, attributed: Moderator) -> None:
+    answer = ask(http, "TOXICITY", "INSULT", spanAnnotations=True).json()
+    spans = answer["attributeScores"]["INSULT"]["spanScores"]
+    assert [TEXT[span["begin"] : span["end"]] for span in spans] == [
+        "Hello you.",
+        "All people are awful!",
+        "My friends",
+    ]
+    for span in spans:
+        alone = attributed.score(text=TEXT[span["begin"] : span["end"]]).scores["insult"]
+        assert span["score"]["value"] == pytest.approx(alone, abs=1e-6)
+    whole = attributed.score(text=TEXT).scores["insult"]
+    assert answer["attributeScores"]["INSULT"]["summaryScore"]["value"] == pytest.approx(whole, abs=1e-6)
+    many = ask(http, "TOXICITY", text="Hello you. " * 500, spanAnnotations=True).json()
+    assert len(many["attributeScores"]["TOXICITY"]["spanScores"]) == 100
+    assert many["attributeScores"]["TOXICITY"]["spanScores"][-1]["end"] == len("Hello you. " * 500) - 1
+
+
+def test_suggestions_are_kept_where_a_file_is_named(google: Any, suggestions: Path) -> None:
+    body = {
+        "comment": {"text": "hello you"},
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 0.9}}},
+        "communityId": "c",
+        "clientToken": "t",
+        "languages": ["en"],
+    }
+    answer = google.comments().suggestscore(body=body).execute()
+    assert answer == {"clientToken": "t", "requestedLanguages": ["en"]}
+    record = json.loads(suggestions.read_text().splitlines()[-1])
+    assert record | {"time": ""} == {
+        "time": "",
+        "caller": "anonymous",
+        "text": "hello you",
+        "attributes": {"TOXICITY": 0.9},
+        "community_id": "c",
+        "client_token": "t",
+    }
+    assert suggestions.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(HttpError, match="attributeScores"):
+        google.comments().suggestscore(body={"comment": {"text": "hello"}}).execute()
+
+
+def test_suggestions_are_dropped_where_none_is(client: httpx2.Client) -> None:
+    body = {"comment": {"text": "hello"}, "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}}}
+    answer = client.post("/v1alpha1/comments:suggestscore", json=body)
+    assert answer.status_code == 200
+    assert answer.headers["x-crossguard-stored"] == "false"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b--",
+        b"--b\r\n\r\n--b--",
+        b"--b\r\ncontent-type: application/http\r\n\r\nGET\r\n\r\n--b--",
+        b"--b\r\n" + b"x" * 70_000 + b"\r\n\r\nPOST / HTTP/1.1\r\n\r\n--b--",
+        b"--b" * 5000,
+    ],
+)
+def test_broken_batches_are_refused(http: httpx2.Client, body: bytes) -> None:
+    answer = http.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
+    assert answer.status_code in {200, 400, 413}, answer.text
+    if answer.status_code != 200:
+        assert answer.json()["error"]["status"] in {"INVALID_ARGUMENT", "OUT_OF_RANGE"}
+
+
+def test_a_batch_reaches_nothing_but_comments(http: httpx2.Client) -> None:
+    targets = ("/batch", "/metrics", "/v1/admin/reload", "/v1/score", "http://a.example/v1alpha1/comments:analyse")
+    parts = "".join(
+        f"--b\r\ncontent-type: application/http\r\n\r\nPOST {target} HTTP/1.1\r\n\r\n{{}}\r\n" for target in targets
+    )
+    answer = http.post("/batch", content=parts + "--b--", headers={"content-type": "multipart/mixed; boundary=b"})
+    assert answer.text.count("HTTP/1.1 404") == len(targets)
+
+
+SCRIPT = """
+const axios = require('axios');
+const url = new URL(process.argv[1]);
+axios.interceptors.request.use(config => {
+  config.url = config.url.replace('https://commentanalyzer.googleapis.com', url.origin);
+  return config;
+});
+const Perspective = require('perspective-api-client');
+const client = new Perspective({apiKey: 'any'});
+(async () => {
+  const text = process.argv[2];
+  const found = [
+    await client.analyze(text),
+    await client.analyze(text, {attributes: ['toxicity', 'insult', 'threat']}),
+    await client.analyze({comment: {text}, requestedAttributes: {PROFANITY: {scoreThreshold: 0}}}),
+  ];
+  let message = '';
+  try { await client.analyze(text, {attributes: ['spam']}); } catch (error) { message = error.message; }
+  console.log(JSON.stringify({found, message}));
+})();
+"""
+
+
+def test_the_javascript_client(perspective: RunningServer, attributed: Moderator) -> None:
+    node = shutil.which("node")
+    if node is None or not (NODE_MODULES / "perspective-api-client").is_dir():
+        pytest.skip("needs node, and `npm install perspective-api-client`")
+    ended = subprocess.run(
+        [node, "-e", SCRIPT, perspective.url, TEXT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"NODE_PATH": str(NODE_MODULES), "PATH": os.environ["PATH"], "NO_PROXY": "*"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    offline = attributed.score(text=TEXT).scores
+    asked = [["TOXICITY"], ["TOXICITY", "INSULT", "THREAT"], ["PROFANITY"]]
+    for found, names in zip(answer["found"], asked, strict=True):
+        assert values(found) == pytest.approx({name: offline[name.lower()] for name in names}, abs=1e-6)
+    assert "SPAM is not supported" in answer["message"]

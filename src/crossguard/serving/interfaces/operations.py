@@ -14,7 +14,7 @@ from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY, docs_page
 from crossguard.serving.endpoints import Endpoint
 from crossguard.serving.errors import BadRequest, NotFound
-from crossguard.serving.interfaces.perspective import attributes
+from crossguard.serving.interfaces.perspective import known_attributes
 from crossguard.serving.interfaces.score import FAMILY
 from crossguard.serving.json_bodies import JSON, as_json
 
@@ -117,7 +117,7 @@ def describe(moderator: Moderator) -> dict[str, Any]:
         "policy_version": moderator.policy.version,
         "policies": list(manifest.policies),
         "runtime": moderator.runtime.name,
-        "perspective_attributes": list(attributes(moderator.labels)),
+        "perspective_attributes": list(known_attributes(moderator)),
     }
 
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import Response
+
+from crossguard.serving.call import Call
+from crossguard.serving.json_bodies import as_json
+
 STRING = {"type": "string"}
 BOOLEAN = {"type": "boolean"}
 NUMBER = {"type": "number", "format": "float"}
+
+
+async def discovery(call: Call) -> Response:
+    """Gives Google's client libraries the description of this interface, at the address that they called."""
+    return as_json(discovery_document(str(call.request.base_url)))
 
 
 def discovery_document(root_url: str) -> dict[str, Any]:
@@ -28,21 +38,28 @@ def discovery_document(root_url: str) -> dict[str, Any]:
             "alt": {"type": "string", "location": "query", "enum": ["json"], "default": "json"},
         },
         "schemas": _schemas(),
-        "resources": {"comments": {"methods": {"analyze": _analyze()}}},
+        "resources": {
+            "comments": {
+                "methods": {
+                    "analyze": _method("analyze", "AnalyzeComment", "Scores a comment."),
+                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Suggests a better score."),
+                }
+            }
+        },
     }
 
 
-def _analyze() -> dict[str, Any]:
+def _method(name: str, messages: str, description: str) -> dict[str, Any]:
     return {
-        "id": "commentanalyzer.comments.analyze",
-        "path": "v1alpha1/comments:analyze",
-        "flatPath": "v1alpha1/comments:analyze",
+        "id": f"commentanalyzer.comments.{name}",
+        "path": f"v1alpha1/comments:{name}",
+        "flatPath": f"v1alpha1/comments:{name}",
         "httpMethod": "POST",
-        "description": "Scores a comment.",
+        "description": description,
         "parameters": {},
         "parameterOrder": [],
-        "request": {"$ref": "AnalyzeCommentRequest"},
-        "response": {"$ref": "AnalyzeCommentResponse"},
+        "request": {"$ref": f"{messages}Request"},
+        "response": {"$ref": f"{messages}Response"},
     }
 
 
@@ -70,8 +87,17 @@ def _schemas() -> dict[str, Any]:
         "AnalyzeCommentResponse": {
             "attributeScores": _map_of("AttributeScores"),
             "languages": _list_of(STRING),
+            "detectedLanguages": _list_of(STRING),
             "clientToken": STRING,
         },
+        "SuggestCommentScoreRequest": {
+            "comment": {"$ref": "TextEntry"},
+            "attributeScores": _map_of("AttributeScores"),
+            "languages": _list_of(STRING),
+            "clientToken": STRING,
+            "communityId": STRING,
+        },
+        "SuggestCommentScoreResponse": {"clientToken": STRING, "requestedLanguages": _list_of(STRING)},
     }
     return {name: {"id": name, "type": "object", "properties": properties} for name, properties in objects.items()}
 

@@ -1,0 +1,71 @@
+"""Perspective's interface, as its clients call it: analyze, suggestscore, batches of both, and the discovery document.
+
+`attributes` says which numbers a model has for Perspective's names, `schema` what is read and written.
+"""
+
+from __future__ import annotations
+
+from crossguard.serving.call import Access
+from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.interfaces.perspective.analyze import analyze
+from crossguard.serving.interfaces.perspective.attributes import UNION, known_attributes
+from crossguard.serving.interfaces.perspective.batch import MIXED, batch
+from crossguard.serving.interfaces.perspective.discovery import discovery
+from crossguard.serving.interfaces.perspective.schema import (
+    FAMILY,
+    AnalyzeCommentRequest,
+    AnalyzeCommentResponse,
+    SuggestCommentScoreRequest,
+    SuggestCommentScoreResponse,
+)
+from crossguard.serving.interfaces.perspective.suggestions import suggest_score
+from crossguard.serving.json_bodies import JSON
+
+__all__ = ["ENDPOINTS", "FAMILY", "known_attributes"]
+
+KEY = {"key": "API key, as Google's clients send it."}
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1alpha1/comments:analyze",
+        FAMILY,
+        "Perspective's analyze request",
+        analyze,
+        requests={JSON: AnalyzeCommentRequest},
+        responses={JSON: AnalyzeCommentResponse},
+        example={"comment": {"text": "good morning"}, "requestedAttributes": {UNION: {}}},
+        query=KEY,
+    ),
+    Endpoint(
+        "POST",
+        "/v1alpha1/comments:suggestscore",
+        FAMILY,
+        "Perspective's suggestion of a better score; kept only where the operator wants it",
+        suggest_score,
+        requests={JSON: SuggestCommentScoreRequest},
+        responses={JSON: SuggestCommentScoreResponse},
+        example={"comment": {"text": "good morning"}, "attributeScores": {UNION: {"summaryScore": {"value": 0.0}}}},
+        query=KEY,
+    ),
+    Endpoint(
+        "POST",
+        "/batch",
+        FAMILY,
+        "Several of these requests in one, as Google's client libraries pack them; each with its own key",
+        batch,
+        requests={MIXED: None},
+        responses={MIXED: None},
+        access=Access.OPEN,
+    ),
+    Endpoint(
+        "GET",
+        "/$discovery/rest",
+        FAMILY,
+        "Discovery document for Google's client libraries",
+        discovery,
+        responses={JSON: None},
+        access=Access.OPEN,
+        query={"version": "Ignored; there is only v1alpha1."},
+    ),
+)

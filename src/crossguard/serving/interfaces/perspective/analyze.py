@@ -1,0 +1,123 @@
+"""`comments:analyze`: a comment gets its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sentencex import get_sentence_boundaries
+from starlette.responses import Response
+
+from crossguard.records import Decision
+from crossguard.serving.call import Call, scored
+from crossguard.serving.errors import BadRequest, Unscorable
+from crossguard.serving.interfaces.perspective.attributes import Answerable, answerable, attribute_score
+from crossguard.serving.interfaces.perspective.schema import (
+    Additions,
+    AnalyzeCommentRequest,
+    AnalyzeCommentResponse,
+    AttributeScores,
+    Score,
+    SpanScore,
+)
+from crossguard.serving.json_bodies import as_json
+from crossguard.serving.submission import Submission
+
+MAX_SPANS = 100
+"""Most sentences that are scored on their own; the last takes the rest of the comment."""
+
+Span = tuple[int, int]
+
+
+async def analyze(call: Call) -> Response:
+    """Scores a comment, and where asked each of its sentences."""
+    request = await call.parse(AnalyzeCommentRequest)
+    wanted = answerable(request.requested_attributes, call.moderator, call.settings.perspective_missing)
+    check_languages(request.languages, call.settings.languages)
+    text = request.comment.text
+    spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
+    posts = [Submission("comment", text)]
+    if spans != [(0, len(text))]:
+        posts += [Submission(f"span-{index}", text[begin:end]) for index, (begin, end) in enumerate(spans)]
+    decisions = await call.score(posts)
+    try:
+        whole = scored(decisions[0])
+    except Unscorable as error:
+        raise BadRequest(error.message, code="comment_empty") from None
+    # A span without a word, such as a line of dashes, has no score of its own.
+    parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
+    language = getattr(whole, "language", None)
+    answer = AnalyzeCommentResponse(
+        attribute_scores=_scores(request, wanted, whole, parts),
+        languages=request.languages or list(call.settings.languages[:1]),
+        detected_languages=[language] if language else None,
+        client_token=request.client_token,
+        crossguard=Additions(estimated=wanted.estimated, omitted=wanted.omitted)
+        if wanted.estimated or wanted.omitted
+        else None,
+    )
+    body = answer.model_dump(by_alias=True, exclude_none=True)
+    return as_json(body, headers=version_headers(whole) | _gap_headers(wanted))
+
+
+def _scores(
+    request: AnalyzeCommentRequest,
+    wanted: Answerable,
+    whole: Decision,
+    parts: Sequence[tuple[Span, Decision]],
+) -> dict[str, AttributeScores]:
+    def score(decision: Decision, attribute: str) -> Score:
+        return Score(value=round(attribute_score(decision, attribute), 8))
+
+    return {
+        asked: AttributeScores(
+            span_scores=[
+                SpanScore(begin=begin, end=end, score=score(decision, source)) for (begin, end), decision in parts
+            ],
+            summary_score=score(whole, source),
+        )
+        for asked, source in wanted.sources.items()
+        if score(whole, source).value >= request.requested_attributes[asked].score_threshold
+    }
+
+
+def sentences(text: str, languages: Sequence[str]) -> list[Span]:
+    """Returns begin and end of each sentence, without the space around it; the whole text where there is none."""
+    language = languages[0].partition("-")[0].lower() if languages else "en"
+    spans = []
+    for boundary in get_sentence_boundaries(language, text):
+        begin, end = boundary["start_index"], boundary["end_index"]
+        part = text[begin:end]
+        begin += len(part) - len(part.lstrip())
+        if part.strip():
+            spans.append((begin, begin + len(part.strip())))
+    if len(spans) > MAX_SPANS:
+        spans = [*spans[: MAX_SPANS - 1], (spans[MAX_SPANS - 1][0], spans[-1][1])]
+    return spans or [(0, len(text))]
+
+
+def check_languages(asked: Sequence[str], known: Sequence[str]) -> None:
+    """Checks that the model was made for the languages of a request.
+
+    Raises:
+        BadRequest: It was not for one of them.
+    """
+    other = [language for language in asked if language.partition("-")[0].lower() not in known]
+    if other:
+        raise BadRequest(
+            f"Language '{other[0][:20]}' is not supported. Supported: {', '.join(known)}.",
+            code="language_not_supported_by_attribute",
+        )
+
+
+def version_headers(decision: Decision) -> dict[str, str]:
+    """Returns what scored and under which policy, so that a change is seen by whoever keeps answers."""
+    return {
+        "x-crossguard-model": f"{decision.model}-{decision.model_version}",
+        "x-crossguard-policy": f"{decision.policy}@{decision.policy_version}",
+    }
+
+
+def _gap_headers(wanted: Answerable) -> Mapping[str, str]:
+    # Names are callers' own text, and only those of this form can be written into a header.
+    estimated = ", ".join(f"{name}={source}" for name, source in wanted.estimated.items() if name.isascii())
+    return {"x-crossguard-estimated": estimated} if estimated.isprintable() and estimated else {}

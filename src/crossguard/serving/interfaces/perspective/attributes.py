@@ -1,0 +1,143 @@
+"""Which of Perspective's attributes a model can answer, and with which number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+from crossguard.records import Decision
+from crossguard.serving.errors import BadRequest
+from crossguard.serving.unions import union_score
+
+Missing: TypeAlias = Literal["error", "omit", "estimate"]
+
+UNION: Final = "IDENTITY_ATTACK"
+# What stands in for an attribute that a model lacks, nearest first.
+NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
+    "TOXICITY": ("INSULT", UNION),
+    "SEVERE_TOXICITY": ("TOXICITY", UNION),
+    "INSULT": ("TOXICITY", UNION),
+    "THREAT": ("SEVERE_TOXICITY", "TOXICITY", UNION),
+    "PROFANITY": ("TOXICITY", "INSULT"),
+    UNION: ("TOXICITY", "INSULT"),
+    "ATTACK_ON_AUTHOR": ("INSULT", "TOXICITY"),
+    "ATTACK_ON_COMMENTER": ("INSULT", "TOXICITY"),
+    "INFLAMMATORY": ("TOXICITY",),
+    "OBSCENE": ("PROFANITY", "TOXICITY"),
+    "LIKELY_TO_REJECT": ("TOXICITY",),
+}
+GOOGLE_VERSION: Final = re.compile(r"\d+")
+
+
+class AttributeNotSupportedError(BadRequest):
+    """The model has no such attribute, or is not of that version."""
+
+    default_code = "ATTRIBUTE_NOT_SUPPORTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """What will be answered.
+
+    Attributes:
+        sources: By the name that was asked for: the attribute of the model whose score it gets.
+        estimated: Names whose score is another attribute's, with that attribute.
+        omitted: Names that get no score.
+    """
+
+    sources: dict[str, str]
+    estimated: dict[str, str]
+    omitted: list[str]
+
+
+def known_attributes(moderator: Moderator) -> tuple[str, ...]:
+    """Returns the attributes that a model can score: its own, its labels, and the union of kinds of hate."""
+    own = (*getattr(moderator.bundle.manifest, "attributes", {}), *moderator.labels.names)
+    has_hate = any(name in HATE.names for name in moderator.labels.names)
+    names = [name.upper() for name in own]
+    return tuple(dict.fromkeys([*([UNION] if has_hate else []), *names]))
+
+
+def attribute_score(decision: Decision, attribute: str) -> float:
+    """Returns the score of an attribute that `known_attributes` names."""
+    own: Mapping[str, float] = getattr(decision, "attributes", {})
+    name = attribute.lower()
+    if name in own:
+        return own[name]
+    if name in decision.labels:
+        return decision.labels[name].score
+    union = union_score(decision)
+    assert union is not None
+    return union
+
+
+def answerable(requested: Mapping[str, object], moderator: Moderator, missing: Missing) -> Answerable:
+    """Returns what can be answered of a request.
+
+    Args:
+        requested: By name, perhaps with a version behind an `@`.
+        moderator: What is served.
+        missing: What becomes of an attribute that the model lacks.
+
+    Raises:
+        BadRequest: Nothing is requested.
+        AttributeNotSupportedError: The model lacks one and `missing` is `error`, or it lacks all, or another version is
+            asked for than the one that is served.
+    """
+    if not requested:
+        raise BadRequest("requestedAttributes: at least one is needed.", code="no_requested_attributes")
+    known = known_attributes(moderator)
+    found = Answerable({}, {}, [])
+    for asked in requested:
+        name, _, version = asked.partition("@")
+        _check_version(version, moderator)
+        source = name if name in known else None
+        if source is None and missing == "estimate":
+            source = estimate_of(name, known)
+            if source is not None:
+                found.estimated[asked] = source
+        if source is not None:
+            found.sources[asked] = source
+        elif missing == "error":
+            raise _unsupported(name, known)
+        else:
+            found.omitted.append(asked)
+    if not found.sources:
+        raise _unsupported(found.omitted[0].partition("@")[0], known)
+    return found
+
+
+def estimate_of(name: str, known: tuple[str, ...]) -> str | None:
+    """Returns the attribute that is nearest to one that a model lacks; None where a number would be a guess."""
+    plain = name.removesuffix("_EXPERIMENTAL")
+    candidates = (plain, *NEIGHBOURS.get(plain, ())) if plain != name else NEIGHBOURS.get(name, ())
+    return next((candidate for candidate in candidates if candidate in known), None)
+
+
+def _check_version(version: str, moderator: Moderator) -> None:
+    """Lets Google's own numbers pass, which no other service has, and checks those of Crossguard."""
+    model = moderator.bundle.manifest.model
+    if (
+        version
+        and not GOOGLE_VERSION.fullmatch(version)
+        and version
+        not in {
+            model.version,
+            f"{model.name}-{model.version}",
+        }
+    ):
+        raise AttributeNotSupportedError(
+            f"Version '{version[:40]}' is not served. Served: {model.name}-{model.version}. Start another service with "
+            "the bundle of that version, or leave the version out.",
+            code="ATTRIBUTE_VERSION_NOT_SUPPORTED",
+        )
+
+
+def _unsupported(name: str, known: tuple[str, ...]) -> AttributeNotSupportedError:
+    return AttributeNotSupportedError(
+        f"Attribute {name[:80]} is not supported by this model. Supported: {', '.join(known)}."
+    )
