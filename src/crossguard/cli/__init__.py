@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
     "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
     "review": ("crossguard.cli.review", "Open the console where people review posts, decide and are learnt from."),
+    "perspective": ("crossguard.cli.perspective", "Leave Google's Perspective API with your thresholds."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
     "recipes": ("crossguard.cli.recipes", "List the training recipes, or print one in full."),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from crossguard.decision.calibration import Calibrator, Floats, Identity, calibrate, shift_prior
+from crossguard.decision.monotone import MonotoneMap
 from crossguard.errors import ConfigError, suggest
 from crossguard.labels import LabelSet
 from crossguard.records import Action, LabelDecision
@@ -75,6 +76,7 @@ class Policy(StrictModel):
         label_scheme: Which outputs of the model it reads.
         labels: One entry per label.
         provenance: What the thresholds were fitted on; an evaluation on the same data warns.
+        perspective: Maps from scores of attributes to Perspective's, by its names; only `/v1alpha1/` answers use them.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Policy(StrictModel):
     label_scheme: str = "labels"
     labels: dict[str, LabelPolicy]
     provenance: dict[str, Any] = Field(default_factory=dict)
+    perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
 
     def check(self, labels: LabelSet) -> None:
         """Raises ConfigError when the policy and a model do not name the same labels."""
@@ -138,6 +141,7 @@ class PolicyFile(StrictModel):
         labels: Overrides per label.
         tenants: Overrides per tenant and label, on top of `labels`.
         provenance: What the thresholds were fitted on, as `crossguard calibrate` writes it; replaces the base's.
+        perspective: Maps to Perspective's scores, as `crossguard perspective map` writes them; replace the base's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
@@ -147,6 +151,7 @@ class PolicyFile(StrictModel):
     labels: dict[str, LabelOverride] = Field(default_factory=dict)
     tenants: dict[str, dict[str, LabelOverride]] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
+    perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
 
     def apply(self, policies: Mapping[str, Policy], labels: LabelSet, tenant: str | None = None) -> Policy:
         """Returns the bundle's policy with this file's overrides.
@@ -174,6 +179,7 @@ class PolicyFile(StrictModel):
             "description": self.description or base.description,
             "labels": rules,
             "provenance": self.provenance or base.provenance,
+            "perspective": self.perspective or base.perspective,
         }
         return parse(Policy, merged, f"Policy '{self.name}'")
 

@@ -25,6 +25,11 @@ def json_lines(_: schemathesis.SerializationContext, value: object) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+@schemathesis.serializer("multipart/mixed")
+def mixed(_: schemathesis.SerializationContext, value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))
 
 
@@ -37,7 +42,9 @@ schema = schemathesis.openapi.from_dict(openapi_document(ENDPOINTS))
     suppress_health_check=list(HealthCheck),
 )
 def test_every_endpoint_answers_as_its_description_says(case: schemathesis.Case[Any], server: RunningServer) -> None:
-    case.call_and_validate(base_url=server.url, excluded_checks=[BEYOND_A_SCHEMA])
+    # Perspective's clients send null, and PHP's an empty list, where the schema has nothing or an object.
+    lenient = [schemathesis.checks.negative_data_rejection] if case.path.startswith("/v1alpha1/") else []
+    case.call_and_validate(base_url=server.url, excluded_checks=[BEYOND_A_SCHEMA, *lenient])
 
 
 def test_the_committed_file_is_current(client: httpx2.Client) -> None:
@@ -56,7 +63,7 @@ def test_the_page_for_people_needs_nothing_from_elsewhere(client: httpx2.Client)
 
 @pytest.mark.parametrize(
     "endpoint",
-    [entry for entry in ENDPOINTS if entry.requests],
+    [entry for entry in ENDPOINTS if entry.example is not None],
     ids=lambda endpoint: f"{endpoint.method} {endpoint.path}",
 )
 def test_every_example_works(client: httpx2.Client, endpoint: Endpoint) -> None:

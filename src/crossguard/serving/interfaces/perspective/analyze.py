@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sentencex import get_sentence_boundaries
 from starlette.responses import Response
 
+from crossguard.decision.monotone import MonotoneMap
 from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
@@ -47,7 +48,7 @@ async def analyze(call: Call) -> Response:
     parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
     language = getattr(whole, "language", None)
     answer = AnalyzeCommentResponse(
-        attribute_scores=_scores(request, wanted, whole, parts),
+        attribute_scores=_scores(request, wanted, whole, parts, call.moderator.policy.perspective),
         languages=request.languages or list(call.settings.languages[:1]),
         detected_languages=[language] if language else None,
         client_token=request.client_token,
@@ -64,9 +65,11 @@ def _scores(
     wanted: Answerable,
     whole: Decision,
     parts: Sequence[tuple[Span, Decision]],
+    maps: Mapping[str, MonotoneMap],
 ) -> dict[str, AttributeScores]:
     def score(decision: Decision, attribute: str) -> Score:
-        return Score(value=round(attribute_score(decision, attribute), 8))
+        raw = attribute_score(decision, attribute)
+        return Score(value=round(maps[attribute](raw) if attribute in maps else raw, 8))
 
     return {
         asked: AttributeScores(

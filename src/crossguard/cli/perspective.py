@@ -1,0 +1,184 @@
+"""`crossguard perspective`: what helps people to leave Perspective with their thresholds."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossguard.errors import ConfigError, InputError, MissingExtraError
+from crossguard.records import Post
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossguard.decision.monotone import MonotoneMap
+    from crossguard.moderator import Moderator
+
+    Pairs = dict[str, tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]]
+
+TEXT_COLUMNS = ("text", "comment", "comment_text", "message", "body", "content")
+OURS = "CROSSGUARD_"
+THEIRS = "PERSPECTIVE_"
+SHOWN = (0.5, 0.7, 0.8, 0.9)
+
+
+@click.group("perspective")
+def command() -> None:
+    """Move from Google's Perspective API, which ends on 31 December 2026."""
+
+
+@command.command("map")
+@click.argument("pairs", type=click.Path(path_type=Path))
+@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.option(
+    "--policy", default="default", show_default=True, help="The bundle's policy, or the policy file, to add to."
+)
+@click.option("--name", help="Name of the new policy; the file's name when not given.")
+@click.option("--version", default="1", show_default=True, help="Version of the new policy.")
+@click.option(
+    "--out", "-o", type=click.Path(path_type=Path), default=Path("perspective-policy.yaml"), show_default=True
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def map_command(
+    *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool
+) -> None:
+    """Fit a map from this model's scores to Perspective's, so that old thresholds keep their meaning.
+
+    PAIRS is a CSV file with a column of Perspective's scores for each attribute (TOXICITY, INSULT, ...), and a column
+    `text`, which is scored here; columns such as crossguard_TOXICITY, with scores of this model, save that. The maps
+    become part of a policy file and change the answers of /v1alpha1/ only.
+
+    \b
+    crossguard perspective map both.csv -o perspective-policy.yaml
+    crossguard serve --policy perspective-policy.yaml
+    """
+    try:
+        from crossguard.evaluation.score_maps import fit_map
+        from crossguard.serving.interfaces.perspective.attributes import known_attributes
+    except ModuleNotFoundError as error:
+        extra = "evaluate" if (error.name or "").partition(".")[0] in {"scipy", "sklearn"} else "serve"
+        raise MissingExtraError("crossguard perspective map", extra) from None
+    from crossguard.moderator import Moderator
+
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{out} exists. Name another file by --out, or say --overwrite.")
+    moderator = Moderator.load(model, policy=policy)
+    found = read_pairs(pairs, known_attributes(moderator), moderator)
+    maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
+    write_policy(out, policy, name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem), version, maps)
+    _print(maps)
+    click.echo(f"Written to {out}. Use it by: crossguard serve --policy {out}", err=True)
+
+
+def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
+    """Returns our scores and Perspective's by attribute; a row where one of them is empty is left out.
+
+    Raises:
+        InputError: The file cannot be read, has no attribute that the model knows, or a cell is no score.
+    """
+    import numpy as np
+
+    rows = _rows(path)
+    header = list(rows[0]) if rows else []
+    columns = {name.upper().removeprefix(THEIRS): name for name in header if not name.upper().startswith(OURS)}
+    attributes = [name for name in known if name in columns]
+    if not attributes:
+        raise InputError(
+            f"{path} has no column for an attribute of this model. Its columns: {', '.join(header)[:300]}. Known "
+            f"attributes: {', '.join(known)}."
+        )
+    theirs = {name: [_score(row, columns[name], line) for line, row in enumerate(rows, 2)] for name in attributes}
+    ours = _our_scores(path, rows, header, attributes, moderator)
+    pairs: Pairs = {}
+    for name in attributes:
+        both = [(a, b) for a, b in zip(ours[name], theirs[name], strict=True) if a is not None and b is not None]
+        pairs[name] = (np.array([a for a, _ in both]), np.array([b for _, b in both]))
+    return pairs
+
+
+def _our_scores(
+    path: Path,
+    rows: Sequence[Mapping[str, str]],
+    header: Sequence[str],
+    attributes: Sequence[str],
+    moderator: Moderator,
+) -> dict[str, list[float | None]]:
+    from crossguard.serving.interfaces.perspective.attributes import attribute_score
+
+    given = {name.upper().removeprefix(OURS): name for name in header if name.upper().startswith(OURS)}
+    ours = {
+        name: [_score(row, given[name], line) for line, row in enumerate(rows, 2)]
+        for name in attributes
+        if name in given
+    }
+    left = [name for name in attributes if name not in given]
+    if not left:
+        return ours
+    text = next((name for wanted in TEXT_COLUMNS for name in header if name.lower() == wanted), None)
+    if text is None:
+        raise InputError(
+            f"{path} has neither a column of texts ({', '.join(TEXT_COLUMNS)}) nor one of our scores "
+            f"({OURS.lower()}{left[0]})."
+        )
+    ours |= {name: [] for name in left}
+    posts = [Post(str(line), row[text] or "") for line, row in enumerate(rows, 2)]
+    with click.progressbar(moderator.stream(posts), len(posts), "Scoring", file=sys.stderr) as decisions:
+        for decision in decisions:
+            for name in left:
+                ours[name].append(attribute_score(decision, name) if decision.ok else None)
+    return ours
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"Cannot read {path} as CSV: {error}.") from None
+
+
+def _score(row: Mapping[str, str], column: str, line: int) -> float | None:
+    cell = (row[column] or "").strip()
+    if not cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InputError(
+            f"Row {line}, column {column}: a score must be a number from 0 to 1, and this is '{cell[:40]}'."
+        )
+    return value
+
+
+def write_policy(out: Path, base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> None:
+    """Writes a policy file: the one that was given, or an empty one over a policy of the bundle, with the maps."""
+    import yaml
+
+    from crossguard.strict import read_yaml
+
+    content = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
+    content |= {"name": name, "version": version}
+    content["perspective"] = {attribute: fitted.model_dump(mode="json") for attribute, fitted in maps.items()}
+    out.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
+
+
+def _print(maps: Mapping[str, MonotoneMap]) -> None:
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("attribute", "pairs", "error", "95 %", *(f"old {old}" for old in SHOWN), box=None)
+    for attribute, fitted in maps.items():
+        low, high = fitted.error_interval or (0.0, 0.0)
+        # What a raw score of this model must be to count as the old threshold; "none" where no post reached it.
+        same = [f"{np.interp(old, fitted.y, fitted.x):.2f}" if old <= fitted.y[-1] else "none" for old in SHOWN]
+        table.add_row(attribute, str(fitted.pairs), f"{fitted.error or 0:.3f}", f"{low:.3f}-{high:.3f}", *same)
+    Console().print(table)

@@ -1,0 +1,126 @@
+"""Fits a monotone map between two scorers from posts that both have scored.
+
+A piecewise linear function with non-negative steps is fitted by least squares under a penalty on its bends, as in
+monotone penalised regression splines (Pya and Wood, 2015, doi:10.1007/s11222-013-9448-7); isotonic regression, which
+bends where it likes, is the candidate for pairs without noise. Cross-validation chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from sklearn.isotonic import IsotonicRegression
+from sklearn.model_selection import KFold
+
+from crossguard.decision.monotone import MonotoneMap
+from crossguard.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
+Knots: TypeAlias = tuple[Floats, Floats]
+Fit: TypeAlias = Callable[[Floats, Floats], Knots]
+
+MIN_PAIRS: Final = 50
+PENALTIES: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+FOLDS: Final = 5
+QUANTILES: Final = 20
+MIN_GAP: Final = 0.01
+TOLERANCE: Final = 0.001
+BOOTSTRAPS: Final = 1000
+
+
+def fit_map(ours: Floats, theirs: Floats, seed: int = 0) -> MonotoneMap:
+    """Returns the map from our scores to theirs, with its cross-validated error.
+
+    Args:
+        ours: Scores in [0, 1], (pairs,).
+        theirs: The other scorer's, (pairs,).
+        seed: Of the folds and of the bootstrap.
+
+    Raises:
+        InputError: Fewer than 50 pairs, scores outside [0, 1], or all of ours alike.
+    """
+    if len(ours) < MIN_PAIRS:
+        raise InputError(f"A map needs at least {MIN_PAIRS} posts with both scores, and there are {len(ours)}.")
+    if min(ours.min(), theirs.min()) < 0 or max(ours.max(), theirs.max()) > 1:
+        raise InputError("Scores must lie in [0, 1].")
+    if np.ptp(ours) < MIN_GAP:
+        raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
+    candidates: list[Fit] = [_isotonic, *map(_penalised, PENALTIES)]
+    errors = [_held_out_errors(fit, ours, theirs, seed) for fit in candidates]
+    best = int(np.argmin([float(np.mean(found**2)) for found in errors]))
+    x, y = _thinned(*candidates[best](ours, theirs))
+    x, first = np.unique(np.round(x, 6), return_index=True)
+    misses = np.abs(errors[best])
+    random = np.random.default_rng(seed)
+    means = misses[random.integers(0, len(misses), (BOOTSTRAPS, len(misses)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return MonotoneMap(
+        x=tuple(x.tolist()),
+        y=tuple(np.round(y[first], 6).tolist()),
+        pairs=len(ours),
+        error=round(float(misses.mean()), 4),
+        error_interval=(round(float(low), 4), round(float(high), 4)),
+    )
+
+
+def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats, seed: int) -> Floats:
+    errors = np.zeros(len(ours))
+    for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(ours):
+        errors[test] = np.interp(ours[test], *fit(ours[train], theirs[train])) - theirs[test]
+    return errors
+
+
+def _isotonic(ours: Floats, theirs: Floats) -> Knots:
+    model = IsotonicRegression(y_min=0, y_max=1).fit(ours, theirs)
+    return model.X_thresholds_, model.y_thresholds_
+
+
+def _penalised(penalty: float) -> Fit:
+    def fit(ours: Floats, theirs: Floats) -> Knots:
+        knots = _knots(ours)
+        hats = np.stack([np.interp(ours, knots, unit) for unit in np.eye(len(knots))], axis=1)
+        steps = np.tril(np.ones((len(knots), len(knots))))
+        bends = _bends(knots)
+        system = np.vstack([hats / np.sqrt(len(ours)), np.sqrt(penalty) * bends]) @ steps
+        target = np.concatenate([theirs / np.sqrt(len(ours)), np.zeros(len(bends))])
+        return knots, np.clip(steps @ nnls(system, target)[0], 0, 1)
+
+    return fit
+
+
+def _knots(ours: Floats) -> Floats:
+    """Returns knots where our scores are dense, and a few where they are not, at least a hundredth apart."""
+    low, high = ours.min(), ours.max()
+    places = np.unique([*np.quantile(ours, np.linspace(0, 1, QUANTILES)), *np.linspace(low, high, QUANTILES // 2)])
+    kept = [low]
+    for place in places:
+        if place - kept[-1] >= MIN_GAP and high - place >= MIN_GAP:
+            kept.append(place)
+    return np.array([*kept, high])
+
+
+def _bends(knots: Floats) -> Floats:
+    """Returns the matrix that takes values at the knots to their second differences, weighted by width."""
+    widths = np.diff(knots)
+    rows = np.zeros((max(len(knots) - 2, 0), len(knots)))
+    for row, (left, right) in enumerate(pairwise(widths)):
+        rows[row, row : row + 3] = [1 / left, -1 / left - 1 / right, 1 / right]
+        rows[row] *= np.sqrt((left + right) / 2)
+    return rows
+
+
+def _thinned(x: Floats, y: Floats) -> Knots:
+    """Leaves out knots that lie on a line between those that are kept, to a thousandth."""
+    kept = [0]
+    for end in range(2, len(x)):
+        between = slice(kept[-1] + 1, end)
+        line = np.interp(x[between], x[[kept[-1], end]], y[[kept[-1], end]])
+        if np.abs(line - y[between]).max() > TOLERANCE:
+            kept.append(end - 1)
+    kept.append(len(x) - 1)
+    return x[kept], y[kept]

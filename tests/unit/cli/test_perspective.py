@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.support.perspective_bundle import write_perspective_bundle
+
+from crossguard.bundle import Bundle
+from crossguard.cli.perspective import command
+from crossguard.errors import ConfigError, InputError
+from crossguard.moderator import Moderator
+
+WORDS = ("hello", "good", "morning", "you", "are", "all", "awful", "people", "i", "love", "hate", "my", "friends")
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return write_perspective_bundle(tiny_bundle, tmp_path_factory.mktemp("attributed") / "bundle")
+
+
+def run(*arguments: str | Path) -> str:
+    ended = CliRunner().invoke(command, ["map", *map(str, arguments)], catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+def test_texts_are_scored_and_old_thresholds_keep_their_meaning(bundle: Bundle, tmp_path: Path) -> None:
+    moderator = Moderator.load(bundle.folder)
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, size=4)) for _ in range(200)]
+    lines = [f"{text},{moderator.score(text=text).scores['toxicity'] ** 2:.6f},not a score" for text in texts]
+    file, out = tmp_path / "both.csv", tmp_path / "moved.yaml"
+    file.write_text("\n".join(["Text,Toxicity,note", *lines, "empty score,,x", ",0.5,x"]))
+    assert "TOXICITY" in run(file, "--model", bundle.folder, "-o", out)
+    mapped = Moderator.load(bundle.folder, policy=out)
+    assert mapped.policy.name == "moved"
+    fitted = mapped.policy.perspective["TOXICITY"]
+    assert fitted.pairs == 200
+    for text in texts[:20]:
+        score = moderator.score(text=text).scores["toxicity"]
+        assert fitted(score) == pytest.approx(score**2, abs=0.02)
+        assert mapped.score(text=text).scores["toxicity"] == score
+
+
+def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nversion: '4'\nlabels: {racist: {threshold: 0.9, block: 0.95}}\n")
+    rows = [f"{x:.3f},{x**2:.3f}" for x in np.linspace(0, 1, 100)]
+    file, out = tmp_path / "both.csv", tmp_path / "out.yaml"
+    file.write_text("\n".join(["crossguard_INSULT,perspective_INSULT", *rows]))
+    run(file, "--model", bundle.folder, "--policy", own, "--name", "both", "-o", out)
+    policy = Moderator.load(bundle.folder, policy=out).policy
+    assert policy.labels["racist"].threshold == 0.9
+    assert policy.perspective["INSULT"](0.5) == pytest.approx(0.25, abs=0.02)
+    with pytest.raises(ConfigError, match="--overwrite"):
+        run(file, "--model", bundle.folder, "-o", out)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("text,SPAM\nhello,0.5\n", "no column for an attribute"),
+        ("TOXICITY\n0.5\n", "neither a column of texts"),
+        ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3, column TOXICITY"),
+        ("text,TOXICITY\nhello,0.5\n", "at least 50"),
+        ("", "no column"),
+        ('text,TOXICITY\n"hello,0.5\n', "as CSV"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(bundle: Bundle, tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "both.csv"
+    file.write_text(content)
+    with pytest.raises(InputError, match=said):
+        run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
