@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -164,7 +164,7 @@ def write_policy(out: Path, base: str, name: str, version: str, maps: Mapping[st
 
     from crossguard.strict import read_yaml
 
-    content = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
+    content: dict[str, Any] = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
     content |= {"name": name, "version": version}
     content["perspective"] = {attribute: fitted.model_dump(mode="json") for attribute, fitted in maps.items()}
     out.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")

@@ -120,7 +120,7 @@ def version_headers(decision: Decision) -> dict[str, str]:
     }
 
 
-def _gap_headers(wanted: Answerable) -> Mapping[str, str]:
+def _gap_headers(wanted: Answerable) -> dict[str, str]:
     # Names are callers' own text, and only those of this form can be written into a header.
     estimated = ", ".join(f"{name}={source}" for name, source in wanted.estimated.items() if name.isascii())
     return {"x-crossguard-estimated": estimated} if estimated.isprintable() and estimated else {}
