@@ -16,7 +16,7 @@ from transformers import CLIPConfig
 from benchmarks.tokenizer import Specials, make_tokenizer
 from crossguard.bundle import Bundle, write_manifest
 from crossguard.export.onnx import export_graphs
-from crossguard.export.storage import Storage
+from crossguard.export.weight_dtype import Storage
 from crossguard.labels import HATE
 from crossguard.models.building import build
 from crossguard.models.config import ModelConfig

@@ -54,10 +54,10 @@ def _as_bundle(folder: Path) -> Path:
     if (folder / MANIFEST).is_file() or not any((place / CARD_CONFIG).is_file() for place in places):
         return folder
     try:
-        published: Any = importlib.import_module("crossguard.export.published")
+        conversion: Any = importlib.import_module("crossguard.export.checkpoint")
     except ImportError:
         raise MissingExtraError("Opening a PyTorch checkpoint", "train") from None
-    converted: Path = published.as_bundle(folder) if published.is_checkpoint(folder) else folder
+    converted: Path = conversion.as_bundle(folder) if conversion.is_checkpoint(folder) else folder
     return converted
 
 

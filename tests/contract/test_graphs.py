@@ -15,7 +15,7 @@ import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from crossguard.export.onnx import export_graphs  # noqa: E402
-from crossguard.export.storage import Storage, store  # noqa: E402
+from crossguard.export.weight_dtype import Storage, store  # noqa: E402
 from crossguard.models.building import tiny  # noqa: E402
 from crossguard.models.config import ModelConfig  # noqa: E402
 from crossguard.models.gated import GatedModel  # noqa: E402

@@ -11,7 +11,7 @@ from crossguard.cli.precision import write_int8
 from crossguard.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from crossguard.export.storage import Storage
+    from crossguard.export.weight_dtype import Storage
 
 GRAPHS = ("text", "image", "fusion")
 STORAGES = ("fp32", "fp16", "int8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.data.datasets.registry import find
-from crossguard.data.datasets.rows import AGGREGATIONS, Dataset
+from crossguard.data.datasets.rows import Dataset
 
 if TYPE_CHECKING:
     from crossguard.data.datasets.preparing import Report
@@ -22,15 +22,14 @@ SHOWN = 5
 @click.argument("raw", type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The Parquet table to write.")
 @click.option(
-    "--labels",
-    "aggregation",
-    type=click.Choice(AGGREGATIONS),
-    default="any",
+    "--max-missing-images",
+    type=click.FloatRange(0, 1),
+    default=0.02,
     show_default=True,
-    help="How annotators' votes become labels: one is enough, more than half, or the share of votes.",
+    help="Fraction of the images that may be missing or broken; posts without theirs keep their text alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(dataset: str, raw: Path, output: Path, aggregation: Any, as_json: bool) -> None:
+def command(dataset: str, raw: Path, output: Path, max_missing_images: float, as_json: bool) -> None:
     """Turn the raw folder of DATASET into a table for `crossguard train`.
 
     DATASET is a public dataset, or `table` for a JSONL, CSV or Parquet file of your own, whose columns are id, text,
@@ -40,12 +39,14 @@ def command(dataset: str, raw: Path, output: Path, aggregation: Any, as_json: bo
     crossguard prepare mmhs150k MMHS150K/ -o tables/mmhs150k.parquet
     crossguard prepare table my-posts.csv -o tables/mine.parquet
 
-    The report (splits, labels, missing and broken pictures, duplicates across splits) is printed, and written beside
+    Labels are stored as the fraction of annotators who gave them; a recipe says what counts as positive.
+
+    The report (splits, labels, missing and broken images, duplicates across splits) is printed, and written beside
     the table as NAME.report.json.
     """
     from crossguard.data.datasets.preparing import prepare
 
-    report = prepare(_dataset(dataset, raw), raw, output, aggregation)
+    report = prepare(_dataset(dataset, raw), raw, output, max_missing_images)
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     output.with_suffix(".report.json").write_text(text + "\n", encoding="utf-8")
     if as_json:
@@ -69,7 +70,7 @@ def _show(report: Report) -> None:
 
     console = Console()
     splits = list(report.posts)
-    table = Table("", *splits, title=f"{report.dataset} (labels: {report.aggregation})", title_justify="left")
+    table = Table("", *splits, title=report.dataset, title_justify="left")
     table.add_row("posts", *(str(report.posts[split]) for split in splits))
     table.add_row("not annotated, left out", *(str(report.not_annotated.get(split, 0)) for split in splits))
     table.add_row("pictures", *(str(report.images.get(split, 0)) for split in splits))

@@ -14,7 +14,7 @@ from crossguard.errors import MissingExtraError
 @click.argument("repository")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 def command(folder: Path, repository: str, private: bool) -> None:
-    r"""Upload FOLDER, which `crossguard export` wrote, to REPOSITORY (organisation/name) of the Hugging Face Hub.
+    """Upload FOLDER, which `crossguard export` wrote, to REPOSITORY (organisation/name) of the Hugging Face Hub.
 
     \b
     hf auth login

@@ -10,17 +10,25 @@ from crossguard.errors import MissingExtraError
 @click.command("recipes")
 @click.argument("recipe", required=False)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
-def command(recipe: str | None, overrides: tuple[str, ...]) -> None:
-    r"""List the recipes in the package, or print RECIPE with all that it inherits and every default.
+@click.option("--settings", "show_settings", is_flag=True, help="List every setting: default, bounds, meaning.")
+def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bool) -> None:
+    """List the recipes in the package, or print RECIPE with all that it inherits and every default.
 
     \b
     crossguard recipes
+    crossguard recipes --settings
     crossguard recipes clip-fusion > my-recipe.yaml
     """
     try:
+        from crossguard.training.recipe_settings import settings
         from crossguard.training.recipes import load, shipped, to_yaml
     except ImportError as error:
         raise MissingExtraError("Training by recipes", "train") from error
+    if show_settings:
+        for one in settings():
+            allowed = f"; {one.allowed}" if one.allowed else ""
+            click.echo(f"{one.name} (default {one.default or 'empty'}{allowed})\n    {one.meaning}")
+        return
     if recipe is not None:
         click.echo(to_yaml(load(recipe, overrides)), nl=False)
         return

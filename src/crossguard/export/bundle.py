@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from crossguard.__about__ import __version__
-from crossguard.bundle import CARD, TOKENIZER, Bundle, write_manifest
+from crossguard.bundle import CARD, MANIFEST, TOKENIZER, Bundle, read_bundle, write_manifest
 from crossguard.decision.policy import LabelPolicy, Policy
-from crossguard.errors import BundleError
+from crossguard.export.checkpoint import ExportSource, open_checkpoint
+from crossguard.export.folder import whole_folder, write_json
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
-from crossguard.export.storage import Storage
+from crossguard.export.weight_dtype import Storage
 from crossguard.labels import HATE
-from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, load_average, load_checkpoint
-from crossguard.preprocessing.image import ImageSpec
-from crossguard.preprocessing.text import TextSpec
+from crossguard.models.loading import INFERENCE_CONFIG
+from crossguard.strict import read_yaml
 
-COPIED: Final = ("label_map.json", "test_metrics.json", "val_report.json")
+REPORTS: Final = ("label_map.json", "test_metrics.json", "val_report.json")
 RECIPE: Final = "recipe.yaml"
 
 
@@ -48,95 +49,45 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
     """Writes the bundle of a run.
 
     Args:
-        run: What `crossguard train` wrote, or a checkpoint in the published layout with a `tokenizer.json`.
-        out: The bundle's folder.
-        plan: Name, storage and policies.
+        run: What `crossguard train` wrote, or a checkpoint in the published layout.
+        out: The bundle's folder; changed only when the whole bundle could be made.
+        plan: Name, weight dtypes and policies.
 
     Raises:
         BundleError: The run lacks a file, or the bundle breaks a rule.
     """
-    checkpoint = open_run(run)
-    if plan.average:
-        load_average(checkpoint.model, [run, *plan.average])
-    tokenizer = find_beside(checkpoint, TOKENIZER)
-    text, image = specs(checkpoint, tokenizer)
-    out.mkdir(parents=True, exist_ok=True)
-    export_graphs(checkpoint.model, out, text, image, plan.storage)
-    shutil.copyfile(tokenizer, out / TOKENIZER)
-    for name in COPIED:
-        if (checkpoint.folder / name).is_file():
-            shutil.copyfile(checkpoint.folder / name, out / name)
-    policies = _policies(checkpoint, plan)
-    inference = checkpoint.inference | {"thresholds": _thresholds(policies, checkpoint.inference["class_names"])}
-    (out / INFERENCE_CONFIG).write_text(json.dumps(inference, indent=2) + "\n", encoding="utf-8")
-    if not (out / CARD).is_file():
-        (out / CARD).write_text(_first_card(plan), encoding="utf-8")
-    return write_manifest(out, _manifest(checkpoint, plan, text, image, policies))
+    source = open_checkpoint(run, tuple(plan.average))
+    policies = _policies(source, plan)
+    with whole_folder(out, last=MANIFEST) as folder:
+        export_graphs(source.model, folder, source.text, source.image, plan.storage)
+        (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
+        copy_reports(source, folder)
+        inference = source.inference | {"thresholds": _thresholds(policies, source.labels)}
+        write_json(folder / INFERENCE_CONFIG, inference)
+        card = out / CARD if (out / CARD).is_file() else None
+        (folder / CARD).write_text(card.read_text(encoding="utf-8") if card else _first_card(plan), encoding="utf-8")
+        write_manifest(folder, _manifest(source, plan, policies))
+    return read_bundle(out, verify=False)
 
 
-def open_run(run: Path) -> Checkpoint:
-    """Loads a run or a checkpoint.
-
-    Raises:
-        BundleError: It is incomplete or inconsistent.
-    """
-    try:
-        return load_checkpoint(run)
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise BundleError(f"{run} cannot be loaded: {error}") from None
+def copy_reports(source: ExportSource, folder: Path) -> None:
+    """Copies what a run says of itself, under the names that the model cards list."""
+    for name in REPORTS:
+        if (source.folder / name).is_file():
+            shutil.copyfile(source.folder / name, folder / name)
 
 
-def find_beside(checkpoint: Checkpoint, name: str) -> Path:
-    """Returns a file of the checkpoint's folder.
-
-    Raises:
-        BundleError: It is not there.
-    """
-    path = checkpoint.folder / name
-    if not path.is_file():
-        raise BundleError(f"{checkpoint.folder} has no {name}, which a bundle needs.")
-    return path
-
-
-def specs(checkpoint: Checkpoint, tokenizer: Path) -> tuple[TextSpec, ImageSpec]:
-    """Returns how a checkpoint wants its texts and pictures; what it does not say, its family does."""
-    inference, family = checkpoint.inference, checkpoint.model.family
-    text = {
-        "max_length": inference.get("max_text_length", family.text_length),
-        "padding": "longest" if family.trims_padding else "max_length",
-        "attention_mask": family.reads_attention_mask,
-        **inference.get("text", {}),
-        "pad_id": _pad_id(tokenizer),
-    }
-    image = {
-        "size": inference.get("image_size", 224),
-        "mean": family.mean,
-        "std": family.std,
-        **inference.get("image", {}),
-    }
-    return TextSpec(**text), ImageSpec(**image)
-
-
-def _pad_id(tokenizer: Path) -> int:
-    """Returns the id of the padding token, or 0: attention never sees it, or it follows the end token."""
-    from tokenizers import Tokenizer
-
-    loaded = Tokenizer.from_file(str(tokenizer))
-    names = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
-    return next((id_ for name in names if (id_ := loaded.token_to_id(name)) is not None), 0)
-
-
-def _policies(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Policy]:
-    labels = checkpoint.inference["class_names"]
-    label_schemes = label_schemes_of(checkpoint)
+def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
+    labels = source.labels
+    label_schemes = label_schemes_of(source)
     if plan.policies:
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
     rules = {
         name: LabelPolicy(threshold=threshold)
-        for name, threshold in zip(labels, checkpoint.inference["thresholds"], strict=True)
+        for name, threshold in zip(labels, source.inference["thresholds"], strict=True)
     }
-    provenance = {"fitted_on": fitted_on([checkpoint.folder], "measured_on", "thresholds")}
+    provenance = {"fitted_on": fitted_on([source.folder], "measured_on", "thresholds")}
     label_scheme = next(iter(label_schemes))
     description = "The thresholds stored with the checkpoint."
     return {
@@ -151,22 +102,20 @@ def _policies(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Policy]:
     }
 
 
-def label_schemes_of(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Returns the columns of each label scheme; one label scheme over all labels where the checkpoint names none."""
-    stored = checkpoint.inference.get("label_schemes")
+def label_schemes_of(source: ExportSource) -> dict[str, tuple[int, ...]]:
+    """Returns the columns of each label_scheme; one label_scheme over all labels where the checkpoint names none."""
+    stored = source.inference.get("label_schemes")
     if stored:
         return {name: tuple(columns) for name, columns in stored.items()}
-    return {"labels": tuple(range(len(checkpoint.inference["class_names"])))}
+    return {"labels": tuple(range(len(source.labels)))}
 
 
 def _thresholds(policies: Mapping[str, Policy], labels: Sequence[str]) -> list[float]:
     return [policies["default"].labels[name].threshold for name in labels]
 
 
-def _manifest(
-    checkpoint: Checkpoint, plan: ExportPlan, text: TextSpec, image: ImageSpec, policies: Mapping[str, Policy]
-) -> dict[str, Any]:
-    model = checkpoint.model
+def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Policy]) -> dict[str, Any]:
+    model = source.model
     known = {label.name: {"meaning": label.meaning, "prior": label.prior} for label in HATE}
     return {
         "model": {
@@ -177,25 +126,33 @@ def _manifest(
             "text_width": model.widths.text,
             "image_width": model.widths.image,
         },
-        "labels": [{"name": name, **known.get(name, {})} for name in checkpoint.inference["class_names"]],
-        "text": text.model_dump(mode="json"),
-        "image": image.model_dump(mode="json"),
-        "label_schemes": label_schemes_of(checkpoint),
+        "labels": [{"name": name, **known.get(name, {})} for name in source.labels],
+        "text": source.text.model_dump(mode="json"),
+        "image": source.image.model_dump(mode="json"),
+        "label_schemes": label_schemes_of(source),
         "policies": {name: policy.model_dump(mode="json") for name, policy in policies.items()},
-        "provenance": _provenance(checkpoint, plan),
+        "provenance": _provenance(source, plan),
     }
 
 
-def _provenance(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
-    recipe = checkpoint.folder / RECIPE
+def _provenance(source: ExportSource, plan: ExportPlan) -> dict[str, Any]:
     return {
         "crossguard": __version__,
-        "encoder": checkpoint.model.config.encoder_name,
-        "recipe": recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+        "encoder": source.inference["encoder_name"],
+        "recipe": _recipe(source),
         "storage": dict(plan.storage),
         "averaged_runs": 1 + len(plan.average),
-        "fitted_on": fitted_on([checkpoint.folder], "trained_on", "the model's weights"),
+        "fitted_on": fitted_on([source.folder], "trained_on", "the model's weights"),
     }
+
+
+def _recipe(source: ExportSource) -> str:
+    """Returns the recipe of a run, with the encoder by the name that it has elsewhere."""
+    path = source.folder / RECIPE
+    if not path.is_file():
+        return ""
+    settings = read_yaml(path) | {"encoder_name": source.inference["encoder_name"]}
+    return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
 
 
 def _first_card(plan: ExportPlan) -> str:

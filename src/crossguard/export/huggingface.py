@@ -1,22 +1,24 @@
 """A trained model as a folder for `AutoModel.from_pretrained(folder, trust_remote_code=True)`.
 
 The folder carries copies of the files of `crossguard.models`, which import each other relatively and need nothing but
-torch and transformers. `modeling_crossguard.py` wraps them in the classes that transformers looks for.
+torch and transformers, the wrapper that transformers looks for, and the processor files by which
+`AutoProcessor.from_pretrained(folder)` prepares texts and images as the bundle does, all but normalising raw text.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
-from crossguard.export.bundle import COPIED, open_run
-from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, Checkpoint, save_model
+from crossguard.export.bundle import copy_reports
+from crossguard.export.checkpoint import ExportSource, open_checkpoint
+from crossguard.export.folder import whole_folder, write_json
+from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
 
 WRAPPER: Final = "modeling_crossguard.py"
+CARD_TEMPLATE: Final = "README.md.txt"
 CODE: Final = (
     "backbone.py",
     "building.py",
@@ -31,6 +33,8 @@ CODE: Final = (
     "registry.py",
     "siglip.py",
 )
+# The filters of a resize, as Pillow and transformers number them.
+RESAMPLE: Final = {"bilinear": 2, "bicubic": 3}
 
 
 def export_huggingface(run: Path, out: Path) -> None:
@@ -38,42 +42,109 @@ def export_huggingface(run: Path, out: Path) -> None:
 
     Args:
         run: What `crossguard train` wrote, or a checkpoint in the published layout.
-        out: Made when it is not there.
+        out: Made when it is not there, and changed only when everything could be written; a README.md in it is kept.
 
     Raises:
         BundleError: The run is incomplete or inconsistent.
     """
-    checkpoint = open_run(run)
-    save_model(checkpoint.model, out)
-    _write_json(out / CONFIG, config(checkpoint))
-    _write_json(out / INFERENCE_CONFIG, checkpoint.inference)
-    _write_json(out / "label_map.json", dict(enumerate(checkpoint.inference["class_names"])))
-    for name in (*COPIED, TOKENIZER, CARD):
-        if (checkpoint.folder / name).is_file():
-            shutil.copyfile(checkpoint.folder / name, out / name)
+    source = open_checkpoint(run)
+    template = resources.files("crossguard") / "resources" / "huggingface"
     code = resources.files("crossguard.models")
-    for name in CODE:
-        (out / name).write_text((code / name).read_text(encoding="utf-8"), encoding="utf-8")
-    wrapper = resources.files("crossguard") / "resources" / "huggingface" / f"{WRAPPER}.txt"
-    (out / WRAPPER).write_text(wrapper.read_text(encoding="utf-8"), encoding="utf-8")
+    with whole_folder(out, last=CONFIG) as folder:
+        save_model(source.model, folder)
+        write_json(folder / CONFIG, config(source))
+        write_json(folder / INFERENCE_CONFIG, source.inference)
+        write_json(folder / "label_map.json", dict(enumerate(source.labels)))
+        copy_reports(source, folder)
+        (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
+        for name, content in processor_files(source).items():
+            write_json(folder / name, content)
+        for name in CODE:
+            (folder / name).write_text((code / name).read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / WRAPPER).write_text((template / f"{WRAPPER}.txt").read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / CARD).write_text(_card(source, out, template / CARD_TEMPLATE), encoding="utf-8")
 
 
-def config(checkpoint: Checkpoint) -> dict[str, Any]:
+def config(source: ExportSource) -> dict[str, Any]:
     """Returns `config.json` as transformers reads it, with all that this package reads too."""
     module = WRAPPER.removesuffix(".py")
-    names = checkpoint.inference["class_names"]
+    shape = source.model.config.to_dict()
     return {
-        **checkpoint.model.config.to_dict(),
+        **shape,
+        "encoder": _without_paths(shape["encoder"]),
+        "encoder_name": source.inference["encoder_name"],
         "model_type": "crossguard",
         "architectures": ["CrossguardModel"],
         "auto_map": {"AutoConfig": f"{module}.CrossguardConfig", "AutoModel": f"{module}.CrossguardModel"},
-        "class_names": names,
-        "thresholds": checkpoint.inference["thresholds"],
-        "id2label": {str(place): name for place, name in enumerate(names)},
-        "label2id": {name: place for place, name in enumerate(names)},
+        "class_names": list(source.labels),
+        "thresholds": source.inference["thresholds"],
+        "id2label": {str(place): name for place, name in enumerate(source.labels)},
+        "label2id": {name: place for place, name in enumerate(source.labels)},
+        # An encoder that was trained on texts of one length is given that length, whatever the caller padded to.
+        "padded_text_length": source.text.max_length if source.text.padding == "max_length" else None,
+        "text_pad_id": source.text.pad_id,
         "torch_dtype": "float32",
     }
 
 
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def processor_files(source: ExportSource) -> dict[str, dict[str, Any]]:
+    """Returns the files that make `AutoProcessor` and `AutoTokenizer` do what the bundle does."""
+    image, siglip = source.image, source.model.config.backend == "siglip"
+    square = {"height": image.size, "width": image.size}
+    crop = image.resize == "crop"
+    preprocessor = {
+        "processor_class": "SiglipProcessor" if siglip else "CLIPProcessor",
+        # SigLIP's own image processor cannot crop.
+        "image_processor_type": "SiglipImageProcessor" if siglip and not crop else "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": image.size} if crop else square,
+        "resample": RESAMPLE[image.interpolation],
+        "do_center_crop": crop,
+        "crop_size": square,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(image.mean),
+        "image_std": list(image.std),
+    }
+    tokenizer = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": source.text.max_length,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "pad_token": source.pad_token,
+        "padding_side": "right",
+        "clean_up_tokenization_spaces": False,
+    }
+    return {"preprocessor_config.json": preprocessor, "tokenizer_config.json": tokenizer}
+
+
+def _without_paths(encoder: dict[str, Any]) -> dict[str, Any]:
+    """Drops where this machine read the encoder from."""
+    return {
+        key: _without_paths(value) if isinstance(value, dict) else value
+        for key, value in encoder.items()
+        if key not in {"_name_or_path", "name_or_path"}
+    }
+
+
+def _card(source: ExportSource, out: Path, template: Any) -> str:
+    """Returns the model card: the one that is there, the run's own, or a first one to be completed by a person."""
+    for place in (out, source.folder):
+        if (place / CARD).is_file():
+            return (place / CARD).read_text(encoding="utf-8")
+    rows = zip(source.labels, source.inference["thresholds"], strict=True)
+    encoder = source.inference["encoder_name"]
+    values = {
+        "NAME": out.resolve().name,
+        "BASE_MODEL": f"base_model: {encoder}\n" if "/" in encoder else "",
+        "BACKEND": source.model.config.backend,
+        "ENCODER": encoder,
+        "HEAD": source.model.config.head,
+        "LABELS": "\n".join(f"| {name} | {threshold:g} |" for name, threshold in rows),
+        "NORMALIZATION": source.text.normalization,
+    }
+    text = template.read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", str(value))
+    return str(text)

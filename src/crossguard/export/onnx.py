@@ -12,9 +12,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from crossguard.export.silence import silenced
-from crossguard.export.storage import Storage, store
+from crossguard.export.library_logging import silenced
 from crossguard.export.surgery import run_last_layer_for_pooled_row
+from crossguard.export.weight_dtype import Storage, store
 from crossguard.models.efficientnet_lite import fold_batch_norms
 from crossguard.models.gated import GatedModel
 from crossguard.models.pixels import PixelNormalizer

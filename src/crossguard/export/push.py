@@ -29,8 +29,9 @@ def push(folder: Path, repository: str, *, private: bool = False, api: Any = Non
         BundleError: The folder is not an export.
         OutputError: The Hub refused.
     """
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     if not (folder / MANIFEST).is_file() and not (folder / CONFIG).is_file():
         raise BundleError(f"{folder} holds neither {MANIFEST} nor {CONFIG}. Make it with: crossguard export")
@@ -38,8 +39,13 @@ def push(folder: Path, repository: str, *, private: bool = False, api: Any = Non
     try:
         hub.create_repo(repository, private=private, exist_ok=True)
         done = hub.upload_folder(repo_id=repository, folder_path=str(folder), ignore_patterns=list(LEFT_HOME))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError) as error:
         raise OutputError(
             f"The Hub did not take '{repository}': {str(error).splitlines()[0]} Log in with: hf auth login"
+        ) from None
+    except (HTTPError, OSError) as error:
+        raise OutputError(
+            f"The Hugging Face Hub cannot be reached ({str(error).splitlines()[0]}). Nothing was uploaded; with a "
+            "network, and without HF_HUB_OFFLINE, run the same command again."
         ) from None
     return str(done)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from crossguard.bundle import MANIFEST, Bundle, write_manifest
 from crossguard.errors import InputError, MissingExtraError
-from crossguard.export.silence import silenced
-from crossguard.export.storage import restore
+from crossguard.export.library_logging import silenced
+from crossguard.export.weight_dtype import restore
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
 from crossguard.records import Post

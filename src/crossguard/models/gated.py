@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,28 @@ class GatedModel(nn.Module, ABC):
     @abstractmethod
     def holders(self) -> tuple[nn.Module, nn.Module]:
         """Returns the modules with the attribute `text_model` and `vision_model`; may be one module twice."""
+
+    @property
+    def image_size(self) -> int | None:
+        """Height and width in pixels that the image encoder takes; None when it takes any."""
+        vision: Any = self.holders()[1].vision_model
+        size: int | None = getattr(vision.config, "image_size", None)
+        return size
+
+    @property
+    def text_positions(self) -> int:
+        """Tokens at most that the text encoder takes."""
+        text: Any = self.holders()[0].text_model
+        positions: int = text.config.max_position_embeddings
+        # RoBERTa and MPNet count from their padding's id, so two of their 514 positions hold no token.
+        return min(positions, self.family.text_length) if self.family.reads_attention_mask else positions
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids that the text encoder knows."""
+        text: Any = self.holders()[0].text_model
+        known: int = text.config.vocab_size
+        return known
 
     def fuse(self, text: Tensor, image: Tensor, has_text: Tensor, has_image: Tensor) -> tuple[Tensor, Tensor]:
         """Turns features into logits.

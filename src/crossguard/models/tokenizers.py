@@ -3,32 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+# What transformers reads a vocabulary from; without any, it makes an empty one and says nothing.
+FILES: Final = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+# Three letters and the unknown token: a vocabulary that knows words tells at least two of them apart.
+DISTINCT: Final = 2
 
 
-def write_pretrained(source: str, out: Path, *, lowercase: bool) -> int:
-    """Writes the tokenizer of a Hub id or a folder, and returns the id of its padding.
+def read_pretrained(source: str, *, lowercase: bool) -> tuple[str, int]:
+    """Reads the tokenizer of a Hub id or a folder.
 
     Args:
         source: Where transformers finds it.
-        out: The file.
         lowercase: Lower the case first: SigLIP was trained so, and its tokenizer leaves that to a processor.
+
+    Returns:
+        The content of `tokenizer.json`, and the id of the padding.
 
     Raises:
         OSError: It cannot be had.
-        ValueError: It is not a fast tokenizer.
+        ValueError: It is not a fast tokenizer, or has no vocabulary.
     """
-    from tokenizers import normalizers
     from transformers import AutoTokenizer
 
+    if Path(source).is_dir() and not any((Path(source) / name).is_file() for name in FILES):
+        raise ValueError(f"the folder '{source}' holds no tokenizer; it needs one of {', '.join(FILES)}.")
     pretrained = AutoTokenizer.from_pretrained(source)
     backend: Any = getattr(pretrained, "backend_tokenizer", None)
     if backend is None:
         raise ValueError(f"'{source}' has no fast tokenizer, which a bundle needs.")
-    backend.no_padding()
-    backend.no_truncation()
-    if lowercase:
-        old = backend.normalizer
-        backend.normalizer = normalizers.Sequence([normalizers.Lowercase()] + ([] if old is None else [old]))
-    backend.save(str(out))
-    return int(pretrained.pad_token_id)
+    if len({pretrained.unk_token_id, *backend.encode("a b c", add_special_tokens=False).ids}) < DISTINCT:
+        raise ValueError(f"the tokenizer of '{source}' knows no words, so every text would look the same.")
+    return _text(backend, lowercase=lowercase), int(pretrained.pad_token_id)
+
+
+def read_tokenizer(path: Path, *, lowercase: bool) -> str:
+    """Reads a `tokenizer.json` as `read_pretrained` does.
+
+    Raises:
+        ValueError: It is not such a file.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return _text(Tokenizer.from_file(str(path)), lowercase=lowercase)
+    except Exception as error:  # noqa: BLE001 the library raises nothing narrower
+        raise ValueError(f"{path} is not a tokenizer: {error}.") from None
+
+
+def _text(tokenizer: Any, *, lowercase: bool) -> str:
+    from tokenizers import normalizers
+
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    old = tokenizer.normalizer
+    if lowercase and "Lowercase" not in str(old):
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase()] + ([] if old is None else [old]))
+    return str(tokenizer.to_str())

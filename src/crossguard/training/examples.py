@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.datasets.rows import FIXED, read_table
+from crossguard.data.datasets.rows import FIXED, lost_images, read_table
 from crossguard.errors import ConfigError, TableError, suggest
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.targets import Floats, targets, unions
@@ -51,6 +51,16 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def fingerprint(self) -> str:
+        """Returns a hash of the posts, their order and their targets; the folder of the images does not matter."""
+        digest = hashlib.sha256()
+        names = (image.name if image else "" for image in self.images)
+        for fields in zip(self.ids, self.texts, self.image_texts, names, self.sources, strict=True):
+            digest.update("\x1f".join(fields).encode() + b"\x1e")
+        for values in (self.targets, self.unions, self.weights, self.repeats):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Examples:
         """Returns these posts."""
@@ -109,6 +119,14 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
     return joined, kept
 
 
+def prepared_losses(recipe: Recipe, data: Path) -> dict[str, int]:
+    """Returns, per source, how many images of the splits in use `crossguard prepare` could not read."""
+    return {
+        name: lost_images(read_table(path), (*source.train_splits, *source.eval_splits))
+        for name, source, path in tables(recipe, data)
+    }
+
+
 def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
     """Returns name, settings and file of each source.
 
@@ -118,7 +136,8 @@ def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
     if not recipe.sources:
         if not data.is_file():
             raise ConfigError(f"The recipe has no sources, so {data} must be one table. Write it: crossguard prepare")
-        return [(data.stem, Source(cross_validate=True), data)]
+        rules = dict.fromkeys(recipe.label_schemes, recipe.aggregation)
+        return [(data.stem, Source(label_schemes=rules, cross_validate=True), data)]
     found = [(name, source, data / f"{source.table or name}.parquet") for name, source in recipe.sources.items()]
     missing = [path.name for _, _, path in found if not path.is_file()]
     if missing:

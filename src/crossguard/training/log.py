@@ -13,14 +13,16 @@ from typing import Any, Self
 class RunLog:
     """Writes `log.jsonl` and TensorBoard's event files, and draws a bar on a terminal."""
 
-    def __init__(self, folder: Path, total_steps: int, *, active: bool = True) -> None:
+    def __init__(self, folder: Path, total_steps: int, *, done: tuple[int, int] = (0, 0), active: bool = True) -> None:
         """Opens the log.
 
         Args:
             folder: Of the run.
             total_steps: For the bar.
+            done: Steps and epochs that are in the state; what was logged after them comes again, so it is removed.
             active: Whether this process is the one that tells.
         """
+        self._done = done
         self._active = active
         self._folder = folder
         self._total = total_steps
@@ -33,8 +35,10 @@ class RunLog:
             from torch.utils.tensorboard import SummaryWriter
 
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / "log.jsonl").open("a", encoding="utf-8")
-            self._board = SummaryWriter(str(self._folder / "tensorboard"))
+            path = self._folder / "log.jsonl"
+            _forget_after(path, *self._done)
+            self._file = path.open("a", encoding="utf-8")
+            self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._done[0] + 1)
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
             terminal = sys.stderr.isatty()
             self._bar = Progress(*columns, console=Console(file=sys.stderr), disable=not terminal)
@@ -57,17 +61,25 @@ class RunLog:
             self._bar.update(self._task, completed=step, description=f"epoch {epoch + 1}, loss {values['loss']:.3f}")
 
     def epoch(self, step: int, epoch: int, values: dict[str, float]) -> None:
-        """Tells about the measures after an epoch."""
+        """Tells about the metrics after an epoch."""
+        self._metrics("eval", step, epoch, values)
+
+    def final(self, step: int, epoch: int, values: dict[str, float]) -> None:
+        """Tells about the metrics of the weights that the run ends with, and of which epoch they are."""
+        self._metrics("final", step, epoch, values)
+
+    def _metrics(self, kind: str, step: int, epoch: int, values: dict[str, float]) -> None:
         if self._active:
-            self._write("eval", step, epoch, values)
+            self._write(kind, step, epoch, values)
             shown = {name: value for name, value in values.items() if "/" not in name}
             parts = ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
-            self._bar.console.print(f"epoch {epoch + 1}: {parts}", highlight=False)
+            title = f"epoch {epoch + 1}" if kind == "eval" else f"final weights (epoch {epoch + 1})"
+            self.note(f"{title}: {parts}")
 
     def note(self, message: str) -> None:
         """Tells a person something."""
         if self._active:
-            self._bar.console.print(message, highlight=False)
+            self._bar.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def _write(self, kind: str, step: int, epoch: int, values: dict[str, float]) -> None:
         seconds = round(time.perf_counter() - self._start, 2)
@@ -76,3 +88,20 @@ class RunLog:
         self._file.flush()
         for name, value in values.items():
             self._board.add_scalar(f"{kind}/{name}", value, step)
+
+
+def _forget_after(path: Path, steps: int, epochs: int) -> None:
+    """Drops the entries that a killed run logged and whose steps or epochs it did not save."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and _is_saved(json.loads(line), steps, epochs)]
+    draft = path.with_suffix(".draft")
+    draft.write_text("".join(kept), encoding="utf-8")
+    draft.replace(path)
+
+
+def _is_saved(entry: dict[str, Any], steps: int, epochs: int) -> bool:
+    if entry["kind"] == "train":
+        return bool(entry["step"] <= steps)
+    return entry["kind"] == "eval" and bool(entry["epoch"] < epochs)

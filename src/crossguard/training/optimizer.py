@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
 
@@ -70,9 +70,23 @@ def build_optimizer(model: GatedModel, recipe: Recipe) -> AdamW:
             decay = recipe.weight_decay if parameter.ndim > 1 and "embedding" not in name else 0.0
             groups[rates.get(name, recipe.lr_head), decay].append(parameter)
     settings = [
-        {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()
+        {"params": parameters, "lr": rate, "weight_decay": decay, "name": _group_name(recipe, rate)}
+        for (rate, decay), parameters in groups.items()
     ]
     return AdamW(settings, betas=(0.9, recipe.adam_beta2), fused=True)
+
+
+def learning_rates(optimizer: Optimizer) -> dict[str, float]:
+    """Returns the current learning rate of every group of weights, by the name that the log has for it."""
+    return {group["name"]: float(group["lr"]) for group in optimizer.param_groups}
+
+
+def _group_name(recipe: Recipe, rate: float) -> str:
+    """Names a group after its setting; with a layer decay, the encoders' layers after their distance from the last."""
+    if rate == recipe.lr_head:
+        return "lr_head"
+    depth = 0 if rate == recipe.lr_encoder else round(math.log(rate / recipe.lr_encoder, recipe.layer_decay))
+    return f"lr_encoder-{depth}" if depth else "lr_encoder"
 
 
 def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:

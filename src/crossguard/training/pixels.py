@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from crossguard.data.images import decode
 from crossguard.errors import ConfigError, ImageError
 from crossguard.preprocessing.image import ImageSpec, to_pixels
 from crossguard.training.examples import Examples
+from crossguard.training.recipe import Recipe
 
 SHOWN: Final = 3
 
@@ -79,20 +80,33 @@ def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCac
     return joined
 
 
-def check_images(examples: Examples, cache: PixelCache, most: float) -> None:
-    """Refuses to train when pictures are missing, instead of training on nothing in silence.
+def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], lost: Mapping[str, int]) -> None:
+    """Refuses to train when images are missing, instead of training on text alone in silence.
+
+    Args:
+        recipe: Says how many may be missing.
+        parts: Posts with the cache of their images.
+        lost: Per source, images that were lost before, while its table was prepared.
 
     Raises:
-        ConfigError: More than the share `most` of the pictures of one source could not be decoded.
+        ConfigError: Too large a fraction of the images of one source could not be read.
     """
-    for source in dict.fromkeys(examples.sources):
-        wanted = [path for path, name in zip(examples.images, examples.sources, strict=True) if path and name == source]
-        failed = [path for path in wanted if path in cache.failures]
-        if len(failed) > most * len(wanted):
-            shown = "; ".join(f"{path} ({cache.failures[path]})" for path in failed[:SHOWN])
+    for source in dict.fromkeys(name for examples, _ in parts for name in examples.sources):
+        wanted, failures = lost.get(source, 0), [f"{lost[source]} when the table was prepared"] * bool(lost.get(source))
+        count = wanted
+        for examples, cache in parts:
+            named = zip(examples.images, examples.sources, strict=True)
+            paths = [path for path, name in named if path is not None and name == source]
+            failed = [path for path in paths if path in cache.failures]
+            wanted, count = wanted + len(paths), count + len(failed)
+            failures += [f"{path} ({cache.failures[path]})" for path in failed]
+        own = recipe.sources[source].max_missing_images if source in recipe.sources else None
+        limit = recipe.max_missing_images if own is None else own
+        if count > limit * wanted:
             raise ConfigError(
-                f"{len(failed)} of {len(wanted)} pictures of '{source}' cannot be read: {shown}. "
-                "Prepare the table again, or allow it with: --set max_missing_images=1"
+                f"{count} of {wanted} images of '{source}' cannot be read, and at most {limit:.0%} may be missing: "
+                f"{'; '.join(failures[:SHOWN])}. Mend the paths and run `crossguard prepare` again, or allow it with: "
+                f"--set {f'sources.{source}.' if source in recipe.sources else ''}max_missing_images=1"
             )
 
 

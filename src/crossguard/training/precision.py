@@ -28,3 +28,11 @@ def has_fast_bf16() -> bool:
     """Whether this processor multiplies bf16 matrices faster than float32 ones."""
     abilities = torch.cpu.get_capabilities()
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+
+
+def precision_note(recipe: Recipe, chosen: str, device: str) -> str | None:
+    """Returns what to tell a person when the run computes in other numbers than the recipe says."""
+    if recipe.precision in {"auto", "fp32" if chosen == "no" else chosen}:
+        return None
+    name = "fp32" if chosen == "no" else chosen
+    return f"precision: {recipe.precision} needs a CUDA GPU; this run computes in {name} on {device}."

@@ -23,7 +23,7 @@ def shipped() -> dict[str, Path]:
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Reads a recipe with all that it inherits.
+    """Reads a recipe with all that it inherits; a source that is set to null is none.
 
     Args:
         name: A shipped name, or a YAML file.
@@ -35,6 +35,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     settings = _inherited(name, ())
     for override in overrides:
         _override(settings, override)
+    sources = settings.get("sources")
+    if isinstance(sources, dict):
+        settings["sources"] = {key: source for key, source in sources.items() if source is not None}
     return parse(Recipe, settings, f"Recipe '{name}'")
 
 

@@ -15,12 +15,12 @@ from crossguard.models.loading import load_average
 from crossguard.training.artefacts import write_artefacts
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
-from crossguard.training.examples import Examples, Fold, read_examples
+from crossguard.training.examples import Examples, Fold, prepared_losses, read_examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE
-from crossguard.training.tokenizers import TINY, MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import TINY, MaskingEncoder, missing_weights, write_tokenizer
 from crossguard.training.trainer import Trainer
 
 TOKENIZER: Final = "tokenizer.json"
@@ -61,7 +61,8 @@ def train(
     tokenizer = folder / TOKENIZER
     encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
     model = build_model(recipe, start)
-    training_images, measured_images = _caches(recipe, examples, measured)
+    check_inputs(recipe, model, tokenizer)
+    training_images, measured_images = _caches(recipe, data, examples, measured)
     batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
     trainer = Trainer(recipe, model, *batchers, folder)
     measures, logits = trainer.run(resume=resume, save_every=save_every)
@@ -100,9 +101,31 @@ def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
     return model
 
 
+def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
+    """Compares what the recipe feeds the encoders with what they take.
+
+    Raises:
+        ConfigError: The images are of another size, the texts too long, or the token ids those of another encoder.
+    """
+    from tokenizers import Tokenizer
+
+    problems = []
+    if model.image_size not in {None, recipe.image_size}:
+        problems.append(f"it takes images of {model.image_size} pixels; set image_size={model.image_size}")
+    if recipe.max_text_length > model.text_positions:
+        problems.append(f"it takes {model.text_positions} tokens at most; set max_text_length={model.text_positions}")
+    highest = max(Tokenizer.from_file(str(tokenizer)).get_vocab().values(), default=0)
+    if highest >= model.vocabulary:
+        problems.append(f"it knows {model.vocabulary} token ids, and its tokenizer gives {highest}")
+    if problems:
+        raise ConfigError.gather(f"The encoder '{recipe.encoder_name}' does not fit the recipe", problems)
+
+
 def _pretrained(config: ModelConfig) -> GatedModel:
     try:
         return from_pretrained_encoder(config)
+    except ImportError as error:
+        raise missing_weights(error) from error
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"Cannot load the encoders '{config.encoder_name}': {str(error).splitlines()[0]} "
@@ -110,11 +133,10 @@ def _pretrained(config: ModelConfig) -> GatedModel:
         ) from None
 
 
-def _caches(recipe: Recipe, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
-    specs = recipe.image_spec(cached_size(recipe)), recipe.image_spec()
-    caches = []
-    for posts, spec in zip((examples, measured), specs, strict=True):
-        cache = cache_sources(posts, spec, cache_folder() / "pixels")
-        check_images(posts, cache, recipe.max_missing_images)
-        caches.append(cache)
-    return caches[0], caches[1]
+def _caches(recipe: Recipe, data: Path, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
+    folder = cache_folder() / "pixels"
+    training_images = cache_sources(examples, recipe.image_spec(cached_size(recipe)), folder)
+    measured_images = cache_sources(measured, recipe.image_spec(), folder)
+    parts = (examples, training_images), (measured, measured_images)
+    check_images(recipe, parts, prepared_losses(recipe, data))
+    return training_images, measured_images

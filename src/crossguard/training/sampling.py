@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.errors import ConfigError
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 
@@ -44,11 +45,20 @@ def plan_epoch(
 
     Returns:
         The steps of all processes.
+
+    Raises:
+        ConfigError: There are fewer batches than processes.
     """
     random = np.random.default_rng([recipe.seed, epoch])
     rows = draw_classes(recipe, examples, random) if recipe.weighted_sampling else draw(examples.repeats, random)
     batches = list(_batches(recipe, rows, lengths, random))
     random.shuffle(batches)
+    if len(batches) < processes:
+        raise ConfigError(
+            f"{processes} processes need a batch each, and epoch {epoch + 1} has {len(batches)} of at most "
+            f"{recipe.per_device_train_batch_size} posts. Start fewer processes, or set a smaller "
+            "per_device_train_batch_size."
+        )
     batches += batches[: -len(batches) % processes]
     size = recipe.gradient_accumulation_steps * processes
     return [Step(start, tuple(batches[start : start + size])) for start in range(0, len(batches), size)]

@@ -37,6 +37,39 @@ class Progress:
     finished: bool = False
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What must be the same for a run to go on exactly.
+
+    Attributes:
+        recipe: Every setting.
+        data: Fingerprint of the posts that are trained on and measured.
+        processes: Each takes its part of every step.
+    """
+
+    recipe: dict[str, Any]
+    data: str
+    processes: int
+
+    def check(self, folder: Path, stored: Identity) -> None:
+        """Compares with the run that is stored in a folder.
+
+        Raises:
+            ConfigError: They differ; says in what.
+        """
+        changed = sorted(key for key in self.recipe if stored.recipe.get(key) != self.recipe[key])
+        problems = [f"other settings of {', '.join(changed)}"] * bool(changed)
+        if stored.data != self.data:
+            problems.append("other posts or labels")
+        if stored.processes != self.processes:
+            problems.append(f"{stored.processes} processes (now {self.processes})")
+        if problems:
+            raise ConfigError(
+                f"The run in {folder} had {' and '.join(problems)}, so it cannot go on exactly. Resume it as it was "
+                "started, or begin a new run in another folder; --start takes over the weights of a finished one."
+            )
+
+
 @dataclass
 class RunState:
     """Everything that changes in training. Data order, augmentation and dropout follow from the seed and the step."""
@@ -48,10 +81,10 @@ class RunState:
     average: dict[str, Tensor] | None = None
     progress: Progress = field(default_factory=Progress)
 
-    def save(self, folder: Path, recipe: dict[str, Any]) -> None:
+    def save(self, folder: Path, identity: Identity) -> None:
         """Writes the state beside its place, then moves it there."""
         state = {
-            "recipe": recipe,
+            "identity": asdict(identity),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -63,19 +96,17 @@ class RunState:
         torch.save(state, draft)
         draft.replace(folder / STATE)
 
-    def load(self, folder: Path, recipe: dict[str, Any]) -> None:
+    def load(self, folder: Path, identity: Identity) -> None:
         """Takes over a saved state.
 
         Raises:
-            ConfigError: There is none, or it belongs to another recipe.
+            ConfigError: There is none, or it belongs to another recipe, other posts, or another number of processes.
         """
         path = folder / STATE
         if not path.is_file():
             raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        changed = sorted(key for key in recipe if state["recipe"].get(key) != recipe[key])
-        if changed:
-            raise ConfigError(f"The run in {folder} had other settings of {', '.join(changed)}; resume it unchanged.")
+        identity.check(folder, Identity(**state["identity"]))
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])

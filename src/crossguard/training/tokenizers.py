@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, MissingExtraError
 from crossguard.preprocessing.text import TextEncoder, TextSpec
 from crossguard.training.recipe import Recipe
 
@@ -61,15 +61,24 @@ def write_tokenizer(recipe: Recipe, path: Path) -> int:
 
 def _write_pretrained(recipe: Recipe, path: Path) -> int:
     from crossguard.models.compact import text_source
-    from crossguard.models.tokenizers import write_pretrained
+    from crossguard.models.tokenizers import read_pretrained
 
     try:
-        return write_pretrained(text_source(recipe.encoder_name), path, lowercase=recipe.backend == "siglip")
+        text, pad_id = read_pretrained(text_source(recipe.encoder_name), lowercase=recipe.backend == "siglip")
+    except ImportError as error:
+        raise missing_weights(error) from error
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"Cannot read the tokenizer of '{recipe.encoder_name}': {str(error).splitlines()[0]} "
             "Give a Hub id (with a network) or a folder as encoder_name."
         ) from None
+    path.write_text(text, encoding="utf-8")
+    return pad_id
+
+
+def missing_weights(error: ImportError) -> MissingExtraError:
+    """Returns what to say when a package with pretrained weights is not installed."""
+    return MissingExtraError(f"The encoders of this recipe ({error.name}): training with them", "compact")
 
 
 def _write_tiny(backend: str, path: Path) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +23,11 @@ from crossguard.training.frozen import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure
 from crossguard.training.objective import Objective
-from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention
-from crossguard.training.precision import mixed_precision
+from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
+from crossguard.training.precision import mixed_precision, precision_note
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, plan_epoch, share
-from crossguard.training.state import RunState
+from crossguard.training.state import Identity, RunState
 from crossguard.training.targets import Floats
 
 
@@ -62,6 +61,8 @@ class Trainer:
         self.folder = folder
         self.accelerator = build_accelerator(recipe)
         self.processes = self.accelerator.num_processes
+        posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
+        self.identity = Identity(recipe.to_dict(), posts, self.processes)
         self.steps_per_epoch = [
             len(plan_epoch(recipe, train.examples, train.lengths, epoch, self.processes))
             for epoch in range(recipe.num_train_epochs)
@@ -88,11 +89,12 @@ class Trainer:
         Returns:
             The measures of the weights that the model ends with, and their logits of the measured posts.
         """
-        settings = self.recipe.to_dict()
         if resume:
-            self.state.load(self.folder, settings)
+            self.state.load(self.folder, self.identity)
         progress = self.state.progress
-        with RunLog(self.folder, sum(self.steps_per_epoch), active=self.accelerator.is_main_process) as log:
+        steps, done = sum(self.steps_per_epoch), (progress.total_steps, progress.epoch)
+        with RunLog(self.folder, steps, done=done, active=self.accelerator.is_main_process) as log:
+            self._tell(log)
             for epoch in range(progress.epoch, self.recipe.num_train_epochs):
                 if progress.finished:
                     break
@@ -100,10 +102,25 @@ class Trainer:
                     values = self._train_step(step, epoch)
                     log.step(progress.total_steps, epoch, values)
                     if save_every and progress.total_steps % save_every == 0:
-                        self._save(settings)
+                        self._save()
                 self._end_epoch(epoch, log)
-                self._save(settings)
+                self._save()
             return self._finish(log)
+
+    def _tell(self, log: RunLog) -> None:
+        """Says where this machine makes another run of the recipe than the recipe itself says."""
+        device = self.accelerator.device.type
+        note = precision_note(self.recipe, self.accelerator.mixed_precision, device)
+        if note:
+            log.note(note)
+        if self.processes > 1:
+            recipe = self.recipe
+            alone = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
+            log.note(
+                f"{self.processes} processes: a step adds the gradients of up to {alone * self.processes} posts, where "
+                f"one process adds those of {alone}. Learning rates are not scaled; for the same steps as one process, "
+                f"divide gradient_accumulation_steps ({recipe.gradient_accumulation_steps}) by {self.processes}."
+            )
 
     def train_epoch(self, epoch: int) -> None:
         """Trains for one epoch, without measuring or saving."""
@@ -145,12 +162,12 @@ class Trainer:
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        rate = self.state.scheduler.get_last_lr()[-1]
+        rates = learning_rates(self.state.optimizer)
         self.state.scheduler.step()
         self._average()
         self.state.progress.step += 1
         self.state.progress.total_steps += 1
-        return {"loss": self._mean(total), "grad_norm": 0.0 if norm is None else float(norm), "lr": float(rate)}
+        return {"loss": self._mean(total), "grad_norm": 0.0 if norm is None else float(norm), **rates}
 
     def _mean(self, value: float) -> float:
         if self.processes == 1:
@@ -196,23 +213,24 @@ class Trainer:
         torch.save(dict(weights), draft)
         draft.replace(self.folder / "best.pt")
 
-    def _save(self, settings: dict[str, Any]) -> None:
+    def _save(self) -> None:
         if self.accelerator.is_main_process:
-            self.state.save(self.folder, settings)
+            self.state.save(self.folder, self.identity)
         self.accelerator.wait_for_everyone()
 
     def _finish(self, log: RunLog) -> tuple[dict[str, float], Floats]:
         """Leaves the model with the weights of the best epoch, or of the last."""
         progress = self.state.progress
+        last = progress.epoch - 1
         if self.recipe.select_best and progress.best_epoch >= 0 and len(self.measured.examples):
             best = torch.load(self.folder / "best.pt", map_location="cpu", weights_only=True)
             self.state.model.load_state_dict(best)
-            log.note(f"Took the weights of epoch {progress.best_epoch + 1}.")
+            last = progress.best_epoch
         elif self.state.average is not None:
             self.state.model.load_state_dict(self.state.average)
         self.state.average = None
         measures, logits = self._measure()
-        log.epoch(progress.total_steps, progress.epoch, measures)
+        log.final(progress.total_steps, last, measures)
         return measures, logits
 
     def _evaluation_batches(self, batcher: Batcher) -> Iterator[Micro]:

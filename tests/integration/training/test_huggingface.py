@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,16 @@ from PIL import Image
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
+from huggingface_hub import HfApi
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 import crossguard
-from crossguard.errors import BundleError
+from crossguard.cli import run
+from crossguard.errors import BundleError, OutputError
+from crossguard.export.bundle import ExportPlan, export_bundle
+from crossguard.export.checkpoint import as_bundle, is_checkpoint, public_name
 from crossguard.export.huggingface import export_huggingface
-from crossguard.export.published import as_bundle, is_checkpoint
 from crossguard.export.push import LEFT_HOME, push
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
@@ -135,6 +141,173 @@ def test_the_snippets_of_the_cards_run_without_this_package(backend: str, head: 
     assert "Encoder: encoder" in done.stderr
 
 
+# The snippet of the SigLIP2 model card, word for word but for the names of the model and of its encoder.
+SIGLIP_CARD = """
+import json, sys
+from transformers import AutoModel, AutoProcessor
+from PIL import Image
+import torch
+
+model = AutoModel.from_pretrained(
+    NAME,
+    trust_remote_code=True
+)
+processor = AutoProcessor.from_pretrained(ENCODER)
+
+rows = []
+for path, text in zip(PATHS, TEXTS):
+    image = Image.open(path)
+    inputs = processor(
+        text=[text],
+        images=[image],
+        return_tensors="pt",
+        padding=True,
+        truncation=True
+    )
+    model.eval()
+    with torch.no_grad():
+        outputs = model(**inputs)
+        probabilities = torch.sigmoid(outputs["logits"])
+    rows.append(probabilities[0].tolist())
+inputs = processor(text=TEXTS, images=[Image.open(path) for path in PATHS], return_tensors="pt", padding=True,
+    truncation=True)
+with torch.no_grad():
+    batch = torch.sigmoid(model(**inputs)["logits"]).tolist()
+print(json.dumps({"single": rows, "batch": batch, "predicted": model.predict(**inputs)}))
+"""
+GOOGLE = {"resize": "squash", "interpolation": "bilinear"}
+TEXTS = ["abc", "ABC Hello", "a somewhat longer text " * 9, "short", "Mixed CASE 123", "z"]
+SHAPES = [(40, 50), (90, 31), (32, 32), (20, 64), (200, 100), (31, 90)]
+
+
+def published_encoder(folder: Path, hub: Path) -> Path:
+    """Writes the processor of an encoder as google/siglip2-base-patch16-224 has it."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "siglip"}))
+    size = {"height": 32, "width": 32}
+    image = {"image_processor_type": "SiglipImageProcessor", "processor_class": "SiglipProcessor", "do_resize": True}
+    image |= {"size": size, "resample": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(image))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(hub / name, folder / name)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "image"),
+    [
+        ("siglip", GOOGLE),
+        ("siglip", {"resize": "crop", "interpolation": "bicubic"}),
+        ("clip", {"resize": "crop", "interpolation": "bicubic"}),
+        ("compact", {"resize": "squash", "interpolation": "bicubic"}),
+    ],
+)
+def test_the_siglip_cards_snippet_gives_what_the_bundle_gives(
+    backend: str, image: dict[str, str], tmp_path: Path
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "run", backend)
+    inference = json.loads((checkpoint / "inference_config.json").read_text())
+    (checkpoint / "inference_config.json").write_text(json.dumps(inference | {"image": image}))
+    export_huggingface(checkpoint, tmp_path / "hub")
+    export_bundle(checkpoint, tmp_path / "bundle", ExportPlan("tiny"))
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(len(SHAPES))]
+    for path, shape in zip(paths, SHAPES, strict=True):
+        Image.fromarray(random.integers(0, 256, (*shape, 3)).astype(np.uint8)).save(path)
+
+    own = [f"{name} = {value!r}" for name, value in (("NAME", str(tmp_path / "hub")), ("TEXTS", TEXTS))]
+    own.append(f"PATHS = {[str(path) for path in paths]!r}")
+    script = "\n".join([*own, SIGLIP_CARD])
+    if image == GOOGLE:  # then the encoder's own processor does what the folder's does
+        script = script.replace("ENCODER", repr(str(published_encoder(tmp_path / "encoder", tmp_path / "hub"))))
+    else:
+        script = script.replace("ENCODER", "NAME, trust_remote_code=True")
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+
+    moderator = crossguard.load(tmp_path / "bundle")
+    posts = [{"text": text, "image": str(path)} for text, path in zip(TEXTS, paths, strict=True)]
+    logits, _ = moderator.logits(posts)
+    expected = 1 / (1 + np.exp(-logits.values))
+    assert np.abs(np.array(told["single"]) - expected).max() < 0.01
+    assert np.abs(np.array(told["batch"]) - expected).max() < 0.01
+    assert np.ptp(expected, axis=0).max() > 0.001, "posts that all look alike would prove nothing"
+    for row, predicted in zip(expected, told["predicted"], strict=True):
+        assert list(predicted["predictions"].values()) == (row >= np.array(THRESHOLDS)).tolist()
+
+
+def test_a_hub_folder_has_a_card_and_no_path_of_this_machine(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "run")
+    encoder = tmp_path / "my-encoders" / "clip-base"
+    encoder.mkdir(parents=True)
+    inference = json.loads((checkpoint / "inference_config.json").read_text())
+    (checkpoint / "inference_config.json").write_text(json.dumps(inference | {"encoder_name": str(encoder)}))
+    (checkpoint / "recipe.yaml").write_text(f"encoder_name: {encoder}\n")
+    export_huggingface(checkpoint, tmp_path / "hub")
+    export_bundle(checkpoint, tmp_path / "bundle", ExportPlan("tiny"))
+    files = [path for folder in ("hub", "bundle") for path in (tmp_path / folder).rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"my-encoders" in path.read_bytes()] == []
+    card = (tmp_path / "hub" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers")
+    assert "clip-base" in card
+    assert "@" not in card
+    assert [public_name(name) for name in (str(encoder), "a/b", "./here", "~/x/y")] == ["clip-base", "a/b", "here", "y"]
+
+
+def test_what_cannot_be_exported_is_said_in_a_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "run")
+    inference = json.loads((checkpoint / "inference_config.json").read_text())
+    (checkpoint / "inference_config.json").write_text(json.dumps(inference | {"image_size": 64}))
+    for form in ("onnx", "huggingface"):
+        assert run(["export", str(checkpoint), str(tmp_path / "out"), "--format", form]) == 4
+        message = capsys.readouterr().err
+        assert "takes 32 pixels, and its configuration says 64" in message
+        assert message.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"run"}
+
+
+def test_the_tokenizer_of_another_encoder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_checkpoint(tmp_path / "run")
+    tokenizer = Tokenizer(WordLevel({f"w{number}": number for number in range(200)}))
+    tokenizer.save(str(checkpoint / "tokenizer.json"))
+    assert run(["export", str(checkpoint), str(tmp_path / "out")]) == 4
+    assert "gives token id 199, and its text encoder knows 99" in capsys.readouterr().err
+
+
+def test_exporting_and_loading_a_published_checkpoint_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    checkpoint = write_checkpoint(tmp_path / "published", "siglip")
+    inference = json.loads((checkpoint / "inference_config.json").read_text())
+    for name in ("image_size", "max_text_length"):
+        del inference[name]
+    (checkpoint / "inference_config.json").write_text(json.dumps(inference))
+    (checkpoint / "encoder").mkdir()
+    tokenizer = json.loads((checkpoint / "tokenizer.json").read_text()) | {"normalizer": None}
+    (checkpoint / "encoder" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (checkpoint / "tokenizer.json").unlink()
+
+    exported = export_bundle(checkpoint, tmp_path / "bundle", ExportPlan("published"))
+    loaded = crossguard.load(checkpoint).bundle
+    assert exported.manifest.image == loaded.manifest.image
+    assert exported.manifest.text == loaded.manifest.text
+    assert (exported.manifest.image.interpolation, exported.manifest.image.size) == ("bilinear", 32)
+    assert exported.manifest.text.max_length == 64
+    assert exported.tokenizer.read_text() == loaded.tokenizer.read_text()
+    assert "Lowercase" in exported.tokenizer.read_text()
+    assert exported.manifest.files["text.onnx"] == loaded.manifest.files["text.onnx"]
+
+    changed = json.loads((checkpoint / "encoder" / "tokenizer.json").read_text())
+    changed["model"]["vocab"]["é"] = 90
+    (checkpoint / "encoder" / "tokenizer.json").write_text(json.dumps(changed))
+    assert "é" in crossguard.load(checkpoint).bundle.tokenizer.read_text(), "another tokenizer is another conversion"
+
+
 def test_an_exported_folder_loads_through_the_package_too(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "run")
     export_huggingface(checkpoint, tmp_path / "hub")
@@ -187,6 +360,18 @@ def test_push_uploads_the_folder_and_leaves_private_files_home(tmp_path: Path) -
     assert push(tmp_path / "hub", "me/model", private=True, api=hub) == "https://huggingface.co/me/model"
     assert hub.calls[0] == ("me/model", {"private": True, "exist_ok": True})
     assert hub.calls[1][1]["ignore_patterns"] == list(LEFT_HOME)
+
+
+@pytest.mark.parametrize("offline", ["HF_HUB_OFFLINE", "unreachable"])
+def test_push_without_a_network_says_so(offline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    if offline == "unreachable":
+        api = HfApi(endpoint="http://127.0.0.1:9", token=False)
+    else:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        api = HfApi(token=False)
+    with pytest.raises(OutputError, match=r"cannot be reached.*Nothing was uploaded"):
+        push(tmp_path, "me/model", api=api)
 
 
 def test_push_refuses_a_folder_that_is_no_export(tmp_path: Path) -> None:

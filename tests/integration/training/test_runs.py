@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from tests.support.tiny_table import LABELS, write_tiny_table
 
 import crossguard
+from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.export.bundle import ExportPlan, export_bundle
 from crossguard.export.policies import PolicyPlan
@@ -121,7 +122,10 @@ def test_two_processes_learn_what_one_learns(table: Path, tmp_path: Path) -> Non
     one, two = recipe_file(tmp_path, accumulation=2), recipe_file(tmp_path, accumulation=1)
     subprocess.run([sys.executable, *command(one, table, alone)], env=one_thread(), check=True)
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29631"]
-    subprocess.run([*launch, *command(two, table, shared)], env=one_thread(), check=True)
+    done = subprocess.run(
+        [*launch, *command(two, table, shared)], env=one_thread(), check=True, capture_output=True, text=True
+    )
+    assert "2 processes: a step adds the gradients of up to 16 posts" in done.stderr
     assert losses(shared) == pytest.approx(losses(alone), abs=1e-4)
     weights = load_file(shared / "model.safetensors"), load_file(alone / "model.safetensors")
     assert all(torch.allclose(weights[0][name], weight, atol=1e-3) for name, weight in weights[1].items())
@@ -176,6 +180,46 @@ def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_pat
     epochs = [entry["roc_auc_macro"] for entry in entries if entry["kind"] == "eval"]
     assert len(epochs) < 40
     assert measures["roc_auc_macro"] == pytest.approx(max(epochs))
+    trained = {entry["epoch"] for entry in entries if entry["kind"] == "train"}
+    assert {entry["epoch"] for entry in entries} == trained, "no epoch is logged that was not trained"
+    final = [entry for entry in entries if entry["kind"] == "final"]
+    assert [entry["epoch"] for entry in final] == [int(np.argmax(epochs))]
+
+
+def test_every_learning_rate_is_logged(table: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(num_train_epochs=1, layer_decay=0.5, freeze_image=True, lr_scheduler_type="constant")
+    train(recipe, table, tmp_path / "run")
+    first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    rates = {name: value for name, value in first.items() if name.startswith("lr_")}
+    assert rates == {"lr_head": 5e-3, "lr_encoder": 1e-3, "lr_encoder-1": 5e-4, "lr_encoder-2": 2.5e-4}
+
+
+def test_a_run_is_not_resumed_on_another_table(table: Path, tmp_path: Path) -> None:
+    train(recipe_of(num_train_epochs=1), table, tmp_path / "run")
+    other = write_tiny_table(tmp_path / "other", 80)
+    with pytest.raises(ConfigError, match="other posts or labels"):
+        train(recipe_of(num_train_epochs=1), other, tmp_path / "run", resume=True)
+
+
+def test_what_prepare_lost_counts_among_the_missing_images(tmp_path: Path) -> None:
+    rows = [Row(str(number), f"text {number}", labels={"racist": number % 2}) for number in range(9)]
+    write_table(rows, LABELS, "t", tmp_path / "a.parquet", {"train": 9})
+    with pytest.raises(ConfigError, match=r"9 of 9 images of 'a' cannot be read.*when the table was prepared"):
+        train(recipe_of(), tmp_path / "a.parquet", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"image_size": 64}, "set image_size=32"),
+        ({"max_text_length": 78}, "set max_text_length=77"),
+    ],
+)
+def test_what_the_encoders_do_not_take_is_said(
+    settings: dict[str, Any], message: str, table: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(recipe_of(backend="clip", **settings), table, tmp_path / "run")
 
 
 def test_an_average_of_weights_is_used_at_the_end(table: Path, tmp_path: Path) -> None:

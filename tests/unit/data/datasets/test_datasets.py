@@ -15,7 +15,7 @@ from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.hashing import alike, perceptual_hash
 from crossguard.data.datasets.preparing import prepare
 from crossguard.data.datasets.registry import DATASETS, find
-from crossguard.data.datasets.rows import aggregate, read_table
+from crossguard.data.datasets.rows import lost_images, read_table
 from crossguard.errors import ConfigError, TableError
 
 FOLDERS = {"mmhs150k": "MMHS150K", "harmeme": "harmeme", "religious-memes": "religious_memes"}
@@ -58,7 +58,7 @@ def raw_mmhs150k(folder: Path) -> Path:
 
 
 def test_label_ids_of_mmhs150k_start_at_one(tmp_path: Path) -> None:
-    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", "votes")
+    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", 1.0)
     table = read_table(tmp_path / "t.parquet").to_pylist()
     assert [row["id"] for row in table] == ["10", "11", "12"]
     assert table[0]["racist"] == pytest.approx(1 / 3)
@@ -69,13 +69,13 @@ def test_label_ids_of_mmhs150k_start_at_one(tmp_path: Path) -> None:
 
 
 def test_the_report_names_what_is_wrong(tmp_path: Path) -> None:
-    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", "any")
+    report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", 1.0)
     assert list(report.broken_images.values()) == ["image_not_an_image"]
     assert report.duplicate_texts == {}  # the words of the pictures differ
     assert report.alike_images == {"train-val": 1}
     assert report.images == {"train": 1, "val": 1}
     assert report.image_text == {"train": 1.0, "val": 0.0, "test": 0.0}
-    assert report.labels["train"]["racist"] == 1.0
+    assert report.labels["train"]["racist"] == pytest.approx(1 / 3, abs=1e-4)
     assert json.loads(json.dumps(report.to_dict()))["dataset"] == "mmhs150k"
     rows = {row["id"]: row for row in read_table(tmp_path / "t.parquet").to_pylist()}
     assert rows["12"]["image_path"] == ""
@@ -151,11 +151,18 @@ def test_a_jsonl_file_that_is_not_json_names_its_line(tmp_path: Path) -> None:
         list(dataset(path).read(path))
 
 
-def test_aggregation() -> None:
-    shares = {"a": 0.0, "b": 1 / 3, "c": 2 / 3}
-    assert aggregate(shares, "any") == {"a": 0, "b": 1, "c": 1}
-    assert aggregate(shares, "majority") == {"a": 0, "b": 0, "c": 1}
-    assert aggregate(shares, "votes") == shares
+def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "images" / "0.png")
+    path, out = tmp_path / "mine.csv", tmp_path / "t.parquet"
+    rows = [f"{number},hello {number},images/images/{number}.png,train,1" for number in range(10)]
+    path.write_text("\n".join(["id,text,image_path,split,spam", *rows]))
+    with pytest.raises(TableError, match=r"10 of 10 images cannot be read.*at most 2%.*images/images/0.png"):
+        prepare(dataset(path), path, out)
+    assert not out.exists()
+    report = prepare(dataset(path), path, out, max_missing_images=1)
+    assert report.missing_images == {"train": 10}
+    table = read_table(out)
+    assert (lost_images(table, ("train",)), lost_images(table, ("val",))) == (10, 0)
 
 
 def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:

@@ -1,0 +1,203 @@
+"""What an export starts from: a run of `crossguard train`, or a checkpoint in the layout of the two model cards.
+
+A run says everything itself. A published checkpoint leaves the size of its images, the length of its texts, their
+preprocessing and often its tokenizer to the encoder's own files; `open_checkpoint` fills these in, so that
+`crossguard export CHECKPOINT` and `crossguard.load(CHECKPOINT)` give the same bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.__about__ import __version__
+from crossguard.bundle import MANIFEST, TOKENIZER, sha256
+from crossguard.cache import cache_folder
+from crossguard.errors import BundleError
+from crossguard.models.gated import GatedModel
+from crossguard.models.loading import (
+    CHECKPOINT,
+    WEIGHTS,
+    Checkpoint,
+    find_inference_config,
+    find_weights,
+    load_average,
+    load_checkpoint,
+)
+from crossguard.models.tokenizers import read_pretrained, read_tokenizer
+from crossguard.preprocessing.image import ImageSpec
+from crossguard.preprocessing.text import TextSpec
+
+# How the reference turns images into pixels when it evaluates: shorter side to size, centre crop, bilinear.
+REFERENCE_IMAGE: Final = {"resize": "crop", "interpolation": "bilinear"}
+_PADDING: Final = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """A checkpoint with everything that an export needs.
+
+    Attributes:
+        model: In evaluation mode.
+        inference: `inference_config.json`; the encoder by a name that means something elsewhere.
+        folder: Where the configuration lies.
+        text: How texts become tokens.
+        image: How images become pixels.
+        tokenizer: Content of `tokenizer.json`.
+    """
+
+    model: GatedModel
+    inference: dict[str, Any]
+    folder: Path
+    text: TextSpec
+    image: ImageSpec
+    tokenizer: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple(self.inference["class_names"])
+
+    @property
+    def pad_token(self) -> str:
+        """The token that pads texts."""
+        from tokenizers import Tokenizer
+
+        return str(Tokenizer.from_str(self.tokenizer).id_to_token(self.text.pad_id))
+
+
+def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
+    """Loads a run or a published checkpoint.
+
+    Args:
+        run: Its folder.
+        average: Further runs whose weights are averaged with it.
+
+    Raises:
+        BundleError: It is incomplete or inconsistent.
+    """
+    try:
+        checkpoint = load_checkpoint(run)
+        if average:
+            load_average(checkpoint.model, [run, *average])
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise BundleError(f"{run} cannot be loaded: {error}") from None
+    model, inference, folder = checkpoint.model, checkpoint.inference, checkpoint.folder
+    tokenizer = _tokenizer(checkpoint)
+    text, image = _text_spec(model, inference, tokenizer), _image_spec(model, inference)
+    _check(run, model, text, image, tokenizer)
+    told = {**inference, "encoder_name": public_name(str(inference.get("encoder_name", model.config.encoder_name)))}
+    return ExportSource(model, told, folder, text, image, tokenizer)
+
+
+def public_name(encoder_name: str) -> str:
+    """Returns a Hub id as it is, and of a local folder its name alone."""
+    path = Path(encoder_name).expanduser()
+    is_local = path.is_dir() or path.is_absolute() or encoder_name.startswith((".", "~"))
+    return path.resolve().name if is_local else encoder_name
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds weights and an `inference_config.json` in the published layout."""
+    try:
+        find_weights(folder)
+        find_inference_config(folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def as_bundle(folder: Path) -> Path:
+    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache.
+
+    Raises:
+        BundleError: The checkpoint is inconsistent, or its tokenizer cannot be had.
+    """
+    from crossguard.export.bundle import ExportPlan, export_bundle
+
+    out = cache_folder() / "bundles" / _key(folder)
+    if not (out / MANIFEST).is_file():
+        export_bundle(folder, out, ExportPlan(_name(find_inference_config(folder).parent)))
+    return out
+
+
+def _key(folder: Path) -> str:
+    """Hashes the chosen weights, and every file that the conversion may read besides them."""
+    weights, root = find_weights(folder), find_inference_config(folder).parent
+    others = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != WEIGHTS and not CHECKPOINT.match(path.relative_to(root).parts[0])
+    ]
+    digest = hashlib.sha256(f"{__version__}\n{sha256(weights)}\n".encode())
+    for path in others:
+        digest.update(f"{path.relative_to(root).as_posix()}\t{sha256(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str:
+    inference, folder = checkpoint.inference, checkpoint.folder
+    name = str(inference.get("encoder_name", ""))
+    encoder = folder / name
+    lowercase = checkpoint.model.config.backend == "siglip"
+    try:
+        for place in (folder, encoder):
+            if (place / TOKENIZER).is_file():
+                return read_tokenizer(place / TOKENIZER, lowercase=lowercase)
+        return read_pretrained(str(encoder) if name and encoder.is_dir() else name, lowercase=lowercase)[0]
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"{folder} has no {TOKENIZER}, and the tokenizer of its encoder '{name}' cannot be had: "
+            f"{str(error).splitlines()[0]} Put the encoder's {TOKENIZER} into {folder}."
+        ) from None
+
+
+def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> TextSpec:
+    family = model.family
+    return TextSpec(
+        **{
+            "max_length": inference.get("max_text_length", model.text_positions),
+            "padding": "longest" if family.trims_padding else "max_length",
+            "attention_mask": family.reads_attention_mask,
+            **inference.get("text", {}),
+            "pad_id": _pad_id(tokenizer),
+        }
+    )
+
+
+def _image_spec(model: GatedModel, inference: dict[str, Any]) -> ImageSpec:
+    size = inference.get("image_size", model.image_size or 224)
+    normal = {"mean": model.family.mean, "std": model.family.std}
+    return ImageSpec(**{"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})})
+
+
+def _pad_id(tokenizer: str) -> int:
+    """Returns the id of the padding token, or 0: attention never sees it, or it follows the end token."""
+    from tokenizers import Tokenizer
+
+    loaded = Tokenizer.from_str(tokenizer)
+    return next((id_ for name in _PADDING if (id_ := loaded.token_to_id(name)) is not None), 0)
+
+
+def _check(run: Path, model: GatedModel, text: TextSpec, image: ImageSpec, tokenizer: str) -> None:
+    """Refuses what the encoders cannot take, before a library says so in hundreds of lines."""
+    from tokenizers import Tokenizer
+
+    problems = []
+    if model.image_size not in {None, image.size}:
+        problems.append(f"its image encoder takes {model.image_size} pixels, and its configuration says {image.size}")
+    if text.max_length > model.text_positions:
+        problems.append(f"its text encoder takes {model.text_positions} tokens, not {text.max_length}")
+    highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
+    if highest >= model.vocabulary:
+        problems.append(f"its tokenizer gives token id {highest}, and its text encoder knows {model.vocabulary}")
+    if problems:
+        raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
+
+
+def _name(folder: Path) -> str:
+    """Names the model after its folder; the Hub's cache keeps a repository as models--owner--name/snapshots/<hash>."""
+    parts = [part for part in folder.resolve().parts if part.startswith("models--")]
+    return parts[-1].split("--")[-1] if parts else folder.resolve().name
