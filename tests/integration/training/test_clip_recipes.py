@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 def encoder_folder(folder: Path, backend: str) -> Path:
     """Writes tiny pretrained encoders with the files that the Hub has."""
-    kinds = {"clip": (transformers.CLIPModel, transformers.CLIPConfig)}
+    kinds: dict[str, Any] = {"clip": (transformers.CLIPModel, transformers.CLIPConfig)}
     kinds["siglip"] = (transformers.SiglipModel, transformers.SiglipConfig)
     model, config = kinds[backend]
     model(config.from_dict(BACKBONES[backend].tiny())).save_pretrained(folder)

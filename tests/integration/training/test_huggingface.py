@@ -176,7 +176,7 @@ with torch.no_grad():
 print(json.dumps({"single": rows, "batch": batch, "predicted": model.predict(**inputs)}))
 """
 GOOGLE = {"resize": "squash", "interpolation": "bilinear"}
-TEXTS = ["abc", "ABC Hello", "a somewhat longer text " * 9, "short", "Mixed CASE 123", "z"]
+TEXTS = ["abc", "ABC Hello", "a somewhat longer text " * 3, "short", "Mixed CASE 123", "z"]
 SHAPES = [(40, 50), (90, 31), (32, 32), (20, 64), (200, 100), (31, 90)]
 
 
