@@ -15,6 +15,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+def fail_halfway(out: Path) -> None:
+    with whole_folder(out, last="a") as draft:
+        (draft / "a").write_text("half")
+        raise ValueError("broken")
+
+
 def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "deep" / "out", last="b") as draft:
         (draft / "b").write_text("b")
@@ -26,9 +32,8 @@ def test_an_error_leaves_nothing_behind_and_the_old_files_as_they_were(tmp_path:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "a").write_text("old")
     for out in (tmp_path / "new", tmp_path / "old"):
-        with pytest.raises(ValueError, match="broken"), whole_folder(out, last="a") as draft:
-            (draft / "a").write_text("half")
-            raise ValueError("broken")
+        with pytest.raises(ValueError, match="broken"):
+            fail_halfway(out)
     assert names(tmp_path) == ["old/a"]
     assert (tmp_path / "old" / "a").read_text() == "old"
 
