@@ -19,6 +19,8 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[train,compact,quantize,serve,sagemaker,onnx,ocr,heif]' --group dev
+	# Perspective's client for Node, for the tests; they skip it where npm or its registry is missing.
+	command -v npm > /dev/null && npm install --silent --no-save --no-package-lock perspective-api-client@3.1.0 || true
 	touch $@
 
 demo: install  ## Score the sample posts and write an HTML report

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crossguard.serving.docs_page import docs_page
 from crossguard.serving.endpoints import Family
 from crossguard.serving.errors import MethodNotAllowed, NotFound
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
@@ -36,6 +37,7 @@ def create_app(service: Service) -> Starlette:
         lifespan=lifespan,
     )
     app.state.openapi = openapi_document(ENDPOINTS)
+    app.state.docs = docs_page(app.state.openapi)
     return app
 
 

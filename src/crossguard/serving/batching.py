@@ -1,7 +1,8 @@
 """Merges the posts of concurrent requests into one inference.
 
-A post is prepared (tokenised, decoded) in a pool of threads, waits a few milliseconds for company, and goes through
-the model with it in a thread of its own. The event loop does none of this work.
+A post is prepared (tokenised, decoded) in a thread, waits for at most the max batch delay, and goes through the model
+in another. Posts without an image, with an ordinary one, and with one whose decoding may take seconds have threads of
+their own, so that none waits behind a slower kind. The event loop does none of this work.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, Logits, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.errors import BodyTooLarge, Overloaded
-from crossguard.serving.submission import Submission, prepare
+from crossguard.serving.submission import Submission, is_costly, prepare
 from crossguard.serving.telemetry import Telemetry
 
 MILLISECONDS = 1000.0
 LONGEST_RETRY = 30
+# They only wait for the processes that decode.
+COSTLY_THREADS = 2
 # Weight of the newest batch in the running mean of posts per second.
 SMOOTHING = 0.1
 # The error code of a post that we failed on, and not it on us.
@@ -51,7 +54,7 @@ class Batcher:
         batch_posts: Most posts of one inference.
         wait_ms: Longest wait of a prepared post while others are being prepared.
         max_queue: Most posts accepted and not yet answered.
-        threads: Threads that prepare posts.
+        threads: Threads that prepare texts, and as many for ordinary images.
         telemetry: Where batch sizes, times and outcomes are counted.
     """
 
@@ -60,8 +63,10 @@ class Batcher:
         self._wait = wait_ms / MILLISECONDS
         self._max_queue = max_queue
         self._telemetry = telemetry
-        self._preparers = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-prepare")
-        self._lane = ThreadPoolExecutor(1, thread_name_prefix="crossguard-infer")
+        self._texts = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-text")
+        self._images = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-image")
+        self._costly = ThreadPoolExecutor(COSTLY_THREADS, thread_name_prefix="crossguard-costly")
+        self._inference = ThreadPoolExecutor(1, thread_name_prefix="crossguard-infer")
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._preparing = 0
@@ -84,8 +89,8 @@ class Batcher:
             self._collector.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._collector
-        self._preparers.shutdown(wait=False, cancel_futures=True)
-        self._lane.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._texts, self._images, self._costly, self._inference):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Decision]:
         """Scores the posts of one request; a bad one gets a failed decision in its place.
@@ -138,7 +143,11 @@ class Batcher:
         self._preparing += 1
         begun = time.perf_counter()
         try:
-            return await loop.run_in_executor(self._preparers, prepare, moderator, submission)
+            executor = self._texts
+            if submission.images:
+                costly = await loop.run_in_executor(self._images, is_costly, moderator, submission)
+                executor = self._costly if costly else self._images
+            return await loop.run_in_executor(executor, prepare, moderator, submission)
         finally:
             self._preparing -= 1
             self._telemetry.stages.labels("prepare").observe(time.perf_counter() - begun)
@@ -164,7 +173,7 @@ class Batcher:
     async def _decided(self, entries: Sequence[tuple[Moderator, Prepared]]) -> list[Decision | Exception]:
         """Runs the model; whatever goes wrong is an answer, because a collector that ends would stop the service."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._lane, decide_all, entries)
+            return await asyncio.get_running_loop().run_in_executor(self._inference, decide_all, entries)
         except Exception as error:  # noqa: BLE001 - see above
             return [error] * len(entries)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Self
+from email.message import Message
+from typing import Final, Self
 
 from starlette.requests import ClientDisconnect, Request
 
-from crossguard.serving.errors import BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
+from crossguard.serving.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
 from crossguard.serving.settings import MEBI, ServeSettings
 
 # How much of a refused body is still read, so that the caller gets to see the answer rather than a broken pipe.
@@ -17,6 +18,15 @@ DISCARDED_SECONDS = 2.0
 # Bodies that are read before anybody's key has been seen: each of them, and all together.
 OPEN_BODY_BYTES = 4 * MEBI
 OPEN_BUDGET_BYTES = 16 * MEBI
+
+
+CHARSETS: Final = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "iso-8859-1": "latin-1",
+    "windows-1252": "cp1252",
+}
 
 
 class BodyBudget:
@@ -148,3 +158,30 @@ class BodyReader:
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise BodyTooLarge(f"A body may have {self._max_bytes / MEBI:g} MiB here; this one has more.")
+
+
+def charset_of(request: Request) -> str:
+    """Returns the character set of a body's text, as Python names it.
+
+    Raises:
+        UnsupportedBody: Another one than those that callers really use; some codecs take quadratic time.
+    """
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    name = str(header.get_param("charset") or "utf-8").strip().lower()
+    if name not in CHARSETS:
+        known = ", ".join(CHARSETS)
+        raise UnsupportedBody(f"The character set '{name[:40]}' is not read here. Send UTF-8 (or: {known}).")
+    return CHARSETS[name]
+
+
+def decoded(text: bytes, charset: str) -> str:
+    """Returns bytes of a body as text.
+
+    Raises:
+        BadRequest: They are not of that character set; guessing another would score another text.
+    """
+    try:
+        return text.decode(charset)
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The text is not valid {charset} at byte {error.start}.", code="invalid_text") from None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import Message
 from enum import Enum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -16,9 +14,8 @@ from starlette.requests import Request
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.batching import FAILED
-from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader
+from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.errors import (
-    BadRequest,
     BodyTooLarge,
     CallerGone,
     Forbidden,
@@ -30,20 +27,11 @@ from crossguard.serving.errors import (
     UnsupportedBody,
 )
 from crossguard.serving.json_bodies import JSON, validated
-from crossguard.serving.keys import ANONYMOUS
+from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submission import RemoteImage, Submission
 
 M = TypeVar("M", bound=BaseModel)
-
-
-CHARSETS: Final = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "us-ascii": "utf-8",
-    "iso-8859-1": "latin-1",
-    "windows-1252": "cp1252",
-}
 
 
 class Access(Enum):
@@ -112,21 +100,6 @@ class Call:
         if scores:
             self.service.rates.reserve(self._payer, self._rate)
 
-    @property
-    def charset(self) -> str:
-        """Character set of the body's text, as Python names it.
-
-        Raises:
-            UnsupportedBody: Another one than those that callers really use; some codecs take quadratic time.
-        """
-        header = Message()
-        header["content-type"] = self.request.headers.get("content-type", JSON)
-        name = str(header.get_param("charset") or "utf-8").strip().lower()
-        if name not in CHARSETS:
-            known = ", ".join(CHARSETS)
-            raise UnsupportedBody(f"The character set '{name[:40]}' is not read here. Send UTF-8 (or: {known}).")
-        return CHARSETS[name]
-
     async def parse(self, model: type[M]) -> M:
         """Returns the JSON body as a model.
 
@@ -136,7 +109,7 @@ class Call:
         """
         if self.content_type != JSON:
             raise UnsupportedBody(f"The body must be {JSON}, and is '{self.content_type[:80]}'.")
-        charset = self.charset
+        charset = charset_of(self.request)
         body = await self.body.read()
         return validated(model, body if charset == "utf-8" else decoded(body, charset))
 
@@ -206,18 +179,6 @@ class Call:
             raise BodyTooLarge(f"A post may have {self.settings.max_images} images; one of these has {images}.")
 
 
-def decoded(text: bytes, charset: str) -> str:
-    """Returns bytes of a body as text.
-
-    Raises:
-        BadRequest: They are not of that character set; guessing another would score another text.
-    """
-    try:
-        return text.decode(charset)
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The text is not valid {charset} at byte {error.start}.", code="invalid_text") from None
-
-
 def scored(decision: Decision) -> Decision:
     """Returns the decision of a post that a whole request is about.
 
@@ -230,23 +191,3 @@ def scored(decision: Decision) -> Decision:
         kind = InternalError if error.code == FAILED else Unscorable
         raise kind(error.message, code=error.code)
     return decision
-
-
-def client_network(request: Request) -> str:
-    """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
-    host = request.client.host if request.client is not None else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((int(address), 64), strict=False))
-    return host
-
-
-def presented_key(request: Request) -> str | None:
-    """Returns the key of a request: a bearer token, `x-api-key`, or the query parameter that Google's clients send."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return request.headers.get("x-api-key") or request.query_params.get("key")

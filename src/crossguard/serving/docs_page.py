@@ -1,4 +1,4 @@
-"""The OpenAPI file as one page for people: no script, nothing loaded from elsewhere."""
+"""The OpenAPI file as one page for people, where each request can be tried; nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,40 @@ details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; paddin
 summary { cursor: pointer; } summary code { font-weight: 600; }
 .method { display: inline-block; min-width: 3.5rem; font-weight: 700; }
 pre { background: #8882; padding: .8rem; border-radius: .4rem; overflow-x: auto; font-size: .85rem; }
+textarea { box-sizing: border-box; width: 100%; min-height: 5rem; font: .85rem monospace; }
+output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem monospace; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
 """
-STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-CONTENT_SECURITY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
+SCRIPT = """
+for (const form of document.querySelectorAll('form[data-path]')) {
+  form.addEventListener('submit', async event => {
+    event.preventDefault();
+    const output = form.querySelector('output'), body = form.querySelector('textarea');
+    const key = document.getElementById('key').value;
+    const headers = {...(key && {'x-api-key': key}), ...(body && {'content-type': 'application/json'})};
+    output.textContent = '...';
+    try {
+      const answer = await fetch(form.dataset.path, {method: form.dataset.method, headers, body: body?.value});
+      const text = await answer.text();
+      let shown = text;
+      try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: as it is */ }
+      output.textContent = `${answer.status} ${answer.statusText}\n${shown}`;
+    } catch (error) {
+      output.textContent = String(error);
+    }
+  });
+}
+"""
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+CONTENT_SECURITY = (
+    f"default-src 'none'; style-src {_digest(STYLE)}; script-src {_digest(SCRIPT)}; connect-src 'self'; "
+    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 def docs_page(document: dict[str, Any]) -> str:
@@ -37,7 +67,8 @@ def docs_page(document: dict[str, Any]) -> str:
         f"<title>{escape(info['title'])} API</title><style>{STYLE}</style></head><body><main>"
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])} "
         "For programs: <a href='/openapi.json'>openapi.json</a>.</p>"
-        f"{sections}<section><h2>Bodies</h2>{schemas}</section></main></body></html>"
+        "<p><label>API key, where keys are asked for: <input id='key' type='password' autocomplete='off'></label></p>"
+        f"{sections}<section><h2>Bodies</h2>{schemas}</section></main><script>{SCRIPT}</script></body></html>"
     )
 
 
@@ -52,6 +83,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     return (
         f"<details><summary><span class='method'>{escape(method.upper())}</span> <code>{escape(path)}</code> "
         f"{escape(operation['summary'])}</summary>{body}{_curl(path, method, request)}"
+        f"{_form(path, method, operation)}"
         f"<table><thead><tr><th>Status</th><th>Meaning</th><th>Body</th></tr></thead><tbody>{rows}</tbody></table>"
         "</details>"
     )
@@ -63,6 +95,18 @@ def _curl(path: str, method: str, request: dict[str, Any]) -> str:
     if example is not None:
         line += f" \\\n  -H 'content-type: application/json' \\\n  -d '{json.dumps(example)}'"
     return f"<pre>{escape(line)}</pre>"
+
+
+def _form(path: str, method: str, operation: dict[str, Any]) -> str:
+    """Returns a form to try a request; none where it needs more than a JSON body, or changes the service."""
+    example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    if "{" in path or "/admin/" in path or (example is None and method != "get"):
+        return ""
+    body = f"<textarea aria-label='Body'>{escape(json.dumps(example, indent=2))}</textarea>" if example else ""
+    return (
+        f"<form data-method='{escape(method.upper())}' data-path='{escape(path)}'>{body}"
+        "<p><button>Send</button></p><output></output></form>"
+    )
 
 
 def _bodies(content: dict[str, Any]) -> str:

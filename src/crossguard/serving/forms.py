@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from crossguard.serving.call import Call, decoded
+from crossguard.serving.bodies import charset_of, decoded
+from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest
 
 MULTIPART = "multipart/form-data"
@@ -40,7 +41,7 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Fo
         BadRequest: It is broken, has other fields, or too many files.
         UnsupportedBody: Its text is in another character set than those that are read.
     """
-    charset = call.charset
+    charset = charset_of(call.request)
     body = await call.body.read()
     # Starlette guesses when text is not what its header says: it reads Latin-1 here, which keeps every byte.
     headers = Headers({"content-type": f"{call.request.headers['content-type']}; charset=latin-1"})

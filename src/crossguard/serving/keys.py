@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, model_validator
+from starlette.requests import Request
 
 from crossguard.strict import StrictModel, parse, read_yaml
 
@@ -105,3 +107,23 @@ def new_key() -> str:
 def digest_of(token: str) -> str:
     """Returns what the file stores for a key."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def presented_key(request: Request) -> str | None:
+    """Returns the key of a request: a bearer token, `x-api-key`, or the query parameter that Google's clients send."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return request.headers.get("x-api-key") or request.query_params.get("key")
+
+
+def client_network(request: Request) -> str:
+    """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
+    host = request.client.host if request.client is not None else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return host

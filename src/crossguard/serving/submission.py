@@ -53,16 +53,29 @@ def picture(value: str) -> Picture | RemoteImage:
     return "data:;base64," + value
 
 
+def posts_of(submission: Submission) -> list[Post]:
+    """Returns a post for each image; only the first has the text, which is tokenised once.
+
+    All images must have been fetched.
+    """
+    sources: list[Picture | None] = [image for image in submission.images if not isinstance(image, RemoteImage)]
+    assert len(sources) == len(submission.images)
+    first, *others = sources or [None]
+    posts = [Post(submission.id, submission.text, first, submission.image_text)]
+    return posts + [Post(submission.id, image=source) for source in others]
+
+
+def is_costly(moderator: Moderator, submission: Submission) -> bool:
+    """Whether decoding the images may take seconds, as far as their headers tell."""
+    return any(moderator.is_costly(post) for post in posts_of(submission))
+
+
 def prepare(moderator: Moderator, submission: Submission) -> Prepared:
-    """Tokenises the text and decodes the pictures of a post whose pictures have all been fetched.
+    """Tokenises the text and decodes the images of a post whose images have all been fetched.
 
     Raises:
         PostError: The post cannot be scored.
     """
-    sources: list[Picture | None] = [image for image in submission.images if not isinstance(image, RemoteImage)]
-    assert len(sources) == len(submission.images)
-    parts = [
-        moderator.prepare(Post(submission.id, submission.text, source, submission.image_text))
-        for source in sources or [None]
-    ]
-    return replace(parts[0], frames=tuple(frame for part in parts for frame in part.frames))
+    parts = [moderator.prepare(post) for post in posts_of(submission)]
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return replace(parts[0], frames=tuple(frame for part in parts for frame in part.frames), notes=notes)

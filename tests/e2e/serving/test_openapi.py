@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx2
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from playwright.sync_api import expect, sync_playwright
 from tests.support.server import RunningServer
 
 from crossguard.serving.endpoints import Endpoint
@@ -57,8 +59,29 @@ def test_the_page_for_people_needs_nothing_from_elsewhere(client: httpx2.Client)
     assert page.headers["content-type"].startswith("text/html")
     for endpoint in ENDPOINTS:
         assert endpoint.path in page.text
-    assert "<script" not in page.text
+    assert "<script>" in page.text
     assert "//" not in page.text.replace("http://127.0.0.1:8080", "")
+
+
+def test_a_request_can_be_tried_on_the_page(server: RunningServer) -> None:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(f"{server.url}/docs")
+        form = page.locator("form[data-path='/v1/score']")
+        page.locator("details", has=form).locator("summary").click()
+        form.locator("textarea").fill('{"text": "good morning", "id": "tried"}')
+        form.locator("button").click()
+        expect(form.locator("output")).to_contain_text('"id": "tried"')
+        assert form.locator("output").inner_text().startswith("200")
+        assert problems == []
+        browser.close()
 
 
 @pytest.mark.parametrize(

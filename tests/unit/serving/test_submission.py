@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import pytest
+from PIL import Image
 
 from crossguard.errors import ImageError
 from crossguard.moderator import Moderator
+from crossguard.preprocessing.batch import Prepared
+from crossguard.records import Post
 from crossguard.serving.submission import RemoteImage, Submission, picture, prepare
 
 
@@ -27,3 +32,22 @@ def test_modalities() -> None:
     assert Submission("a", "text").modalities == ("text",)
     assert Submission("a", image_text="words", images=(b"1",)).modalities == ("text", "image")
     assert Submission("a").modalities == ()
+
+
+def test_a_text_is_tokenised_once_however_many_images_there_are(
+    tiny: Moderator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "PNG")
+    seen: list[str] = []
+    whole = tiny.prepare
+
+    def prepare_one(post: Post) -> Prepared:
+        seen.append(post.text)
+        return whole(post)
+
+    monkeypatch.setattr(tiny, "prepare", prepare_one)
+    made = prepare(tiny, Submission("a", "hello you", "good morning", (image.getvalue(),) * 3))
+    assert seen == ["hello you", "", ""]
+    assert len(made.frames) == 3
+    assert made.texts == whole(Post("a", "hello you", None, "good morning")).texts

@@ -11,7 +11,7 @@ from crossguard.errors import CrossguardError
 from crossguard.moderator import Moderator
 from crossguard.serving import telemetry
 from crossguard.serving.call import Access, Call
-from crossguard.serving.docs_page import CONTENT_SECURITY, docs_page
+from crossguard.serving.docs_page import CONTENT_SECURITY
 from crossguard.serving.endpoints import Endpoint
 from crossguard.serving.errors import BadRequest, NotFound
 from crossguard.serving.interfaces.perspective import known_attributes
@@ -99,7 +99,7 @@ async def openapi(call: Call) -> Response:
 
 async def docs(call: Call) -> Response:
     """Shows the OpenAPI file to people."""
-    page = docs_page(call.request.app.state.openapi)
+    page = call.request.app.state.docs
     return Response(page, media_type="text/html", headers={"content-security-policy": CONTENT_SECURITY})
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
 from crossguard.serving.call import Call
+from crossguard.serving.interfaces.perspective.schema import (
+    AnalyzeCommentRequest,
+    AnalyzeCommentResponse,
+    SuggestCommentScoreRequest,
+    SuggestCommentScoreResponse,
+)
 from crossguard.serving.json_bodies import as_json
 
-STRING = {"type": "string"}
-BOOLEAN = {"type": "boolean"}
-NUMBER = {"type": "number", "format": "float"}
+MESSAGES = (
+    AnalyzeCommentRequest,
+    AnalyzeCommentResponse,
+    SuggestCommentScoreRequest,
+    SuggestCommentScoreResponse,
+)
 
 
 async def discovery(call: Call) -> Response:
@@ -64,47 +74,19 @@ def _method(name: str, messages: str, description: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    objects: dict[str, dict[str, Any]] = {
-        "TextEntry": {"text": STRING, "type": STRING},
-        "AttributeParameters": {"scoreType": STRING, "scoreThreshold": NUMBER},
-        "AnalyzeCommentRequest": {
-            "comment": {"$ref": "TextEntry"},
-            "requestedAttributes": _map_of("AttributeParameters"),
-            "languages": _list_of(STRING),
-            "doNotStore": BOOLEAN,
-            "clientToken": STRING,
-            "sessionId": STRING,
-            "communityId": STRING,
-            "spanAnnotations": BOOLEAN,
-        },
-        "Score": {"value": NUMBER, "type": STRING},
-        "SpanScore": {
-            "begin": {"type": "integer", "format": "int32"},
-            "end": {"type": "integer", "format": "int32"},
-            "score": {"$ref": "Score"},
-        },
-        "AttributeScores": {"spanScores": _list_of({"$ref": "SpanScore"}), "summaryScore": {"$ref": "Score"}},
-        "AnalyzeCommentResponse": {
-            "attributeScores": _map_of("AttributeScores"),
-            "languages": _list_of(STRING),
-            "detectedLanguages": _list_of(STRING),
-            "clientToken": STRING,
-        },
-        "SuggestCommentScoreRequest": {
-            "comment": {"$ref": "TextEntry"},
-            "attributeScores": _map_of("AttributeScores"),
-            "languages": _list_of(STRING),
-            "clientToken": STRING,
-            "communityId": STRING,
-        },
-        "SuggestCommentScoreResponse": {"clientToken": STRING, "requestedLanguages": _list_of(STRING)},
-    }
-    return {name: {"id": name, "type": "object", "properties": properties} for name, properties in objects.items()}
+    modes = [(model, "validation") for model in MESSAGES]
+    _, definitions = models_json_schema(modes, ref_template="{model}")  # type: ignore[arg-type]  # a list is invariant
+    return {name: {"id": name} | _draft3(schema) for name, schema in definitions["$defs"].items()}
 
 
-def _map_of(name: str) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": {"$ref": name}}
-
-
-def _list_of(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
+def _draft3(schema: dict[str, Any]) -> dict[str, Any]:
+    """Returns a JSON schema as discovery documents write it, which know no null and no unions."""
+    if "anyOf" in schema:
+        schema = next(entry for entry in schema["anyOf"] if entry != {"type": "null"})
+    kept = {name: schema[name] for name in ("$ref", "type", "description") if name in schema}
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            kept[name] = _draft3(schema[name])
+    if "properties" in schema:
+        kept["properties"] = {name: _draft3(entry) for name, entry in schema["properties"].items()}
+    return kept

@@ -113,15 +113,14 @@ class AttributeScores(Message):
 
 
 class Additions(BaseModel):
-    """What this service says beside Perspective's own fields.
+    """What this service says beside Perspective's own fields."""
 
-    Attributes:
-        estimated: Attributes that the model lacks, and the attribute whose score they were given.
-        omitted: Attributes that the model lacks and that were left out.
-    """
-
-    estimated: dict[str, str] = Field(default_factory=dict)
-    omitted: list[str] = Field(default_factory=list)
+    estimated: dict[str, str] = Field(
+        default_factory=dict, description="Attributes that the model lacks, and the one whose score they were given."
+    )
+    omitted: list[str] = Field(
+        default_factory=list, description="Attributes that the model lacks and that were left out."
+    )
 
 
 class AnalyzeCommentResponse(Message):
