@@ -16,7 +16,7 @@ from crossguard.serving.endpoints import Family
 from crossguard.serving.errors import MethodNotAllowed, NotFound
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
-from crossguard.serving.middleware import Envelope
+from crossguard.serving.middleware import RequestEnvelope
 from crossguard.serving.openapi import openapi_document
 from crossguard.serving.service import Service
 
@@ -32,7 +32,7 @@ def create_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[endpoint.route(service) for endpoint in ENDPOINTS],
-        middleware=[Middleware(Envelope, service=service)],
+        middleware=[Middleware(RequestEnvelope, service=service)],
         exception_handlers={HTTPException: _unmatched},
         lifespan=lifespan,
     )

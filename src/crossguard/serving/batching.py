@@ -24,7 +24,7 @@ from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, Logits, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.errors import BodyTooLarge, Overloaded
-from crossguard.serving.submission import Submission, is_costly, prepare
+from crossguard.serving.submitted_post import SubmittedPost, is_costly, prepare
 from crossguard.serving.telemetry import Telemetry
 
 MILLISECONDS = 1000.0
@@ -47,20 +47,22 @@ class _Waiting:
     since: float
 
 
-class Batcher:
+class RequestBatcher:
     """Scores posts in merged batches.
 
     Args:
         batch_posts: Most posts of one inference.
-        wait_ms: Longest wait of a prepared post while others are being prepared.
+        max_delay_ms: Longest wait of a prepared post while others are being prepared.
         max_queue: Most posts accepted and not yet answered.
         threads: Threads that prepare texts, and as many for ordinary images.
         telemetry: Where batch sizes, times and outcomes are counted.
     """
 
-    def __init__(self, *, batch_posts: int, wait_ms: float, max_queue: int, threads: int, telemetry: Telemetry) -> None:
+    def __init__(
+        self, *, batch_posts: int, max_delay_ms: float, max_queue: int, threads: int, telemetry: Telemetry
+    ) -> None:
         self._batch_posts = batch_posts
-        self._wait = wait_ms / MILLISECONDS
+        self._wait = max_delay_ms / MILLISECONDS
         self._max_queue = max_queue
         self._telemetry = telemetry
         self._texts = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-text")
@@ -92,7 +94,7 @@ class Batcher:
         for executor in (self._texts, self._images, self._costly, self._inference):
             executor.shutdown(wait=False, cancel_futures=True)
 
-    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Decision]:
+    async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
         """Scores the posts of one request; a bad one gets a failed decision in its place.
 
         Raises:
@@ -120,7 +122,7 @@ class Batcher:
             )
         self.pending += posts
 
-    async def _score_one(self, moderator: Moderator, submission: Submission, turns: asyncio.Semaphore) -> Decision:
+    async def _score_one(self, moderator: Moderator, submission: SubmittedPost, turns: asyncio.Semaphore) -> Decision:
         try:
             async with turns:
                 return await self._wait_for(moderator, await self._prepare(moderator, submission))
@@ -138,7 +140,7 @@ class Batcher:
         self._arrived.set()
         return await entry.answer
 
-    async def _prepare(self, moderator: Moderator, submission: Submission) -> Prepared:
+    async def _prepare(self, moderator: Moderator, submission: SubmittedPost) -> Prepared:
         loop = asyncio.get_running_loop()
         self._preparing += 1
         begun = time.perf_counter()

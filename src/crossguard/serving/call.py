@@ -17,7 +17,7 @@ from crossguard.serving.batching import FAILED
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.errors import (
     BodyTooLarge,
-    CallerGone,
+    ClientDisconnected,
     Forbidden,
     InternalError,
     Overloaded,
@@ -29,7 +29,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.submission import RemoteImage, Submission
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -113,12 +113,12 @@ class Call:
         body = await self.body.read()
         return validated(model, body if charset == "utf-8" else decoded(body, charset))
 
-    async def score(self, posts: Sequence[Submission]) -> list[Decision]:
+    async def score(self, posts: Sequence[SubmittedPost]) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up.
 
         Raises:
             BodyTooLarge: More posts, images in one of them, or images to fetch than a request may have.
-            CallerGone: The caller hung up.
+            ClientDisconnected: The client disconnected.
             Overloaded: The queue is full.
             TooLargeForRate: More posts than the caller may send in a minute.
             TooManyPosts: The caller is over its rate.
@@ -134,7 +134,7 @@ class Call:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            raise CallerGone("The caller hung up.")
+            raise ClientDisconnected("The client disconnected.")
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, len(posts))
@@ -143,7 +143,7 @@ class Call:
             gone.cancel()
             work.cancel()
 
-    async def score_one(self, post: Submission) -> Decision:
+    async def score_one(self, post: SubmittedPost) -> Decision:
         """Scores one post.
 
         Raises:
@@ -162,7 +162,7 @@ class Call:
         own = self.caller.posts_per_minute
         return self.settings.posts_per_minute if own is None else own
 
-    def _check_sizes(self, posts: Sequence[Submission]) -> None:
+    def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         if len(posts) > self.settings.max_posts:
             raise BodyTooLarge(f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.")
         if 0 < self._rate < len(posts):

@@ -14,7 +14,14 @@ from starlette.routing import Route
 
 from crossguard.serving import logs
 from crossguard.serving.call import Access, Call
-from crossguard.serving.errors import ApiError, BodyTimeout, CallerGone, DeadlineExceeded, InternalError, Unauthorized
+from crossguard.serving.errors import (
+    ApiError,
+    BodyTimeout,
+    ClientDisconnected,
+    DeadlineExceeded,
+    InternalError,
+    Unauthorized,
+)
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.service import Service
 
@@ -38,7 +45,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class HttpEndpoint:
     """A path of an interface: the router, the OpenAPI file and the docs page are made from it.
 
     Attributes:
@@ -74,7 +81,7 @@ class Endpoint:
         return Route(self.path, answer, methods=[self.method])
 
 
-async def _answer(endpoint: Endpoint, service: Service, request: Request) -> Response:
+async def _answer(endpoint: HttpEndpoint, service: Service, request: Request) -> Response:
     call = Call(request, service)
     call.exchange.interface, call.exchange.route = endpoint.family.name, endpoint.path
     try:
@@ -87,7 +94,7 @@ async def _answer(endpoint: Endpoint, service: Service, request: Request) -> Res
         late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
         return await _error_response(endpoint.family, late, call)
     except ClientDisconnect:
-        return await _error_response(endpoint.family, CallerGone("The caller hung up."), call)
+        return await _error_response(endpoint.family, ClientDisconnected("The client disconnected."), call)
     except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
         logs.failure("request_failed", error, request_id=call.exchange.request_id)
         ours = InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
@@ -102,7 +109,7 @@ async def _error_response(family: Family, error: ApiError, call: Call) -> Respon
     headers = {}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    if isinstance(error, CallerGone | BodyTimeout) or not await call.body.discard():
+    if isinstance(error, ClientDisconnected | BodyTimeout) or not await call.body.discard():
         headers["connection"] = "close"
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"

@@ -15,7 +15,7 @@ ApiError
 ├── TooLargeForRate       413  more posts at once than the caller's rate allows in a minute
 ├── TooManyPosts          429  over the caller's rate
 ├── Overloaded            429  the queue is full
-├── CallerGone            499  nobody waits for the answer any more (never sent)
+├── ClientDisconnected            499  nobody waits for the answer any more (never sent)
 ├── InternalError         500  our fault; details are in the log
 └── DeadlineExceeded      504  not scored in time
 ```
@@ -137,11 +137,11 @@ class Overloaded(ApiError):  # noqa: N818
     default_code = "overloaded"
 
 
-class CallerGone(ApiError):  # noqa: N818
+class ClientDisconnected(ApiError):  # noqa: N818
     """Nobody waits for the answer any more."""
 
     status = 499
-    default_code = "caller_gone"
+    default_code = "client_disconnected"
 
 
 class InternalError(ApiError):

@@ -22,7 +22,7 @@ class _InMemoryParser(MultiPartParser):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class UploadForm:
     """A parsed form.
 
     Attributes:
@@ -34,7 +34,7 @@ class Form:
     files: list[tuple[str, bytes]]
 
 
-async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Form:
+async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> UploadForm:
     """Reads a form whose uploads are all called `image`.
 
     Raises:
@@ -63,8 +63,8 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Fo
 
 def _form(
     parts: Sequence[tuple[str, UploadFile | str]], contents: Sequence[bytes], charset: str, fields: frozenset[str]
-) -> Form:
-    form, unread = Form({}, []), iter(contents)
+) -> UploadForm:
+    form, unread = UploadForm({}, []), iter(contents)
     for name, value in parts:
         if isinstance(value, UploadFile) and name in {"image", "images"}:
             file = decoded((value.filename or f"image-{len(form.files)}").encode("latin-1"), charset)

@@ -31,7 +31,7 @@ HEADERS: Final = {
 QUIET: Final = frozenset({"/healthz", "/readyz", "/ping", "/metrics"})
 
 
-class Envelope:
+class RequestEnvelope:
     """ASGI middleware; the outermost."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:

@@ -1,4 +1,8 @@
-"""The OpenAPI file, made from the endpoints and the models that parse their bodies."""
+"""The OpenAPI file, made from the endpoints and the models that parse their bodies.
+
+FastAPI would write it, too; but it reads and parses a body before a dependency can refuse the key, has one shape of
+errors for all routes, and its page loads scripts from elsewhere. It would replace this file and the docs page.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from crossguard.__about__ import __version__
 from crossguard.serving.call import Access
-from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.json_bodies import JSON
 
 REF = "#/components/schemas/{model}"
@@ -38,7 +42,7 @@ EXTRA_ERRORS = {
 }
 
 
-def openapi_document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def openapi_document(endpoints: Iterable[HttpEndpoint]) -> dict[str, Any]:
     """Returns the description of all endpoints, OpenAPI 3.1."""
     endpoints = tuple(endpoints)
     requests = [model for endpoint in endpoints for model in endpoint.requests.values() if model is not None]
@@ -67,7 +71,7 @@ def openapi_document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+def _operation(endpoint: HttpEndpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": endpoint.handle.__name__,
         "summary": endpoint.summary,
@@ -101,7 +105,7 @@ def _content(bodies: Mapping[str, type[BaseModel] | None], schemas: Mapping[Any,
     return {kind: {"schema": schemas[model] if model is not None else {}} for kind, model in bodies.items()}
 
 
-def _errors(endpoint: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+def _errors(endpoint: HttpEndpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     named = {Access.OPEN: {}, Access.KEY: KEY_ERRORS, Access.ADMIN: ADMIN_ERRORS}[endpoint.access]
     if endpoint.requests:
         named = BODY_ERRORS

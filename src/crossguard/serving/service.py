@@ -12,13 +12,13 @@ from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
 from crossguard.runtimes.base import available_cores
 from crossguard.serving import logs
-from crossguard.serving.batching import Batcher
+from crossguard.serving.batching import RequestBatcher
 from crossguard.serving.bodies import OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.engine import Engine, load_engine
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submission import Picture, RemoteImage, Submission
+from crossguard.serving.submitted_post import EncodedImage, RemoteImage, SubmittedPost
 from crossguard.serving.telemetry import Telemetry
 
 
@@ -44,9 +44,9 @@ class Service:
             max_bytes=settings.max_image_bytes,
             per_minute=settings.fetch_per_minute,
         )
-        self.batcher = Batcher(
+        self.batcher = RequestBatcher(
             batch_posts=settings.batch_posts,
-            wait_ms=settings.batch_wait_ms,
+            max_delay_ms=settings.max_batch_delay_ms,
             max_queue=settings.max_queue,
             threads=settings.threads or available_cores(),
             telemetry=self.telemetry,
@@ -66,11 +66,11 @@ class Service:
         close_image_workers()
         await self.fetcher.close()
 
-    async def score(self, moderator: Moderator, posts: Sequence[Submission]) -> list[Decision]:
+    async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place."""
         with BodyHold(self.budget) as hold:
             entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
-            ready = [entry for entry in entries if isinstance(entry, Submission)]
+            ready = [entry for entry in entries if isinstance(entry, SubmittedPost)]
             scored: Iterator[Decision] = iter(await self.batcher.score(moderator, ready))
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
 
@@ -106,10 +106,10 @@ class Service:
             keys=len(self.engine.keys.entries),
         )
 
-    async def _fetched(self, moderator: Moderator, post: Submission, hold: BodyHold) -> Submission | Decision:
+    async def _fetched(self, moderator: Moderator, post: SubmittedPost, hold: BodyHold) -> SubmittedPost | Decision:
         if not any(isinstance(image, RemoteImage) for image in post.images):
             return post
-        images: list[Picture] = []
+        images: list[EncodedImage] = []
         try:
             for image in post.images:
                 if isinstance(image, RemoteImage):
@@ -120,6 +120,6 @@ class Service:
             return self._failed(moderator, post, error.code, str(error))
         return replace(post, images=tuple(images))
 
-    def _failed(self, moderator: Moderator, post: Submission, code: str, message: str) -> Decision:
+    def _failed(self, moderator: Moderator, post: SubmittedPost, code: str, message: str) -> Decision:
         self.telemetry.failed.labels(code).inc()
         return moderator.failed(post.id, PostFailure(code, message))

@@ -1,4 +1,4 @@
-"""One server that most tests share, and pictures to send to it."""
+"""One server that most tests share, and images to send to it."""
 
 from __future__ import annotations
 

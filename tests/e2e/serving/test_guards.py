@@ -50,9 +50,9 @@ class Guarded:
 
 
 class Media(http.server.BaseHTTPRequestHandler):
-    """A site with a picture, a redirect, and something endless."""
+    """A site with an image, a redirect, and something endless."""
 
-    picture = b""
+    image = b""
 
     def do_GET(self) -> None:
         if self.path == "/redirect.png":
@@ -62,7 +62,7 @@ class Media(http.server.BaseHTTPRequestHandler):
         elif self.path == "/red.png":
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(self.picture)
+            self.wfile.write(self.image)
         else:
             self.send_error(404)
 
@@ -72,7 +72,7 @@ class Media(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def media(red: bytes) -> Iterator[str]:
-    Media.picture = red
+    Media.image = red
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Media) as site:
         thread = threading.Thread(target=site.serve_forever, daemon=True)
         thread.start()

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import expect, sync_playwright
 from tests.support.server import RunningServer
 
-from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces import ENDPOINTS
 from crossguard.serving.openapi import openapi_document
 
 FILE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "openapi.json"
-# Whether a picture can be read, a text has a visible letter, or an attribute is known, no schema can say.
+# Whether an image can be read, a text has a visible letter, or an attribute is known, no schema can say.
 BEYOND_A_SCHEMA = schemathesis.checks.positive_data_acceptance
 
 
@@ -89,7 +89,7 @@ def test_a_request_can_be_tried_on_the_page(server: RunningServer) -> None:
     [entry for entry in ENDPOINTS if entry.example is not None],
     ids=lambda endpoint: f"{endpoint.method} {endpoint.path}",
 )
-def test_every_example_works(client: httpx2.Client, endpoint: Endpoint) -> None:
+def test_every_example_works(client: httpx2.Client, endpoint: HttpEndpoint) -> None:
     document = client.get("/openapi.json").json()
     example = document["paths"][endpoint.path]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert client.post(endpoint.path, json=example).status_code == 200

@@ -11,9 +11,9 @@ import pytest
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Logits
 from crossguard.runtimes.base import Job
-from crossguard.serving.batching import FAILED, Batcher, decide_all
+from crossguard.serving.batching import FAILED, RequestBatcher, decide_all
 from crossguard.serving.errors import BodyTooLarge, Overloaded
-from crossguard.serving.submission import Submission, prepare
+from crossguard.serving.submitted_post import SubmittedPost, prepare
 from crossguard.serving.telemetry import Telemetry
 
 
@@ -53,10 +53,10 @@ def gated(tiny: Moderator, gate: Gate) -> Moderator:
     return held
 
 
-def run(use: Callable[[Batcher], Coroutine[Any, Any, Any]], **options: Any) -> Any:
+def run(use: Callable[[RequestBatcher], Coroutine[Any, Any, Any]], **options: Any) -> Any:
     async def whole() -> Any:
-        settings: dict[str, Any] = {"batch_posts": 64, "wait_ms": 20.0, "max_queue": 1000, "threads": 2}
-        batcher = Batcher(**{**settings, **options}, telemetry=Telemetry())
+        settings: dict[str, Any] = {"batch_posts": 64, "max_delay_ms": 20.0, "max_queue": 1000, "threads": 2}
+        batcher = RequestBatcher(**{**settings, **options}, telemetry=Telemetry())
         batcher.start()
         try:
             return await asyncio.wait_for(use(batcher), 30)
@@ -66,14 +66,14 @@ def run(use: Callable[[Batcher], Coroutine[Any, Any, Any]], **options: Any) -> A
     return asyncio.run(whole())
 
 
-def posts(count: int) -> list[Submission]:
-    return [Submission(str(n), f"hello {n}") for n in range(count)]
+def posts(count: int) -> list[SubmittedPost]:
+    return [SubmittedPost(str(n), f"hello {n}") for n in range(count)]
 
 
 def test_concurrent_requests_share_inferences_and_get_their_own_answers(
     tiny: Moderator, gate: Gate, gated: Moderator
 ) -> None:
-    async def use(batcher: Batcher) -> Any:
+    async def use(batcher: RequestBatcher) -> Any:
         return await asyncio.gather(*(batcher.score(gated, [post]) for post in posts(100)))
 
     answers = run(use)
@@ -87,18 +87,20 @@ def test_concurrent_requests_share_inferences_and_get_their_own_answers(
 
 
 def test_a_lone_post_does_not_wait_for_company(gated: Moderator) -> None:
-    async def use(batcher: Batcher) -> float:
+    async def use(batcher: RequestBatcher) -> float:
         await batcher.score(gated, posts(1))
         begun = asyncio.get_running_loop().time()
         await batcher.score(gated, posts(1))
         return asyncio.get_running_loop().time() - begun
 
-    assert run(use, wait_ms=60_000.0) < 20
+    assert run(use, max_delay_ms=60_000.0) < 20
 
 
 def test_a_bad_post_fails_among_good_ones(tiny: Moderator) -> None:
-    async def use(batcher: Batcher) -> Any:
-        return await batcher.score(tiny, [*posts(2), Submission("bad", images=(b"nothing",)), Submission("empty")])
+    async def use(batcher: RequestBatcher) -> Any:
+        return await batcher.score(
+            tiny, [*posts(2), SubmittedPost("bad", images=(b"nothing",)), SubmittedPost("empty")]
+        )
 
     answers = run(use)
     assert [answer.ok for answer in answers] == [True, True, False, False]
@@ -116,7 +118,7 @@ def test_an_inference_that_fails_as_a_batch_is_tried_one_by_one(gate: Gate, gate
 def test_a_post_that_the_model_fails_on_does_not_take_its_neighbours_along(gate: Gate, gated: Moderator) -> None:
     gate.fail_over = 0
 
-    async def use(batcher: Batcher) -> Any:
+    async def use(batcher: RequestBatcher) -> Any:
         failed = await batcher.score(gated, posts(1))
         gate.fail_over = None
         return failed, await batcher.score(gated, posts(1))
@@ -144,7 +146,7 @@ def test_two_models_do_not_share_an_inference(tiny: Moderator, gate: Gate, gated
 
 
 def test_a_full_queue_refuses_and_recovers(gate: Gate, gated: Moderator) -> None:
-    async def use(batcher: Batcher) -> None:
+    async def use(batcher: RequestBatcher) -> None:
         gate.open.clear()
         first = asyncio.create_task(batcher.score(gated, posts(8)))
         await asyncio.sleep(0.05)
@@ -160,7 +162,7 @@ def test_a_full_queue_refuses_and_recovers(gate: Gate, gated: Moderator) -> None
 
 
 def test_more_posts_than_the_queue_holds_can_never_pass(gated: Moderator) -> None:
-    async def use(batcher: Batcher) -> None:
+    async def use(batcher: RequestBatcher) -> None:
         with pytest.raises(BodyTooLarge):
             await batcher.score(gated, posts(11))
 
@@ -168,7 +170,7 @@ def test_more_posts_than_the_queue_holds_can_never_pass(gated: Moderator) -> Non
 
 
 def test_posts_of_a_caller_who_hung_up_are_not_inferred(gate: Gate, gated: Moderator) -> None:
-    async def use(batcher: Batcher) -> None:
+    async def use(batcher: RequestBatcher) -> None:
         gate.open.clear()
         held = asyncio.create_task(batcher.score(gated, posts(1)))
         await asyncio.sleep(0.05)
@@ -188,7 +190,7 @@ def test_posts_of_a_caller_who_hung_up_are_not_inferred(gate: Gate, gated: Moder
 def test_a_large_request_leaves_turns_to_small_ones(gate: Gate, gated: Moderator) -> None:
     order: list[str] = []
 
-    async def use(batcher: Batcher) -> None:
+    async def use(batcher: RequestBatcher) -> None:
         async def ask(name: str, count: int) -> None:
             await batcher.score(gated, posts(count))
             order.append(name)

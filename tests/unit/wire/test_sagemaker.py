@@ -78,16 +78,16 @@ def test_an_image_is_never_a_path() -> None:
     assert url.image == "https://example.com/a.png"
     assert isinstance(data, Post)
     assert data.image == f"data:image/png;base64,{PIXEL}"
-    for wrong in ("/etc/passwd", "picture.png", "C:\\picture.png"):
+    for wrong in ("/etc/passwd", "image.png", "C:\\image.png"):
         (entry,) = posts(json.dumps({"image_url": wrong}))
         assert entry.error is not None
         assert entry.error.code == "image_url_not_allowed"
 
 
 def test_a_bare_picture_is_a_post(tiny: Moderator) -> None:
-    picture = base64.b64decode(PIXEL)
-    invocation = read(picture, "image/png")
-    assert invocation == read(picture, "application/x-image")
+    image = base64.b64decode(PIXEL)
+    invocation = read(image, "image/png")
+    assert invocation == read(image, "application/x-image")
     reply = write(invocation.form, list(tiny.stream(invocation.posts)))
     assert reply.status is HTTPStatus.OK
     assert set(json.loads(reply.body)["probabilities"]) == set(tiny.labels.names)
@@ -123,7 +123,7 @@ def test_a_wrong_post_says_what_would_be_right(entry: Any, words: str) -> None:
         (b'{"instances": []}', "application/json", 400),
         (b'{"instances": [{}], "more": 1}', "application/json", 400),
         (b"", JSON_LINES, 400),
-        ("picture", "image/png", 400),
+        ("image", "image/png", 400),
         (b"a,b", "text/csv", 415),
         (b"{}", "application/json; charset=utf-16", 415),
         (b"{}", "nonsense", 415),

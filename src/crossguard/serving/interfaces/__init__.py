@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces import openai, operations, perspective, sagemaker, score
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[HttpEndpoint, ...] = (
     *score.ENDPOINTS,
     *openai.ENDPOINTS,
     *perspective.ENDPOINTS,

@@ -1,4 +1,4 @@
-"""OpenAI's moderation endpoint, as a superset: several pictures per request, our labels as categories, our decision.
+"""OpenAI's moderation endpoint, as a superset: several images per request, our labels as categories, our decision.
 
 Categories of OpenAI that the model does not measure are present, because typed clients read them: `false`, 0, and an
 empty `category_applied_input_types`, which is how OpenAI itself says that a category was not applied.
@@ -16,11 +16,11 @@ from crossguard.errors import suggest
 from crossguard.labels import HATE
 from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
-from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
 from crossguard.serving.interfaces.score import DecisionBody
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.submission import Submission, picture
+from crossguard.serving.submitted_post import SubmittedPost, image_of
 from crossguard.serving.unions import hate_labels, union_score
 
 # The categories of omni-moderation-latest.
@@ -52,13 +52,13 @@ class TextPart(BaseModel):
 
 
 class ImageAddress(BaseModel):
-    """Where a picture is."""
+    """Where an image is."""
 
     url: str = Field(description="A data: URL, or an http(s) URL where the service fetches.")
 
 
 class ImagePart(BaseModel):
-    """A picture of the post."""
+    """An image of the post."""
 
     type: Literal["image_url"]
     image_url: ImageAddress
@@ -126,7 +126,7 @@ async def moderations(call: Call) -> Response:
     try:
         outcomes = await call.score(posts)
         if posts and posts[0].images:
-            # A post of parts is the whole request: a picture that cannot be read is the caller's to know.
+            # A post of parts is the whole request: an image that cannot be read is the caller's to know.
             scored(outcomes[0])
     except Unscorable as error:
         raise BadRequest(error.message, code=error.code) from None
@@ -136,26 +136,26 @@ async def moderations(call: Call) -> Response:
     return as_json({"id": f"modr-{uuid.uuid4().hex}", "model": name, "results": results})
 
 
-def submissions(request: ModerationRequest) -> list[Submission]:
+def submissions(request: ModerationRequest) -> list[SubmittedPost]:
     """Returns the posts of a request.
 
     Raises:
         BadRequest: The input is an empty list.
     """
     if isinstance(request.input, str):
-        return [Submission("0", request.input)]
+        return [SubmittedPost("0", request.input)]
     texts = [entry for entry in request.input if isinstance(entry, str)]
     if texts:
-        return [Submission(str(index), text) for index, text in enumerate(texts)]
+        return [SubmittedPost(str(index), text) for index, text in enumerate(texts)]
     parts = [entry for entry in request.input if not isinstance(entry, str)]
     if not parts:
         raise BadRequest("input: the list is empty.")
     words = " ".join(part.text for part in parts if isinstance(part, TextPart))
-    images = tuple(picture(part.image_url.url) for part in parts if isinstance(part, ImagePart))
-    return [Submission("0", words, images=images)]
+    images = tuple(image_of(part.image_url.url) for part in parts if isinstance(part, ImagePart))
+    return [SubmittedPost("0", words, images=images)]
 
 
-def result(post: Submission, outcome: Decision, labels: tuple[str, ...]) -> dict[str, Any]:
+def result(post: SubmittedPost, outcome: Decision, labels: tuple[str, ...]) -> dict[str, Any]:
     """Returns the result of one input; a post that could not be scored has no applied category."""
     flags = dict.fromkeys((*CATEGORIES, *map(category, labels)), False)
     scores = dict.fromkeys(flags, 0.0)
@@ -192,7 +192,7 @@ def _model_name(call: Call, asked: str) -> str:
 
 
 ENDPOINTS = (
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/v1/moderations",
         FAMILY,

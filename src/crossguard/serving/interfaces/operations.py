@@ -12,7 +12,7 @@ from crossguard.moderator import Moderator
 from crossguard.serving import telemetry
 from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY
-from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.errors import BadRequest, NotFound
 from crossguard.serving.interfaces.perspective import known_attributes
 from crossguard.serving.interfaces.score import FAMILY
@@ -122,16 +122,16 @@ def describe(moderator: Moderator) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint(
+    HttpEndpoint(
         "GET", "/healthz", FAMILY, "Is the process alive?", healthz, responses={JSON: StatusBody}, access=Access.OPEN
     ),
-    Endpoint(
+    HttpEndpoint(
         "GET", "/readyz", FAMILY, "Should requests come here?", readyz, responses={JSON: StatusBody}, access=Access.OPEN
     ),
-    Endpoint("GET", "/metrics", FAMILY, "Metrics for Prometheus", metrics, responses={"text/plain": None}),
-    Endpoint("GET", "/v1/models", FAMILY, "The model that is served", models, responses={JSON: ModelsBody}),
-    Endpoint("GET", "/v1/models/{name}", FAMILY, "One model", model, responses={JSON: ModelBody}),
-    Endpoint(
+    HttpEndpoint("GET", "/metrics", FAMILY, "Metrics for Prometheus", metrics, responses={"text/plain": None}),
+    HttpEndpoint("GET", "/v1/models", FAMILY, "The model that is served", models, responses={JSON: ModelsBody}),
+    HttpEndpoint("GET", "/v1/models/{name}", FAMILY, "One model", model, responses={JSON: ModelBody}),
+    HttpEndpoint(
         "POST",
         "/v1/admin/reload",
         FAMILY,
@@ -140,6 +140,6 @@ ENDPOINTS = (
         responses={JSON: StatusBody},
         access=Access.ADMIN,
     ),
-    Endpoint("GET", "/openapi.json", FAMILY, "This description", openapi, responses={JSON: None}, access=Access.OPEN),
-    Endpoint("GET", "/docs", FAMILY, "This page", docs, responses={"text/html": None}, access=Access.OPEN),
+    HttpEndpoint("GET", "/openapi.json", FAMILY, "OpenAPI", openapi, responses={JSON: None}, access=Access.OPEN),
+    HttpEndpoint("GET", "/docs", FAMILY, "This page", docs, responses={"text/html": None}, access=Access.OPEN),
 )

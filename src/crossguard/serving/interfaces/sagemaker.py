@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from crossguard.records import Decision, Post
 from crossguard.serving.call import Access, Call
-from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.submission import Submission, picture
+from crossguard.serving.submitted_post import SubmittedPost, image_of
 from crossguard.wire.sagemaker import JSON_LINES, Failure, Instance, Invocation, Prediction, RequestError, read, write
 
 REFUSALS: dict[int, type[ApiError]] = {
@@ -27,9 +27,9 @@ class InvocationRequest(BaseModel):
 
     instances: list[Instance] | None = Field(default=None, min_length=1, description="A wrong one fails alone.")
     text: str | None = None
-    image_base64: str | None = Field(default=None, description="A picture as base64, or as a data: URL.")
+    image_base64: str | None = Field(default=None, description="An image as base64, or as a data: URL.")
     image_url: str | None = Field(default=None, description="A data: URL, or a web address where the service fetches.")
-    image_text: str | None = Field(default=None, description="Words read from the picture.")
+    image_text: str | None = Field(default=None, description="Words read from the image.")
     id: str | int | None = None
 
 
@@ -83,18 +83,18 @@ async def _score(call: Call, invocation: Invocation) -> list[Decision]:
     ]
 
 
-def _submission(post: Post) -> Submission:
+def _submission(post: Post) -> SubmittedPost:
     images: tuple[Any, ...] = ()
     if isinstance(post.image, bytes):
         images = (post.image,)
     elif isinstance(post.image, str):
-        images = (picture(post.image),)
-    return Submission(post.id, post.text, post.image_text, images)
+        images = (image_of(post.image),)
+    return SubmittedPost(post.id, post.text, post.image_text, images)
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/ping", FAMILY, "SageMaker's health check", ping, responses={JSON: None}, access=Access.OPEN),
-    Endpoint(
+    HttpEndpoint("GET", "/ping", FAMILY, "SageMaker's health check", ping, responses={JSON: None}, access=Access.OPEN),
+    HttpEndpoint(
         "POST",
         "/invocations",
         FAMILY,

@@ -9,17 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from crossguard.serving.call import Call
-from crossguard.serving.endpoints import Endpoint, Family
+from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.submission import Submission, picture
+from crossguard.serving.submitted_post import SubmittedPost, image_of
 
 FIELDS = frozenset({"id", "text", "image_text"})
 
 
 class PostBody(BaseModel):
-    """A post: text, pictures, or both."""
+    """A post: text, images, or both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,13 +28,13 @@ class PostBody(BaseModel):
     image: str | None = Field(
         default=None, description="A data: URL, base64, or an http(s) URL where the service fetches."
     )
-    images: list[str] = Field(default_factory=list, description="More pictures of the same post.")
-    image_text: str = Field(default="", description="Words read from the pictures.")
+    images: list[str] = Field(default_factory=list, description="More images of the same post.")
+    image_text: str = Field(default="", description="Words read from the images.")
 
-    def submission(self) -> Submission:
+    def submission(self) -> SubmittedPost:
         """Returns what the service scores."""
         sources = ([self.image] if self.image else []) + self.images
-        return Submission(self.id, self.text, self.image_text, tuple(picture(source) for source in sources))
+        return SubmittedPost(self.id, self.text, self.image_text, tuple(image_of(source) for source in sources))
 
 
 class PostsBody(BaseModel):
@@ -51,11 +51,11 @@ class UploadBody(BaseModel):
     id: str = "post"
     text: str = ""
     image_text: str = ""
-    image: list[bytes] = Field(default_factory=list, description="Picture files.")
+    image: list[bytes] = Field(default_factory=list, description="Image files.")
 
 
 class UploadsBody(BaseModel):
-    """Pictures as a form; each is a post of its own, named after its file."""
+    """Images as a form; each is a post of its own, named after its file."""
 
     image: list[bytes] = Field(min_length=1)
 
@@ -146,7 +146,7 @@ async def score(call: Call) -> Response:
     if call.content_type == MULTIPART:
         form = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
         fields = {"id": "post", **form.fields}
-        post = Submission(**fields, images=tuple(data for _, data in form.files))
+        post = SubmittedPost(**fields, images=tuple(data for _, data in form.files))
     else:
         post = (await call.parse(PostBody)).submission()
     return as_json((await call.score_one(post)).to_dict())
@@ -158,17 +158,17 @@ async def score_batch(call: Call) -> Response:
     return as_json({"results": [outcome.to_dict() for outcome in outcomes]})
 
 
-async def _posts(call: Call) -> Sequence[Submission]:
+async def _posts(call: Call) -> Sequence[SubmittedPost]:
     if call.content_type != MULTIPART:
         return [post.submission() for post in (await call.parse(PostsBody)).posts]
     form = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
     if not form.files:
         raise BadRequest("The form has no file called 'image'.")
-    return [Submission(name, images=(data,)) for name, data in form.files]
+    return [SubmittedPost(name, images=(data,)) for name, data in form.files]
 
 
 ENDPOINTS = (
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/v1/score",
         FAMILY,
@@ -178,7 +178,7 @@ ENDPOINTS = (
         responses={JSON: DecisionBody},
         example={"text": "good morning friends"},
     ),
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/v1/score/batch",
         FAMILY,

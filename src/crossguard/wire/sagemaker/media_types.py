@@ -26,15 +26,13 @@ def media_type(content_type: str | None) -> str:
     charset = str(header.get_param("charset") or "utf-8").lower()
     if charset not in CHARSETS:
         raise _unsupported(f"The body must be UTF-8, and its type says '{charset[:40]}'.")
-    if kind != JSON and kind not in LINES and not is_picture(kind):
-        raise _unsupported(
-            f"The body must be {JSON}, {JSON_LINES} or a picture (image/jpeg ...), and is '{kind[:80]}'."
-        )
+    if kind != JSON and kind not in LINES and not is_image_type(kind):
+        raise _unsupported(f"The body must be {JSON}, {JSON_LINES} or an image (image/jpeg ...), and is '{kind[:80]}'.")
     return kind
 
 
-def is_picture(kind: str) -> bool:
-    """Whether a type is that of a bare picture."""
+def is_image_type(kind: str) -> bool:
+    """Whether a type is that of a bare image."""
     return kind.startswith("image/") or kind == "application/x-image"
 
 

@@ -11,7 +11,7 @@ from crossguard.data.image_sources import is_url
 from crossguard.errors import ConfigError
 from crossguard.records import Post
 from crossguard.strict import parse
-from crossguard.wire.sagemaker.media_types import LINES, is_picture, media_type
+from crossguard.wire.sagemaker.media_types import LINES, is_image_type, media_type
 from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, RequestError
 
 _SHOWN = 300
@@ -31,9 +31,9 @@ def read(body: bytes | bytearray | str, content_type: str | None, *, max_posts: 
     kind = media_type(content_type)
     if isinstance(body, bytearray):
         body = bytes(body)
-    if is_picture(kind):
+    if is_image_type(kind):
         if isinstance(body, str):
-            raise _malformed(f"A body of type {kind} must be the bytes of a picture, not text.")
+            raise _malformed(f"A body of type {kind} must be the bytes of an image, not text.")
         return Invocation(Form.SINGLE, (Post("0", image=body),))
     invocation = _read_lines(body) if kind in LINES else _read_json(body)
     if max_posts is not None and len(invocation.posts) > max_posts:
@@ -87,7 +87,7 @@ def _entry(data: Any, place: str, where: str) -> Post:
     except ConfigError as error:
         return Post.failed(_name(data, place), "post_malformed", _shortened(str(error)))
     if instance.image_url and not is_url(instance.image_url):
-        problem = f"{where}: image_url must be a data: URL or a web address. Send the picture itself as image_base64."
+        problem = f"{where}: image_url must be a data: URL or a web address. Send the image itself as image_base64."
         return Post.failed(_name(data, place), "image_url_not_allowed", problem)
     if instance.image_url and instance.image_base64:
         return Post.failed(

@@ -37,9 +37,9 @@ class Instance(StrictModel):
     """A post on the wire."""
 
     text: str | None = Field(None, description="What the author wrote.")
-    image_base64: str | None = Field(None, description="A picture as base64, or as a data: URL.")
+    image_base64: str | None = Field(None, description="An image as base64, or as a data: URL.")
     image_url: str | None = Field(None, description="A data: URL, or a web address where the service may fetch.")
-    image_text: str | None = Field(None, description="Words read from the picture.")
+    image_text: str | None = Field(None, description="Words read from the image.")
     id: str | int | None = Field(None, description="The caller's own name for the post; its place when not given.")
 
     def post(self, place: str) -> Post:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from crossguard.serving.call import Access
-from crossguard.serving.endpoints import Endpoint
+from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces.perspective.analyze import analyze
 from crossguard.serving.interfaces.perspective.attributes import UNION, known_attributes
 from crossguard.serving.interfaces.perspective.batch import MIXED, batch
@@ -26,7 +26,7 @@ __all__ = ["ENDPOINTS", "FAMILY", "known_attributes"]
 KEY = {"key": "API key, as Google's clients send it."}
 
 ENDPOINTS = (
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/v1alpha1/comments:analyze",
         FAMILY,
@@ -37,7 +37,7 @@ ENDPOINTS = (
         example={"comment": {"text": "good morning"}, "requestedAttributes": {UNION: {}}},
         query=KEY,
     ),
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/v1alpha1/comments:suggestscore",
         FAMILY,
@@ -48,7 +48,7 @@ ENDPOINTS = (
         example={"comment": {"text": "good morning"}, "attributeScores": {UNION: {"summaryScore": {"value": 0.0}}}},
         query=KEY,
     ),
-    Endpoint(
+    HttpEndpoint(
         "POST",
         "/batch",
         FAMILY,
@@ -58,7 +58,7 @@ ENDPOINTS = (
         responses={MIXED: None},
         access=Access.OPEN,
     ),
-    Endpoint(
+    HttpEndpoint(
         "GET",
         "/$discovery/rest",
         FAMILY,

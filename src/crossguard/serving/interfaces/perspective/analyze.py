@@ -21,7 +21,7 @@ from crossguard.serving.interfaces.perspective.schema import (
     SpanScore,
 )
 from crossguard.serving.json_bodies import as_json
-from crossguard.serving.submission import Submission
+from crossguard.serving.submitted_post import SubmittedPost
 
 MAX_SPANS = 100
 """Most sentences that are scored on their own; the last takes the rest of the comment."""
@@ -36,9 +36,9 @@ async def analyze(call: Call) -> Response:
     check_languages(request.languages, call.settings.languages)
     text = request.comment.text
     spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
-    posts = [Submission("comment", text)]
+    posts = [SubmittedPost("comment", text)]
     if spans != [(0, len(text))]:
-        posts += [Submission(f"span-{index}", text[begin:end]) for index, (begin, end) in enumerate(spans)]
+        posts += [SubmittedPost(f"span-{index}", text[begin:end]) for index, (begin, end) in enumerate(spans)]
     decisions = await call.score(posts)
     try:
         whole = scored(decisions[0])

@@ -9,29 +9,29 @@ from crossguard.errors import ImageError
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Post
-from crossguard.serving.submission import RemoteImage, Submission, picture, prepare
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost, image_of, prepare
 
 
 def test_what_a_string_stands_for() -> None:
-    assert picture("data:image/png;base64,AAAA") == "data:image/png;base64,AAAA"
-    assert picture("https://media.example.com/a.png") == RemoteImage("https://media.example.com/a.png")
-    assert picture("AAAA") == "data:;base64,AAAA"
+    assert image_of("data:image/png;base64,AAAA") == "data:image/png;base64,AAAA"
+    assert image_of("https://media.example.com/a.png") == RemoteImage("https://media.example.com/a.png")
+    assert image_of("AAAA") == "data:;base64,AAAA"
 
 
 @pytest.mark.parametrize("path", ["/etc/hostname", "etc/hostname", "../../etc/hostname", "~/.ssh/id_rsa", "C:\\a.png"])
 def test_a_path_is_never_one(tiny: Moderator, path: str) -> None:
-    source = picture(path)
+    source = image_of(path)
     assert isinstance(source, str)
     assert source.startswith("data:")
     with pytest.raises(ImageError) as refused:
-        prepare(tiny, Submission("a", images=(source,)))
+        prepare(tiny, SubmittedPost("a", images=(source,)))
     assert refused.value.code in {"image_bad_data_url", "image_not_an_image", "image_empty"}
 
 
 def test_modalities() -> None:
-    assert Submission("a", "text").modalities == ("text",)
-    assert Submission("a", image_text="words", images=(b"1",)).modalities == ("text", "image")
-    assert Submission("a").modalities == ()
+    assert SubmittedPost("a", "text").modalities == ("text",)
+    assert SubmittedPost("a", image_text="words", images=(b"1",)).modalities == ("text", "image")
+    assert SubmittedPost("a").modalities == ()
 
 
 def test_a_text_is_tokenised_once_however_many_images_there_are(
@@ -47,7 +47,7 @@ def test_a_text_is_tokenised_once_however_many_images_there_are(
         return whole(post)
 
     monkeypatch.setattr(tiny, "prepare", prepare_one)
-    made = prepare(tiny, Submission("a", "hello you", "good morning", (image.getvalue(),) * 3))
+    made = prepare(tiny, SubmittedPost("a", "hello you", "good morning", (image.getvalue(),) * 3))
     assert seen == ["hello you", "", ""]
     assert len(made.frames) == 3
     assert made.texts == whole(Post("a", "hello you", None, "good morning")).texts

@@ -11,31 +11,31 @@ from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Post
 
 # Encoded bytes, or a `data:` URL. Never a path: a caller must not reach the files of the server.
-Picture: TypeAlias = bytes | str
+EncodedImage: TypeAlias = bytes | str
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:
-    """A picture that lies on the web; fetched only where the operator allows its origin."""
+    """An image that lies on the web; fetched only where the operator allows its origin."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class SubmittedPost:
     """One post of a request.
 
     Attributes:
         id: The caller's own name for it.
         text: What the author wrote.
-        image_text: Words read from the pictures.
-        images: Its pictures; a post with several is decided from the highest score per label over them.
+        image_text: Words read from the images.
+        images: Its images; a post with several is decided from the highest score per label over them.
     """
 
     id: str
     text: str = ""
     image_text: str = ""
-    images: tuple[Picture | RemoteImage, ...] = ()
+    images: tuple[EncodedImage | RemoteImage, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ class Submission:
         return tuple(name for name, there in present.items() if there)
 
 
-def picture(value: str) -> Picture | RemoteImage:
+def image_of(value: str) -> EncodedImage | RemoteImage:
     """Returns what a string of a request stands for: a `data:` URL, a web address, or bare base64."""
     if is_data_url(value):
         return value
@@ -53,24 +53,24 @@ def picture(value: str) -> Picture | RemoteImage:
     return "data:;base64," + value
 
 
-def posts_of(submission: Submission) -> list[Post]:
+def posts_of(submission: SubmittedPost) -> list[Post]:
     """Returns a post for each image; only the first has the text, which is tokenised once.
 
     All images must have been fetched.
     """
-    sources: list[Picture | None] = [image for image in submission.images if not isinstance(image, RemoteImage)]
+    sources: list[EncodedImage | None] = [image for image in submission.images if not isinstance(image, RemoteImage)]
     assert len(sources) == len(submission.images)
     first, *others = sources or [None]
     posts = [Post(submission.id, submission.text, first, submission.image_text)]
     return posts + [Post(submission.id, image=source) for source in others]
 
 
-def is_costly(moderator: Moderator, submission: Submission) -> bool:
+def is_costly(moderator: Moderator, submission: SubmittedPost) -> bool:
     """Whether decoding the images may take seconds, as far as their headers tell."""
     return any(moderator.is_costly(post) for post in posts_of(submission))
 
 
-def prepare(moderator: Moderator, submission: Submission) -> Prepared:
+def prepare(moderator: Moderator, submission: SubmittedPost) -> Prepared:
     """Tokenises the text and decodes the images of a post whose images have all been fetched.
 
     Raises:
