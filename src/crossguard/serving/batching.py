@@ -1,8 +1,9 @@
 """Merges the posts of concurrent requests into one inference.
 
 A post is prepared (tokenised, decoded) in a thread, waits for at most the max batch delay, and goes through the model
-in another. Posts without an image, with an ordinary one, and with one whose decoding may take seconds have threads of
-their own, so that none waits behind a slower kind. The event loop does none of this work.
+in another. The event loop does none of this work. No post waits long behind a slower kind: short texts, long texts,
+ordinary images, and images whose decoding may take seconds have threads of their own, and a post of many windows or
+frames goes through the model in slices, with a batch of the others before each.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, Logits, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.errors import BodyTooLarge, Overloaded
+from crossguard.serving.slices import SlicedPost, slices
 from crossguard.serving.submitted_post import SubmittedPost, is_costly, prepare
 from crossguard.serving.telemetry import Telemetry
 
 MILLISECONDS = 1000.0
 LONGEST_RETRY = 30
-# They only wait for the processes that decode.
-COSTLY_THREADS = 2
+# Characters from which a text is long: cleaning and cutting it takes many times what others take.
+LONG_TEXT = 512
+# Threads for long texts, and as many that wait for the processes which decode costly images.
+SLOW_THREADS = 2
 # Weight of the newest batch in the running mean of posts per second.
 SMOOTHING = 0.1
 # The error code of a post that we failed on, and not it on us.
@@ -65,11 +69,12 @@ class RequestBatcher:
         self._wait = max_delay_ms / MILLISECONDS
         self._max_queue = max_queue
         self._telemetry = telemetry
-        self._texts = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-text")
-        self._images = ThreadPoolExecutor(threads, thread_name_prefix="crossguard-image")
-        self._costly = ThreadPoolExecutor(COSTLY_THREADS, thread_name_prefix="crossguard-costly")
-        self._inference = ThreadPoolExecutor(1, thread_name_prefix="crossguard-infer")
+        sizes = {"text": threads, "long-text": SLOW_THREADS, "image": threads, "costly-image": SLOW_THREADS, "infer": 1}
+        self._executors = {
+            kind: ThreadPoolExecutor(size, thread_name_prefix=f"crossguard-{kind}") for kind, size in sizes.items()
+        }
         self._waiting: deque[_Waiting] = deque()
+        self._sliced: deque[tuple[_Waiting, SlicedPost]] = deque()
         self._arrived = asyncio.Event()
         self._preparing = 0
         self._rate = 0.0
@@ -91,7 +96,7 @@ class RequestBatcher:
             self._collector.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._collector
-        for executor in (self._texts, self._images, self._costly, self._inference):
+        for executor in self._executors.values():
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
@@ -135,8 +140,12 @@ class RequestBatcher:
 
     async def _wait_for(self, moderator: Moderator, post: Prepared) -> Decision:
         loop = asyncio.get_running_loop()
-        entry = _Waiting(moderator, post, loop.create_future(), loop.time())
-        self._waiting.append(entry)
+        entry = _Waiting(moderator, post, loop.create_future(), time.monotonic())
+        pieces = slices(post)
+        if len(pieces) > 1:
+            self._sliced.append((entry, SlicedPost(moderator, post, pieces)))
+        else:
+            self._waiting.append(entry)
         self._arrived.set()
         return await entry.answer
 
@@ -145,11 +154,11 @@ class RequestBatcher:
         self._preparing += 1
         begun = time.perf_counter()
         try:
-            executor = self._texts
+            kind = "long-text" if len(submission.text) + len(submission.image_text) > LONG_TEXT else "text"
             if submission.images:
-                costly = await loop.run_in_executor(self._images, is_costly, moderator, submission)
-                executor = self._costly if costly else self._images
-            return await loop.run_in_executor(executor, prepare, moderator, submission)
+                costly = await loop.run_in_executor(self._executors["image"], is_costly, moderator, submission)
+                kind = "costly-image" if costly else "image"
+            return await loop.run_in_executor(self._executors[kind], prepare, moderator, submission)
         finally:
             self._preparing -= 1
             self._telemetry.stages.labels("prepare").observe(time.perf_counter() - begun)
@@ -157,35 +166,53 @@ class RequestBatcher:
             self._arrived.set()
 
     async def _collect(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            batch = await self._next_batch()
-            now = loop.time()
-            alive = [entry for entry in batch if not entry.answer.done()]
-            self._telemetry.abandoned.inc(len(batch) - len(alive))
-            if not alive:
-                continue
-            for entry in alive:
-                self._telemetry.stages.labels("wait").observe(now - entry.since)
-            answers = await self._decided([(entry.moderator, entry.post) for entry in alive])
-            self._measure(len(alive), loop.time() - now)
-            for entry, answer in zip(alive, answers, strict=True):
-                _settle(entry.answer, answer)
+            await self._infer_batch(await self._next_batch())
+            if self._sliced:
+                await self._infer_slice(*self._sliced.popleft())
+
+    async def _infer_batch(self, batch: Sequence[_Waiting]) -> None:
+        now = time.monotonic()
+        alive = [entry for entry in batch if not entry.answer.done()]
+        self._telemetry.abandoned.inc(len(batch) - len(alive))
+        if not alive:
+            return
+        for entry in alive:
+            self._telemetry.stages.labels("wait").observe(max(0.0, now - entry.since))
+        answers = await self._decided([(entry.moderator, entry.post) for entry in alive])
+        self._measure(len(alive), time.monotonic() - now)
+        for entry, answer in zip(alive, answers, strict=True):
+            _settle(entry.answer, answer)
+
+    async def _infer_slice(self, entry: _Waiting, sliced: SlicedPost) -> None:
+        if entry.answer.done():
+            self._telemetry.abandoned.inc()
+            return
+        answer: Decision | Exception | None
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._executors["infer"], sliced.step)
+        except Exception as error:  # noqa: BLE001 - as in `_decided`
+            answer = error
+        if answer is None:
+            self._sliced.append((entry, sliced))
+        else:
+            _settle(entry.answer, answer)
 
     async def _decided(self, entries: Sequence[tuple[Moderator, Prepared]]) -> list[Decision | Exception]:
         """Runs the model; whatever goes wrong is an answer, because a collector that ends would stop the service."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._inference, decide_all, entries)
+            return await asyncio.get_running_loop().run_in_executor(self._executors["infer"], decide_all, entries)
         except Exception as error:  # noqa: BLE001 - see above
             return [error] * len(entries)
 
     async def _next_batch(self) -> list[_Waiting]:
-        loop = asyncio.get_running_loop()
         while not self._waiting:
+            if self._sliced:
+                return []
             self._arrived.clear()
             await self._arrived.wait()
         latest = self._waiting[0].since + self._wait
-        while self._preparing and len(self._waiting) < self._batch_posts and (left := latest - loop.time()) > 0:
+        while self._preparing and len(self._waiting) < self._batch_posts and (left := latest - time.monotonic()) > 0:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), left)
