@@ -83,7 +83,7 @@ def _draft3(schema: dict[str, Any]) -> dict[str, Any]:
     """Returns a JSON schema as discovery documents write it, which know no null and no unions."""
     if "anyOf" in schema:
         schema = next(entry for entry in schema["anyOf"] if entry != {"type": "null"})
-    kept = {name: schema[name] for name in ("$ref", "type", "description") if name in schema}
+    kept: dict[str, Any] = {name: schema[name] for name in ("$ref", "type", "description") if name in schema}
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
             kept[name] = _draft3(schema[name])
