@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from crossguard.data.images import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
@@ -61,9 +60,8 @@ class Service:
         self.batcher.start()
 
     async def stop(self) -> None:
-        """Ends threads, processes and connections, after the last answer."""
+        """Ends threads and connections, after the last answer."""
         await self.batcher.stop()
-        close_image_workers()
         await self.fetcher.close()
 
     async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
