@@ -3,7 +3,8 @@
 Example:
     ```python
     moderator = crossguard.load("compact")
-    decision = moderator.score(text="...", image="meme.jpg")
+    decision = moderator.score("...")
+    decisions = moderator.score(["...", "..."])
     ```
 """
 
@@ -15,26 +16,59 @@ from typing import TYPE_CHECKING, Any
 from crossguard.__about__ import __version__
 
 if TYPE_CHECKING:
+    from crossguard import errors
+    from crossguard.data.images import ImageLimits
+    from crossguard.data.writing import read_decisions
+    from crossguard.decision.policy import Policy
     from crossguard.labels import Label, LabelSet
     from crossguard.moderator import Moderator, load
-    from crossguard.records import Action, Decision, Post, PostFailure
-
-__all__ = ["Action", "Decision", "Label", "LabelSet", "Moderator", "Post", "PostFailure", "__version__", "load"]
+    from crossguard.records import Action, Decision, LabelDecision, Post, PostFailure
+    from crossguard.results import Results
+    from crossguard.scoring import Summary, score_file
 
 # Loaded on first use: `import crossguard` and `crossguard --help` must not wait for a runtime.
 _HOMES = {
     "Action": "crossguard.records",
     "Decision": "crossguard.records",
+    "ImageLimits": "crossguard.data.images",
     "Label": "crossguard.labels",
+    "LabelDecision": "crossguard.records",
     "LabelSet": "crossguard.labels",
     "Moderator": "crossguard.moderator",
+    "Policy": "crossguard.decision.policy",
     "Post": "crossguard.records",
     "PostFailure": "crossguard.records",
+    "Results": "crossguard.results",
+    "Summary": "crossguard.scoring",
     "load": "crossguard.moderator",
+    "read_decisions": "crossguard.data.writing",
+    "score_file": "crossguard.scoring",
 }
+
+__all__ = [
+    "Action",
+    "Decision",
+    "ImageLimits",
+    "Label",
+    "LabelDecision",
+    "LabelSet",
+    "Moderator",
+    "Policy",
+    "Post",
+    "PostFailure",
+    "Results",
+    "Summary",
+    "__version__",
+    "errors",
+    "load",
+    "read_decisions",
+    "score_file",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("crossguard.errors")
     if name not in _HOMES:
         raise AttributeError(f"module 'crossguard' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self, overload
+from types import TracebackType
+from typing import Any, BinaryIO, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.images import ImageLimits
 from crossguard.decision.policy import Policy, choose, read_policy_file
-from crossguard.errors import InputError
+from crossguard.errors import ConfigError, InputError
 from crossguard.labels import LabelSet
 from crossguard.pipeline import Pipeline
-from crossguard.preparation import PixelMode, PostLike, Preparation, as_posts
+from crossguard.posts import PostsLike, as_image, as_post, as_posts, is_one
+from crossguard.preparation import PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared, collate
 from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
 from crossguard.registry import find
+from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, run
 from crossguard.runtimes.choice import create
 
@@ -27,13 +30,13 @@ from crossguard.runtimes.choice import create
 class Moderator:
     """Scores posts with one bundle under one policy.
 
-    Use `Moderator.load`. Safe to share between threads.
+    Use `Moderator.load`. Safe to share between threads. A context manager: leaving it ends the threads.
     """
 
     def __init__(self, bundle: Bundle, runtime: Runtime, policy: Policy, preparation: Preparation) -> None:
-        self.bundle = bundle
-        self.runtime = runtime
-        self.policy = policy
+        self._bundle = bundle
+        self._runtime = runtime
+        self._policy = policy
         self._preparation = preparation
         self._pipeline = Pipeline()
 
@@ -80,12 +83,27 @@ class Moderator:
         return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation)
 
     @property
+    def bundle(self) -> Bundle:
+        """The model on disk: name, version, policies, card."""
+        return self._bundle
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model."""
+        return self._runtime
+
+    @property
+    def policy(self) -> Policy:
+        """How it decides; `with_policy` gives a moderator with another one."""
+        return self._policy
+
+    @property
     def labels(self) -> LabelSet:
         """What is predicted, in column order."""
         return self.bundle.labels
 
     def warm_up(self) -> None:
-        """Scores a word and a blank picture, so that no later post waits for graphs to be compiled.
+        """Scores a word and a blank image, so that no later post waits for graphs to be compiled.
 
         Raises:
             BundleError: A graph cannot be compiled.
@@ -96,50 +114,75 @@ class Moderator:
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
         """Returns a moderator with another policy that shares the loaded model."""
         other = copy.copy(self)
-        other.policy = resolve_policy(self.bundle, policy, tenant)
+        vars(other)["_policy"] = resolve_policy(self.bundle, policy, tenant)
         return other
+
+    def close(self) -> None:
+        """Ends the threads of this moderator and of those that `with_policy` made of it; it cannot score any more."""
+        self._pipeline.close()
+        self._preparation.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        model, policy = self.bundle.manifest.model, self.policy
+        return f"Moderator({model.name} {model.version}, policy {policy.name} {policy.version}, {self.runtime.name})"
+
+    # A text and a mapping are iterables, too; as the first line is tried first, they are one post.
+    @overload
+    def score(self, posts: str | Post | Mapping[str, Any]) -> Decision: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def score(self, posts: PostsLike) -> Results: ...
 
     @overload
     def score(
-        self, *, text: str = "", image: ImageSource | None = None, image_text: str = "", id: str = "post"
+        self, *, text: str = "", image: ImageSource | BinaryIO | None = None, image_text: str = "", id: str = "post"
     ) -> Decision: ...
-
-    @overload
-    def score(self, posts: Iterable[PostLike]) -> list[Decision]: ...
 
     def score(
         self,
-        posts: Iterable[PostLike] | None = None,
+        posts: str | Post | Mapping[str, Any] | PostsLike | None = None,
         *,
         text: str = "",
-        image: ImageSource | None = None,
+        image: ImageSource | BinaryIO | None = None,
         image_text: str = "",
         id: str = "post",  # noqa: A002 - the public name of the field
-    ) -> Decision | list[Decision]:
-        """Scores one post given by its parts, or many.
+    ) -> Decision | Results:
+        """Scores one post, or many.
 
         Args:
-            posts: `Post`s, mappings with the keys of `Post`, or texts.
+            posts: One post: a text, a `Post`, or a mapping with `text`, `image`, `image_path`, `image_text`, `id`. Or
+                many: a list or an iterator of posts, a pandas or polars Series or DataFrame, an Arrow table.
             text: What the author wrote.
-            image: File path, `data:` URL, encoded bytes, PIL image, or uint8 array (height, width, 3).
-            image_text: Words read from the picture.
+            image: File path, `data:` URL, encoded bytes, file object, PIL image, or uint8 array (height, width, 3).
+            image_text: Words read from the image.
             id: Name of the single post.
 
         Returns:
-            A decision for a single post; for many, in their order, a decision each.
+            A decision for one post; for many a list of decisions, one per post, in order.
 
         Raises:
-            PostError: The single post cannot be scored; one of many has its `error` set instead.
-            InputError: Both `posts` and parts of a single post were given.
+            PostError: The one post cannot be scored; one of many has its `error` set instead.
+            InputError: `posts` is nothing that can be scored, or parts of a post were given beside it.
+            TableError: A table has no column that can be scored.
         """
-        single = bool(text or image_text or image is not None)
         if posts is None:
-            return self._score_one(Post(id, text, image, image_text))
-        if single:
-            raise InputError("Give either posts, or the text and image of one post; not both.")
-        return list(self.stream(posts))
+            return self._score_one(Post(id, text, as_image(image), image_text))
+        if text or image_text or image is not None or id != "post":
+            raise InputError("Give either posts, or the text, image and id of one post; not both.")
+        if is_one(posts):
+            return self._score_one(as_post(posts, "post"))
+        seen: list[Post] = []
+        return Results(self.stream(_noted(as_posts(posts), seen)), seen)
 
-    def stream(self, posts: Iterable[PostLike], batch_size: int | None = None) -> Generator[Decision]:
+    def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
 
         A post that cannot be scored keeps its place: its decision has `error` set.
@@ -147,7 +190,7 @@ class Moderator:
         for prepared, logits in self._run(posts, batch_size):
             yield from self.decide(prepared, logits)
 
-    def logits(self, posts: Iterable[PostLike], batch_size: int | None = None) -> tuple[Logits, list[Decision]]:
+    def logits(self, posts: PostsLike, batch_size: int | None = None) -> tuple[Logits, list[Decision]]:
         """Returns the raw outputs of the model for evaluation and calibration.
 
         Returns:
@@ -189,7 +232,7 @@ class Moderator:
         """Tokenises and decodes posts; one that cannot be scored keeps its place and has its `error` set."""
         return self._preparation.prepare_all(posts)
 
-    def _run(self, posts: Iterable[PostLike], batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
+    def _run(self, posts: PostsLike, batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
         return self._pipeline.run(as_posts(posts), self._preparation.prepare_all, self.infer, batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
@@ -224,16 +267,24 @@ class Moderator:
 
     def _decide(self, post: Prepared, scores: NDArray[np.float64], text_weight: float) -> Decision:
         labels, action = self.policy.decide(self.labels, scores)
-        return Decision(post.id, labels, action, float(text_weight), *self._versions, post.notes)
+        return Decision(
+            post.id, labels, action, float(text_weight), *self._versions, post.notes, runtime=self.runtime.name
+        )
 
     def failed(self, id_: str, error: PostFailure) -> Decision:
         """Returns the decision of a post that could not be scored."""
-        return Decision(id_, {}, None, None, *self._versions, error=error)
+        return Decision(id_, {}, None, None, *self._versions, error=error, runtime=self.runtime.name)
 
     @property
     def _versions(self) -> tuple[str, str, str, str]:
         model, policy = self.bundle.manifest.model, self.policy
         return model.name, model.version, policy.name, policy.version
+
+
+def _noted(posts: Iterator[Post], seen: list[Post]) -> Iterator[Post]:
+    for post in posts:
+        seen.append(post)
+        yield post
 
 
 load = Moderator.load
@@ -246,9 +297,15 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
         ConfigError: Unknown name, unknown tenant, or a file that breaks a rule.
     """
     policies = bundle.manifest.policies
+    name = policy.name if isinstance(policy, Policy) else str(policy)
+    if isinstance(policy, Path) or name.endswith((".yaml", ".yml")):
+        return read_policy_file(Path(name)).apply(policies, bundle.labels, tenant)
+    if tenant is not None:
+        raise ConfigError(
+            f"Tenant '{tenant}' needs a policy file with overrides per tenant, such as policy='policy.yaml'; "
+            f"the policy '{name}' has none."
+        )
     if isinstance(policy, Policy):
         policy.check(bundle.labels)
         return policy
-    if isinstance(policy, Path) or policy.endswith((".yaml", ".yml")):
-        return read_policy_file(Path(policy)).apply(policies, bundle.labels, tenant)
-    return choose(policies, policy)
+    return choose(policies, name)

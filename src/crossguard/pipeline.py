@@ -25,6 +25,11 @@ class Pipeline:
         self._preparers = ThreadPoolExecutor(max_workers=PREPARED_AHEAD, thread_name_prefix="crossguard-prepare")
         self._inferrers = ThreadPoolExecutor(max_workers=INFERRED_AHEAD, thread_name_prefix="crossguard-infer")
 
+    def close(self) -> None:
+        """Ends the threads."""
+        for threads in (self._preparers, self._inferrers):
+            threads.shutdown(cancel_futures=True)
+
     def run(
         self,
         posts: Iterable[Post],

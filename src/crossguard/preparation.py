@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import Post, PostFailure
 from crossguard.runtimes.base import available_cores
 
-PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
 
@@ -49,6 +48,10 @@ class Preparation:
         self._root = image_root
         self._size_hint = self._image.size if pixels == "fast" else None
         self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._decoders.shutdown(cancel_futures=True)
 
     def prepare(self, post: Post) -> Prepared:
         """Tokenises and decodes one post.
@@ -91,22 +94,3 @@ def _prepared(post: Post, tokens: Tokens, frames: tuple[NDArray[np.uint8], ...])
     if not tokens.windows and not frames:
         raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
     return Prepared(post.id, tokens.windows, frames, ("text_truncated",) if tokens.truncated else ())
-
-
-def as_posts(posts: Iterable[PostLike]) -> Iterable[Post]:
-    """Yields posts of whatever people have at hand: a post, its fields as a mapping, or a bare text."""
-    return (_as_post(post, index) for index, post in enumerate(posts))
-
-
-def _as_post(post: PostLike, index: int) -> Post:
-    if isinstance(post, Post):
-        return post
-    if isinstance(post, str):
-        return Post(str(index), post)
-    known = {"id", "text", "image", "image_text", "labels"}
-    unknown = sorted(set(post) - known)
-    if unknown:
-        message = f"Unknown field {unknown[0]!r} of a post. Known: {', '.join(sorted(known))}."
-        return Post.failed(str(post.get("id", index)), "post_unknown_field", message)
-    fields = {key: value for key, value in post.items() if value is not None}
-    return Post(**{"id": str(index), **fields})

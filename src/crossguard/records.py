@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.markup import decision_html
+from crossguard.schema import KEYS, SCHEMA_VERSION, DecisionRecord
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-# Of the records that files, HTTP and pages hold; changes when a key changes its name or meaning.
-SCHEMA_VERSION: Final = 2
 
 # A file path, a `data:` URL, encoded bytes, a PIL image, or an array of shape (height, width, 3) and type uint8.
 ImageSource: TypeAlias = "str | PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -46,7 +46,7 @@ class Post:
         text: What the author wrote; empty when there is none.
         image: Where the picture comes from, or None.
         image_text: Words read from the picture (OCR); empty when unknown or none.
-        labels: Known labels by name as probabilities in [0, 1]; None where the post is not annotated.
+        extra: Further fields that came with the post, such as other columns of its table; carried, never scored.
         error: Set by a reader that could not read the post; such a post is not scored, and keeps its place.
     """
 
@@ -54,7 +54,7 @@ class Post:
     text: str = ""
     image: ImageSource | None = None
     image_text: str = ""
-    labels: Mapping[str, float] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
     error: PostFailure | None = None
 
     @classmethod
@@ -137,9 +137,9 @@ class LabelDecision:
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Decision:
-    """The answer for one post. `to_dict` is the single wire format of files, HTTP and pages.
+    """The answer for one post. `to_dict` gives the record of files and HTTP (`crossguard.schema`).
 
     A post that could not be scored has a decision, too: `error` says why, and `labels` is empty.
 
@@ -154,6 +154,9 @@ class Decision:
         policy_version: Version of that policy.
         notes: What a reader should know, such as `text_truncated`.
         error: Why the post could not be scored; None when it was.
+        runtime: What ran the model, such as `openvino`.
+        digest: In files of results: fingerprint of the post.
+        input: In files of results: columns of the input that were kept.
     """
 
     id: str
@@ -164,8 +167,16 @@ class Decision:
     model_version: str
     policy: str
     policy_version: str
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
     error: PostFailure | None = None
+    runtime: str = ""
+    digest: str | None = None
+    input: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def schema_version(self) -> int:
+        """Of the record."""
+        return SCHEMA_VERSION
 
     @property
     def ok(self) -> bool:
@@ -173,7 +184,7 @@ class Decision:
         return self.error is None
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["scored", "failed"]:
         """`scored` or `failed`."""
         return "scored" if self.error is None else "failed"
 
@@ -187,6 +198,18 @@ class Decision:
         """Names of the flagged labels."""
         return tuple(name for name, label in self.labels.items() if label.flagged)
 
+    @property
+    def top(self) -> tuple[str, float] | None:
+        """The label with the highest score, and that score; None when the post could not be scored."""
+        return max(self.scores.items(), key=lambda pair: pair[1], default=None)
+
+    @property
+    def modality_weights(self) -> dict[str, float] | None:
+        """How the model's gate mixed text and image; None when the post could not be scored."""
+        if self.text_weight is None:
+            return None
+        return {"text": round(self.text_weight, 4), "image": round(1.0 - self.text_weight, 4)}
+
     def to_card(self) -> dict[str, dict[str, Any]]:
         """Returns the shape of the two model cards: `{'predictions': {...}, 'probabilities': {...}}`."""
         return {
@@ -195,29 +218,65 @@ class Decision:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the wire format."""
-        return {
-            "id": self.id,
-            "schema_version": SCHEMA_VERSION,
-            "status": self.status,
-            "action": self.action and self.action.value,
-            "flags": list(self.flags),
-            "labels": {
-                name: {
-                    "score": round(label.score, 6),
-                    "threshold": label.threshold,
-                    "flagged": label.flagged,
-                    "action": label.action.value,
-                }
-                for name, label in self.labels.items()
-            },
-            "modality_weights": None
-            if self.text_weight is None
-            else {"text": round(self.text_weight, 4), "image": round(1.0 - self.text_weight, 4)},
-            "model": self.model,
-            "model_version": self.model_version,
-            "policy": self.policy,
-            "policy_version": self.policy_version,
-            "notes": list(self.notes),
-            "error": self.error and {"code": self.error.code, "message": self.error.message},
+        """Returns the record: plain values, which `json.dumps` takes as they are."""
+        record = {key: _plain(getattr(self, key)) for key in KEYS}
+        for label in record["labels"].values():
+            label["score"] = round(label["score"], 6)
+        optional = (key for key, entry in DecisionRecord.model_fields.items() if not entry.is_required())
+        for key in optional:
+            if not record[key]:
+                del record[key]
+        return record
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Returns the decision that `to_dict` turned into a record.
+
+        Raises:
+            KeyError, TypeError, ValueError: The record is not one of ours.
+        """
+        if record["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema version {record['schema_version']}")
+        weights, error = record["modality_weights"], record["error"]
+        labels = {
+            name: LabelDecision(label["score"], label["threshold"], label["flagged"], Action(label["action"]))
+            for name, label in record["labels"].items()
         }
+        own = {entry.name: record[entry.name] for entry in fields(cls) if entry.name in record}
+        return cls(
+            **own
+            | {
+                "labels": labels,
+                "action": Action(record["action"]) if record["action"] else None,
+                "text_weight": weights and weights["text"],
+                "notes": tuple(record["notes"]),
+                "error": error and PostFailure(error["code"], error["message"]),
+                "digest": record.get("digest") or None,
+                "input": {key: cell for key, cell in record.get("input", {}).items() if cell is not None},
+            }
+        )
+
+    def __repr__(self) -> str:
+        name = f"Decision({self.id!r}"
+        if self.error is not None:
+            return f"{name}, failed: {self.error.code})"
+        shown = ", ".join(f"{label} {self.labels[label].score:.2f}" for label in self.flags)
+        label, score = self.top or ("no label", 0.0)
+        return f"{name}, {self.action}: {shown or f'no flag, highest {label} {score:.2f}'})"
+
+    def _repr_html_(self) -> str:
+        """The decision in a notebook: a bar per label. What the post says is not shown."""
+        error = self.error.message if self.error is not None else ""
+        return decision_html(self.id, str(self.action or self.status), self.labels, error)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,30 +1,38 @@
 """Scores a whole table of posts: what `crossguard score` does, as a function.
 
-from crossguard.data.tables import PostReader
-from crossguard.data.writing import open_output
-from crossguard.scoring import score_table
-
-output = open_output(Path("decisions.jsonl"), moderator.labels.names, resume=True)
-summary = score_table(moderator, PostReader("posts.jsonl"), output, resume=True)
+summary = crossguard.score_file("posts.csv", "decisions.csv", keep=True)
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
 
+from crossguard.data.columns import Columns
+from crossguard.data.image_sources import is_data_url, is_url
 from crossguard.data.outputs import Output
+from crossguard.data.page import with_post
+from crossguard.data.tables import PostReader
+from crossguard.data.writing import open_output, refuse_same_file
+from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, InputError, OutputError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 
 Transform = Callable[[Iterator[Post]], Iterator[Post]]
 Watch = Callable[[Post, Decision], None]
+
+
+EXCEL_DIGITS: Final = 15
 
 
 class OnError(StrEnum):
@@ -45,6 +53,7 @@ class Summary:
         actions: How many decisions asked for which action.
         flags: How many decisions flagged which label.
         failed: How many posts could not be scored, by error code.
+        long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.
         seconds: Time that this run took.
     """
 
@@ -53,6 +62,7 @@ class Summary:
     actions: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    long_ids: int = 0
     seconds: float = 0.0
 
     @property
@@ -62,12 +72,73 @@ class Summary:
 
     def add(self, decision: Decision) -> None:
         """Counts one decision."""
+        self.long_ids += decision.id.isdigit() and len(decision.id) > EXCEL_DIGITS
         if decision.error is not None or decision.action is None:
             self.failed[decision.error.code if decision.error else ""] += 1
             return
         self.scored += 1
         self.actions[decision.action.value] += 1
         self.flags.update(decision.flags)
+
+
+def score_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    model: Moderator | str | Path = "compact",
+    policy: str | Path | Policy = "default",
+    keep: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    limit: int | None = None,
+    columns: Columns | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+) -> Summary:
+    """Scores a table of posts, or a folder of images, from a file into a file; in order, and in constant memory.
+
+    Args:
+        path: .jsonl, .json, .csv, .tsv, .txt, .parquet, .xlsx, or a folder.
+        out: .jsonl, .csv, .parquet, .xlsx, or a page to look at: .html. None only counts.
+        model: A moderator, or what `load` takes.
+        policy: See `load`; not beside a moderator, which has its own.
+        keep: Whether results keep the columns of the input, above all the text.
+        resume: Whether to go on behind the rows that `out` holds.
+        overwrite: Whether what is in `out` may be replaced.
+        limit: At most this many posts.
+        columns: Which column holds what; found by their usual names when None.
+        image_root: Folder of relative image paths; that of `path` when None.
+
+    Returns:
+        What the run did, in numbers.
+
+    Raises:
+        TableError: The table cannot be read.
+        OutputError: The output is there already, or cannot be written.
+        ConfigError: A policy beside a moderator.
+    """
+    if isinstance(model, Moderator):
+        if policy != "default":
+            raise ConfigError("A moderator has its policy; choose another one with moderator.with_policy(...).")
+        moderator = model
+    else:
+        moderator = Moderator.load(model, policy=policy)
+    reader = PostReader(path, columns=columns, image_root=image_root, extra=keep)
+    posts = iter(reader)
+    output = None
+    if out is not None:
+        refuse_same_file(Path(path), Path(out))
+        posts, kept = kept_columns(posts, reader) if keep else (posts, ())
+        output = open_output(Path(out), moderator.labels.names, kept=kept, resume=resume, overwrite=overwrite)
+    return score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
+
+
+def kept_columns(posts: Iterator[Post], reader: PostReader) -> tuple[Iterator[Post], tuple[str, ...]]:
+    """Reads the first post, so that the columns are known; returns all posts, and what is kept of them.
+
+    The id has a column of its own, and encoded images are not kept.
+    """
+    first = list(itertools.islice(posts, 1))
+    return itertools.chain(first, posts), reader.kept
 
 
 def score_table(
@@ -82,6 +153,7 @@ def score_table(
     transform: Transform | None = None,
     watch: Watch | None = None,
     summary: Summary | None = None,
+    keep: bool = False,
 ) -> Summary:
     """Scores posts in order and in constant memory.
 
@@ -89,13 +161,15 @@ def score_table(
         moderator: Scores.
         posts: What to score; one with an `error` stays in its place.
         output: Where the decisions go, besides `watch`.
-        resume: Whether to go on behind the rows that the output holds. Their ids, model and policy must be the same.
+        resume: Whether to go on behind the rows that the output holds: of the same posts, model, policy and runtime.
         limit: At most this many posts, those of the earlier run included.
         on_error: `record` writes a failed record, `skip` leaves it out, `stop` raises at the first.
         batch_size: Posts per run of the model.
-        transform: What to do with the posts that are left before they are scored, such as reading the words in images.
+        transform: What to do with the posts that are left before they are scored, such as reading the words in images;
+            words that it adds are in the output.
         watch: Called with each post and its decision, once it is written.
         summary: Counted into while the run goes on, so that it tells how far a run came that was interrupted.
+        keep: Whether decisions keep what came with the posts: texts, image paths, and `Post.extra`.
 
     Raises:
         InputError: A post cannot be scored and `on_error` is `stop`; the rows before it are written.
@@ -113,14 +187,17 @@ def score_table(
         if output is not None:
             summary.previous = _skip_written(entries, output, moderator) if resume else 0
             output.start()
-        left = transform(entries) if transform else entries
-        for post, decision in paired(moderator, left, batch_size):
+        originals: deque[Post] = deque()
+        left = _remembered(entries, originals)
+        for post, decision in paired(moderator, transform(left) if transform else left, batch_size):
             summary.seconds = time.monotonic() - started
+            original = originals.popleft()
             error = decision.error
             if error is not None and on_error is OnError.STOP:
                 raise InputError(f"Post '{decision.id}' cannot be scored ({error.code}): {error.message}")
             if output is not None and not (error is not None and on_error is OnError.SKIP):
-                output.write(decision)
+                row = replace(decision, digest=digest(original), input=_kept(original, post, keep=keep))
+                output.write(with_post(row, post) if output.for_people else row)
             summary.add(decision)
             if watch is not None:
                 watch(post, decision)
@@ -130,18 +207,67 @@ def score_table(
     return summary
 
 
+def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator[Decision]:
+    """Yields decisions with what their posts say and show.
+
+    Raises:
+        InputError: They are not the decisions of these posts.
+    """
+    for decision, post in itertools.zip_longest(decisions, posts):
+        if decision is None:  # a run that was cut, or --limit
+            return
+        if post is None or post.id != decision.id:
+            seen = f"'{post.id}'" if post is not None else "the end of the posts"
+            raise InputError(f"These are results of other posts: '{decision.id}' meets {seen}.")
+        yield with_post(decision, post)
+
+
+def digest(post: Post) -> str:
+    """Returns a fingerprint of what a post says and shows, by which a run that goes on notices another post.
+
+    Of an image in a file the name counts, and not the folder, so that a run may go on from elsewhere.
+    """
+    found = hashlib.blake2b(digest_size=8)
+    image = post.image
+    if isinstance(image, str | os.PathLike):
+        image = os.fspath(image)
+        image = (image if is_url(image) else Path(image).name).encode("utf-8", "replace")
+    for part in (post.text.encode("utf-8", "replace"), post.image_text.encode("utf-8", "replace"), image):
+        content = part if isinstance(part, bytes) else b"" if part is None else str(type(part)).encode()
+        found.update(len(content).to_bytes(8, "big") + content)
+    return found.hexdigest()
+
+
+def _remembered(posts: Iterable[Post], seen: deque[Post]) -> Iterator[Post]:
+    for post in posts:
+        seen.append(post)
+        yield post
+
+
+def _kept(original: Post, post: Post, *, keep: bool) -> dict[str, Any]:
+    """Returns what goes along with a decision; words that were read in an image always do."""
+    kept: dict[str, Any] = {}
+    if keep:
+        image = original.image if isinstance(original.image, str | os.PathLike) else None
+        path = None if image is None else os.fspath(image)
+        parts = {"text": post.text, "image_path": path if path and not is_data_url(path) else None}
+        kept = {name: value for name, value in parts.items() if value}
+        kept |= {name: value for name, value in original.extra.items() if _can_be_kept(value)}
+    if post.image_text and (keep or post.image_text != original.image_text):
+        kept["image_text"] = post.image_text
+    return kept
+
+
+def _can_be_kept(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | list | dict) and value == value  # noqa: PLR0124 - NaN
+
+
 def paired(
     moderator: Moderator, posts: Iterable[Post], batch_size: int | None = None
 ) -> Iterator[tuple[Post, Decision]]:
     """Yields each post with its decision; only the posts on their way are held."""
     waiting: deque[Post] = deque()
-
-    def passing() -> Iterator[Post]:
-        for post in posts:
-            waiting.append(post)
-            yield post
-
-    with closing(moderator.stream(passing(), batch_size)) as decisions:
+    with closing(moderator.stream(_remembered(posts, waiting), batch_size)) as decisions:
         for decision in decisions:
             yield waiting.popleft(), decision
 
@@ -159,16 +285,22 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator)
                 f"Cannot resume: row {count} of the output is post '{row.id}', and post {count} of the input is "
                 f"'{entry.id}'. The output is from another input; choose another name, or start again with --overwrite."
             )
+        if row.digest is not None and row.digest != digest(entry):
+            raise OutputError(
+                f"Cannot resume: post '{row.id}' (row {count}) is another one than was scored: its text or image "
+                "changed. Choose another name, or start again with --overwrite."
+            )
         _check_same_model(row, moderator)
     return count
 
 
 def _check_same_model(row: Decision, moderator: Moderator) -> None:
     model, policy = moderator.bundle.manifest.model, moderator.policy
-    now = (model.name, model.version, policy.name, policy.version)
-    then = (row.model, row.model_version, row.policy, row.policy_version)
+    now = (model.name, model.version, policy.name, policy.version, moderator.runtime.name)
+    then = (row.model, row.model_version, row.policy, row.policy_version, row.runtime)
     if now != then or (row.ok and tuple(row.labels) != moderator.labels.names):
+        told = "model {} {} under policy {} {} on {}"
         raise OutputError(
-            f"Cannot resume: the output was made with model {then[0]} {then[1]} under policy {then[2]} {then[3]}, "
-            f"and this run uses {now[0]} {now[1]} under {now[2]} {now[3]}. Choose another name, or use --overwrite."
+            f"Cannot resume: the output was made with {told.format(*then)}, and this run uses {told.format(*now)}. "
+            "Choose another name, or use --overwrite."
         )

@@ -6,9 +6,11 @@ stays fast however many commands there are.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -18,6 +20,7 @@ from crossguard.errors import CrossguardError
 # Command name -> (module with a click command called `command`, one line for `crossguard --help`).
 COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
+    "report": ("crossguard.cli.report", "Turn a file of results into an HTML page to sort and filter."),
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
     "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
     "review": ("crossguard.cli.review", "Open the console where people review posts, decide and are learnt from."),
@@ -53,6 +56,22 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command, and suggests one for a name that there is not."""
+        name = args[0]
+        if name in COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        if close:
+            hint = f"Did you mean 'crossguard {close[0]}'?"
+        elif Path(name).exists() or " " in name:
+            hint = f"To score it: crossguard score {'--text ' if ' ' in name else ''}'{name}'"
+        else:
+            hint = "All commands: crossguard --help"
+        raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; ends quietly when the reader of stdout went away, as in `crossguard score - | head`."""

@@ -29,7 +29,7 @@ def command(
     out: Path | None,
     into_bundle: bool,
 ) -> None:
-    r"""Write the card of MODEL: data statement, thresholds, figures with intervals, groups, and every command.
+    """Write the card of MODEL: data statement, thresholds, figures with intervals, groups, and every command.
 
     \b
     crossguard card ./my-model --details card.yaml --run runs/test --audit runs/audit --out README.md

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from crossguard.gallery import gallery
+from crossguard.data.page import write_page
 from crossguard.records import Post
 from crossguard.registry import RESOURCES
 
@@ -24,12 +24,13 @@ from crossguard.registry import RESOURCES
 )
 @click.option("--show-text", is_flag=True, help="Do not mask the words of flagged posts.")
 def command(model: str, policy: str, output: Path, show_text: bool) -> None:
-    """Score a dozen sample posts and write an HTML report with blurred pictures.
+    """Score a dozen sample posts and write an HTML report with blurred images.
 
     The posts were written and drawn for this purpose. Nothing is downloaded and nothing is opened.
     """
     from crossguard.cli.table import print_table
     from crossguard.moderator import Moderator
+    from crossguard.scoring import with_posts
 
     posts = sample_posts()
     moderator = Moderator.load(model, policy=policy)
@@ -38,12 +39,12 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
     report = output / "report.html"
     title = f"{moderator.bundle.manifest.model.name} on twelve sample posts"
-    report.write_text(gallery(posts, decisions, title), encoding="utf-8")
-    click.echo(f"Report with blurred pictures: {report}")
+    write_page(with_posts(decisions, posts), report, title)
+    click.echo(f"Report with blurred images: {report}")
 
 
 def sample_posts() -> list[Post]:
-    """Returns the posts of the demo; their pictures lie inside the package."""
+    """Returns the posts of the demo; their images lie inside the package."""
     folder = RESOURCES / "demo"
     posts = []
     for line in (folder / "posts.jsonl").read_text(encoding="utf-8").splitlines():

@@ -55,27 +55,30 @@ def _verify(bundle: Bundle) -> None:
 
 
 def _show(bundle: Bundle) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    manifest = bundle.manifest
-    console = Console()
-    console.print(
+    from crossguard.cli.table import console
+
+    manifest, screen = bundle.manifest, console()
+    screen.print(
         f"[bold]{manifest.model.name}[/] {manifest.model.version}  "
-        f"{manifest.model.backend} {manifest.model.head}, {_megabytes(bundle.folder)} MB, {bundle.folder}"
+        f"{manifest.model.backend} {manifest.model.head}, {_megabytes(bundle.folder)} MB, {bundle.folder}",
+        soft_wrap=True,
     )
     for policy in manifest.policies.values():
-        table = Table(title=f"policy {policy.name} {policy.version}", caption=policy.description, title_justify="left")
+        screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
+        table = Table(box=None, pad_edge=False)
         for column in ("label", "review from", "flag from", "block from"):
-            table.add_column(column, justify="left" if column == "label" else "right")
+            left = column == "label"
+            table.add_column(column, justify="left" if left else "right", no_wrap=not left, overflow="fold")
         for label in manifest.label_set.names:
             rule = policy.labels[label]
             review = rule.threshold if rule.review is None else rule.review
             block = "never" if rule.block is None else f"{rule.block:.3f}"
             table.add_row(label, f"{review:.3f}", f"{rule.threshold:.3f}", block)
-        console.print(table)
+        screen.print(table)
     for file, digest in manifest.files.items():
-        console.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)
+        screen.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)
 
 
 def _megabytes(folder: Path) -> str:

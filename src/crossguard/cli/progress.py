@@ -14,7 +14,7 @@ from crossguard.records import Action, Decision, Post
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from crossguard.cli.table import OutcomeTable
+    from crossguard.cli.table import DecisionTable
     from crossguard.data.tables import PostReader
     from crossguard.scoring import Summary
 
@@ -31,16 +31,14 @@ class Watcher:
         self._limit = limit
         self._verbose = verbose
         self._posts = 0
-        self._table: OutcomeTable | None = None
+        self._table: DecisionTable | None = None
         # A bar below a growing table would flicker; the table shows the progress.
         self._bar = _progress() if bar and not table else None
         self._task = self._bar.add_task("scoring", total=None, posts="") if self._bar else None
         if table:
-            from rich.console import Console
+            from crossguard.cli.table import DecisionTable, console
 
-            from crossguard.cli.table import OutcomeTable
-
-            self._table = OutcomeTable(Console(), show_text=show_text)
+            self._table = DecisionTable(console(), show_text=show_text)
 
     def see(self, post: Post, decision: Decision) -> None:
         """Shows one post and its decision."""

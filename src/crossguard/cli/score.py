@@ -21,12 +21,20 @@ _POSITIVE = click.IntRange(min=1)
 @click.command("score")
 @click.argument("source", metavar="INPUT", required=False)
 @click.option("--text", help="Score one post with this text.")
-@click.option("--image", metavar="FILE", help="Score one post with this picture: a file or a data: URL.")
-@click.option("--image-text", help="The words in the picture of that post.")
-@click.option("-o", "--out", type=_FILE, help="Write decisions here: .jsonl, .csv or .parquet.")
+@click.option("--image", metavar="FILE", help="Score one post with this image: a file or a data: URL.")
+@click.option("--image-text", help="The words in the image of that post.")
 @click.option(
-    "--format", type=click.Choice(["jsonl", "csv", "parquet"]), help="Format of the output; else by its name."
+    "-o",
+    "--out",
+    type=_FILE,
+    help="Write decisions here: .jsonl, .csv, .parquet or .xlsx; or .html, a page to look at.",
 )
+@click.option(
+    "--format",
+    type=click.Choice(["jsonl", "csv", "parquet", "xlsx", "html"]),
+    help="Format of the output; else by its name, and JSON Lines in a pipe.",
+)
+@click.option("--keep", is_flag=True, help="Keep the columns of the input, above all the text, beside the results.")
 @click.option("--resume", is_flag=True, help="Continue what an interrupted run wrote to --out.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in --out.")
 @click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
@@ -51,15 +59,17 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--batch-size", type=_POSITIVE, help="Posts per run of the model.")
 @click.option("--limit", type=_POSITIVE, help="Score at most this many posts.")
 @click.option(
-    "--input-format", type=click.Choice(["jsonl", "csv", "parquet", "folder"]), help="Else by name; stdin: jsonl."
+    "--input-format",
+    type=click.Choice(["jsonl", "csv", "txt", "parquet", "xlsx", "folder"]),
+    help="Format of INPUT; else by its name, and for stdin by its first character.",
 )
 @click.option("--id-column", default="id", show_default=True, help="Column of the posts' own names.")
 @click.option("--text-column", default="text", show_default=True, help="Column of what was written.")
 @click.option("--image-path-column", default="image_path", show_default=True, help="Column of paths or data: URLs.")
-@click.option("--image-text-column", default="image_text", show_default=True, help="Column of words in pictures.")
-@click.option("--image-column", default="image", show_default=True, help="Column of encoded pictures (bytes).")
+@click.option("--image-text-column", default="image_text", show_default=True, help="Column of words in images.")
+@click.option("--image-column", default="image", show_default=True, help="Column of encoded images (bytes).")
 @click.option("--image-root", type=_FILE, help="Folder of relative image paths; else that of INPUT.")
-@click.option("--ocr", is_flag=True, help="Read the words in pictures where they are not given. Needs crossguard[ocr].")
+@click.option("--ocr", is_flag=True, help="Read the words in images where they are not given. Needs crossguard[ocr].")
 @click.option(
     "--on-error",
     type=click.Choice(["record", "skip", "stop"]),
@@ -94,22 +104,26 @@ def command(
     on_error: str,
     **others: Any,
 ) -> int:
-    """Score posts. INPUT is a JSONL, CSV or Parquet file, a folder of pictures, or - for stdin.
+    """Score posts. INPUT is a table, a folder of images, or - for stdin.
 
     \b
     crossguard score --text "Good morning" --image meme.jpg
     crossguard score posts.csv -o decisions.parquet --policy benchmark
     crossguard score posts.jsonl -o decisions.jsonl --resume
-    crossguard score pictures/ --ocr
+    crossguard score posts.csv -o page.html
+    crossguard score images/ --ocr
     zcat posts.jsonl.gz | crossguard score - > decisions.jsonl
 
-    Tables have the columns id, text, image_path, image_text or image, of which one to score is enough. Decisions come
-    in the order of the posts: a table on a terminal, JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
+    Tables are .jsonl, .json, .csv, .tsv, .txt, .parquet or .xlsx, with the columns id, text, image_path, image_text or
+    image, of which one to score is enough; usual other names are found, and said. Decisions come in the order of the
+    posts: a table on a terminal, JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
     """
     names = ("id", "text", "image_path", "image_text", "image")
     columns = {name: others.pop(f"{name}_column") for name in names}
     options = steps.Options(**others)
     single = text is not None or image is not None or image_text is not None
+    if source is not None:
+        steps.refuse_a_text(source)
     if single == (source is not None):
         raise click.UsageError(
             "Give INPUT, or the --text and --image of one post. Example: crossguard score --text Hello"
@@ -119,7 +133,7 @@ def command(
     if options.verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("crossguard").setLevel(logging.INFO)
-    # Pillow comments on pictures that it decodes nevertheless; what matters becomes the error of a decision.
+    # Pillow comments on images that it decodes nevertheless; what matters becomes the error of a decision.
     warnings.filterwarnings("ignore", module="PIL")
 
     from crossguard.data.tables import Columns, PostReader
@@ -129,7 +143,9 @@ def command(
 
     reader = None
     if source is not None:
-        reader = PostReader(source, format=input_format, columns=Columns(**columns), image_root=image_root)
+        reader = PostReader(
+            source, format=input_format, columns=Columns(**columns), image_root=image_root, extra=options.keep
+        )
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None
     engine: dict[str, Any] = {"runtime": runtime, "precision": precision, "threads": threads}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Options:
 
     out: Path | None
     format: str | None
+    keep: bool
     resume: bool
     overwrite: bool
     show_text: bool
@@ -36,7 +37,7 @@ class Options:
     @property
     def as_table(self) -> bool:
         """Whether decisions are shown to a person."""
-        return self.out is None and self.format is None and sys.stdout.isatty()
+        return self.out is None and self.format is None and sys.stdout is not None and sys.stdout.isatty()
 
 
 def score_one(moderator: Moderator, post: Post, options: Options) -> None:
@@ -45,26 +46,34 @@ def score_one(moderator: Moderator, post: Post, options: Options) -> None:
     Raises:
         PostError: It cannot be scored.
     """
-    decision = moderator.score(text=post.text, image=post.image, image_text=post.image_text)
+    decision = moderator.score(post)
     if options.as_table:
-        from rich.console import Console
+        from crossguard.cli.table import console, print_decision
 
-        from crossguard.cli.table import print_decision
-
-        print_decision(post, decision, Console(), show_text=options.show_text)
+        print_decision(post, decision, console(), show_text=options.show_text)
         return
+    from crossguard.data.page import with_post
+
     with _output(moderator, options) as output:
         output.start()
-        output.write(decision)
+        kept = {"image_text": post.image_text} if post.image_text else {}
+        decision = replace(decision, input=kept | ({"text": post.text} if options.keep else {}))
+        output.write(with_post(decision, post) if output.for_people else decision)
         output.finish()
+    if not options.quiet:
+        _tell_where(options)
 
 
 def score_many(moderator: Moderator, reader: PostReader, options: Options, **how: Any) -> int:
     """Scores a table and returns the exit code; `how` goes to `score_table`."""
     from crossguard.cli.progress import Watcher, print_summary
-    from crossguard.scoring import Summary, score_table
+    from crossguard.scoring import Summary, kept_columns, score_table
 
-    output = None if options.as_table else _output(moderator, options)
+    posts = iter(reader)
+    kept: tuple[str, ...] = ()
+    if options.keep:
+        posts, kept = kept_columns(posts, reader)
+    output = None if options.as_table else _output(moderator, options, kept)
     summary = Summary()
     bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
     watcher = Watcher(
@@ -77,24 +86,50 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
     )
     try:
         with watcher:
-            score_table(moderator, reader, output, resume=options.resume, watch=watcher.see, summary=summary, **how)
+            shown: dict[str, Any] = {"keep": options.keep, "watch": watcher.see, "summary": summary}
+            score_table(moderator, posts, output, resume=options.resume, **shown, **how)
     except KeyboardInterrupt:
         _tell_how_to_continue(summary, options)
         raise
     if not options.quiet:
-        print_summary(summary, reader.warnings)
+        notes = reader.warnings
+        if summary.long_ids and options.out is not None and (options.format or options.out.suffix[1:]) == "csv":
+            notes.append("ids of more than 15 digits: Excel rounds them in a .csv file, and not in -o NAME.xlsx")
+        print_summary(summary, notes)
+        _tell_where(options)
     return NOTHING_SCORED if summary.posts and not summary.scored and not summary.previous else 0
 
 
-def _output(moderator: Moderator, options: Options) -> Output:
+def _output(moderator: Moderator, options: Options, kept: tuple[str, ...] = ()) -> Output:
     from crossguard.data.writing import open_output, open_stream
+    from crossguard.errors import OutputError
 
     labels = moderator.labels.names
     if options.out is not None and str(options.out) != "-":
-        return open_output(
-            options.out, labels, format=options.format, resume=options.resume, overwrite=options.overwrite
+        how = {"resume": options.resume, "overwrite": options.overwrite}
+        return open_output(options.out, labels, kept=kept, format=options.format, **how)
+    if sys.stdout is None:
+        raise OutputError("stdout is closed. Name a file: -o decisions.jsonl")
+    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl", kept)
+
+
+def _tell_where(options: Options) -> None:
+    if options.out is not None and str(options.out) != "-":
+        click.echo(f"decisions: {options.out}", err=True)
+
+
+def refuse_a_text(source: str) -> None:
+    """Checks that INPUT is not a text that somebody wants to have scored.
+
+    Raises:
+        UsageError: There is no such file, and it has spaces or no suffix.
+    """
+    if source != "-" and not Path(source).exists() and (" " in source or not Path(source).suffix):
+        quoted = source.replace("'", "'\\''")
+        raise click.UsageError(
+            f"There is no file '{source}'. To score a text: crossguard score --text '{quoted}'. "
+            "INPUT is a table, a folder of images, or - for stdin."
         )
-    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl")
 
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:
@@ -116,7 +151,7 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
 
 
 def word_reader() -> Any:
-    """Returns what fills in the words of pictures.
+    """Returns what fills in the words of images.
 
     Raises:
         MissingExtraError: RapidOCR is not installed.

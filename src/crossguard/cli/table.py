@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+# Columns of a table in a pipe, where nothing wraps.
+WIDE = 1000
 _ROWS = 20
 _ID_WIDTH = 14
 _ACTION_WIDTH = 7
@@ -20,10 +22,11 @@ _FLAGS_WIDTH = 34
 _GAPS = 8
 _SHOWN_FLAGS = 2
 _BAR_WIDTH = 20
+_TEXT_WIDTH = 72
 _COLOURS = {Action.ALLOW.value: "green", Action.REVIEW.value: "yellow", Action.BLOCK.value: "red", "failed": "magenta"}
 
 
-class OutcomeTable:
+class DecisionTable:
     """A table that is printed in parts while posts come in, so it may be of any length."""
 
     def __init__(self, console: Console, *, show_text: bool = False) -> None:
@@ -48,7 +51,7 @@ class OutcomeTable:
         table = self._part()
         for id_, words, action, reasons in self._rows:
             coloured = Text(action, style=_COLOURS[action])
-            table.add_row(Text(excerpt(id_, _ID_WIDTH)), Text(words), coloured, Text(reasons))
+            table.add_row(Text(visible(id_)), Text(words), coloured, Text(reasons))
         self._console.print(table)
         self._rows.clear()
         self._begun = True
@@ -58,15 +61,16 @@ class OutcomeTable:
         from rich.table import Table
 
         table = Table(box=SIMPLE_HEAD, show_edge=False, show_header=not self._begun, pad_edge=False)
-        table.add_column("post", width=_ID_WIDTH, no_wrap=True)
+        table.add_column("post", width=_ID_WIDTH, overflow="fold")
         table.add_column("text", width=self._text_width, no_wrap=True)
         table.add_column("action", width=_ACTION_WIDTH, no_wrap=True)
-        table.add_column("flags, else highest score", width=_FLAGS_WIDTH, no_wrap=True)
+        table.add_column("flags, else highest score", width=_FLAGS_WIDTH, overflow="fold")
         return table
 
     @property
     def _text_width(self) -> int:
-        return max(12, self._console.width - _ID_WIDTH - _ACTION_WIDTH - _FLAGS_WIDTH - _GAPS)
+        left = self._console.width - _ID_WIDTH - _ACTION_WIDTH - _FLAGS_WIDTH - _GAPS
+        return min(_TEXT_WIDTH, max(12, left))
 
     def _words(self, post: Post, decision: Decision) -> str:
         if decision.error is not None:
@@ -78,12 +82,9 @@ def print_table(
     rows: Iterable[tuple[Post, Decision]],
     *,
     show_text: bool = False,
-    console: Console | None = None,
 ) -> None:
     """Prints posts and their decisions."""
-    from rich.console import Console
-
-    table = OutcomeTable(console or Console(), show_text=show_text)
+    table = DecisionTable(console(), show_text=show_text)
     for post, decision in rows:
         table.add(post, decision)
     table.flush()
@@ -101,6 +102,14 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
     console.print(Text(versions, style="dim"))
     if decision.notes:
         console.print(Text(f"notes: {', '.join(decision.notes)}", style="dim"))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Returns a console that never cuts a table: as wide as the terminal, and as wide as needed in a pipe."""
+    from rich.console import Console
+
+    own = Console(stderr=stderr)
+    return own if own.is_terminal else Console(stderr=stderr, width=WIDE)
 
 
 def post_words(post: Post, *, hidden: bool) -> str:

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from crossguard.data.image_sources import is_url
 from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
+
+_KNOWN_SHAPES: Final = 1000
+# Other names that tables give the same things; read as such where exactly one is there, and said so.
+OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("post_id", "tweet_id", "comment_id", "message_id", "_id"),
+    "text": (
+        *("comment", "message", "tweet", "body", "content", "post", "sentence"),
+        *("comment_text", "tweet_text", "post_text", "message_text"),
+    ),
+    "image_path": ("img", "img_path", "image_file", "photo", "picture"),
+    "image_text": ("ocr", "ocr_text", "img_text"),
+    "image": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Names of the columns; a table needs only one of `text`, `image_path`, `image` and `image_text`.
 
+    A name that the caller did not change is also found in another case, or under one of `OTHER_NAMES`.
+
     Attributes:
         id: The post's own name; where there is none, `line-N` or `row-N` is used.
         text: What the author wrote.
         image_path: A path (relative ones start from the image root), or a `data:` URL.
-        image_text: Words read from the picture.
+        image_text: Words read from the image.
         image: Encoded bytes, a `data:` URL, or the struct of bytes and path that Hugging Face datasets store.
     """
 
@@ -34,9 +49,8 @@ class Columns:
     @property
     def renamed(self) -> dict[str, str]:
         """The names that the caller chose, by what they hold."""
-        return {
-            field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name) != field.name
-        }
+        chosen = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {meaning: name for meaning, name in chosen.items() if name != meaning}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,23 +62,59 @@ class Columns:
         """The columns of which a table needs at least one."""
         return (self.text, self.image_path, self.image_text, self.image)
 
-    def check_header(self, header: Iterable[str], where: str) -> None:
-        """Checks the column names of a whole table.
+    def find(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Returns the column of each meaning that a table has.
 
         Raises:
-            TableError: A renamed column is missing, a used one is doubled, or none can be scored.
+            TableError: A renamed column is missing, a used one is doubled, or it is not clear what can be scored.
         """
         present = list(header)
         for meaning, name in self.renamed.items():
             if name not in present:
                 raise TableError(f"{where} has no column '{name}' for {meaning}.{suggest(name, present)}")
-        doubled = sorted({name for name in self.names if present.count(name) > 1})
-        if doubled:
-            raise TableError(
-                f"{where} has the column '{doubled[0]}' twice; rename one, as it is not clear which counts."
-            )
-        if not set(present) & set(self.content):
+        found = self.match(present, where)
+        for name in found.values():
+            if present.count(name) > 1:
+                raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
+        if not set(found) - {"id"}:
             raise self.nothing_to_score(present, where)
+        return found
+
+    def match(self, present: Iterable[str], where: str) -> dict[str, str]:
+        """Returns the column of each meaning among these names; meanings without one are absent.
+
+        Raises:
+            TableError: Several could be what was written, and none has the plain name.
+        """
+        names = list(dict.fromkeys(present))
+        found: dict[str, str] = {}
+        for entry in fields(self):
+            wanted = getattr(self, entry.name)
+            if wanted in names:
+                found[entry.name] = wanted
+            elif wanted == entry.name:
+                found |= self._other_name(entry.name, names, where)
+        return found
+
+    def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
+        for known in ((meaning,), OTHER_NAMES[meaning]):
+            close = [name for name in names if _plain(name) in known]
+            if len(close) == 1:
+                return {meaning: close[0]}
+            if len(close) > 1 and meaning == "text":
+                raise TableError(
+                    f"{where} has several columns that could be the text: {', '.join(close)}. "
+                    f"Say which one: --text-column '{close[0]}'"
+                )
+        return {}
+
+    def notes(self, found: Mapping[str, str]) -> list[str]:
+        """Returns one sentence per column that was found under another name than the caller said."""
+        return [
+            f"column '{name}' is read as {meaning}; another one: --{meaning.replace('_', '-')}-column NAME"
+            for meaning, name in found.items()
+            if name != getattr(self, meaning)
+        ]
 
     def nothing_to_score(self, present: Iterable[str], where: str) -> TableError:
         """Returns the error for a table in which no column is known."""
@@ -74,17 +124,46 @@ class Columns:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class PostBuilder:
     """Turns rows into posts.
 
-    Attributes:
+    Args:
         columns: Which column holds what.
         image_root: The folder that relative image paths start from.
+        extra: Whether a post carries the other columns of its row.
+
+    Attributes:
+        header: The columns of the table, once it was opened; those of the first object of JSON.
+        found: The column of each meaning.
+        notes: What a person should know about the columns, one sentence each.
     """
 
-    columns: Columns
-    image_root: Path
+    def __init__(self, columns: Columns, image_root: Path, *, extra: bool = False) -> None:
+        self.columns = columns
+        self.extra = extra
+        self.header: tuple[str, ...] = ()
+        self.found: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._image_root = image_root
+        # By the names of a row: the objects of JSON may differ in theirs.
+        self._matches: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Checks the columns of a whole table, and returns those that are used by what they hold.
+
+        Raises:
+            TableError: A column is missing, doubled or not clear.
+        """
+        names = tuple(header)
+        self.columns.find(names, where)
+        self.note(names, where)
+        return self.found
+
+    def note(self, header: Iterable[str], where: str) -> None:
+        """Remembers the columns, and what was found under another name."""
+        self.header = tuple(header)
+        self.found = self.columns.match(self.header, where)
+        self.notes = self.columns.notes(self.found)
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of one row.
@@ -93,37 +172,62 @@ class PostBuilder:
             row: Values by column name; absent and None mean empty.
             place: The name of the row, used as id where it has none.
         """
-        columns = self.columns
         id_ = place
         try:
-            id_ = _as_text(row.get(columns.id), columns.id) or place
-            text = _as_text(row.get(columns.text), columns.text)
-            image_text = _as_text(row.get(columns.image_text), columns.image_text)
-            image = self._image(row.get(columns.image), columns.image)
+            found = self._found(row)
+            cells = {meaning: row.get(name) for meaning, name in found.items()}
+            id_ = _as_text(cells.get("id"), found.get("id", "id")) or place
+            text = _as_text(cells.get("text"), found.get("text", "text"))
+            image_text = _as_text(cells.get("image_text"), found.get("image_text", "image_text"))
+            image = self._image(cells.get("image"), "image")
             if image is None:
-                image = self._image(row.get(columns.image_path), columns.image_path)
+                image = self._image(cells.get("image_path"), "image_path")
         except PostError as error:
             return Post.failed(id_, error.code, f"{place}: {error}")
-        return Post(id_, text, image, image_text)
+        used = set(found.values())
+        extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
+        return Post(id_, text, image, image_text, extra)
+
+    def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
+        names = tuple(row)
+        if names not in self._matches:
+            try:
+                found = self.columns.match(names, "The row")
+            except TableError as error:
+                raise PostError("field_ambiguous", str(error)) from None
+            if len(self._matches) >= _KNOWN_SHAPES:
+                return found
+            self._matches[names] = found
+        return self._matches[names]
 
     def _image(self, value: Any, column: str) -> ImageSource | None:
         if isinstance(value, Mapping) and {"bytes", "path"} & set(value):
             value = value.get("bytes") or value.get("path")
-        if isinstance(value, bytes):
-            return value or None
-        text = _as_text(value, column)
+        if isinstance(value, bytes | bytearray):
+            return bytes(value) or None
+        if hasattr(value, "__array_interface__"):  # a PIL image or an array, from Python
+            image: ImageSource = value
+            return image
+        if hasattr(value, "read"):
+            value.seek(0)
+            return bytes(value.read()) or None
+        text = str(value) if isinstance(value, PathLike) else _as_text(value, column)
         if not text:
             return None
-        return text if is_url(text) else str(self.image_root / text)
+        return text if is_url(text) else str(self._image_root / text)
 
 
 def _as_text(value: Any, column: str) -> str:
     """Returns a cell as text; numbers are written out, as ids often are numbers."""
     if isinstance(value, str):
         return _whole(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:  # noqa: PLR0124 - NaN, also of NumPy and pandas
         return ""
+    if hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
+        if type(value).__name__ in {"NAType", "NaTType"}:
+            return ""
         raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.")
     # pandas turns whole numbers of a column with gaps into floats.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -134,3 +238,7 @@ def _whole(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")

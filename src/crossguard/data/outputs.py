@@ -1,7 +1,7 @@
 """One file of decisions, new or continued; a file that was cut anywhere goes on without a lost or doubled row.
 
-JSONL and CSV grow row by row, and their complete rows are the journal. Parquet cannot grow, so its rows stand in
-`NAME.journal` (JSONL) until the run is finished, and are then written at once.
+JSONL and CSV grow row by row, and their complete rows are the journal. Parquet, Excel and HTML cannot grow, so their
+rows stand in `NAME.journal` (JSONL) until the run is finished, and are then written at once.
 
 The file is locked from its first reading to its end, so that two runs never write into one output.
 """
@@ -11,17 +11,18 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Final, Self
 
-from crossguard.data.parquet_results import read_parquet, require_pyarrow, write_parquet
 from crossguard.data.row_formats import JsonlRows, RowFormat
-from crossguard.data.row_writer import RowWriter, write_failure
+from crossguard.data.whole_files import WholeFile
 from crossguard.errors import OutputError
 from crossguard.records import Decision
+from crossguard.schema import Names
 
 fcntl: Any
 try:
@@ -30,11 +31,61 @@ except ImportError:  # Windows
     fcntl = None
 
 
+_FLUSH_ROWS: Final = 64
+_FLUSH_SECONDS: Final = 1.0
+
+
+class RowWriter:
+    """Writes rows to an open binary stream and keeps at most a second of them in memory."""
+
+    def __init__(self, stream: BinaryIO | io.FileIO, rows: RowFormat, name: str) -> None:
+        self._stream = stream
+        self._rows = rows
+        self._name = name
+        self._waiting: list[bytes] = []
+        self._flushed = time.monotonic()
+
+    def write(self, decision: Decision) -> None:
+        """Adds one row.
+
+        Raises:
+            OutputError: The disk is full, or writing fails otherwise.
+        """
+        self._waiting.append(self._rows.encode(decision))
+        if len(self._waiting) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self.flush()
+
+    def header(self) -> None:
+        """Adds the header of the format, if it has one."""
+        self._waiting.append(self._rows.header)
+
+    def flush(self) -> None:
+        """Hands all rows to the operating system.
+
+        Raises:
+            OutputError: The disk is full, or writing fails otherwise.
+        """
+        left = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        self._flushed = time.monotonic()
+        try:
+            while left:
+                left = left[self._stream.write(left) or 0 :]
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise write_failure(self._name, error) from None
+
+
 class Output:
     """One file of decisions, new or continued. Use as a context manager: on leaving, what was written is on disk.
 
     Steps: `previous()` to its end where a run is continued, `start()`, `write(decision)`..., `finish()`.
     """
+
+    # Whether people look at it, and so need to see the posts.
+    for_people = False
 
     def __init__(self, path: Path, rows: RowFormat, name: Path) -> None:
         self._path = path
@@ -130,26 +181,30 @@ class Output:
         self.close()
 
 
-class ParquetOutput(Output):
-    """A Parquet file, with its journal beside it while the run goes on."""
+class JournaledOutput(Output):
+    """A file that is written at once, with its journal beside it while the run goes on."""
 
-    def __init__(self, path: Path, labels: Sequence[str]) -> None:
-        require_pyarrow()
+    def __init__(self, path: Path, names: Names, kind: WholeFile) -> None:
+        kind.require(f"Writing {path.suffix or path.name}")
         self._target = path
-        self._labels = labels
+        self._names = names
+        self._kind = kind
+        self.for_people = kind.read is None
         super().__init__(journal_of(path), JsonlRows(), path)
 
     def previous(self) -> Iterator[Decision]:
         """Yields the rows of the journal, or those of a finished file, which become a journal again."""
         if not self._path.exists() and has_content(self._target):
+            if self._kind.read is None:
+                raise OutputError(f"A finished '{self._name}' cannot be continued. Write it anew with --overwrite.")
             unfinished = self._path.with_name(f"{self._path.name}.unfinished")
             with unfinished.open("wb") as stream:
-                stream.writelines(map(self._rows.encode, read_parquet(self._target)))
+                stream.writelines(map(self._rows.encode, self._kind.read(self._target)))
             unfinished.replace(self._path)
         yield from super().previous()
 
     def finish(self) -> None:
-        """Turns the journal into the Parquet file.
+        """Turns the journal into the file.
 
         Raises:
             OutputError: The disk is full, or writing fails otherwise; the journal stays.
@@ -158,7 +213,8 @@ class ParquetOutput(Output):
             self._writer.flush()
         try:
             with self._path.open("rb") as stream:
-                write_parquet((decision for decision, _ in self._rows.decode(stream)), self._labels, self._target)
+                rows = (decision for decision, _ in self._rows.decode(stream))
+                self._kind.write_at_once(rows, self._names, self._target)
             self._path.unlink()
         except OSError as error:
             raise write_failure(self._name, error) from None
@@ -188,8 +244,15 @@ class StreamOutput(Output):
 
 
 def journal_of(path: Path) -> Path:
-    """Returns where the rows of a Parquet file stand until it is finished."""
+    """Returns where the rows of a file stand that is written at once."""
     return path.with_name(f"{path.name}.journal")
+
+
+def write_failure(name: str, error: OSError) -> OutputError:
+    """Returns the error for a full disk and its like."""
+    return OutputError(
+        f"Cannot write '{name}': {error.strerror or error}. Complete rows are kept; continue with --resume."
+    )
 
 
 def has_content(path: Path) -> bool:

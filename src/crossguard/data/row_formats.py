@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, Final, Protocol
 
-from crossguard.data.lines import MAX_LINE_BYTES
-from crossguard.data.outcomes import flat_columns, from_dict, from_flat, labels_of, to_flat
+from crossguard.data.text_rows import MAX_LINE_BYTES
 from crossguard.errors import OutputError
 from crossguard.records import Decision
+from crossguard.schema import Kind, Names, columns, flatten, unflatten
 
-_LISTS = ("flags", "notes")
-_JOINER = ";"
-_JSON_START = b'{"id": '
-_TEXTS = frozenset(
-    {"id", "status", "action", "model", "model_version", "policy", "policy_version", "error_code", "error_message"}
-)
+JOINER: Final = ";"
+_JSON_START: Final = b'{"id": '
+_PARSERS: Final[dict[Kind, Callable[[str], Any]]] = {
+    "text": lambda cell: cell,
+    "integer": lambda cell: int(cell) if cell else None,
+    "number": lambda cell: float(cell) if cell else None,
+    "texts": lambda cell: cell.split(JOINER) if cell else [],
+}
 
 
 class RowFormat(Protocol):
@@ -44,15 +46,15 @@ class JsonlRows:
 
     def encode(self, decision: Decision) -> bytes:
         """Returns one line."""
-        return json.dumps(decision.to_dict(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        return json.dumps(decision.to_dict(), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete lines and their ends."""
         end = 0
         while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
             try:
-                decision = from_dict(json.loads(line))
-            except (KeyError, TypeError, ValueError):
+                decision = Decision.from_dict(json.loads(line))
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise _foreign(end) from None
             end += len(line)
             yield decision, end
@@ -63,21 +65,19 @@ class JsonlRows:
 class CsvRows:
     """A header and flat rows; lists are joined by semicolons, what does not apply is empty."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self.columns = flat_columns(labels)
-        self.header = _line(self.columns)
+    def __init__(self, names: Names) -> None:
+        self.layout = columns(names)
+        self.header = _line([column.name for column in self.layout])
 
     @classmethod
     def of_header(cls, line: bytes) -> CsvRows:
         """Returns the format of a file by its first line."""
-        return cls(labels_of(next(csv.reader([line.decode()]), [])))
+        return cls(Names.of(next(csv.reader([line.decode()]), [])))
 
     def encode(self, decision: Decision) -> bytes:
-        """Returns one row, which spans lines where the id does."""
-        row = to_flat(decision)
-        for name in _LISTS:
-            row[name] = _JOINER.join(row.get(name, ()))
-        return _line([row.get(column, "") for column in self.columns])
+        """Returns one row, which spans lines where a cell does."""
+        row = flatten(decision.to_dict(), self.layout).values()
+        return _line([JOINER.join(cell) if isinstance(cell, list) else cell for cell in row])
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete rows and their ends."""
@@ -91,7 +91,9 @@ class CsvRows:
         end = lines.end
         while True:
             try:
-                decision = from_flat(_typed(dict(zip(self.columns, next(rows), strict=True))))
+                cells = zip(self.layout, next(rows), strict=True)
+                row = {column.name: _PARSERS[column.kind](cell) for column, cell in cells}
+                decision = Decision.from_dict(unflatten(row, self.layout))
             except StopIteration:
                 return
             except (csv.Error, KeyError, TypeError, ValueError) as error:
@@ -120,19 +122,6 @@ class _CompleteLines:
             raise StopIteration
         self.end += len(line)
         return line.decode()
-
-
-def _typed(row: dict[str, str]) -> dict[str, Any]:
-    """Gives the cells of a row back their types."""
-    typed: dict[str, Any] = {}
-    for name, cell in row.items():
-        if name in _LISTS:
-            typed[name] = cell.split(_JOINER) if cell else []
-        elif name in _TEXTS or name.startswith("action_"):
-            typed[name] = cell
-        else:
-            typed[name] = float(cell) if cell else None
-    return typed
 
 
 def _foreign(end: int) -> OutputError:

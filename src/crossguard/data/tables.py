@@ -1,7 +1,8 @@
-"""Streams posts from a JSONL, CSV or Parquet file, a folder of pictures, or stdin, in constant memory."""
+"""Streams posts from a table, a folder of images, or stdin, in constant memory: the one reader of all commands."""
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import gzip
 import os
@@ -11,21 +12,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.delimited import read_delimited
-from crossguard.data.duplicates import DuplicateWatch
-from crossguard.data.folders import FolderPosts
 from crossguard.data.image_formats import SUFFIXES
-from crossguard.data.jsonl import read_jsonl
-from crossguard.data.lines import ByteLines
-from crossguard.data.parquet import ParquetPosts
+from crossguard.data.text_rows import ByteLines, read_delimited, read_jsonl, read_lines
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
 __all__ = ["FORMATS", "STDIN", "Columns", "PostReader"]
 
 STDIN = "-"
-FORMATS = ("jsonl", "csv", "parquet", "folder")
+FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
 _SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -33,15 +30,21 @@ _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
+    ".txt": "txt",
     ".pq": "parquet",
+    ".xlsx": "xlsx",
 }
-_TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited}
+_TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
+_WHOLE_READERS: dict[str, type[ParquetPosts | ExcelPosts]] = {"parquet": ParquetPosts, "xlsx": ExcelPosts}
+# About 20 MB of ids. Beyond, only repetitions of the first ones are noticed.
+_REMEMBERED_IDS = 200_000
 
 
 class PostReader:
     """Iterates over the posts of one source; what cannot be read is a failed post in its place.
 
-    Missing ids become `line-N` (text formats), `row-N` (Parquet) or the relative path (folders). Doubled ids are kept.
+    Missing ids become `line-N` (text), `item-N` (JSON array), `row-N` (Parquet, Excel) or the relative path (folders).
+    Doubled ids are kept.
     """
 
     def __init__(
@@ -51,17 +54,19 @@ class PostReader:
         format: str | None = None,  # noqa: A002 - the public name of the option
         columns: Columns | None = None,
         image_root: str | os.PathLike[str] | None = None,
+        extra: bool = False,
     ) -> None:
         """Checks that the source exists and finds out its format; nothing is read yet.
 
         Args:
             source: A file, a folder, or `-` for stdin.
-            format: One of `FORMATS`; by the suffix when None, and JSONL for stdin.
+            format: One of `FORMATS`; by the suffix when None, and by its first bytes for stdin (JSON or CSV).
             columns: Which column holds what.
             image_root: Folder of relative image paths; the folder of the file, or the working folder for stdin.
+            extra: Whether posts carry the other columns of their rows (`Post.extra`): labels, splits, groups.
 
         Raises:
-            TableError: The source is missing, empty, of an unknown format, or a single picture.
+            TableError: The source is missing, empty, of an unknown format, or a single image.
         """
         self.source = os.fspath(source)
         self.format = format or _format_of(self.source)
@@ -72,7 +77,8 @@ class PostReader:
         elif self.format not in _TEXT_READERS:
             raise TableError(f"{self.format} cannot come from stdin; write it to a file and score that.")
         default_root = Path() if self.source == STDIN else Path(self.source).parent
-        self._builder = PostBuilder(columns or Columns(), Path(image_root) if image_root is not None else default_root)
+        root = Path(image_root) if image_root is not None else default_root
+        self._builder = PostBuilder(columns or Columns(), root, extra=extra)
         self._raw: BinaryIO | None = None
         self._size = 0
         self._done, self._total = 0, 0
@@ -84,7 +90,7 @@ class PostReader:
 
         Raises:
             TableError: The table as a whole cannot be read (header, columns, compression).
-            MissingExtraError: Parquet without pyarrow.
+            MissingExtraError: The library of the format is not installed.
         """
         self._duplicates = DuplicateWatch()
         for entry in self._entries():
@@ -107,16 +113,28 @@ class PostReader:
         """What a person should know after reading, one sentence each."""
         found = [self._duplicates.warning] if self._duplicates.warning else []
         if self._folder is not None and self._folder.left_out:
-            found.append(f"{self._folder.left_out:,} files were left out, as their names are not those of pictures.")
-        return found
+            found.append(f"{self._folder.left_out:,} files were left out, as their names are not those of images.")
+        return found + self._builder.notes
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the table, after its first post was read; those of the first object of JSON."""
+        return self._builder.header
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of what posts carry beside their ids, after the first post was read: for results that keep it."""
+        meanings = {name: meaning for meaning, name in self._builder.found.items()} | {"image": "image_path"}
+        names = [meanings.get(name, name) for name in self.header] or ["text", "image_path"]
+        return tuple(dict.fromkeys(name for name in names if name != "id"))
 
     def _entries(self) -> Iterable[Post]:
         where = "stdin" if self.source == STDIN else f"'{self.source}'"
         if self.format == "folder":
             self._folder = FolderPosts(Path(self.source))
             return self._folder
-        if self.format == "parquet":
-            table = ParquetPosts(Path(self.source), self._builder, where)
+        if self.format in _WHOLE_READERS:
+            table = _WHOLE_READERS[self.format](Path(self.source), self._builder, where)
             self._done, self._total = 0, table.rows
             return table
         return self._text_entries(where)
@@ -137,9 +155,45 @@ class PostReader:
             raise TableError(f"Cannot read {where}: {error.strerror}.") from None
 
 
+class DuplicateWatch:
+    """Counts posts whose id came before, in bounded memory; the posts themselves are not touched."""
+
+    def __init__(self, remembered: int = _REMEMBERED_IDS) -> None:
+        self._room = remembered
+        self._seen: set[int] = set()
+        self._count = 0
+        self._first = ""
+
+    def see(self, id_: str) -> None:
+        """Notes one id."""
+        key = hash(id_)
+        if key in self._seen:
+            self._count += 1
+            self._first = self._first or id_
+        elif len(self._seen) < self._room:
+            self._seen.add(key)
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence about what was seen, or None."""
+        if not self._count:
+            return None
+        least = "" if len(self._seen) < self._room else "at least "
+        return (
+            f"ids that came before: {least}{self._count:,} (the first is '{self._first}'); all rows are kept, in order."
+        )
+
+
+def _format_of_stdin() -> str:
+    """JSON begins with a bracket; everything else that has a header is CSV."""
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip()[:1] if peek is not None else b""
+    return "csv" if start and start not in b"[{" else "jsonl"
+
+
 def _format_of(source: str) -> str:
     if source == STDIN:
-        return "jsonl"
+        return _format_of_stdin()
     path = Path(source)
     if path.is_dir():
         return "folder"
@@ -150,7 +204,7 @@ def _format_of(source: str) -> str:
     _check_exists(path, "")
     if path.suffix.lower() in SUFFIXES:
         raise TableError(
-            f"'{source}' is a picture, not a table of posts. Score it with: crossguard score --image {source}"
+            f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
         )
     raise TableError(
         f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(_SUFFIXES)}. "

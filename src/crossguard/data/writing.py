@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from crossguard.data.outputs import Output, ParquetOutput, StreamOutput, has_content, journal_of
-from crossguard.data.parquet_results import read_parquet
+from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
+from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError
 from crossguard.records import Decision
+from crossguard.schema import Names
 
-FORMATS = ("jsonl", "csv", "parquet")
+FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
 _SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -22,6 +23,9 @@ _SUFFIXES = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".xlsx": "xlsx",
+    ".html": "html",
+    ".htm": "html",
 }
 
 
@@ -29,6 +33,7 @@ def open_output(
     path: Path,
     labels: Sequence[str],
     *,
+    kept: Sequence[str] = (),
     format: str | None = None,  # noqa: A002 - the public name of the option
     resume: bool = False,
     overwrite: bool = False,
@@ -37,14 +42,15 @@ def open_output(
 
     Args:
         path: Where to.
-        labels: Names of the labels, which are columns of CSV and Parquet.
+        labels: Names of the labels, which are columns of flat formats.
+        kept: Columns of the input that go along with the results; JSONL takes any.
         format: One of `FORMATS`; by the suffix when None.
         resume: Whether what is there will be continued.
         overwrite: Whether what is there may be replaced.
 
     Raises:
         OutputError: The file is there and neither was asked for, its folder is missing, or the format is not clear.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: The library of the format is not installed.
     """
     kind = format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
@@ -53,26 +59,33 @@ def open_output(
             "Say which it is with --format."
         )
     _check_place(path)
-    places = {path, journal_of(path)} if kind == "parquet" else {path}
+    whole = WHOLE_FILES.get(kind)
+    places = {path, journal_of(path)} if whole else {path}
     if not resume and not overwrite and any(map(has_content, places)):
         raise OutputError(
             f"'{path}' is there already. Continue it with --resume, replace it with --overwrite, "
             "or choose another name."
         )
-    if kind == "parquet":
-        return ParquetOutput(path, labels)
-    return Output(path, CsvRows(labels) if kind == "csv" else JsonlRows(), path)
+    names = Names(labels, kept)
+    if whole:
+        return JournaledOutput(path, names, whole)
+    return Output(path, CsvRows(names) if kind == "csv" else JsonlRows(), path)
 
 
-def open_stream(stream: BinaryIO, labels: Sequence[str], format: str = "jsonl") -> Output:  # noqa: A002
+def open_stream(
+    stream: BinaryIO,
+    labels: Sequence[str],
+    format: str = "jsonl",  # noqa: A002 - see above
+    kept: Sequence[str] = (),
+) -> Output:
     """Returns the output for stdout.
 
     Raises:
-        OutputError: Parquet, which has its index at the end of a file.
+        OutputError: A format that is written at once, at the end of a run.
     """
-    if format == "parquet":
-        raise OutputError("Parquet cannot go to stdout. Name a file: -o decisions.parquet")
-    return StreamOutput(stream, CsvRows(labels) if format == "csv" else JsonlRows())
+    if format in WHOLE_FILES:
+        raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
+    return StreamOutput(stream, CsvRows(Names(labels, kept)) if format == "csv" else JsonlRows())
 
 
 def refuse_same_file(source: Path | int, target: Path | int) -> None:
@@ -101,18 +114,22 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def read_decisions(path: Path, format: str | None = None) -> Iterator[Decision]:  # noqa: A002
+def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> Iterator[Decision]:  # noqa: A002
     """Yields the decisions of a file, in order.
 
     Raises:
-        OutputError: The format is not clear.
+        OutputError: The format is not clear, or the file is not one of ours.
+        MissingExtraError: The library of the format is not installed.
     """
+    path = Path(path)
     kind = format or _SUFFIXES.get(path.suffix.lower())
-    if kind == "parquet":
-        yield from read_parquet(path)
+    whole = WHOLE_FILES.get(kind or "")
+    if kind is None or (whole and whole.read is None):
+        raise OutputError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
+    if whole and whole.read:
+        whole.require(f"Reading {path.suffix}")
+        yield from whole.read(path)
         return
-    if kind is None:
-        raise OutputError(f"The format of '{path}' is not clear from its name.")
     with path.open("rb") as stream:
         rows: RowFormat = JsonlRows()
         if kind == "csv":

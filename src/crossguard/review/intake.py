@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from crossguard.data.images import ImageLimits, decode
-from crossguard.data.outcomes import from_dict
 from crossguard.errors import ImageError, InputError, suggest
 from crossguard.records import Action, Decision
 from crossguard.review.likeness import likeness
@@ -199,7 +198,7 @@ def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
     if record is None:
         return None
     try:
-        outcome = from_dict(record)
+        outcome = Decision.from_dict(record)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
     return outcome if outcome.ok else None

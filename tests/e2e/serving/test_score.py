@@ -6,14 +6,15 @@ import httpx2
 import pytest
 
 from crossguard.moderator import Moderator
-from crossguard.serving.interfaces.score import DecisionBody, ErrorBody, ResultsBody
+from crossguard.schema import DecisionRecord
+from crossguard.serving.interfaces.score import ErrorBody, ResultsBody
 
 
 def test_a_decision_equals_the_offline_one(client: httpx2.Client, tiny: Moderator, red: bytes, red_url: str) -> None:
     answer = client.post("/v1/score", json={"id": "7", "text": "hello you", "image": red_url})
     assert answer.status_code == 200
     assert answer.json() == tiny.score(text="hello you", image=red, id="7").to_dict()
-    assert DecisionBody.model_validate(answer.json()).id == "7"
+    assert DecisionRecord.model_validate(answer.json()).id == "7"
 
 
 def test_bare_base64_is_a_picture_too(client: httpx2.Client, red: bytes, red_url: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from crossguard.bundle import Bundle
-from crossguard.cli import run
+from crossguard.cli import COMMANDS, run
 from crossguard.data.writing import read_decisions
 from crossguard.records import Decision
 
@@ -378,10 +378,12 @@ class TestResume:
         before = out.read_bytes()
         result = score(posts, "-o", out, "--resume", "--policy", "benchmark")
         assert result.code == 7
-        assert "under policy default 1, and this run uses tiny 1.0.0 under benchmark 1" in result.err
-        posts.write_text('{"id": "t", "text": "hello"}\n{"id": "x", "text": "hello"}\n')
+        assert "under policy default 1 on openvino" in result.err
+        assert "this run uses model tiny 1.0.0 under policy benchmark 1 on openvino" in result.err
+        first = posts.read_text().splitlines()[0]
+        posts.write_text(f'{first}\n{{"id": "x", "text": "hello"}}\n')
         assert "row 2 of the output is post 'i'" in score(posts, "-o", out, "--resume").err
-        posts.write_text('{"id": "t", "text": "hello"}\n')
+        posts.write_text(f"{first}\n")
         assert "more rows than the input" in score(posts, "-o", out, "--resume").err
         assert out.read_bytes() == before
 
@@ -414,3 +416,63 @@ class TestResume:
         assert [row.id for row in read_decisions(out)] == ["t", "i"]
         assert score(posts, "-o", out, "--resume").code == 0
         assert [row.id for row in read_decisions(out)] == ["t", "i", "m", "b"]
+
+
+class TestFirstContact:
+    def test_a_text_in_the_place_of_a_file_says_how(self, score: Score) -> None:
+        result = score("Good morning, it's me")
+        assert result.code == 2
+        assert "crossguard score --text 'Good morning, it" in result.err
+
+    @pytest.mark.parametrize(
+        ("word", "words"),
+        [("scor", "crossguard score"), ("qqq", "crossguard --help"), ("a text", "--text 'a text'")],
+    )
+    def test_an_unknown_command_gets_a_suggestion(
+        self, capsys: pytest.CaptureFixture[str], word: str, words: str
+    ) -> None:
+        assert run([word]) == 2
+        assert words in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_help_has_no_literal_escapes(self, capsys: pytest.CaptureFixture[str], name: str) -> None:
+        assert run([name, "--help"]) == 0
+        assert "\\b" not in capsys.readouterr().out
+
+
+class TestKeep:
+    def test_results_keep_texts_and_say_where_they_are(self, score: Score, tmp_path: Path) -> None:
+        source = tmp_path / "in.csv"
+        source.write_text("ID,Comment,likes\n12345678901234567890,hello,3\n2,good,4\n")
+        result = score(source, "--keep", "-o", tmp_path / "out.csv")
+        assert f"decisions: {tmp_path / 'out.csv'}" in result.err
+        assert "column 'Comment' is read as text" in result.err
+        assert "Excel rounds them" in result.err
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+        assert [(row["id"], row["input_text"], row["input_likes"]) for row in rows] == [
+            ("12345678901234567890", "hello", "3"),
+            ("2", "good", "4"),
+        ]
+
+    def test_a_page_at_once_and_afterwards(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        assert score(posts, "-o", tmp_path / "out.html").code == 0
+        score(posts, "-o", tmp_path / "out.jsonl", "--keep")
+        arguments = ["report", str(tmp_path / "out.jsonl"), "--posts", str(posts), "-o", str(tmp_path / "late.html")]
+        assert run(arguments) == 0
+        assert run(arguments) == 7
+        for name in ("out.html", "late.html"):
+            page = (tmp_path / name).read_text()
+            assert page.count("data:image/jpeg;base64,") == 2
+            assert "hello" in page
+
+    def test_resume_refuses_changed_posts_and_another_runtime(self, score: Score, posts: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        score(posts, "-o", out, "--limit", 2)
+        before = out.read_text()
+        posts.write_text(posts.read_text().replace("hello", "hullo"))
+        result = score(posts, "-o", out, "--resume")
+        assert result.code == 7
+        assert "its text or image changed" in result.err
+        out.write_text(before.replace("openvino", "onnx"))
+        posts.write_text(posts.read_text().replace("hullo", "hello"))
+        assert "on onnx" in score(posts, "-o", out, "--resume").err

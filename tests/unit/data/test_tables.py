@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crossguard.data import lines
+from crossguard.data import text_rows
 from crossguard.data.tables import Columns, PostReader
 from crossguard.errors import MissingExtraError, TableError
 from crossguard.records import Post
@@ -96,10 +96,25 @@ class TestJsonl:
         with pytest.raises(TableError, match="iconv"):
             read(path)
 
-    def test_json_array_says_how_to_convert(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "in.json", '[\n{"text": "a"}\n]')
-        with pytest.raises(TableError, match="jq"):
-            read(path)
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_json_array(self, tmp_path: Path, indent: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(text_rows, "_CHUNK", 50)
+        rows = [{"id": str(n), "text": f'say "é" {n} ]' * n} for n in range(1, 30)]
+        path = write(tmp_path / "in.json", json.dumps([*rows[:5], 7, *rows[5:]], indent=indent, ensure_ascii=False))
+        posts = read(path)
+        assert brief(posts[:5] + posts[6:]) == [(row["id"], row["text"]) for row in rows]
+        assert brief(posts[5:6]) == [("item-6", "!line_malformed")]
+
+    @pytest.mark.parametrize("rest", ["", '{"text": "b"', '{"text": }]', '{"text": "b', "nonsense"])
+    def test_a_damaged_array_gives_what_it_has(self, tmp_path: Path, rest: str) -> None:
+        path = write(tmp_path / "in.json", f'[\n{{"text": "a"}},\n{rest}')
+        reader = iter(PostReader(path))
+        assert next(reader).text == "a"
+        with pytest.raises(TableError, match="damaged after 1 items"):
+            next(reader)
+
+    def test_an_empty_array_has_no_posts(self, tmp_path: Path) -> None:
+        assert read(write(tmp_path / "in.json", "[]")) == []
 
     def test_nul_and_zero_width_characters_come_through(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", b'{"text": "a\\u0000b\0c\xe2\x80\x8bd"}\n')
@@ -116,16 +131,16 @@ class TestJsonl:
         assert len(post.text) == 1_000_000
 
     def test_line_without_end_is_read_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lines.Lines.__init__, "__defaults__", (100,))
+        monkeypatch.setattr(text_rows.Lines.__init__, "__defaults__", (100,))
         path = write(tmp_path / "in.jsonl", '{"text": "' + "a" * 1000 + '"}\n{"text": "b"}\n')
         assert brief(read(path)) == [("line-1", "!line_too_long"), ("line-2", "b")]
 
     def test_wrong_column_names_are_told_at_once(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "in.jsonl", '{"id": "1", "body": "a"}\n')
-        with pytest.raises(TableError, match=r"It has: id, body.*--text-column"):
+        path = write(tmp_path / "in.jsonl", '{"id": "1", "words": "a"}\n')
+        with pytest.raises(TableError, match=r"It has: id, words.*--text-column"):
             read(path)
-        with pytest.raises(TableError, match="Did you mean 'body'"):
-            read(path, columns=Columns(text="bodi"))
+        with pytest.raises(TableError, match="Did you mean 'words'"):
+            read(path, columns=Columns(text="wrds"))
 
     def test_empty_fields_may_be_left_out(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", '{"id": "1"}\n{"id": "2", "text": "b"}\n')
@@ -164,10 +179,19 @@ class TestCsv:
 
     def test_quote_that_never_ends_names_its_lines(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,a\n2,"b\n3,c\n')
-        _, bad = read(path)
+        _, bad, after = read(path)
         assert bad.error is not None
         assert (bad.id, bad.error.code) == ("line-3", "line_malformed")
-        assert bad.error.message.startswith("Lines 3 to 4:")
+        assert bad.error.message.startswith("Line 3:")
+        assert after == Post("3", "c")
+
+    def test_an_open_quote_does_not_swallow_the_file(self, tmp_path: Path) -> None:
+        good = "".join(f'{n},"text {n}, line 1\nline 2"\n' for n in range(5000))
+        path = write(tmp_path / "in.csv", f'id,text\na,"open\n{good}')
+        posts = read(path)
+        # With the first quote open, the next one closes it in the wrong place; only that row is lost.
+        assert brief(posts[:1]) == [("line-2", "!line_malformed")]
+        assert brief(posts[1:]) == [(str(n), f"text {n}, line 1\nline 2") for n in range(5000)]
 
     def test_text_after_a_quote(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,"a"b\n2,c\n')
@@ -188,16 +212,16 @@ class TestCsv:
         assert len(post.text) == 1_000_000
 
     def test_line_without_end_is_read_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lines.Lines.__init__, "__defaults__", (100,))
+        monkeypatch.setattr(text_rows.Lines.__init__, "__defaults__", (100,))
         path = write(tmp_path / "in.csv", "id,text\n1," + "a" * 1000 + "\n2,b\n")
         assert brief(read(path)) == [("line-2", "!line_too_long"), ("2", "b")]
 
     def test_missing_column(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "in.csv", "id,tweet\n1,a\n")
-        with pytest.raises(TableError, match=r"none of the columns text.*It has: id, tweet"):
+        path = write(tmp_path / "in.csv", "id,words\n1,a\n")
+        with pytest.raises(TableError, match=r"none of the columns text.*It has: id, words"):
             read(path)
-        with pytest.raises(TableError, match=r"no column 'tweets' for text\. Did you mean 'tweet'"):
-            read(path, columns=Columns(text="tweets"))
+        with pytest.raises(TableError, match=r"no column 'wrds' for text\. Did you mean 'words'"):
+            read(path, columns=Columns(text="wrds"))
 
     def test_doubled_column(self, tmp_path: Path) -> None:
         with pytest.raises(TableError, match="'text' twice"):
@@ -256,8 +280,8 @@ class TestParquet:
             read(write(tmp_path / "in.parquet", "hello"))
 
     def test_missing_and_doubled_columns(self, tmp_path: Path) -> None:
-        pq.write_table(pa.table({"id": ["1"], "body": ["a"]}), tmp_path / "in.parquet")
-        with pytest.raises(TableError, match="It has: id, body"):
+        pq.write_table(pa.table({"id": ["1"], "words": ["a"]}), tmp_path / "in.parquet")
+        with pytest.raises(TableError, match="It has: id, words"):
             read(tmp_path / "in.parquet")
         pq.write_table(pa.Table.from_arrays([["a"], ["b"]], names=["text", "text"]), tmp_path / "in.parquet")
         with pytest.raises(TableError, match="twice"):
@@ -296,7 +320,7 @@ class TestFolder:
 
     def test_no_pictures(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "x")
-        with pytest.raises(TableError, match="No pictures"):
+        with pytest.raises(TableError, match="No images"):
             read(tmp_path)
 
     def test_name_that_is_not_utf8(self, tmp_path: Path) -> None:
@@ -360,3 +384,62 @@ class TestSource:
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert peaks[1] < 2 * peaks[0]
+
+
+class TestColumns:
+    @pytest.mark.parametrize("name", ["Text", "comment", "Message", "TWEET", "comment text"])
+    def test_the_text_is_found_under_its_usual_names_and_said(self, tmp_path: Path, name: str) -> None:
+        reader = PostReader(write(tmp_path / "in.csv", f"ID,{name},likes\n1,a,3\n"), extra=True)
+        assert list(reader) == [Post("1", "a", extra={"likes": "3"})]
+        assert reader.header == ("ID", name, "likes")
+        assert reader.kept == ("text", "likes")
+        assert [f"'{name}' is read as text" in note for note in reader.warnings] == [False, True]
+
+    def test_the_plain_name_comes_first(self, tmp_path: Path) -> None:
+        reader = PostReader(write(tmp_path / "in.csv", "id,text,comment\n1,a,b\n"))
+        assert [post.text for post in reader] == ["a"]
+        assert reader.warnings == []
+
+    def test_two_usual_names_are_not_guessed_between(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match=r"comment, message.*--text-column 'comment'"):
+            read(write(tmp_path / "in.csv", "id,comment,message\n1,a,b\n"))
+
+    def test_each_object_of_json_has_its_own_names(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.jsonl", '{"text": "a"}\n{"Text": "b"}\n{"comment": "c", "message": "d"}\n')
+        assert brief(read(path)) == [("line-1", "a"), ("line-2", "b"), ("line-3", "!field_ambiguous")]
+
+    def test_other_columns_come_along_on_request(self, tmp_path: Path) -> None:
+        path = tmp_path / "in.parquet"
+        pq.write_table(pa.table({"id": ["1"], "text": ["a"], "racist": [0.5], "split": ["val"]}), path)
+        assert [post.extra for post in read(path, extra=True)] == [{"racist": 0.5, "split": "val"}]
+        assert [post.extra for post in read(path)] == [{}]
+
+
+class TestOtherFormats:
+    def test_lines_of_text(self, tmp_path: Path) -> None:
+        assert brief(read(write(tmp_path / "in.txt", b"a, b\n\n\xff\nc\n"))) == [
+            ("line-1", "a, b"),
+            ("line-3", "!invalid_utf8"),
+            ("line-4", "c"),
+        ]
+
+    def test_excel(self, tmp_path: Path) -> None:
+        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+        book = openpyxl.Workbook()
+        for row in (("id", "Comment", "when"), (7, "=a", None), (None, None, None), ("x", None, 3.5)):
+            book.active.append(row)
+        book.active["B2"].data_type = "s"
+        book.save(tmp_path / "in.xlsx")
+        reader = PostReader(tmp_path / "in.xlsx", extra=True)
+        assert list(reader) == [Post("7", "=a", extra={"when": None}), Post("x", "", extra={"when": 3.5})]
+
+    def test_what_is_not_excel(self, tmp_path: Path) -> None:
+        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+        with pytest.raises(TableError, match="cannot be read as Excel"):
+            read(write(tmp_path / "in.xlsx", "id,text\n"))
+
+    @pytest.mark.parametrize("content", [b"id,text\n1,a\n", b"\xef\xbb\xbfid;text\n1;a\n", b'[{"id": 1, "text": "a"}]'])
+    def test_stdin_is_known_by_its_start(self, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+        buffered = io.BufferedReader(io.BytesIO(content))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(buffered))
+        assert [post.text for post in PostReader("-")] == ["a"]

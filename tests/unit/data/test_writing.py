@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import errno
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from tests.support.decisions import decision, failed
 
-from crossguard.data.outputs import journal_of
+from crossguard.data.outputs import RowWriter, journal_of
 from crossguard.data.row_formats import JsonlRows
-from crossguard.data.row_writer import RowWriter
 from crossguard.data.writing import open_output, read_decisions, refuse_same_file
 from crossguard.errors import MissingExtraError, OutputError
 from crossguard.labels import HATE
@@ -105,9 +105,9 @@ class TestPlace:
 
     def test_unknown_suffix(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="--format"):
-            open_output(tmp_path / "out.xlsx", HATE.names)
-        with pytest.raises(OutputError, match="format"):
-            list(read_decisions(tmp_path / "out.xlsx"))
+            open_output(tmp_path / "out.doc", HATE.names)
+        with pytest.raises(OutputError, match="not a file of results"):
+            list(read_decisions(tmp_path / "out.doc"))
 
     def test_output_equal_to_input(self, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"
@@ -204,3 +204,48 @@ class TestTwoRuns:
             first.start()
             with pytest.raises(OutputError, match="another run"):
                 list(open_output(path, HATE.names, resume=True).previous())
+
+
+KEPT = [
+    replace(decision("123456789012345678"), digest="ab", input={"text": "=1+1", "likes": "3"}),
+    replace(failed("2"), input={"text": 'a "b",\nc'}),
+]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.xlsx"])
+def test_columns_of_the_input_are_kept_and_read_back(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    path = tmp_path / name
+    with open_output(path, HATE.names, kept=("text", "likes")) as output:
+        output.start()
+        for row in KEPT:
+            output.write(row)
+        output.finish()
+    rows = list(read_decisions(path))
+    assert [(row.id, row.digest, {k: v for k, v in row.input.items() if v}) for row in rows] == [
+        (row.id, row.digest, dict(row.input)) for row in KEPT
+    ]
+    assert [row.to_dict() | {"input": 0} for row in rows] == [row.to_dict() | {"input": 0} for row in KEPT]
+
+
+def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("text",)) as output:
+        output.start()
+        output.write(KEPT[0])
+        output.finish()
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    cells = {head.value: cell for head, cell in zip(sheet[1], sheet[2], strict=True)}
+    assert (cells["id"].value, cells["id"].data_type) == ("123456789012345678", "s")
+    assert (cells["input_text"].value, cells["input_text"].data_type) == ("=1+1", "s")
+    assert cells["score_racist"].value == 0.25
+
+
+def test_a_page_is_written_and_not_read_back(tmp_path: Path) -> None:
+    write(tmp_path / "out.html")
+    assert "not a result" not in (tmp_path / "out.html").read_text()
+    with pytest.raises(OutputError, match="not a file of results"):
+        list(read_decisions(tmp_path / "out.html"))
+    with pytest.raises(OutputError, match="cannot be continued"):
+        list(open_output(tmp_path / "out.html", HATE.names, resume=True).previous())

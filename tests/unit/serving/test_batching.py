@@ -49,7 +49,7 @@ def gate(tiny: Moderator) -> Gate:
 @pytest.fixture
 def gated(tiny: Moderator, gate: Gate) -> Moderator:
     held = copy.copy(tiny)
-    held.runtime = gate
+    vars(held)["_runtime"] = gate
     return held
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
-from crossguard.data.outcomes import from_dict
 from crossguard.errors import CrossguardError
 from crossguard.records import Decision
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
@@ -64,7 +63,7 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
 
 def decision_of(row: Any) -> Decision | None:
     """Returns the decision of a stored item; None where it was never scored, or could not be."""
-    outcome = from_dict(row.decision) if row.decision else None
+    outcome = Decision.from_dict(row.decision) if row.decision else None
     return outcome if outcome is not None and outcome.ok else None
 
 

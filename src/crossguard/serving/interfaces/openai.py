@@ -15,10 +15,10 @@ from starlette.responses import Response
 from crossguard.errors import suggest
 from crossguard.labels import HATE
 from crossguard.records import Decision
+from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
-from crossguard.serving.interfaces.score import DecisionBody
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 from crossguard.serving.unions import hate_labels, union_score
@@ -81,7 +81,7 @@ class ModerationResult(BaseModel):
     categories: dict[str, bool]
     category_scores: dict[str, float]
     category_applied_input_types: dict[str, list[str]]
-    decision: DecisionBody
+    decision: DecisionRecord
 
 
 class ModerationResponse(BaseModel):

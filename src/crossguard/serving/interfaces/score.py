@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
@@ -60,63 +61,12 @@ class UploadsBody(BaseModel):
     image: list[bytes] = Field(min_length=1)
 
 
-class LabelBody(BaseModel):
-    """One label of a post."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    score: float = Field(ge=0, le=1, description="Calibrated probability.")
-    threshold: float = Field(ge=0, le=1)
-    flagged: bool = Field(description="Whether score >= threshold.")
-    action: Literal["allow", "review", "block"]
-
-
-class ModalityWeightsBody(BaseModel):
-    """The weights of the model's gate; their sum is 1."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: float = Field(ge=0, le=1)
-    image: float = Field(ge=0, le=1)
-
-
-class PostFailureBody(BaseModel):
-    """Why a post could not be scored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str = Field(description="A stable word for programs.")
-    message: str
-
-
-class DecisionBody(BaseModel):
-    """The answer for one post; the same in files, tables and here."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    schema_version: Literal[2]
-    status: Literal["scored", "failed"]
-    action: Literal["allow", "review", "block"] | None = Field(
-        description="The strictest action over the labels; null when the post could not be scored."
-    )
-    flags: list[str] = Field(description="Names of the flagged labels.")
-    labels: dict[str, LabelBody] = Field(description="Empty when the post could not be scored.")
-    modality_weights: ModalityWeightsBody | None
-    model: str
-    model_version: str
-    policy: str
-    policy_version: str
-    notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
-    error: PostFailureBody | None = Field(description="Why the post could not be scored; null when it was.")
-
-
 class ResultsBody(BaseModel):
     """Answers in the order of the posts."""
 
     model_config = ConfigDict(extra="forbid")
 
-    results: list[DecisionBody]
+    results: list[DecisionRecord]
 
 
 class ErrorDetail(BaseModel):
@@ -175,7 +125,7 @@ ENDPOINTS = (
         "Score one post",
         score,
         requests={JSON: PostBody, MULTIPART: UploadBody},
-        responses={JSON: DecisionBody},
+        responses={JSON: DecisionRecord},
         example={"text": "good morning friends"},
     ),
     HttpEndpoint(

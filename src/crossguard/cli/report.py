@@ -1,0 +1,46 @@
+"""`crossguard report`: a file of results as a page to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The page; else RESULTS with the suffix .html.")
+@click.option(
+    "--posts", metavar="INPUT", help="What was scored, to show texts and images that the results did not keep."
+)
+@click.option(
+    "--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths; else that of INPUT."
+)
+@click.option("--title", help="Heading of the page; else the name of RESULTS.")
+@click.option("--overwrite", is_flag=True, help="Replace a page that is there.")
+def command(
+    *, results: Path, out: Path | None, posts: str | None, image_root: Path | None, title: str | None, overwrite: bool
+) -> None:
+    """Turn RESULTS of `crossguard score` (.jsonl, .csv, .parquet, .xlsx) into an HTML page.
+
+    The page sorts and filters without a server; words of flagged posts are masked and images blurred until asked for.
+    Texts are shown where the results were written with --keep, or with --posts INPUT.
+
+    \b
+    crossguard report decisions.jsonl
+    crossguard report decisions.csv --posts posts.csv -o page.html
+    """
+    from crossguard.data.page import write_page
+    from crossguard.data.tables import PostReader
+    from crossguard.data.writing import read_decisions
+    from crossguard.errors import OutputError
+    from crossguard.scoring import with_posts
+
+    target = out or results.with_suffix(".html")
+    if target.exists() and not overwrite:
+        raise OutputError(f"'{target}' is there already. Replace it with --overwrite, or choose another name with -o.")
+    decisions = read_decisions(results)
+    if posts is not None:
+        decisions = with_posts(decisions, PostReader(posts, image_root=image_root))
+    write_page(decisions, target, title or results.name)
+    click.echo(f"page: {target}", err=True)

@@ -1,0 +1,171 @@
+"""Posts from files that are not text: Parquet, Excel, and a folder of images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.data.columns import PostBuilder
+from crossguard.data.image_formats import SUFFIXES
+from crossguard.errors import MissingExtraError, TableError
+from crossguard.records import Post
+
+_ROWS: Final = 64
+_BUFFER_BYTES: Final = 1 << 20
+
+
+class ParquetPosts:
+    """The posts of one Parquet file, a few rows at a time.
+
+    Attributes:
+        rows: How many there are.
+    """
+
+    def __init__(self, path: Path, builder: PostBuilder, where: str) -> None:
+        """Opens the file and checks its columns.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+            TableError: The file is not Parquet, or lacks or doubles a column.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:
+            raise MissingExtraError("Reading Parquet", "parquet") from None
+        try:
+            # Without these two a whole row group would be held in memory.
+            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        except (pa.ArrowException, OSError) as error:
+            raise TableError(f"{where} cannot be read as Parquet: {_first_line(error)}.") from None
+        names = self._file.schema_arrow.names
+        found = builder.open(names, where)
+        self._used = None if builder.extra else list(found.values())
+        self._builder = builder
+        self._where = where
+        self.rows = int(self._file.metadata.num_rows)
+
+    def __iter__(self) -> Iterator[Post]:
+        import pyarrow as pa
+
+        number = 0
+        try:
+            for batch in self._file.iter_batches(batch_size=_ROWS, columns=self._used):
+                for row in _rows(batch):
+                    number += 1
+                    if row is None:
+                        yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
+                    else:
+                        yield self._builder.build(row, f"row-{number}")
+        except (pa.ArrowException, OSError) as error:
+            raise TableError(f"{self._where} is damaged after row {number}: {_first_line(error)}.") from None
+        finally:
+            self._file.close()
+
+
+def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
+    """Yields the rows of a record batch; None for one that holds a text that is not UTF-8."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for index in range(len(batch)):
+            try:
+                yield batch.slice(index, 1).to_pylist()[0]
+            except UnicodeDecodeError:
+                yield None
+
+
+class ExcelPosts:
+    """The posts of the first sheet of an Excel file, row by row.
+
+    Attributes:
+        rows: How many there are, as far as the file says.
+    """
+
+    def __init__(self, path: Path, builder: PostBuilder, where: str) -> None:
+        """Opens the file and checks its header, the first row.
+
+        Raises:
+            MissingExtraError: openpyxl is not installed.
+            TableError: The file is not Excel, or lacks or doubles a column.
+        """
+        try:
+            from openpyxl import load_workbook
+        except ImportError:
+            raise MissingExtraError("Reading Excel", "excel") from None
+        try:
+            self._book = load_workbook(path, read_only=True, data_only=True)
+            sheet = self._book.worksheets[0]
+            self._cells = sheet.iter_rows(values_only=True)
+            header = next(self._cells, ())
+        except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
+            raise TableError(f"{where} cannot be read as Excel: {_first_line(error)}.") from None
+        self._header = ["" if name is None else str(name).strip() for name in header]
+        builder.open([name for name in self._header if name], where)
+        self._builder = builder
+        self.rows = max(0, (sheet.max_row or 1) - 1)
+
+    def __iter__(self) -> Iterator[Post]:
+        try:
+            for number, cells in enumerate(self._cells, start=2):
+                row = {name: _plain(cell) for name, cell in zip(self._header, cells, strict=False) if name}
+                if any(cell is not None for cell in row.values()):
+                    yield self._builder.build(row, f"row-{number}")
+        finally:
+            self._book.close()
+
+
+def _plain(cell: Any) -> Any:
+    """Returns dates as text; the rest as it is."""
+    return cell.isoformat() if hasattr(cell, "isoformat") else cell
+
+
+class FolderPosts:
+    """The images of a folder and its subfolders, in the order of their names; each is a post named by its path.
+
+    Hidden files and folders, and links to folders, are left out.
+
+    Attributes:
+        left_out: How many files were not read, as their suffix is not that of an image.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.left_out = 0
+
+    def __iter__(self) -> Iterator[Post]:
+        """Yields the posts.
+
+        Raises:
+            TableError: A folder cannot be read, or there is no image in it.
+        """
+        self.left_out = 0
+        found = False
+        for path in self._walk(self._folder):
+            found = True
+            name = path.relative_to(self._folder).as_posix()
+            yield Post(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), image=path)
+        if not found:
+            raise TableError(f"No images in the folder '{self._folder}' ({self.left_out} other files).")
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        try:
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            raise TableError(f"Cannot read the folder '{folder}': {error.strerror}.") from None
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path))
+            elif Path(entry.name).suffix.lower() in SUFFIXES:
+                yield Path(entry.path)
+            else:
+                self.left_out += 1
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

@@ -1,0 +1,96 @@
+"""A page of decisions for a person to look through: sorted and filtered in the browser, without a server.
+
+One file that opens offline. Words of flagged posts are masked and images blurred until one asks to see them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from crossguard.data.masking import mask
+from crossguard.data.thumbnails import thumbnail
+from crossguard.errors import ImageError
+from crossguard.records import Decision, Post
+
+RESOURCES: Final = Path(__file__).parent.parent / "resources" / "page"
+IMAGE: Final = "thumbnail"
+NO_IMAGE: Final = "thumbnail_error"
+
+
+def with_post(decision: Decision, post: Post) -> Decision:
+    """Returns a decision that carries what a page shows of its post: both texts and a small copy of the image."""
+    shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text}
+    if post.image is not None:
+        try:
+            shown[IMAGE] = thumbnail(post.image)
+        except ImageError as error:
+            shown[NO_IMAGE] = str(error)
+    return replace(decision, input={**decision.input, **{key: text for key, text in shown.items() if text}})
+
+
+def page(decisions: Iterable[Decision], title: str) -> str:
+    """Returns a complete HTML document; posts are shown as far as `with_post` or `--keep` put them beside decisions."""
+    actions: Counter[str] = Counter()
+    versions: Counter[str] = Counter()
+    rows = []
+    for decision in decisions:
+        rows.append(_row(decision))
+        actions[rows[-1]["action"]] += 1
+        model, policy = f"{decision.model} {decision.model_version}", f"{decision.policy} {decision.policy_version}"
+        versions[f"Model {model}, policy {policy}."] += 1
+    script = _part("page.js")
+    counts = ", ".join(f"{count:,} {action}" for action, count in actions.most_common())
+    return Template(_part("page.html")).substitute(
+        title=escape(title),
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        style=_part("page.css"),
+        summary=f"{len(rows):,} posts: {counts or 'none'}.",
+        versions=escape(" ".join(versions)),
+        # "</script>" in a post must not end the element.
+        data=json.dumps({"rows": rows}, ensure_ascii=False).replace("<", "\\u003c"),
+        script=script,
+    )
+
+
+def write_page(decisions: Iterable[Decision], path: Path, title: str = "") -> None:
+    """Writes the page of a file of results."""
+    name = path.name.removeprefix(".").removesuffix(".unfinished")
+    path.write_text(page(decisions, title or name), encoding="utf-8", errors="replace")
+
+
+def _row(decision: Decision) -> dict[str, Any]:
+    given = decision.input
+    text, words = str(given.get("text") or ""), str(given.get("image_text") or "")
+    row: dict[str, Any] = {
+        "id": decision.id,
+        "action": str(decision.action or decision.status),
+        "labels": {
+            name: [round(label.score, 4), round(label.threshold, 4), label.action.value]
+            for name, label in decision.labels.items()
+        },
+        "text": text,
+        "words": words,
+        "image": given.get(IMAGE),
+        "no_image": given.get(NO_IMAGE),
+        "error": decision.error and decision.error.message,
+    }
+    if decision.flags:
+        row |= {"masked": mask(text), "masked_words": mask(words)}
+    return _without_empty(row)
+
+
+def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value or key == "labels"}
+
+
+def _part(name: str) -> str:
+    return (RESOURCES / name).read_text(encoding="utf-8")

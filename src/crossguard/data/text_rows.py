@@ -1,0 +1,294 @@
+"""Posts from text files of any size: JSON Lines, a JSON array, CSV and its cousins, and plain lines."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from crossguard.data.columns import PostBuilder
+from crossguard.errors import PostError, TableError
+from crossguard.records import Post
+
+# An image of the largest size that is decoded fits as a `data:` URL.
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+# More lines than a post has, and few enough to read again when a quote was never closed.
+MAX_ROW_LINES: Final = 2000
+_CHUNK: Final = 1 << 20
+_DELIMITERS: Final = ",;\t"
+NOT_UTF8: Final = "not valid UTF-8. Convert the file, such as with: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT"
+NOT_UTF16: Final = "The file is UTF-16; Crossguard reads UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 IN > OUT"
+
+
+class ByteLines(Protocol):
+    """What a binary file can do that is needed here."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Returns a line with its end, or its first `size` bytes."""
+
+
+class LineTooLong(Exception):  # noqa: N818 - control flow in this module, never shown
+    """A line is longer than what is kept in memory; it was read over."""
+
+
+class Lines:
+    """Iterates over decoded lines; goes on after an exception, and knows the number of the last line.
+
+    Bytes that are not UTF-8 come as lone surrogates (`surrogateescape`), so one bad line does not end the file.
+    """
+
+    def __init__(self, stream: ByteLines, limit: int = MAX_LINE_BYTES) -> None:
+        self.stream = stream
+        self._limit = limit
+        self._again: deque[str] = deque()
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            self.number += 1
+            return self._again.popleft()
+        line = self.stream.readline(self._limit + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) > self._limit:
+            while line and not line.endswith(b"\n"):
+                line = self.stream.readline(self._limit)
+            raise LineTooLong
+        if self.number == 1:
+            line = _without_mark(line)
+        return line.decode("utf-8", "surrogateescape")
+
+    def give_back(self, lines: list[str]) -> None:
+        """Puts the last lines back, to be read again."""
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+
+def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`.
+
+    Raises:
+        TableError: The file is UTF-16, its first object has none of the columns, or an array is damaged.
+    """
+    lines = Lines(stream)
+    first = True
+    while True:
+        try:
+            line = next(lines)
+        except StopIteration:
+            return
+        except LineTooLong:
+            yield _failed(lines.number, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            continue
+        if not line.strip():
+            continue
+        if first and line.lstrip().startswith("[") and _is_array(line):
+            yield from _read_array(lines, line.lstrip()[1:], builder, where)
+            return
+        try:
+            row = _parse(line)
+        except PostError as error:
+            yield _failed(lines.number, lines.number, error.code, str(error))
+            continue
+        if first:
+            _check_first(row, builder, where)
+            first = False
+        yield builder.build(row, f"line-{lines.number}")
+
+
+def read_lines(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:  # noqa: ARG001 - as the others
+    """Yields a post per line of plain text; empty lines are none.
+
+    Raises:
+        TableError: The file is UTF-16.
+    """
+    lines = Lines(stream)
+    while True:
+        try:
+            line = next(lines).rstrip("\r\n")
+        except StopIteration:
+            return
+        except LineTooLong:
+            yield _failed(lines.number, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            continue
+        if not _is_utf8(line):
+            yield _failed(lines.number, lines.number, "invalid_utf8", NOT_UTF8)
+        elif line.strip():
+            yield Post(f"line-{lines.number}", line)
+
+
+def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per row; a row that cannot be read yields a failed post named after its first line, `line-N`.
+
+    A quote that is never closed costs the row in which it stands; the lines behind it are read again.
+
+    Raises:
+        TableError: There is no header, it lacks or doubles a column, or the file is UTF-16.
+    """
+    # The default of 131,072 characters is too small for long posts and `data:` URLs; the csv module has one global.
+    csv.field_size_limit(MAX_LINE_BYTES)
+    lines = Lines(stream)
+    header, delimiter = _header(lines, where)
+    builder.open(header, where)
+    while True:
+        start = lines.number + 1
+        taken: list[str] = []
+        try:
+            cells = next(csv.reader(_row_lines(lines, taken), delimiter=delimiter, strict=True))
+        except StopIteration:
+            return
+        except LineTooLong:
+            yield _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            continue
+        except csv.Error as error:
+            yield _failed(start, start, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
+            lines.give_back(taken[1:])
+            continue
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            message = f"has {len(cells)} cells where the header has {len(header)}."
+            yield _failed(start, lines.number, "row_ragged", message)
+        elif not all(map(_is_utf8, cells)):
+            yield _failed(start, lines.number, "invalid_utf8", NOT_UTF8)
+        else:
+            yield builder.build(dict(zip(header, cells, strict=True)), f"line-{start}")
+
+
+def _row_lines(lines: Lines, taken: list[str]) -> Iterator[str]:
+    """Yields the lines of one row and keeps them, so that they can be given back."""
+    for line in lines:
+        taken.append(line)
+        if len(taken) > MAX_ROW_LINES:
+            raise csv.Error(f"a quote is open for {MAX_ROW_LINES:,} lines")
+        yield line
+
+
+def _header(lines: Lines, where: str) -> tuple[list[str], str]:
+    try:
+        line = next(lines)
+        while not line.strip():
+            line = next(lines)
+        delimiter = max(_DELIMITERS, key=line.count)
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, strict=True))], delimiter
+    except StopIteration:
+        raise TableError(f"{where} has no header line.") from None
+    except LineTooLong:
+        raise TableError(f"The header of {where} is longer than {MAX_LINE_BYTES:,} bytes.") from None
+    except csv.Error as error:
+        raise TableError(f"The header of {where} cannot be read: {error}.") from None
+
+
+def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per item of an array whose opening bracket was read, holding one item at a time."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    parser = json.JSONDecoder(strict=False)
+    number, ended = 0, False
+    while True:
+        text = text.lstrip(" \t\r\n,")
+        if text.startswith("]"):
+            return
+        try:
+            row, end = parser.raw_decode(text)
+        except (json.JSONDecodeError, RecursionError, ValueError) as error:
+            if ended or len(text) > MAX_LINE_BYTES or not _may_go_on(error, text):
+                raise TableError(f"{where} is damaged after {number:,} items of its JSON array: {error}.") from None
+            more, ended = _more(lines.stream, len(text))
+            try:
+                text += decode(more, ended)
+            except UnicodeDecodeError:
+                raise TableError(f"{where} is {NOT_UTF8}") from None
+            continue
+        text = text[end:]
+        number += 1
+        if not isinstance(row, dict):
+            yield Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
+            continue
+        if number == 1:
+            _check_first(row, builder, where)
+        yield builder.build(row, f"item-{number}")
+
+
+def _more(stream: ByteLines, at_least: int) -> tuple[bytes, bool]:
+    """Returns as many bytes as are waiting already, so that a long item is not parsed once per line of it."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= at_least:
+        part = stream.readline(_CHUNK)
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts), False
+
+
+def _may_go_on(error: Exception, text: str) -> bool:
+    """Whether the text may be the start of an item; anything else is wrong however it goes on."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    longest_word = 16
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - longest_word
+
+
+def _is_array(line: str) -> bool:
+    """Whether a first line opens an array of objects, and is not itself one bad line of JSON Lines."""
+    rest = line.lstrip()[1:].strip()
+    return not rest or rest.startswith(("{", "]"))
+
+
+def _parse(line: str) -> dict[str, Any]:
+    if not _is_utf8(line):
+        raise PostError("invalid_utf8", NOT_UTF8)
+    try:
+        row = json.loads(line, strict=False)
+    except json.JSONDecodeError as error:
+        raise PostError("line_malformed", f"not valid JSON: {error.msg} at column {error.colno}.") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets in brackets
+        raise PostError("line_malformed", f"not readable JSON: {error}.") from None
+    if not isinstance(row, dict):
+        raise PostError("line_malformed", _not_an_object(row))
+    return row
+
+
+def _not_an_object(row: Any) -> str:
+    return f'an object like {{"text": ...}} is needed, not {type(row).__name__}.'
+
+
+def _check_first(row: dict[str, Any], builder: PostBuilder, where: str) -> None:
+    """Objects may leave empty fields out, so only a first object with texts under other names is an error."""
+    columns = builder.columns
+    place = f"The first object of {where}"
+    builder.note(row, place)
+    wrong = [name for name in columns.renamed.values() if name not in row]
+    if wrong and len(wrong) == len(columns.renamed):
+        columns.find(row, place)
+    others = [name for name, value in row.items() if isinstance(value, str) and name != columns.id]
+    if others and not set(columns.match(row, place)) - {"id"}:
+        raise columns.nothing_to_score(row, place)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text read by `Lines` was valid UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _without_mark(line: bytes) -> bytes:
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TableError(NOT_UTF16)
+    return line.removeprefix(codecs.BOM_UTF8)
+
+
+def _failed(start: int, end: int, code: str, message: str) -> Post:
+    place = f"Line {start}" if end <= start else f"Lines {start} to {end}"
+    return Post.failed(f"line-{start}", code, f"{place}: {message}")

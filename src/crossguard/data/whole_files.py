@@ -1,0 +1,159 @@
+"""Decisions as files that cannot grow row by row: Parquet, Excel and HTML. Each is written at once, at the end."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zipfile import BadZipFile
+
+from crossguard.data.page import write_page
+from crossguard.data.row_formats import JOINER
+from crossguard.errors import MissingExtraError, OutputError
+from crossguard.records import Decision
+from crossguard.schema import Column, Names, columns, flatten, unflatten
+
+T = TypeVar("T")
+
+# Rows are dictionaries for a moment only, and row groups large enough that readers are quick.
+_ROWS: Final = 2048
+_BATCHES_PER_GROUP: Final = 32
+EXCEL_ROWS: Final = 1_048_576
+EXCEL_CELL: Final = 32_767
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFile:
+    """A format.
+
+    Attributes:
+        module: What must be installed for it, and with which extra; nothing when empty.
+        extra: See there.
+        write: Writes all decisions to a path.
+        read: Yields them again; None for a format that is only for people.
+    """
+
+    module: str
+    extra: str
+    write: Callable[[Iterable[Decision], Names, Path], None]
+    read: Callable[[Path], Iterator[Decision]] | None = None
+
+    def require(self, doing: str) -> None:
+        """Checks that the format can be used, before hours of scoring.
+
+        Raises:
+            MissingExtraError: Its library is not installed.
+        """
+        if self.module and find_spec(self.module) is None:
+            raise MissingExtraError(doing, self.extra)
+
+    def write_at_once(self, decisions: Iterable[Decision], names: Names, path: Path) -> None:
+        """Writes all decisions; the file appears under its name only when it is whole."""
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            self.write(decisions, names, unfinished)
+            os.replace(unfinished, path)  # noqa: PTH105 - Path.replace is the same
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _write_parquet(decisions: Iterable[Decision], names: Names, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout = columns(names)
+    kinds = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "texts": pa.list_(pa.string())}
+    schema = pa.schema([(column.name, kinds[column.kind]) for column in layout])
+    rows = (flatten(decision.to_dict(), layout) for decision in decisions)
+    if names.input:
+        rows = ({key: _as_text(key, cell) for key, cell in row.items()} for row in rows)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        batches = (pa.RecordBatch.from_pylist(part, schema=schema) for part in _batched(rows, _ROWS))
+        for group in _batched(batches, _BATCHES_PER_GROUP):
+            writer.write_table(pa.Table.from_batches(group))
+
+
+def _read_parquet(path: Path) -> Iterator[Decision]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            layout = columns(Names.of(file.schema_arrow.names))
+            for batch in file.iter_batches(batch_size=_ROWS, columns=[column.name for column in layout]):
+                yield from (Decision.from_dict(unflatten(row, layout)) for row in batch.to_pylist())
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise _foreign(path, error) from None
+
+
+def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    layout = columns(names)
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("decisions")
+    sheet.freeze_panes = "B2"
+    sheet.append([column.name for column in layout])
+    for number, decision in enumerate(decisions, start=2):
+        if number > EXCEL_ROWS:
+            raise OutputError(f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file.")
+        row: list[Any] = []
+        for cell in flatten(decision.to_dict(), layout).values():
+            value = JOINER.join(cell) if isinstance(cell, list) else cell
+            if isinstance(value, str):
+                # As text: Excel rounds numbers of more than 15 digits, and would compute what begins with "=".
+                text = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:EXCEL_CELL])
+                text.data_type, text.number_format = "s", "@"
+                value = text
+            row.append(value)
+        sheet.append(row)
+    book.save(path)
+
+
+def _read_excel(path: Path) -> Iterator[Decision]:
+    from openpyxl import load_workbook
+
+    try:
+        with closing(load_workbook(path, read_only=True)) as book:
+            rows = book.worksheets[0].iter_rows(values_only=True)
+            layout = columns(Names.of([str(name) for name in next(rows)]))
+            for cells in rows:
+                row = {column.name: _cell(column, cell) for column, cell in itertools.zip_longest(layout, cells)}
+                yield Decision.from_dict(unflatten(row, layout))
+    except (AttributeError, OSError, KeyError, TypeError, ValueError, StopIteration, BadZipFile) as error:
+        raise _foreign(path, error) from None
+
+
+def _cell(column: Column, cell: Any) -> Any:
+    """Gives a cell its value back: Excel has no empty texts, and no lists."""
+    if column.kind == "texts":
+        return cell.split(JOINER) if cell else []
+    return "" if cell is None and column.kind == "text" and len(column.path) == 1 else cell
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _as_text(column: str, cell: Any) -> Any:
+    return cell if cell is None or not column.startswith("input_") else str(cell)
+
+
+def _foreign(path: Path, error: Exception) -> OutputError:
+    return OutputError(f"'{path}' is not a result that Crossguard wrote, or it is damaged: {error}")
+
+
+WHOLE_FILES: Final = {
+    "parquet": WholeFile("pyarrow.parquet", "parquet", _write_parquet, _read_parquet),
+    "xlsx": WholeFile("openpyxl", "excel", _write_excel, _read_excel),
+    "html": WholeFile("", "", lambda decisions, _, path: write_page(decisions, path)),
+}

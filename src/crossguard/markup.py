@@ -1,0 +1,62 @@
+"""A decision's scores as HTML: the same table in notebooks and on pages. Knows plain values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Final, Protocol
+
+COLOURS: Final = {"allow": "#2e7d4f", "review": "#b26a00", "block": "#b3261e", "failed": "#6b6b6b"}
+
+
+class ScoredLabel(Protocol):
+    """What is shown of a label."""
+
+    @property
+    def score(self) -> float:
+        """In [0, 1]."""
+
+    @property
+    def threshold(self) -> float:
+        """In [0, 1]."""
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the score reaches the threshold."""
+
+    @property
+    def action(self) -> str:
+        """What the label asks for."""
+
+
+def decision_html(id_: str, head: str, labels: Mapping[str, ScoredLabel], error: str = "") -> str:
+    """Returns a heading, and a bar per label or the error."""
+    title = f'<b>{escape(id_)}</b> <b style="color:{COLOURS.get(head, "inherit")}">{escape(head)}</b>'
+    rows = "".join(_row(name, label) for name, label in labels.items())
+    return f"<div>{title} {escape(error)}<table>{rows}</table></div>"
+
+
+def results_html(summary: str, rows: Sequence[tuple[str, str, str, str]], left: int) -> str:
+    """Returns a table of decisions: id, text, action, flags; `left` says how many more there are."""
+    body = "".join(
+        f"<tr><td>{escape(id_)}</td><td>{escape(text)}</td>"
+        f'<td><b style="color:{COLOURS.get(action, "inherit")}">{escape(action)}</b></td><td>{escape(why)}</td></tr>'
+        for id_, text, action, why in rows
+    )
+    more = f"<p>and {left:,} more</p>" if left > 0 else ""
+    head = "".join(f"<th>{name}</th>" for name in ("id", "text", "action", "flags"))
+    return f"<div><p>{escape(summary)}</p><table><tr>{head}</tr>{body}</table>{more}</div>"
+
+
+def _row(name: str, label: ScoredLabel) -> str:
+    bar = (
+        f'<div style="position:relative;width:10em;height:.6em;background:#8884;color:{COLOURS[label.action]}">'
+        f'<i style="position:absolute;inset:0 auto 0 0;width:{label.score:.0%};background:currentColor"></i>'
+        f'<b style="position:absolute;top:-.15em;bottom:-.15em;left:{label.threshold:.0%};border-left:2px solid"></b>'
+        "</div>"
+    )
+    weight = "bold" if label.flagged else "normal"
+    return (
+        f'<tr style="font-weight:{weight}"><td>{escape(name)}</td><td>{bar}</td>'
+        f"<td>{label.score:.2f}</td><td>from {label.threshold:.2f}</td><td>{escape(label.action)}</td></tr>"
+    )

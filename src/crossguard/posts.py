@@ -1,0 +1,126 @@
+"""What people have at hand becomes posts: one of any shape, a list, an iterator, a data frame, an Arrow table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.errors import InputError, TableError
+from crossguard.records import ImageSource, Post
+
+
+class ArrowTable(Protocol):
+    """A table of pandas, polars or Arrow: whatever has the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
+PostsLike: TypeAlias = "Iterable[PostLike] | ArrowTable"
+ROWS: Final = 64
+_MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
+KNOWN: Final = "A post is a text, a Post, or a mapping with text, image, image_path or image_text"
+MANY: Final = "Many posts are a list or an iterator of them, a pandas or polars Series or DataFrame, or an Arrow table"
+
+
+def is_one(posts: object) -> bool:
+    """Whether this is one post, and not many."""
+    return isinstance(posts, str | Post | Mapping)
+
+
+def as_post(post: object, place: str) -> Post:
+    """Returns one post; what cannot be read as one is a failed post.
+
+    Args:
+        post: A text, a `Post`, or a mapping. Keys that a post does not have are carried in `extra`.
+        place: Its id where it has none.
+    """
+    if isinstance(post, Post):
+        return post if isinstance(post.image, str | bytes | None) else replace(post, image=as_image(post.image))
+    if isinstance(post, str):
+        return Post(place, str(post))
+    if not isinstance(post, Mapping):
+        shown = f"{type(post).__name__} ({str(post)[:20]})" if isinstance(post, int | float) else type(post).__name__
+        return Post.failed(place, "post_bad_type", f"{KNOWN}; this is {shown}.")
+    built = _MAPPINGS.build(post, place)
+    content = built.text or built.image_text or built.image is not None
+    if built.error is None and built.extra and not content and not set(post) & set(Columns().content):
+        fields = ", ".join(map(str, built.extra))
+        return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {fields}.")
+    return built
+
+
+def as_image(source: Any) -> ImageSource | None:
+    """Returns an image source that can be read more than once: what a file object holds, for one."""
+    if hasattr(source, "read"):
+        if hasattr(source, "seek"):
+            source.seek(0)
+        return bytes(source.read())
+    image: ImageSource | None = bytes(source) if isinstance(source, bytearray | memoryview) else source
+    return image
+
+
+def as_posts(posts: object) -> Iterator[Post]:
+    """Returns many posts; one that cannot be read is a failed post in its place.
+
+    Raises:
+        InputError: These are not many posts: one post, an image, a file, or nothing of the kind.
+        TableError: A table has no column that can be scored.
+    """
+    if isinstance(posts, str | Post | Mapping):
+        raise InputError(f"{MANY}; this is one post. Put it into a list, or call score().")
+    _refuse_images_and_files(posts)
+    rows = _rows_of_table(posts)
+    if rows is not None:
+        return rows
+    if isinstance(posts, set | frozenset) or not isinstance(posts, Iterable):
+        raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}.")
+    if hasattr(posts, "index") and hasattr(posts, "iloc"):
+        return _of_series(posts)
+    return (as_post(post, str(place)) for place, post in enumerate(posts))
+
+
+def _of_series(series: Any) -> Iterator[Post]:
+    """Yields the posts of a pandas Series, named by its index."""
+    if "text" in series.index:
+        raise InputError("This is one row of a DataFrame. Score it as a mapping: score(dict(row)).")
+    return (as_post(post, str(name)) for name, post in series.items())
+
+
+def _rows_of_table(table: Any) -> Iterator[Post] | None:
+    """Returns the posts of a table; None for what is none."""
+    if hasattr(table, "itertuples"):  # pandas
+        header = [str(name) for name in table.columns]
+        rows = zip(table.index, table.itertuples(index=False, name=None), strict=True)
+        return _built(header, ((str(name), dict(zip(header, cells, strict=True))) for name, cells in rows))
+    if hasattr(table, "iter_rows"):  # polars
+        named = enumerate(table.iter_rows(named=True))
+        return _built(table.columns, ((str(place), row) for place, row in named))
+    if hasattr(table, "to_batches") and hasattr(table, "schema"):  # an Arrow table
+        batches = table.to_batches(max_chunksize=ROWS)
+        named = enumerate(row for batch in batches for row in batch.to_pylist())
+        return _built(table.schema.names, ((str(place), row) for place, row in named))
+    return None
+
+
+def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any]]]) -> Iterator[Post]:
+    builder = PostBuilder(Columns(), Path(), extra=True)
+    try:
+        builder.open(header, "The table")
+    except TableError as error:
+        message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
+        raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
+    return (builder.build(row, place) for place, row in rows)
+
+
+def _refuse_images_and_files(posts: object) -> None:
+    if isinstance(posts, PathLike):
+        raise InputError(f"A table: crossguard.score_file({str(posts)!r}, OUT). An image: score(image={str(posts)!r}).")
+    if isinstance(posts, bytes | bytearray | memoryview):
+        raise InputError("Bytes are an image: score(image=...). A text in bytes: score(data.decode()).")
+    if hasattr(posts, "__array_interface__") and (not hasattr(posts, "ndim") or posts.ndim != 1):
+        raise InputError("An image goes by its name: score(image=...).")

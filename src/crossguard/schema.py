@@ -1,0 +1,202 @@
+"""The record of a decision, defined once: JSON, CSV, Parquet and Excel columns, OpenAPI and the docs follow from it.
+
+`DecisionRecord` names the keys, their types and their meanings, in order. A key with a default is left out of a record
+where it would say nothing.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Changes when a key changes its name or its meaning.
+SCHEMA_VERSION: Final = 2
+
+ActionWord = Literal["allow", "review", "block"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Kind = Literal["text", "integer", "number", "texts"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LabelRecord(_Part):
+    """One label of one post."""
+
+    score: Probability = Field(description="Calibrated probability.")
+    threshold: Probability = Field(description="The score from which the label is flagged.")
+    flagged: bool = Field(description="Whether the score reaches the threshold.")
+    action: ActionWord = Field(description="What this label alone asks for.")
+
+
+class ModalityWeightsRecord(_Part):
+    """How the model's gate mixed text and image; their sum is 1."""
+
+    text: Probability
+    image: Probability
+
+
+class ErrorRecord(_Part):
+    """Why a post could not be scored."""
+
+    code: str = Field(description="A stable word for programs; see the error codes.")
+    message: str = Field(description="One sentence for people.")
+
+
+class DecisionRecord(_Part):
+    """The answer for one post; the same in files, over HTTP and in Python."""
+
+    id: str = Field(description="Your name for the post, as it was; its place where it had none.")
+    schema_version: Literal[2] = Field(description="Of this record.")
+    status: Literal["scored", "failed"] = Field(description="Whether the post could be scored.")
+    action: ActionWord | None = Field(
+        description="The strictest action over the labels; null when the post could not be scored."
+    )
+    flags: list[str] = Field(description="Labels whose score reaches the threshold.")
+    labels: dict[str, LabelRecord] = Field(
+        description="Per label: score, threshold, flag and action; empty when the post could not be scored."
+    )
+    modality_weights: ModalityWeightsRecord | None = Field(
+        description="How the model's gate mixed text and image, which is not how much each contributed; null when the "
+        "post could not be scored."
+    )
+    model: str = Field(description="Which model.")
+    model_version: str = Field(description="Changes with the weights.")
+    runtime: str = Field(description="What ran the model, such as openvino.")
+    policy: str = Field(description="Which thresholds.")
+    policy_version: str = Field(description="Changes with the thresholds.")
+    notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
+    error: ErrorRecord | None = Field(description="Why the post could not be scored; null when it was.")
+    digest: str | None = Field(
+        default=None, description="In files: fingerprint of the post, by which --resume notices that it changed."
+    )
+    input: dict[str, Any] = Field(
+        default_factory=dict, description="In files, on request: columns of the input, and the words read in the image."
+    )
+
+
+KEYS: Final = tuple(DecisionRecord.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that columns of a flat table are made of.
+
+    Attributes:
+        labels: Of the model, in order.
+        input: Columns of the input that are kept.
+    """
+
+    labels: Sequence[str]
+    input: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, header: Sequence[str]) -> Names:
+        """Returns the names in the header of a flat table."""
+        parts = {
+            key: [c.removeprefix(f"{key}_") for c in header if c.startswith(f"{key}_")] for key in ("score", "input")
+        }
+        return cls(parts["score"], parts["input"])
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a flat table.
+
+    Attributes:
+        name: As the header has it.
+        kind: What its cells hold.
+        path: Where the value stands in a record.
+    """
+
+    name: str
+    kind: Kind
+    path: tuple[str, ...]
+
+
+def columns(names: Names) -> tuple[Column, ...]:
+    """Returns the columns of a flat table, in order: nested keys become `error_code`, `score_L`, `input_C`."""
+    found: list[Column] = []
+    for key, field in DecisionRecord.model_fields.items():
+        kind = _without_none(field.annotation)
+        if get_origin(kind) is dict and get_args(kind)[1] is LabelRecord:
+            parts = ("score", "threshold", "action")
+            types_of = LabelRecord.model_fields
+            found += [
+                Column(f"{part}_{label}", _kind(types_of[part].annotation), (key, label, part))
+                for part in parts
+                for label in names.labels
+            ]
+        elif get_origin(kind) is dict:
+            found += [Column(f"{key}_{name}", "text", (key, name)) for name in getattr(names, key)]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            form = "{part}_weight" if key == "modality_weights" else f"{key}_{{part}}"
+            found += [
+                Column(form.format(part=part), _kind(inner.annotation), (key, part))
+                for part, inner in kind.model_fields.items()
+            ]
+        else:
+            found.append(Column(key, _kind(kind), (key,)))
+    return tuple(found)
+
+
+def flatten(record: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any]:
+    """Returns a record as one flat row; None where a column does not apply."""
+    return {column.name: _at(record, column.path) for column in layout}
+
+
+def unflatten(row: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any]:
+    """Returns the record that `flatten` turned into a row.
+
+    Raises:
+        KeyError, TypeError: The row is not one of ours.
+    """
+    record: dict[str, Any] = {}
+    for column in layout:
+        *above, last = column.path
+        place = record
+        for key in above:
+            place = place.setdefault(key, {})
+        place[last] = row[column.name]
+    if record["status"] == "failed":
+        record |= {"labels": {}, "modality_weights": None, "action": None}
+    else:
+        record["error"] = None
+    for name, label in record.setdefault("labels", {}).items():
+        label["flagged"] = name in record["flags"]
+    return record
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON schema of a record."""
+    return DecisionRecord.model_json_schema()
+
+
+def _at(record: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        record = (record or {}).get(key)
+    return record
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in {Union, types.UnionType}:
+        (kind,) = [part for part in get_args(annotation) if part is not type(None)]
+        return kind
+    return annotation
+
+
+def _kind(annotation: Any) -> Kind:
+    kind = _without_none(annotation)
+    if get_origin(kind) is list:
+        return "texts"
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        kind = type(get_args(kind)[0])
+    kinds: dict[Any, Kind] = {int: "integer", float: "number", str: "text"}
+    return kinds[kind]

@@ -1,0 +1,144 @@
+"""What people hand over becomes posts: one in any shape is one, many in any shape are many, the rest is told."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from crossguard.errors import ConfigError, InputError, PostError, TableError
+from crossguard.moderator import Moderator
+from crossguard.posts import as_posts
+from crossguard.records import Decision, Post
+from crossguard.results import Results
+
+pd = pytest.importorskip("pandas", reason="data frames need pandas")
+FRAME = pd.DataFrame({"Comment": ["hello", None, "good"], "likes": [1, 2, 3]}, index=["a", "b", "c"])
+
+
+def brief(posts: Any) -> list[tuple[str, str]]:
+    return [(post.id, post.text if post.error is None else f"!{post.error.code}") for post in as_posts(posts)]
+
+
+@pytest.mark.parametrize("post", ["hello", Post("x", "hello"), {"text": "hello"}, {"Text": "hello", "likes": 3}])
+def test_one_post_in_any_shape_is_one_decision(tiny: Moderator, post: Any) -> None:
+    decision = tiny.score(post)
+    assert isinstance(decision, Decision)
+    assert decision.scores == tiny.score(text="hello").scores
+    assert [row.scores for row in tiny.score([post])] == [decision.scores]
+
+
+@pytest.mark.parametrize(
+    "posts",
+    [
+        ["hello", "good"],
+        ("hello", "good"),
+        iter(["hello", "good"]),
+        [{"id": "0", "text": "hello"}, {"id": "1", "text": "good"}],
+        pd.Series(["hello", "good"]),
+        np.array(["hello", "good"]),
+        pd.DataFrame({"text": ["hello", "good"]}),
+        pa.table({"text": ["hello", "good"]}),
+        pa.table({"id": ["0", "1"], "TEXT": ["hello", "good"], "n": [1, 2]}),
+    ],
+)
+def test_many_posts_in_any_shape_are_one_decision_each(tiny: Moderator, posts: Any) -> None:
+    results = tiny.score(posts)
+    assert isinstance(results, Results)
+    assert [(row.id, row.ok) for row in results] == [("0", True), ("1", True)]
+    assert results[0].scores == tiny.score(text="hello").scores
+
+
+def test_polars_goes_as_pandas_does() -> None:
+    pl = pytest.importorskip("polars", reason="polars is not installed")
+    assert brief(pl.DataFrame({"id": [7, 8], "text": ["a", "b"]})) == [("7", "a"), ("8", "b")]
+    assert brief(pl.Series(["a", None])) == [("0", "a"), ("1", "!post_bad_type")]
+
+
+def test_a_frame_names_posts_by_its_index_and_carries_other_columns() -> None:
+    assert brief(FRAME) == [("a", "hello"), ("b", ""), ("c", "good")]
+    assert [post.extra for post in as_posts(FRAME)] == [{"likes": 1}, {"likes": 2}, {"likes": 3}]
+    assert brief(FRAME["Comment"]) == [("a", "hello"), ("b", "!post_bad_type"), ("c", "good")]
+    assert brief(pd.DataFrame({"id": [1.0, np.nan], "text": ["a", np.nan]})) == [("1", "a"), ("1", "")]
+
+
+def test_what_is_no_post_fails_alone(tiny: Moderator) -> None:
+    odd = ["hello", None, float("nan"), 7, b"bytes", ["list"], {"txt": "hello"}, {"text": 5}, {"text": ["x"]}, {}]
+    results = tiny.score(odd)  # type: ignore[arg-type]  # the mistakes under test
+    codes = [row.error.code if row.error else "" for row in results]
+    types = ["post_bad_type"] * 5
+    assert codes == ["", *types, "post_unknown_fields", "", "field_bad_type", "post_empty"]
+    assert "nan" in str(results[2].error)
+    assert results.failed.posts[0].id == "1"
+
+
+@pytest.mark.parametrize(
+    ("posts", "words"),
+    [
+        (7, "Many posts are"),
+        (None, "nothing to score"),
+        ({"hello"}, "Many posts are"),
+        (Path("posts.csv"), "score_file"),
+        (b"image", "score\\(image="),
+        (Image.new("RGB", (9, 9)), "score\\(image="),
+        (np.zeros((9, 9, 3), np.uint8), "score\\(image="),
+        (pd.DataFrame({"words": ["a"]}), "Rename one to 'text'"),
+        (pd.DataFrame({"comment": ["a"], "message": ["b"]}), "comment, message"),
+        (pd.DataFrame({"text": ["a"]}).iloc[0], "one row of a DataFrame"),
+    ],
+)
+def test_anything_else_is_told(tiny: Moderator, posts: Any, words: str) -> None:
+    with pytest.raises((InputError, TableError), match=words):
+        tiny.score(posts)
+
+
+def test_stream_takes_many_and_says_so_for_one(tiny: Moderator) -> None:
+    assert [row.id for row in tiny.stream(FRAME)] == ["a", "b", "c"]
+    for one in ("hello", {"text": "hello"}, Post("x", "hello")):
+        with pytest.raises(InputError, match="this is one post"):
+            list(tiny.stream(one))  # type: ignore[arg-type]
+
+
+def test_a_single_post_that_cannot_be_scored_raises(tiny: Moderator) -> None:
+    for one in ("", {"text": ""}, Post("x"), {"words": "hello"}, {"text": True}):
+        with pytest.raises(PostError):
+            tiny.score(one)
+
+
+def test_file_objects_and_arrays_are_images(tiny: Moderator) -> None:
+    image = Image.new("RGB", (20, 20), "navy")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    buffer.read()
+    expected = tiny.score(image=image).scores
+    assert tiny.score(image=buffer).scores == expected
+    assert tiny.score({"image": buffer}).scores == expected
+    assert tiny.score({"image": np.asarray(image)}).scores == expected
+    assert tiny.score([{"image": bytearray(buffer.getvalue())}])[0].scores == expected
+
+
+def test_a_tenant_without_tenants_is_an_error(tiny: Moderator) -> None:
+    with pytest.raises(ConfigError, match="needs a policy file"):
+        tiny.with_policy("default", tenant="games")
+    with pytest.raises(ConfigError, match="needs a policy file"):
+        tiny.with_policy(tiny.policy, tenant="games")
+
+
+def test_what_must_not_be_assigned_is_read_only(tiny: Moderator) -> None:
+    for name in ("bundle", "runtime", "policy", "labels"):
+        with pytest.raises(AttributeError):
+            setattr(tiny, name, None)
+    with pytest.raises(AttributeError):
+        tiny.score("hello").id = "x"  # type: ignore[misc]
+
+
+def test_records_are_json_as_they_are_and_come_back(tiny: Moderator) -> None:
+    results = tiny.score(["hello", None])  # type: ignore[list-item]
+    records = json.loads(json.dumps(results.to_dicts()))
+    assert [Decision.from_dict(record).to_dict() for record in records] == records

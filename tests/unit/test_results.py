@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from crossguard.bundle import Bundle
+from crossguard.decision.policy import Policy
+from crossguard.errors import MissingExtraError
+from crossguard.moderator import Moderator
+from crossguard.records import Action, Decision, LabelDecision, PostFailure
+
+VERSIONS = ("m", "1", "p", "1")
+HATE = "All of you are <b>vermin</b>"
+
+
+def test_a_repr_fits_on_a_line(tiny: Moderator) -> None:
+    results = tiny.score(["hello", "good morning", ""])
+    assert all(len(repr(row)) < 150 for row in results)
+    assert repr(results[2]) == "Decision('2', failed: post_empty)"
+    assert repr(results).startswith("Results(3 decisions: ")
+    label = LabelDecision(0.25, 0.5, flagged=False, action=Action.ALLOW)
+    assert repr(Decision("a", {"spam": label}, Action.ALLOW, 1.0, *VERSIONS)) == (
+        "Decision('a', allow: no flag, highest spam 0.25)"
+    )
+    assert repr(tiny).startswith("Moderator(tiny 1.0.0, policy default 1, ")
+
+
+def test_notebooks_get_masked_words_and_no_markup_of_posts(tiny: Moderator) -> None:
+    results = tiny.with_policy(_flagging_everything(tiny)).score([HATE] * 30)
+    page = results._repr_html_()
+    assert "vermin" not in page
+    assert "&lt;b" in page
+    assert "and 10 more" in page
+    one = results[0]._repr_html_()
+    assert "racist" in one
+    assert "vermin" not in one
+    failed = Decision("<i>", {}, None, None, *VERSIONS, error=PostFailure("x_y", "a < b"))._repr_html_()
+    assert "&lt;i&gt;" in failed
+    assert "a &lt; b" in failed
+
+
+def _flagging_everything(tiny: Moderator) -> Policy:
+    labels = {
+        name: rule.model_copy(update={"threshold": 0.0, "review": None}) for name, rule in tiny.policy.labels.items()
+    }
+    return tiny.policy.model_copy(update={"labels": labels})
+
+
+def test_a_frame_has_a_row_per_post(tiny: Moderator) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    frame = tiny.score([{"id": "a", "text": "hello"}, {"id": "b", "text": ""}]).to_frame()
+    assert frame["id"].tolist() == ["a", "b"]
+    assert frame["text"].tolist() == ["hello", ""]
+    assert frame["status"].tolist() == ["scored", "failed"]
+    assert frame["score_racist"].isna().tolist() == [False, True]
+    assert frame["error_code"].tolist()[1] == "post_empty"
+
+
+def test_without_pandas_says_what_to_install(tiny: Moderator, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tiny.score(["hello"])
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"crossguard\[pandas\]"):
+        results.to_frame()
+
+
+def test_parts_of_results_keep_their_posts(tiny: Moderator) -> None:
+    results = tiny.score(["hello", "", "good"])
+    assert [post.text for post in results[1:].posts] == ["", "good"]
+    assert [row.id for row in results.failed] == ["1"]
+    assert [post.text for post in results.failed.posts] == [""]
+
+
+def test_leaving_the_context_ends_the_threads(tiny_bundle: Bundle) -> None:
+    with Moderator.load(tiny_bundle.folder) as moderator:
+        assert moderator.score(["hello"])[0].ok
+    with pytest.raises(RuntimeError, match="shutdown"):
+        moderator.score(["hello"])
