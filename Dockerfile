@@ -2,18 +2,25 @@
 #   docker build -t crossguard . && docker run --rm -p 127.0.0.1:8080:8080 -e CROSSGUARD_INSECURE=true crossguard
 # Published beyond this machine it wants keys (CROSSGUARD_KEYS_FILE) in place of CROSSGUARD_INSECURE.
 # Another model: FROM crossguard, then COPY its bundle to /opt/ml/model (where SageMaker unpacks one, too).
-ARG PYTHON=3.13
-FROM python:${PYTHON}-slim-bookworm AS build
+# Packages come by hash from deploy/requirements.txt (`make lock`). A tag of the base image may move; for a build that can
+# be repeated, give its digest, which `docker buildx imagetools inspect python:3.13-slim-bookworm` prints:
+#   docker build --build-arg BASE=python:3.13-slim-bookworm@sha256:DIGEST -t crossguard .
+ARG BASE=python:3.13-slim-bookworm
+FROM ${BASE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE deploy/requirements.txt deploy/requirements-build.txt ./
 COPY src src
-RUN python -m venv /opt/crossguard && /opt/crossguard/bin/pip install '.[serve]'
+RUN python -m venv builder && builder/bin/pip install --require-hashes -r requirements-build.txt \
+    && builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir wheels .
+RUN python -m venv /opt/crossguard && /opt/crossguard/bin/pip install --require-hashes -r requirements.txt \
+    && /opt/crossguard/bin/pip install --no-deps wheels/crossguard-*.whl
 # The image must score by itself, and must not carry what only training needs.
 RUN /opt/crossguard/bin/crossguard models && /opt/crossguard/bin/python -c "import importlib.util as u; assert not u.find_spec('torch')"
 
-FROM python:${PYTHON}-slim-bookworm
+ARG BASE=python:3.13-slim-bookworm
+FROM ${BASE}
 
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin crossguard
 COPY --from=build /opt/crossguard /opt/crossguard

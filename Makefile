@@ -4,9 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Raw data folders for `make compact`; see docs/how-to/train-a-model.md.
 DATA ?= ../shared/data
+# How long `make fuzz` takes.
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test docs build bench compact clean
+.PHONY: help install demo check test docs build bench compact fuzz audit lock clean
 
 help:  ## List these words
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -46,6 +48,18 @@ bench: install  ## Posts per second and peak memory beside a plain PyTorch loop,
 
 compact: install  ## Train the model in the box again from the raw data folders in DATA
 	BIN=$(BIN) DATA=$(DATA) scripts/make-compact
+
+fuzz: install  ## Mutate images, tables, manifests and requests; SECONDS=3600 for an hour
+	$(BIN)/python -m tests.security.fuzzing --seconds $(SECONDS)
+
+audit: install  ## Ask for known advisories about the packages of the container
+	$(BIN)/python scripts/audit_dependencies.py
+
+# The container's packages for Python 3.11 and later, each with the hashes of all its files.
+LOCK := $(BIN)/uv pip compile --quiet --no-header --generate-hashes --universal --python-version 3.11
+lock: install  ## Write deploy/requirements.txt again, with the newest versions that fit
+	$(LOCK) --upgrade --extra serve pyproject.toml --output-file deploy/requirements.txt
+	echo 'hatchling>=1.27' | $(LOCK) --upgrade - --output-file deploy/requirements-build.txt
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

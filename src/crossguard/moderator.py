@@ -220,6 +220,13 @@ class Moderator:
         ready = [self.prepare(post)]
         return self.decide(ready, self.infer(ready))[0]
 
+    def is_costly(self, post: Post) -> bool:
+        """Whether `prepare` may take seconds for this post: its image is decoded in a process with a deadline.
+
+        A server prepares such posts apart from the others, so that they do not wait behind it.
+        """
+        return self._preparation.is_costly(post)
+
     def prepare(self, post: Post) -> Prepared:
         """Tokenises and decodes one post, for a server that gathers the prepared posts of many callers.
 

@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import ImageLimits, decode
+from crossguard.data.images import DecodeOptions, ImageLimits, is_costly, read_image
 from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.preprocessing.batch import Prepared
-from crossguard.preprocessing.image import to_pixels
 from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import Post, PostFailure
 from crossguard.runtimes.base import available_cores
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
+# uint8 (size, size, 3) per frame, and whether an animation shows more than these.
+Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
+_NO_FRAMES: Final[Frames] = ((), False)
 
 
 class Preparation:
@@ -42,16 +44,23 @@ class Preparation:
     ) -> None:
         if pixels not in PIXEL_MODES:
             raise ConfigError(f"Unknown pixel mode '{pixels}'.{suggest(pixels, PIXEL_MODES)}")
-        self._image = bundle.manifest.image
+        image = bundle.manifest.image
+        hint = image.size if pixels == "fast" else None
+        self._options = DecodeOptions(limits, hint, frames=image.frames, square=image.square)
         self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
-        self._limits = limits
         self._root = image_root
-        self._size_hint = self._image.size if pixels == "fast" else None
         self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
 
     def close(self) -> None:
         """Ends the threads."""
         self._decoders.shutdown(cancel_futures=True)
+
+    def is_costly(self, post: Post) -> bool:
+        """Whether decoding the image of a post may take seconds, as far as its header tells; False where it is bad."""
+        try:
+            return post.image is not None and is_costly(post.image, self._options, base=self._root)
+        except PostError:
+            return False
 
     def prepare(self, post: Post) -> Prepared:
         """Tokenises and decodes one post.
@@ -72,25 +81,26 @@ class Preparation:
     def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
 
-    def _try_join(self, post: Post, tokens: Tokens, frames: Future[tuple[NDArray[np.uint8], ...]] | None) -> Prepared:
+    def _try_join(self, post: Post, tokens: Tokens, frames: Future[Frames] | None) -> Prepared:
         if post.error is not None:
             return Prepared(post.id, (), (), error=post.error)
         try:
-            return _prepared(post, tokens, () if frames is None else frames.result())
+            return _prepared(post, tokens, _NO_FRAMES if frames is None else frames.result())
         except PostError as error:
             return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
 
     def _join(self, post: Post, tokens: Tokens) -> Prepared:
-        return _prepared(post, tokens, () if post.image is None else self._frames(post))
+        return _prepared(post, tokens, _NO_FRAMES if post.image is None else self._frames(post))
 
-    def _frames(self, post: Post) -> tuple[NDArray[np.uint8], ...]:
+    def _frames(self, post: Post) -> Frames:
         assert post.image is not None
-        spec = self._image
-        images = decode(post.image, self._limits, base=self._root, frames=spec.frames, size_hint=self._size_hint)
-        return tuple(to_pixels(image, spec) for image in images)
+        decoded = read_image(post.image, self._options, base=self._root)
+        return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 
 
-def _prepared(post: Post, tokens: Tokens, frames: tuple[NDArray[np.uint8], ...]) -> Prepared:
-    if not tokens.windows and not frames:
+def _prepared(post: Post, tokens: Tokens, frames: Frames) -> Prepared:
+    pixels, sampled = frames
+    if not tokens.windows and not pixels:
         raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
-    return Prepared(post.id, tokens.windows, frames, ("text_truncated",) if tokens.truncated else ())
+    notes = {"text_truncated": tokens.truncated, "animation_sampled": sampled}
+    return Prepared(post.id, tokens.windows, pixels, tuple(note for note, holds in notes.items() if holds))

@@ -69,6 +69,9 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--image-text-column", default="image_text", show_default=True, help="Column of words in images.")
 @click.option("--image-column", default="image", show_default=True, help="Column of encoded images (bytes).")
 @click.option("--image-root", type=_FILE, help="Folder of relative image paths; else that of INPUT.")
+@click.option(
+    "--confine-images", is_flag=True, help="Refuse image paths that lead out of the image root: for others' tables."
+)
 @click.option("--ocr", is_flag=True, help="Read the words in images where they are not given. Needs crossguard[ocr].")
 @click.option(
     "--on-error",
@@ -100,6 +103,7 @@ def command(
     limit: int | None,
     input_format: str | None,
     image_root: Path | None,
+    confine_images: bool,
     ocr: bool,
     on_error: str,
     **others: Any,
@@ -144,7 +148,12 @@ def command(
     reader = None
     if source is not None:
         reader = PostReader(
-            source, format=input_format, columns=Columns(**columns), image_root=image_root, extra=options.keep
+            source,
+            format=input_format,
+            columns=Columns(**columns),
+            image_root=image_root,
+            confine_images=confine_images,
+            extra=options.keep,
         )
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None

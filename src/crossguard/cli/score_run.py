@@ -67,6 +67,7 @@ def score_one(moderator: Moderator, post: Post, options: Options) -> None:
 def score_many(moderator: Moderator, reader: PostReader, options: Options, **how: Any) -> int:
     """Scores a table and returns the exit code; `how` goes to `score_table`."""
     from crossguard.cli.progress import Watcher, print_summary
+    from crossguard.data.images import close_image_workers
     from crossguard.scoring import Summary, kept_columns, score_table
 
     posts = iter(reader)
@@ -89,6 +90,7 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
             shown: dict[str, Any] = {"keep": options.keep, "watch": watcher.see, "summary": summary}
             score_table(moderator, posts, output, resume=options.resume, **shown, **how)
     except KeyboardInterrupt:
+        close_image_workers()
         _tell_how_to_continue(summary, options)
         raise
     if not options.quiet:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.columns import PostBuilder
-from crossguard.data.image_formats import SUFFIXES
+from crossguard.data.image_headers import SUFFIXES
 from crossguard.errors import MissingExtraError, TableError
 from crossguard.records import Post
 
@@ -125,14 +125,15 @@ def _plain(cell: Any) -> Any:
 class FolderPosts:
     """The images of a folder and its subfolders, in the order of their names; each is a post named by its path.
 
-    Hidden files and folders, and links to folders, are left out.
+    Hidden files and folders, and links to folders, are left out; where images are confined, all links are.
 
     Attributes:
         left_out: How many files were not read, as their suffix is not that of an image.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, confined: bool = False) -> None:
         self._folder = folder
+        self._confined = confined
         self.left_out = 0
 
     def __iter__(self) -> Iterator[Post]:
@@ -157,7 +158,7 @@ class FolderPosts:
         except OSError as error:
             raise TableError(f"Cannot read the folder '{folder}': {error.strerror}.") from None
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or (self._confined and entry.is_symlink()):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(Path(entry.path))

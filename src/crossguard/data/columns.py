@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data.image_sources import is_url
+from crossguard.data.image_sources import check_inside, is_url
 from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
@@ -131,6 +131,7 @@ class PostBuilder:
         columns: Which column holds what.
         image_root: The folder that relative image paths start from.
         extra: Whether a post carries the other columns of its row.
+        confined: Whether images must lie in that folder, with all links followed.
 
     Attributes:
         header: The columns of the table, once it was opened; those of the first object of JSON.
@@ -138,9 +139,10 @@ class PostBuilder:
         notes: What a person should know about the columns, one sentence each.
     """
 
-    def __init__(self, columns: Columns, image_root: Path, *, extra: bool = False) -> None:
+    def __init__(self, columns: Columns, image_root: Path, *, extra: bool = False, confined: bool = False) -> None:
         self.columns = columns
         self.extra = extra
+        self.confined = confined
         self.header: tuple[str, ...] = ()
         self.found: dict[str, str] = {}
         self.notes: list[str] = []
@@ -214,7 +216,12 @@ class PostBuilder:
         text = str(value) if isinstance(value, PathLike) else _as_text(value, column)
         if not text:
             return None
-        return text if is_url(text) else str(self._image_root / text)
+        if is_url(text):
+            return text
+        path = self._image_root / text
+        if self.confined:
+            check_inside(path, self._image_root)
+        return str(path)
 
 
 def _as_text(value: Any, column: str) -> str:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, Final
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
-_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
-_WHITE = (255, 255, 255)
+_DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+_PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
+_ONE_BYTE: Final = frozenset({"1", "L", "P"})
+_WHITE: Final = (255, 255, 255)
+# Deep pixels are scaled in bands of this many, so that the floats of a whole image never exist at once.
+_BAND: Final = 1 << 18
+
+
+def bytes_per_pixel(image: Image.Image) -> int:
+    """Returns how much memory an image and all copies that `to_rgb` makes take at most, per pixel."""
+    mode = image.mode
+    stored = 1 if mode in _ONE_BYTE else 2 if mode.startswith("I;16") else 4
+    if mode in _DEEP_MODES:
+        return stored + 1 + 4
+    if image.has_transparency_data:
+        # An RGBA layer, unless it is one, and the canvas.
+        return stored + (0 if mode == "RGBA" else 4) + 4 + (4 if mode in _PREMULTIPLIED else 0)
+    return stored if mode == "RGB" else stored + 4
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Returns a loaded picture as mode RGB; the same object when it is RGB already."""
+    """Returns a loaded image as mode RGB; the same object when it is RGB already."""
     if image.mode in _DEEP_MODES:
-        image = Image.fromarray(_to_8_bits(np.asarray(image)))
+        image = _to_8_bits(image)
     if image.mode in _PREMULTIPLIED:
         image = image.convert(_PREMULTIPLIED[image.mode])
     if image.has_transparency_data:
@@ -23,7 +41,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    # Pillow knows the transparent value of 1-bit pictures only after they became grey.
+    # Pillow knows the transparent value of 1-bit images only after they became grey.
     grey = image.convert("L") if image.mode == "1" else image
     layer = grey if grey.mode == "RGBA" else grey.convert("RGBA")
     canvas = Image.new("RGB", layer.size, _WHITE)
@@ -31,15 +49,38 @@ def _on_white(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def _to_8_bits(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _to_8_bits(image: Image.Image) -> Image.Image:
     """Scales grey values to 0..255: 16-bit files by their type, floats and 32-bit integers by the range they use."""
-    if pixels.dtype == np.uint16:
-        return (pixels.astype(np.uint32) // 257).astype(np.uint8)
-    values = np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
+    low, high, kind = 0.0, 65535.0, "u"
+    if not image.mode.startswith("I;16"):
+        bands = [(float(band.min()), float(band.max())) for _, band in _bands(image)]
+        low, high = min(least for least, _ in bands), max(most for _, most in bands)
+        kind = "f" if image.mode == "F" else "i"
+    shift, top = _range(low, high, kind)
+    grey = Image.new("L", image.size)
+    for y, band in _bands(image):
+        if kind == "u":
+            scaled = (band // 257).astype(np.uint8)
+        else:
+            scaled = np.round((band - shift) * (255.0 / max(top, 1e-12))).astype(np.uint8)
+        grey.paste(Image.fromarray(scaled), (0, y))
+    return grey
+
+
+def _range(low: float, high: float, kind: str) -> tuple[float, float]:
+    """Returns what is black, and how far above it white lies."""
     if low < 0:
-        values, top = values - low, high - low
-    else:
-        usual = (1.0, 255.0, 65535.0) if pixels.dtype.kind == "f" else (255.0, 65535.0)
-        top = next((bound for bound in usual if high <= bound), high)
-    return np.asarray(np.round(values * (255.0 / max(top, 1e-12))), dtype=np.uint8)
+        return low, high - low
+    usual = (1.0, 255.0, 65535.0) if kind == "f" else (255.0, 65535.0)
+    return 0.0, next((bound for bound in usual if high <= bound), high)
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yields rows of pixels with the number of the first; floats and 32-bit integers as finite float64."""
+    rows = max(1, _BAND // image.width)
+    for y in range(0, image.height, rows):
+        band = np.asarray(image.crop((0, y, image.width, min(y + rows, image.height))))
+        if band.dtype == np.uint16 or image.mode.startswith("I;16"):
+            yield y, band
+        else:
+            yield y, np.nan_to_num(band.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,4 +1,4 @@
-"""Where the encoded bytes of a picture come from: a path, a `data:` URL, or bytes at hand. Never the network."""
+"""Where the encoded bytes of an image come from: a path, a `data:` URL, or bytes at hand. Never the network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from crossguard.errors import ImageError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SHOWN = 80
+# Never waits for a writer of a pipe, and never becomes the terminal of this process. Windows has only the last.
+_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
 def is_data_url(text: str) -> bool:
@@ -28,7 +30,7 @@ def is_url(text: str) -> bool:
 
 
 def read_encoded(source: str | os.PathLike[str] | bytes, limits: ImageLimits, base: Path | None = None) -> bytes:
-    """Returns the encoded bytes of a picture.
+    """Returns the encoded bytes of an image.
 
     Args:
         source: A path, a `data:` URL, or the bytes themselves.
@@ -57,6 +59,23 @@ def read_encoded(source: str | os.PathLike[str] | bytes, limits: ImageLimits, ba
     return data
 
 
+def check_inside(path: Path, root: Path) -> None:
+    """Checks that a path, with all links followed, lies in a folder.
+
+    Raises:
+        ImageError: `image_outside_root`.
+    """
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # loops of links, NUL characters
+        inside = False
+    if not inside:
+        raise ImageError(
+            "image_outside_root",
+            f"'{shortened(str(path))}' lies outside '{root}', and images are confined to that folder.",
+        )
+
+
 def describe(source: object) -> str:
     """Returns how to call an image source in a message."""
     if isinstance(source, bytes):
@@ -74,21 +93,29 @@ def shortened(text: str) -> str:
 def _from_path(path: Path, limits: ImageLimits) -> bytes:
     name = shortened(str(path))
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError("image_is_directory", f"'{name}' is a folder, not an image; score a folder as INPUT.")
-        # A pipe or a device could block for ever or never end.
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("image_not_a_file", f"'{name}' is not a regular file.")
-        _check_size(status.st_size, path, limits)
-        with path.open("rb") as file:
-            return file.read(limits.max_bytes + 1)
+        _check_kind(path.stat(), name)
+        descriptor = os.open(path, _READ)
+        with os.fdopen(descriptor, "rb") as file:
+            # What was checked and what was opened need not be the same.
+            status = os.fstat(descriptor)
+            _check_kind(status, name)
+            _check_size(status.st_size, path, limits)
+            # Files of the kernel say that they are empty, and some of them never end or make the reader wait.
+            return file.read(limits.max_bytes + 1) if status.st_size else b""
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError("image_not_found", f"No such image: '{name}'.") from None
     except OSError as error:
         raise ImageError("image_unreadable", f"Cannot read '{name}': {error.strerror}.") from None
     except ValueError as error:  # such as a NUL character in the path
         raise ImageError("image_not_found", f"Not a usable path {name!r}: {error}.") from None
+
+
+def _check_kind(status: os.stat_result, name: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError("image_is_directory", f"'{name}' is a folder, not an image; score a folder as INPUT.")
+    # A pipe or a device could block for ever or never end.
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("image_not_a_file", f"'{name}' is not a regular file.")
 
 
 def _from_data_url(url: str, limits: ImageLimits) -> bytes:

@@ -16,8 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from crossguard.data.images import thumbnail
 from crossguard.data.masking import mask
-from crossguard.data.thumbnails import thumbnail
 from crossguard.errors import ImageError
 from crossguard.records import Decision, Post
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.image_formats import SUFFIXES
+from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.text_rows import ByteLines, read_delimited, read_jsonl, read_lines
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
@@ -54,6 +54,7 @@ class PostReader:
         format: str | None = None,  # noqa: A002 - the public name of the option
         columns: Columns | None = None,
         image_root: str | os.PathLike[str] | None = None,
+        confine_images: bool = False,
         extra: bool = False,
     ) -> None:
         """Checks that the source exists and finds out its format; nothing is read yet.
@@ -63,6 +64,8 @@ class PostReader:
             format: One of `FORMATS`; by the suffix when None, and by its first bytes for stdin (JSON or CSV).
             columns: Which column holds what.
             image_root: Folder of relative image paths; the folder of the file, or the working folder for stdin.
+            confine_images: Whether an image path that leads out of that folder is refused, also through links: for
+                tables that others wrote.
             extra: Whether posts carry the other columns of their rows (`Post.extra`): labels, splits, groups.
 
         Raises:
@@ -78,7 +81,7 @@ class PostReader:
             raise TableError(f"{self.format} cannot come from stdin; write it to a file and score that.")
         default_root = Path() if self.source == STDIN else Path(self.source).parent
         root = Path(image_root) if image_root is not None else default_root
-        self._builder = PostBuilder(columns or Columns(), root, extra=extra)
+        self._builder = PostBuilder(columns or Columns(), root, extra=extra, confined=confine_images)
         self._raw: BinaryIO | None = None
         self._size = 0
         self._done, self._total = 0, 0
@@ -131,7 +134,7 @@ class PostReader:
     def _entries(self) -> Iterable[Post]:
         where = "stdin" if self.source == STDIN else f"'{self.source}'"
         if self.format == "folder":
-            self._folder = FolderPosts(Path(self.source))
+            self._folder = FolderPosts(Path(self.source), confined=self._builder.confined)
             return self._folder
         if self.format in _WHOLE_READERS:
             table = _WHOLE_READERS[self.format](Path(self.source), self._builder, where)

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
-from crossguard.data.images import ImageLimits, decode
+from crossguard.data.image_decoding import decode_bytes
+from crossguard.data.images import DecodeOptions, ImageLimits, decode, read_image
 from crossguard.errors import ImageError
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -74,7 +76,7 @@ def test_heic() -> None:
 def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pi_heif", None)
     with pytest.raises(ImageError, match=r"pip install 'crossguard\[heif\]'") as caught:
-        decode(HEIC)
+        decode_bytes(HEIC, "the image", DecodeOptions())
     assert caught.value.code == "image_needs_extra"
 
 
@@ -202,6 +204,30 @@ class TestBadInput:
         assert reason(encoded(halves((400, 400)), "JPEG")[:-200]) == "image_truncated"
         assert reason(encoded(halves((400, 400)), "JPEG")[:-200], size_hint=64) == "image_truncated"
 
+    @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}, {"restart_marker_rows": 1}])
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    @pytest.mark.parametrize("size_hint", [None, 50])
+    def test_truncated_jpeg_with_a_proper_end(self, options: dict[str, Any], mode: str, size_hint: int | None) -> None:
+        rng = np.random.default_rng(0)
+        noise = Image.fromarray(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)).resize((400, 300)).convert(mode)
+        data = encoded(noise, "JPEG", **options)
+        assert decode(data, size_hint=size_hint)
+        first = data.find(b"\xff\xda")
+        second = data.find(b"\xff\xda", first + 2) if "progressive" in options else len(data)
+        for part in (0.1, 0.5, 0.9):
+            cut = data[: int(first + (second - first) * part)]
+            cut = cut.removesuffix(b"\xff")
+            assert reason(cut + b"\xff\xd9", size_hint=size_hint) == "image_truncated"
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    @pytest.mark.parametrize("progressive", [True, False])
+    def test_grey_jpeg_is_whole(self, mode: str, progressive: bool) -> None:
+        data = encoded(
+            Image.new(mode, (100, 75), (128,) * len(mode) if mode != "L" else 128), "JPEG", progressive=progressive
+        )
+        assert decode(data)[0].size == (100, 75)
+        assert decode(data + b"trailing \xff\xd9")[0].size == (100, 75)
+
     def test_flipped_bytes_never_escape_as_other_errors(self) -> None:
         rng = np.random.default_rng(3)
         good = [encoded(halves(), kind) for kind in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF")] + [HEIC]
@@ -237,6 +263,62 @@ class TestLimits:
             assert reason(source, limits=limits) == "image_too_many_pixels"
         assert decode(encoded(halves(), "PNG"), ImageLimits(max_pixels=64 * 32))
 
+    def test_side(self) -> None:
+        for size in ((70_000, 1), (1, 70_000)):
+            for source in (encoded(Image.new("1", size), "PNG"), Image.new("1", size), np.zeros(size, np.uint8)):
+                assert reason(source) == "image_side_too_long"
+        assert decode(encoded(Image.new("1", (65_535, 1)), "PNG"))[0].size == (65_535, 1)
+
+    @pytest.mark.parametrize(
+        ("mode", "kind", "options"),
+        [
+            ("RGB", "JPEG", {}),
+            ("RGB", "JPEG", {"progressive": True}),
+            ("RGBA", "PNG", {}),
+            ("F", "TIFF", {}),
+            ("1", "PNG", {}),
+            ("RGB", "WEBP", {}),
+            ("P", "GIF", {}),
+        ],
+    )
+    def test_memory_is_bounded_in_bytes(self, mode: str, kind: str, options: dict[str, Any]) -> None:
+        data = encoded(Image.new(mode, (500, 400)), kind, **options)
+        assert reason(data, limits=ImageLimits(max_decoded_bytes=700_000)) == "image_needs_memory"
+        assert decode(data, ImageLimits(max_decoded_bytes=200_000 * 19))
+
+    def test_scaled_jpeg_takes_little_memory(self) -> None:
+        data = encoded(halves((4000, 3000)), "JPEG")
+        limits = ImageLimits(max_decoded_bytes=4_000_000)
+        assert reason(data, limits=limits) == "image_needs_memory"
+        assert decode(data, limits, size_hint=224)[0].size == (500, 375)
+
+    def test_scans_of_a_progressive_jpeg(self) -> None:
+        data = encoded(halves(), "JPEG", progressive=True)
+        scans = data.count(b"\xff\xda")
+        assert scans > 5
+        assert decode(data, ImageLimits(max_scans=scans))
+        assert reason(data, limits=ImageLimits(max_scans=scans - 1)) == "image_too_many_scans"
+        assert decode(encoded(halves(), "JPEG"), ImageLimits(max_scans=1))
+
+    def test_a_frame_larger_than_its_gif(self) -> None:
+        head = b"GIF89a" + struct.pack("<HH", 1, 1) + b"\x80\0\0" + b"\0" * 6
+        frame = b"," + struct.pack("<HHHH", 0, 0, 13_000, 13_000) + b"\0\x02\x02\x44\x01\0"
+        assert reason(head + frame + b";") == "image_too_many_pixels"
+
+    @pytest.mark.parametrize("kind", ["icc", "tEXt", "zTXt", "iTXt", "compressed iTXt"])
+    def test_bulk_of_a_png_is_no_damage(self, kind: str) -> None:
+        text = "a" * 3_000_000
+        info = PngInfo()
+        options: dict[str, Any] = {}
+        if kind == "icc":
+            options["icc_profile"] = bytes(3_000_000)
+        elif "i" in kind:
+            info.add_itxt("Comment", text, zip=kind.startswith("compressed"))
+        else:
+            info.add_text("Comment", text, zip=kind == "zTXt")
+        data = encoded(halves(), "PNG", pnginfo=info, **options)
+        assert decode(data)[0].tobytes() == halves().tobytes()
+
     @pytest.mark.parametrize("side", [9_000, 10_000, 30_000, 2**31 - 1])
     def test_decompression_bomb_is_not_decoded(self, side: int) -> None:
         assert reason(_png_bomb(side)) == "image_too_many_pixels"
@@ -268,16 +350,46 @@ def _png_bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def greys(kind: str, *shades: int) -> bytes:
+    """An animation of one grey per frame."""
+    frames = [Image.new("RGB", (16, 16), (shade,) * 3) for shade in shades]
+    # Pillow joins equal frames unless each has its own duration.
+    durations = [50 + 10 * (index % 2) for index in range(len(frames))]
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations)
+
+
 class TestAnimations:
     @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF"])
-    def test_frames_are_evenly_sampled(self, kind: str) -> None:
-        greys = [index * 20 for index in range(10)]
-        pictures = [Image.new("RGB", (16, 16), (grey, grey, grey)) for grey in greys]
-        data = encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=50)
-        frames = decode(data, frames=4)
+    def test_frames_of_a_fade_span_it(self, kind: str) -> None:
+        frames = decode(greys(kind, *range(0, 200, 20)), frames=4)
         assert [frame.mode for frame in frames] == ["RGB"] * 4
         seen = [int(np.asarray(frame)[8, 8, 0]) for frame in frames]
-        assert seen == pytest.approx([0, 60, 120, 180], abs=6)
+        assert seen == sorted(seen)
+        assert (seen[0], seen[-1]) == pytest.approx((0, 180), abs=6)
+        assert np.diff(seen).min() >= 30
+
+    @pytest.mark.parametrize("place", [1, 17, 48])
+    def test_a_frame_that_differs_is_looked_at_wherever_it_stands(self, place: int) -> None:
+        shades = [100 + index % 7 for index in range(50)]
+        shades[place] = 250
+        seen = [int(np.asarray(frame)[8, 8, 0]) for frame in decode(greys("PNG", *shades), frames=4)]
+        assert max(seen) == 250
+
+    def test_a_line_of_words_is_a_difference(self) -> None:
+        frames = [Image.effect_noise((320, 240), 20).convert("RGB")] * 30
+        shown = frames[0].copy()
+        ImageDraw.Draw(shown).text((90, 200), "A LINE OF WORDS", fill="white")
+        noisy = [ImageChops.offset(frame, index % 3) for index, frame in enumerate(frames)]
+        noisy[11] = shown
+        data = encoded(noisy[0], "PNG", save_all=True, append_images=noisy[1:])
+        assert any(frame.tobytes() == shown.tobytes() for frame in decode(data, frames=4))
+
+    def test_frames_that_are_equal_are_looked_at_once(self) -> None:
+        options = DecodeOptions(frames=4)
+        still = read_image(greys("PNG", 10, 10, 200, 10, 200), options)
+        assert [frame.getpixel((0, 0)) for frame in still.frames] == [(10, 10, 10), (200, 200, 200)]
+        assert not still.sampled
+        assert read_image(greys("PNG", 10, 30, 50, 70, 90), options).sampled
 
     def test_one_frame_is_the_first(self) -> None:
         pictures = [Image.new("L", (8, 8), grey) for grey in (10, 200)]

@@ -8,7 +8,7 @@ import io
 import pytest
 from PIL import Image
 
-from crossguard.data.thumbnails import SIZE, thumbnail
+from crossguard.data.images import THUMBNAIL_SIZE, thumbnail
 from crossguard.errors import ImageError
 
 
@@ -20,7 +20,7 @@ def test_a_picture_becomes_a_small_jpeg_of_the_same_shape(size: tuple[int, int],
     assert head == "data:image/jpeg;base64"
     small = Image.open(io.BytesIO(base64.b64decode(data)))
     assert (small.format, small.size) == ("JPEG", expected)
-    assert small.size[0] <= SIZE[0]
+    assert small.size[0] <= THUMBNAIL_SIZE[0]
 
 
 def test_what_is_no_picture_is_said() -> None:

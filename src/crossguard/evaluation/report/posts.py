@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossguard.data.images import thumbnail
 from crossguard.data.masking import excerpt, mask
-from crossguard.data.thumbnails import thumbnail
 from crossguard.errors import ImageError
 from crossguard.records import ImageSource, Post
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Writes docs/reference/limits.md from the code that holds the bounds; a test compares the two."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from crossguard.data import image_headers, image_worker, text_rows
+from crossguard.data.image_limits import ImageLimits
+from crossguard.preprocessing import normalization
+from crossguard.preprocessing.text import TextSpec
+from crossguard.serving import bodies, protocol, rates
+from crossguard.serving.settings import ServeSettings
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "limits.md"
+MEBI: Final = 1024 * 1024
+
+HEAD: Final = """# Limits
+
+Every bound that keeps one post, file or caller from taking the machine. Written by `scripts/write_limits_docs.py` from
+the code that holds them. What breaks a bound becomes a failed post with an [error code](error-codes.md) or an HTTP
+status; nothing is cut without a note. Who is kept out by which bound: [threat model](../explanation/threat-model.md).
+"""
+
+# Settings of the service that bound something, in the order of a request.
+SETTINGS: Final = re.compile(r"(max_|fetch_|.*_timeout_s$|keep_alive_s|posts_per_minute|drain_s|stop_s)")
+
+CONSTANTS: Final = {
+    "Texts and tables": [
+        (
+            normalization,
+            "MOST_CHARACTERS",
+            "characters of a text that are cleaned; the rest is cut, with a note",
+        ),
+        (text_rows, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
+    ],
+    "Images: which are decoded apart": [
+        (image_worker, "CHEAP_BYTES", "bytes of a file that may be decoded at once"),
+        (image_worker, "CHEAP_JPEG_PIXELS", "pixels of a JPEG that may be decoded at once"),
+        (image_worker, "CHEAP_JPEG_PASSES", "pixels times scans of a JPEG that may be decoded at once"),
+        (image_worker, "CHEAP_PIXELS", "pixels over all frames of a PNG, GIF or WebP that may be decoded at once"),
+        (image_worker, "CHEAP_MEMORY", "bytes that decoding at once may take"),
+        (image_worker, "MOST_PROCESSES", "processes that decode the others, and at most one per core"),
+        (image_headers, "JPEG_SEGMENTS", "segments of a JPEG before its data that are read at once"),
+        (image_headers, "PNG_CHUNKS", "chunks of a PNG that are read at once"),
+        (image_headers, "GIF_BLOCKS", "blocks of a GIF that are read at once"),
+    ],
+    "Connections of the service": [
+        (protocol, "MAX_HEADER_BYTES", "bytes of the headers of a request, and of its trailers"),
+        (protocol, "MAX_PIPELINED", "requests that a connection may send ahead of their answers"),
+        (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
+        (rates, "MAX_CALLERS", "callers whose rates are remembered"),
+    ],
+}
+
+
+def page() -> str:
+    """Returns the whole page as Markdown."""
+    parts = [
+        HEAD,
+        "## Images",
+        _table(_image_rows()),
+        "Change them with `Moderator.load(image_limits=ImageLimits(...))`.",
+    ]
+    for title, rows in CONSTANTS.items():
+        parts += [f"## {title}", _table([(name, getattr(module, name), text) for module, name, text in rows])]
+        if title == "Texts and tables":
+            windows = TextSpec.model_fields["windows"].default
+            parts.append(f"A text is read in at most {windows} windows (`windows` of a bundle's `text`).")
+    parts += ["## Requests to the service", _table(_setting_rows())]
+    parts.append("Each is a [setting](serve-settings.md): a flag, a variable, a key of the configuration.")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _image_rows() -> list[tuple[str, object, str]]:
+    """Reads the meanings from the docstring of `ImageLimits`, so that they stand once."""
+    documentation = re.sub(r"\n {12}", " ", ImageLimits.__doc__ or "")
+    meanings = dict(re.findall(r"^ {8}(\w+): (.*)$", documentation, re.MULTILINE))
+    return [(field.name, field.default, meanings[field.name]) for field in fields(ImageLimits)]
+
+
+def _setting_rows() -> list[tuple[str, object, str]]:
+    return [
+        (name, field.default, str(field.description))
+        for name, field in ServeSettings.model_fields.items()
+        if SETTINGS.match(name) and not isinstance(field.default, bool | tuple)
+    ]
+
+
+def _table(rows: list[tuple[str, object, str]]) -> str:
+    return "\n".join(
+        ["| bound | default | what it bounds |", "|---|---|---|"]
+        + [f"| `{name}` | {_number(value)} | {text} |" for name, value, text in rows]
+    )
+
+
+def _number(value: object) -> str:
+    if isinstance(value, int) and value >= MEBI and value % MEBI == 0:
+        return f"{value // MEBI} MiB"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

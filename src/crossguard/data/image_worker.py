@@ -1,0 +1,332 @@
+"""Decodes in processes of their own what could take long or much memory: killed at a deadline, and replaced.
+
+An image is decoded here unless its header proves that it is cheap, so that ordinary images cost nothing more. The
+process may use only the memory of one image, writes no files, and runs at low priority; a fault in a decoder written in
+C ends it, and not the service.
+
+The two sides exchange lines of JSON and raw bytes; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Final
+
+from PIL import Image
+
+from crossguard.data.image_decoding import DecodedImage, DecodeOptions, check_size, decode_bytes
+from crossguard.data.image_headers import has_signature, read_header
+from crossguard.data.image_limits import MEBI, ImageLimits
+from crossguard.errors import ImageError
+from crossguard.preprocessing.resize import Square
+
+# What the header has to prove for an image to be decoded at once: a few tenths of a second at worst.
+CHEAP_BYTES: Final = 8 * MEBI
+CHEAP_JPEG_PIXELS: Final = 24_000_000
+CHEAP_JPEG_PASSES: Final = 256_000_000
+CHEAP_PIXELS: Final = 5_000_000
+CHEAP_MEMORY: Final = 64 * MEBI
+# Each may take `max_decoded_bytes`, so there are few, however many cores there are.
+MOST_PROCESSES: Final = 4
+# What a process may allocate beside the image: its file, and what libraries keep.
+_HEADROOM: Final = 96 * MEBI
+_LONGEST_LINE: Final = 65_536
+# Frames cross the pipe in bands of this many pixels.
+_BAND: Final = 1 << 18
+# Long enough to start a process on a busy machine.
+_START_SECONDS: Final = 60.0
+
+
+def decode_safely(encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
+    """Decodes an image file: at once where it is known to be cheap, else in a process with a deadline.
+
+    Raises:
+        ImageError: As for `decode_bytes`, and `image_timed_out`.
+    """
+    if is_cheap(encoded, options):
+        return decode_bytes(encoded, name, options)
+    return _pool.decode(encoded, name, options)
+
+
+def is_cheap(encoded: bytes, options: DecodeOptions) -> bool:
+    """Whether decoding takes little time and memory, as far as the header of the file proves it."""
+    if not has_signature(encoded):
+        return True  # no decoder is asked
+    header = read_header(encoded, options.limits.max_frames) if len(encoded) <= CHEAP_BYTES else None
+    if header is None:
+        return False
+    if header.kind != "JPEG":
+        return header.pixels <= CHEAP_PIXELS
+    pixels = header.width * header.height
+    scale = 1 if options.size_hint is None else min(header.width, header.height) // options.size_hint
+    memory = pixels * (header.coefficients + 8 / next((s * s for s in (8, 4, 2) if scale >= s), 1))
+    passes = pixels * header.scans
+    return pixels <= CHEAP_JPEG_PIXELS and passes <= CHEAP_JPEG_PASSES and memory <= CHEAP_MEMORY
+
+
+def close_image_workers() -> None:
+    """Kills the processes that decode images, and starts no more: for a program that is about to end.
+
+    Images that are being decoded fail at once, so that no thread keeps the program alive.
+    """
+    _pool.close()
+
+
+class _Worker:
+    """One process. Serves one image at a time.
+
+    Raises:
+        ImageError: It does not start.
+    """
+
+    def __init__(self, limits: ImageLimits) -> None:
+        self.limits = limits
+        self.timed_out = False
+        package = str(Path(__file__).resolve().parents[2])
+        code = f"import sys; sys.path.append({package!r}); from crossguard.data.image_worker import serve; serve()"
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            # -P: the working folder is no place to import from.
+            [sys.executable, "-P", "-c", code, str(limits.max_decoded_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        with self._deadline(_START_SECONDS):
+            ready = self._stdout.readline(_LONGEST_LINE)
+        if not ready:
+            self.kill()
+            self.close()
+            raise ImageError("image_timed_out", "The process that decodes costly images did not start; try again.")
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        """Ends the process and frees what it holds here."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def decode(self, encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
+        request = {"options": asdict(options), "name": name, "bytes": len(encoded)}
+        with self._deadline(options.limits.max_seconds):
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.write(json.dumps(request).encode() + b"\n")
+                self._stdin.write(encoded)
+                self._stdin.flush()
+            return self._answer(name)
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def _stdout(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    @contextlib.contextmanager
+    def _deadline(self, seconds: float) -> Iterator[None]:
+        def end() -> None:
+            self.timed_out = True
+            self.kill()
+
+        watch = threading.Timer(seconds, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    def _answer(self, name: str) -> DecodedImage:
+        try:
+            answer = json.loads(self._read_line(name))
+            if "error" in answer:
+                raise ImageError(str(answer["error"]), str(answer["message"]))
+            frames = []
+            for width, height in answer["sizes"]:
+                check_size((width, height), name, self.limits)
+                frames.append(self._frame(width, height, name))
+            return DecodedImage(frames, sampled=bool(answer["sampled"]))
+        except (ValueError, KeyError, TypeError):  # a process that a file took over could answer anything
+            self.kill()
+            raise self._ended(name) from None
+
+    def _read_line(self, name: str) -> bytes:
+        line = self._stdout.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise self._ended(name)
+        return line
+
+    def _frame(self, width: int, height: int, name: str) -> Image.Image:
+        frame = Image.new("RGB", (width, height))
+        for top, rows in _bands(width, height):
+            band = self._stdout.read(3 * width * rows)
+            if len(band) < 3 * width * rows:
+                raise self._ended(name)
+            frame.paste(Image.frombytes("RGB", (width, rows), band), (0, top))
+        return frame
+
+    def _ended(self, name: str) -> ImageError:
+        seconds = self.limits.max_seconds
+        if self.timed_out:
+            return ImageError("image_timed_out", f"An image may take {seconds:g} s to decode; {name} takes longer.")
+        if _pool.closed:
+            return ImageError("image_timed_out", f"Crossguard was stopped while {name} was decoded.")
+        return ImageError("image_broken", f"The image cannot be decoded: {name} (the decoder crashed).")
+
+
+class _Pool:
+    """Starts processes when they are needed, and keeps them for the next image."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(max(1, min(MOST_PROCESSES, os.cpu_count() or 1)))
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self.closed = False
+
+    def decode(self, encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
+        with self._turns:
+            worker = self._take(options.limits, name)
+            kept = False
+            try:
+                decoded = worker.decode(encoded, name, options)
+                kept = True
+            except ImageError:
+                kept = True
+                raise
+            finally:
+                self._give_back(worker, kept=kept and worker.alive and not worker.timed_out)
+            return decoded
+
+    def close(self) -> None:
+        with self._lock:
+            self.closed = True
+            while self._idle:
+                self._idle.pop().close()
+            for worker in self._busy:
+                worker.kill()
+
+    def _take(self, limits: ImageLimits, name: str) -> _Worker:
+        with self._lock:
+            if self.closed:
+                raise ImageError("image_timed_out", f"Crossguard was stopped before {name} was decoded.")
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.alive and worker.limits.max_decoded_bytes == limits.max_decoded_bytes:
+                    worker.limits = limits
+                    self._busy.add(worker)
+                    return worker
+                worker.close()
+        worker = _Worker(limits)
+        with self._lock:
+            self._busy.add(worker)
+        return worker
+
+    def _give_back(self, worker: _Worker, *, kept: bool) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if kept and not self.closed:
+                self._idle.append(worker)
+                return
+        worker.close()
+
+
+def serve() -> None:
+    """Runs in the process: decodes what comes on stdin until that is closed."""
+    # What libraries print must not come between the answers.
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    quiet = os.open(os.devnull, os.O_RDWR)
+    os.dup2(quiet, 0)
+    os.dup2(quiet, 1)
+    _confine(int(sys.argv[1]))
+    answers.write(b"{}\n")
+    answers.flush()
+    while line := requests.readline(_LONGEST_LINE):
+        request = json.loads(line)
+        _allow_seconds(request["options"]["limits"]["max_seconds"])
+        _reply(answers, _outcome(requests.read(request["bytes"]), request))
+        answers.flush()
+
+
+def _outcome(encoded: bytes, request: dict[str, Any]) -> DecodedImage | ImageError:
+    fields = request["options"]
+    square = None if fields["square"] is None else Square(**fields["square"])
+    options = DecodeOptions(**{**fields, "limits": ImageLimits(**fields["limits"]), "square": square})
+    try:
+        return decode_bytes(encoded, request["name"], options)
+    except ImageError as error:
+        return error
+
+
+def _reply(answers: IO[bytes], outcome: DecodedImage | ImageError) -> None:
+    if isinstance(outcome, ImageError):
+        record = {"error": outcome.code, "message": str(outcome)[:2_000]}
+        answers.write(json.dumps(record).encode() + b"\n")
+        return
+    sizes = [frame.size for frame in outcome.frames]
+    answers.write(json.dumps({"sizes": sizes, "sampled": outcome.sampled}).encode() + b"\n")
+    for frame in outcome.frames:
+        for top, rows in _bands(*frame.size):
+            answers.write(frame.crop((0, top, frame.width, top + rows)).tobytes())
+
+
+def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the number of rows of pieces of an image."""
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        yield top, min(rows, height - top)
+
+
+def _confine(max_decoded_bytes: int) -> None:
+    """Bounds memory, forbids files, and gives way to whoever scores posts; as far as the system can."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    import signal
+
+    # Whoever presses Ctrl-C reaches the whole group; the other side decides when this one ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + max_decoded_bytes + _HEADROOM
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 32)):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(limit, (value, value))
+
+
+def _allow_seconds(seconds: float) -> None:
+    """Lets the kernel end the process where the other side is gone and cannot."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 2, hard))
+
+
+_pool = _Pool()
+atexit.register(close_image_workers)
