@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +18,8 @@ from crossguard.review.settings import PREFIX, ReviewSettings, gather
 
 if TYPE_CHECKING:
     from crossguard.review.console import Console
+    from crossguard.review.learn import Learnt
+    from crossguard.review.quality.estimate import Estimate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,3 +69,148 @@ def _console(settings: ReviewSettings) -> Console:
     from crossguard.review.store.database import Database
 
     return Console(settings, Database.open(settings.database))
+
+
+@command.command("import")
+@click.argument("posts", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--results", type=click.Path(path_type=Path, exists=True), help="What `crossguard score` wrote for POSTS."
+)
+@click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
+@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.pass_obj
+def import_posts(
+    settings: ReviewSettings, posts: Path, results: Path | None, source: str, image_root: Path | None
+) -> None:
+    """Put the posts of a JSONL, CSV or Parquet table into the console.
+
+    Flagged posts wait in the queue main; of allowed ones a sample waits in the queue audit. A table that was put in
+    before changes nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
+    report and expected.
+    """
+    console = _console(settings)
+    from crossguard.review.files import take_file
+
+    taken = known = passed = 0
+    for batch in take_file(console, posts, source=source, results=results, image_root=image_root):
+        taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
+        click.echo(f"\r{taken + known + passed:,} posts", err=True, nl=False)
+    click.echo(f"\r{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+
+
+@command.command("export")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.pass_obj
+def export_decisions(settings: ReviewSettings, out: Path) -> None:
+    """Write what people decided as a table for `crossguard calibrate`, `evaluate` and `train`.
+
+    OUT ends in .jsonl, .csv or .parquet; images go into a folder beside it.
+    """
+    console = _console(settings)
+    from crossguard.review.export import export
+
+    done = export(console.database, settings.labels, out)
+    erased = f", {done.erased:,} without content were left out" if done.erased else ""
+    click.echo(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.", err=True)
+
+
+@command.command("learn")
+@click.option("--criterion", default="f1", show_default=True, help="f1, precision>=0.9, recall>=0.95, cost=1:5.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the proposal as a policy file.")
+@click.pass_obj
+def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None) -> None:
+    """Propose thresholds for the live feed from what people decided, and show what they would have changed.
+
+    Nothing is applied: without -o nothing is written, and a policy file counts once you serve with it.
+    """
+    console = _console(settings)
+    from crossguard.evaluation.calibrating import write_policy
+    from crossguard.evaluation.thresholds import Goal
+    from crossguard.review.learn import learn, policy_file
+    from crossguard.review.quality.reading import decided, strata
+
+    with console.database.read() as db:
+        learnt = learn(decided(db, newest=None), strata(db), Goal.parse(criterion))
+    _show_proposals(learnt)
+    if out is not None:
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem)
+        file = policy_file(
+            settings.model, settings.policy, learnt.proposals, name, shlex.join(["crossguard", *sys.argv[1:]])
+        )
+        write_policy(file, out)
+        click.echo(f"Wrote {out}. Try it with: crossguard score --policy {out} ...", err=True)
+
+
+@command.command("invite")
+@click.option("--role", type=click.Choice(["reviewer", "lead", "admin", "auditor"]), default="admin", show_default=True)
+@click.option("--name", help="Somebody who is known and needs a new password.")
+@click.pass_obj
+def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None:
+    """Print a link that works once, by which somebody joins or chooses a new password."""
+    console = _console(settings)
+    from crossguard.review.roles import Role
+    from crossguard.review.store import log, people
+
+    with console.database.write() as tx:
+        chosen = people.by_name(tx, name)[0].role if name else Role(role)
+        token = people.invite(tx, chosen, console.now(), name)
+        log.record(tx, console.now(), "command line", "invite", role=chosen.value, name=name)
+    click.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/join/{token}")
+
+
+@command.command("erase")
+@click.argument("author")
+@click.pass_obj
+def erase_author(settings: ReviewSettings, author: str) -> None:
+    """Erase the text and images of all posts of AUTHOR, the source's key of a person. Decisions stay."""
+    console = _console(settings)
+    from crossguard.review.store import log, retention
+
+    with console.database.write() as tx:
+        count = retention.erase_author(tx, author, console.now())
+        log.record(tx, console.now(), "command line", "erase author", items=count)
+    click.echo(f"The content of {count:,} items was erased.", err=True)
+
+
+def _show_proposals(learnt: Learnt) -> None:
+    from rich.console import Console as Terminal
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "label",
+        "items",
+        "threshold",
+        "proposed",
+        "95 %",
+        "precision",
+        "recall",
+        "newly flagged",
+        "no longer",
+    ):
+        table.add_column(name, justify="left" if name == "label" else "right", no_wrap=True)
+    for found in learnt.proposals:
+        table.add_row(
+            found.label,
+            f"{found.items:,}",
+            f"{found.current:.3f}",
+            f"{found.proposed:.3f}",
+            f"{found.interval[0]:.3f}-{found.interval[1]:.3f}",
+            " > ".join(map(_short, found.precision)),
+            " > ".join(map(_short, found.recall)),
+            f"{found.newly[0]} ({found.newly[1]} right)",
+            f"{found.no_longer[0]} ({found.no_longer[1]} wrong)",
+        )
+    terminal = Terminal(width=None if sys.stdout.isatty() else 160)
+    terminal.print(table)
+    terminal.print("Precision and recall: now > with the proposal (cross-validated), weighted to the live feed.")
+    for note in learnt.notes:
+        terminal.print(f"Note: {note}", style="yellow")
+
+
+def _short(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

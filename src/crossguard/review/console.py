@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from crossguard.errors import InputError, suggest
 from crossguard.moderator import Moderator
@@ -26,6 +27,7 @@ class Console:
         self.database = database
         self.clauses = read_clauses(settings.policy_text)
         self.intake = Intake(database, settings)
+        self.measured: tuple[float, dict[str, Any]] | None = None
         self._model: Moderator | None = None
         self._loading = threading.Lock()
 

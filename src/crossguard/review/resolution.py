@@ -18,6 +18,8 @@ class Answer(StrEnum):
 
 
 VALUES: Final = {Answer.YES: 1.0, Answer.NO: 0.0, Answer.UNSURE: 0.5}
+MAJORITY: Final = 0.5
+"""Mean of the votes from which a label counts as given."""
 TIE_BREAK: Final = 3
 """Votes after which an item is decided whatever they say."""
 

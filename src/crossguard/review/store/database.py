@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,7 @@ def _pool(url: URL) -> dict[str, Any]:
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.create_function("floor", 1, math.floor, deterministic=True)  # not in every build of SQLite
     connection.isolation_level = None  # transactions begin where we say so
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")

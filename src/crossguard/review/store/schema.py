@@ -118,6 +118,7 @@ items = Table(
     Column("claimed_at", Double),
     Column("claim_expires_at", Double),
     Column("outcome", Json),
+    Column("hateful", Boolean),  # whether at least half of the votes gave a label; null until decided
     Column("decided_at", Double),
     Column("erased_at", Double),
     UniqueConstraint("source", "kind", "external"),
@@ -128,6 +129,7 @@ items = Table(
     Index(None, "likeness"),
     Index(None, "author"),
     Index(None, "state", "decided_at"),
+    Index(None, "received_at"),
 )
 
 item_labels = Table(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
-from crossguard.review.resolution import Answer, Ballot, resolve
+from crossguard.review.resolution import MAJORITY, Answer, Ballot, resolve
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, GOLD, OPEN, free_for
@@ -16,6 +16,7 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
 VOTE, SKIP, ESCALATE = "vote", "skip", "escalate"
+UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
 
 
@@ -121,7 +122,7 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
     row = lock(tx, item)
     if row.state == DECIDED:
-        tx.execute(update(items).where(items.c.id == item).values(state=OPEN, outcome=None, decided_at=None))
+        tx.execute(update(items).where(items.c.id == item).values(state=OPEN, **UNDECIDED))
         if deliveries.withdraw(tx, item):
             deliveries.put(tx, item, "item.reopened", now, _reference(row))
     if row.state != GOLD:
@@ -135,7 +136,8 @@ def settle(tx: Connection, item: int, now: float) -> None:
     outcome = resolve(ballots, row.needed) if row.state == OPEN and ballots else None
     if outcome is None:
         return
-    values = {"state": DECIDED, "outcome": outcome.to_dict(), "decided_at": now}
+    hateful = any(value >= MAJORITY for value in outcome.labels.values())
+    values = {"state": DECIDED, "outcome": outcome.to_dict(), "hateful": hateful, "decided_at": now}
     tx.execute(update(items).where(items.c.id == item).values(**values))
     event = "appeal.decided" if row.kind == "appeal" else "item.decided"
     deliveries.put(tx, item, event, now, _reference(row) | {"outcome": outcome.to_dict()})

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("claimed_at", sa.Double(), nullable=True),
         sa.Column("claim_expires_at", sa.Double(), nullable=True),
         sa.Column("outcome", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("hateful", sa.Boolean(), nullable=True),
         sa.Column("decided_at", sa.Double(), nullable=True),
         sa.Column("erased_at", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["appeal_of"], ["items.id"], name=op.f("fk_items_appeal_of")),
@@ -150,6 +151,7 @@ def upgrade() -> None:
             batch_op.f("ix_items_queue_state_uncertainty"), ["queue", "state", "uncertainty"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_items_queue_state_urgency"), ["queue", "state", "urgency"], unique=False)
+        batch_op.create_index(batch_op.f("ix_items_received_at"), ["received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_items_state_decided_at"), ["state", "decided_at"], unique=False)
 
     op.create_table(

@@ -1,0 +1,124 @@
+"""What people decided, as a table that `crossguard calibrate`, `evaluate` and `train` take as it is."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from crossguard.data.datasets.rows import FIXED
+from crossguard.errors import MissingExtraError, OutputError
+from crossguard.review.intake import uniform
+from crossguard.review.store.claims import DECIDED
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import images, items
+
+EXTRA: Final = ("action", "clause", "votes", "agreed", "weight", "language", "decided_at")
+SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
+_TRAIN, _VAL = 0.7, 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: numbers of rows and images, and of items that had no content left."""
+
+    rows: int
+    images: int
+    erased: int
+
+
+def export(database: Database, labels: Sequence[str], path: Path) -> Exported:
+    """Writes every decided item.
+
+    A label's column holds the mean of the votes, in [0, 1]. `split` divides by a hash of the words, so near-duplicates
+    stay together. `weight` is the inverse of the probability of having been taken in. Images lie in a folder beside.
+
+    Raises:
+        OutputError: The suffix is unknown, or the file cannot be written.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    if path.suffix not in SUFFIXES:
+        raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
+    folder = path.with_name(f"{path.stem}-images")
+    counts = {"rows": 0, "images": 0, "erased": 0}
+    try:
+        with database.read() as db:
+            _write(path, labels, _rows(db, labels, folder, counts))
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+    return Exported(**counts)
+
+
+def _rows(db: Connection, labels: Sequence[str], folder: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    wanted = (items.c.state == DECIDED, items.c.kind != "appeal")
+    for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
+        if row.erased_at is not None:
+            counts["erased"] += 1
+            continue
+        counts["rows"] += 1
+        outcome = row.outcome
+        yield {
+            "id": row.external,
+            "text": row.text,
+            "image_text": row.image_text,
+            "image_path": _image(db, row.id, folder, counts),
+            "split": _split(row),
+            "source": row.source,
+            "stratum": row.stratum,
+            "hateful": None,
+            **{label: outcome["labels"].get(label) for label in labels},
+            "action": outcome["action"],
+            "clause": outcome["clause"],
+            "votes": outcome["votes"],
+            "agreed": outcome["agreed"],
+            "weight": 1.0 / row.inclusion,
+            "language": row.language,
+            "decided_at": row.decided_at,
+        }
+
+
+def _image(db: Connection, item: int, folder: Path, counts: dict[str, int]) -> str:
+    first = select(images.c.jpeg).where(images.c.item == item, images.c.jpeg.is_not(None)).order_by(images.c.position)
+    jpeg = db.execute(first.limit(1)).scalar_one_or_none()
+    if jpeg is None:
+        return ""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{item}.jpg").write_bytes(jpeg)
+    counts["images"] += 1
+    return f"{folder.name}/{item}.jpg"
+
+
+def _split(row: Any) -> str:
+    place = uniform("split", "", row.likeness or f"{row.source} {row.external}")
+    return "train" if place < _TRAIN else "val" if place < _VAL else "test"
+
+
+def _write(path: Path, labels: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+    columns = [*FIXED, *labels, *EXTRA]
+    if path.suffix == ".parquet":
+        _write_parquet(path, labels, columns, rows)
+    elif path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+def _write_parquet(path: Path, labels: Sequence[str], columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("Writing Parquet", "parquet") from None
+    numbers = {name: pa.float32() for name in ("hateful", *labels)}
+    others = {"votes": pa.int32(), "agreed": pa.bool_(), "weight": pa.float64(), "decided_at": pa.float64()}
+    schema = pa.schema([(name, (numbers | others).get(name, pa.string())) for name in columns])
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")

@@ -1,0 +1,209 @@
+"""Thresholds for the live feed from what people decided, and what they would have changed. Nothing is applied here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.bundle import read_bundle
+from crossguard.decision.policy import LabelOverride, LabelPolicy, PolicyFile, read_policy_file
+from crossguard.errors import InputError
+from crossguard.evaluation.thresholds import Goal, fit_threshold
+from crossguard.moderator import resolve_policy
+from crossguard.registry import find
+from crossguard.review.quality.estimate import Estimate, bootstrap
+from crossguard.review.quality.reading import Decided
+from crossguard.review.quality.recall import Stratum
+from crossguard.review.resolution import MAJORITY
+
+LEAST: Final = 10
+"""Items with a label and items without it that a threshold needs."""
+FOLDS: Final = 5
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A threshold for one label; precision and recall are weighted to the live feed.
+
+    Attributes:
+        label: Its name.
+        items: Decided items that it rests on.
+        positives: Those that carry the label.
+        current: The threshold now.
+        proposed: The new one.
+        interval: Where the new one falls in 95 of 100 resamples of the items.
+        precision: Now and then; "then" is cross-validated: no item had a part in its own threshold.
+        recall: Now and then, likewise.
+        newly: Past items that would be flagged and were not: how many, and how many of them people gave the label.
+        no_longer: Past items that were flagged and would not be, likewise.
+    """
+
+    label: str
+    items: int
+    positives: int
+    current: float
+    proposed: float
+    interval: tuple[float, float]
+    precision: tuple[Estimate, Estimate]
+    recall: tuple[Estimate, Estimate]
+    newly: tuple[int, int]
+    no_longer: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Proposals, and what a person should know, one sentence each."""
+
+    proposals: Sequence[Proposal]
+    notes: Sequence[str]
+
+
+def learn(found: Sequence[Decided], strata: Sequence[Stratum], goal: Goal) -> Learnt:
+    """Proposes a threshold per label.
+
+    Args:
+        found: Decided items.
+        strata: Sizes of the feed's strata, which say how many posts a decided one stands for.
+        goal: What a threshold should achieve.
+
+    Raises:
+        InputError: No label has enough items.
+    """
+    if not found:
+        raise InputError("No decided item has scores yet. Decide some in the console: crossguard review")
+    (model, kept), *others = Counter(item.model for item in found).most_common()
+    notes = (
+        [f"{sum(n for _, n in others)} items were scored by another model or policy, and are left out."]
+        if others
+        else []
+    )
+    used = [item for item in found if item.model == model]
+    weights = _weights(used, strata)
+    proposals = []
+    few = []
+    for label in used[0].scores:
+        rows = np.array(
+            [i for i, item in enumerate(used) if label in item.truth and label in item.scores], dtype=np.int64
+        )
+        truth = np.array([used[i].truth[label] >= MAJORITY for i in rows], dtype=bool)
+        if min(truth.sum(), (~truth).sum()) < LEAST:
+            few.append(label)
+            continue
+        scores = np.array([used[i].scores[label][0] for i in rows])
+        current = used[rows[0]].scores[label][1]
+        proposals.append(_propose(label, goal, truth, scores, weights=weights[rows], current=current))
+    if few:
+        notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {', '.join(few)}.")
+    if not proposals:
+        raise InputError(f"No label has {LEAST} items that carry it and {LEAST} that do not among {kept}. Decide more.")
+    if not any(item.stratum.startswith("allow") for item in used):
+        notes.append("Nothing of what was allowed is decided, so recall counts flagged posts only. Decide in 'audit'.")
+    return Learnt(proposals, notes)
+
+
+def _weights(used: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
+    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
+    posts = {stratum.name: stratum.posts for stratum in strata}
+    checked = Counter(item.stratum for item in used)
+    return np.array([max(posts.get(i.stratum, 0) / checked[i.stratum], 1.0 / i.inclusion) for i in used])
+
+
+def _propose(label: str, goal: Goal, truth: Flags, scores: Floats, *, weights: Floats, current: float) -> Proposal:
+    def fitted(rows: NDArray[np.int64]) -> float:
+        try:
+            return fit_threshold(goal, truth[rows], scores[rows], weights[rows])
+        except InputError:  # a resample without a positive, or in which the goal cannot be met
+            return float("nan")
+
+    proposed = fit_threshold(goal, truth, scores, weights)
+    interval = bootstrap(fitted, len(truth))
+    before, after = scores >= current, scores >= proposed
+    held_out = _cross_validated(fitted, truth, scores, proposed)
+    newly, gone = after & ~before, before & ~after
+    return Proposal(
+        label,
+        len(truth),
+        int(truth.sum()),
+        current,
+        proposed,
+        (
+            interval.low if interval.low is not None else proposed,
+            interval.high if interval.high is not None else proposed,
+        ),
+        (_precision(truth, before, weights), _precision(truth, held_out, weights)),
+        (_recall(truth, before, weights), _recall(truth, held_out, weights)),
+        (int(newly.sum()), int(truth[newly].sum())),
+        (int(gone.sum()), int(truth[gone].sum())),
+    )
+
+
+def _cross_validated(
+    fitted: Callable[[NDArray[np.int64]], float], truth: Flags, scores: Floats, fallback: float
+) -> Flags:
+    order = np.random.default_rng(0).permutation(len(truth))
+    order = order[np.argsort(truth[order], kind="stable")]  # every fold gets its part of the positives
+    folds = np.empty(len(truth), dtype=np.int64)
+    folds[order] = np.arange(len(truth)) % FOLDS
+    flags = np.zeros(len(truth), dtype=bool)
+    for fold in range(FOLDS):
+        threshold = fitted(np.flatnonzero(folds != fold))
+        rows = folds == fold
+        flags[rows] = scores[rows] >= (fallback if np.isnan(threshold) else threshold)
+    return flags
+
+
+def _precision(truth: Flags, flags: Flags, weights: Floats) -> Estimate:
+    return _part(truth & flags, flags, weights)
+
+
+def _recall(truth: Flags, flags: Flags, weights: Floats) -> Estimate:
+    return _part(truth & flags, truth, weights)
+
+
+def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:
+    def statistic(rows: NDArray[np.int64]) -> float:
+        total = weights[rows][bottom[rows]].sum()
+        return float(weights[rows][top[rows]].sum() / total) if total else float("nan")
+
+    return bootstrap(statistic, len(top))
+
+
+def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: str, command: str) -> PolicyFile:
+    """Returns a policy file with the proposed thresholds; calibration and bands stay, as far as the order allows.
+
+    Raises:
+        BundleError: The model is unknown.
+        ConfigError: The policy is unknown.
+    """
+    bundle = read_bundle(find(model, None), verify=False)
+    current = resolve_policy(bundle, policy)
+    base = read_policy_file(Path(policy)).base if policy.endswith((".yaml", ".yml")) else policy
+    changed = {proposal.label: proposal for proposal in proposals}
+    fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
+    return PolicyFile(
+        name=name,
+        version="1",
+        base=base,
+        description="Thresholds learnt from what people decided.",
+        labels={label: _override(rule, changed.get(label)) for label, rule in current.labels.items()},
+        provenance={"fitted_on": [fitted_on], "command": command},
+    )
+
+
+def _override(rule: LabelPolicy, proposal: Proposal | None) -> LabelOverride:
+    threshold = rule.threshold if proposal is None else round(proposal.proposed, 6)
+    return LabelOverride(
+        threshold=threshold,
+        review=None if rule.review is None else min(rule.review, threshold),
+        block=None if rule.block is None else max(rule.block, threshold),
+        calibration=rule.calibration,
+        prevalence=rule.prevalence,
+    )

@@ -1,0 +1,86 @@
+"""Plots as inline SVG without styles of their own: intervals on a scale from 0 to 1, and bars per day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from markupsafe import Markup
+
+from crossguard.review.quality.estimate import Estimate
+
+_WIDTH: Final = 420
+_NAME: Final = 120
+_RIGHT: Final = 14
+_ROW: Final = 26
+_HEIGHT: Final = 150
+
+
+def intervals(title: str, rows: Sequence[tuple[str, Estimate, float | None]], low: float = 0.0) -> Markup:
+    """Draws one line per row: the estimate, its interval, and a reference where there is one.
+
+    Args:
+        title: Read out by a screen reader.
+        rows: Name, estimate, reference.
+        low: Left end of the scale; 1 is the right one.
+    """
+    height = _ROW * len(rows) + 24
+    body = [_scale(low, height)]
+    for index, (name, estimate, reference) in enumerate(rows):
+        y = _ROW * index + 14
+        body.append(f'<text class="name" x="{_NAME - 8}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
+        if estimate.value is None:
+            body.append(f'<text x="{_NAME + 4}" y="{y + 4}">too few answers</text>')
+            continue
+        if estimate.low is not None and estimate.high is not None:
+            ends = f'x1="{_x(estimate.low, low)}" x2="{_x(estimate.high, low)}"'
+            body.append(f'<line class="whisker" {ends} y1="{y}" y2="{y}"/>')
+        x = _x(estimate.value, low)
+        told = f"{name}: {estimate.value:.2f}, {estimate.count} items"
+        body.append(f'<circle class="dot" cx="{x}" cy="{y}" r="4.5"><title>{escape(told)}</title></circle>')
+        if reference is not None:
+            x = _x(reference, low)
+            body.append(f'<line class="reference" x1="{x}" x2="{x}" y1="{y - 8}" y2="{y + 8}"/>')
+    return _svg(title, height, body)
+
+
+def bars(title: str, values: Sequence[tuple[str, float]]) -> Markup:
+    """Draws one bar per value, such as items per day."""
+    top = max((value for _, value in values), default=0) or 1
+    step = (_WIDTH - 50) / max(len(values), 1)
+    body = [f'<text x="4" y="16">{top:,.0f}</text><line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>']
+    for index, (name, value) in enumerate(values):
+        height, x = 108 * value / top, 40 + index * step
+        body.append(
+            f'<rect class="bar" x="{x + 1:.1f}" y="{120 - height:.1f}" width="{max(step - 3, 1):.1f}" '
+            f'height="{height:.1f}">'
+            f"<title>{escape(name)}: {value:,.0f}</title></rect>"
+        )
+        if index in {0, len(values) - 1}:
+            anchor = "start" if index == 0 else "end"
+            body.append(
+                f'<text x="{x if index == 0 else x + step:.1f}" y="138" text-anchor="{anchor}">{escape(name)}</text>'
+            )
+    return _svg(title, _HEIGHT, body)
+
+
+def _scale(low: float, height: int) -> str:
+    ticks = [low + (1 - low) * part / 4 for part in range(5)]
+    return "".join(
+        f'<line class="axis" x1="{_x(tick, low)}" x2="{_x(tick, low)}" y1="2" y2="{height - 18}"/>'
+        f'<text x="{_x(tick, low)}" y="{height - 4}" text-anchor="middle">{tick:g}</text>'
+        for tick in ticks
+    )
+
+
+def _x(value: float, low: float) -> str:
+    part = (max(value, low) - low) / (1 - low)
+    return f"{_NAME + part * (_WIDTH - _NAME - _RIGHT):.1f}"
+
+
+def _svg(title: str, height: int, body: Sequence[str]) -> Markup:
+    return Markup(  # noqa: S704 - every text in it is escaped above
+        f'<svg class="plot" role="img" aria-label="{escape(title)}" viewBox="0 0 {_WIDTH} {height}">'
+        f"{''.join(body)}</svg>"
+    )

@@ -1,0 +1,61 @@
+"""A number with its 95 % interval, and the intervals of proportions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDS: Final = 300
+LEAST_DEFINED: Final = 0.5
+"""Part of the bootstrap rounds that must be defined for an interval to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One measured number.
+
+    Attributes:
+        value: None where it is undefined.
+        low: Lower end of the 95 % interval, or None.
+        high: Upper end, or None.
+        count: Items it rests on.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    count: int = 0
+
+
+def proportion(yes: float, total: float) -> Estimate:
+    """Returns a proportion with Wilson's score interval (E. B. Wilson 1927)."""
+    if total <= 0:
+        return Estimate(None)
+    from scipy.stats import binomtest
+
+    interval = binomtest(round(yes), round(total)).proportion_ci(method="wilson")
+    return Estimate(yes / total, float(interval.low), float(interval.high), round(total))
+
+
+def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, seed: int = 0) -> Estimate:
+    """Returns a statistic with its percentile interval.
+
+    Args:
+        statistic: Takes row numbers, with repeats; NaN where it is undefined.
+        count: Number of rows.
+        seed: Of the resamples.
+    """
+    value = statistic(np.arange(count)) if count else float("nan")
+    if np.isnan(value):
+        return Estimate(None, count=count)
+    random = np.random.default_rng(seed)
+    rounds = np.array([statistic(random.integers(0, count, count)) for _ in range(ROUNDS)])
+    defined = rounds[~np.isnan(rounds)]
+    if len(defined) < LEAST_DEFINED * ROUNDS:
+        return Estimate(float(value), count=count)
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return Estimate(float(value), float(low), float(high), count)

@@ -1,0 +1,80 @@
+"""How the model does on what people decided: precision per label against its card, and false positives per group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossguard.errors import CrossguardError
+from crossguard.evaluation.audit.identities import members
+from crossguard.registry import find
+from crossguard.review.quality.estimate import Estimate, proportion
+from crossguard.review.quality.reading import Decided
+from crossguard.review.resolution import MAJORITY
+
+LEAST_PER_GROUP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPrecision:
+    """How often people agree with a flag.
+
+    Attributes:
+        label: Its name.
+        live: Part of the flagged items that people gave the label.
+        card: What the model's card says, on its test posts; None where it says nothing.
+    """
+
+    label: str
+    live: Estimate
+    card: float | None
+
+
+def precision_per_label(
+    found: Sequence[Decided], labels: Sequence[str], card: dict[str, float]
+) -> list[LabelPrecision]:
+    """Measures each label's flags on decided items."""
+    result = []
+    for label in labels:
+        flagged = [item.truth[label] >= MAJORITY for item in found if label in item.truth and _flagged(item, label)]
+        result.append(LabelPrecision(label, proportion(sum(flagged), len(flagged)), card.get(label)))
+    return result
+
+
+def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
+    """Reads the precision per label that the model's `test_metrics.json` tells; empty where there is none."""
+    try:
+        metrics = json.loads((find(model, None) / "test_metrics.json").read_text(encoding="utf-8"))
+    except (CrossguardError, OSError, ValueError):
+        return {}
+    return {
+        label: float(value) for label in labels if isinstance(value := metrics.get(f"precision_{label}"), int | float)
+    }
+
+
+def false_positive_rates(found: Sequence[Decided]) -> list[tuple[str, Estimate]]:
+    """Returns, per identity group that texts name, the part of the harmless posts that was flagged, worst first.
+
+    A post counts by the inverse of its probability of having been taken in; the interval rests on the items' number.
+    """
+    harmless = [item for item in found if not item.hateful and item.text]
+    weights = np.array([1.0 / item.inclusion for item in harmless])
+    flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in harmless])
+    result = []
+    for group, rows in members([item.text for item in harmless]).items():
+        count = int(rows.sum())
+        if count < LEAST_PER_GROUP:
+            continue
+        rate = float(np.average(flagged[rows], weights=weights[rows]))
+        # Kish's effective sample size: unequal weights carry less information than their number says.
+        effective = weights[rows].sum() ** 2 / (weights[rows] ** 2).sum()
+        interval = proportion(rate * effective, effective)
+        result.append((group, Estimate(rate, interval.low, interval.high, count)))
+    return sorted(result, key=lambda entry: -(entry[1].value or 0.0))
+
+
+def _flagged(item: Decided, label: str) -> bool:
+    return label in item.scores and item.scores[label][2]

@@ -1,0 +1,101 @@
+"""Recall and precision in the live feed, from what was flagged and a random sample of what was allowed.
+
+Every post of a stratum stands for the posts of that stratum that nobody looked at: the estimator of Horvitz and
+Thompson (1952) with inclusion probabilities that are known within strata. What was only allowed and never sampled
+cannot be known otherwise; precision alone says nothing about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from crossguard.review.quality.estimate import Estimate
+
+DRAWS: Final = 4000
+_JEFFREYS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """A part of the feed.
+
+    Attributes:
+        name: As `stratum_of` calls it.
+        flagged: Whether the model asked for a person.
+        posts: All that came by.
+        checked: Those that people decided.
+        hateful: Those of them that people found hateful.
+    """
+
+    name: str
+    flagged: bool
+    posts: int
+    checked: int
+    hateful: int
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Estimates for the live feed.
+
+    Attributes:
+        recall: Part of the hateful posts that the model flagged.
+        precision: Part of the flagged posts that are hateful.
+        prevalence: Part of all posts that are hateful.
+        strata: What they rest on.
+        missing: Strata with posts and without a decision; their posts are left out of the estimates.
+    """
+
+    recall: Estimate
+    precision: Estimate
+    prevalence: Estimate
+    strata: Sequence[Stratum]
+    missing: Sequence[str]
+
+
+def live(strata: Sequence[Stratum], seed: int = 0) -> Live:
+    """Estimates recall, precision and prevalence.
+
+    Intervals come from draws of each stratum's rate (Jeffreys' posterior), so that a stratum without a hateful post
+    does not count as certainly clean. They assume that what was checked is a random sample of its stratum; that holds
+    for the audit, and for flagged posts when all of them, or the oldest first, are decided.
+    """
+    used = [stratum for stratum in strata if stratum.checked]
+    missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
+    size = np.array([max(stratum.posts, stratum.checked) for stratum in used], dtype=np.float64)
+    flagged = np.array([stratum.flagged for stratum in used], dtype=bool)
+    hateful = np.array([stratum.hateful for stratum in used], dtype=np.float64)
+    checked = np.array([stratum.checked for stratum in used], dtype=np.float64)
+    count = int(checked.sum())
+    if not count:
+        return Live(Estimate(None), Estimate(None), Estimate(None), strata, missing)
+    random = np.random.default_rng(seed)
+    rates = random.beta(hateful + _JEFFREYS, checked - hateful + _JEFFREYS, size=(DRAWS, len(used)))
+    # What was checked is known; only the rest of a stratum is estimated.
+    drawn = hateful + (size - checked) * rates
+    totals = (size * hateful / checked)[None, :]
+    pairs = {
+        "recall": (lambda t: t[:, flagged].sum(axis=1), lambda t: t.sum(axis=1)),
+        "precision": (lambda t: t[:, flagged].sum(axis=1), lambda _: np.array([size[flagged].sum()])),
+        "prevalence": (lambda t: t.sum(axis=1), lambda _: np.array([size.sum()])),
+    }
+    found = {
+        name: _ratio(top(totals), bottom(totals), top(drawn), bottom(drawn), count)
+        for name, (top, bottom) in pairs.items()
+    }
+    if not any(not stratum.flagged for stratum in used):
+        found["recall"] = Estimate(None)
+    return Live(found["recall"], found["precision"], found["prevalence"], strata, missing)
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray, tops: np.ndarray, bottoms: np.ndarray, count: int) -> Estimate:
+    if bottom[0] == 0:
+        return Estimate(None)
+    ratios = tops / np.maximum(bottoms, 1e-12)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    value = float(top[0] / bottom[0])
+    return Estimate(value, min(float(low), value), max(float(high), value), count)

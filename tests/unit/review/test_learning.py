@@ -1,0 +1,191 @@
+"""Export, learning and the quality figures, on decisions whose truth is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, person
+
+from crossguard.cli import run
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.thresholds import Goal
+from crossguard.labels import HATE
+from crossguard.review.console import Console
+from crossguard.review.export import export
+from crossguard.review.learn import learn
+from crossguard.review.quality import agreement, recall
+from crossguard.review.quality.estimate import proportion
+from crossguard.review.quality.reading import decided, strata
+from crossguard.review.quality.recall import Stratum
+from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import claims, votes
+from crossguard.review.store.database import Database
+
+LABELS = HATE.names
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database.open(str(tmp_path / "review.sqlite"))
+
+
+def decide_all(console: Console, posts: int = 200, hateful_from: float = 0.6) -> None:
+    """Posts with even scores; a person finds those hateful that score at least `hateful_from`, with a little noise."""
+    chance = np.random.default_rng(1)
+    scores = [(index + 0.5) / posts for index in range(posts)]
+    console.intake.take([submission(str(i), f"words {i:b}", score=score) for i, score in enumerate(scores)], NOW)
+    ann = person(console.database, "Ann")
+    with console.database.write() as tx:
+        for item in range(1, posts + 1):
+            assert claims.claim(tx, item, ann.id, NOW, 600)
+            hateful = (scores[item - 1] >= hateful_from) != (chance.random() < 0.05)
+            answers = dict.fromkeys(LABELS, Answer.NO) | {"racist": Answer.YES if hateful else Answer.NO}
+            ballot = Ballot(answers, "block" if hateful else "allow")
+            votes.cast(tx, item, ann, ballot, submission=f"s{item}", now=NOW)
+
+
+@pytest.fixture
+def everything(settings: ReviewSettings) -> ReviewSettings:
+    return settings.model_copy(update={"audit_rate": 1.0, "audit_rate_near": 1.0})
+
+
+def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, database: Database) -> None:
+    console = Console(everything, database)
+    decide_all(console)
+    with database.read() as db:
+        learnt = learn(decided(db, None), strata(db), Goal("f1"))
+    (found,) = learnt.proposals
+    assert found.label == "racist"
+    assert found.current == 0.5
+    assert found.proposed == pytest.approx(0.6, abs=0.03)
+    assert found.interval[0] <= found.proposed <= found.interval[1]
+    assert found.no_longer[0] == pytest.approx(20, abs=6)
+    assert found.no_longer[1] <= 3
+    now, then = found.precision
+    assert now.value is not None
+    assert then.value is not None
+    assert then.value > now.value
+    assert any("sexist" in note for note in learnt.notes)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_the_export_is_what_calibrate_reads(
+    everything: ReviewSettings, database: Database, tmp_path: Path, suffix: str
+) -> None:
+    console = Console(everything, database)
+    decide_all(console, posts=40)
+    out = tmp_path / f"decided{suffix}"
+    assert export(database, LABELS, out).rows == 40
+    annotated = read_annotated(out, LABELS)
+    assert len(annotated) == 40
+    assert 10 < np.nansum(annotated.truth[:, 0]) < 25
+    assert set(annotated.columns["split"]) <= {"train", "val", "test"}
+    if suffix == ".csv":
+        with out.open() as file:
+            assert next(csv.DictReader(file))["votes"] == "1"
+
+
+def test_learn_on_the_command_line_writes_only_when_told(
+    everything: ReviewSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = Database.open("review.sqlite")
+    decide_all(Console(everything, database))
+    options = ["review", "--database", "review.sqlite", "learn"]
+    assert run(options) == 0
+    assert "racist" in capsys.readouterr().out
+    assert list(tmp_path.glob("*.yaml")) == []
+    assert run([*options, "--criterion", "precision>=0.9", "-o", "learnt.yaml"]) == 0
+    policy = (tmp_path / "learnt.yaml").read_text()
+    assert "base: default" in policy
+    assert run(["review", "--database", "review.sqlite", "learn", "--criterion", "nonsense"]) == 5
+
+
+def test_learning_needs_decisions(database: Database, tmp_path: Path) -> None:
+    database.close()
+    assert run(["review", "--database", str(tmp_path / "review.sqlite"), "learn"]) == 3
+
+
+def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts, results = tmp_path / "posts.jsonl", tmp_path / "results.jsonl"
+    texts = [submission(str(index), score=0.7) for index in range(3)]
+    posts.write_text("".join(json.dumps({"id": t.id, "text": t.text, "author": "a"}) + "\n" for t in texts))
+    results.write_text("".join(json.dumps(t.decision) + "\n" for t in texts))
+    command = ["review", "--database", str(tmp_path / "r.sqlite"), "import", str(posts), "--results", str(results)]
+    assert run(command) == 0
+    assert "3 items wait" in capsys.readouterr().err
+    assert run(command) == 0
+    assert "0 items wait, 3 were there" in capsys.readouterr().err
+    results.write_text(json.dumps(texts[1].decision) + "\n")
+    assert run(command) == 3
+    assert "does not fit" in capsys.readouterr().err
+
+
+def test_fleiss_and_alpha_agree_with_published_examples() -> None:
+    # J. L. Fleiss, "Measuring nominal scale agreement among many raters" (1971), as in every textbook: kappa 0.210.
+    table = [
+        [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
+    ]  # fmt: skip
+    assert agreement.fleiss_kappa(np.array(table)) == pytest.approx(0.210, abs=0.0005)
+    # K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), section C: binary, two observers, 0.095.
+    pairs = [(0, 1), (1, 1), (0, 1), (0, 0), (0, 0), (0, 1), (0, 0), (0, 0), (1, 0), (0, 0)]
+    counts = np.array([[2 - a - b, a + b] for a, b in pairs])
+    assert agreement.krippendorff_alpha(counts) == pytest.approx(0.095, abs=0.0005)
+
+
+def test_agreement_of_people_who_agree_is_one_and_of_dice_is_none() -> None:
+    chance = np.random.default_rng(3)
+    same = {item: dict.fromkeys((1, 2), item % 2 == 0) for item in range(60)}
+    dice = {item: {1: bool(chance.random() < 0.5), 2: bool(chance.random() < 0.5)} for item in range(400)}
+    assert agreement.agreement(same).alpha.value == pytest.approx(1.0)
+    found = agreement.agreement(dice).fleiss
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0 < found.high
+    assert agreement.agreement({}).alpha.value is None
+
+
+def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
+    """200 feeds with known recall: the interval holds it about 95 times of 100."""
+    random_ = np.random.default_rng(5)
+    held = 0
+    for _ in range(200):
+        flagged, far = random_.binomial(400, 0.6), random_.binomial(10_000, 0.01)
+        sampled = random_.hypergeometric(far, 10_000 - far, 500)
+        found = recall.live(
+            [
+                Stratum("review", flagged=True, posts=400, checked=400, hateful=flagged),
+                Stratum("allow-far", flagged=False, posts=10_000, checked=500, hateful=sampled),
+            ]
+        )
+        truth = flagged / (flagged + far)
+        assert found.recall.low is not None
+        assert found.recall.high is not None
+        held += found.recall.low <= truth <= found.recall.high
+    assert 180 <= held <= 200
+
+
+def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
+    found = recall.live(
+        [
+            Stratum("review", flagged=True, posts=400, checked=400, hateful=200),
+            Stratum("allow-far", flagged=False, posts=10_000, checked=0, hateful=0),
+        ]
+    )
+    assert found.recall.value is None
+    assert found.precision.value == 0.5
+    assert found.missing == ["allow-far"]
+
+
+def test_proportions() -> None:
+    assert proportion(0, 0).value is None
+    half = proportion(50, 100)
+    assert half.low == pytest.approx(0.4038, abs=0.0005)
+    assert half.high == pytest.approx(0.5962, abs=0.0005)
