@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -12,7 +13,6 @@ from crossguard.review.errors import FormError
 SHORTEST: Final = 10
 LONGEST: Final = 200
 _HASHER: Final = PasswordHasher()
-_NOBODYS: Final = _HASHER.hash("compared with when there is nobody of a name")
 
 
 def hash_password(password: str) -> str:
@@ -29,7 +29,12 @@ def hash_password(password: str) -> str:
 def matches(stored: str | None, password: str) -> bool:
     """Whether a password is the stored one; takes the same time when nothing is stored."""
     try:
-        _HASHER.verify(stored or _NOBODYS, password[:LONGEST])
+        _HASHER.verify(stored or _nobodys(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
+
+
+@cache
+def _nobodys() -> str:
+    return _HASHER.hash("compared with when there is nobody of a name")

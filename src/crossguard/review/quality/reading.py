@@ -132,7 +132,7 @@ def workloads(db: Connection, now: float) -> list[Workload]:
     rows = db.execute(
         query.where(votes.c.undone_at.is_(None)).group_by(people.c.id, people.c.name).order_by(people.c.name)
     )
-    return [Workload(i, name, v, s, e, _seconds(db, i), t) for i, name, v, s, e, t in rows.all()]
+    return [Workload(row[0], row[1], row[2], row[3], row[4], _seconds(db, row[0]), row[5]) for row in rows.all()]
 
 
 def _seconds(db: Connection, person: int) -> float | None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossguard.review.quality.estimate import Estimate
 
+Floats = NDArray[np.float64]
 DRAWS: Final = 4000
 _JEFFREYS: Final = 0.5
 
@@ -78,21 +80,20 @@ def live(strata: Sequence[Stratum], seed: int = 0) -> Live:
     # What was checked is known; only the rest of a stratum is estimated.
     drawn = hateful + (size - checked) * rates
     totals = (size * hateful / checked)[None, :]
-    pairs = {
-        "recall": (lambda t: t[:, flagged].sum(axis=1), lambda t: t.sum(axis=1)),
-        "precision": (lambda t: t[:, flagged].sum(axis=1), lambda _: np.array([size[flagged].sum()])),
-        "prevalence": (lambda t: t.sum(axis=1), lambda _: np.array([size.sum()])),
-    }
+    hits, everything = totals[:, flagged].sum(axis=1), totals.sum(axis=1)
+    drawn_hits, drawn_everything = drawn[:, flagged].sum(axis=1), drawn.sum(axis=1)
+    flags, posts = np.array([size[flagged].sum()]), np.array([size.sum()])
     found = {
-        name: _ratio(top(totals), bottom(totals), top(drawn), bottom(drawn), count)
-        for name, (top, bottom) in pairs.items()
+        "recall": _ratio(hits, everything, drawn_hits, drawn_everything, count),
+        "precision": _ratio(hits, flags, drawn_hits, flags, count),
+        "prevalence": _ratio(everything, posts, drawn_everything, posts, count),
     }
     if not any(not stratum.flagged for stratum in used):
         found["recall"] = Estimate(None)
     return Live(found["recall"], found["precision"], found["prevalence"], strata, missing)
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray, tops: np.ndarray, bottoms: np.ndarray, count: int) -> Estimate:
+def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:
     if bottom[0] == 0:
         return Estimate(None)
     ratios = tops / np.maximum(bottoms, 1e-12)

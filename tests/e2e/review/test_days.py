@@ -1,0 +1,189 @@
+"""Whole days in a real browser: two reviewers, keyboard only, appeals, a phone, no JavaScript, and bad days."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+from tests.e2e.review.conftest import ConsoleProcess, ConsoleThread, RunningConsole
+
+from crossguard.review.roles import Role
+
+Visit = Callable[..., Page]
+VOTES = "SELECT count(*) FROM votes WHERE undone_at IS NULL"
+# axe's "serious" and "critical" are what keeps people out.
+SERIOUS = {"serious", "critical"}
+
+
+def item_of(page: Page) -> int:
+    page.wait_for_url("**/items/*")
+    return int(page.url.split("/items/")[1].split("?")[0])
+
+
+def serious(page: Page) -> list[Any]:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [(entry["id"], entry["nodes"][0]["html"]) for entry in found if entry["impact"] in SERIOUS]
+
+
+def test_two_reviewers_by_keyboard_alone(running: RunningConsole, visit: Visit) -> None:
+    running.fill(6)
+    ann, ben = visit("Ann"), visit("Ben")
+    seen = []
+    for page in (ann, ben):
+        page.goto(f"{running.url}/queues/main")
+        page.keyboard.press("n")
+        seen.append(item_of(page))
+    assert len(set(seen)) == 2, "nobody gets the item of another"
+    ann.keyboard.press("1")
+    assert ann.locator("input[name='label.racist'][value=yes]").is_checked()
+    ann.keyboard.press("b")
+    ann.wait_for_selector("#undo:has-text('block')")
+    assert item_of(ann) not in seen
+    assert running.count(VOTES) == 1
+    ann.keyboard.press("u")
+    ann.wait_for_url(f"**/items/{seen[0]}*")
+    assert running.count(VOTES) == 0
+    ann.keyboard.press("a")
+    ann.wait_for_selector("#undo:has-text('allow')")
+    ann.keyboard.press("s")
+    ann.keyboard.press("ArrowDown")
+    ann.keyboard.press("Escape")
+    ann.keyboard.press("s")
+    ann.wait_for_selector("#undo:has-text('skip')")
+    ben.keyboard.press("e")
+    ben.wait_for_selector("#undo:has-text('escalate')")
+    assert running.count("SELECT count(*) FROM items WHERE queue = 'escalated'") == 1
+    ben.keyboard.press("?")
+    assert ben.locator("#shortcuts").is_visible()
+
+
+def test_text_and_images_have_separate_switches(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1)
+    page = visit("Ann")
+    page.goto(f"{running.url}/items/1")
+    words = page.locator("details.text > p").first
+    assert not words.is_visible()
+    page.keyboard.press("t")
+    assert words.is_visible()
+    page.click("button.switch:has-text('Text')")
+    page.wait_for_selector("button.switch[aria-pressed=true]:has-text('Text')")
+    assert page.locator("button.switch[aria-pressed=false]:has-text('Images')").count() == 1
+    assert page.locator("details.text > p").first.is_visible()
+
+
+def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1)
+    ann, ben = visit("Ann"), visit("Ben")
+    ann.goto(f"{running.url}/queues/main")
+    ann.keyboard.press("n")
+    item_of(ann)
+    ann.keyboard.press("b")
+    ann.wait_for_url("**/queues/main*")
+    headers = {"authorization": f"Bearer {running.key()}"}
+    body = {"id": "a1", "post": "0", "reason": "It was a quotation <b>here</b>."}
+    assert httpx2.post(f"{running.url}/api/appeals", json=body, headers=headers).is_success
+    ann.goto(f"{running.url}/queues/appeals")
+    ann.keyboard.press("n")
+    ann.wait_for_url("**/queues/appeals*#nothing")
+    ben.goto(f"{running.url}/queues/appeals")
+    ben.keyboard.press("n")
+    item_of(ben)
+    assert ben.locator("text=It was a quotation <b>here</b>.").count() == 1
+    ben.keyboard.press("a")
+    ben.wait_for_url("**/queues/appeals*")
+    assert running.count("SELECT count(*) FROM deliveries WHERE event = 'appeal.decided'") == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(running: RunningConsole, visit: Visit, scheme: str) -> None:
+    running.fill(3)
+    page = visit("Ada", Role.ADMIN, color_scheme=scheme)
+    found = {}
+    for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people"):
+        page.goto(running.url + path)
+        found[path] = serious(page)
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    found["/items"] = serious(page)
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_nothing_is_wider_than_a_phone(running: RunningConsole, visit: Visit) -> None:
+    running.fill(3)
+    page = visit("Ada", Role.ADMIN, viewport={"width": 360, "height": 740}, has_touch=True)
+    for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people", "/items/1"):
+        page.goto(running.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    page.goto(f"{running.url}/queues/main")
+    page.click("button:has-text('Next item')")
+    item_of(page)
+    page.click("button.action.block")
+    page.wait_for_selector("#undo")
+    assert running.count(VOTES) == 1
+
+
+def test_reading_and_deciding_without_javascript(running: RunningConsole, visit: Visit) -> None:
+    running.fill(2)
+    page = visit("Ann", java_script_enabled=False)
+    page.goto(f"{running.url}/queues/main")
+    assert page.locator("ul.list li").count() == 2
+    page.click("button:has-text('Next item')")
+    first = item_of(page)
+    page.click("details.text summary")
+    assert page.locator("details.text > p").first.is_visible()
+    page.click("button.action.allow")
+    assert item_of(page) != first
+    page.click("#undo button")
+    assert item_of(page) == first
+
+
+def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: ConsoleThread, visit: Visit) -> None:
+    running.fill(3)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    first = item_of(page)
+    running.stop()
+    page.keyboard.press("b")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    assert running.count(VOTES) == 0
+    running.start()
+    page.wait_for_selector("#undo:has-text('block')", timeout=60_000)
+    assert item_of(page) != first
+    assert running.count(VOTES) == 1
+
+
+def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:
+    """Votes over HTTP while the process is killed again and again; each is sent until it is answered."""
+    process.fill(12)
+    client = httpx2.Client(base_url=process.url, follow_redirects=False, timeout=10)
+    link = process.person("Ann")
+    client.post(link, data={"password": "correct horse", "again": "correct horse"})
+    token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
+    answered = []
+    for turn in range(12):
+        sent = {"csrf": token, "action": "block", "submission": f"turn{turn}"}
+        if turn == 5:
+            process.kill()
+            process.start()
+        item = client.post("/queues/main/next", data={"csrf": token}).headers["location"].split("?")[0]
+        if turn == 2:
+            # Killed while the vote is on its way: it may have been recorded or not, so it is sent again.
+            process.process.kill()
+            with contextlib.suppress(httpx2.TransportError):
+                client.post(f"{item}/vote", data=sent)
+            process.process.wait()
+            process.start()
+        answer = client.post(f"{item}/vote", data=sent)
+        assert answer.status_code == 303, answer.text
+        answered.append(item)
+    assert len(set(answered)) == 12
+    assert process.count(VOTES) == 12
+    assert process.count("SELECT count(*) FROM items WHERE state = 'decided'") == 12
+    assert process.count("SELECT count(*) FROM deliveries") == 12
