@@ -16,6 +16,7 @@ from crossguard.serving.bodies import OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.engine import Engine, load_engine
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
+from crossguard.serving.review_queue import ReviewQueue
 from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import EncodedImage, RemoteImage, SubmittedPost
 from crossguard.serving.telemetry import Telemetry
@@ -50,6 +51,11 @@ class Service:
             threads=settings.threads or available_cores(),
             telemetry=self.telemetry,
         )
+        self.review = (
+            ReviewQueue(settings.review_queue, settings.review_key, settings.review_source)
+            if settings.review_queue
+            else None
+        )
         self.draining = False
         self._reloading = asyncio.Lock()
         self.telemetry.follow(lambda: self.batcher.pending, lambda: self.budget.held)
@@ -58,11 +64,15 @@ class Service:
     async def start(self) -> None:
         """Begins to answer."""
         self.batcher.start()
+        if self.review is not None:
+            self.review.start()
 
     async def stop(self) -> None:
         """Ends threads and connections, after the last answer."""
         await self.batcher.stop()
         await self.fetcher.close()
+        if self.review is not None:
+            await asyncio.to_thread(self.review.stop)
 
     async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place."""
@@ -71,6 +81,11 @@ class Service:
             ready = [entry for entry in entries if isinstance(entry, SubmittedPost)]
             scored: Iterator[Decision] = iter(await self.batcher.score(moderator, ready))
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
+
+    def hand_to_review(self, posts: Sequence[Submission], decisions: Sequence[Decision]) -> None:
+        """Sends posts to the review console, where there is one; returns at once."""
+        if self.review is not None:
+            self.review.put(posts, decisions)
 
     async def reload(self) -> None:
         """Reads model, policies and keys again, and serves them from the next request on.

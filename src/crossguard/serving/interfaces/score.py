@@ -99,12 +99,16 @@ async def score(call: Call) -> Response:
         post = SubmittedPost(**fields, images=tuple(data for _, data in form.files))
     else:
         post = (await call.parse(PostBody)).submission()
-    return as_json((await call.score_one(post)).to_dict())
+    decision = await call.score_one(post)
+    call.service.hand_to_review([post], [decision])
+    return as_json(decision.to_dict())
 
 
 async def score_batch(call: Call) -> Response:
     """Scores many posts."""
-    outcomes = await call.score(await _posts(call))
+    posts = await _posts(call)
+    outcomes = await call.score(posts)
+    call.service.hand_to_review(posts, outcomes)
     return as_json({"results": [outcome.to_dict() for outcome in outcomes]})
 
 

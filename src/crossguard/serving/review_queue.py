@@ -1,0 +1,143 @@
+"""Hands scored posts to a review console. No request waits for it, or fails because of it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import httpx2
+
+from crossguard.records import Decision
+from crossguard.serving import logs
+from crossguard.serving.submission import RemoteImage, Submission
+
+MOST_WAITING: Final = 10_000
+MOST_BYTES: Final = 64 * 1024 * 1024
+BATCH: Final = 100
+BATCH_BYTES: Final = 4 * 1024 * 1024
+IDLE_S: Final = 0.2
+TIMEOUT_S: Final = 10.0
+LONGEST_WAIT_S: Final = 60.0
+UNNAMED: Final = "post"
+"""The id of a post to which its caller gave none."""
+
+
+class ReviewQueue:
+    """Sends posts with their decisions in batches, in a thread of its own, until the console takes them.
+
+    What waits is bounded in number and bytes; beyond that, posts are dropped and their number is logged.
+
+    Args:
+        url: Address of the console.
+        key: Key that the console made for this service.
+        source: What the console calls where the posts come from.
+        transport: In place of the network, for tests.
+    """
+
+    def __init__(self, url: str, key: str, source: str, transport: httpx2.BaseTransport | None = None) -> None:
+        self._url = f"{url.rstrip('/')}/api/items"
+        self._source = source
+        self._waiting: queue.Queue[tuple[Submission, Decision]] = queue.Queue(MOST_WAITING)
+        self._bytes, self._dropped = 0, 0
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        headers = {"authorization": f"Bearer {key}"}
+        self._client = httpx2.Client(headers=headers, timeout=TIMEOUT_S, transport=transport)
+        self._thread = threading.Thread(target=self._run, name="crossguard-review-queue", daemon=True)
+
+    def start(self) -> None:
+        """Begins to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tries to send what waits once more, and ends."""
+        self._stopping.set()
+        self._thread.join(TIMEOUT_S)
+        self._client.close()
+
+    def put(self, posts: Sequence[Submission], decisions: Sequence[Decision]) -> None:
+        """Takes scored posts; returns at once."""
+        for post, decision in zip(posts, decisions, strict=True):
+            size = _size(post)
+            try:
+                with self._lock:
+                    if self._bytes + size > MOST_BYTES:
+                        raise queue.Full  # noqa: TRY301 - handled like a full queue
+                    self._waiting.put_nowait((post, decision))
+                    self._bytes += size
+            except queue.Full:
+                self._dropped += 1
+
+    def _run(self) -> None:
+        while not self._stopping.is_set() or not self._waiting.empty():
+            batch = list(self._next())
+            if batch and not self._deliver(batch):
+                return
+
+    def _next(self) -> Iterator[tuple[Submission, Decision]]:
+        size = 0
+        with contextlib.suppress(queue.Empty):
+            for number in range(BATCH):
+                entry = self._waiting.get(timeout=IDLE_S) if number == 0 else self._waiting.get_nowait()
+                yield entry
+                size += _size(entry[0])
+                if size > BATCH_BYTES:
+                    return
+
+    def _deliver(self, batch: Sequence[tuple[Submission, Decision]]) -> bool:
+        """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile."""
+        body = {"items": [self._item(post, decision) for post, decision in batch]}
+        wait = 1.0
+        while problem := self._post(body):
+            logs.event("review_queue_waits", 30, message=problem, waiting=self._waiting.qsize(), dropped=self._dropped)
+            if self._stopping.wait(wait):
+                return False
+            wait = min(2 * wait, LONGEST_WAIT_S)
+        with self._lock:
+            self._bytes -= sum(_size(post) for post, _ in batch)
+        return True
+
+    def _post(self, body: dict[str, Any]) -> str:
+        """Sends a batch; returns why it has to be sent again, or nothing."""
+        try:
+            answer = self._client.post(self._url, json=body)
+        except httpx2.HTTPError as error:
+            return f"The review console cannot be reached: {error}."
+        if answer.is_server_error or answer.status_code in {401, 429}:
+            return f"The review console answered {answer.status_code}."
+        if answer.is_error:
+            logs.event("review_queue_refused", 40, status=answer.status_code, message=answer.text[:500])
+        return ""
+
+    def _item(self, post: Submission, decision: Decision) -> dict[str, Any]:
+        images = [_data_url(image) for image in post.images]
+        id_ = post.id if post.id != UNNAMED else _digest(post)
+        record = decision.to_dict() | {"id": id_}
+        fields = {"id": id_, "source": self._source, "text": post.text, "image_text": post.image_text}
+        return fields | {"images": images, "decision": record}
+
+
+def _data_url(image: object) -> str:
+    if isinstance(image, RemoteImage):
+        return image.url
+    if isinstance(image, bytes):
+        return f"data:application/octet-stream;base64,{base64.b64encode(image).decode()}"
+    return str(image)
+
+
+def _digest(post: Submission) -> str:
+    """Returns a name for a post without one, so that the console does not take all of these for the same."""
+    digest = hashlib.sha256(f"{post.text}\0{post.image_text}".encode("utf-8", "surrogatepass"))
+    for image in post.images:
+        digest.update(_data_url(image).encode())
+    return f"{UNNAMED}-{digest.hexdigest()[:24]}"
+
+
+def _size(post: Submission) -> int:
+    images = sum(len(image) for image in post.images if isinstance(image, bytes | str))
+    return len(post.text) + len(post.image_text) + images

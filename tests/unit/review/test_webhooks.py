@@ -1,0 +1,88 @@
+"""Webhooks: signed, sent until received, given up at some time, never sent by two processes at once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import select
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review.console import Console
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import deliveries
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import deliveries as outbox
+from crossguard.review.webhooks import Sender
+
+SECRET = "0123456789abcdef"  # noqa: S105 - of this test
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    opened = Database.open(str(tmp_path / "review.sqlite"))
+    Console(ReviewSettings(model="none"), opened).intake.take([submission("1")], NOW)
+    with opened.write() as tx:
+        deliveries.put(tx, 1, "item.decided", NOW, {"id": "1"})
+    return opened
+
+
+class Receiver:
+    """Answers with each status in turn, and remembers what it was sent."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.requests: list[httpx2.Request] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        return httpx2.Response(self.statuses.pop(0) if self.statuses else 200)
+
+
+def sender(database: Database, receiver: Receiver) -> Sender:
+    return Sender(database, "https://hooks.example/in", SECRET, transport=httpx2.MockTransport(receiver))
+
+
+def test_a_message_is_signed_and_sent_once(database: Database) -> None:
+    receiver = Receiver()
+    outgoing = sender(database, receiver)
+    assert outgoing.deliver(NOW) == 1
+    assert outgoing.deliver(NOW + 1) == 0
+    (request,) = receiver.requests
+    name, seconds = request.headers["webhook-id"], request.headers["webhook-timestamp"]
+    expected = hmac.digest(SECRET.encode(), f"{name}.{seconds}.".encode() + request.content, hashlib.sha256)
+    assert request.headers["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
+    assert json.loads(request.content) == {"type": "item.decided", "timestamp": NOW, "data": {"id": "1"}}
+
+
+def test_it_is_tried_again_later_and_later_under_the_same_id(database: Database) -> None:
+    receiver = Receiver(500, 302, 200)
+    outgoing = sender(database, receiver)
+    assert outgoing.deliver(NOW) == 1
+    assert outgoing.deliver(NOW + 4) == 0
+    assert outgoing.deliver(NOW + 5) == 1
+    assert outgoing.deliver(NOW + 14) == 0
+    assert outgoing.deliver(NOW + 15) == 1
+    assert outgoing.deliver(NOW + 10_000) == 0
+    assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+
+
+def test_it_is_given_up_after_twelve_attempts_and_a_person_may_retry(database: Database) -> None:
+    receiver = Receiver(*[500] * 12)
+    outgoing, now = sender(database, receiver), NOW
+    for _ in range(12):
+        assert outgoing.deliver(now) == 1
+        now += deliveries.LONGEST_WAIT_S
+    assert outgoing.deliver(now) == 0
+    with database.write() as tx:
+        assert tx.execute(select(outbox.c.problem)).scalar_one() == "answered 500"
+        assert deliveries.retry(tx, now) == 1
+    assert outgoing.deliver(now) == 1
+    with database.read() as db:
+        assert db.execute(select(outbox.c.delivered_at)).scalar_one() == now
