@@ -82,7 +82,7 @@ def _console(settings: ReviewSettings) -> Console:
 def import_posts(
     settings: ReviewSettings, posts: Path, results: Path | None, source: str, image_root: Path | None
 ) -> None:
-    """Put the posts of a JSONL, CSV or Parquet table into the console.
+    """Put the posts of a table into the console.
 
     Flagged posts wait in the queue main; of allowed ones a sample waits in the queue audit. A table that was put in
     before changes nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,

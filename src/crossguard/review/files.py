@@ -8,12 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_sources import is_url, read_encoded
 from crossguard.data.images import ImageLimits
+from crossguard.data.tables import PostReader
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
-from crossguard.evaluation.annotated import read_rows
 from crossguard.records import ImageSource
 from crossguard.review.console import Console
 from crossguard.review.intake import MISSING, Received, Submission
@@ -33,7 +32,7 @@ def take_file(
 
     Args:
         console: Where to.
-        path: JSONL, CSV or Parquet with the columns that scoring reads, and `author`, `language`, `posted_at`,
+        path: A table with the columns that scoring reads, and `author`, `language`, `posted_at`,
             `queue`, `report` and `expected` where there are any.
         source: What to call where the posts come from.
         results: What `crossguard score` wrote for the same table; the console's model scores them when None.
@@ -51,12 +50,10 @@ def take_file(
 
 
 def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
-    builder = PostBuilder(Columns(), root)
-    for place, row in enumerate(read_rows(path), 1):
-        post = builder.build(row, f"row-{place}")
+    for place, post in enumerate(PostReader(path, image_root=root, extra=True), 1):
         if post.error is not None:
             raise TableError(f"'{path}': {post.error.message}")
-        extra = {name: row[name] for name in _EXTRA if row.get(name) not in (None, "")}
+        extra = {name: post.extra[name] for name in _EXTRA if post.extra.get(name) not in (None, "")}
         images = () if post.image is None else (_data_url(post.image),)
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
         yield parse(Submission, fields | extra, f"'{path}' row {place}")

@@ -14,7 +14,7 @@ import httpx2
 
 from crossguard.records import Decision
 from crossguard.serving import logs
-from crossguard.serving.submission import RemoteImage, Submission
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 MOST_WAITING: Final = 10_000
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -42,7 +42,7 @@ class ReviewQueue:
     def __init__(self, url: str, key: str, source: str, transport: httpx2.BaseTransport | None = None) -> None:
         self._url = f"{url.rstrip('/')}/api/items"
         self._source = source
-        self._waiting: queue.Queue[tuple[Submission, Decision]] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[tuple[SubmittedPost, Decision]] = queue.Queue(MOST_WAITING)
         self._bytes, self._dropped = 0, 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -60,7 +60,7 @@ class ReviewQueue:
         self._thread.join(TIMEOUT_S)
         self._client.close()
 
-    def put(self, posts: Sequence[Submission], decisions: Sequence[Decision]) -> None:
+    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
         """Takes scored posts; returns at once."""
         for post, decision in zip(posts, decisions, strict=True):
             size = _size(post)
@@ -79,7 +79,7 @@ class ReviewQueue:
             if batch and not self._deliver(batch):
                 return
 
-    def _next(self) -> Iterator[tuple[Submission, Decision]]:
+    def _next(self) -> Iterator[tuple[SubmittedPost, Decision]]:
         size = 0
         with contextlib.suppress(queue.Empty):
             for number in range(BATCH):
@@ -89,7 +89,7 @@ class ReviewQueue:
                 if size > BATCH_BYTES:
                     return
 
-    def _deliver(self, batch: Sequence[tuple[Submission, Decision]]) -> bool:
+    def _deliver(self, batch: Sequence[tuple[SubmittedPost, Decision]]) -> bool:
         """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile."""
         body = {"items": [self._item(post, decision) for post, decision in batch]}
         wait = 1.0
@@ -114,7 +114,7 @@ class ReviewQueue:
             logs.event("review_queue_refused", 40, status=answer.status_code, message=answer.text[:500])
         return ""
 
-    def _item(self, post: Submission, decision: Decision) -> dict[str, Any]:
+    def _item(self, post: SubmittedPost, decision: Decision) -> dict[str, Any]:
         images = [_data_url(image) for image in post.images]
         id_ = post.id if post.id != UNNAMED else _digest(post)
         record = decision.to_dict() | {"id": id_}
@@ -130,7 +130,7 @@ def _data_url(image: object) -> str:
     return str(image)
 
 
-def _digest(post: Submission) -> str:
+def _digest(post: SubmittedPost) -> str:
     """Returns a name for a post without one, so that the console does not take all of these for the same."""
     digest = hashlib.sha256(f"{post.text}\0{post.image_text}".encode("utf-8", "surrogatepass"))
     for image in post.images:
@@ -138,6 +138,6 @@ def _digest(post: Submission) -> str:
     return f"{UNNAMED}-{digest.hexdigest()[:24]}"
 
 
-def _size(post: Submission) -> int:
+def _size(post: SubmittedPost) -> int:
     images = sum(len(image) for image in post.images if isinstance(image, bytes | str))
     return len(post.text) + len(post.image_text) + images

@@ -82,7 +82,7 @@ class Service:
             scored: Iterator[Decision] = iter(await self.batcher.score(moderator, ready))
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
 
-    def hand_to_review(self, posts: Sequence[Submission], decisions: Sequence[Decision]) -> None:
+    def hand_to_review(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
         """Sends posts to the review console, where there is one; returns at once."""
         if self.review is not None:
             self.review.put(posts, decisions)

@@ -11,7 +11,7 @@ import pytest
 from crossguard.moderator import Moderator
 from crossguard.serving import review_queue
 from crossguard.serving.review_queue import ReviewQueue
-from crossguard.serving.submission import Submission
+from crossguard.serving.submitted_post import SubmittedPost
 
 
 class Console:
@@ -41,7 +41,7 @@ def test_posts_arrive_with_their_decisions_after_the_console_was_away(
     console = Console(503)
     outgoing = queue_to(console)
     outgoing.start()
-    posts = [Submission("7", "hello", images=(b"abc",)), Submission("post", "one"), Submission("post", "two")]
+    posts = [SubmittedPost("7", "hello", images=(b"abc",)), SubmittedPost("post", "one"), SubmittedPost("post", "two")]
     decision = tiny.score(text="hello", id="7")
     outgoing.put(posts, [decision] * 3)
     assert console.taken.wait(20)
@@ -57,7 +57,9 @@ def test_what_waits_is_bounded(tiny: Moderator, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(review_queue, "MOST_BYTES", 10)
     outgoing = queue_to(Console())
     decision = tiny.score(text="hello")
-    outgoing.put([Submission("1", "12345"), Submission("2", "123456"), Submission("3", "12345")], [decision] * 3)
+    outgoing.put(
+        [SubmittedPost("1", "12345"), SubmittedPost("2", "123456"), SubmittedPost("3", "12345")], [decision] * 3
+    )
     assert outgoing._waiting.qsize() == 2
     assert outgoing._dropped == 1
     outgoing._client.close()
