@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -68,12 +68,6 @@ class ReviewSettings(StrictModel):
     webhook_url: str = Field(default="", description="Where decisions are sent, signed; nowhere when empty.")
     webhook_secret: str = Field(default="", description="Key of the signatures; at least 16 characters.")
     max_body_bytes: int = Field(default=32 * _MEBI, ge=1024, description="Largest request body.")
-    oidc_issuer: str = Field(default="", description="Issuer of OpenID Connect for single sign-on.")
-    oidc_client_id: str = Field(default="", description="This console's name at the issuer.")
-    oidc_client_secret: str = Field(default="", description="This console's secret at the issuer.")
-    oidc_role: Literal["reviewer", "lead", "admin", "auditor", ""] = Field(
-        default="", description="Role of somebody who signs on for the first time; nobody new when empty."
-    )
 
     @field_validator("required")
     @classmethod
@@ -83,7 +77,7 @@ class ReviewSettings(StrictModel):
             raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
         return value
 
-    @field_validator("public_url", "webhook_url", "oidc_issuer")
+    @field_validator("public_url", "webhook_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):

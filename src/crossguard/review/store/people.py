@@ -62,7 +62,7 @@ class Session:
     csrf: str
 
 
-def add(tx: Connection, name: str, role: Role, now: float, *, password: str | None = None, subject: str = "") -> Person:
+def add(tx: Connection, name: str, role: Role, now: float, *, password: str | None = None) -> Person:
     """Adds a person.
 
     Args:
@@ -71,7 +71,6 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
         role: What they may do.
         now: Seconds since 1970.
         password: argon2 hash.
-        subject: Issuer and subject of single sign-on.
 
     Raises:
         ReviewError: The name is empty, too long or taken.
@@ -81,7 +80,7 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
         raise ReviewError("A name has 1 to 64 printable characters.")
     if tx.execute(select(people.c.id).where(func.lower(people.c.name) == name.lower())).first() is not None:
         raise ReviewError(f"The name '{name}' is taken. Choose another.")
-    values = {"name": name, "role": role.value, "password": password, "subject": subject or None, "created_at": now}
+    values = {"name": name, "role": role.value, "password": password, "created_at": now}
     row = tx.execute(insert(people).values(**values).returning(people.c.id)).scalar_one()
     return Person(row, name, role)
 
@@ -102,12 +101,6 @@ def by_name(db: Connection, name: str) -> tuple[Person, str | None]:
         known = db.execute(select(people.c.name)).scalars()
         raise NotFoundError(f"There is nobody named '{name}'.{suggest(name, known)}")
     return _person(row), row.password
-
-
-def by_subject(db: Connection, subject: str) -> Person | None:
-    """Returns who signs on as that subject."""
-    row = db.execute(select(people).where(people.c.subject == subject)).first()
-    return None if row is None else _person(row)
 
 
 def change(tx: Connection, person: int, **values: Any) -> None:

@@ -36,8 +36,7 @@ people = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
-    Column("password", Text),  # argon2 hash; null until chosen, or with single sign-on
-    Column("subject", Text, unique=True),  # issuer and subject of single sign-on
+    Column("password", Text),  # argon2 hash; null until chosen
     Column("active", Boolean, nullable=False, default=True),
     Column("queues", Json),  # names that the person may work in; null is all
     Column("show_text", Boolean, nullable=False, default=False),
