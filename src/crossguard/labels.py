@@ -84,3 +84,6 @@ HATE = LabelSet(
         Label("otherhate", "Attacks people for another reason, such as disability, class or politics", 0.1562),
     )
 )
+
+ATTRIBUTES = ("toxicity", "severe_toxicity", "insult", "threat", "profanity", "identity_attack")
+"""Attributes of Jigsaw's annotations that a model may score beside its labels; no label's decision reads them."""

@@ -12,14 +12,29 @@ from crossguard.training.recipe import Recipe
 JITTER: Final = 0.2
 LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SHORTEST_WORD: Final = 4
-LOOKALIKES: Final = {"a": "@4", "e": "3", "i": "1!", "o": "0", "s": "$5", "t": "7", "g": "9", "u": "v"}
+LONGEST_JOINED: Final = 10
+JOINED: Final = 0.12
+SOME_WORDS: Final = 0.4
+LOOKALIKES: Final = {
+    "a": "@4",
+    "b": "8",
+    "e": "3",
+    "g": "96",
+    "i": "1!|",
+    "l": "1|",
+    "o": "0",
+    "s": "$5",
+    "t": "7+",
+    "u": "v",
+    "z": "2",
+}
 
 Pixels = NDArray[np.uint8]
 
 
-def random_for(recipe: Recipe, epoch: int, row: int) -> np.random.Generator:
-    """Returns the random numbers of one post in one epoch, whichever process asks."""
-    return np.random.default_rng([recipe.seed, epoch, row])
+def random_for(recipe: Recipe, epoch: int, row: int, *purpose: int) -> np.random.Generator:
+    """Returns the random numbers of one post in one epoch for one purpose, whichever process asks."""
+    return np.random.default_rng([recipe.seed, epoch, row, *purpose])
 
 
 def augment_image(pixels: Pixels, recipe: Recipe, random: np.random.Generator) -> Pixels:
@@ -65,37 +80,73 @@ def _jitter(pixels: Pixels, random: np.random.Generator) -> Pixels:
 
 
 def disguise(text: str, random: np.random.Generator) -> str:
-    """Disguises one or two words as people do to evade filters: look-alikes, gaps, stars, swapped letters."""
+    """Disguises a text as people do to evade filters: look-alikes, gaps, stars, swapped and repeated letters.
+
+    One way per text, on one or two words or on all long ones, as filters are evaded word by word or wholesale.
+    """
     words = text.split()
-    places = [place for place, word in enumerate(words) if len(word) >= SHORTEST_WORD and word.isalpha()]
+    places = [place for place, word in enumerate(words) if sum(map(str.isalpha, word)) >= SHORTEST_WORD]
     if not places:
         return text
-    for place in random.choice(places, size=min(len(places), int(random.integers(1, 3))), replace=False):
-        change = _CHANGES[int(random.integers(len(_CHANGES)))]
+    if random.random() < JOINED:
+        return joined(words, random)
+    some = random.random() < SOME_WORDS
+    count = min(len(places), int(random.integers(1, 3))) if some else len(places)
+    change = _CHANGES[int(random.integers(len(_CHANGES)))]
+    for place in random.choice(places, size=count, replace=False):
         words[place] = change(words[place], random)
     return " ".join(words)
 
 
+def joined(words: list[str], random: np.random.Generator) -> str:
+    """Writes all words, or runs of two to four of them, without spaces."""
+    if random.random() < 0.4 and len(words) <= LONGEST_JOINED:  # noqa: PLR2004 of short texts, two of five
+        return "".join(word.capitalize() if random.random() < 0.2 else word for word in words)  # noqa: PLR2004
+    parts, start = [], 0
+    while start < len(words):
+        size = int(random.integers(1, 5))
+        parts.append("".join(words[start : start + size]))
+        start += size
+    return " ".join(parts)
+
+
+def dilute(text: str, harmless: str, random: np.random.Generator) -> str:
+    """Puts harmless words before a text, after it, or on both sides; the text stays in one piece."""
+    words = harmless.split()
+    cut = int(random.integers(0, len(words) + 1))
+    kind = random.random()
+    before, after = (words, []) if kind < 0.4 else ([], words) if kind < 0.8 else (words[:cut], words[cut:])  # noqa: PLR2004
+    return " ".join([*before, text, *after])
+
+
 def _look_alike(word: str, random: np.random.Generator) -> str:
+    rate = random.uniform(0.3, 1)
+
     def changed(letter: str) -> str:
         others = LOOKALIKES.get(letter.lower(), "")
-        return str(random.choice(list(others))) if others and random.random() < 0.5 else letter  # noqa: PLR2004
+        return str(random.choice(list(others))) if others and random.random() < rate else letter
 
     return "".join(changed(letter) for letter in word)
 
 
+def _vowels(word: str, random: np.random.Generator) -> str:
+    """Stars out, or leaves out, the inner vowels."""
+    sign = str(random.choice(["*", "", "-", "x", "_"]))
+    return word[0] + "".join(sign if letter in "aeiouAEIOU" else letter for letter in word[1:])
+
+
 def _star(word: str, random: np.random.Generator) -> str:
     place = _inner(word, random)
-    return f"{word[:place]}*{word[place + 1 :]}"
+    return f"{word[:place]}{random.choice(list('*#%.-'))}{word[place + 1 :]}"
 
 
 def _gap(word: str, random: np.random.Generator) -> str:
     place = _inner(word, random)
-    return f"{word[:place]} {word[place:]}"
+    return f"{word[:place]}{random.choice(list(' .-*/'))}{word[place:]}"
 
 
-def _spaced(word: str, random: np.random.Generator) -> str:  # noqa: ARG001 one signature for all changes
-    return " ".join(word)
+def _spaced(word: str, random: np.random.Generator) -> str:
+    return str(random.choice([" ", ".", "-", "_", "*", "/", " . "])).join(word)
 
 
 def _drop(word: str, random: np.random.Generator) -> str:
@@ -105,7 +156,13 @@ def _drop(word: str, random: np.random.Generator) -> str:
 
 def _double(word: str, random: np.random.Generator) -> str:
     place = _inner(word, random)
-    return word[:place] + word[place] + word[place:]
+    return word[:place] + word[place] * int(random.integers(1, 4)) + word[place:]
+
+
+def _stretch(word: str, random: np.random.Generator) -> str:
+    """Writes every letter twice or three times."""
+    times = int(random.integers(2, 4))
+    return "".join(letter * times for letter in word)
 
 
 def _swap(word: str, random: np.random.Generator) -> str:
@@ -113,8 +170,28 @@ def _swap(word: str, random: np.random.Generator) -> str:
     return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
+def _near(word: str, random: np.random.Generator) -> str:
+    """Hits the wrong key once."""
+    place = _inner(word, random)
+    return word[:place] + str(random.choice(list("abcdefghijklmnopqrstuvwxyz"))) + word[place + 1 :]
+
+
 def _inner(word: str, random: np.random.Generator) -> int:
     return int(random.integers(1, len(word) - 1))
 
 
-_CHANGES: Final = (_look_alike, _look_alike, _star, _gap, _spaced, _drop, _double, _swap)
+_CHANGES: Final = (
+    *(_look_alike,) * 3,
+    _vowels,
+    _star,
+    _gap,
+    _gap,
+    _spaced,
+    _drop,
+    _drop,
+    _double,
+    _stretch,
+    _swap,
+    _swap,
+    _near,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crossguard.preprocessing.text import pad
-from crossguard.training.augment import augment_image, disguise, random_for
+from crossguard.training.augment import augment_image, dilute, disguise, random_for
 from crossguard.training.examples import Examples
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
@@ -20,6 +21,10 @@ from crossguard.training.tokenizers import MaskingEncoder
 
 Picture: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 POSITIVE = 0.5
+KNOWN_HARMLESS = 5
+MOST_FILLERS = 2
+NOISE = 1
+SHORTEST_FILLER, LONGEST_FILLER = 12, 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ class Batcher:
         self._cache = cache
         self._features: dict[Path, NDArray[np.float32]] = {}
         self._pictures = _harmless_pictures(examples, cache)
+        self._fillers = _harmless_texts(examples)
+        self._epoch = -1
+        self._epoch_rows: frozenset[int] = frozenset()
+        self._epoch_tokens: dict[int, tuple[int, ...]] = {}
         self._tokens = [tokens.ids for tokens in encoder.encode(list(zip(*self._texts(), strict=True)))]
 
     @property
@@ -82,8 +91,18 @@ class Batcher:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Number of tokens of each post, (n,)."""
+        """Number of tokens of each post as it is served, (n,)."""
         return np.array([len(ids) for ids in self._tokens], dtype=np.int64)
+
+    def lengths_in(self, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the number of tokens of each post, (n,), of these rows with the changes of an epoch.
+
+        Batches are filled by it: one lengthened text among short ones would have all of them padded to its length.
+        """
+        lengths = self.lengths
+        changed = self._changed(epoch, np.unique(rows).tolist())
+        lengths[list(changed)] = [len(ids) for ids in changed.values()]
+        return lengths
 
     def training(self, rows: NDArray[np.int64], epoch: int) -> Tensors:
         """Returns posts with the random changes of an epoch."""
@@ -91,7 +110,7 @@ class Batcher:
         images: list[Picture | None] = []
         for row in rows.tolist():
             random = random_for(self._recipe, epoch, row)
-            ids, path = self._masked(self._noisy(row, random), random), self._picture(row)
+            ids, path = self._masked(self._noisy(row, epoch), random), self._picture(row)
             if path is None:
                 path = self._distractor(random)
             else:
@@ -114,11 +133,35 @@ class Batcher:
         path = self.examples.images[row]
         return path if path in self._cache else None
 
-    def _noisy(self, row: int, random: np.random.Generator) -> tuple[int, ...]:
-        if random.random() >= self._recipe.text_noise or not self._tokens[row]:
-            return self._tokens[row]
-        text, words = disguise(self.examples.texts[row], random), self.examples.image_texts[row]
-        return self._encoder.encode([(text, words)])[0].ids
+    def _noisy(self, row: int, epoch: int) -> tuple[int, ...]:
+        if self._epoch != epoch or row not in self._epoch_rows:
+            self._changed(epoch, [row])
+        return self._epoch_tokens.get(row, self._tokens[row])
+
+    def _changed(self, epoch: int, rows: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """Returns the tokens of those of the posts whose text an epoch changes; many at once are done faster."""
+        if self._epoch != epoch or not self._epoch_rows.issuperset(rows):
+            texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
+            encoded = self._encoder.encode(list(texts.values()))
+            self._epoch, self._epoch_rows = epoch, frozenset(rows)
+            self._epoch_tokens = dict(zip(texts, (tokens.ids for tokens in encoded), strict=True))
+        return self._epoch_tokens
+
+    def _changed_text(self, row: int, epoch: int) -> tuple[str, str] | None:
+        """Returns a post's words, disguised or diluted; None where they stay as they are."""
+        if not self._tokens[row] or not (self._recipe.text_noise or self._recipe.dilution):
+            return None
+        random = random_for(self._recipe, epoch, row, NOISE)
+        noise, diluted = random.random(2) < (self._recipe.text_noise, self._recipe.dilution)
+        text, words = self.examples.texts[row], self.examples.image_texts[row]
+        if not (noise or diluted):
+            return None
+        if noise:
+            text, words = (disguise(text, random), words) if text else (text, disguise(words, random))
+        if diluted and text and self._fillers:
+            fillers = random.integers(len(self._fillers), size=int(random.integers(1, MOST_FILLERS + 1)))
+            text = dilute(text, " ".join(self._fillers[filler] for filler in fillers), random)
+        return text, words
 
     def _masked(self, ids: tuple[int, ...], random: np.random.Generator) -> tuple[int, ...]:
         if not self._recipe.mask_tokens:
@@ -141,9 +184,16 @@ class Batcher:
         if path is None:
             return None
         if self._features:
-            return self._features[path]
+            return self._thinned(self._features[path], random)
         pixels = self._cache[path]
         return pixels if random is None or not self._recipe.augment else augment_image(pixels, self._recipe, random)
+
+    def _thinned(self, features: NDArray[np.float32], random: np.random.Generator | None) -> NDArray[np.float32]:
+        """Leaves out features by chance in training: a few thousand memes say too little about each."""
+        rate = self._recipe.image_dropout
+        if random is None or not rate:
+            return features
+        return features * (random.random(len(features), dtype=np.float32) >= rate) / np.float32(1 - rate)
 
     def _dropped(self, random: np.random.Generator) -> tuple[bool, bool]:
         """Decides which modality of a post with both is left out: the text, the picture, or neither."""
@@ -177,3 +227,14 @@ def _harmless_pictures(examples: Examples, cache: PixelCache) -> list[Path]:
     harmless = [not (np.nan_to_num(row) > POSITIVE).any() for row in examples.targets]
     paths = (path for path, fine in zip(examples.images, harmless, strict=True) if fine and path is not None)
     return [path for path in dict.fromkeys(paths) if path in cache]
+
+
+def _harmless_texts(examples: Examples) -> list[str]:
+    """Short texts of posts whose targets are all known not to hold, as far as they are known, and some are."""
+    targets = examples.targets
+    harmless = (np.nan_to_num(targets) == 0).all(axis=1) & ((targets == 0).sum(axis=1) >= KNOWN_HARMLESS)
+    return [
+        text
+        for text, fine in zip(examples.texts, harmless, strict=True)
+        if fine and SHORTEST_FILLER <= len(text) <= LONGEST_FILLER
+    ]

@@ -104,6 +104,11 @@ class Recipe(StrictModel):
         default=False, description="Compute activations again in the backward pass: less memory, more time."
     )
     num_train_epochs: int = Field(default=6, ge=1, description="Passes over the data.")
+    max_steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="End there, with the learning rate that the whole plan gives there; None for all epochs.",
+    )
     per_device_train_batch_size: int = Field(default=32, ge=1, description="Posts per process and step at most.")
     per_device_eval_batch_size: int = Field(default=64, ge=1, description="Posts per process and step when measuring.")
     gradient_accumulation_steps: int = Field(
@@ -170,8 +175,14 @@ class Recipe(StrictModel):
     embedding_dropout: Share | None = Field(
         default=None, description="Dropout on the text encoder's embeddings; null leaves its own."
     )
-    text_noise: float = Field(
-        default=0.0, ge=0, le=1, description="Probability of disguising words of a text, as people do to evade filters."
+    image_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Probability of leaving out each feature of a frozen image encoder."
+    )
+    text_noise: Share = Field(
+        default=0.0, description="Probability of disguising a text, as people do to evade filters."
+    )
+    dilution: Share = Field(
+        default=0.0, description="Probability of putting words of a harmless post before or after a text."
     )
     augment: bool = Field(default=False, description="Whether images are changed in training at all.")
     aug_scale_min: float = Field(

@@ -50,7 +50,7 @@ def plan_epoch(
         ConfigError: There are fewer batches than processes.
     """
     random = np.random.default_rng([recipe.seed, epoch])
-    rows = draw_classes(recipe, examples, random) if recipe.weighted_sampling else draw(examples.repeats, random)
+    rows = drawn(recipe, examples, random)
     batches = list(_batches(recipe, rows, lengths, random))
     random.shuffle(batches)
     if len(batches) < processes:
@@ -62,6 +62,11 @@ def plan_epoch(
     batches += batches[: -len(batches) % processes]
     size = recipe.gradient_accumulation_steps * processes
     return [Step(start, tuple(batches[start : start + size])) for start in range(0, len(batches), size)]
+
+
+def drawn(recipe: Recipe, examples: Examples, random: np.random.Generator) -> Micro:
+    """Draws the posts of an epoch; `random` is that of its plan, before any other use."""
+    return draw_classes(recipe, examples, random) if recipe.weighted_sampling else draw(examples.repeats, random)
 
 
 def draw(repeats: NDArray[np.float32], random: np.random.Generator) -> Micro:

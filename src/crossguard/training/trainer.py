@@ -26,7 +26,7 @@ from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
 from crossguard.training.precision import mixed_precision, precision_note
 from crossguard.training.recipe import Recipe
-from crossguard.training.sampling import Micro, Step, plan_epoch, share
+from crossguard.training.sampling import Micro, Step, drawn, plan_epoch, share
 from crossguard.training.state import Identity, RunState
 from crossguard.training.targets import Floats
 
@@ -63,10 +63,7 @@ class Trainer:
         self.processes = self.accelerator.num_processes
         posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
         self.identity = Identity(recipe.to_dict(), posts, self.processes)
-        self.steps_per_epoch = [
-            len(plan_epoch(recipe, train.examples, train.lengths, epoch, self.processes))
-            for epoch in range(recipe.num_train_epochs)
-        ]
+        self.steps_per_epoch = [len(self._plan(epoch)) for epoch in range(recipe.num_train_epochs)]
         choose_attention(model, self.accelerator.device.type)
         objective = Objective(model, recipe, train.examples.targets)
         optimizer = build_optimizer(model, recipe)
@@ -142,8 +139,15 @@ class Trainer:
         return logits
 
     def _steps(self, epoch: int) -> Iterator[Step]:
-        plan = plan_epoch(self.recipe, self.train.examples, self.train.lengths, epoch, self.processes)
-        yield from plan[self.state.progress.step :]
+        plan = self._plan(epoch)
+        most = self.recipe.max_steps
+        left = None if most is None else max(0, most - self.state.progress.total_steps)
+        yield from plan[self.state.progress.step :][:left]
+
+    def _plan(self, epoch: int) -> list[Step]:
+        rows = drawn(self.recipe, self.train.examples, np.random.default_rng([self.recipe.seed, epoch]))
+        lengths = self.train.lengths_in(epoch, rows)
+        return plan_epoch(self.recipe, self.train.examples, lengths, epoch, self.processes)
 
     def _train_step(self, step: Step, epoch: int) -> dict[str, float]:
         self.objective.train()

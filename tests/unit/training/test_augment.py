@@ -12,10 +12,12 @@ from PIL import Image
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.augment import augment_image, cached_size, disguise, random_for
+from crossguard.training.augment import augment_image, cached_size, dilute, disguise, random_for
+from crossguard.training.batches import Batcher
 from crossguard.training.examples import read_examples
-from crossguard.training.pixels import build_cache, cache_sources
+from crossguard.training.pixels import PixelCache, build_cache, cache_sources
 from crossguard.training.recipe import Recipe, Source
+from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 
 STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}
 
@@ -62,12 +64,45 @@ def test_randomness_follows_from_seed_epoch_and_post() -> None:
     assert all(random_for(*other).random() != random_for(recipe, 1, 2).random() for other in others)
 
 
-def test_a_disguise_changes_few_words_and_keeps_short_ones() -> None:
-    text = "a perfectly ordinary sentence of us"
-    disguised = {disguise(text, np.random.default_rng(seed)) for seed in range(60)}
-    assert len(disguised) > 30
-    assert all(other.startswith("a ") and other.endswith(" of us") for other in disguised)
+def test_a_disguise_keeps_the_order_of_the_letters_that_stay() -> None:
+    text = "perfectly ordinary sentence"
+    disguised = {disguise(text, np.random.default_rng(seed)) for seed in range(200)}
+    assert len(disguised) > 100
+    whole = [other for other in disguised if "perfectly" not in other and "sentence" not in other]
+    assert 20 < len(whole) < 180  # all words, or one or two
+    assert text.replace(" ", "") in {other.lower() for other in disguised}
+    assert all(other[0].lower() == "p" for other in disguised)
     assert disguise("a b c", np.random.default_rng(0)) == "a b c"
+
+
+def test_dilution_keeps_the_text_in_one_piece() -> None:
+    diluted = {dilute("the text", "one two three", np.random.default_rng(seed)) for seed in range(60)}
+    assert all("the text" in other and len(other.split()) == 5 for other in diluted)
+    assert {"one two three the text", "the text one two three"} < diluted
+
+
+def test_texts_are_diluted_with_harmless_ones_alone(tmp_path: Path) -> None:
+    labels = {"racist": 0.0, "sexist": 0.0, "homophobe": 0.0, "religion": 0.0, "otherhate": 0.0}
+    rows = [
+        Row("a", "some harmless words", labels=labels),
+        Row("b", "hateful words of somebody", labels=labels | {"sexist": 1.0}),
+        Row("c", "words of which little is known", labels={"sexist": 0.0}),
+    ]
+    write_table(rows, tuple(labels), "t", tmp_path / "t.parquet")
+    recipe = Recipe(backend="compact", encoder_name="tiny", dilution=1.0, max_text_length=96)
+    examples, _ = read_examples(recipe, tmp_path / "t.parquet")
+    encoder = MaskingEncoder(
+        tmp_path / "tokenizer.json", recipe.text_spec(write_tokenizer(recipe, tmp_path / "tokenizer.json"))
+    )
+    batcher = Batcher(recipe, examples, encoder, PixelCache({}, {}))
+    plain = batcher.evaluation(np.array([1])).input_ids
+    diluted = batcher.training(np.array([1]), epoch=0).input_ids
+    assert plain is not None
+    assert diluted is not None
+    added = diluted.shape[1] - plain.shape[1]
+    filler = len(encoder.encode([("some harmless words", "")])[0].ids) - 2
+    assert added % filler == 0
+    assert added > 0
 
 
 def test_pictures_are_decoded_once(tmp_path: Path) -> None:

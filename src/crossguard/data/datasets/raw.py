@@ -50,6 +50,18 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
+def read_lines(path: Path, count: int | None = None) -> list[str]:
+    """Returns the lines of a file that holds one entry per line.
+
+    Raises:
+        TableError: There are not `count` of them.
+    """
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    if count is not None and len(lines) != count:
+        raise TableError(f"{path} holds {len(lines)} lines, and the file that it belongs to {count}.")
+    return lines
+
+
 def percent_of(text: str) -> int:
     """Returns a number in [0, 100) that depends on the text alone: a split that never moves."""
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 100

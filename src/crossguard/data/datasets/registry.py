@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from crossguard.data.datasets import (
+    civil,
     davidson,
     edos,
     ethos,
     harmeme,
     hateful_memes,
     hatemoji_build,
+    jigsaw,
+    misogyny,
+    mlma,
     mmhs150k,
+    mmhs150k_words,
+    olid,
     religious_memes,
+    stormfront,
+    surge,
     templates,
     toxigen,
     tweeteval_hate,
@@ -33,6 +41,14 @@ DATASETS: Final[dict[str, Dataset]] = {
         tweeteval_hate,
         hatemoji_build,
         toxigen,
+        stormfront,
+        misogyny,
+        mlma,
+        olid,
+        mmhs150k_words,
+        jigsaw,
+        civil,
+        surge,
         templates,
     )
 }

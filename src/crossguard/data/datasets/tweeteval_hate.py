@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from crossguard.data.datasets.raw import require
+from crossguard.data.datasets.raw import read_lines, require
 from crossguard.data.datasets.rows import Dataset, Row
-from crossguard.errors import TableError
 from crossguard.labels import HATE
 
 # The annotation does not say which of its two targets a tweet is about; its words often do.
@@ -24,10 +23,8 @@ WOMEN: Final = re.compile(
 def read(raw: Path) -> Iterator[Row]:
     """Yields the tweets of the train and validation files."""
     for split in ("train", "val"):
-        texts = _lines(require(raw, f"tweeteval_hate_{split}_text.txt", f"{split}_text.txt"))
-        labels = _lines(require(raw, f"tweeteval_hate_{split}_labels.txt", f"{split}_labels.txt"))
-        if len(texts) != len(labels):
-            raise TableError(f"{raw}: {len(texts)} {split} texts and {len(labels)} labels; they must be as many.")
+        texts = read_lines(require(raw, f"tweeteval_hate_{split}_text.txt", f"{split}_text.txt"))
+        labels = read_lines(require(raw, f"tweeteval_hate_{split}_labels.txt", f"{split}_labels.txt"), len(texts))
         for number, (text, label) in enumerate(zip(texts, labels, strict=True)):
             hateful = float(label)
             stratum = "hate" if hateful else "none"
@@ -42,10 +39,6 @@ def _targets(text: str) -> dict[str, float]:
     if immigrants:
         return {"racist": 1.0, "sexist": 0.0, "homophobe": 0.0}
     return {"sexist": 1.0}
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 DATASET = Dataset(

@@ -11,6 +11,7 @@ from PIL import Image
 
 pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
+import crossguard
 from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.hashing import alike, perceptual_hash
 from crossguard.data.datasets.preparing import prepare
@@ -18,7 +19,14 @@ from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import lost_images, read_table
 from crossguard.errors import ConfigError, TableError
 
-FOLDERS = {"mmhs150k": "MMHS150K", "harmeme": "harmeme", "religious-memes": "religious_memes"}
+FOLDERS = {
+    "mmhs150k": "MMHS150K",
+    "mmhs150k-words": "MMHS150K",
+    "harmeme": "harmeme",
+    "religious-memes": "religious_memes",
+    "jigsaw": "toxicity",
+    "civil": "toxicity",
+}
 EXPECTED = {
     "mmhs150k": 5023,
     "harmeme": 3190,
@@ -29,6 +37,14 @@ EXPECTED = {
     "tweeteval-hate": 10000,
     "hatemoji-build": 5319,
     "toxigen": 722,
+    "stormfront": 10703,
+    "misogyny": 6567,
+    "mlma": 1929,
+    "olid": 13240,
+    "mmhs150k-words": 36168,
+    "jigsaw": 64826,
+    "civil": 15829,
+    "surge": 1000,
 }
 
 
@@ -109,13 +125,45 @@ def test_real_folders_are_read_whole(shared_data: Path, name: str) -> None:
 
 
 def test_our_own_templates_give_a_group_both_kinds_of_sentences() -> None:
-    import crossguard
-
     folder = Path(crossguard.__file__).parent / "resources" / "templates"
     rows = list(find("templates").read(folder))
     with_group = [row for row in rows if "women" in row.text]
     assert {row.hateful for row in with_group} == {0.0, 1.0}
-    assert all(row.labels["sexist"] == row.hateful for row in with_group if row.text.startswith("women"))
+    attacked = [row for row in with_group if row.text.lower().startswith("women are filth")]
+    assert attacked
+    assert all(row.labels["sexist"] == 1 for row in attacked)
+
+
+def test_a_slur_and_words_about_it_are_told_apart_by_our_own_templates() -> None:
+    folder = Path(crossguard.__file__).parent / "resources" / "templates"
+    rows = {row.text.lower().strip(".!"): row for row in find("templates").read(folder)}
+    assert rows["stop saying spic, it hurts people"].hateful == 0
+    assert rows["you fucking spic"].labels["racist"] == 1
+    assert rows["estate agents are scum"].hateful == 0
+
+
+def test_attributes_of_a_comment_say_what_they_can_of_hate(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(
+        "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate\n"
+        "1,thanks for the edit,0,0,0,0,0,0\n"
+        "2,you idiot,1,0,0,0,1,0\n"
+        "3,those women are idiots,1,,,,,\n"
+        "4,an attack on a group,1,0,0,0,1,1\n"
+    )
+    rows = list(find("jigsaw").read(tmp_path))
+    assert [row.hateful for row in rows] == [0, 0, None, 1]
+    assert rows[1].labels["insult"] == 1
+    assert rows[1].labels["sexist"] == 0
+    assert rows[2].labels == {"toxicity": 1}
+    assert "racist" not in rows[3].labels
+
+
+def test_two_files_of_another_length_are_refused(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / f"tweeteval_offensive_{split}_text.txt").write_text("one\ntwo\n")
+        (tmp_path / f"tweeteval_offensive_{split}_labels.txt").write_text("1\n")
+    with pytest.raises(TableError, match="holds 1 lines"):
+        list(find("olid").read(tmp_path))
 
 
 def test_a_table_of_ones_own(tmp_path: Path) -> None:

@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""Fits the policies of `compact` and the calibration of its attributes, and writes them into its bundle.
+
+Usage: scripts/write_policies.py BUNDLE TABLES --before BUNDLE [--version VERSION]
+
+All is fitted on held-out posts (the validation splits of the tables, LIMIT of each), which no weight was fitted to, as
+the bundle scores them; but `benchmark`: the weights have seen all annotated posts of MMHS150K, so each of its
+thresholds is the one that flags as many of the unseen training tweets as that of the release BEFORE does, which was
+cross-validated.
+
+`default` has one free number per band: the share of harmless held-out posts that a label may flag. It is the one with
+the lowest cost at the stated prevalence, over posts known to be hateful or harmless; each set of posts counts alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from crossguard.bundle import write_manifest
+from crossguard.data.datasets.rows import read_table
+from crossguard.decision.calibration import sigmoid
+from crossguard.evaluation.leakage import sketch
+from crossguard.labels import ATTRIBUTES
+from crossguard.moderator import Moderator
+from crossguard.records import Post
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+# A moderator's look costs 1; what a missed hateful post and a wrongly held back post cost beside it.
+HALF: Final = 0.5
+PREVALENCE: Final = 0.01
+MISSED: Final = 60.0
+HELD_BACK: Final = 15.0
+RATES: Final = np.array(
+    [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06]
+)
+LIMIT: Final = 1000
+LIMITS: Final = {"jigsaw": 2500}
+SOURCES: Final = (
+    "davidson",
+    "edos",
+    "tweeteval-hate",
+    "hatemoji-build",
+    "toxigen",
+    "stormfront",
+    "misogyny",
+    "mlma",
+    "olid",
+    "jigsaw",
+    "templates",
+    "harmeme",
+    "religious-memes",
+)
+MEMES: Final = ("harmeme", "religious-memes")
+TWEETS: Final = "mmhs150k-words"
+ANY, CONSENSUS = "any", "consensus"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """n held-out posts.
+
+    Attributes:
+        strata: Groups within their tables.
+        sources: Names of their tables.
+        logits: (n, outputs).
+        targets: (n, outputs) in [0, 1], NaN where unknown.
+        hateful: (n,) in [0, 1], NaN where unknown.
+    """
+
+    strata: NDArray[np.str_]
+    sources: NDArray[np.str_]
+    logits: Floats
+    targets: Floats
+    hateful: Floats
+
+    def take(self, rows: Bools) -> Held:
+        """Returns these posts."""
+        return Held(self.strata[rows], self.sources[rows], self.logits[rows], self.targets[rows], self.hateful[rows])
+
+
+def read_held(moderator: Moderator, tables: Path) -> tuple[Held, dict[str, list[Post]]]:
+    """Scores held-out posts; returns them, and the posts by source."""
+    parts, posts = [], {}
+    for source in SOURCES:
+        rows = [row for row in read_table(tables / f"{source}.parquet").to_pylist() if row["split"] == "val"]
+        rows = sorted(rows, key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest())[: LIMITS.get(source, LIMIT)]
+        posts[source] = [_post(number, row, tables) for number, row in enumerate(rows)]
+        logits = moderator.logits(posts[source])[0].values.astype(np.float64)
+        targets = np.full(logits.shape, np.nan)
+        names = (*moderator.labels.names, *ATTRIBUTES)
+        columns = (
+            *moderator.bundle.manifest.label_schemes[CONSENSUS],
+            *range(logits.shape[1] - len(ATTRIBUTES), logits.shape[1]),
+        )
+        for name, column in zip(names, columns, strict=True):
+            targets[:, column] = [_number(row.get(name)) for row in rows]
+        strata, hateful = [row["stratum"] for row in rows], [_number(row["hateful"]) for row in rows]
+        scored = ~np.isnan(logits).any(axis=1)
+        parts.append(
+            Held(np.array(strata), np.full(len(rows), source), logits, targets, np.array(hateful)).take(scored)
+        )
+    names = [field.name for field in fields(Held)]
+    return Held(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)), posts
+
+
+def _post(number: int, row: dict[str, Any], tables: Path) -> Post:
+    image = (tables / row["image_path"]).resolve() if row["image_path"] else None
+    return Post(str(number), row["text"], image=image, image_text=row["image_text"])
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def platt(logits: Floats, targets: Floats, balance: float | None = None) -> dict[str, Any]:
+    """Fits Platt's sigmoid; with `balance`, as if that share of the posts were positive."""
+    known = ~np.isnan(targets)
+    truth = targets[known] > HALF
+    if truth.sum() < 20 or (~truth).sum() < 20:  # noqa: PLR2004 too few to fit two numbers
+        return {"kind": "none"}
+    weights = np.ones(len(truth))
+    if balance is not None:
+        weights = np.where(truth, balance / truth.mean(), (1 - balance) / (1 - truth.mean()))
+    model = LogisticRegression(C=100.0).fit(logits[known, None], truth, sample_weight=weights)
+    return {"kind": "platt", "scale": float(model.coef_[0, 0]), "shift": float(model.intercept_[0])}
+
+
+def scores(rules: Sequence[Mapping[str, Any]], logits: Floats) -> Floats:
+    """Returns calibrated probabilities, (n, labels)."""
+    return np.stack(
+        [
+            sigmoid(column * rule["scale"] + rule["shift"]) if rule["kind"] == "platt" else sigmoid(column)
+            for rule, column in zip(rules, logits.T, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def source_weights(sources: NDArray[np.str_]) -> Floats:
+    """Weighs posts so that each source counts alike, (n,), with sum 1."""
+    names, places, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (len(names) * counts[places]))
+
+
+def quantile(values: Floats, weights: Floats, rate: float) -> float:
+    """Returns the value that a share `rate` of the weight lies above."""
+    order = np.argsort(-values)
+    above = np.cumsum(weights[order])
+    place = min(int(np.searchsorted(above, rate * above[-1])), len(order) - 1)
+    return float(values[order][place]) + 1e-6
+
+
+def thresholds(own: Floats, harmless: Bools, weights: Floats, rate: float) -> Floats:
+    """Returns per label the score that a share `rate` of the harmless posts exceeds."""
+    columns = own[harmless].T
+    return np.array([quantile(column, weights[harmless] / weights[harmless].sum(), rate) for column in columns])
+
+
+def cost(
+    own: Floats, limits: Floats, hateful: Floats, sources: NDArray[np.str_], *, alarm: float, miss: float
+) -> float:
+    """Returns the cost per post at PREVALENCE of flagging what exceeds any limit."""
+    flagged = (own >= limits).any(axis=1)
+    rates = []
+    for truth in (True, False):
+        rows = hateful == float(truth)
+        weights = source_weights(sources[rows])
+        rates.append(float((weights * (flagged[rows] != truth)).sum()))
+    return PREVALENCE * miss * rates[0] + (1 - PREVALENCE) * alarm * rates[1]
+
+
+def bands(own: Floats, held: Held) -> tuple[Floats, Floats, dict[str, float]]:
+    """Returns the thresholds of `review` and of `block` per label, and the shares that gave them."""
+    known = np.isin(held.hateful, (0.0, 1.0))
+    own, hateful, sources = own[known], held.hateful[known], held.sources[known]
+    harmless = hateful == 0
+    weights = np.zeros(len(own))
+    weights[harmless] = source_weights(sources[harmless])
+    found, rates = [], {}
+    for band, alarm in (("review", 1.0), ("block", HELD_BACK)):
+        tried = [thresholds(own, harmless, weights, rate) for rate in RATES]
+        costs = [cost(own, limits, hateful, sources, alarm=alarm, miss=MISSED) for limits in tried]
+        best = int(np.argmin(costs))
+        found.append(tried[best])
+        rates[band] = float(RATES[best])
+    return found[0], np.maximum(found[0], found[1]), rates
+
+
+def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+    """Fits calibrations and bands, for text alone and for memes."""
+    own = held.logits[:, list(columns)]
+    rules = [platt(own[:, k], held.targets[:, column]) for k, column in enumerate(columns)]
+    calibrated = scores(rules, own)
+    memes = np.isin(held.sources, MEMES)
+    review, block, rates = bands(calibrated[~memes], held.take(~memes))
+    inputs, meme_rates = {}, {}
+    if memes.any():
+        meme_review, meme_block, meme_rates = bands(calibrated[memes], held.take(memes))
+        inputs["both"] = {
+            name: {"threshold": low, "block": high}
+            for name, low, high in zip(labels, meme_review.tolist(), meme_block.tolist(), strict=True)
+        }
+    text = ", ".join(f"{band} {rate:.2%}" for band, rate in rates.items())
+    meme_text = ", ".join(f"{band} {rate:.2%}" for band, rate in meme_rates.items())
+    return {
+        "description": (
+            f"Lowest cost at a prevalence of {PREVALENCE:.0%}, where a look of a moderator costs 1, a missed hateful "
+            f"post {MISSED:g} and a harmless post that is held back {HELD_BACK:g}, on {len(own)} posts that the model "
+            f"was not trained on. Share of harmless posts that a label flags: text {text}; memes {meme_text}."
+        ),
+        "labels": {
+            name: {"threshold": low, "block": high, "calibration": rule}
+            for name, low, high, rule in zip(labels, review.tolist(), block.tolist(), rules, strict=True)
+        },
+        "inputs": inputs,
+        "costs": {"false_positive": 1.0, "false_negative": MISSED, "wrong_block": HELD_BACK},
+    }
+
+
+def tweets_of(tables: Path) -> list[Post]:
+    """Returns the tweets of MMHS150K's training split that no model was trained on."""
+    table = read_table(tables / f"{TWEETS}.parquet")
+    rows = zip(*(table[name].to_pylist() for name in ("id", "text", "image_text", "split")), strict=True)
+    return [Post(id_, text, image_text=words) for id_, text, words, split in rows if split == "test"]
+
+
+def benchmark_policy(before: Moderator, after: Moderator, tweets: Sequence[Post]) -> dict[str, Any]:
+    """Carries the thresholds of the earlier release over, by the share of unseen tweets that each flags."""
+    policy = before.bundle.manifest.policies["benchmark"]
+    labels = before.labels
+    old = before.logits(tweets)[0].values[:, list(before.bundle.manifest.label_schemes[ANY])]
+    new = after.logits(tweets)[0].values[:, list(after.bundle.manifest.label_schemes[ANY])].astype(np.float64)
+    old_scores, own = policy.scores(labels, old), sigmoid(new)
+    rules = {}
+    for column, name in enumerate(labels.names):
+        rate = float((old_scores[:, column] >= policy.labels[name].threshold).mean())
+        rules[name] = {"threshold": quantile(own[:, column], np.ones(len(own)), rate), "calibration": {"kind": "none"}}
+    return {
+        "description": (
+            f"Flags as many of {len(tweets)} unseen tweets as the cross-validated thresholds (F1) of "
+            f"{before.bundle.manifest.model.name} {before.bundle.manifest.model.version} do."
+        ),
+        "labels": rules,
+    }
+
+
+def attributes(held: Held, first: int) -> dict[str, Any]:
+    """Fits the attributes' calibration on held-out Wikipedia comments, at the prevalence before they were thinned."""
+    jigsaw = held.take(held.sources == "jigsaw")
+    natural = np.char.endswith(jigsaw.strata, "-natural")
+    entries = {}
+    for column, name in enumerate(ATTRIBUTES, start=first):
+        share = float(np.nanmean(jigsaw.targets[natural, column]))
+        calibration = platt(jigsaw.logits[:, column], jigsaw.targets[:, column], share)
+        entries[name] = {"column": column, "calibration": calibration, "prevalence": None}
+    return entries
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("tables", type=Path)
+    parser.add_argument("--before", type=Path, required=True, help="bundle of the earlier release")
+    parser.add_argument("--version", default="1.3.0")
+    options = parser.parse_args()
+    after, before = Moderator.load(options.bundle), Moderator.load(options.before)
+    bundle = after.bundle
+    manifest = bundle.manifest.model_dump(mode="json", exclude={"files"})
+    held, posts = read_held(after, options.tables)
+    default = default_policy(held, bundle.manifest.label_schemes[CONSENSUS], bundle.labels.names)
+    benchmark = benchmark_policy(before, after, tweets_of(options.tables))
+    what = "thresholds and calibration"
+    fitted = [{"name": name, "what": what, "sketch": sketch(own)} for name, own in posts.items()]
+    both = (("benchmark", ANY, benchmark, []), ("default", CONSENSUS, default, fitted))
+    manifest["policies"] = {
+        name: policy
+        | {"name": name, "version": options.version, "label_scheme": scheme, "provenance": {"fitted_on": sets}}
+        for name, scheme, policy, sets in both
+    }
+    manifest["attributes"] = attributes(held, held.logits.shape[1] - len(ATTRIBUTES))
+    write_manifest(options.bundle, manifest)
+    print(default["description"])
+
+
+if __name__ == "__main__":
+    main()
