@@ -74,7 +74,8 @@ def command(
     crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
     try:
-        from crossguard.evaluation.annotated import read_annotated, read_posts, read_rows
+        from crossguard.data.tables import read_rows
+        from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.measuring import Request, measure_model, measure_scores
         from crossguard.evaluation.score_tables import read_scores, score_labels
     except ImportError:

@@ -53,11 +53,6 @@ class Columns:
         return {meaning: name for meaning, name in chosen.items() if name != meaning}
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """All names, `id` first."""
-        return (self.id, *self.content)
-
-    @property
     def content(self) -> tuple[str, ...]:
         """The columns of which a table needs at least one."""
         return (self.text, self.image_path, self.image_text, self.image)
@@ -161,6 +156,20 @@ class PostBuilder:
         self.note(names, where)
         return self.found
 
+    def check_first(self, row: Mapping[str, Any], where: str) -> None:
+        """Checks a first object, which may leave empty fields out: only texts under other names are an error.
+
+        Raises:
+            TableError: No column is known, or none of the renamed ones is there.
+        """
+        self.note(row, where)
+        wrong = [name for name in self.columns.renamed.values() if name not in row]
+        if wrong and len(wrong) == len(self.columns.renamed):
+            self.columns.find(row, where)
+        others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
+        if others and not set(self.found) - {"id"}:
+            raise self.columns.nothing_to_score(row, where)
+
     def note(self, header: Iterable[str], where: str) -> None:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
@@ -222,6 +231,26 @@ class PostBuilder:
         if self.confined:
             check_inside(path, self._image_root)
         return str(path)
+
+
+class RowBuilder(PostBuilder):
+    """Carries whole rows in `Post.extra`, for tables of which something else than posts is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__(Columns(), Path(), extra=True)
+
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:  # noqa: ARG002 - any header will do
+        """Remembers the columns."""
+        self.header = tuple(header)
+        return {}
+
+    def check_first(self, row: Mapping[str, Any], where: str) -> None:
+        """Remembers the columns."""
+        self.open(row, where)
+
+    def build(self, row: Mapping[str, Any], place: str) -> Post:
+        """Returns the row as it is."""
+        return Post(place, extra=dict(row))
 
 
 def _as_text(value: Any, column: str) -> str:

@@ -10,16 +10,16 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns, PostBuilder, RowBuilder
 from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.text_rows import ByteLines, read_delimited, read_jsonl, read_lines
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
-__all__ = ["FORMATS", "STDIN", "Columns", "PostReader"]
+__all__ = ["FORMATS", "STDIN", "Columns", "PostReader", "read_rows"]
 
 STDIN = "-"
 FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
@@ -56,6 +56,7 @@ class PostReader:
         image_root: str | os.PathLike[str] | None = None,
         confine_images: bool = False,
         extra: bool = False,
+        builder: PostBuilder | None = None,
     ) -> None:
         """Checks that the source exists and finds out its format; nothing is read yet.
 
@@ -67,6 +68,7 @@ class PostReader:
             confine_images: Whether an image path that leads out of that folder is refused, also through links: for
                 tables that others wrote.
             extra: Whether posts carry the other columns of their rows (`Post.extra`): labels, splits, groups.
+            builder: What makes a post of a row, in place of `columns`, `image_root` and `extra`.
 
         Raises:
             TableError: The source is missing, empty, of an unknown format, or a single image.
@@ -81,7 +83,7 @@ class PostReader:
             raise TableError(f"{self.format} cannot come from stdin; write it to a file and score that.")
         default_root = Path() if self.source == STDIN else Path(self.source).parent
         root = Path(image_root) if image_root is not None else default_root
-        self._builder = PostBuilder(columns or Columns(), root, extra=extra, confined=confine_images)
+        self._builder = builder or PostBuilder(columns or Columns(), root, extra=extra, confined=confine_images)
         self._raw: BinaryIO | None = None
         self._size = 0
         self._done, self._total = 0, 0
@@ -185,6 +187,19 @@ class DuplicateWatch:
         return (
             f"ids that came before: {least}{self._count:,} (the first is '{self._first}'); all rows are kept, in order."
         )
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a table, each with all its columns, whatever they hold; a text file has the column `text`.
+
+    Raises:
+        TableError: The file, or a row of it, cannot be read.
+        MissingExtraError: The library of the format is not installed.
+    """
+    for post in PostReader(path, builder=RowBuilder()):
+        if post.error is not None:
+            raise TableError(f"'{path}': {post.error.message}")
+        yield dict(post.extra) or {"text": post.text}
 
 
 def _format_of_stdin() -> str:

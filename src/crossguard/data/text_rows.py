@@ -98,7 +98,7 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
             yield _failed(lines.number, lines.number, error.code, str(error))
             continue
         if first:
-            _check_first(row, builder, where)
+            builder.check_first(row, f"The first object of {where}")
             first = False
         yield builder.build(row, f"line-{lines.number}")
 
@@ -212,7 +212,7 @@ def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> It
             yield Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
             continue
         if number == 1:
-            _check_first(row, builder, where)
+            builder.check_first(row, f"The first object of {where}")
         yield builder.build(row, f"item-{number}")
 
 
@@ -259,19 +259,6 @@ def _parse(line: str) -> dict[str, Any]:
 
 def _not_an_object(row: Any) -> str:
     return f'an object like {{"text": ...}} is needed, not {type(row).__name__}.'
-
-
-def _check_first(row: dict[str, Any], builder: PostBuilder, where: str) -> None:
-    """Objects may leave empty fields out, so only a first object with texts under other names is an error."""
-    columns = builder.columns
-    place = f"The first object of {where}"
-    builder.note(row, place)
-    wrong = [name for name in columns.renamed.values() if name not in row]
-    if wrong and len(wrong) == len(columns.renamed):
-        columns.find(row, place)
-    others = [name for name, value in row.items() if isinstance(value, str) and name != columns.id]
-    if others and not set(columns.match(row, place)) - {"id"}:
-        raise columns.nothing_to_score(row, place)
 
 
 def _is_utf8(text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.data.whole_files import WHOLE_FILES
-from crossguard.errors import OutputError
+from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
 from crossguard.schema import Names
 
@@ -118,6 +118,7 @@ def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> I
     """Yields the decisions of a file, in order.
 
     Raises:
+        TableError: There is no such file.
         OutputError: The format is not clear, or the file is not one of ours.
         MissingExtraError: The library of the format is not installed.
     """
@@ -126,6 +127,8 @@ def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> I
     whole = WHOLE_FILES.get(kind or "")
     if kind is None or (whole and whole.read is None):
         raise OutputError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
+    if not path.is_file():
+        raise TableError(f"Cannot read '{path}': no such file. Write it with: crossguard score INPUT -o {path}")
     if whole and whole.read:
         whole.require(f"Reading {path.suffix}")
         yield from whole.read(path)

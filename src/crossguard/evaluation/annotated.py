@@ -5,9 +5,8 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.datasets.raw import read_jsonl
-from crossguard.errors import MissingExtraError, TableError, suggest
+from crossguard.data.tables import read_rows
+from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
 HATEFUL = "hateful"
 SPLIT = "split"
-# The default `csv` limit of 131,072 characters is too small for `data:` URLs.
-_CELL = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +83,7 @@ def read_annotated(
     image_root: Path | None = None,
     images: bool = True,
 ) -> Annotated:
-    """Reads a JSONL, CSV or Parquet table of annotated posts.
+    """Reads a table of annotated posts, in any format that can be scored.
 
     Args:
         path: The table.
@@ -113,7 +110,7 @@ def read_annotated(
         raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
     truth = [[_answer(row.get(name), name, place, positive_from) for name in labels] for place, row in enumerate(rows)]
     whole = [_answer(row.get(hateful_column), hateful_column, place, positive_from) for place, row in enumerate(rows)]
-    used = {*builder.columns.names, *labels, hateful_column}
+    used = {*builder.columns.match(header, str(path)).values(), *labels, hateful_column}
     extra = {name: tuple(row.get(name) for row in rows) for name in header if name not in used}
     posts = tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
     if not images:
@@ -165,57 +162,3 @@ def _of_split(rows: list[dict[str, Any]], split: str | None, path: Path) -> list
     if split not in found:
         raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
     return [row for row in rows if str(row.get(SPLIT)) == split]
-
-
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a JSONL, CSV or Parquet file, each with all its columns.
-
-    Raises:
-        TableError: The file cannot be read.
-        MissingExtraError: Parquet without pyarrow.
-    """
-    try:
-        if path.suffix == ".parquet":
-            yield from _parquet(path)
-        elif path.suffix in {".csv", ".tsv"}:
-            yield from read_csv(path)
-        elif path.suffix in {".jsonl", ".ndjson"}:
-            yield from read_jsonl(path)
-        else:
-            raise TableError(f"'{path}' must end in .parquet, .jsonl, .csv or .tsv.")
-    except OSError as error:
-        raise TableError(f"Cannot read '{path}': {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        raise TableError(f"'{path}' is not valid UTF-8: {error.reason} at byte {error.start}.") from None
-
-
-def read_csv(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a CSV or TSV file with a header.
-
-    Raises:
-        TableError: A row has more or fewer cells than the header.
-    """
-    csv.field_size_limit(_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline()
-        file.seek(0)
-        reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count), strict=True)
-        try:
-            for row in reader:
-                if None in row or None in row.values():
-                    raise TableError(f"'{path}' line {reader.line_num}: the row and the header differ in length.")
-                yield row
-        except csv.Error as error:
-            raise TableError(f"'{path}' line {reader.line_num}: {error}.") from None
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("Reading Parquet", "parquet") from None
-    try:
-        yield from pq.read_table(path).to_pylist()
-    except pa.ArrowException as error:
-        raise TableError(f"'{path}' cannot be read as Parquet: {error}.") from None

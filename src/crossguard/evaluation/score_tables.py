@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import FIXED
+from crossguard.data.tables import read_rows
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
-from crossguard.evaluation.annotated import read_rows
 
 _SHOWN = 3
 # What `crossguard train` leaves in the folder of a run.

@@ -460,6 +460,7 @@ class TestKeep:
         arguments = ["report", str(tmp_path / "out.jsonl"), "--posts", str(posts), "-o", str(tmp_path / "late.html")]
         assert run(arguments) == 0
         assert run(arguments) == 7
+        assert run(["report", str(tmp_path / "none.jsonl")]) == 3
         for name in ("out.html", "late.html"):
             page = (tmp_path / name).read_text()
             assert page.count("data:image/jpeg;base64,") == 2

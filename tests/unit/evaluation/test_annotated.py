@@ -60,7 +60,7 @@ def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
         ([{"id": "1", "text": "a", "racist": 3}], "Row 1: 'racist' must lie in .0, 1., and is 3"),
         ([{"id": "1", "text": "a", "racist": "yes"}], "Row 1: 'racist' must be a number"),
         ([{"id": "1", "text": "a", "toxic": 1}], "no column of a label"),
-        ([], "no rows"),
+        ([], "is empty"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
@@ -71,10 +71,10 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", '{"id": 1}\n{', "line 2 is not valid JSON"),
-        ("a.jsonl", "[1]", "line 1 must hold an object"),
-        ("a.csv", "id,text,racist\n1,a", "line 2: the row and the header differ"),
-        ("a.txt", "x", "must end in .parquet"),
+        ("a.jsonl", '{"id": 1}\n{', "Line 2: not valid JSON"),
+        ("a.jsonl", "[1]", "Line 1: an object like"),
+        ("a.csv", "id,text,racist\n1,a", "Line 2: has 2 cells where the header has 3"),
+        ("a.txt", "x", "no column of a label"),
         ("a.parquet", "x", "cannot be read as Parquet"),
     ],
 )

@@ -1,16 +1,14 @@
-"""Any table of one's own: JSON Lines, CSV or Parquet with the columns of a training table."""
+"""Any table of one's own, in any format that can be scored, with the columns of a training table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from crossguard.data.datasets.raw import read_csv, read_jsonl
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
+from crossguard.data.tables import read_rows
 from crossguard.errors import TableError, suggest
-
-READERS: Final = {".jsonl": read_jsonl, ".ndjson": read_jsonl, ".csv": read_csv}
 
 
 def dataset(path: Path) -> Dataset:
@@ -64,13 +62,7 @@ def _share(value: Any, name: str, number: int, path: Path) -> float | None:
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
-        raise TableError(f"{path} is not a file. `crossguard prepare table` takes a JSONL, CSV or Parquet file.")
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-        return
-    if path.suffix not in READERS:
-        raise TableError(f"Unknown kind of file '{path.suffix}'.{suggest(path.suffix, [*READERS, '.parquet'])}")
-    yield from READERS[path.suffix](path)
+        raise TableError(
+            f"{path} is not a file. `crossguard prepare table` takes a .jsonl, .csv, .parquet or .xlsx file."
+        )
+    return read_rows(path)

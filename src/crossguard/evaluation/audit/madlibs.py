@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.tables import read_rows
 from crossguard.errors import TableError
-from crossguard.evaluation.annotated import Annotated, read_csv
+from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.identities import mentions
 from crossguard.evaluation.scoring import Scored, score
 from crossguard.moderator import Moderator
@@ -29,10 +30,7 @@ def read_madlibs(path: Path, labels: tuple[str, ...], limit: int = 0, seed: int 
     Raises:
         TableError: It cannot be read, or a column is missing.
     """
-    try:
-        rows = list(read_csv(path))
-    except OSError as error:
-        raise TableError(f"Cannot read '{path}': {error.strerror}.") from None
+    rows = list(read_rows(path))
     if not rows or not {"phrase", "toxicity"} <= set(rows[0]):
         raise TableError(f"'{path}' needs the columns 'phrase' and 'toxicity'.")
     if limit and len(rows) > limit:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.tables import read_rows
 from crossguard.errors import InputError, TableError, suggest
-from crossguard.evaluation.annotated import Annotated, read_csv
+from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import score
@@ -90,10 +91,7 @@ def read_suite(path: Path) -> Suite:
     Raises:
         TableError: A column is missing, or an answer is neither yes nor no.
     """
-    try:
-        rows = list(read_csv(path))
-    except OSError as error:
-        raise TableError(f"Cannot read '{path}': {error.strerror}.") from None
+    rows = list(read_rows(path))
     header = list(rows[0]) if rows else []
     for name in (TEXT, GOLD, FUNCTION, TARGET):
         if name not in header:

@@ -178,7 +178,7 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("id,spam\n1,0\n", "needs a column text"), ("", "no rows"), ("text,a\n", "no rows")]
+    ("content", "message"), [("id,spam\n1,0\n", "needs a column text"), ("", "is empty"), ("text,a\n", "no rows")]
 )
 def test_an_unusable_table_is_explained(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "mine.csv"
@@ -195,7 +195,7 @@ def test_an_unknown_dataset_gets_a_suggestion() -> None:
 def test_a_jsonl_file_that_is_not_json_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "a"}\n{oops\n')
-    with pytest.raises(TableError, match="line 2"):
+    with pytest.raises(TableError, match="Line 2"):
         list(dataset(path).read(path))
 
 
