@@ -16,6 +16,7 @@ from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces import ENDPOINTS
 from crossguard.serving.openapi import openapi_document
 
+PATIENCE_MS = 120_000  # a browser on a busy machine
 FILE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "openapi.json"
 # Whether an image can be read, a text has a visible letter, or an attribute is known, no schema can say.
 BEYOND_A_SCHEMA = schemathesis.checks.positive_data_acceptance
@@ -73,12 +74,13 @@ def test_a_request_can_be_tried_on_the_page(server: RunningServer) -> None:
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{server.url}/docs")
         form = page.locator("form[data-path='/v1/score']")
         page.locator("details", has=form).locator("summary").click()
         form.locator("textarea").fill('{"text": "good morning", "id": "tried"}')
         form.locator("button").click()
-        expect(form.locator("output")).to_contain_text('"id": "tried"')
+        expect(form.locator("output")).to_contain_text('"id": "tried"', timeout=PATIENCE_MS)
         assert form.locator("output").inner_text().startswith("200")
         assert problems == []
         browser.close()
