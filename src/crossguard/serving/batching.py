@@ -1,9 +1,9 @@
 """Merges the posts of concurrent requests into one inference.
 
 A post is prepared (tokenised, decoded) in a thread, waits for at most the max batch delay, and goes through the model
-in another. The event loop does none of this work. No post waits long behind a slower kind: short texts, long
-texts and images have threads of their own, and a post of many windows or frames goes through the model in slices, with
-a batch of the others before each.
+in another. The event loop does none of this work. No post waits long behind a slower kind: short texts, long texts,
+ordinary images, and images whose decoding may take seconds have threads of their own, and a post of many windows or
+frames goes through the model in slices, with a batch of the others before each.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from crossguard.records import Decision, Logits, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.errors import BodyTooLarge, Overloaded
 from crossguard.serving.slices import SlicedPost, slices
-from crossguard.serving.submitted_post import SubmittedPost, prepare
+from crossguard.serving.submitted_post import SubmittedPost, is_costly, prepare
 from crossguard.serving.telemetry import Telemetry
 
 MILLISECONDS = 1000.0
 LONGEST_RETRY = 30
 # Characters from which a text is long: cleaning and cutting it takes many times what others take.
 LONG_TEXT = 512
-# Threads for long texts.
+# Threads for long texts, and as many that wait for the processes which decode costly images.
 SLOW_THREADS = 2
 # Weight of the newest batch in the running mean of posts per second.
 SMOOTHING = 0.1
@@ -69,7 +69,7 @@ class RequestBatcher:
         self._wait = max_delay_ms / MILLISECONDS
         self._max_queue = max_queue
         self._telemetry = telemetry
-        sizes = {"text": threads, "long-text": SLOW_THREADS, "image": threads, "infer": 1}
+        sizes = {"text": threads, "long-text": SLOW_THREADS, "image": threads, "costly-image": SLOW_THREADS, "infer": 1}
         self._executors = {
             kind: ThreadPoolExecutor(size, thread_name_prefix=f"crossguard-{kind}") for kind, size in sizes.items()
         }
@@ -156,7 +156,8 @@ class RequestBatcher:
         try:
             kind = "long-text" if len(submission.text) + len(submission.image_text) > LONG_TEXT else "text"
             if submission.images:
-                kind = "image"
+                costly = await loop.run_in_executor(self._executors["image"], is_costly, moderator, submission)
+                kind = "costly-image" if costly else "image"
             return await loop.run_in_executor(self._executors[kind], prepare, moderator, submission)
         finally:
             self._preparing -= 1

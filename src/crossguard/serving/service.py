@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from crossguard.data.images import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
@@ -68,8 +69,9 @@ class Service:
             self.review.start()
 
     async def stop(self) -> None:
-        """Ends threads and connections, after the last answer."""
+        """Ends threads, processes and connections, after the last answer."""
         await self.batcher.stop()
+        close_image_workers()
         await self.fetcher.close()
         if self.review is not None:
             await asyncio.to_thread(self.review.stop)

@@ -65,6 +65,11 @@ def posts_of(submission: SubmittedPost) -> list[Post]:
     return posts + [Post(submission.id, image=source) for source in others]
 
 
+def is_costly(moderator: Moderator, submission: SubmittedPost) -> bool:
+    """Whether decoding the images may take seconds, as far as their headers tell."""
+    return any(moderator.is_costly(post) for post in posts_of(submission))
+
+
 def prepare(moderator: Moderator, submission: SubmittedPost) -> Prepared:
     """Tokenises the text and decodes the images of a post whose images have all been fetched.
 
