@@ -73,9 +73,9 @@ def _show(report: Report) -> None:
     table = Table("", *splits, title=report.dataset, title_justify="left")
     table.add_row("posts", *(str(report.posts[split]) for split in splits))
     table.add_row("not annotated, left out", *(str(report.not_annotated.get(split, 0)) for split in splits))
-    table.add_row("pictures", *(str(report.images.get(split, 0)) for split in splits))
-    table.add_row("pictures missing", *(str(report.missing_images.get(split, 0)) for split in splits))
-    table.add_row("with words from the picture", *(f"{report.image_text[split]:.1%}" for split in splits))
+    table.add_row("images", *(str(report.images.get(split, 0)) for split in splits))
+    table.add_row("images missing", *(str(report.missing_images.get(split, 0)) for split in splits))
+    table.add_row("with words from the image", *(f"{report.image_text[split]:.1%}" for split in splits))
     for name in report.known[splits[0]] if splits else ():
         cells = [f"{report.labels[s].get(name, 0):.4f} of {report.known[s][name]}" for s in splits]
         table.add_row(name, *cells)
@@ -83,10 +83,10 @@ def _show(report: Report) -> None:
     unlabelled = {name: count for name, count in report.not_annotated.items() if not report.posts.get(name)}
     notes: dict[str, dict[str, Any] | list[str]] = {
         "ids without annotation": unlabelled,
-        "broken pictures": report.broken_images,
+        "broken images": report.broken_images,
         "ids that occur twice": report.duplicate_ids,
         "texts in two splits": report.duplicate_texts,
-        "pictures alike in two splits": report.alike_images,
+        "images alike in two splits": report.alike_images,
     }
     for what, found in notes.items():
         if found:

@@ -47,7 +47,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
 
     Raises:
         BundleError: A label loses more than it may; the report is written, the copy is not.
-        InputError: Too few posts, or none with text, or none with a picture.
+        InputError: Too few posts, or none with text, or none with a image.
         MissingExtraError: NNCF is not installed.
     """
     calibration, held = split(data)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from crossguard.export.library_logging import silenced
-from crossguard.export.surgery import run_last_layer_for_pooled_row
 from crossguard.export.weight_dtype import Storage, store
 from crossguard.models.efficientnet_lite import fold_batch_norms
 from crossguard.models.gated import GatedModel
@@ -49,7 +48,7 @@ def export_graphs(
         model: Any backbone and head.
         folder: Made when it is not there.
         text: How texts are padded.
-        image: Size and normalisation of the pictures; the image graph normalises by itself.
+        image: Size and normalisation of the images; the image graph normalises by itself.
         storage: How each graph stores its weights, by graph; `fp32` where not said. They are computed in float32.
 
     Returns:
@@ -57,7 +56,6 @@ def export_graphs(
     """
     frozen = copy.deepcopy(model).eval().float().cpu()
     fold_batch_norms(frozen)
-    run_last_layer_for_pooled_row(frozen)
     graphs = {"text": _text(frozen, text), "image": _image(frozen, image), "fusion": _fusion(frozen)}
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 
 @dataclass(frozen=True)
@@ -68,21 +69,21 @@ class Backbone(ABC):
     def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
         """Returns the image tower's features, float (n, pooled.image), not normalised."""
 
-    @abstractmethod
     def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Returns text embeddings, float (n, embedded.text), not normalised."""
+        """Returns text embeddings, float (n, embedded.text), not normalised; what is pooled unless there is more."""
+        return self.pool_text(module, input_ids, attention_mask)
 
-    @abstractmethod
     def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
-        """Returns image embeddings, float (n, embedded.image), not normalised."""
+        """Returns image embeddings, float (n, embedded.image), not normalised; what is pooled unless there is more."""
+        return self.pool_image(module, pixel_values)
 
     @abstractmethod
     def pooled(self, module: nn.Module) -> Widths:
         """Number of features that `pool_*` give."""
 
-    @abstractmethod
     def embedded(self, module: nn.Module) -> Widths:
         """Number of features that `embed_*` give."""
+        return self.pooled(module)
 
     @abstractmethod
     def text_layers(self, holder: nn.Module) -> list[nn.Module]:
@@ -91,3 +92,37 @@ class Backbone(ABC):
     @abstractmethod
     def image_layers(self, holder: nn.Module) -> list[nn.Module]:
         """Returns the image tower's layers from the first (the stem) to the last."""
+
+
+class TwoTowers(Backbone):
+    """What transformers' CLIP and SigLIP models share: two towers without attention masks, with one configuration."""
+
+    reads_attention_mask = False
+
+    @override
+    def describe(self, module: nn.Module) -> dict[str, Any]:
+        config: Any = module.config
+        described: dict[str, Any] = config.to_diff_dict()
+        return described
+
+    @override
+    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        tower: Any = holder.text_model
+        pooled: Tensor = tower(input_ids=input_ids).pooler_output
+        return pooled
+
+    @override
+    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
+        tower: Any = holder.vision_model
+        pooled: Tensor = tower(pixel_values=pixel_values).pooler_output
+        return pooled
+
+    @override
+    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.text_model
+        return [tower.embeddings, *tower.encoder.layers]
+
+    @override
+    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
+        tower: Any = holder.vision_model
+        return [tower.embeddings, *tower.encoder.layers]

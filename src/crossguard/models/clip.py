@@ -7,15 +7,14 @@ from typing import Any
 from torch import Tensor, nn
 from typing_extensions import override
 
-from .backbone import Backbone, Widths
+from .backbone import TwoTowers, Widths
 
 
-class ClipBackbone(Backbone):
+class ClipBackbone(TwoTowers):
     """CLIP: pooled at the end token, projected into one space."""
 
     name = "clip"
     # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
-    reads_attention_mask = False
     trims_padding = True
     text_length = 77
     mean = (0.48145466, 0.4578275, 0.40821073)
@@ -36,12 +35,6 @@ class ClipBackbone(Backbone):
         return module
 
     @override
-    def describe(self, module: nn.Module) -> dict[str, Any]:
-        config: Any = module.config
-        described: dict[str, Any] = config.to_diff_dict()
-        return described
-
-    @override
     def tiny(self) -> dict[str, Any]:
         text = {"vocab_size": 99, "bos_token_id": 97, "eos_token_id": 98, "pad_token_id": 98}
         text |= {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -51,18 +44,6 @@ class ClipBackbone(Backbone):
             "text_config": {**text, "max_position_embeddings": 77, "projection_dim": 24},
             "vision_config": {**vision, "image_size": 32, "patch_size": 8, "projection_dim": 24},
         }
-
-    @override
-    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        tower: Any = holder.text_model
-        pooled: Tensor = tower(input_ids=input_ids).pooler_output
-        return pooled
-
-    @override
-    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
-        tower: Any = holder.vision_model
-        pooled: Tensor = tower(pixel_values=pixel_values).pooler_output
-        return pooled
 
     @override
     def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -85,13 +66,3 @@ class ClipBackbone(Backbone):
     def embedded(self, module: nn.Module) -> Widths:
         config: Any = module.config
         return Widths(config.projection_dim, config.projection_dim)
-
-    @override
-    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.text_model
-        return [tower.embeddings, *tower.encoder.layers]
-
-    @override
-    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.vision_model
-        return [tower.embeddings, *tower.encoder.layers]

@@ -25,7 +25,7 @@ class CompactEncoders(nn.Module):
 
 
 class CompactBackbone(Backbone):
-    """A BERT-class text encoder, mean-pooled over its tokens, and EfficientNet-Lite, mean-pooled over the picture."""
+    """A BERT-class text encoder, mean-pooled over its tokens, and EfficientNet-Lite, mean-pooled over the image."""
 
     name = "compact"
     reads_attention_mask = True
@@ -94,22 +94,10 @@ class CompactBackbone(Backbone):
         return pooled
 
     @override
-    def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        return self.pool_text(module, input_ids, attention_mask)
-
-    @override
-    def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
-        return self.pool_image(module, pixel_values)
-
-    @override
     def pooled(self, module: nn.Module) -> Widths:
         assert isinstance(module, CompactEncoders)
         text: Any = module.text_model.config
         return Widths(text.hidden_size, module.vision_model.config.features)
-
-    @override
-    def embedded(self, module: nn.Module) -> Widths:
-        return self.pooled(module)
 
     @override
     def text_layers(self, holder: nn.Module) -> list[nn.Module]:

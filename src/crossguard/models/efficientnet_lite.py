@@ -115,7 +115,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """The convolutional part; the mean over the picture is its output."""
+    """The convolutional part; the mean over the image is its output."""
 
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import override
 
-from .backbone import Backbone, Widths
+from .backbone import TwoTowers, Widths
 
 
-class SiglipBackbone(Backbone):
+class SiglipBackbone(TwoTowers):
     """SigLIP: texts padded to 64 tokens and never masked, because it was trained so; towers pool into one space."""
 
     name = "siglip"
-    reads_attention_mask = False
     trims_padding = False
     text_length = 64
     mean = (0.5, 0.5, 0.5)
@@ -36,12 +35,6 @@ class SiglipBackbone(Backbone):
         return module
 
     @override
-    def describe(self, module: nn.Module) -> dict[str, Any]:
-        config: Any = module.config
-        described: dict[str, Any] = config.to_diff_dict()
-        return described
-
-    @override
     def tiny(self) -> dict[str, Any]:
         tower = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         tokens = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 1}
@@ -51,41 +44,7 @@ class SiglipBackbone(Backbone):
         }
 
     @override
-    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        tower: Any = holder.text_model
-        pooled: Tensor = tower(input_ids=input_ids).pooler_output
-        return pooled
-
-    @override
-    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
-        tower: Any = holder.vision_model
-        pooled: Tensor = tower(pixel_values=pixel_values).pooler_output
-        return pooled
-
-    @override
-    def embed_text(self, module: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        return self.pool_text(module, input_ids, attention_mask)
-
-    @override
-    def embed_image(self, module: nn.Module, pixel_values: Tensor) -> Tensor:
-        return self.pool_image(module, pixel_values)
-
-    @override
     def pooled(self, module: nn.Module) -> Widths:
         config: Any = module.config
         text = config.text_config
         return Widths(getattr(text, "projection_size", None) or text.hidden_size, config.vision_config.hidden_size)
-
-    @override
-    def embedded(self, module: nn.Module) -> Widths:
-        return self.pooled(module)
-
-    @override
-    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.text_model
-        return [tower.embeddings, *tower.encoder.layers]
-
-    @override
-    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.vision_model
-        return [tower.embeddings, *tower.encoder.layers]

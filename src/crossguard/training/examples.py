@@ -30,8 +30,8 @@ class Examples:
     Attributes:
         ids: Of the posts.
         texts: What authors wrote.
-        image_texts: Words read from the pictures.
-        images: Files of the pictures; None where there is none.
+        image_texts: Words read from the images.
+        images: Files of the images; None where there is none.
         targets: float32 (n, outputs) in [0, 1], NaN where unknown.
         unions: float32 (n, label_schemes), whether a post carries any label; NaN where unknown.
         weights: float32 (n, outputs), what the loss of a post counts.

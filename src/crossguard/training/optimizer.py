@@ -113,7 +113,10 @@ def build_scheduler(optimizer: AdamW, recipe: Recipe, steps: int) -> LambdaLR:
 
 
 def rate_factor(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    """Returns the factor on the learning rates by step."""
+    """Returns the factor on the learning rates by step.
+
+    Not transformers' schedules: theirs begin at a rate of zero, so that the first step learns nothing.
+    """
     warmup = round(recipe.warmup_ratio * steps)
 
     def factor(step: int) -> float:

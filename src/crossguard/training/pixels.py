@@ -1,4 +1,4 @@
-"""Decoded and resized pictures on disk, so that every epoch but the first reads bytes."""
+"""Decoded and resized images on disk, so that every epoch but the first reads bytes."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ SHOWN: Final = 3
 
 
 class PixelCache:
-    """uint8 pixels of pictures, memory-mapped.
+    """uint8 pixels of images, memory-mapped.
 
     Attributes:
-        failures: Reason by path, of the pictures that could not be decoded.
+        failures: Reason by path, of the images that could not be decoded.
     """
 
-    def __init__(self, pictures: dict[Path, NDArray[np.uint8]], failures: dict[Path, str]) -> None:
-        self._pictures = pictures
+    def __init__(self, images: dict[Path, NDArray[np.uint8]], failures: dict[Path, str]) -> None:
+        self._images = images
         self.failures = failures
 
     def __contains__(self, path: Path | None) -> bool:
-        return path in self._pictures
+        return path in self._images
 
     def __getitem__(self, path: Path) -> NDArray[np.uint8]:
         """Returns (size, size, 3)."""
-        return np.asarray(self._pictures[path])
+        return np.asarray(self._images[path])
 
     def __or__(self, other: PixelCache) -> PixelCache:
-        """Returns the pictures of both."""
-        return PixelCache(self._pictures | other._pictures, self.failures | other.failures)
+        """Returns the images of both."""
+        return PixelCache(self._images | other._images, self.failures | other.failures)
 
 
 def build_cache(
     paths: Sequence[Path], spec: ImageSpec, folder: Path, progress: Callable[[], object] = lambda: None
 ) -> PixelCache:
-    """Opens the cache of these pictures, and fills it first when it is not there.
+    """Opens the cache of these images, and fills it first when it is not there.
 
     Args:
-        paths: Pictures; a path given twice is stored once.
+        paths: Images; a path given twice is stored once.
         spec: How they become pixels.
-        folder: Where caches lie. The name of a cache depends on the pictures' paths, sizes and times, and on `spec`.
-        progress: Called once per picture that is decoded.
+        folder: Where caches lie. The name of a cache depends on the images' paths, sizes and times, and on `spec`.
+        progress: Called once per image that is decoded.
     """
     unique = list(dict.fromkeys(paths))
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,8 +64,8 @@ def build_cache(
     with file.with_suffix(".failures").open(encoding="utf-8") as lines:
         failures = dict(line.rstrip("\n").split("\t") for line in lines)
     pixels = np.load(file, mmap_mode="r")
-    pictures = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
-    return PixelCache(pictures, {Path(name): reason for name, reason in failures.items()})
+    images = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
+    return PixelCache(images, {Path(name): reason for name, reason in failures.items()})
 
 
 def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCache:

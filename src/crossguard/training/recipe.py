@@ -287,7 +287,7 @@ class Recipe(StrictModel):
         )
 
     def image_spec(self, size: int | None = None) -> ImageSpec:
-        """Returns how pictures become pixels; the family says how they are normalised."""
+        """Returns how images become pixels; the family says how they are normalised."""
         family = BACKBONES[self.backend]
         return ImageSpec(
             size=size or self.image_size,

@@ -12,9 +12,9 @@ from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import load_average
-from crossguard.training.artefacts import write_artefacts
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
+from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples, Fold, prepared_losses, read_examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
@@ -67,7 +67,9 @@ def train(
     trainer = Trainer(recipe, model, *batchers, folder)
     measures, logits = trainer.run(resume=resume, save_every=save_every)
     if trainer.accelerator.is_main_process:
-        write_artefacts(recipe, model, folder, trained=examples, measured=measured, measures=measures, logits=logits)
+        write_checkpoint_files(
+            recipe, model, folder, trained=examples, measured=measured, measures=measures, logits=logits
+        )
     trainer.accelerator.wait_for_everyone()
     return measures
 

@@ -19,7 +19,7 @@ from accelerate.utils import gather_object
 
 from crossguard.models.gated import GatedModel
 from crossguard.training.batches import Batcher
-from crossguard.training.frozen import known_features
+from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure
 from crossguard.training.objective import Objective
@@ -180,6 +180,7 @@ class Trainer:
         return float(values.mean())
 
     def _average(self) -> None:
+        # torch's AveragedModel would be a second model in memory with a state of its own to save and to load.
         average = self.state.average
         if average is None:
             return

@@ -15,7 +15,7 @@ def dataset(path: Path) -> Dataset:
     """Returns a reader for one file; every column that is not one of `FIXED` is a label.
 
     Raises:
-        TableError: The file is missing, of an unknown kind, empty, or has no column of text or picture.
+        TableError: The file is missing, of an unknown kind, empty, or has no column of text or image.
     """
     first = next(_entries(path), None)
     if first is None:
@@ -31,12 +31,12 @@ def dataset(path: Path) -> Dataset:
 def _row(entry: dict[str, Any], number: int, path: Path, labels: tuple[str, ...]) -> Row:
     known = {name: _share(entry.get(name), name, number, path) for name in labels}
     values = {name: share for name, share in known.items() if share is not None}
-    picture = str(entry.get("image_path") or "")
+    image = str(entry.get("image_path") or "")
     return Row(
         str(entry.get("id") or f"row-{number}"),
         str(entry.get("text") or ""),
         str(entry.get("image_text") or ""),
-        path.parent / picture if picture else None,
+        path.parent / image if image else None,
         str(entry.get("split") or "train"),
         values,
         _share(entry.get("hateful"), "hateful", number, path),

@@ -30,13 +30,13 @@ class Report:
         not_annotated: Ids without annotation per split; they are left out of the table.
         labels: Mean of each label per split, among the posts where it is known; votes count as fractions.
         known: Number of posts per split where each label is known.
-        images: Pictures that can be read, per split.
-        missing_images: Pictures that are not there, per split; their posts are kept, as posts without a picture.
-        broken_images: Path and reason of each picture that cannot be read.
-        image_text: Share of posts with words read from the picture, per split.
+        images: Images that can be read, per split.
+        missing_images: Images that are not there, per split; their posts are kept, as posts without a image.
+        broken_images: Path and reason of each image that cannot be read.
+        image_text: Share of posts with words read from the image, per split.
         duplicate_ids: Ids that occur more than once.
         duplicate_texts: Texts that occur in two splits, up to case and punctuation; pairs of splits to counts.
-        alike_images: Pictures that look alike in two splits; pairs of splits to counts.
+        alike_images: Images that look alike in two splits; pairs of splits to counts.
         caution: What is known to be wrong with the dataset's labels.
     """
 

@@ -27,8 +27,8 @@ class Row:
     Attributes:
         id: Unique within the dataset.
         text: What the author wrote.
-        image_text: The words in the picture.
-        image: The picture's file, whether it is there or not; None where the dataset has no picture.
+        image_text: The words in the image.
+        image: The image's file, whether it is there or not; None where the dataset has no image.
         split: `train`, `val` or `test`, as its authors divided it, or as divided here by a hash of the text.
         labels: Share of annotators per label, in [0, 1]; a label that is not named is unknown.
         hateful: Whether the post is hateful at all, in [0, 1]; None when the labels say it, or nobody does.

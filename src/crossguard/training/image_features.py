@@ -1,4 +1,4 @@
-"""Features of pictures from an image encoder that does not change: computed once, kept on disk."""
+"""Features of images from an image encoder that does not change: computed once, kept on disk."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Features = NDArray[np.float32]
 
 
 def known_features(objective: Objective, batcher: Batcher, batch_size: int) -> dict[Path, Features]:
-    """Returns the features of every picture of a batcher, float32 (width,) each.
+    """Returns the features of every image of a batcher, float32 (width,) each.
 
     Args:
         objective: Its image encoder is frozen.
         batcher: The posts.
-        batch_size: Pictures at once.
+        batch_size: Images at once.
     """
     keys = {path: hashlib.sha256(batcher.pixels([path]).tobytes()).hexdigest() for path in batcher.pictures}
     file = cache_folder() / "features" / f"{_encoder_key(objective)}.npz"

@@ -25,7 +25,7 @@ PREDICTIONS: Final = "predictions.npz"
 PROVENANCE: Final = "provenance.json"
 
 
-def write_artefacts(
+def write_checkpoint_files(
     recipe: Recipe,
     model: GatedModel,
     folder: Path,
