@@ -194,7 +194,8 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 @cache
 def _application() -> Any:
-    logging.getLogger("crossguard").setLevel(logging.CRITICAL)
+    for name in ("crossguard", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp()) / "tiny"
     write_tiny_bundle(folder)
     options = ServeSettings(model=str(folder), threads=1, max_pixels=1_000_000)
