@@ -9,12 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Literal
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from crossguard.decision.policy import Policy
+from crossguard.decision.policy import Calibrated, Policy
 from crossguard.errors import BundleError, ConfigError
 from crossguard.labels import Label, LabelSet
 from crossguard.preprocessing.image import ImageSpec
@@ -23,9 +24,14 @@ from crossguard.strict import StrictModel, parse
 
 SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "bundle.json"
+PROVENANCE: Final = "provenance.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"
 GRAPHS: Final = ("text", "image", "fusion")
+
+
+# An output of the model; the graph is asked how many there are when it has run once.
+Column = Annotated[int, Field(ge=0, lt=4096)]
 
 
 class LabelEntry(StrictModel):
@@ -56,6 +62,16 @@ class ModelEntry(StrictModel):
     image_width: int = Field(ge=1)
 
 
+class Attribute(Calibrated):
+    """An output beside the labels, such as toxicity.
+
+    Attributes:
+        column: Of the model's outputs.
+    """
+
+    column: Column
+
+
 class BundleManifest(StrictModel):
     """Everything in `bundle.json`."""
 
@@ -64,10 +80,11 @@ class BundleManifest(StrictModel):
     labels: tuple[LabelEntry, ...] = Field(min_length=1)
     text: TextSpec
     image: ImageSpec
-    label_schemes: dict[str, tuple[int, ...]]
+    label_schemes: dict[str, tuple[Column, ...]]
     policies: dict[str, Policy]
+    attributes: dict[str, Attribute] = Field(default_factory=dict)
     files: dict[str, str] = Field(description="sha256 of every file of the bundle but the manifest")
-    provenance: dict[str, Any] = Field(default_factory=dict)
+    digest: str = Field(default="", description="sha256 of everything else in the manifest")
 
     @model_validator(mode="after")
     def _consistent(self) -> BundleManifest:
@@ -83,19 +100,31 @@ class BundleManifest(StrictModel):
                     f"policy '{key}' reads '{policy.label_scheme}', and the schemes are {list(self.label_schemes)}"
                 )
             try:
-                policy.check(self.label_set)
+                policy.check(self.label_set, self.attributes)
             except ConfigError as error:
                 problems.append(str(error))
+        problems += [f"file '{name}' lies outside the bundle" for name in self.files if not _is_inside(name)]
         if "default" not in self.policies:
             problems.append("there is no policy 'default'")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    @property
+    @cached_property
     def label_set(self) -> LabelSet:
         """The labels in column order."""
         return LabelSet(tuple(Label(entry.name, entry.meaning, entry.prior) for entry in self.labels))
+
+    @cached_property
+    def outputs(self) -> int:
+        """How many outputs the model has at least."""
+        schemes = (column for columns in self.label_schemes.values() for column in columns)
+        return 1 + max((*schemes, *(attribute.column for attribute in self.attributes.values())))
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(name) and "\\" not in name and ":" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +149,23 @@ class Bundle:
         """File of the tokenizer."""
         return self.folder / TOKENIZER
 
+    def columns(self, policy: Policy) -> list[int]:
+        """Returns which outputs of the model a policy reads, one per label."""
+        return list(self.manifest.label_schemes[policy.label_scheme])
+
+    def provenance(self) -> dict[str, Any]:
+        """Returns data, code and metrics behind the weights; empty when the bundle does not say."""
+        return dict(self._provenance().get("model", {}))
+
+    def policy_provenance(self, policy: Policy) -> dict[str, Any]:
+        """Returns what a policy's thresholds were fitted on: its own word, or the bundle's on it or its base."""
+        policies: dict[str, Any] = {} if policy.provenance else self._provenance().get("policies", {})
+        return dict(policy.provenance or policies.get(policy.base or policy.name, {}))
+
+    def _provenance(self) -> dict[str, Any]:
+        path = self.folder / PROVENANCE
+        return _read_json(path) if path.is_file() else {}
+
     def card(self) -> str:
         """Returns the model card as Markdown; empty when the bundle has none."""
         path = self.folder / CARD
@@ -136,7 +182,12 @@ def read_bundle(folder: Path, *, verify: bool = True) -> Bundle:
     Raises:
         BundleError: It is missing, of a newer schema, breaks a rule, or a file differs from its checksum.
     """
-    manifest = parse_manifest(_read_json(folder / MANIFEST), str(folder / MANIFEST))
+    data = _read_json(folder / MANIFEST)
+    manifest = parse_manifest(data, str(folder / MANIFEST))
+    if verify and manifest.digest != manifest_digest(data):
+        raise BundleError(
+            f"{folder / MANIFEST} was changed after it was written: its digest differs. Download or export it again."
+        )
     bundle = Bundle(folder, manifest)
     absent = [path.name for path in (*bundle.graphs.values(), bundle.tokenizer) if path.name not in manifest.files]
     if absent:
@@ -177,9 +228,18 @@ def check_files(bundle: Bundle) -> list[str]:
         path = bundle.folder / name
         if not path.is_file():
             problems.append(f"{name} is missing")
+        elif not _stays(path, bundle.folder):
+            problems.append(f"{name} is a link that leaves the bundle")
         elif (actual := sha256(path)) != expected:
             problems.append(f"{name} has sha256 {actual[:12]}…, expected {expected[:12]}…")
     return problems
+
+
+def _stays(path: Path, folder: Path) -> bool:
+    """Returns whether a file lies in the bundle, or in the blobs that the Hub's cache links to."""
+    real, home = path.resolve(), folder.resolve()
+    cache = home.parent.parent / "blobs"
+    return real.is_relative_to(home) or (home.parent.name == "snapshots" and real.is_relative_to(cache))
 
 
 def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
@@ -187,20 +247,27 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
 
     Args:
         folder: Holds graphs, tokenizer and whatever else travels with the model.
-        data: The manifest without `files` and `schema_version`.
+        data: The manifest without `files`, `digest` and `schema_version`. Its `provenance`, and that of its policies,
+            goes to a file of its own, where it replaces what is there; without one, that file stays.
 
     Raises:
         BundleError: The data or the folder breaks a rule; the old manifest is then left as it was.
     """
-    files = {
+    policies = {name: dict(policy) for name, policy in data.get("policies", {}).items()}
+    fitted_on = {name: found for name, policy in policies.items() if (found := policy.pop("provenance", None))}
+    provenance = {"model": data.get("provenance") or {}, "policies": fitted_on}
+    rest = {key: value for key, value in data.items() if key != "provenance"} | {"policies": policies}
+    whole = {**rest, "schema_version": SCHEMA_VERSION, "files": {}, "digest": ""}
+    parse_manifest(whole, str(folder / MANIFEST))
+    if any(provenance.values()):
+        _write_json(folder / PROVENANCE, provenance)
+    whole["files"] = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-    whole = {**data, "schema_version": SCHEMA_VERSION, "files": files}
-    manifest = parse_manifest(whole, str(folder / MANIFEST))
-    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
+    _write_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
     return read_bundle(folder, verify=False)
 
 
@@ -210,12 +277,22 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def manifest_digest(data: Mapping[str, Any]) -> str:
+    """Returns the sha256 of a manifest without its `digest`, as hexadecimal digits."""
+    content = {key: value for key, value in data.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{path.parent} is not a bundle: it has no {path.name}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"Cannot read {path}: {error}. Download or export the bundle again.") from None
     if not isinstance(data, dict):
         raise BundleError(f"{path} must hold an object, and holds {type(data).__name__}.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.images import ImageLimits
 from crossguard.decision.policy import Policy, choose, read_policy_file
-from crossguard.errors import ConfigError, InputError
+from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
 from crossguard.pipeline import Pipeline
 from crossguard.posts import PostsLike, as_image, as_post, as_posts, is_one
@@ -214,7 +214,7 @@ class Moderator:
 
     @property
     def _outputs(self) -> int:
-        return 1 + max(max(columns) for columns in self.bundle.manifest.label_schemes.values())
+        return self.bundle.manifest.outputs
 
     def _score_one(self, post: Post) -> Decision:
         ready = [self.prepare(post)]
@@ -256,6 +256,11 @@ class Moderator:
         batch, rows = collate(ready, manifest.text, manifest.image.size)
         widths = (manifest.model.text_width, manifest.model.image_width)
         logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
+        if logits.values.shape[1] < self._outputs:
+            raise BundleError(
+                f"The manifest of {self.bundle.folder} names {self._outputs} outputs, and fusion.onnx has "
+                f"{logits.values.shape[1]}. Export the model again with: crossguard export"
+            )
         return rows.highest(logits)
 
     def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
@@ -264,18 +269,44 @@ class Moderator:
         Returns:
             A decision per post, in order; a failed one for a post with an `error`.
         """
-        columns = list(self.bundle.manifest.label_schemes[self.policy.label_scheme])
+        columns = self.bundle.columns(self.policy)
         scores = self.policy.scores(self.labels, logits.values[:, columns])
-        rows = zip(scores, logits.text_weight, strict=True)
-        return [
-            self._decide(post, *next(rows)) if post.error is None else self.failed(post.id, post.error)
-            for post in posts
-        ]
+        beside = {
+            name: attribute.score(logits.values[:, attribute.column])
+            for name, attribute in self.bundle.manifest.attributes.items()
+        }
+        texts = np.zeros(scores.shape, np.int64) if logits.texts is None else logits.texts[:, columns]
+        ready = iter(range(len(scores)))
+        decisions = []
+        for post in posts:
+            if post.error is not None:
+                decisions.append(self.failed(post.id, post.error))
+                continue
+            row = next(ready)
+            attributes = {name: float(values[row]) for name, values in beside.items()}
+            weight = float(logits.text_weight[row])
+            decisions.append(self._decide(post, scores[row], texts[row], attributes, weight))
+        return decisions
 
-    def _decide(self, post: Prepared, scores: NDArray[np.float64], text_weight: float) -> Decision:
-        labels, action = self.policy.decide(self.labels, scores)
+    def _decide(
+        self,
+        post: Prepared,
+        scores: NDArray[np.float64],
+        texts: NDArray[np.int64],
+        attributes: dict[str, float],
+        text_weight: float,
+    ) -> Decision:
+        labels, action = self.policy.decide(self.labels, scores, post.kind, attributes)
         return Decision(
-            post.id, labels, action, float(text_weight), *self._versions, post.notes, runtime=self.runtime.name
+            post.id,
+            labels,
+            action,
+            text_weight,
+            *self._versions,
+            post.notes,
+            attributes=attributes,
+            window=post.deciding(labels, texts.tolist()),
+            runtime=self.runtime.name,
         )
 
     def failed(self, id_: str, error: PostFailure) -> Decision:
@@ -306,13 +337,15 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     policies = bundle.manifest.policies
     name = policy.name if isinstance(policy, Policy) else str(policy)
     if isinstance(policy, Path) or name.endswith((".yaml", ".yml")):
-        return read_policy_file(Path(name)).apply(policies, bundle.labels, tenant)
+        merged = read_policy_file(Path(name)).apply(policies, bundle.labels, tenant)
+        merged.check(bundle.labels, bundle.manifest.attributes)
+        return merged
     if tenant is not None:
         raise ConfigError(
             f"Tenant '{tenant}' needs a policy file with overrides per tenant, such as policy='policy.yaml'; "
             f"the policy '{name}' has none."
         )
     if isinstance(policy, Policy):
-        policy.check(bundle.labels)
+        policy.check(bundle.labels, bundle.manifest.attributes)
         return policy
     return choose(policies, name)

@@ -137,6 +137,26 @@ class LabelDecision:
     action: Action
 
 
+@dataclass(frozen=True, slots=True)
+class DecidingWindow:
+    """The stretch of a long text, or the reading of a disguised one, that the decision rests on.
+
+    Attributes:
+        index: Which one, from 0.
+        of: How many there are.
+        text: First character and the one behind the last in the post's text, to the word; None when the window holds
+            none of it or the place is unknown.
+        image_text: The same for the words of the image.
+        undisguised: Whether it is not the text as written, but what a disguise says.
+    """
+
+    index: int
+    of: int
+    text: tuple[int, int] | None = None
+    image_text: tuple[int, int] | None = None
+    undisguised: bool = False
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Decision:
     """The answer for one post. `to_dict` gives the record of files and HTTP (`crossguard.schema`).
@@ -157,6 +177,8 @@ class Decision:
         runtime: What ran the model, such as `openvino`.
         digest: In files of results: fingerprint of the post.
         input: In files of results: columns of the input that were kept.
+        attributes: Scores in [0, 1] beside the labels, such as toxicity; only of models that have some.
+        window: Where in a long or disguised text the decision rests; None where the text was scored once.
     """
 
     id: str
@@ -172,6 +194,8 @@ class Decision:
     runtime: str = ""
     digest: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, float] = field(default_factory=dict)
+    window: DecidingWindow | None = None
 
     @property
     def schema_version(self) -> int:
@@ -226,6 +250,8 @@ class Decision:
         for key in optional:
             if not record[key]:
                 del record[key]
+        if self.attributes:
+            record["attributes"] = {name: round(score, 6) for name, score in self.attributes.items()}
         return record
 
     @classmethod
@@ -251,6 +277,10 @@ class Decision:
                 "text_weight": weights and weights["text"],
                 "notes": tuple(record["notes"]),
                 "error": error and PostFailure(error["code"], error["message"]),
+                "attributes": {
+                    name: value for name, value in record.get("attributes", {}).items() if value is not None
+                },
+                "window": _window(record.get("window")),
                 "digest": record.get("digest") or None,
                 "input": {key: cell for key, cell in record.get("input", {}).items() if cell is not None},
             }
@@ -268,6 +298,13 @@ class Decision:
         """The decision in a notebook: a bar per label. What the post says is not shown."""
         error = self.error.message if self.error is not None else ""
         return decision_html(self.id, str(self.action or self.status), self.labels, error)
+
+
+def _window(record: Mapping[str, Any] | None) -> DecidingWindow | None:
+    if not record:
+        return None
+    spans = {name: record[name] and (record[name][0], record[name][1]) for name in ("text", "image_text")}
+    return DecidingWindow(record["index"], record["of"], **spans, undisguised=record["undisguised"])
 
 
 def _plain(value: Any) -> Any:

@@ -48,6 +48,18 @@ class ErrorRecord(_Part):
     message: str = Field(description="One sentence for people.")
 
 
+class WindowRecord(_Part):
+    """The stretch of a long text, or the reading of a disguised one, that the decision rests on."""
+
+    index: int = Field(ge=0, description="Which window, from 0.")
+    of: int = Field(ge=2, description="How many there are.")
+    text: list[int] | None = Field(
+        description="First character and the one behind the last in the text; null where it holds none, or is unknown."
+    )
+    image_text: list[int] | None = Field(description="The same for the words of the image.")
+    undisguised: bool = Field(description="Whether it is not the text as written, but what a disguise says.")
+
+
 class DecisionRecord(_Part):
     """The answer for one post; the same in files, over HTTP and in Python."""
 
@@ -72,6 +84,12 @@ class DecisionRecord(_Part):
     policy_version: str = Field(description="Changes with the thresholds.")
     notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
     error: ErrorRecord | None = Field(description="Why the post could not be scored; null when it was.")
+    attributes: dict[str, Probability] = Field(
+        default_factory=dict, description="Scores beside the labels, such as toxicity, of models that have some."
+    )
+    window: WindowRecord | None = Field(
+        default=None, description="Where the decision on a long or disguised text rests; not in flat tables."
+    )
     digest: str | None = Field(
         default=None, description="In files: fingerprint of the post, by which --resume notices that it changed."
     )
@@ -90,18 +108,21 @@ class Names:
     Attributes:
         labels: Of the model, in order.
         input: Columns of the input that are kept.
+        attributes: Of the model.
     """
 
     labels: Sequence[str]
     input: Sequence[str] = ()
+    attributes: Sequence[str] = ()
 
     @classmethod
     def of(cls, header: Sequence[str]) -> Names:
         """Returns the names in the header of a flat table."""
         parts = {
-            key: [c.removeprefix(f"{key}_") for c in header if c.startswith(f"{key}_")] for key in ("score", "input")
+            key: [c.removeprefix(f"{key}_") for c in header if c.startswith(f"{key}_")]
+            for key in ("score", "input", "attributes")
         }
-        return cls(parts["score"], parts["input"])
+        return cls(parts["score"], parts["input"], parts["attributes"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +154,10 @@ def columns(names: Names) -> tuple[Column, ...]:
                 for label in names.labels
             ]
         elif get_origin(kind) is dict:
-            found += [Column(f"{key}_{name}", "text", (key, name)) for name in getattr(names, key)]
+            value: Kind = "number" if key == "attributes" else "text"
+            found += [Column(f"{key}_{name}", value, (key, name)) for name in getattr(names, key)]
+        elif kind is WindowRecord:
+            continue
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             form = "{part}_weight" if key == "modality_weights" else f"{key}_{{part}}"
             found += [

@@ -128,7 +128,14 @@ def score_file(
     if out is not None:
         refuse_same_file(Path(path), Path(out))
         posts, kept = kept_columns(posts, reader) if keep else (posts, ())
-        output = open_output(Path(out), moderator.labels.names, kept=kept, resume=resume, overwrite=overwrite)
+        output = open_output(
+            Path(out),
+            moderator.labels.names,
+            kept=kept,
+            attributes=moderator.bundle.manifest.attributes,
+            resume=resume,
+            overwrite=overwrite,
+        )
     return score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
 
 

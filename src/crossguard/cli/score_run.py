@@ -106,13 +106,13 @@ def _output(moderator: Moderator, options: Options, kept: tuple[str, ...] = ()) 
     from crossguard.data.writing import open_output, open_stream
     from crossguard.errors import OutputError
 
-    labels = moderator.labels.names
+    labels, attributes = moderator.labels.names, moderator.bundle.manifest.attributes
     if options.out is not None and str(options.out) != "-":
         how = {"resume": options.resume, "overwrite": options.overwrite}
-        return open_output(options.out, labels, kept=kept, format=options.format, **how)
+        return open_output(options.out, labels, kept=kept, attributes=attributes, format=options.format, **how)
     if sys.stdout is None:
         raise OutputError("stdout is closed. Name a file: -o decisions.jsonl")
-    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl", kept)
+    return open_stream(sys.stdout.buffer, labels, options.format or "jsonl", kept, attributes)
 
 
 def _tell_where(options: Options) -> None:

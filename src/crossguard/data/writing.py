@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,6 +34,7 @@ def open_output(
     labels: Sequence[str],
     *,
     kept: Sequence[str] = (),
+    attributes: Collection[str] = (),
     format: str | None = None,  # noqa: A002 - the public name of the option
     resume: bool = False,
     overwrite: bool = False,
@@ -44,6 +45,7 @@ def open_output(
         path: Where to.
         labels: Names of the labels, which are columns of flat formats.
         kept: Columns of the input that go along with the results; JSONL takes any.
+        attributes: Names of what the model scores beside the labels, which are columns of flat formats.
         format: One of `FORMATS`; by the suffix when None.
         resume: Whether what is there will be continued.
         overwrite: Whether what is there may be replaced.
@@ -66,7 +68,7 @@ def open_output(
             f"'{path}' is there already. Continue it with --resume, replace it with --overwrite, "
             "or choose another name."
         )
-    names = Names(labels, kept)
+    names = Names(labels, kept, tuple(attributes))
     if whole:
         return JournaledOutput(path, names, whole)
     return Output(path, CsvRows(names) if kind == "csv" else JsonlRows(), path)
@@ -77,6 +79,7 @@ def open_stream(
     labels: Sequence[str],
     format: str = "jsonl",  # noqa: A002 - see above
     kept: Sequence[str] = (),
+    attributes: Collection[str] = (),
 ) -> Output:
     """Returns the output for stdout.
 
@@ -85,7 +88,7 @@ def open_stream(
     """
     if format in WHOLE_FILES:
         raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
-    return StreamOutput(stream, CsvRows(Names(labels, kept)) if format == "csv" else JsonlRows())
+    return StreamOutput(stream, CsvRows(Names(labels, kept, tuple(attributes))) if format == "csv" else JsonlRows())
 
 
 def refuse_same_file(source: Path | int, target: Path | int) -> None:

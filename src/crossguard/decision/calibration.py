@@ -6,7 +6,6 @@ Every map is non-decreasing in the logit, so calibration never changes the order
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -61,21 +60,6 @@ class Isotonic(StrictModel):
 
 
 Calibrator: TypeAlias = Annotated[Identity | Platt | Isotonic, Field(discriminator="kind")]
-
-
-def calibrate(calibrators: Sequence[Identity | Platt | Isotonic], logits: NDArray[np.floating]) -> Floats:
-    """Applies one calibrator per label.
-
-    Args:
-        calibrators: As many as there are labels.
-        logits: (n, labels).
-
-    Returns:
-        Probabilities, float64, (n, labels), each in [0, 1].
-    """
-    wide = np.asarray(logits, dtype=np.float64)
-    columns = [calibrator.apply(wide[:, column]) for column, calibrator in enumerate(calibrators)]
-    return np.stack(columns, axis=1)
 
 
 def sigmoid(logits: Floats) -> Floats:

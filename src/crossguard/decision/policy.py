@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from crossguard.decision.calibration import Calibrator, Floats, Identity, calibrate, shift_prior
+from crossguard.decision.calibration import Calibrator, Floats, Identity, shift_prior
 from crossguard.decision.monotone import MonotoneMap
 from crossguard.errors import ConfigError, suggest
 from crossguard.labels import LabelSet
 from crossguard.records import Action, LabelDecision
 from crossguard.strict import StrictModel, parse, read_yaml
 
+Kind: TypeAlias = Literal["text", "image", "both"]
 Probability = Field(ge=0, le=1)
+ORDER: Final = tuple(Action)
 
 
 class Prevalence(StrictModel):
@@ -32,25 +34,41 @@ class Prevalence(StrictModel):
     target: float = Field(gt=0, lt=1)
 
 
-class LabelPolicy(StrictModel):
-    """How one label is decided: `allow` below `review`, `review` up to `block`, `block` from there on.
+class Calibrated(StrictModel):
+    """How one output of the model becomes a score.
+
+    Attributes:
+        calibration: How logits become probabilities.
+        prevalence: Correction for a feed whose base rate differs from the calibration data's.
+    """
+
+    calibration: Calibrator = Identity()
+    prevalence: Prevalence | None = None
+
+    def score(self, logits: NDArray[np.floating]) -> Floats:
+        """Returns probabilities in [0, 1] for the logits of this output, (n,)."""
+        scores = self.calibration.apply(np.asarray(logits, dtype=np.float64))
+        if self.prevalence is None:
+            return scores
+        source, target = np.array([self.prevalence.source]), np.array([self.prevalence.target])
+        return shift_prior(scores, source, target)
+
+
+class Bands(StrictModel):
+    """What a score asks for: `allow` below `review`, `review` up to `block`, `block` from there on.
 
     Attributes:
         threshold: The score from which the label is flagged.
         review: The score from which a person should look; the threshold when not given.
         block: The score from which the post is held back; never when not given.
-        calibration: How logits become scores.
-        prevalence: Correction for a feed whose base rate differs from the calibration data's.
     """
 
     threshold: float = Probability
     review: float | None = Field(default=None, ge=0, le=1)
     block: float | None = Field(default=None, ge=0, le=1)
-    calibration: Calibrator = Identity()
-    prevalence: Prevalence | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> LabelPolicy:
+    def _ordered(self) -> Self:
         if self.review is not None and self.review > self.threshold:
             raise ValueError(f"review ({self.review}) must not lie above threshold ({self.threshold})")
         if self.block is not None and self.block < self.threshold:
@@ -58,12 +76,50 @@ class LabelPolicy(StrictModel):
         return self
 
     def action(self, score: float) -> Action:
-        """Returns what this label alone asks for."""
+        """Returns what this score alone asks for."""
         if self.block is not None and score >= self.block:
             return Action.BLOCK
         if score >= (self.threshold if self.review is None else self.review):
             return Action.REVIEW
         return Action.ALLOW
+
+    def decide(self, score: float) -> LabelDecision:
+        """Returns the whole decision on one score."""
+        return LabelDecision(score, self.threshold, score >= self.threshold, self.action(score))
+
+
+class LabelPolicy(Bands, Calibrated):
+    """How one label is scored and decided."""
+
+
+class BandsOverride(StrictModel):
+    """Bands that replace others, field by field; `review: null` or `block: null` takes a band away."""
+
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    review: float | None = Field(default=None, ge=0, le=1)
+    block: float | None = Field(default=None, ge=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _only_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name in self.model_fields_set}
+
+    def given(self) -> dict[str, Any]:
+        """Returns the fields that somebody wrote, as plain data; an explicit null is among them."""
+        return self.model_dump(mode="json")
+
+
+class Costs(StrictModel):
+    """What mistakes cost whoever chose the thresholds, in one unit; recorded, not computed with.
+
+    Attributes:
+        false_positive: A harmless post that a person has to look at.
+        false_negative: A hateful post that stays.
+        wrong_block: A harmless post that is held back.
+    """
+
+    false_positive: float = Field(ge=0)
+    false_negative: float = Field(ge=0)
+    wrong_block: float | None = Field(default=None, ge=0)
 
 
 class Policy(StrictModel):
@@ -73,8 +129,13 @@ class Policy(StrictModel):
         name: The word for `--policy`.
         version: Travels with every decision.
         description: For which feed the policy was chosen, and how.
+        base: The bundle's policy that this one was made of, where it is not the bundle's own.
         label_scheme: Which outputs of the model it reads.
         labels: One entry per label.
+        inputs: Other bands per kind of input (`text`: words alone, `image`: an image without words, `both`) and label.
+        attributes: Bands of the bundle's attributes that enter the action; the others are only told.
+        costs: By which the bands were chosen.
+        feed_prevalence: Share of the feed's posts that carry a label, for which the bands were chosen.
         provenance: What the thresholds were fitted on; an evaluation on the same data warns.
         perspective: Maps from scores of attributes to Perspective's, by its names; only `/v1alpha1/` answers use them.
     """
@@ -82,52 +143,73 @@ class Policy(StrictModel):
     name: str
     version: str
     description: str = ""
+    base: str | None = None
     label_scheme: str = "labels"
     labels: dict[str, LabelPolicy]
+    inputs: dict[Kind, dict[str, BandsOverride]] = Field(default_factory=dict)
+    attributes: dict[str, Bands] = Field(default_factory=dict)
+    costs: Costs | None = None
+    feed_prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
+    _rules: dict[str, dict[str, LabelPolicy]] = PrivateAttr(default_factory=dict)
 
-    def check(self, labels: LabelSet) -> None:
-        """Raises ConfigError when the policy and a model do not name the same labels."""
+    @model_validator(mode="after")
+    def _merge(self) -> Self:
+        for kind, overrides in self.inputs.items():
+            unknown = [name for name in overrides if name not in self.labels]
+            if unknown:
+                raise ValueError(f"inputs.{kind}: unknown label '{unknown[0]}'.{suggest(unknown[0], self.labels)}")
+            merged = {name: self.labels[name].model_dump() | rule.given() for name, rule in overrides.items()}
+            self._rules[kind] = self.labels | {name: LabelPolicy(**rule) for name, rule in merged.items()}
+        return self
+
+    def rules(self, kind: Kind = "text") -> Mapping[str, LabelPolicy]:
+        """Returns the rule of each label for one kind of input."""
+        return self._rules.get(kind, self.labels)
+
+    def check(self, labels: LabelSet, attributes: Container[str] = ()) -> None:
+        """Raises ConfigError when the policy and a model do not name the same labels, or it lacks an attribute."""
         missing = [name for name in labels.names if name not in self.labels]
         unknown = [name for name in self.labels if name not in labels.names]
         problems = [f"label '{name}' has no threshold" for name in missing]
         problems += [f"Unknown label '{name}'.{suggest(name, labels.names)}" for name in unknown]
+        absent = [name for name in self.attributes if name not in attributes]
+        problems += [f"the model has no attribute '{name}'" for name in absent]
         if problems:
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
 
     def scores(self, labels: LabelSet, logits: NDArray[np.floating]) -> Floats:
         """Turns the logits of this policy's label scheme into calibrated probabilities, (n, labels)."""
-        rules = [self.labels[name] for name in labels.names]
-        probabilities = calibrate([rule.calibration for rule in rules], logits)
-        for column, rule in enumerate(rules):
-            if rule.prevalence is not None:
-                source, target = np.array([rule.prevalence.source]), np.array([rule.prevalence.target])
-                probabilities[:, column] = shift_prior(probabilities[:, column], source, target)
-        return probabilities
+        columns = [self.labels[name].score(logits[:, column]) for column, name in enumerate(labels.names)]
+        return np.stack(columns, axis=1)
 
-    def decide(self, labels: LabelSet, scores: Floats) -> tuple[dict[str, LabelDecision], Action]:
-        """Decides one post from its scores, (labels,): an entry per label, and the strictest action."""
-        decisions: dict[str, LabelDecision] = {}
-        for name, value in zip(labels.names, scores, strict=True):
-            rule, score = self.labels[name], float(value)
-            decisions[name] = LabelDecision(score, rule.threshold, score >= rule.threshold, rule.action(score))
-        order = list(Action)
-        return decisions, max((entry.action for entry in decisions.values()), key=order.index)
+    def decide(
+        self, labels: LabelSet, scores: Floats, kind: Kind = "text", attributes: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, LabelDecision], Action]:
+        """Decides one post.
+
+        Args:
+            labels: Of the model.
+            scores: (labels,).
+            kind: What the post has.
+            attributes: Scores by attribute; those with bands in this policy count.
+
+        Returns:
+            An entry per label, and the strictest action.
+        """
+        rules = self.rules(kind)
+        decisions = {name: rules[name].decide(float(score)) for name, score in zip(labels.names, scores, strict=True)}
+        actions = [entry.action for entry in decisions.values()]
+        actions += [bands.action(attributes[name]) for name, bands in self.attributes.items() if attributes]
+        return decisions, max(actions, key=ORDER.index)
 
 
-class LabelOverride(StrictModel):
-    """What a policy file may change for one label; `review: null` or `block: null` takes the base's band away."""
+class LabelOverride(BandsOverride):
+    """What a policy file may change for one label."""
 
-    threshold: float | None = Field(default=None, ge=0, le=1)
-    review: float | None = Field(default=None, ge=0, le=1)
-    block: float | None = Field(default=None, ge=0, le=1)
     calibration: Calibrator = Identity()
     prevalence: Prevalence | None = None
-
-    def given(self) -> dict[str, Any]:
-        """Returns the fields that somebody wrote, as plain data; an explicit null is among them."""
-        return self.model_dump(mode="json", include=self.model_fields_set)
 
 
 class PolicyFile(StrictModel):
@@ -139,7 +221,12 @@ class PolicyFile(StrictModel):
         base: The bundle's policy to start from.
         description: For people.
         labels: Overrides per label.
-        tenants: Overrides per tenant and label, on top of `labels`.
+        inputs: Other bands per kind of input (`text`, `image`, `both`) and label, on top of `labels`; replace those of
+            the base.
+        attributes: Bands of attributes that enter the action, such as toxicity; replace the base's.
+        costs: By which the bands were chosen; recorded.
+        feed_prevalence: Share of the feed's posts that carry a label; recorded.
+        tenants: Overrides per tenant and label, on top of `labels`; they hold for every kind of input.
         provenance: What the thresholds were fitted on, as `crossguard calibrate` writes it; replaces the base's.
         perspective: Maps to Perspective's scores, as `crossguard perspective map` writes them; replace the base's.
     """
@@ -149,6 +236,10 @@ class PolicyFile(StrictModel):
     base: str = "default"
     description: str = ""
     labels: dict[str, LabelOverride] = Field(default_factory=dict)
+    inputs: dict[Kind, dict[str, BandsOverride]] | None = None
+    attributes: dict[str, Bands] | None = None
+    costs: Costs | None = None
+    feed_prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     tenants: dict[str, dict[str, LabelOverride]] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
@@ -164,7 +255,8 @@ class PolicyFile(StrictModel):
             raise ConfigError(f"Policy '{self.name}' has no tenant '{tenant}'.{suggest(tenant, self.tenants)}")
         rules = {name: rule.model_dump() for name, rule in base.labels.items()}
         problems: list[str] = []
-        for overrides in (self.labels, self.tenants[tenant] if tenant is not None else {}):
+        own = self.tenants[tenant] if tenant is not None else {}
+        for overrides in (self.labels, own):
             for name, override in overrides.items():
                 if name not in labels.names:
                     problems.append(f"Unknown label '{name}'.{suggest(name, labels.names)}")
@@ -173,7 +265,13 @@ class PolicyFile(StrictModel):
         if problems:
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
+        inputs = base.inputs if self.inputs is None else self.inputs
         merged = base.model_dump() | {
+            "base": self.base,
+            # A tenant's rules are the last word, so the kinds of input do not change them again.
+            "inputs": {kind: _without(rules_, own) for kind, rules_ in inputs.items()},
+            "costs": self.costs and self.costs.model_dump(),
+            "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
             "version": f"{self.version}+{hashlib.sha256(content).hexdigest()[:8]}",
             "description": self.description or base.description,
@@ -181,7 +279,13 @@ class PolicyFile(StrictModel):
             "provenance": self.provenance or base.provenance,
             "perspective": self.perspective or base.perspective,
         }
+        if self.attributes is not None:
+            merged["attributes"] = {name: bands.model_dump() for name, bands in self.attributes.items()}
         return parse(Policy, merged, f"Policy '{self.name}'")
+
+
+def _without(rules: Mapping[str, BandsOverride], names: Container[str]) -> dict[str, dict[str, Any]]:
+    return {name: rule.given() for name, rule in rules.items() if name not in names}
 
 
 def read_policy_file(path: Path) -> PolicyFile:

@@ -151,7 +151,7 @@ def _override(fitted: Fitted, label: str) -> LabelOverride:
 
 def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:
     logits, _ = moderator.logits(posts)
-    columns = list(moderator.bundle.manifest.label_schemes[moderator.policy.label_scheme])
+    columns = moderator.bundle.columns(moderator.policy)
     values = logits.values[:, columns].astype(np.float64)
     ready = values[~np.isnan(values).any(axis=1)]
     if not len(ready):

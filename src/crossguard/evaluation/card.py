@@ -12,7 +12,6 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from crossguard.bundle import CARD, Bundle, write_manifest
-from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.templating import render
 from crossguard.evaluation.runs import REPORT, RUN, TEST_METRICS, Run, read_run
@@ -126,7 +125,7 @@ def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
         shown=SHOWN,
         overall=INDEXED,
         title=title,
-        fitted_on=_fitted_on,
+        fitted_on=lambda policy: _fitted_on(bundle.policy_provenance(policy)),
         sizes={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
         undefined=_undefined,
     )
@@ -178,8 +177,8 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
     ]
 
 
-def _fitted_on(policy: Policy) -> str:
-    names = [str(entry.get("name")) for entry in policy.provenance.get("fitted_on", ())]
+def _fitted_on(provenance: Mapping[str, Any]) -> str:
+    names = [str(entry.get("name")) for entry in provenance.get("fitted_on", ())]
     return ", ".join(names) or "not recorded"
 
 

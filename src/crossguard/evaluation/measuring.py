@@ -58,10 +58,14 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
         InputError: No post could be scored, or a cross-fit is not possible.
     """
     scored = score(moderator, annotated)
-    sample, limits, source = scored.sample, thresholds(moderator), _fitted_on(moderator.policy.provenance)
-    warnings = leak_warnings(moderator.bundle.manifest.provenance, annotated)
+    sample, limits, source = (
+        scored.sample,
+        thresholds(moderator),
+        _fitted_on(moderator.bundle.policy_provenance(moderator.policy)),
+    )
+    warnings = leak_warnings(moderator.bundle.provenance(), annotated)
     if request.cross_fit is None:
-        warnings += leak_warnings(moderator.policy.provenance, annotated)
+        warnings += leak_warnings(moderator.bundle.policy_provenance(moderator.policy), annotated)
     else:
         crossed = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
         sample, limits, source = crossed.sample, crossed.kept(limits), crossed.source

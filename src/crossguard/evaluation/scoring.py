@@ -61,7 +61,7 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
         first = f" The first: {error.message}" if error else ""
         raise InputError(f"None of {len(posts)} posts could be scored ({view}).{first}")
     kept = annotated.take(ready)
-    columns = list(moderator.bundle.manifest.label_schemes[moderator.policy.label_scheme])
+    columns = moderator.bundle.columns(moderator.policy)
     values = logits.values[ready][:, columns].astype(np.float64)
     scores = moderator.policy.scores(moderator.labels, values)
     sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, hateful=kept.hateful)

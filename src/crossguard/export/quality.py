@@ -131,7 +131,7 @@ def _labels(
 
 
 def _scores(moderator: Moderator, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    columns = list(moderator.bundle.manifest.label_schemes[moderator.policy.label_scheme])
+    columns = moderator.bundle.columns(moderator.policy)
     return moderator.policy.scores(moderator.labels, logits[:, columns])
 
 

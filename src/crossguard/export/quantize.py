@@ -51,7 +51,10 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
             )
         _quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
-    data["provenance"] |= {"precision": "int8", "calibration_posts": len(posts)}
+    policies = bundle.manifest.policies
+    data["provenance"] = bundle.provenance() | {"precision": "int8", "calibration_posts": len(posts)}
+    for name, policy in policies.items():
+        data["policies"][name]["provenance"] = bundle.policy_provenance(policy)
     return write_manifest(folder, data)
 
 

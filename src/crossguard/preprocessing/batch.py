@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.preprocessing.text import TextSpec, pad
 from crossguard.preprocessing.windows import Window
-from crossguard.records import Batch, Logits, PostFailure
+from crossguard.records import Action, Batch, DecidingWindow, LabelDecision, Logits, PostFailure
 
 SAMPLED: Final = 16
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
@@ -35,6 +35,29 @@ class Prepared:
     frames: tuple[NDArray[np.uint8], ...]
     notes: tuple[str, ...] = ()
     error: PostFailure | None = None
+
+    @property
+    def kind(self) -> Literal["text", "image", "both"]:
+        """What the post has: words (its own or an image's), an image, or both."""
+        if not self.frames:
+            return "text"
+        return "both" if self.texts else "image"
+
+    def deciding(self, labels: Mapping[str, LabelDecision], texts: Sequence[int]) -> DecidingWindow | None:
+        """Returns where the decision rests; None where the text was scored once.
+
+        Args:
+            labels: The decision per label.
+            texts: Per label, which text gave the highest score.
+        """
+        if len(self.texts) < 2:  # noqa: PLR2004 one is the whole text
+            return None
+        order = list(Action)
+        ranked = enumerate(labels.values())
+        strictest, _ = max(ranked, key=lambda e: (order.index(e[1].action), e[1].score - e[1].threshold))
+        index = int(texts[strictest])
+        window = self.texts[index]
+        return DecidingWindow(index, len(self.texts), window.text, window.image_text, window.undisguised)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crossguard.errors import BundleError
 from crossguard.preprocessing.lexicon import Lexicon
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
@@ -118,7 +119,10 @@ class TextEncoder:
         from tokenizers import Tokenizer
 
         self.spec = spec
-        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        except Exception as error:  # noqa: BLE001 the library raises no class of its own
+            raise BundleError(f"Cannot read {tokenizer_file}: {error}. Download or export the bundle again.") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._frames = {count: _frame(self._tokenizer, count) for count in (1, 2)}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from crossguard.errors import ConfigError, MissingExtraError, suggest
+from crossguard.errors import BundleError, ConfigError, MissingExtraError, suggest
 from crossguard.runtimes import processor
 from crossguard.runtimes.base import Runtime
 
@@ -16,6 +16,14 @@ logger = logging.getLogger(__name__)
 
 # Best first. Reasons: benchmarks/README.md.
 PACKAGES: Final = {"openvino": "openvino", "onnx": "onnxruntime"}
+
+
+# What each graph takes at least.
+INPUTS: Final = {
+    "text": {"input_ids"},
+    "image": {"pixels"},
+    "fusion": {"text_features", "image_features", "has_text", "has_image"},
+}
 
 
 def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threads: int | None = None) -> Runtime:
@@ -28,12 +36,23 @@ def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threa
         threads: Cores to use; all of them when None.
 
     Raises:
+        BundleError: A graph cannot be read, or is another one than its name says.
         ConfigError: Unknown name or precision.
         MissingExtraError: The runtime is not installed.
     """
     if precision not in {"auto", "fp32", "bf16"}:
         raise ConfigError(f"Unknown precision '{precision}'.{suggest(precision, ['auto', 'fp32', 'bf16'])}")
-    chosen = _best() if name == "auto" else name
+    runtime = _create(_best() if name == "auto" else name, graphs, precision, threads)
+    for graph, needed in INPUTS.items():
+        if not needed <= set(runtime.inputs(graph)):
+            raise BundleError(
+                f"{graphs[graph]} takes {', '.join(runtime.inputs(graph))}, and not {', '.join(sorted(needed))}: it is "
+                f"another graph than its name says. Download or export the bundle again."
+            )
+    return runtime
+
+
+def _create(chosen: str, graphs: Mapping[str, Path], precision: str, threads: int | None) -> Runtime:
     if chosen == "openvino":
         from crossguard.runtimes.openvino import OpenVINORuntime
 
@@ -44,7 +63,7 @@ def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threa
         if precision == "bf16":
             raise ConfigError("The runtime 'onnx' computes in fp32 only; for bf16 use --runtime openvino.")
         return ONNXRuntime(graphs, threads)
-    raise ConfigError(f"Unknown runtime '{name}'.{suggest(name, ['auto', *PACKAGES])}")
+    raise ConfigError(f"Unknown runtime '{chosen}'.{suggest(chosen, ['auto', *PACKAGES])}")
 
 
 def _best() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import BundleError, MissingExtraError
 from crossguard.runtimes.base import Array, Job
 
 
@@ -19,10 +19,12 @@ class ONNXRuntime:
             raise MissingExtraError("The runtime 'onnx'", "onnx") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        self._sessions = {
-            name: onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-            for name, path in graphs.items()
-        }
+        self._sessions = {}
+        for name, path in graphs.items():
+            try:
+                self._sessions[name] = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            except Exception as error:  # noqa: BLE001 it has an exception of its own for each status
+                raise BundleError(f"ONNX Runtime cannot read {path}: {error}") from None
         self._version = onnxruntime.__version__
 
     @property

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from crossguard.decision.calibration import Identity, Isotonic, Platt, calibrate, logit, shift_prior, sigmoid
+from crossguard.decision.calibration import Identity, Isotonic, Platt, logit, shift_prior, sigmoid
 
 LOGITS = arrays(np.float64, st.integers(1, 40), elements=st.floats(-60, 60))
 
@@ -22,12 +22,11 @@ def test_logit_undoes_sigmoid() -> None:
     assert logit(sigmoid(logits)) == pytest.approx(logits, abs=1e-6)
 
 
-def test_each_label_has_its_own_calibrator() -> None:
-    logits = np.array([[0.0, 1.0, 5.0]])
+def test_each_calibrator_has_its_own_map() -> None:
     isotonic = Isotonic(logits=(0.0, 10.0), probabilities=(0.2, 0.4))
-    assert calibrate([Identity(), Platt(scale=2.0, shift=-2.0), isotonic], logits) == pytest.approx(
-        np.array([[0.5, 0.5, 0.3]])
-    )
+    pairs = ((Identity(), 0.0, 0.5), (Platt(scale=2.0, shift=-2.0), 1.0, 0.5), (isotonic, 5.0, 0.3))
+    for calibrator, logits, expected in pairs:
+        assert calibrator.apply(np.array([logits])) == pytest.approx(np.array([expected]))
 
 
 @given(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from crossguard.decision.policy import LabelPolicy, Policy, PolicyFile, Prevalence, choose, read_policy_file
+from crossguard.decision.policy import Bands, LabelPolicy, Policy, PolicyFile, Prevalence, choose, read_policy_file
 from crossguard.errors import ConfigError
 from crossguard.labels import LabelSet
 from crossguard.records import Action
@@ -129,3 +129,47 @@ class TestPolicyFile:
         file = PolicyFile.model_validate({"name": "p", "version": "1", "labels": {"aa": {"threshold": 0.1}}})
         with pytest.raises(ConfigError, match="Unknown label 'aa'"):
             file.apply({"default": policy()}, LABELS)
+
+
+def test_a_kind_of_input_has_bands_of_its_own() -> None:
+    rules = {"a": LabelPolicy(threshold=0.5, block=0.9), "b": LabelPolicy(threshold=0.5)}
+    inputs = {"image": {"a": {"threshold": 0.8}}, "both": {"a": {"block": None}}}
+    made = parse(
+        Policy,
+        {"name": "x", "version": "1", "labels": {n: r.model_dump() for n, r in rules.items()}, "inputs": inputs},
+        "x",
+    )
+    scores = np.array([0.95, 0.1])
+    assert made.decide(LABELS, scores, "text")[1] is Action.BLOCK
+    assert made.decide(LABELS, scores, "image")[1] is Action.BLOCK
+    assert made.decide(LABELS, scores, "both")[1] is Action.REVIEW
+    assert made.rules("image")["a"] == LabelPolicy(threshold=0.8, block=0.9)
+    assert not made.decide(LABELS, np.array([0.6, 0.1]), "image")[0]["a"].flagged
+    assert parse(Policy, made.model_dump(mode="json"), "again") == made
+
+
+def test_bands_of_an_input_must_lie_around_the_threshold() -> None:
+    labels = {name: {"threshold": 0.5} for name in LABELS.names}
+    with pytest.raises(ConfigError, match="must not lie"):
+        parse(Policy, {"name": "x", "version": "1", "labels": labels, "inputs": {"both": {"a": {"block": 0.4}}}}, "x")
+    with pytest.raises(ConfigError, match="unknown label 'c'"):
+        parse(Policy, {"name": "x", "version": "1", "labels": labels, "inputs": {"both": {"c": {"block": 0.9}}}}, "x")
+
+
+def test_a_file_keeps_the_bands_of_inputs_unless_it_has_its_own_and_a_tenant_is_the_last_word() -> None:
+    base = policy().model_copy(update={})
+    base = parse(Policy, base.model_dump(mode="json") | {"inputs": {"both": {"a": {"threshold": 0.7}}}}, "base")
+    data = {"name": "mine", "version": "1", "tenants": {"strict": {"a": {"threshold": 0.2}}}}
+    file = parse(PolicyFile, data, "mine")
+    assert file.apply({"default": base}, LABELS).rules("both")["a"].threshold == 0.7
+    assert file.apply({"default": base}, LABELS, "strict").rules("both")["a"].threshold == 0.2
+    own = parse(PolicyFile, {"name": "mine", "version": "1", "inputs": {}}, "mine").apply({"default": base}, LABELS)
+    assert own.rules("both")["a"].threshold == 0.5
+    assert own.base == "default"
+
+
+def test_attributes_count_only_with_bands() -> None:
+    made = policy().model_copy(update={"attributes": {"toxicity": Bands(threshold=0.5, block=0.9)}})
+    calm = np.array([0.1, 0.1])
+    assert made.decide(LABELS, calm, "text", {"toxicity": 0.95, "threat": 1.0})[1] is Action.BLOCK
+    assert policy().decide(LABELS, calm, "text", {"toxicity": 0.95})[1] is Action.ALLOW

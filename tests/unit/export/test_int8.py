@@ -71,7 +71,7 @@ def test_the_copy_is_in_8_bits_and_close(bundle: Bundle, posts: Annotated, tmp_p
     assert 0 < report.logit_difference[0] < 0.5
     fast = read_bundle(tmp_path / "fast")
     assert b"QuantizeLinear" in fast.graphs["text"].read_bytes()
-    assert fast.manifest.provenance["precision"] == "int8"
+    assert fast.provenance()["precision"] == "int8"
     logits = [Moderator.load(fast.folder, runtime=name).logits(posts.posts)[0] for name in ("openvino", "onnx")]
     assert np.abs(logits[0].values - logits[1].values).max() < 0.5
 
