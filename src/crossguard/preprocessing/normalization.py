@@ -14,8 +14,9 @@ from typing import Final, Literal, TypeAlias
 
 NormalizerName: TypeAlias = Literal["none", "social"]
 
-# Whatever stands behind this many characters is not looked at, so that no single post takes more than some seconds.
-MOST_CHARACTERS: Final = 1_000_000
+# Whatever stands behind this many characters is not looked at: cleaning holds the interpreter, and a service must answer
+# others meanwhile.
+MOST_CHARACTERS: Final = 65_536
 # A text longer than this may grow by this factor in compatibility decomposition, and is cut there.
 SHORT_TEXT: Final = 4096
 EXPANSION: Final = 4

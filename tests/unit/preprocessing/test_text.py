@@ -72,7 +72,7 @@ def test_a_window_says_where_it_lies_in_both_parts(tiny_bundle: Bundle, image_te
 def test_what_cannot_be_seen_hides_nothing(tiny_bundle: Bundle, padding: str, name: str) -> None:
     spec = tiny_bundle.manifest.text.model_copy(update={"normalization": name})
     encoder = TextEncoder(tiny_bundle.tokenizer, spec)
-    assert encoder.encode([(padding * 100_000 + "hello", "")]) == encoder.encode([("hello", "")])
+    assert encoder.encode([(padding * 30_000 + "hello", "")]) == encoder.encode([("hello", "")])
 
 
 def test_a_lone_link_is_not_empty(tiny_bundle: Bundle) -> None:
@@ -83,7 +83,7 @@ def test_a_lone_link_is_not_empty(tiny_bundle: Bundle) -> None:
 def test_a_long_link_hides_nothing(tiny_bundle: Bundle) -> None:
     spec = tiny_bundle.manifest.text.model_copy(update={"normalization": "social"})
     encoder = TextEncoder(tiny_bundle.tokenizer, spec)
-    link = "https://example.org/" + "a/" * 50_000
+    link = "https://example.org/" + "a/" * 30_000
     assert encoder.encode([(f"{link} hello", "")]) == encoder.encode([("hello", "")])
 
 
