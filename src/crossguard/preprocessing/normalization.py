@@ -14,8 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 NormalizerName: TypeAlias = Literal["none", "social"]
 
-# Whatever stands behind this many characters is not looked at: cleaning holds the interpreter, and a service must answer
-# others meanwhile.
+# Whatever stands behind this many characters is not looked at: cleaning holds the interpreter, and a service has
+# others to answer meanwhile.
 MOST_CHARACTERS: Final = 65_536
 # A text longer than this may grow by this factor in compatibility decomposition, and is cut there.
 SHORT_TEXT: Final = 4096
