@@ -83,4 +83,4 @@ def test_one_command_trains_and_exports_a_bundle_of_another_name(name: str, back
     assert moderator.bundle.manifest.model.backend == backend
     assert set(moderator.bundle.manifest.policies) == {"default", "benchmark"}
     assert moderator.score(text="awful").scores.keys() == set(load("compact").labels)
-    assert moderator.bundle.manifest.provenance["encoder"] == "encoder"
+    assert moderator.bundle.provenance()["encoder"] == "encoder"
