@@ -83,7 +83,7 @@ def _best() -> str:
 
 def _hint(runtime: str, units: Sequence[str]) -> str:
     if runtime == "openvino" and {"amx_bf16", "avx512_bf16"} & set(units):
-        return "It multiplies bfloat16 in hardware: --precision bf16 is faster and moves scores a little."
+        return "It multiplies bfloat16 in hardware, which makes models faster that are not stored in 8 bits."
     if runtime == "onnx":
         return "OpenVINO would be faster: pip install openvino."
     return "A model exported with --precision int8 computes in 8 bits here, too."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,12 @@ import numpy as np
 from crossguard.errors import BundleError
 from crossguard.runtimes.base import Array, Job, available_cores
 
+logger = logging.getLogger(__name__)
+
 # Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
 # every stream keeps its own packed copy of the weights.
 LONE_CORES: Final = 4
+PRECISION: Final = "INFERENCE_PRECISION_HINT"
 
 
 class OpenVINORuntime:
@@ -36,7 +40,7 @@ class OpenVINORuntime:
         cores = threads or available_cores()
         streams = cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
         settings = {
-            "INFERENCE_PRECISION_HINT": ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
+            PRECISION: ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
             "INFERENCE_NUM_THREADS": cores,
             "NUM_STREAMS": streams,
             # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
@@ -93,19 +97,31 @@ class _Lazy:
         self.inputs: tuple[str, ...] = tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
-        """Returns the compiled graph.
+        """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it, as for 8-bit graphs on AMX.
 
         Raises:
             BundleError: It holds what OpenVINO does not compute.
         """
         with self._lock:
             if self._compiled is None:
-                try:
-                    self._compiled = self._core.compile_model(self._model, "CPU", self._settings)
-                except RuntimeError as error:
-                    raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
+                self._compiled = self._compile()
                 self._model = None
             return self._compiled
+
+    def _compile(self) -> Any:
+        import openvino as ov
+
+        exact = {**self._settings, PRECISION: ov.Type.f32}
+        try:
+            try:
+                return self._core.compile_model(self._model, "CPU", self._settings)
+            except RuntimeError as error:
+                if self._settings == exact:
+                    raise
+                logger.warning("%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, error)
+                return self._core.compile_model(self._model, "CPU", exact)
+        except RuntimeError as error:
+            raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
 
 
 def _build_type_tables(ov: Any) -> None:

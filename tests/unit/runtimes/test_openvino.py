@@ -12,6 +12,7 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
+from crossguard.moderator import Moderator
 from crossguard.runtimes.base import Job
 from crossguard.runtimes.openvino import OpenVINORuntime
 
@@ -41,3 +42,19 @@ def test_a_broken_graph_is_told_when_the_model_is_loaded(tiny_bundle: Bundle, tm
     graphs["image"].write_bytes(b"no graph")
     with pytest.raises(BundleError, match=r"OpenVINO cannot read .*image\.onnx"):
         OpenVINORuntime(graphs)
+
+
+def test_a_graph_without_a_bf16_kernel_is_computed_in_fp32(
+    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_model = ov.Core.compile_model
+
+    def refuse_bf16(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+        if settings["INFERENCE_PRECISION_HINT"] == ov.Type.bf16:
+            raise RuntimeError("No suitable implementations")
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(ov.Core, "compile_model", refuse_bf16)
+    scores = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16").score(text="hello").scores
+    assert scores == Moderator.load(tiny_bundle.folder, runtime="openvino").score(text="hello").scores
+    assert "text.onnx is computed in fp32" in caplog.text
