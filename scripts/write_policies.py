@@ -40,6 +40,10 @@ Bools = NDArray[np.bool_]
 HALF: Final = 0.5
 PREVALENCE: Final = 0.01
 MISSED: Final = 60.0
+# Of harmless memes; by the costs above hardly any meme would be looked at, as the scores of memes tell little.
+MEME_BUDGET: Final = 0.05
+# Labels that few memes carry score low on all; an ordinary caption beside an image must not reach their thresholds.
+MEME_FLOOR: Final = 0.5
 HELD_BACK: Final = 15.0
 RATES: Final = np.array(
     [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06]
@@ -197,6 +201,16 @@ def bands(own: Floats, held: Held) -> tuple[Floats, Floats, dict[str, float]]:
     return found[0], np.maximum(found[0], found[1]), rates
 
 
+def within_budget(own: Floats, held: Held, floor: Floats) -> tuple[Floats, dict[str, float]]:
+    """Returns the lowest thresholds that flag no more than MEME_BUDGET of the harmless posts, and their share."""
+    harmless = held.hateful == 0
+    weights = np.where(harmless, 1.0, 0.0)
+    tried = [(float(rate), np.maximum(thresholds(own, harmless, weights, rate), floor)) for rate in RATES]
+    fitting = [(rate, limits) for rate, limits in tried if (own[harmless] >= limits).any(axis=1).mean() <= MEME_BUDGET]
+    rate, limits = fitting[-1]
+    return limits, {"review": rate}
+
+
 def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
     """Fits calibrations and bands, for text alone and for memes."""
     own = held.logits[:, list(columns)]
@@ -206,7 +220,8 @@ def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) ->
     review, block, rates = bands(calibrated[~memes], held.take(~memes))
     inputs, meme_rates = {}, {}
     if memes.any():
-        meme_review, meme_block, meme_rates = bands(calibrated[memes], held.take(memes))
+        meme_review, meme_rates = within_budget(calibrated[memes], held.take(memes), MEME_FLOOR * review)
+        meme_block = np.maximum(meme_review, block)
         inputs["both"] = {
             name: {"threshold": low, "block": high}
             for name, low, high in zip(labels, meme_review.tolist(), meme_block.tolist(), strict=True)
@@ -217,7 +232,8 @@ def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) ->
         "description": (
             f"Lowest cost at a prevalence of {PREVALENCE:.0%}, where a look of a moderator costs 1, a missed hateful "
             f"post {MISSED:g} and a harmless post that is held back {HELD_BACK:g}, on {len(own)} posts that the model "
-            f"was not trained on. Share of harmless posts that a label flags: text {text}; memes {meme_text}."
+            f"was not trained on; for memes, no more than {MEME_BUDGET:.0%} of the harmless ones flagged. Share of "
+            f"harmless posts that a label flags: text {text}; memes {meme_text}."
         ),
         "labels": {
             name: {"threshold": low, "block": high, "calibration": rule}
