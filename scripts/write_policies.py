@@ -226,6 +226,13 @@ def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) ->
             name: {"threshold": low, "block": high}
             for name, low, high in zip(labels, meme_review.tolist(), meme_block.tolist(), strict=True)
         }
+        # An image without words is as little evidence as any: it takes the stricter threshold of both kinds.
+        inputs["image"] = {
+            name: {"threshold": max(low, floor), "block": high}
+            for name, low, floor, high in zip(
+                labels, meme_review.tolist(), review.tolist(), meme_block.tolist(), strict=True
+            )
+        }
     text = ", ".join(f"{band} {rate:.2%}" for band, rate in rates.items())
     meme_text = ", ".join(f"{band} {rate:.2%}" for band, rate in meme_rates.items())
     return {
