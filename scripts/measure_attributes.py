@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from crossguard.data.datasets.rows import read_table
-from crossguard.decision.calibration import calibrate
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -67,7 +66,7 @@ def main() -> None:
         known = np.array([row.get(name) is not None for row in rows])
         truth = np.array([(row.get(name) or 0) >= HALF for row in rows])[known]
         if truth.any() and not truth.all():
-            scores = calibrate([attribute.calibration], logits[known][:, [attribute.column]])[:, 0]
+            scores = attribute.score(logits[known][:, attribute.column])
             found[name] = measure(scores, truth)
     print(json.dumps(found, indent=2))
 
