@@ -149,6 +149,7 @@ def visit(browser: Browser, running: RunningConsole) -> Iterator[Callable[..., P
 
     def open_page(name: str, role: Role = Role.REVIEWER, **options: object) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(120_000)  # for machines that have much else to do
         contexts.append(context)
         page = context.new_page()
         page.on(

@@ -154,7 +154,7 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
     page.wait_for_selector("#notice:has-text('kept in this browser')")
     assert running.count(VOTES) == 0
     running.start()
-    page.wait_for_selector("#undo:has-text('block')", timeout=60_000)
+    page.wait_for_selector("#undo:has-text('block')")
     assert item_of(page) != first
     assert running.count(VOTES) == 1
 
@@ -162,7 +162,7 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
 def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:
     """Votes over HTTP while the process is killed again and again; each is sent until it is answered."""
     process.fill(12)
-    client = httpx2.Client(base_url=process.url, follow_redirects=False, timeout=10)
+    client = httpx2.Client(base_url=process.url, follow_redirects=False, timeout=60)
     link = process.person("Ann")
     client.post(link, data={"password": "correct horse", "again": "correct horse"})
     token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
