@@ -162,27 +162,27 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
 def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:
     """Votes over HTTP while the process is killed again and again; each is sent until it is answered."""
     process.fill(12)
-    client = httpx2.Client(base_url=process.url, follow_redirects=False, timeout=60)
-    link = process.person("Ann")
-    client.post(link, data={"password": "correct horse", "again": "correct horse"})
-    token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
-    answered = []
-    for turn in range(12):
-        sent = {"csrf": token, "action": "block", "submission": f"turn{turn}"}
-        if turn == 5:
-            process.kill()
-            process.start()
-        item = client.post("/queues/main/next", data={"csrf": token}).headers["location"].split("?")[0]
-        if turn == 2:
-            # Killed while the vote is on its way: it may have been recorded or not, so it is sent again.
-            process.process.kill()
-            with contextlib.suppress(httpx2.TransportError):
-                client.post(f"{item}/vote", data=sent)
-            process.process.wait()
-            process.start()
-        answer = client.post(f"{item}/vote", data=sent)
-        assert answer.status_code == 303, answer.text
-        answered.append(item)
+    with httpx2.Client(base_url=process.url, follow_redirects=False, timeout=60) as client:
+        link = process.person("Ann")
+        client.post(link, data={"password": "correct horse", "again": "correct horse"})
+        token = client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
+        answered = []
+        for turn in range(12):
+            sent = {"csrf": token, "action": "block", "submission": f"turn{turn}"}
+            if turn == 5:
+                process.kill()
+                process.start()
+            item = client.post("/queues/main/next", data={"csrf": token}).headers["location"].split("?")[0]
+            if turn == 2:
+                # Killed while the vote is on its way: it may have been recorded or not, so it is sent again.
+                process.process.kill()
+                with contextlib.suppress(httpx2.TransportError):
+                    client.post(f"{item}/vote", data=sent)
+                process.process.wait()
+                process.start()
+            answer = client.post(f"{item}/vote", data=sent)
+            assert answer.status_code == 303, answer.text
+            answered.append(item)
     assert len(set(answered)) == 12
     assert process.count(VOTES) == 12
     assert process.count("SELECT count(*) FROM items WHERE state = 'decided'") == 12
