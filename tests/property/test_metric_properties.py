@@ -15,9 +15,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.bootstrap import engine_for
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import BINS, METRICS, RANKING, averages, ece, measure_labels, measure_task
-from crossguard.evaluation.resampling import engine_for
 from crossguard.evaluation.sample import Sample, Task
 
 
@@ -33,8 +33,8 @@ def samples(draw: st.DrawFn) -> Sample:
     return Sample.build("abc", truth, scores, np.array([0.3, 0.5, 0.9]))
 
 
-def same(figure: Figure, value: float) -> bool:
-    return np.isnan(value) if figure.value is None else bool(np.isclose(figure.value, value, atol=1e-9))
+def same(estimate: Estimate, value: float) -> bool:
+    return np.isnan(value) if estimate.value is None else bool(np.isclose(estimate.value, value, atol=1e-9))
 
 
 @given(samples())
@@ -43,13 +43,13 @@ def test_the_engine_equals_scikit_learn_when_each_post_is_drawn_once(sample: Sam
     ones = np.ones((1, len(sample)), dtype=np.int32)
     overall, per_label = engine_for(sample)(ones)
     measured = measure_labels(sample)
-    for label, figures in measured.items():
-        for name, figure in figures.items():
-            assert same(figure, per_label[label][name][0]), (label, name, figure, per_label[label][name])
-    for name, figure in averages(sample, measured).items():
-        assert same(figure, overall[name][0]), (name, figure, overall[name])
-    for name, figure in measure_task(sample.task("any"), RANKING).items():
-        assert same(figure, per_label["any"][name][0]), (name, figure)
+    for label, estimates in measured.items():
+        for name, estimate in estimates.items():
+            assert same(estimate, per_label[label][name][0]), (label, name, estimate, per_label[label][name])
+    for name, estimate in averages(sample, measured).items():
+        assert same(estimate, overall[name][0]), (name, estimate, overall[name])
+    for name, estimate in measure_task(sample.task("any"), RANKING).items():
+        assert same(estimate, per_label["any"][name][0]), (name, estimate)
 
 
 @given(samples(), st.integers(0, 2**32 - 1))
@@ -60,9 +60,9 @@ def test_a_round_equals_measuring_the_drawn_posts(sample: Sample, seed: int) -> 
     # The engine keeps a label that the resample has no answer for; `take` would drop it.
     drawn = measure_labels(sample.take(picks.astype(np.int64)))
     _, per_label = engine_for(sample)(counts)
-    for label, figures in drawn.items():
-        for name, figure in figures.items():
-            assert same(figure, per_label[label][name][0]), (label, name, figure)
+    for label, estimates in drawn.items():
+        for name, estimate in estimates.items():
+            assert same(estimate, per_label[label][name][0]), (label, name, estimate)
 
 
 @given(samples(), st.integers(0, 2**32 - 1))
@@ -97,7 +97,7 @@ def test_ece_equals_its_definition_in_plain_loops(sample: Sample) -> None:
                 confidence = sum(task.scores[i] for i in inside) / len(inside)
                 outcome = sum(task.truth[i] for i in inside) / len(inside)
                 total += len(inside) / len(task) * abs(confidence - outcome)
-        assert ece(task) == pytest.approx(total, abs=1e-9)
+        assert ece(task.truth, task.scores) == pytest.approx(total, abs=1e-9)
 
 
 @given(samples())
@@ -107,7 +107,7 @@ def test_recall_at_a_false_positive_rate_equals_trying_every_threshold(sample: S
         if task.truth.all() or not task.truth.any():
             continue
         best = max(_recall_if_cheap(task, threshold, 0.1) for threshold in (2.0, *task.scores))
-        assert METRICS["recall_at_fpr_0.1"].compute(task) == pytest.approx(best)
+        assert METRICS["recall_at_fpr_0.1"].function(task.truth, task.scores) == pytest.approx(best)
 
 
 def _recall_if_cheap(task: Task, threshold: float, rate: float) -> float:

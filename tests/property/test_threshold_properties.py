@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from crossguard.errors import InputError
-from crossguard.evaluation.thresholds import Goal, fit_budget, fit_threshold
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.thresholds import fit_budget, fit_threshold
 
 Case = tuple[NDArray[np.bool_], NDArray[np.float64]]
 
@@ -34,7 +35,7 @@ def test_f1_is_the_highest_of_all_thresholds(case: Case) -> None:
     truth, scores = case
     assume(truth.any())
     best = max(f1_score(truth, scores >= t, zero_division=0) for t in every_threshold(scores))
-    found = fit_threshold(Goal.parse("f1"), truth, scores)
+    found = fit_threshold(Criterion.parse("f1"), truth, scores)
     assert f1_score(truth, scores >= found, zero_division=0) == pytest.approx(best)
     assert 0 <= found <= 1
     assert found not in scores or found in {0.0, 1.0}
@@ -42,27 +43,29 @@ def test_f1_is_the_highest_of_all_thresholds(case: Case) -> None:
 
 @given(cases(), st.sampled_from([0.5, 0.8, 0.95, 1.0]))
 @settings(deadline=None)
-def test_recall_goal_is_met_with_the_fewest_flags(case: Case, goal: float) -> None:
+def test_recall_goal_is_met_with_the_fewest_flags(case: Case, criterion: float) -> None:
     truth, scores = case
     assume(truth.any())
-    found = fit_threshold(Goal("recall", goal), truth, scores)
-    met = [(scores >= t).sum() for t in every_threshold(scores) if (scores >= t)[truth].mean() >= goal - 1e-12]
-    assert (scores >= found)[truth].mean() >= goal - 1e-12
+    found = fit_threshold(Criterion("recall", criterion), truth, scores)
+    met = [(scores >= t).sum() for t in every_threshold(scores) if (scores >= t)[truth].mean() >= criterion - 1e-12]
+    assert (scores >= found)[truth].mean() >= criterion - 1e-12
     assert (scores >= found).sum() == min(met)
 
 
 @given(cases(), st.sampled_from([0.3, 0.6, 1.0]))
 @settings(deadline=None)
-def test_precision_goal_is_met_with_the_highest_recall_or_refused(case: Case, goal: float) -> None:
+def test_precision_goal_is_met_with_the_highest_recall_or_refused(case: Case, criterion: float) -> None:
     truth, scores = case
     assume(truth.any())
-    options = [t for t in every_threshold(scores) if (scores >= t).any() and truth[scores >= t].mean() >= goal - 1e-12]
+    options = [
+        t for t in every_threshold(scores) if (scores >= t).any() and truth[scores >= t].mean() >= criterion - 1e-12
+    ]
     if not options:
         with pytest.raises(InputError, match="highest precision"):
-            fit_threshold(Goal("precision", goal), truth, scores)
+            fit_threshold(Criterion("precision", criterion), truth, scores)
         return
-    found = fit_threshold(Goal("precision", goal), truth, scores)
-    assert truth[scores >= found].mean() >= goal - 1e-12
+    found = fit_threshold(Criterion("precision", criterion), truth, scores)
+    assert truth[scores >= found].mean() >= criterion - 1e-12
     assert (scores >= found)[truth].mean() == pytest.approx(max((scores >= t)[truth].mean() for t in options))
 
 
@@ -76,7 +79,7 @@ def test_cost_is_the_lowest_of_all_thresholds(case: Case, costs: tuple[float, fl
         flags = scores >= threshold
         return costs[0] * int((flags & ~truth).sum()) + costs[1] * int((~flags & truth).sum())
 
-    found = fit_threshold(Goal("cost", *costs), truth, scores)
+    found = fit_threshold(Criterion("cost", *costs), truth, scores)
     assert cost(found) == pytest.approx(min(cost(t) for t in every_threshold(scores)))
 
 
@@ -95,5 +98,5 @@ def test_weights_act_as_repeated_posts(case: Case) -> None:
     truth, scores = case
     assume(truth.any())
     counts = np.random.default_rng(0).integers(1, 4, size=len(truth))
-    weighed = fit_threshold(Goal("f1"), truth, scores, counts.astype(float))
-    assert weighed == pytest.approx(fit_threshold(Goal("f1"), np.repeat(truth, counts), np.repeat(scores, counts)))
+    weighed = fit_threshold(Criterion("f1"), truth, scores, counts.astype(float))
+    assert weighed == pytest.approx(fit_threshold(Criterion("f1"), np.repeat(truth, counts), np.repeat(scores, counts)))

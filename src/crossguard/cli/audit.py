@@ -76,7 +76,7 @@ def command(
         from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
         from crossguard.evaluation.audit.suites import fetch_hatecheck, read_suite
         from crossguard.evaluation.audit.terminal import show_audit
-        from crossguard.evaluation.report.audit_page import write_audit_page
+        from crossguard.evaluation.report.pages import write_audit_page
     except ImportError:
         raise MissingExtraError("Auditing", "evaluate") from None
     from rich.console import Console

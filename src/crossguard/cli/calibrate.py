@@ -14,10 +14,9 @@ import click
 from crossguard.errors import ConfigError, MissingExtraError, suggest
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from crossguard.evaluation.calibrating import Calibrated
-    from crossguard.evaluation.fitting import Plan
+    from crossguard.evaluation.calibration.fitting import Plan
+    from crossguard.evaluation.calibration.policy import Calibrated
+    from crossguard.evaluation.terminal import Grid
 
 
 @click.command("calibrate")
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 @click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
 @click.option("--policy", default="default", show_default=True, help="The bundle's policy to start from.")
 @click.option(
-    "--goal",
-    "goals",
+    "--criterion",
+    "criteria",
     multiple=True,
-    metavar="[LABEL:]GOAL",
+    metavar="[LABEL:]CRITERION",
     help="f1 (default), precision>=0.9, recall>=0.95, cost=1:5 (false alarm : miss), review-budget=2%.",
 )
 @click.option(
@@ -74,7 +73,7 @@ def command(
     data: Path,
     model: str,
     policy: str,
-    goals: tuple[str, ...],
+    criteria: tuple[str, ...],
     calibration: str,
     prevalences: tuple[str, ...],
     feed: Path | None,
@@ -95,14 +94,14 @@ def command(
     The metrics shown are cross-validated: no post had a part in its own decision.
 
     \b
-    crossguard calibrate validation.parquet --goal f1
-    crossguard calibrate val.csv --goal 'precision>=0.8' --goal 'religion:recall>=0.9'
-    crossguard calibrate val.csv --feed last-week.jsonl --goal review-budget=2%
+    crossguard calibrate validation.parquet --criterion f1
+    crossguard calibrate val.csv --criterion 'precision>=0.8' --criterion 'religion:recall>=0.9'
+    crossguard calibrate val.csv --feed last-week.jsonl --criterion review-budget=2%
     crossguard calibrate val.csv --miss-rate 0.1 --block-rate 0.001
     """
     try:
         from crossguard.evaluation.annotated import read_annotated, read_posts
-        from crossguard.evaluation.calibrating import calibrate, write_policy
+        from crossguard.evaluation.calibration.policy import calibrate, write_policy
     except ImportError:
         raise MissingExtraError("Calibrating", "evaluate") from None
     from rich.console import Console
@@ -112,7 +111,7 @@ def command(
     moderator = Moderator.load(model, policy=policy)
     labels = moderator.labels.names
     plan = replace(
-        _plan(labels, goals, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed
+        _plan(labels, criteria, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed
     )
     annotated = read_annotated(
         data, labels, split=split, positive_from=positive_from, image_root=image_root, images=images
@@ -129,24 +128,24 @@ def command(
     )
     write_policy(found.file, out)
     console = Console()
-    console.print(_table(found))
+    _grid(found).show(console)
     for note in found.notes:
         console.print(f"Note: {note}", style="yellow")
     click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
 
 
-def _plan(labels: tuple[str, ...], goals: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:
-    from crossguard.evaluation.calibrators import KINDS
-    from crossguard.evaluation.fitting import Plan
-    from crossguard.evaluation.thresholds import Goal
+def _plan(labels: tuple[str, ...], criteria: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:
+    from crossguard.evaluation.calibration.criteria import Criterion
+    from crossguard.evaluation.calibration.fitting import Plan
+    from crossguard.evaluation.calibration.maps import KINDS
 
-    general, special = Goal("f1"), {}
-    for text in goals:
-        label, colon, goal = text.partition(":")
+    general, special = Criterion("f1"), {}
+    for text in criteria:
+        label, colon, criterion = text.partition(":")
         if colon and not label.startswith("cost"):
-            special[_known(label, labels)] = Goal.parse(goal)
+            special[_known(label, labels)] = Criterion.parse(criterion)
         else:
-            general = Goal.parse(text)
+            general = Criterion.parse(text)
     kinds = tuple(KINDS) if calibration == "auto" else (calibration,)
     shares = dict(_share(text, labels) for text in prevalences)
     return Plan(general, special, kinds, shares)
@@ -168,39 +167,26 @@ def _known(label: str, labels: tuple[str, ...]) -> str:
     return label
 
 
-def _table(found: Calibrated) -> Table:
-    from rich import box
-    from rich.table import Table
+def _grid(found: Calibrated) -> Grid:
+    from crossguard.evaluation.terminal import Grid, cell
 
-    from crossguard.evaluation.terminal import cell
-
-    table = Table(
-        box=box.SIMPLE,
-        padding=0,
-        pad_edge=False,
-        title=f"policy {found.file.name} {found.file.version}: cross-validated metrics",
-        title_justify="left",
-        caption="'in-sample F1' is measured on the posts of the fit. Where a prevalence stands under 'in feed', "
-        "precision, recall and F1 are those at that prevalence.",
-        caption_justify="left",
-    )
-    table.add_column("label", no_wrap=True)
-    for title in ("calibration", "review\nfrom", "flag\nfrom", "block\nfrom", "in\nfeed"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("precision", "recall", "F1", "in-sample\nF1"):
-        table.add_column(title, justify="right", no_wrap=True)
+    grid = Grid(
+        f"policy {found.file.name} {found.file.version}: cross-validated metrics",
+        ("label", "calibration", "review\nfrom", "flag\nfrom", "block\nfrom", "in\nfeed", "precision", "recall", "F1",
+         "in-sample\nF1"),
+        "'in-sample F1' is measured on the posts of the fit. Where a prevalence stands under 'in feed', precision, "
+        "recall and F1 are those at that prevalence.",
+    )  # fmt: skip
     for label, rule in found.fitted.rules.items():
         review = rule.threshold if rule.review is None else rule.review
-        block = "never" if rule.block is None else f"{rule.block:.3f}"
-        shift = "" if rule.prevalence is None else f"{rule.prevalence.target:.2%}"
-        table.add_row(
+        grid.row(
             label,
             found.fitted.kinds[label],
             f"{review:.3f}",
             f"{rule.threshold:.3f}",
-            block,
-            shift,
+            "never" if rule.block is None else f"{rule.block:.3f}",
+            "" if rule.prevalence is None else f"{rule.prevalence.target:.2%}",
             *(cell(found.feed[label][key]) for key in ("precision", "recall", "f1")),
             cell(found.feed_in_sample[label]["f1"]),
         )
-    return table
+    return grid

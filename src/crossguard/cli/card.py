@@ -19,7 +19,7 @@ from crossguard.errors import MissingExtraError
     "--audit", "audits", multiple=True, type=click.Path(path_type=Path), help="Folder of 'crossguard audit --out'."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; the terminal when not given.")
-@click.option("--into-bundle", is_flag=True, help="Write card and figures into the bundle and renew its checksums.")
+@click.option("--into-bundle", is_flag=True, help="Write card and metrics into the bundle and renew its checksums.")
 def command(
     *,
     model: str,
@@ -29,7 +29,7 @@ def command(
     out: Path | None,
     into_bundle: bool,
 ) -> None:
-    """Write the card of MODEL: data statement, thresholds, figures with intervals, groups, and every command.
+    """Write the card of MODEL: data statement, thresholds, metrics with intervals, groups, and every command.
 
     \b
     crossguard card ./my-model --details card.yaml --run runs/test --audit runs/audit --out README.md
@@ -37,7 +37,7 @@ def command(
     """
     try:
         from crossguard.evaluation.card import build_card, install_card, read_details, read_evidence
-        from crossguard.evaluation.report.templating import write_text
+        from crossguard.evaluation.report.pages import write_text
     except ImportError:
         raise MissingExtraError("Writing a card", "evaluate") from None
     from crossguard.bundle import read_bundle

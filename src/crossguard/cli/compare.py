@@ -12,10 +12,9 @@ from crossguard.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from crossguard.evaluation.comparison import Row
     from crossguard.evaluation.runs import Run
+    from crossguard.evaluation.terminal import Grid
 
 _KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
 
@@ -50,8 +49,7 @@ def command(
     """
     try:
         from crossguard.evaluation.comparison import compare, to_markdown
-        from crossguard.evaluation.report.comparison_page import comparison_page
-        from crossguard.evaluation.report.templating import write_text
+        from crossguard.evaluation.report.pages import comparison_page, write_text
     except ImportError:
         raise MissingExtraError("Comparing", "evaluate") from None
     from rich.console import Console
@@ -61,10 +59,12 @@ def command(
     keys = metrics or _KEYS
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
     console = Console()
-    console.print(_table(rows, keys))
+    _grid(rows, keys).show(console)
     for row in rows:
         if row.note:
-            console.print(f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False)
+            console.print(
+                f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False, soft_wrap=True
+            )
     if out is not None:
         write_text(to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys), out)
         click.echo(f"Wrote {out}", err=True)
@@ -85,32 +85,29 @@ def _entry(name: str, data: Path | None, policy: str, split: str | None, resampl
     return measure_model(moderator, annotated, Request(rounds=resampling[0], seed=resampling[1], split=split))[0]
 
 
-def _table(rows: Sequence[Row], keys: Sequence[str]) -> Table:
-    from rich import box
-    from rich.table import Table
+def _grid(rows: Sequence[Row], keys: Sequence[str]) -> Grid:
     from rich.text import Text
 
     from crossguard.evaluation.comparison import best
-    from crossguard.evaluation.terminal import cell
+    from crossguard.evaluation.terminal import INTERVALS, Grid, cell
     from crossguard.evaluation.titles import brief
 
-    table = Table(box=box.SIMPLE, padding=0, pad_edge=False, caption_justify="left")
-    table.caption = "95 % bootstrap intervals; third line: difference to the first row and p of a paired bootstrap test"
-    table.add_column("model", max_width=30)
-    for key in keys:
-        table.add_column(brief(key), justify="right", no_wrap=True)
-    table.add_column("posts/s", justify="right")
+    grid = Grid(
+        "",
+        ("model", *(brief(key) for key in keys), "posts/s"),
+        f"{INTERVALS}; third line: difference to the first row and p of a paired bootstrap test",
+    )
     winners = {key: best(rows, key) for key in keys}
     for row in rows:
         cells = []
         for key in keys:
-            text, figure = cell(row.figures.get(key)), row.figures.get(key)
-            if figure is not None and figure.value is not None and figure.value == winners[key]:
-                text.stylize("bold", 0, len(figure.short))
+            text, estimate = cell(row.estimates.get(key)), row.estimates.get(key)
+            if estimate is not None and estimate.value is not None and estimate.value == winners[key]:
+                text.stylize("bold", 0, len(estimate.short))
             difference = row.differences.get(key)
             if difference is not None and difference.value.value is not None:
                 text.append(f"\n{difference.value.value:+.3f} p={difference.p:.3f}", style="cyan")
             cells.append(text)
         speed = Text("" if row.throughput is None else f"{row.throughput:,.0f}")
-        table.add_row(row.name, *cells, speed)
-    return table
+        grid.row(row.name, *cells, speed)
+    return grid

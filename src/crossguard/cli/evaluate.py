@@ -1,4 +1,4 @@
-"""`crossguard evaluate`: honest figures of a model, or of scores made elsewhere, on annotated posts."""
+"""`crossguard evaluate`: metrics of a model, or of scores made elsewhere, on annotated posts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 from crossguard.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from crossguard.evaluation.fitting import Plan
+    from crossguard.evaluation.calibration.fitting import Plan
     from crossguard.evaluation.runs import Run
     from crossguard.records import Post
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
 @click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
-@click.option("--cross-fit", "goal", metavar="GOAL", help="Calibrate and set thresholds here, cross-fitted.")
+@click.option("--cross-fit", "criterion", metavar="CRITERION", help="Calibrate and set thresholds here, cross-fitted.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
 @click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the figures and the HTML report.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
@@ -52,7 +52,7 @@ def command(
     split: str | None,
     training: Path | None,
     training_split: str | None,
-    goal: str | None,
+    criterion: str | None,
     positive_from: float,
     hateful_column: str,
     image_root: Path | None,
@@ -86,7 +86,7 @@ def command(
         name=name or (scores[0].stem if scores else ""),
         rounds=rounds,
         seed=seed,
-        cross_fit=_plan(goal, seed),
+        cross_fit=_plan(criterion, seed),
         training=read_posts(training, training_split) if training else (),
         split=split,
         command=shlex.join(["crossguard", *sys.argv[1:]]),
@@ -113,7 +113,7 @@ def command(
 def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from crossguard.evaluation.report.page import write_page
+    from crossguard.evaluation.report.run_page import write_page
     from crossguard.evaluation.runs import write_run
     from crossguard.evaluation.terminal import show_run
 
@@ -127,8 +127,8 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
         click.echo(f"Wrote {', '.join(path.name for path in (*written, out / 'report.html'))} to {out}", err=True)
 
 
-def _plan(goal: str | None, seed: int) -> Plan | None:
-    from crossguard.evaluation.fitting import Plan
-    from crossguard.evaluation.thresholds import Goal
+def _plan(criterion: str | None, seed: int) -> Plan | None:
+    from crossguard.evaluation.calibration.criteria import Criterion
+    from crossguard.evaluation.calibration.fitting import Plan
 
-    return None if goal is None else Plan(Goal.parse(goal), seed=seed)
+    return None if criterion is None else Plan(Criterion.parse(criterion), seed=seed)

@@ -46,9 +46,9 @@ STORAGES = ("fp32", "fp16", "int8")
     "--policy",
     "policies",
     multiple=True,
-    metavar="NAME=SCHEME:RUN[,RUN...][@GOAL]",
+    metavar="NAME=SCHEME:RUN[,RUN...][@CRITERION]",
     help="Fit a policy to the predictions of these runs, such as all folds of a cross-validation. "
-    "GOAL is one of `crossguard calibrate --goal`; f1 when not given.",
+    "CRITERION is one of `crossguard calibrate --criterion`; f1 when not given.",
 )
 @click.option(
     "--precision",

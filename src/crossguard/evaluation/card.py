@@ -1,4 +1,4 @@
-"""The model card, written from what was measured: every figure stands beside the command that made it."""
+"""The model card, written from what was measured: every estimate stands beside the command that made it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.errors import InputError, OutputError
-from crossguard.evaluation.report.templating import render
+from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, RUN, TEST_METRICS, Run, read_run
 from crossguard.evaluation.titles import title
 from crossguard.strict import StrictModel, parse, read_yaml
@@ -133,7 +133,7 @@ def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
 
 
 def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bundle:
-    """Writes the card and the first run's figures into the bundle, and renews its checksums.
+    """Writes the card and the first run's metrics into the bundle, and renews its checksums.
 
     Raises:
         OutputError: The bundle cannot be written.
@@ -169,11 +169,11 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
             dataset_split=run.facts.split,
             metric_type=key,
             metric_name=title(key),
-            metric_value=round(figure.value, 4),
+            metric_value=round(estimate.value, 4),
         )
         for run in runs
         for key in INDEXED
-        if (figure := run.main.figure(key)) is not None and figure.value is not None
+        if (estimate := run.main.estimate(key)) is not None and estimate.value is not None
     ]
 
 
@@ -183,14 +183,14 @@ def _fitted_on(provenance: Mapping[str, Any]) -> str:
 
 
 def _undefined(run: Run) -> list[str]:
-    """Returns one line per reason why figures of a run are undefined."""
+    """Returns one line per reason why estimates of a run are undefined."""
     why: dict[tuple[str, str], list[str]] = {}
     for label in run.main.labels:
         lacking: dict[str, list[str]] = {}
         for key in SHOWN:
-            figure = run.main.per_label[label][key]
-            if figure.value is None:
-                lacking.setdefault(figure.reason, []).append(title(key))
+            estimate = run.main.per_label[label][key]
+            if estimate.value is None:
+                lacking.setdefault(estimate.reason, []).append(title(key))
         for reason, names in lacking.items():
             why.setdefault((reason, ", ".join(names)), []).append(label)
     return [f"{', '.join(labels)}: {reason} ({names})" for (reason, names), labels in why.items()]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from crossguard.errors import InputError
-from crossguard.evaluation.figures import Figure
-from crossguard.evaluation.resampling import Rounds, draw, engine_for
+from crossguard.evaluation.bootstrap import Rounds, draw, engine_for
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.titles import title
@@ -30,7 +30,7 @@ class Difference:
         p: Two-sided bootstrap p-value of "no difference", in (0, 1].
     """
 
-    value: Figure
+    value: Estimate
     p: float
 
 
@@ -41,7 +41,7 @@ class Row:
     Attributes:
         name: What the table calls it.
         posts: How many posts it was measured on.
-        figures: By key.
+        estimates: By key.
         throughput: Posts per second, or None.
         differences: To the first row, by key; empty for the first row and where posts differ.
         note: Why there are no differences, or empty.
@@ -49,7 +49,7 @@ class Row:
 
     name: str
     posts: int
-    figures: dict[str, Figure]
+    estimates: dict[str, Estimate]
     throughput: float | None
     differences: dict[str, Difference] = field(default_factory=dict)
     note: str = ""
@@ -80,16 +80,16 @@ def read_entry(path: Path) -> Run | Row:
         return read_run(path)
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        figures = {key: Figure(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
+        estimates = {key: Estimate(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"'{path}' is neither the folder of a run nor a test_metrics.json ({error}). Make a run with: "
             f"crossguard evaluate DATA --out {path}"
         ) from None
-    if not figures:
+    if not estimates:
         raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")
     name = path.parent.name or path.stem
-    return Row(name, int(data.get("samples", 0)), figures, data.get("samples_per_second"), note="no posts to test on")
+    return Row(name, int(data.get("samples", 0)), estimates, data.get("samples_per_second"), note="no posts to test on")
 
 
 def paired_differences(
@@ -98,7 +98,7 @@ def paired_differences(
     """Tests two models on the same posts: every resample draws the same posts for both.
 
     Args:
-        one: Its figures are the minuends.
+        one: Its estimates are the minuends.
         other: The same ids with the same known labels, in any order.
         keys: Averages, as `metrics.averages` names them.
         rounds: Bootstrap resamples.
@@ -136,10 +136,10 @@ def to_markdown(rows: Sequence[Row], keys: Sequence[str] = KEYS) -> str:
     for row in rows:
         cells = [row.name.replace("|", "\\|")]
         for key in keys:
-            figure = row.figures.get(key)
-            text = "" if figure is None else str(figure)
-            strong = figure is not None and figure.value is not None and figure.value == winners[key]
-            text = text.replace(figure.short, f"**{figure.short}**", 1) if strong and figure is not None else text
+            estimate = row.estimates.get(key)
+            text = "" if estimate is None else str(estimate)
+            strong = estimate is not None and estimate.value is not None and estimate.value == winners[key]
+            text = text.replace(estimate.short, f"**{estimate.short}**", 1) if strong and estimate is not None else text
             difference = row.differences.get(key)
             cells.append(f"{text}<br>{describe(difference)}" if difference is not None else text)
         cells.append("" if row.throughput is None else f"{row.throughput:,.0f}")
@@ -149,7 +149,7 @@ def to_markdown(rows: Sequence[Row], keys: Sequence[str] = KEYS) -> str:
 
 def best(rows: Sequence[Row], key: str) -> float | None:
     """Returns the best value of a column, or None."""
-    found = [row.figures[key].value for row in rows if key in row.figures]
+    found = [row.estimates[key].value for row in rows if key in row.estimates]
     known = [value for value in found if value is not None]
     if not known:
         return None
@@ -158,45 +158,45 @@ def best(rows: Sequence[Row], key: str) -> float | None:
 
 def describe(difference: Difference) -> str:
     """Returns a difference in words, such as `+0.012 [+0.001, +0.020], p = 0.020`."""
-    figure = difference.value
-    if figure.value is None:
-        return f"difference undefined: {figure.reason}"
-    interval = "" if figure.low is None or figure.high is None else f" [{figure.low:+.3f}, {figure.high:+.3f}]"
+    estimate = difference.value
+    if estimate.value is None:
+        return f"difference undefined: {estimate.reason}"
+    interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:+.3f}, {estimate.high:+.3f}]"
     sign = "p < 0.001" if difference.p < 0.001 else f"p = {difference.p:.3f}"  # noqa: PLR2004 - what three decimals show
-    return f"{figure.value:+.3f}{interval}, {sign}"
+    return f"{estimate.value:+.3f}{interval}, {sign}"
 
 
 def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Sequence[str]) -> Row:
     if isinstance(run, Row):
         return run
-    figures = {key: figure for key in keys if (figure := run.main.figure(key)) is not None}
-    unknown = [key for key in keys if key not in figures]
+    estimates = {key: estimate for key in keys if (estimate := run.main.estimate(key)) is not None}
+    unknown = [key for key in keys if key not in estimates]
     if unknown:
         known = ", ".join([*run.main.overall, "any/roc_auc"])
         raise InputError(f"Unknown metric '{unknown[0]}'. Known: {known}, and so on per label.")
-    row = Row(run.facts.name, run.main.posts, figures, run.throughput)
+    row = Row(run.facts.name, run.main.posts, estimates, run.throughput)
     if run is first:
         return row
     if isinstance(first, Row):
-        return Row(row.name, row.posts, figures, row.throughput, note="the first row has no posts to test on")
+        return Row(row.name, row.posts, estimates, row.throughput, note="the first row has no posts to test on")
     try:
         differences = paired_differences(run.sample, first.sample, keys, *resampling)
     except InputError as error:
-        return Row(row.name, row.posts, figures, row.throughput, note=str(error))
-    return Row(row.name, row.posts, figures, row.throughput, differences)
+        return Row(row.name, row.posts, estimates, row.throughput, note=str(error))
+    return Row(row.name, row.posts, estimates, row.throughput, differences)
 
 
 def _flat(results: tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]) -> dict[str, Rounds]:
-    """Joins averages and figures per label under the keys of `Evaluation.figure`."""
+    """Joins averages and estimates per label under the keys of `Evaluation.estimate`."""
     overall, per_label = results
     return overall | {f"{label}/{key}": value for label, found in per_label.items() for key, value in found.items()}
 
 
 def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:
     if np.isnan(value):
-        return Difference(Figure.undefined("a figure is undefined"), 1.0)
+        return Difference(Estimate.undefined("a estimate is undefined"), 1.0)
     defined = deltas[~np.isnan(deltas)]
     beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     # One is added so that no finite number of rounds claims impossibility (Davison and Hinkley 1997).
     p = min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
-    return Difference(Figure(value).with_rounds(deltas), p)
+    return Difference(Estimate(value).with_rounds(deltas), p)

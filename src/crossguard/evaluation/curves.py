@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from crossguard.evaluation.calibration.thresholds import sweep
 from crossguard.evaluation.metrics import BINS, bin_of
 from crossguard.evaluation.sample import Task
-from crossguard.evaluation.thresholds import sweep
 
 POINTS = 200
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from crossguard.__about__ import __version__
 from crossguard.decision.calibration import logit
 from crossguard.evaluation.annotated import Annotated
-from crossguard.evaluation.calibrators import LEAST
-from crossguard.evaluation.fitting import FOLDS, Plan, cross_fit
+from crossguard.evaluation.calibration.fitting import FOLDS, Plan, cross_fit
+from crossguard.evaluation.calibration.maps import LEAST
 from crossguard.evaluation.leakage import near_duplicates, overlap, text_key
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
@@ -187,7 +187,7 @@ def _cross_fitted(plan: Plan, sample: Sample, logits: NDArray[np.float64], annot
         crossed = cross_fit(plan, part, logits[:, columns], np.unique(keys, return_inverse=True)[1])
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
     whole = Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.hateful)
-    source = f"cross-fitted in {FOLDS} folds on these posts (goal {plan.goal}): no post had a part in its own decision"
+    source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): no post had a part in its own decision"
     return _Crossed(whole, tuple(enough), source, warnings)
 
 
@@ -227,5 +227,5 @@ def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
         warnings.append(f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others.")
     if failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
-        warnings.append(f"{sum(failed.values())} posts could not be scored and are not in the figures: {reasons}.")
+        warnings.append(f"{sum(failed.values())} posts could not be scored and are not in the metrics: {reasons}.")
     return warnings

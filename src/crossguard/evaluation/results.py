@@ -1,4 +1,4 @@
-"""The result of one evaluation: figures with intervals, in total and per label, and how to store them."""
+"""The result of one evaluation: estimates with intervals, in total and per label, and how to store them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from crossguard.evaluation.figures import Figure, values
+from crossguard.evaluation.bootstrap import Rounds, resample
+from crossguard.evaluation.estimates import Estimate, values
 from crossguard.evaluation.metrics import RANKING, averages, measure_labels, measure_task
-from crossguard.evaluation.resampling import Rounds, resample
 from crossguard.evaluation.sample import ANY, Sample
 
-Figures = dict[str, Figure]
+Estimates = dict[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,18 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures of one model on one sample.
+    """Metrics of one model on one sample.
 
     Attributes:
         posts: Number of posts.
         overall: Averages over labels, by key (`f1_macro`, `roc_auc_micro`, ..., `subset_accuracy`).
         per_label: Metrics by label, and under `any` for the question whether a post is hateful at all.
-        counts: Posts behind the figures, by label and `any`.
+        counts: Posts behind the estimates, by label and `any`.
     """
 
     posts: int
-    overall: Figures
-    per_label: dict[str, Figures]
+    overall: Estimates
+    per_label: dict[str, Estimates]
     counts: dict[str, Count]
 
     @property
@@ -57,7 +57,7 @@ class Evaluation:
         """The measured labels, without `any`."""
         return tuple(name for name in self.per_label if name != ANY)
 
-    def figure(self, key: str) -> Figure | None:
+    def estimate(self, key: str) -> Estimate | None:
         """Returns an average (`f1_macro`) or a label's metric (`any/roc_auc`); None where it was not measured."""
         label, slash, metric = key.partition("/")
         return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
@@ -66,10 +66,10 @@ class Evaluation:
         """Returns plain data for JSON."""
         return {
             "posts": self.posts,
-            "overall": {key: figure.to_dict() for key, figure in self.overall.items()},
+            "overall": {key: estimate.to_dict() for key, estimate in self.overall.items()},
             "per_label": {
-                name: {key: figure.to_dict() for key, figure in figures.items()}
-                for name, figures in self.per_label.items()
+                name: {key: estimate.to_dict() for key, estimate in estimates.items()}
+                for name, estimates in self.per_label.items()
             },
             "counts": {
                 name: {"annotated": c.annotated, "positive": c.positive, "flagged": c.flagged}
@@ -82,10 +82,10 @@ class Evaluation:
         """Reads what `to_dict` wrote."""
         return cls(
             data["posts"],
-            {key: Figure.from_dict(figure) for key, figure in data["overall"].items()},
+            {key: Estimate.from_dict(estimate) for key, estimate in data["overall"].items()},
             {
-                name: {key: Figure.from_dict(figure) for key, figure in figures.items()}
-                for name, figures in data["per_label"].items()
+                name: {key: Estimate.from_dict(estimate) for key, estimate in estimates.items()}
+                for name, estimates in data["per_label"].items()
             },
             {name: Count(**count) for name, count in data["counts"].items()},
         )
@@ -105,19 +105,19 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     if rounds and len(sample):
         whole, parts = resample(sample, rounds, seed)
         overall = {
-            key: _bounded(key, figure, whole[key]) if key in whole else figure for key, figure in overall.items()
+            key: _bounded(key, estimate, whole[key]) if key in whole else estimate for key, estimate in overall.items()
         }
         per_label = {
-            name: {key: _bounded(key, figure, parts[name][key]) for key, figure in figures.items()}
-            for name, figures in per_label.items()
+            name: {key: _bounded(key, estimate, parts[name][key]) for key, estimate in estimates.items()}
+            for name, estimates in per_label.items()
         }
     tasks = (*sample.tasks(), sample.task(ANY))
     counts = {t.name: Count(len(t), int(t.truth.sum()), int(t.flags.sum())) for t in tasks}
     return Evaluation(len(sample), overall, per_label, counts)
 
 
-def _bounded(key: str, figure: Figure, rounds: Rounds) -> Figure:
-    return figure.with_biased_rounds(rounds) if key.startswith("ece") else figure.with_rounds(rounds)
+def _bounded(key: str, estimate: Estimate, rounds: Rounds) -> Estimate:
+    return estimate.with_biased_rounds(rounds) if key.startswith("ece") else estimate.with_rounds(rounds)
 
 
 def baselines(sample: Sample) -> dict[str, Sample]:
@@ -139,8 +139,8 @@ def baselines(sample: Sample) -> dict[str, Sample]:
 def to_test_metrics(evaluation: Evaluation) -> dict[str, Any]:
     """Returns the flat `test_metrics.json`: `f1_macro`, `f1_micro`, `roc_auc_macro` and more, null where undefined."""
     overall = dict(evaluation.overall)
-    undefined = {key: figure.reason for key, figure in overall.items() if figure.value is None}
-    intervals = {key: [figure.low, figure.high] for key, figure in overall.items() if figure.interval}
+    undefined = {key: estimate.reason for key, estimate in overall.items() if estimate.value is None}
+    intervals = {key: [estimate.low, estimate.high] for key, estimate in overall.items() if estimate.interval}
     loss = overall["log_loss_macro"].value if "log_loss_macro" in overall else None
     return {
         **values(overall),
@@ -160,14 +160,14 @@ def to_report(evaluation: Evaluation, thresholds: Mapping[str, float]) -> dict[s
     """
     report: dict[str, Any] = {}
     for label in evaluation.labels:
-        figures = values(evaluation.per_label[label])
+        estimates = values(evaluation.per_label[label])
         report[label] = {
-            "precision": figures["precision"],
-            "recall": figures["recall"],
-            "f1-score": figures["f1"],
+            "precision": estimates["precision"],
+            "recall": estimates["recall"],
+            "f1-score": estimates["f1"],
             "support": evaluation.counts[label].positive,
-            "roc_auc": figures["roc_auc"],
-            "average_precision": figures["average_precision"],
+            "roc_auc": estimates["roc_auc"],
+            "average_precision": estimates["average_precision"],
             "threshold": thresholds.get(label),
         }
     support = sum(evaluation.counts[label].positive for label in evaluation.labels)

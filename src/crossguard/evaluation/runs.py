@@ -21,7 +21,7 @@ RUN, TEST_METRICS, REPORT, SCORES = "run.json", "test_metrics.json", "test_repor
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Where the figures come from.
+    """Where the estimates come from.
 
     Attributes:
         name: How tables call the run.
@@ -63,11 +63,11 @@ class Run:
     """A measured model.
 
     Attributes:
-        facts: Where the figures come from.
+        facts: Where the estimates come from.
         sample: Scores, flags and known labels.
-        main: Figures on all posts.
-        variants: Figures of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
-        warnings: What a reader must know before believing a figure.
+        main: Metrics on all posts.
+        variants: Metrics of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
+        warnings: What a reader must know before believing a estimate.
     """
 
     facts: Facts

@@ -1,81 +1,131 @@
-"""Results as tables for a terminal."""
+"""Results as tables for a terminal. No number or name is ever cut off: columns that do not fit are printed below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossguard.evaluation.figures import Figure, reasons
+from crossguard.evaluation.estimates import Estimate, reasons
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.titles import brief
 
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
-# Columns a terminal needs for all of SHOWN.
-WIDE = 88
 COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "ece_macro", "any/roc_auc")
+INTERVALS = "95 % bootstrap intervals"
+# Names longer than this share of the width are folded.
+_NAMES = 0.5
+
+
+@dataclass(slots=True)
+class Grid:
+    """A table whose columns are printed in as many parts as the terminal needs, each beside the names of the rows.
+
+    Attributes:
+        title: Printed above.
+        columns: Titles of the columns; the first one holds the names of the rows.
+        caption: Printed below.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    caption: str = ""
+    _rows: list[tuple[tuple[Text, ...], bool]] = field(default_factory=list, init=False)
+
+    def row(self, *cells: str | Text, last: bool = False) -> None:
+        """Adds a row, one cell per column; `last` draws a line below it."""
+        self._rows.append((tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells), last))
+
+    def show(self, console: Console) -> None:
+        """Prints the table; on one line per row where no terminal limits it."""
+        limit = console.width if console.is_terminal else max(console.width, self._width(range(len(self.columns))))
+        if self.title:
+            console.print(Text(self.title), soft_wrap=not console.is_terminal)
+        for part in self._parts(limit):
+            console.print(self._table(part, limit), width=limit, crop=False)
+        if self.caption:
+            console.print(Text(self.caption, style="dim"), soft_wrap=not console.is_terminal)
+
+    def _table(self, part: list[int], limit: int) -> Table:
+        table = Table(box=box.SIMPLE, pad_edge=False, padding=0)
+        for column in part:
+            if column == 0:
+                table.add_column(self.columns[0], overflow="fold", max_width=int(limit * _NAMES))
+            else:
+                table.add_column(self.columns[column], justify="right", no_wrap=True)
+        for cells, last in self._rows:
+            table.add_row(*(cells[column] for column in part), end_section=last)
+        return table
+
+    def _parts(self, limit: int) -> list[list[int]]:
+        parts = [[0]]
+        for column in range(1, len(self.columns)):
+            if len(parts[-1]) > 1 and self._width([*parts[-1], column]) > limit:
+                parts.append([0])
+            parts[-1].append(column)
+        return parts
+
+    def _width(self, part: Iterable[int]) -> int:
+        widths = [self._column(column) for column in part]
+        return sum(widths) + len(widths) + 1
+
+    def _column(self, column: int) -> int:
+        texts = [self.columns[column], *(cells[column].plain for cells, _ in self._rows)]
+        return max(cell_len(line) for text in texts for line in text.split("\n"))
 
 
 def show_run(run: Run, console: Console) -> None:
-    """Prints a run: warnings first, then figures per label, then variants and baselines."""
+    """Prints a run: warnings first, then metrics per label, then variants and baselines."""
     facts, speed = run.facts, "" if run.throughput is None else f", {run.throughput:,.0f} posts/s"
     console.print(f"[bold]{facts.name}[/] {facts.model_version} on {facts.data}: {run.main.posts:,} posts{speed}")
     console.print(f"thresholds and calibration: {facts.thresholds_from}", style="dim", highlight=False)
     for warning in run.warnings:
         loud = warning.startswith("FITTED")
         console.print(f"{'WARNING: ' if loud else 'Note: '}{warning}", style="bold white on red" if loud else "yellow")
-    shown = SHOWN if console.width >= WIDE else tuple(key for key in SHOWN if key != "average_precision")
-    console.print(labels_table(run.main, facts.thresholds, shown))
+    labels_grid(run.main, facts.thresholds).show(console)
+    for line in _explain(run.main):
+        console.print(line)
     if run.variants:
-        console.print(comparison_table({facts.name: run.main, **run.variants}, "The same posts, seen otherwise"))
+        comparison_grid({facts.name: run.main, **run.variants}, "The same posts, seen otherwise").show(console)
 
 
-def labels_table(
-    evaluation: Evaluation, thresholds: Mapping[str, float], shown: Sequence[str] = SHOWN
-) -> RenderableType:
-    """One row per label, then averages; intervals below the numbers, reasons below the table."""
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=0, caption="95 % bootstrap intervals", caption_justify="left")
-    table.add_column("label", no_wrap=True)
-    for title in ("flag\nfrom", "positive", *(brief(key) for key in shown)):
-        table.add_column(title, justify="right", no_wrap=True)
+def labels_grid(evaluation: Evaluation, thresholds: Mapping[str, float]) -> Grid:
+    """One row per label, then averages; intervals below the numbers."""
+    grid = Grid("", ("label", "flag\nfrom", "positive", *(brief(key) for key in SHOWN)), INTERVALS)
     last = list(evaluation.per_label)[-1]
-    for label, figures in evaluation.per_label.items():
+    for label, estimates in evaluation.per_label.items():
         limit = f"{thresholds[label]:.3f}" if label in thresholds else ""
         count = evaluation.counts[label]
         positive = Text(f"{count.positive:,}\n").append(f"of {count.annotated:,}", style="dim")
-        cells = [cell(figures[key]) if key in figures else Text("") for key in shown]
-        table.add_row(label, limit, positive, *cells, end_section=label == last)
+        grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in SHOWN), last=label == last)
     for average in ("macro", "micro", "weighted"):
-        cells = [cell(evaluation.overall.get(f"{key}_{average}")) for key in shown]
-        table.add_row(average, "", "", *cells)
-    return Group(table, *_explain(evaluation))
+        grid.row(average, "", "", *(cell(evaluation.overall.get(f"{key}_{average}")) for key in SHOWN))
+    return grid
 
 
-def comparison_table(evaluations: Mapping[str, Evaluation], title: str, keys: Sequence[str] = COMPARED) -> Table:
+def comparison_grid(evaluations: Mapping[str, Evaluation], title: str) -> Grid:
     """One row per evaluation, one column per average."""
-    table = Table(box=box.SIMPLE, pad_edge=False, title=title, title_justify="left")
-    table.add_column("", max_width=34)
-    for key in keys:
-        table.add_column(brief(key), justify="right", no_wrap=True)
+    grid = Grid(title, ("", *(brief(key) for key in COMPARED)))
     for name, evaluation in evaluations.items():
-        table.add_row(name, *(cell(evaluation.figure(key)) for key in keys))
-    return table
+        grid.row(name, *(cell(evaluation.estimate(key)) for key in COMPARED))
+    return grid
 
 
-def cell(figure: Figure | None) -> Text:
+def cell(estimate: Estimate | None) -> Text:
     """A number above its interval."""
-    if figure is None:
+    if estimate is None:
         return Text("")
-    if figure.value is None:
+    if estimate.value is None:
         return Text("undefined", style="yellow")
-    low_high = (
-        "" if figure.low is None or figure.high is None else f"\n{_brief(figure.low)}\N{EN DASH}{_brief(figure.high)}"
-    )
-    return Text(figure.short).append(low_high, style="dim")
+    low, high = estimate.low, estimate.high
+    interval = "" if low is None or high is None else f"\n{_brief(low)}\N{EN DASH}{_brief(high)}"
+    return Text(estimate.short).append(interval, style="dim")
 
 
 def _brief(value: float) -> str:
@@ -83,7 +133,7 @@ def _brief(value: float) -> str:
 
 
 def _explain(evaluation: Evaluation) -> Iterable[Text]:
-    """One line per reason, naming the labels and the figures that lack a number because of it."""
+    """One line per reason, naming the labels and the metrics that lack a number because of it."""
     why: dict[tuple[str, str], list[str]] = {}
     for label in evaluation.labels:
         by_reason: dict[str, list[str]] = {}

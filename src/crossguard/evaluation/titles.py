@@ -1,4 +1,4 @@
-"""What tables and pages call each figure."""
+"""What tables and pages call each estimate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", 
 
 
 def title(key: str) -> str:
-    """Returns the title of a figure, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
+    """Returns the title of a estimate, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
     if key in TITLES:
         return TITLES[key]
     if "/" in key:

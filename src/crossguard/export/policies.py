@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError, InputError
-from crossguard.evaluation.fitting import Plan, fit
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.fitting import Plan, fit
 from crossguard.evaluation.leakage import SKETCH_SIZE
-from crossguard.evaluation.thresholds import Goal
 
 HALF = 0.5
 PREDICTIONS = "predictions.npz"
@@ -30,29 +30,29 @@ class PolicyPlan:
         name: Of the policy.
         label_scheme: Which outputs it reads.
         runs: Folders whose predictions it is fitted on: a run, or all folds of a cross-validation.
-        goal: What each threshold should achieve.
+        criterion: What each threshold should achieve.
     """
 
     name: str
     label_scheme: str
     runs: tuple[Path, ...]
-    goal: Goal = Goal("f1")  # noqa: RUF009 a frozen value
+    criterion: Criterion = Criterion("f1")  # noqa: RUF009 a frozen value
 
     @classmethod
     def parse(cls, text: str) -> PolicyPlan:
-        """Reads `NAME=SCHEME:RUN[,RUN...][@GOAL]`; the goal is `f1` when not given.
+        """Reads `NAME=SCHEME:RUN[,RUN...][@CRITERION]`; the criterion is `f1` when not given.
 
         Raises:
             ConfigError: The text has another form.
         """
         name, equals, rest = text.partition("=")
-        where, _, goal = rest.partition("@")
+        where, _, criterion = rest.partition("@")
         label_scheme, colon, runs = where.partition(":")
         if not (equals and colon and name and label_scheme and runs):
             raise ConfigError(
-                f"--policy takes NAME=SCHEME:RUN[,RUN...][@GOAL], as in default=labels:runs/a; got '{text}'."
+                f"--policy takes NAME=SCHEME:RUN[,RUN...][@CRITERION], as in default=labels:runs/a; got '{text}'."
             )
-        return cls(name, label_scheme, tuple(Path(run) for run in runs.split(",")), Goal.parse(goal or "f1"))
+        return cls(name, label_scheme, tuple(Path(run) for run in runs.split(",")), Criterion.parse(criterion or "f1"))
 
 
 def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:
@@ -76,7 +76,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     return Policy(
         name=plan.name,
         version=version,
-        description=f"Thresholds by {plan.goal} on {len(own)} posts that the model was not trained on.",
+        description=f"Thresholds by {plan.criterion} on {len(own)} posts that the model was not trained on.",
         label_scheme=plan.label_scheme,
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
@@ -98,7 +98,7 @@ def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]
 
 def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64]) -> LabelPolicy:
     try:
-        return fit(Plan(goal=plan.goal), (name,), logits, truth).rules[name]
+        return fit(Plan(criterion=plan.criterion), (name,), logits, truth).rules[name]
     except InputError:
         return LabelPolicy(threshold=HALF)
 

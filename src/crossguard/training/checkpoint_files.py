@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.decision.calibration import sigmoid
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import sketch
-from crossguard.evaluation.thresholds import Goal, fit_threshold
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -108,7 +109,7 @@ def _best_f1(targets: Floats, logits: Floats) -> float:
     truth = targets[known] > HALF
     if not truth.any() or truth.all():
         return HALF
-    return fit_threshold(Goal("f1"), truth, sigmoid(logits[known].astype(np.float64)))
+    return fit_threshold(Criterion("f1"), truth, sigmoid(logits[known].astype(np.float64)))
 
 
 def _report(

@@ -18,7 +18,7 @@ from crossguard.evaluation.comparison import (
     read_entry,
     to_markdown,
 )
-from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.sample import Sample
 
 
@@ -69,13 +69,13 @@ def test_other_posts_or_annotations_are_not_compared() -> None:
 
 
 def test_markdown_marks_the_best_and_lower_errors_are_better() -> None:
-    better = Difference(Figure(0.1), 0.0001)
+    better = Difference(Estimate(0.1), 0.0001)
     rows = [
-        Row("a|b", 10, {"f1_macro": Figure(0.5, 0.4, 0.6), "ece_macro": Figure(0.1)}, 380.4),
+        Row("a|b", 10, {"f1_macro": Estimate(0.5, 0.4, 0.6), "ece_macro": Estimate(0.1)}, 380.4),
         Row(
             "c",
             10,
-            {"f1_macro": Figure(0.6), "ece_macro": Figure(0.2)},
+            {"f1_macro": Estimate(0.6), "ece_macro": Estimate(0.2)},
             None,
             {"f1_macro": better},
         ),
@@ -92,7 +92,7 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
     path.write_text(json.dumps({"f1_macro": 0.566, "f1_micro": 0.635, "samples_per_second": 381.5}), encoding="utf-8")
     row = read_entry(path)
     assert isinstance(row, Row)
-    assert (row.name, row.figures["f1_macro"].value, row.throughput) == ("clip", 0.566, 381.5)
+    assert (row.name, row.estimates["f1_macro"].value, row.throughput) == ("clip", 0.566, 381.5)
     assert compare([row])[0].note == "no posts to test on"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="holds none of"):
@@ -102,7 +102,7 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
 
 
 def test_an_undefined_difference_says_so() -> None:
-    assert describe(Difference(Figure.undefined("no positive post"), 1.0)) == "difference undefined: no positive post"
+    assert describe(Difference(Estimate.undefined("no positive post"), 1.0)) == "difference undefined: no positive post"
 
 
 def test_the_command_compares_runs_and_models(

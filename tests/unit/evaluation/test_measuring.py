@@ -9,7 +9,7 @@ import pytest
 
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
-from crossguard.evaluation.fitting import Plan
+from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import Request, leak_warnings, measure_model, measure_scores
 from crossguard.evaluation.runs import read_run, write_run

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from crossguard.errors import InputError
-from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.bootstrap import resample
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import averages, measure_labels, measure_task
-from crossguard.evaluation.resampling import resample
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
@@ -20,23 +20,23 @@ def sample(truth: list[list[float]], scores: list[list[float]], thresholds: floa
 
 
 def test_a_label_without_positives_is_undefined_and_says_why() -> None:
-    figures = measure_labels(sample([[0.0], [0.0]], [[0.9], [0.1]]))["a"]
+    estimates = measure_labels(sample([[0.0], [0.0]], [[0.9], [0.1]]))["a"]
     for name in ("recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.01"):
-        assert figures[name] == Figure.undefined("no positive post")
-    assert str(figures["recall"]) == "undefined: no positive post"
-    assert figures["precision"].value == 0.0, "flagged posts exist, and all are wrong"
+        assert estimates[name] == Estimate.undefined("no positive post")
+    assert str(estimates["recall"]) == "undefined: no positive post"
+    assert estimates["precision"].value == 0.0, "flagged posts exist, and all are wrong"
 
 
 def test_a_label_with_only_positives_has_no_auc() -> None:
-    figures = measure_labels(sample([[1.0], [1.0]], [[0.9], [0.1]]))["a"]
-    assert figures["roc_auc"].reason == "no negative post"
-    assert figures["recall"].value == 0.5
+    estimates = measure_labels(sample([[1.0], [1.0]], [[0.9], [0.1]]))["a"]
+    assert estimates["roc_auc"].reason == "no negative post"
+    assert estimates["recall"].value == 0.5
 
 
 def test_precision_is_undefined_when_nothing_is_flagged() -> None:
-    figures = measure_labels(sample([[1.0], [0.0]], [[0.2], [0.1]]))["a"]
-    assert figures["precision"].reason == "nothing was flagged"
-    assert figures["f1"].value == 0.0
+    estimates = measure_labels(sample([[1.0], [0.0]], [[0.2], [0.1]]))["a"]
+    assert estimates["precision"].reason == "nothing was flagged"
+    assert estimates["f1"].value == 0.0
 
 
 def test_fewer_posts_than_bins_leave_ece_undefined() -> None:
@@ -49,7 +49,7 @@ def test_fewer_posts_than_bins_leave_ece_undefined() -> None:
 def test_a_macro_average_names_the_label_that_leaves_it_undefined() -> None:
     mixed = sample([[1.0, 0.0], [0.0, 0.0]], [[0.9, 0.4], [0.1, 0.2]])
     overall = averages(mixed, measure_labels(mixed))
-    assert overall["roc_auc_macro"] == Figure.undefined("b: no positive post")
+    assert overall["roc_auc_macro"] == Estimate.undefined("b: no positive post")
     assert overall["roc_auc_weighted"].value == 1.0, "a label without positives weighs nothing"
     assert overall["roc_auc_micro"].value == 1.0
 
@@ -62,8 +62,8 @@ def test_a_label_that_nobody_annotated_is_left_out() -> None:
 
 def test_no_annotation_at_all_gives_undefined_figures_only() -> None:
     blank = sample([[NAN], [NAN]], [[0.9], [0.1]])
-    assert averages(blank, {}) == {"subset_accuracy": Figure.undefined("no label is annotated")}
-    assert all(figure.value is None for figure in measure_task(blank.task("any")).values())
+    assert averages(blank, {}) == {"subset_accuracy": Estimate.undefined("no label is annotated")}
+    assert all(estimate.value is None for estimate in measure_task(blank.task("any")).values())
 
 
 def test_any_takes_the_highest_score_and_the_told_answer() -> None:
@@ -82,8 +82,8 @@ def test_nan_scores_are_refused_with_the_post() -> None:
 
 def test_an_interval_needs_nearly_all_rounds_defined() -> None:
     rounds = np.append(np.full(90, 0.5), np.full(10, np.nan))
-    assert Figure(0.5).with_rounds(rounds).interval == ""
-    assert Figure(0.5).with_rounds(np.linspace(0, 1, 101)).interval == "[0.025, 0.975]"
+    assert Estimate(0.5).with_rounds(rounds).interval == ""
+    assert Estimate(0.5).with_rounds(np.linspace(0, 1, 101)).interval == "[0.025, 0.975]"
 
 
 def test_intervals_cover_the_true_value_at_their_rate() -> None:
@@ -122,8 +122,8 @@ def test_every_metric_lies_in_its_own_interval(posts: int) -> None:
     scores = random.random((posts, 2)) ** 2
     # Calibrated scores: their binned ECE is noise alone, and every resample has more of it.
     found = evaluate(Sample.build("ab", (random.random((posts, 2)) < scores).astype(float), scores), rounds=200)
-    for figures in (found.overall, *found.per_label.values()):
-        for key, figure in figures.items():
-            if figure.value is not None and figure.low is not None and figure.high is not None:
-                assert figure.low <= figure.value <= figure.high, key
+    for estimates in (found.overall, *found.per_label.values()):
+        for key, estimate in estimates.items():
+            if estimate.value is not None and estimate.low is not None and estimate.high is not None:
+                assert estimate.low <= estimate.value <= estimate.high, key
     assert found.per_label["a"]["ece"].interval

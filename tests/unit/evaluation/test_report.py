@@ -11,7 +11,7 @@ from rich.console import Console
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.curves import POINTS, Confusion, precision_recall, reliability, roc, threshold_sweep, worst
 from crossguard.evaluation.measuring import Request, measure_model
-from crossguard.evaluation.report.page import build_page
+from crossguard.evaluation.report.run_page import build_page
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
 from crossguard.labels import HATE

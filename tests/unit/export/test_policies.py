@@ -47,9 +47,9 @@ def test_fingerprints_of_all_runs_become_one(tmp_path: Path) -> None:
 def test_a_plan_is_read_as_people_write_it() -> None:
     plan = PolicyPlan.parse("default=any:runs/a,runs/b@precision>=0.8")
     assert (plan.name, plan.label_scheme, plan.runs) == ("default", "any", (Path("runs/a"), Path("runs/b")))
-    assert str(plan.goal) == "precision>=0.8"
-    assert str(PolicyPlan.parse("default=any:runs/a").goal) == "f1"
-    assert str(PolicyPlan.parse("default=any:runs/a@cost=1:5").goal) == "cost=1:5"
+    assert str(plan.criterion) == "precision>=0.8"
+    assert str(PolicyPlan.parse("default=any:runs/a").criterion) == "f1"
+    assert str(PolicyPlan.parse("default=any:runs/a@cost=1:5").criterion) == "cost=1:5"
     with pytest.raises(ConfigError, match="NAME=SCHEME"):
         PolicyPlan.parse("default")
 

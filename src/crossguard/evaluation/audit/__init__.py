@@ -1,1 +1,1 @@
-"""Unintended bias in the open: figures per identity group, counterfactual swaps, functional suites."""
+"""Unintended bias in the open: estimates per identity group, counterfactual swaps, functional suites."""

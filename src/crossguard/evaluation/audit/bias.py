@@ -15,9 +15,9 @@ from fairlearn.metrics import (
 )
 from numpy.typing import NDArray
 
-from crossguard.evaluation.figures import Figure, number
+from crossguard.evaluation.bootstrap import Ranked, draw
+from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.metrics import METRICS, measure
-from crossguard.evaluation.resampling import Ranked, draw
 from crossguard.evaluation.sample import Sample, Task
 
 # Fewer posts of a kind than this say nothing about a group.
@@ -30,13 +30,13 @@ RATES = ("false_positive_rate", "false_negative_rate", "flagged_share")
 
 @dataclass(frozen=True, slots=True)
 class GroupAudit:
-    """Figures of one group.
+    """Metrics of one group.
 
     Attributes:
         group: Its name.
         posts: Annotated posts that belong to it.
         positive: Of those, the hateful ones.
-        figures: `subgroup_auc` (within the group), `bpsn_auc` (harmless posts of the group against hateful posts of
+        estimates: `subgroup_auc` (within the group), `bpsn_auc` (harmless posts of the group against hateful posts of
             the others: low where harmless posts about the group score too high), `bnsp_auc` (hateful posts of the group
             against harmless posts of the others: low where hate against the group scores too low), the rates at the
             live thresholds, and `false_positive_gap` (rate of the group minus rate of all other posts).
@@ -45,12 +45,12 @@ class GroupAudit:
     group: str
     posts: int
     positive: int
-    figures: dict[str, Figure]
+    estimates: dict[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
 class BiasAudit:
-    """Figures of all groups.
+    """Metrics of all groups.
 
     Attributes:
         question: Label, or `any`.
@@ -62,9 +62,9 @@ class BiasAudit:
     """
 
     question: str
-    overall_auc: Figure
-    means: dict[str, Figure]
-    final: Figure
+    overall_auc: Estimate
+    means: dict[str, Estimate]
+    final: Estimate
     groups: dict[str, GroupAudit]
     warnings: tuple[str, ...]
 
@@ -85,11 +85,11 @@ def audit_groups(
     audits = {
         name: _audit(task, name, member[task.rows], len(sample), (rounds, seed)) for name, member in groups.items()
     }
-    means = {key: _generalised_mean([audit.figures[key] for audit in audits.values()]) for key in AUCS}
+    means = {key: _generalised_mean([audit.estimates[key] for audit in audits.values()]) for key in AUCS}
     overall = measure(METRICS["roc_auc"], task)
-    parts = [overall.value, *(figure.value for figure in means.values())]
+    parts = [overall.value, *(estimate.value for estimate in means.values())]
     known = [value for value in parts if value is not None]
-    final = Figure(float(np.mean(known))) if len(known) == len(parts) else Figure.undefined("an AUC is undefined")
+    final = Estimate(float(np.mean(known))) if len(known) == len(parts) else Estimate.undefined("an AUC is undefined")
     return BiasAudit(question, overall, means, final, audits, tuple(_warnings(audits)))
 
 
@@ -100,38 +100,38 @@ def _audit(task: Task, name: str, inside: NDArray[np.bool_], posts: int, resampl
         "bnsp_auc": inside == task.truth,
     }
     parts = {key: _part(task, rows) for key, rows in pairs.items()}
-    figures = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)
+    estimates = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)
     rounds, seed = resampling
     if rounds:
-        ranked = {key: Ranked(part) for key, part in parts.items() if figures[key].value is not None}
+        ranked = {key: Ranked(part) for key, part in parts.items() if estimates[key].value is not None}
         cells = [task.truth == yes for yes in (False, True)]
         drawn: dict[str, list[NDArray[np.float64]]] = {key: [] for key in (*ranked, "false_positive_gap")}
         for counts in draw(posts, rounds, seed):
             for key, one in ranked.items():
                 drawn[key].append(one(counts)["roc_auc"])
             drawn["false_positive_gap"].append(_gaps(counts[:, task.rows], cells[0], inside, task.flags))
-        figures |= {key: figures[key].with_rounds(np.concatenate(values)) for key, values in drawn.items()}
-    return GroupAudit(name, int(inside.sum()), int((inside & task.truth).sum()), figures)
+        estimates |= {key: estimates[key].with_rounds(np.concatenate(values)) for key, values in drawn.items()}
+    return GroupAudit(name, int(inside.sum()), int((inside & task.truth).sum()), estimates)
 
 
 def _part(task: Task, rows: NDArray[np.bool_]) -> Task:
     return Task(task.name, task.truth[rows], task.scores[rows], task.flags[rows], task.rows[rows])
 
 
-def _auc(part: Task) -> Figure:
+def _auc(part: Task) -> Estimate:
     positive = int(part.truth.sum())
     if min(positive, len(part) - positive) < LEAST:
-        return Figure.undefined(
+        return Estimate.undefined(
             f"{positive} hateful and {len(part) - positive} harmless posts; {LEAST} each are needed"
         )
     return measure(METRICS["roc_auc"], part)
 
 
-def _rates(task: Task, inside: NDArray[np.bool_]) -> dict[str, Figure]:
+def _rates(task: Task, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
     harmless, hateful = int((inside & ~task.truth).sum()), int((inside & task.truth).sum())
     few = f"fewer than {LEAST} {{}} posts"
     if not inside.any() or inside.all() or task.truth.all() or not task.truth.any():
-        return {key: Figure.undefined("no posts to compare") for key in (*RATES, "false_positive_gap")}
+        return {key: Estimate.undefined("no posts to compare") for key in (*RATES, "false_positive_gap")}
     frame = MetricFrame(
         metrics={
             "false_positive_rate": false_positive_rate,
@@ -150,7 +150,7 @@ def _rates(task: Task, inside: NDArray[np.bool_]) -> dict[str, Figure]:
     return {
         "false_positive_rate": number(harmless_rate, few.format("harmless")),
         "false_negative_rate": number(hateful_rate, few.format("hateful")),
-        "flagged_share": Figure(float(group["flagged_share"])),
+        "flagged_share": Estimate(float(group["flagged_share"])),
         "false_positive_gap": number(gap, few.format("harmless")),
     }
 
@@ -167,17 +167,17 @@ def _gaps(
         return np.asarray(hits / posts - other_hits / others)
 
 
-def _generalised_mean(figures: list[Figure]) -> Figure:
-    values = np.array([figure.value for figure in figures if figure.value is not None])
+def _generalised_mean(estimates: list[Estimate]) -> Estimate:
+    values = np.array([estimate.value for estimate in estimates if estimate.value is not None])
     if not len(values):
-        return Figure.undefined("no group has enough posts")
-    return Figure(float(np.mean(np.maximum(values, 1e-6) ** POWER) ** (1 / POWER)))
+        return Estimate.undefined("no group has enough posts")
+    return Estimate(float(np.mean(np.maximum(values, 1e-6) ** POWER) ** (1 / POWER)))
 
 
 def _warnings(audits: Mapping[str, GroupAudit]) -> list[str]:
     found = []
     for audit in audits.values():
-        gap, rate = audit.figures["false_positive_gap"], audit.figures["false_positive_rate"]
+        gap, rate = audit.estimates["false_positive_gap"], audit.estimates["false_positive_rate"]
         if gap.value is None or gap.low is None or gap.high is None or rate.value is None or gap.low <= 0:
             continue
         points = f"{100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"

@@ -14,8 +14,8 @@ from scipy.stats import binomtest
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
-from crossguard.evaluation.figures import Figure
-from crossguard.evaluation.resampling import draw
+from crossguard.evaluation.bootstrap import draw
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.sample import ANY, Sample
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -37,7 +37,7 @@ class Survival:
     """
 
     evasion: Evasion
-    kept: Figure
+    kept: Estimate
     newly_flagged: int
     no_longer_flagged: int
 
@@ -66,10 +66,10 @@ class Robustness:
     found: int
     harmless: int
     harmless_flagged: int
-    mean: Figure
-    worst_tenth: Figure
-    held_out: Figure
-    harmless_change: Figure
+    mean: Estimate
+    worst_tenth: Estimate
+    held_out: Estimate
+    harmless_change: Estimate
     ways: Mapping[str, Survival]
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,18 +197,18 @@ def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArra
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
 
 
-def _share(kept: NDArray[np.bool_]) -> Figure:
+def _share(kept: NDArray[np.bool_]) -> Estimate:
     if not len(kept):
-        return Figure.undefined(_NOTHING)
+        return Estimate.undefined(_NOTHING)
     interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(method="wilson")
-    return Figure(float(kept.mean()), float(interval.low), float(interval.high))
+    return Estimate(float(kept.mean()), float(interval.low), float(interval.high))
 
 
-def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Figure:
+def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:
     """Mean over posts and ways, with a bootstrap interval over posts."""
     if not table.size:
-        return Figure.undefined(reason)
+        return Estimate.undefined(reason)
     per_post = table.mean(axis=1)
     rounds = [counts @ per_post / len(per_post) for counts in draw(len(per_post), test.rounds, test.seed)]
-    figure = Figure(float(per_post.mean()))
-    return figure.with_rounds(np.concatenate(rounds)) if rounds else figure
+    estimate = Estimate(float(per_post.mean()))
+    return estimate.with_rounds(np.concatenate(rounds)) if rounds else estimate

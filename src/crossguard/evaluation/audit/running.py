@@ -25,7 +25,7 @@ from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROU
 from crossguard.evaluation.audit.madlibs import score_madlibs
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
 from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite
-from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
 
@@ -66,7 +66,7 @@ class Audit:
     Attributes:
         model: Name and version of the bundle.
         policy: Name and version of the policy.
-        groups: Figures per group, by source of posts.
+        groups: Metrics per group, by source of posts.
         counterfactuals: Swaps, by source of sentences.
         suites: Functional suites.
         robustness: Disguised posts, by source.
@@ -206,18 +206,18 @@ def _warnings(groups: Mapping[str, BiasAudit]) -> list[str]:
     return found
 
 
-def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    return {key: figure.to_dict() for key, figure in figures.items()}
+def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {key: estimate.to_dict() for key, estimate in estimates.items()}
 
 
 def _plain(bias: BiasAudit) -> dict[str, Any]:
     return {
         "question": bias.question,
         "overall_auc": bias.overall_auc.to_dict(),
-        "generalised_means": _figures(bias.means),
+        "generalised_means": _estimates(bias.means),
         "final_bias_auc": bias.final.to_dict(),
         "groups": {
-            name: {"posts": group.posts, "positive": group.positive, **_figures(group.figures)}
+            name: {"posts": group.posts, "positive": group.positive, **_estimates(group.estimates)}
             for name, group in bias.groups.items()
         },
     }
@@ -226,7 +226,7 @@ def _plain(bias: BiasAudit) -> dict[str, Any]:
 def _suite(result: SuiteResult) -> dict[str, Any]:
     return {
         "name": result.name,
-        "any": _figures(result.evaluation.per_label["any"]),
+        "any": _estimates(result.evaluation.per_label["any"]),
         "functions": {
             name: {"hateful": result.hateful[name], "accuracy": cell.accuracy, "right": cell.right, "cases": cell.cases}
             for name, cell in result.functions.items()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from crossguard.data.masking import mask
+from crossguard.data.masking import excerpt, mask
 from crossguard.evaluation.audit.bias import AUCS, BiasAudit
 from crossguard.evaluation.audit.counterfactuals import Counterfactuals
 from crossguard.evaluation.audit.robustness import Robustness
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.audit.suites import Cell, SuiteResult
-from crossguard.evaluation.terminal import cell
+from crossguard.evaluation.terminal import Grid, cell
 
 _LOW, _FAIR = 0.5, 0.75
+_SENTENCE = 60
 _TITLES = {
     "subgroup_auc": "subgroup\nAUC",
     "bpsn_auc": "BPSN\nAUC",
     "bnsp_auc": "BNSP\nAUC",
-    "false_positive_rate": "false\nalarms",
+    "false_positive_rate": "harmless\nflagged",
     "false_positive_gap": "gap to\nothers",
-    "false_negative_rate": "missed",
+    "false_negative_rate": "hateful\nmissed",
 }
 
 
@@ -30,84 +29,72 @@ def show_audit(audit: Audit, console: Console) -> None:
     """Prints everything that was found, warnings last, where the eye ends."""
     console.print(f"[bold]{audit.model}[/], policy {audit.policy}", highlight=False)
     for source, bias in audit.groups.items():
-        console.print(bias_table(source, bias))
+        bias_grid(source, bias).show(console)
     for result in audit.counterfactuals:
-        console.print(swap_table(result))
+        swap_grid(result).show(console)
     for suite in audit.suites:
-        console.print(suite_table(suite))
+        suite_grid(suite).show(console)
     for tested in audit.robustness:
-        console.print(evasion_table(tested))
+        evasion_grid(tested).show(console)
         for line in evasion_summary(tested):
             console.print(line, highlight=False)
     for warning in audit.warnings:
         console.print(f"Note: {warning}", style="yellow", highlight=False)
 
 
-def bias_table(source: str, bias: BiasAudit) -> Table:
+def bias_grid(source: str, bias: BiasAudit) -> Grid:
     """One row per group, the lowest BPSN AUC (harmless posts that score too high) first."""
-    table = _table(f"{source}: groups, question '{bias.question}'")
-    table.caption = (
-        f"all posts: ROC-AUC {bias.overall_auc.short}; final bias AUC {bias.final.short} (Borkan et al. 2019)"
+    grid = Grid(
+        f"{source}: groups, question '{bias.question}'",
+        ("group", "posts", "hateful", *_TITLES.values()),
+        f"all posts: ROC-AUC {bias.overall_auc.short}; final bias AUC {bias.final.short} (Borkan et al. 2019)",
     )
-    table.add_column("group", no_wrap=True)
-    for title in ("posts", "hateful", *_TITLES.values()):
-        table.add_column(title, justify="right", no_wrap=True)
-    groups = sorted(bias.groups.values(), key=lambda group: group.figures["bpsn_auc"].value or 2.0)
-    for group in groups:
-        cells = [cell(group.figures[key]) for key in _TITLES]
-        table.add_row(group.group, f"{group.posts:,}", f"{group.positive:,}", *cells)
-    means = [cell(bias.means[key]) for key in AUCS]
-    table.add_row("generalised mean", "", "", *means, "", "", "")
-    return table
+    for group in sorted(bias.groups.values(), key=lambda group: group.estimates["bpsn_auc"].value or 2.0):
+        cells = [cell(group.estimates[key]) for key in _TITLES]
+        grid.row(group.group, f"{group.posts:,}", f"{group.positive:,}", *cells)
+    grid.row("generalised mean", "", "", *(cell(bias.means[key]) for key in AUCS), "", "", "")
+    return grid
 
 
-def swap_table(result: Counterfactuals) -> Table:
+def swap_grid(result: Counterfactuals) -> Grid:
     """One row per group, the one that scores highest first."""
-    table = _table(
+    grid = Grid(
         f"{result.sentences} sentences with another identity each ({result.source}): spread {result.mean_spread:.3f} "
-        f"on average, {result.worst_spread:.3f} at worst; {result.flips:.1%} change their flag"
+        f"on average, {result.worst_spread:.3f} at worst; {result.flips:.1%} change their flag",
+        ("group", "shift", "worst", "flagged", "worst sentence"),
     )
-    table.add_column("group", no_wrap=True)
-    for title in ("shift", "worst", "flagged"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("worst sentence", overflow="ellipsis", no_wrap=True)
     for group in result.groups:
-        sentence = group.sentence if result.harmless else mask(group.sentence)
-        table.add_row(group.group, f"{group.shift:+.3f}", f"{group.worst:+.3f}", f"{group.flagged:.1%}", sentence)
-    return table
+        sentence = excerpt(group.sentence if result.harmless else mask(group.sentence), _SENTENCE)
+        grid.row(group.group, f"{group.shift:+.3f}", f"{group.worst:+.3f}", f"{group.flagged:.1%}", sentence)
+    return grid
 
 
-def suite_table(result: SuiteResult) -> Table:
+def suite_grid(result: SuiteResult) -> Grid:
     """Functionalities by targets: accuracy per cell, in percent."""
-    figures = result.evaluation.per_label["any"]
-    table = _table(
-        f"{result.name}: balanced accuracy {figures['balanced_accuracy']}, ROC-AUC {figures['roc_auc']}; accuracy in %"
+    found, targets = result.evaluation.per_label["any"], sorted(result.targets)
+    grid = Grid(
+        f"{result.name}: balanced accuracy {found['balanced_accuracy']}, ROC-AUC {found['roc_auc']}; accuracy in %",
+        ("functionality", "cases\nare", "all", *(target.replace(" ", "\n") for target in targets)),
     )
-    targets = sorted(result.targets)
-    table.add_column("functionality", no_wrap=True)
-    for title in ("is", "all", *(target.replace(" ", "\n") for target in targets)):
-        table.add_column(title, justify="right", no_wrap=True)
     for function, whole in result.functions.items():
-        answer = "hate" if result.hateful[function] else "not"
+        answer = "hateful" if result.hateful[function] else "harmless"
         cells = [_percent(result.cells.get((function, target))) for target in targets]
-        table.add_row(function, answer, _percent(whole), *cells)
-    table.add_row("all", "", "", *(_percent(result.targets[target]) for target in targets))
-    return table
+        grid.row(function, answer, _percent(whole), *cells)
+    grid.row("all", "", "", *(_percent(result.targets[target]) for target in targets))
+    return grid
 
 
-def evasion_table(result: Robustness) -> Table:
+def evasion_grid(result: Robustness) -> Grid:
     """One row per way of disguising a text, the one that most gets through first."""
-    table = _table(
+    grid = Grid(
         f"{result.source}: {result.found} of {result.hateful} hateful posts are found as written, and "
-        f"{result.harmless_flagged} of {result.harmless} harmless ones flagged; in disguise:"
+        f"{result.harmless_flagged} of {result.harmless} harmless ones flagged; in disguise:",
+        ("way", "still\nfound", "95 %\ninterval", "harmless\nnewly flagged", "no longer\nflagged", "held\nout"),
     )
-    table.add_column("way", no_wrap=True)
-    for title in ("still\nfound", "95 %\ninterval", "harmless\nnewly flagged", "no longer\nflagged", "held\nout"):
-        table.add_column(title, justify="right", no_wrap=True)
     for name, way in sorted(result.ways.items(), key=lambda item: item[1].kept.value or 0.0):
         wrong = (str(way.newly_flagged), str(way.no_longer_flagged))
-        table.add_row(name, way.kept.short, way.kept.interval, *wrong, "yes" if way.evasion.held_out else "")
-    return table
+        grid.row(name, way.kept.short, way.kept.interval, *wrong, "yes" if way.evasion.held_out else "")
+    return grid
 
 
 def evasion_summary(result: Robustness) -> list[str]:
@@ -130,7 +117,3 @@ def _percent(found: Cell | None) -> Text:
         return Text("")
     style = "red" if found.accuracy < _LOW else "yellow" if found.accuracy < _FAIR else ""
     return Text(f"{100 * found.accuracy:.0f}", style=style)
-
-
-def _table(title: str) -> Table:
-    return Table(box=box.SIMPLE, padding=0, pad_edge=False, title=title, title_justify="left", caption_justify="left")

@@ -28,25 +28,25 @@ def sample(
 def test_the_three_aucs_are_those_of_borkan(seed: int, shift: float) -> None:
     scored, inside = sample(seed, shift=shift)
     truth, scores = scored.truth[:, 0] > 0, scored.scores[:, 0]
-    figures = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].figures
+    estimates = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].estimates
     subsets = {
         "subgroup_auc": inside,
         "bpsn_auc": (~inside & truth) | (inside & ~truth),
         "bnsp_auc": (~inside & ~truth) | (inside & truth),
     }
     for key, rows in subsets.items():
-        assert figures[key].value == pytest.approx(roc_auc_score(truth[rows], scores[rows])), key
+        assert estimates[key].value == pytest.approx(roc_auc_score(truth[rows], scores[rows])), key
 
 
 def test_rates_are_counted_at_the_live_flags() -> None:
     scored, inside = sample(1)
     truth, flags = scored.truth[:, 0] > 0, scored.flags[:, 0]
-    figures = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].figures
-    assert figures["false_positive_rate"].value == pytest.approx(flags[inside & ~truth].mean())
-    assert figures["false_negative_rate"].value == pytest.approx(1 - flags[inside & truth].mean())
-    assert figures["flagged_share"].value == pytest.approx(flags[inside].mean())
+    estimates = audit_groups(scored, {"g": inside}, rounds=0).groups["g"].estimates
+    assert estimates["false_positive_rate"].value == pytest.approx(flags[inside & ~truth].mean())
+    assert estimates["false_negative_rate"].value == pytest.approx(1 - flags[inside & truth].mean())
+    assert estimates["flagged_share"].value == pytest.approx(flags[inside].mean())
     gap = flags[inside & ~truth].mean() - flags[~inside & ~truth].mean()
-    assert figures["false_positive_gap"].value == pytest.approx(gap)
+    assert estimates["false_positive_gap"].value == pytest.approx(gap)
 
 
 def test_a_group_that_is_over_flagged_is_warned_about_and_a_fair_one_is_not() -> None:
@@ -54,7 +54,7 @@ def test_a_group_that_is_over_flagged_is_warned_about_and_a_fair_one_is_not() ->
     found = audit_groups(unfair, {"g": inside, "fair": np.arange(2000) % 2 == 0}, rounds=200)
     assert len(found.warnings) == 1
     assert "'g' are flagged in" in found.warnings[0]
-    bpsn, bnsp = found.groups["g"].figures["bpsn_auc"], found.groups["g"].figures["bnsp_auc"]
+    bpsn, bnsp = found.groups["g"].estimates["bpsn_auc"], found.groups["g"].estimates["bnsp_auc"]
     assert bpsn.high is not None
     assert bnsp.low is not None
     assert bpsn.high < bnsp.low, "its harmless posts score too high, its hateful ones do not score too low"
@@ -63,7 +63,7 @@ def test_a_group_that_is_over_flagged_is_warned_about_and_a_fair_one_is_not() ->
 def test_the_generalised_mean_leans_to_the_worst_group() -> None:
     scored, inside = sample(3, posts=2000, shift=0.25)
     found = audit_groups(scored, {"bad": inside, "good": ~inside}, rounds=0)
-    values = [group.figures["bpsn_auc"].value or 0 for group in found.groups.values()]
+    values = [group.estimates["bpsn_auc"].value or 0 for group in found.groups.values()]
     mean = found.means["bpsn_auc"].value
     assert mean is not None
     assert min(values) < mean < np.mean(values)
@@ -75,13 +75,13 @@ def test_the_generalised_mean_leans_to_the_worst_group() -> None:
 def test_a_small_group_has_reasons_instead_of_figures() -> None:
     scored, _ = sample(4)
     found = audit_groups(scored, {"few": np.arange(400) < 5}, rounds=20)
-    assert "10 each are needed" in found.groups["few"].figures["subgroup_auc"].reason
-    assert found.groups["few"].figures["false_positive_rate"].reason == "fewer than 10 harmless posts"
+    assert "10 each are needed" in found.groups["few"].estimates["subgroup_auc"].reason
+    assert found.groups["few"].estimates["false_positive_rate"].reason == "fewer than 10 harmless posts"
     assert found.means["subgroup_auc"].reason == "no group has enough posts"
     assert found.warnings == ()
 
 
 def test_a_group_of_everybody_has_nobody_to_compare_with() -> None:
     scored, _ = sample(5)
-    figures = audit_groups(scored, {"all": np.ones(400, dtype=np.bool_)}, rounds=0).groups["all"].figures
-    assert figures["false_positive_gap"].reason == "no posts to compare"
+    estimates = audit_groups(scored, {"all": np.ones(400, dtype=np.bool_)}, rounds=0).groups["all"].estimates
+    assert estimates["false_positive_gap"].reason == "no posts to compare"

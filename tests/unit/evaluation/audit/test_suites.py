@@ -47,9 +47,9 @@ def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
     assert result.functions == {"greeting": Cell(1, 2), "insult": Cell(1, 2)}
     assert result.targets["women"] == Cell(1, 2)
     assert result.hateful == {"greeting": False, "insult": True}
-    figures = result.evaluation.per_label["any"]
-    assert figures["balanced_accuracy"].value == 0.5
-    assert figures["roc_auc"].value == 0.625
+    estimates = result.evaluation.per_label["any"]
+    assert estimates["balanced_accuracy"].value == 0.5
+    assert estimates["roc_auc"].value == 0.625
 
 
 def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file: Path) -> None:

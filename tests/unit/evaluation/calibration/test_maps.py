@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import sigmoid
-from crossguard.evaluation.calibrators import KINDS, choose, fit_isotonic, fit_platt, fit_temperature, log_loss
+from crossguard.evaluation.calibration.maps import KINDS, choose, fit_isotonic, fit_platt, fit_temperature, log_loss
 
 
 def draw(scale: float, shift: float, posts: int = 4000) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

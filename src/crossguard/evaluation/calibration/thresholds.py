@@ -1,73 +1,24 @@
-"""Finds the threshold of one label that meets a goal, exactly: every threshold that changes a flag is tried."""
+"""Thresholds of one label that meet a criterion, and limits of its bands that keep a guarantee.
+
+Every threshold that changes a flag is tried. The limits come from conformal risk control (Angelopoulos et al. 2024) for
+two losses that change one way with the limit. Their guarantee is on average over calibration sets, for posts that are
+exchangeable with the calibration posts: the same feed, the same annotators. A feed with another base rate keeps both
+guarantees, as each looks at one class only.
+"""
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.errors import ConfigError, InputError
+from crossguard.errors import InputError
+from crossguard.evaluation.calibration.criteria import Criterion
 
 Floats = NDArray[np.float64]
-Kind = Literal["f1", "precision", "recall", "cost", "review-budget"]
-
-EXAMPLES = "f1, precision>=0.9, recall>=0.95, cost=1:5, review-budget=2%"
-_SHARE = r"(?P<value>\d*\.?\d+)(?P<percent>%?)"
-_FORMS: tuple[tuple[Kind, str], ...] = (
-    ("f1", r"f1"),
-    ("precision", rf"precision\s*>=\s*{_SHARE}"),
-    ("recall", rf"recall\s*>=\s*{_SHARE}"),
-    ("cost", r"cost\s*=?\s*(?P<fp>\d*\.?\d+)\s*:\s*(?P<fn>\d*\.?\d+)"),
-    ("review-budget", rf"review-budget\s*=\s*{_SHARE}"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a threshold should achieve.
-
-    Attributes:
-        kind: `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then
-            fewest flags), `cost` (lowest `value` per false alarm plus `miss` per missed post), or `review-budget` (at
-            most the share `value` of all posts flagged, over all labels with that goal together).
-        value: Share in (0, 1], or cost of a false alarm.
-        miss: Cost of a missed post.
-    """
-
-    kind: Kind
-    value: float = 0.0
-    miss: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> Goal:
-        """Reads a goal as people write it.
-
-        Raises:
-            ConfigError: The text is no goal, or its share lies outside (0, 1].
-        """
-        for kind, form in _FORMS:
-            match = re.fullmatch(form, text.strip())
-            if match is None:
-                continue
-            found = match.groupdict()
-            if kind == "cost":
-                return cls(kind, float(found["fp"]), float(found["fn"]))
-            value = float(found.get("value") or 1.0) / (100 if found.get("percent") else 1)
-            if not 0 < value <= 1:
-                break
-            return cls(kind, value if kind != "f1" else 0.0)
-        raise ConfigError(f"A goal is one of {EXAMPLES}; got '{text}'.")
-
-    def __str__(self) -> str:
-        if self.kind == "cost":
-            return f"cost={self.value:g}:{self.miss:g}"
-        if self.kind == "review-budget":
-            return f"review-budget={self.value:.3g}"
-        return self.kind if self.kind == "f1" else f"{self.kind}>={self.value:g}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,28 +99,30 @@ def between(low: float, high: float) -> float:
     return next((value for value in rounded if low < value < high), middle if low < middle < high else high)
 
 
-def fit_threshold(goal: Goal, truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> float:
-    """Returns the threshold that meets a goal best; of equals the highest, which flags fewest posts.
+def fit_threshold(
+    criterion: Criterion, truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None
+) -> float:
+    """Returns the threshold that meets a criterion best; of equals the highest, which flags fewest posts.
 
     Raises:
-        InputError: The goal needs positive posts and there are none, or no threshold meets it.
+        InputError: The criterion needs positive posts and there are none, or no threshold meets it.
     """
-    if goal.kind == "review-budget":
-        return float(fit_budget(goal.value, scores[:, None], weights)[0])
+    if criterion.kind == "review-budget":
+        return float(fit_budget(criterion.value, scores[:, None], weights)[0])
     if not truth.any():
-        raise InputError(f"The goal {goal} needs a positive post, and there is none.")
+        raise InputError(f"The criterion {criterion} needs a positive post, and there is none.")
     curve = sweep(truth, scores, weights)
     flagged = curve.hits + curve.alarms
-    if goal.kind == "f1":
+    if criterion.kind == "f1":
         return _best(curve, curve.f1)
-    if goal.kind == "cost":
-        return _best(curve, -(goal.value * curve.alarms + goal.miss * (curve.positives - curve.hits)))
-    if goal.kind == "recall":
-        return _best(curve, np.where(curve.recall >= goal.value - 1e-12, -flagged, -np.inf))
-    reached = (curve.precision >= goal.value - 1e-12) & (flagged > 0)
+    if criterion.kind == "cost":
+        return _best(curve, -(criterion.value * curve.alarms + criterion.miss * (curve.positives - curve.hits)))
+    if criterion.kind == "recall":
+        return _best(curve, np.where(curve.recall >= criterion.value - 1e-12, -flagged, -np.inf))
+    reached = (curve.precision >= criterion.value - 1e-12) & (flagged > 0)
     if not reached.any():
         best = curve.precision[flagged > 0].max()
-        raise InputError(f"No threshold reaches {goal}: the highest precision is {best:.3f}. Ask for less.")
+        raise InputError(f"No threshold reaches {criterion}: the highest precision is {best:.3f}. Ask for less.")
     return _best(curve, np.where(reached, curve.recall, -np.inf))
 
 
@@ -206,3 +159,42 @@ def _best(curve: Sweep, worth: Floats) -> float:
 def _point(curve: Sweep, place: int) -> float:
     """A threshold is at most 1, and flags a score of 0 only where it is 0 itself."""
     return between(float(curve.below[place]), min(float(curve.scores[place]), 1.0))
+
+
+def review_limit(positive: NDArray[np.float64], miss_rate: float) -> float:
+    """Returns the highest limit under which a hateful post goes unseen with probability at most `miss_rate`.
+
+    Args:
+        positive: (n,), scores or logits of hateful posts.
+        miss_rate: In (0, 1).
+
+    Raises:
+        InputError: Too few hateful posts to promise that.
+    """
+    return float(np.sort(positive)[_allowed(len(positive), miss_rate, "hateful")])
+
+
+def block_limit(negative: NDArray[np.float64], block_rate: float) -> float:
+    """Returns the lowest limit above which a harmless post lies with probability at most `block_rate`.
+
+    Posts must be blocked only strictly above the limit.
+
+    Args:
+        negative: (n,), scores or logits of harmless posts.
+        block_rate: In (0, 1).
+
+    Raises:
+        InputError: Too few harmless posts to promise that.
+    """
+    return float(np.sort(negative)[::-1][_allowed(len(negative), block_rate, "harmless")])
+
+
+def _allowed(posts: int, rate: float, kind: str) -> int:
+    """Returns how many calibration posts may fall on the wrong side: the largest k with (k + 1) / (n + 1) <= rate."""
+    allowed = math.floor(rate * (posts + 1) + 1e-9) - 1
+    if allowed < 0:
+        raise InputError(
+            f"A guarantee of {rate:g} needs {math.ceil(1 / rate) - 1} {kind} posts, and there are "
+            f"{posts}. Ask for a higher rate."
+        )
+    return min(allowed, posts - 1)

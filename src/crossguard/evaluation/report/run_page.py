@@ -1,4 +1,4 @@
-"""Fills the page of one run: figures, charts, and the posts that the model got most wrong."""
+"""Fills the page of one run: estimates, charts, and the posts that the model got most wrong."""
 
 from __future__ import annotations
 
@@ -8,20 +8,42 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from crossguard.data.masking import excerpt, mask
+from crossguard.data.images import thumbnail
+from crossguard.errors import ImageError
 from crossguard.evaluation import curves
-from crossguard.evaluation.figures import Figure
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
-from crossguard.evaluation.report.posts import Shown, show
+from crossguard.evaluation.report.pages import render, write_text
 from crossguard.evaluation.report.svg import Axes, chart
-from crossguard.evaluation.report.templating import render, write_text
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, Task
 from crossguard.evaluation.titles import title
-from crossguard.records import Post
+from crossguard.records import ImageSource, Post
 
 WORST = 8
+_LONGEST = 280
 COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
 HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One post of a report.
+
+    Attributes:
+        id: Its name.
+        score: In [0, 1].
+        masked: Its words with telling ones hidden.
+        words: Its words.
+        picture: A `data:` URL of a small JPEG, or empty.
+    """
+
+    id: str
+    score: float
+    masked: str
+    words: str
+    picture: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +53,7 @@ class Section:
     Attributes:
         name: The label, or `any`.
         title: Its heading.
-        sentence: Its figures in words, for a moderator.
+        sentence: Its estimates in words, for a moderator.
         charts: SVG drawings.
         confusion: Counts at the live threshold.
         alarms: Surest false alarms.
@@ -84,7 +106,7 @@ def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> Section:
     threshold = run.facts.thresholds.get(task.name)
     alarms, misses = curves.worst(task, WORST)
     scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
-    shown = [tuple(show(posts[row], scores[row]) for row in rows) if posts else () for rows in (alarms, misses)]
+    shown = [tuple(_show(posts[row], scores[row]) for row in rows) if posts else () for rows in (alarms, misses)]
     return Section(
         task.name,
         "Any label" if task.name == ANY else task.name,
@@ -117,15 +139,30 @@ def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[M
 
 
 def _sentence(run: Run, task: Task) -> str:
-    figures = run.main.per_label[task.name]
+    estimates = run.main.per_label[task.name]
     word = "hateful" if task.name == ANY else task.name
-    precision, recall = figures["precision"], figures["recall"]
+    precision, recall = estimates["precision"], estimates["recall"]
     right = _of_hundred(precision, f"posts flagged as {word}", "were so in the eyes of the annotators")
     found = _of_hundred(recall, f"{word} posts", "were flagged")
     return f"{right} {found}"
 
 
-def _of_hundred(figure: Figure, who: str, what: str) -> str:
-    if figure.value is None:
-        return f"Nothing can be said about {who}: {figure.reason}."
-    return f"Of 100 {who}, {round(100 * figure.value)} {what}."
+def _of_hundred(estimate: Estimate, who: str, what: str) -> str:
+    if estimate.value is None:
+        return f"Nothing can be said about {who}: {estimate.reason}."
+    return f"Of 100 {who}, {round(100 * estimate.value)} {what}."
+
+
+def _show(post: Post, score: float) -> Shown:
+    """Prepares a post for a report."""
+    words = excerpt(" / ".join(part for part in (post.text, post.image_text) if part), _LONGEST)
+    return Shown(post.id, score, mask(words), words, _picture(post.image))
+
+
+def _picture(source: ImageSource | None) -> str:
+    if source is None:
+        return ""
+    try:
+        return thumbnail(source)
+    except ImageError:
+        return ""

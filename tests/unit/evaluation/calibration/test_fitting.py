@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import ConfigError, InputError
-from crossguard.evaluation.fitting import Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.thresholds import Goal
 
 LABELS = ("a", "b")
 
@@ -37,15 +37,15 @@ def test_scores_are_calibrated_on_fresh_posts() -> None:
 
 def test_each_label_has_its_own_goal() -> None:
     logits, truth = data()
-    plan = Plan(Goal("f1"), {"b": Goal("recall", 0.95)})
+    plan = Plan(Criterion("f1"), {"b": Criterion("recall", 0.95)})
     caught = flags(fit(plan, LABELS, logits, truth), logits)[:, 1]
     assert caught[truth[:, 1] > 0].mean() >= 0.95
 
 
 def test_a_given_prevalence_shifts_scores_and_thresholds_together() -> None:
     logits, truth = data()
-    fitted = fit(Plan(Goal("precision", 0.6), prevalence={"a": 0.05}), LABELS, logits, truth)
-    here = fit(Plan(Goal("precision", 0.6)), LABELS, logits, truth)
+    fitted = fit(Plan(Criterion("precision", 0.6), prevalence={"a": 0.05}), LABELS, logits, truth)
+    here = fit(Plan(Criterion("precision", 0.6)), LABELS, logits, truth)
     assert fitted.scores(LABELS, logits)[:, 0].mean() < here.scores(LABELS, logits)[:, 0].mean() / 2
     assert flags(fitted, logits)[:, 0].sum() < flags(here, logits)[:, 0].sum()
     np.testing.assert_array_equal(flags(fitted, logits)[:, 1], flags(here, logits)[:, 1])
@@ -57,7 +57,7 @@ def test_a_feed_gives_its_prevalence_and_keeps_the_budget() -> None:
     innocent = (rare[1] == 0).all(axis=1)
     rows = np.flatnonzero(innocent | (np.arange(2000) % 10 == 0))
     feed = rare[0][rows]
-    fitted = fit(Plan(Goal("review-budget", 0.02)), LABELS, logits, truth, feed=feed)
+    fitted = fit(Plan(Criterion("review-budget", 0.02)), LABELS, logits, truth, feed=feed)
     assert flags(fitted, feed).any(axis=1).mean() <= 0.02
     shift = fitted.rules["a"].prevalence
     assert shift is not None
@@ -66,11 +66,11 @@ def test_a_feed_gives_its_prevalence_and_keeps_the_budget() -> None:
 
 def test_a_budget_for_another_prevalence_needs_a_feed() -> None:
     with pytest.raises(ConfigError, match="give some with --feed"):
-        fit(Plan(Goal("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
+        fit(Plan(Criterion("review-budget", 0.02), prevalence={"a": 0.01}), LABELS, *data())
 
 
 def test_bands_keep_their_promises_on_fresh_posts() -> None:
-    plan = Plan(Goal("f1"), kinds=("temperature",), miss_rate=0.1, block_rate=0.02)
+    plan = Plan(Criterion("f1"), kinds=("temperature",), miss_rate=0.1, block_rate=0.02)
     missed, blocked = [], []
     for seed in range(20):
         fitted = fit(plan, LABELS, *data(seed=seed))
@@ -97,7 +97,7 @@ def test_an_unreachable_goal_names_the_label_and_the_best_value() -> None:
     generator = np.random.default_rng(0)
     truth = (generator.random((500, 2)) < 0.1).astype(float)
     with pytest.raises(InputError, match=r"Label 'a': No threshold reaches precision>=0.99"):
-        fit(Plan(Goal("precision", 0.99)), LABELS, generator.integers(2, size=(500, 2)).astype(float), truth)
+        fit(Plan(Criterion("precision", 0.99)), LABELS, generator.integers(2, size=(500, 2)).astype(float), truth)
 
 
 def test_cross_fitting_does_not_flatter_a_model_that_knows_nothing() -> None:
@@ -112,7 +112,7 @@ def test_cross_fitting_does_not_flatter_a_model_that_knows_nothing() -> None:
     )
     assert crossed is not None
     assert same is not None
-    assert same < crossed - 0.02, "the fitted figure is the flattering one"
+    assert same < crossed - 0.02, "the fitted estimate is the flattering one"
 
 
 def test_a_group_never_stands_on_both_sides_of_a_fold() -> None:

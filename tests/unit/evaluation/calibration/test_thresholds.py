@@ -4,38 +4,39 @@ import numpy as np
 import pytest
 
 from crossguard.errors import ConfigError, InputError
-from crossguard.evaluation.thresholds import Goal, between, fit_threshold
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.thresholds import between, fit_threshold
 
 
 @pytest.mark.parametrize(
-    ("text", "goal"),
+    ("text", "criterion"),
     [
-        ("f1", Goal("f1")),
-        ("precision>=0.9", Goal("precision", 0.9)),
-        ("recall >= 95%", Goal("recall", 0.95)),
-        ("cost=1:5", Goal("cost", 1, 5)),
-        ("cost 1:5", Goal("cost", 1, 5)),
-        ("review-budget=2%", Goal("review-budget", 0.02)),
+        ("f1", Criterion("f1")),
+        ("precision>=0.9", Criterion("precision", 0.9)),
+        ("recall >= 95%", Criterion("recall", 0.95)),
+        ("cost=1:5", Criterion("cost", 1, 5)),
+        ("cost 1:5", Criterion("cost", 1, 5)),
+        ("review-budget=2%", Criterion("review-budget", 0.02)),
     ],
 )
-def test_goals_read_as_people_write_them(text: str, goal: Goal) -> None:
-    assert Goal.parse(text) == goal
-    assert Goal.parse(str(goal)) == goal, "a goal that was printed can be typed"
+def test_goals_read_as_people_write_them(text: str, criterion: Criterion) -> None:
+    assert Criterion.parse(text) == criterion
+    assert Criterion.parse(str(criterion)) == criterion, "a criterion that was printed can be typed"
 
 
 @pytest.mark.parametrize("text", ["", "f2", "precision", "precision>=0", "recall>=101%", "cost=1", "review-budget=0%"])
 def test_what_is_no_goal_is_told_the_forms(text: str) -> None:
-    with pytest.raises(ConfigError, match="A goal is one of f1, precision"):
-        Goal.parse(text)
+    with pytest.raises(ConfigError, match="A criterion is one of f1, precision"):
+        Criterion.parse(text)
 
 
 def test_a_goal_without_positives_is_refused() -> None:
     with pytest.raises(InputError, match="needs a positive post"):
-        fit_threshold(Goal("f1"), np.array([False]), np.array([0.3]))
+        fit_threshold(Criterion("f1"), np.array([False]), np.array([0.3]))
 
 
 def test_the_threshold_lies_midway_between_neighbours() -> None:
-    assert fit_threshold(Goal("f1"), np.array([True, False]), np.array([0.8, 0.4])) == pytest.approx(0.6)
+    assert fit_threshold(Criterion("f1"), np.array([True, False]), np.array([0.8, 0.4])) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,6 @@ def test_the_point_between_two_scores_is_short_and_inside(low: float, high: floa
 def test_a_threshold_written_with_its_digits_still_finds_what_it_was_fitted_for() -> None:
     # Rounded to four digits, the score of the only positive would lie below its own threshold.
     scores, truth = np.array([0.69004, 0.69001, 0.2]), np.array([True, False, False])
-    found = fit_threshold(Goal("f1"), truth, scores)
+    found = fit_threshold(Criterion("f1"), truth, scores)
     assert 0.69001 < found < 0.69004
     assert float(f"{found:.6g}") == found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crossguard.errors import InputError
-from crossguard.evaluation.conformal import block_limit, review_limit
+from crossguard.evaluation.calibration.thresholds import block_limit, review_limit
 
 
 def test_fresh_posts_are_missed_and_blocked_at_most_at_the_promised_rate() -> None:

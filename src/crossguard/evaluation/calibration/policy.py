@@ -1,4 +1,4 @@
-"""The plain function behind `crossguard calibrate`: annotated posts and goals give a policy file and its metrics."""
+"""The plain function behind `crossguard calibrate`: annotated posts and criteria give a policy file and its metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from crossguard.decision.policy import LabelOverride, PolicyFile
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.annotated import Annotated
-from crossguard.evaluation.calibrators import LEAST
-from crossguard.evaluation.figures import Figure
-from crossguard.evaluation.fitting import FOLDS, Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.bootstrap import at_prevalence
+from crossguard.evaluation.calibration.fitting import FOLDS, Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.calibration.maps import LEAST
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import sketch, text_key
-from crossguard.evaluation.resampling import at_prevalence
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import score
@@ -45,8 +45,8 @@ class Calibrated:
     fitted: Fitted
     cross_validated: Evaluation
     in_sample: Evaluation
-    feed: dict[str, dict[str, Figure]]
-    feed_in_sample: dict[str, dict[str, Figure]]
+    feed: dict[str, dict[str, Estimate]]
+    feed_in_sample: dict[str, dict[str, Estimate]]
     notes: tuple[str, ...]
 
 
@@ -68,7 +68,7 @@ def calibrate(
     Args:
         moderator: The model, under the policy to start from.
         annotated: Posts with known labels.
-        plan: Goals, guarantees, prevalences.
+        plan: Criteria, guarantees, prevalences.
         name: Of the new policy.
         version: Of the new policy.
         feed: Unlabelled posts of the feed that the policy is for.
@@ -76,7 +76,7 @@ def calibrate(
         command: What was typed, for the record.
 
     Raises:
-        InputError: No label can be fitted, a goal cannot be met, or a guarantee needs more posts.
+        InputError: No label can be fitted, a criterion cannot be met, or a guarantee needs more posts.
     """
     scored = score(moderator, annotated)
     tasks = scored.sample.tasks()
@@ -104,7 +104,7 @@ def calibrate(
         name=name,
         version=version,
         base=moderator.policy.name,
-        description=f"Fitted on {Path(annotated.source).name}, goal {plan.goal}.",
+        description=f"Fitted on {Path(annotated.source).name}, criterion {plan.criterion}.",
         labels={label: _override(fitted, label) for label in labels},
         provenance=provenance,
     )
@@ -166,13 +166,15 @@ def _provenance(annotated: Annotated, plan: Plan, measured: Evaluation, command:
         "posts": len(annotated),
         "sketch": sketch(annotated.posts),
     }
-    goals = {"*": str(plan.goal)} | {label: str(goal) for label, goal in plan.goals.items()}
-    figures = {key: measured.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")}
+    criteria = {"*": str(plan.criterion)} | {label: str(criterion) for label, criterion in plan.criteria.items()}
+    estimates = {
+        key: measured.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")
+    }
     guarantees = {"miss_rate": plan.miss_rate, "block_rate": plan.block_rate}
     return {
         "fitted_on": [fitted_on],
-        "goals": goals,
+        "criteria": criteria,
         "guarantees": {key: value for key, value in guarantees.items() if value is not None},
-        f"figures_cross_fitted_in_{FOLDS}_folds": figures,
+        f"metrics_cross_validated_in_{FOLDS}_folds": estimates,
         "command": command,
     }

@@ -1,4 +1,7 @@
-"""Fits the maps from logits to probabilities, and picks one per label by cross-validated log loss."""
+"""Fits the maps from logits to probabilities, and picks one per label by cross-validated log loss.
+
+Also estimates how common a label is in a feed that nobody annotated, to which the probabilities are then shifted.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,15 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from crossguard.decision.calibration import Identity, Isotonic, Platt
+from crossguard.decision.calibration import Identity, Isotonic, Platt, shift_prior
+from crossguard.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
 Map: TypeAlias = Identity | Platt | Isotonic
 Fit: TypeAlias = "Callable[[Floats, NDArray[np.bool_]], Map]"
 
 FOLDS = 5
+EM_STEPS, EM_TOLERANCE = 10_000, 1e-9
 # Fewer answers of either kind than this per fold would fit noise.
 LEAST = 2 * FOLDS
 
@@ -102,3 +107,46 @@ def _out_of_fold(fit: Fit, logits: Floats, truth: NDArray[np.bool_], seed: int) 
     for inside, outside in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(logits, truth):
         loss[outside] = log_loss(truth[outside], fit(logits[inside], truth[inside]).apply(logits[outside]))
     return loss
+
+
+def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> float:
+    """Finds the base rate under which the mean corrected probability equals the base rate itself.
+
+    By expectation maximisation (Saerens, Latinne and Decaestecker 2002).
+
+    Right when the feed differs from the calibration data in base rates only: hateful posts there look like hateful
+    posts here. It is an estimate from a model's scores, not a count.
+
+    Args:
+        probabilities: (n,), scores of unlabelled posts, calibrated where the label has the prevalence `source`.
+        source: Prevalence in the calibration data, in (0, 1).
+
+    Returns:
+        Prevalence in the feed, kept at least half a post away from 0 and 1.
+
+    Raises:
+        InputError: There is no post.
+    """
+    if not len(probabilities):
+        raise InputError("Estimating a prevalence needs at least one unlabelled post.")
+    edge = 0.5 / len(probabilities)
+    prevalence = source
+    for _ in range(EM_STEPS):
+        shifted = shift_prior(probabilities[:, None], np.array([source]), np.array([prevalence]))
+        updated = float(np.clip(shifted.mean(), edge, 1 - edge))
+        if abs(updated - prevalence) < EM_TOLERANCE:
+            return updated
+        prevalence = updated
+    return prevalence
+
+
+def weights_for(truth: NDArray[np.bool_], target: float) -> NDArray[np.float64]:
+    """Returns weights, (n,), under which the share of positive posts is `target`; they sum to n.
+
+    Raises:
+        InputError: All posts have the same answer.
+    """
+    share = float(truth.mean()) if len(truth) else 0.0
+    if not 0 < share < 1:
+        raise InputError("Weighing posts to another prevalence needs a positive and a negative post.")
+    return np.where(truth, target / share, (1 - target) / (1 - share))

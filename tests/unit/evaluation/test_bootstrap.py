@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from crossguard.evaluation.resampling import at_prevalence
+from crossguard.evaluation.bootstrap import at_prevalence
 from crossguard.evaluation.sample import Sample, Task
 
 
@@ -26,12 +26,12 @@ def test_at_another_prevalence_they_are_those_of_weighted_posts(task: Task) -> N
     weights = np.where(task.truth, 0.01 / task.truth.mean(), 0.99 / (~task.truth).mean())
     found = at_prevalence(task, 0.01, rounds=200)
     for key, metric in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
-        figure = found[key]
-        assert figure.value == pytest.approx(metric(task.truth, task.flags, sample_weight=weights)), key
-        assert figure.low is not None
-        assert figure.value is not None
-        assert figure.high is not None
-        assert figure.low <= figure.value <= figure.high
+        estimate = found[key]
+        assert estimate.value == pytest.approx(metric(task.truth, task.flags, sample_weight=weights)), key
+        assert estimate.low is not None
+        assert estimate.value is not None
+        assert estimate.high is not None
+        assert estimate.low <= estimate.value <= estimate.high
 
 
 def test_a_policy_that_flags_nothing_has_no_precision(task: Task) -> None:

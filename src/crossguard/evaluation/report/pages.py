@@ -1,7 +1,8 @@
-"""The template environment of all pages: in HTML, everything that comes from data is escaped."""
+"""Pages of audits and comparisons, and the template environment of all pages: in HTML, all data is escaped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from crossguard.data.masking import mask
 from crossguard.errors import OutputError
+from crossguard.evaluation.audit.running import Audit
+from crossguard.evaluation.comparison import Row, best, describe
+from crossguard.evaluation.titles import title
+
+
+def write_audit_page(audit: Audit, path: Path) -> None:
+    """Writes an audit as one HTML file that opens offline; sentences are masked.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    write_text(render("audit.html.j2", audit=audit), path)
+
+
+def comparison_page(rows: Sequence[Row], keys: Sequence[str]) -> str:
+    """Returns the comparison as one HTML document."""
+    winners = {key: best(rows, key) for key in keys}
+    return render("compare.html.j2", rows=rows, keys=keys, title=title, best=winners, describe=describe)
 
 
 def render(template: str, **context: Any) -> str:

@@ -1,6 +1,6 @@
-"""A figure: a number with its interval, or the reason why there is none.
+"""A estimate: a number with its interval, or the reason why there is none.
 
-An undefined figure is never 0: a recall without a single positive post says nothing about the model.
+An undefined estimate is never 0: a recall without a single positive post says nothing about the model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEAST_DEFINED_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Estimate:
     """One measured number.
 
     Attributes:
@@ -34,19 +34,19 @@ class Figure:
     reason: str = ""
 
     @classmethod
-    def undefined(cls, reason: str) -> Figure:
-        """Returns a figure without a number."""
+    def undefined(cls, reason: str) -> Estimate:
+        """Returns a estimate without a number."""
         return cls(None, reason=reason)
 
-    def with_rounds(self, rounds: NDArray[np.float64]) -> Figure:
+    def with_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
         """Adds the 95 % percentile interval of bootstrap rounds, (rounds,), NaN where a round is undefined."""
         defined = rounds[~np.isnan(rounds)]
         if self.value is None or len(defined) < max(1, LEAST_DEFINED_SHARE * len(rounds)):
             return self
         low, high = np.percentile(defined, [2.5, 97.5])
-        return Figure(self.value, float(low), float(high))
+        return Estimate(self.value, float(low), float(high))
 
-    def with_biased_rounds(self, rounds: NDArray[np.float64]) -> Figure:
+    def with_biased_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
         """Adds the interval of a metric in [0, 1] whose resamples lie above it on average, such as a binned ECE.
 
         Resampling adds noise to every bin, and the absolute value turns all noise into error. The rounds are therefore
@@ -64,7 +64,7 @@ class Figure:
         return {"value": self.value, "low": self.low, "high": self.high}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Figure:
+    def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
         """Reads what `to_dict` wrote."""
         return cls(data["value"], data.get("low"), data.get("high"), data.get("reason", ""))
 
@@ -84,31 +84,31 @@ class Figure:
         return "" if self.low is None or self.high is None else f"[{self.low:.3f}, {self.high:.3f}]"
 
 
-def number(value: float, reason: str = "") -> Figure:
+def number(value: float, reason: str = "") -> Estimate:
     """Wraps a number; NaN becomes undefined for the reason given."""
-    return Figure.undefined(reason) if math.isnan(value) else Figure(float(value))
+    return Estimate.undefined(reason) if math.isnan(value) else Estimate(float(value))
 
 
-def mean(figures: Mapping[str, Figure], weights: Mapping[str, float] | None = None) -> Figure:
-    """Averages figures by name; undefined as soon as one that counts is undefined.
+def mean(estimates: Mapping[str, Estimate], weights: Mapping[str, float] | None = None) -> Estimate:
+    """Averages estimates by name; undefined as soon as one that counts is undefined.
 
     Args:
-        figures: At least one.
-        weights: A weight per name; figures of weight 0 do not count. Equal weights when None.
+        estimates: At least one.
+        weights: A weight per name; estimates of weight 0 do not count. Equal weights when None.
     """
-    counted = {name: figure for name, figure in figures.items() if weights is None or weights[name] > 0}
-    missing = [f"{name}: {figure.reason}" for name, figure in counted.items() if figure.value is None]
+    counted = {name: estimate for name, estimate in estimates.items() if weights is None or weights[name] > 0}
+    missing = [f"{name}: {estimate.reason}" for name, estimate in counted.items() if estimate.value is None]
     if missing or not counted:
-        return Figure.undefined("; ".join(missing) or "no label has a positive post")
-    values = [figure.value for figure in counted.values() if figure.value is not None]
-    return Figure(float(np.average(values, weights=None if weights is None else [weights[n] for n in counted])))
+        return Estimate.undefined("; ".join(missing) or "no label has a positive post")
+    values = [estimate.value for estimate in counted.values() if estimate.value is not None]
+    return Estimate(float(np.average(values, weights=None if weights is None else [weights[n] for n in counted])))
 
 
-def values(figures: Mapping[str, Figure]) -> dict[str, float | None]:
+def values(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
     """Returns the bare numbers, None where undefined."""
-    return {name: figure.value for name, figure in figures.items()}
+    return {name: estimate.value for name, estimate in estimates.items()}
 
 
-def reasons(figures: Iterable[tuple[str, Figure]]) -> dict[str, str]:
-    """Returns why each undefined figure is undefined."""
-    return {name: figure.reason for name, figure in figures if figure.value is None}
+def reasons(estimates: Iterable[tuple[str, Estimate]]) -> dict[str, str]:
+    """Returns why each undefined estimate is undefined."""
+    return {name: estimate.reason for name, estimate in estimates if estimate.value is None}

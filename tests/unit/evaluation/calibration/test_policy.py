@@ -9,14 +9,14 @@ import pytest
 from crossguard.cli import run
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated, read_posts
-from crossguard.evaluation.calibrating import calibrate, write_policy
-from crossguard.evaluation.fitting import Plan
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.fitting import Plan
+from crossguard.evaluation.calibration.policy import calibrate, write_policy
 from crossguard.evaluation.measuring import Request, measure_model
-from crossguard.evaluation.thresholds import Goal
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
-PLAN = Plan(kinds=("platt",), goals={"sexist": Goal("recall", 0.9)})
+PLAN = Plan(kinds=("platt",), criteria={"sexist": Criterion("recall", 0.9)})
 
 
 def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
@@ -76,7 +76,16 @@ def test_the_command_writes_a_file_that_evaluate_takes(
 ) -> None:
     out = tmp_path / "mine.yaml"
     options = ["--model", str(tiny_model), "--rounds", "20"]
-    fit = ["--goal", "f1", "--goal", "sexist:precision>=0.05", "--calibration", "platt", "--prevalence", "racist=1%"]
+    fit = [
+        "--criterion",
+        "f1",
+        "--criterion",
+        "sexist:precision>=0.05",
+        "--calibration",
+        "platt",
+        "--prevalence",
+        "racist=1%",
+    ]
     assert run(["calibrate", str(annotated_posts), *options, *fit, "--out", str(out)]) == 0
     assert "policy mine 1: cross-validated metrics" in capsys.readouterr().out
     assert run(["evaluate", str(annotated_posts), *options, "--policy", str(out)]) == 0
@@ -86,11 +95,11 @@ def test_the_command_writes_a_file_that_evaluate_takes(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--goal", "sexits:f1"], "Did you mean 'sexist'?"),
-        (["--goal", "best"], "A goal is one of"),
+        (["--criterion", "sexits:f1"], "Did you mean 'sexist'?"),
+        (["--criterion", "best"], "A criterion is one of"),
         (["--prevalence", "racist"], "--prevalence is LABEL=SHARE"),
         (["--prevalence", "racist=150%"], "--prevalence is LABEL=SHARE"),
-        (["--prevalence", "racist=1%", "--goal", "review-budget=2%"], "give some with --feed"),
+        (["--prevalence", "racist=1%", "--criterion", "review-budget=2%"], "give some with --feed"),
         (["--miss-rate", "0.001"], "needs 999 hateful posts"),
     ],
 )

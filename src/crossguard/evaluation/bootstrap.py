@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.evaluation.figures import Figure, number
+from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.metrics import BINS, FALSE_POSITIVE_RATES, METRICS, ROUNDING, bin_of, exact, rate_key
 from crossguard.evaluation.sample import Sample, Task, pool
 
@@ -48,13 +48,13 @@ def resample(
     chunks = [engine(counts) for counts in draw(len(sample), rounds, seed)]
     overall = {key: np.concatenate([chunk[0][key] for chunk in chunks]) for key in chunks[0][0]}
     per_label = {
-        name: {key: np.concatenate([chunk[1][name][key] for chunk in chunks]) for key in figures}
-        for name, figures in chunks[0][1].items()
+        name: {key: np.concatenate([chunk[1][name][key] for chunk in chunks]) for key in estimates}
+        for name, estimates in chunks[0][1].items()
     }
     return overall, per_label
 
 
-def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Figure]:
+def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
     """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
 
     Recall and false-positive rate do not change with the prevalence; precision and F1 follow from them.
@@ -76,11 +76,13 @@ def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int =
 
     points = compute(np.ones((1, len(task)), dtype=np.int32))
     why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
-    figures = {key: number(float(value[0]), why[key]) for key, value in points.items()}
+    estimates = {key: number(float(value[0]), why[key]) for key, value in points.items()}
     if not rounds:
-        return figures
+        return estimates
     drawn = [compute(counts) for counts in draw(len(task), rounds, seed)]
-    return {key: figure.with_rounds(np.concatenate([one[key] for one in drawn])) for key, figure in figures.items()}
+    return {
+        key: estimate.with_rounds(np.concatenate([one[key] for one in drawn])) for key, estimate in estimates.items()
+    }
 
 
 def engine_for(sample: Sample) -> Callable[[Counts], tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]]:

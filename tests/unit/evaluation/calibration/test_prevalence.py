@@ -5,7 +5,7 @@ import pytest
 
 from crossguard.decision.calibration import logit, sigmoid
 from crossguard.errors import InputError
-from crossguard.evaluation.prior_shift import estimate_prevalence, weights_for
+from crossguard.evaluation.calibration.maps import estimate_prevalence, weights_for
 
 
 @pytest.mark.parametrize("target", [0.02, 0.1, 0.5, 0.8])

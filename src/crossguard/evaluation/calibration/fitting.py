@@ -13,15 +13,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from crossguard.decision.calibration import shift_prior
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
-from crossguard.evaluation.calibrators import KINDS, Map, choose
-from crossguard.evaluation.conformal import block_limit, review_limit
-from crossguard.evaluation.prior_shift import estimate_prevalence, weights_for
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.maps import KINDS, Map, choose, estimate_prevalence, weights_for
+from crossguard.evaluation.calibration.thresholds import between, block_limit, fit_budget, fit_threshold, review_limit
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.thresholds import Goal, between, fit_budget, fit_threshold
 
 Floats = NDArray[np.float64]
 FOLDS = 5
-BEST_F1 = Goal("f1")
+BEST_F1 = Criterion("f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,8 @@ class Plan:
     """What to fit, and how.
 
     Attributes:
-        goal: What each threshold should achieve.
-        goals: Other goals for some labels.
+        criterion: What each threshold should achieve.
+        criteria: Other criteria for some labels.
         kinds: Calibrations to choose among, from the simplest to the richest.
         prevalence: Base rate of labels in the feed that the policy is for, where it differs from the data's.
         miss_rate: Guarantee for `review`: a hateful post is allowed with at most this probability.
@@ -39,17 +38,17 @@ class Plan:
         seed: Of all folds.
     """
 
-    goal: Goal = BEST_F1
-    goals: Mapping[str, Goal] = field(default_factory=dict)
+    criterion: Criterion = BEST_F1
+    criteria: Mapping[str, Criterion] = field(default_factory=dict)
     kinds: tuple[str, ...] = tuple(KINDS)
     prevalence: Mapping[str, float] = field(default_factory=dict)
     miss_rate: float | None = None
     block_rate: float | None = None
     seed: int = 0
 
-    def goal_of(self, label: str) -> Goal:
-        """Returns the goal of one label."""
-        return self.goals.get(label, self.goal)
+    def criterion_of(self, label: str) -> Criterion:
+        """Returns the criterion of one label."""
+        return self.criteria.get(label, self.criterion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +84,11 @@ def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, f
             give are then estimated from them, and review budgets are kept on them.
 
     Raises:
-        InputError: A label has no positive or no negative post, a goal cannot be met, or a guarantee needs more posts.
+        InputError: A label has no positive or no negative post, no threshold meets its criterion, or a guarantee needs
+            more posts.
         ConfigError: A review budget for another prevalence without a feed.
     """
-    if plan.prevalence and feed is None and any(plan.goal_of(name).kind == "review-budget" for name in labels):
+    if plan.prevalence and feed is None and any(plan.criterion_of(name).kind == "review-budget" for name in labels):
         raise ConfigError("A review budget at another prevalence is kept on posts of that feed; give some with --feed.")
     columns = [_fit_column(plan, name, logits, truth, column, feed) for column, name in enumerate(labels)]
     limits = _thresholds(plan, columns, logits if feed is None else feed)
@@ -168,16 +168,18 @@ def _shift(plan: Plan, name: str, calibration: Map, source: float, feed: Floats 
 
 
 def _thresholds(plan: Plan, columns: Sequence[_Column], posts: Floats) -> dict[str, float]:
-    """Labels with the same review budget share it over `posts`; every other goal looks at its own label only."""
+    """Labels with the same review budget share it over `posts`; every other criterion looks at its own label only."""
     result: dict[str, float] = {}
     sharing: dict[float, list[_Column]] = {}
     for column in columns:
-        goal = plan.goal_of(column.name)
-        if goal.kind == "review-budget":
-            sharing.setdefault(goal.value, []).append(column)
+        criterion = plan.criterion_of(column.name)
+        if criterion.kind == "review-budget":
+            sharing.setdefault(criterion.value, []).append(column)
             continue
         with _named(column):
-            result[column.name] = fit_threshold(goal, column.yes, _scores(column.rule, column.logits), column.weights)
+            result[column.name] = fit_threshold(
+                criterion, column.yes, _scores(column.rule, column.logits), column.weights
+            )
     for budget, group in sharing.items():
         scores = np.stack([_scores(column.rule, posts[:, column.index]) for column in group], axis=1)
         limits = map(float, fit_budget(budget, scores))

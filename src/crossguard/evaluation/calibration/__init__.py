@@ -1,0 +1,1 @@
+"""Calibration, thresholds and bands of a policy, fitted to annotated posts."""
