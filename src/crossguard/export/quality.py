@@ -17,6 +17,8 @@ from crossguard.runtimes.base import encode
 
 # With fewer, a single post would decide.
 FEWEST_POSITIVES: Final = 20
+# F1 at a threshold that flags a handful of posts moves by a tenth with one of them.
+FEWEST_FLAGS: Final = 20
 # Features of so many posts are compared: their cosine explains a loss, it does not decide.
 FEATURES: Final = 256
 BATCH: Final = 64
@@ -24,7 +26,9 @@ BATCH: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What a label may lose. AUC and F1 are looked at where a label has 20 positive posts or more.
+    """What a label may lose.
+
+    AUC and F1 are looked at where a label has 20 positive posts or more; F1 also needs 20 flags.
 
     Attributes:
         auc: ROC-AUC, absolute.
@@ -46,6 +50,7 @@ class LabelQuality:
         positives: Of these.
         auc: Exact and fast; None when only one answer occurs.
         f1: Exact and fast, at the policy's threshold; None without a positive post.
+        flagged: Annotated posts that the exact model flags.
         flips: Share of all posts whose flag differs.
     """
 
@@ -53,6 +58,7 @@ class LabelQuality:
     positives: int
     auc: tuple[float, float] | None
     f1: tuple[float, float] | None
+    flagged: int
     flips: float
 
     def losses(self, tolerance: Tolerance) -> list[str]:
@@ -61,7 +67,7 @@ class LabelQuality:
         enough = self.positives >= FEWEST_POSITIVES
         if enough and self.auc is not None and self.auc[0] - self.auc[1] > tolerance.auc:
             problems.append(f"ROC-AUC {self.auc[0]:.4f} → {self.auc[1]:.4f} (may lose {tolerance.auc:g})")
-        if enough and self.f1 is not None and self.f1[0] - self.f1[1] > tolerance.f1:
+        if enough and self.flagged >= FEWEST_FLAGS and self.f1 is not None and self.f1[0] - self.f1[1] > tolerance.f1:
             problems.append(f"F1 {self.f1[0]:.4f} → {self.f1[1]:.4f} (may lose {tolerance.f1:g})")
         if self.flips > tolerance.flips:
             problems.append(f"{self.flips:.2%} of flags differ (may be {tolerance.flips:.2%})")
@@ -150,6 +156,7 @@ def _label(
         int(answers.sum()),
         None if auc is None else (auc[0], auc[1]),
         None if f1 is None else (f1[0], f1[1]),
+        int(flags[0][known].sum()),
         float((flags[0] != flags[1]).mean()),
     )
 

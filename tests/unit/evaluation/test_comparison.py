@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from crossguard.cli import run
 from crossguard.errors import InputError
 from crossguard.evaluation.comparison import (
     Difference,
@@ -103,20 +102,3 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
 
 def test_an_undefined_difference_says_so() -> None:
     assert describe(Difference(Estimate.undefined("no positive post"), 1.0)) == "difference undefined: no positive post"
-
-
-def test_the_command_compares_runs_and_models(
-    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = ["--model", str(tiny_model), "--rounds", "10"]
-    assert run(["evaluate", str(annotated_posts), *data, "--out", str(tmp_path / "one")]) == 0
-    out = tmp_path / "table.html"
-    entries = [str(tmp_path / "one"), str(tiny_model)]
-    more = ["--data", str(annotated_posts), "--policy", "benchmark", "--rounds", "20", "--out", str(out)]
-    capsys.readouterr()
-    assert run(["compare", *entries, *more]) == 0
-    assert "p=" in capsys.readouterr().out
-    page = out.read_text(encoding="utf-8")
-    assert "tiny benchmark" in page
-    assert "p = " in page or "p &lt; " in page
-    assert run(["compare", *entries, "--out", "table.pdf"]) == 5

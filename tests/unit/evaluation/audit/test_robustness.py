@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 
-from crossguard.cli import run
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS
@@ -87,26 +84,3 @@ def test_nothing_found_is_undefined_and_not_zero() -> None:
 def test_posts_without_words_cannot_be_disguised() -> None:
     with pytest.raises(InputError, match="no hateful post with words"):
         measure_robustness(cast("Moderator", Reader()), annotated(["", "good"], [1, 0]), EvasionTest())
-
-
-def test_evasion_without_posts_is_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["audit", "--model", str(tiny_model), "--evasion"]) != 0
-    assert "crossguard audit POSTS --evasion" in capsys.readouterr().err
-
-
-def test_the_command_prints_and_writes_every_way(
-    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--evasion", "--evasion-posts", "4", "--rounds", "10", "--no-images", "--out", str(tmp_path)]
-    assert run(["audit", str(annotated_posts), "--model", str(tiny_model), *options]) == 0
-    shown = capsys.readouterr().out
-    stored: dict[str, Any] = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))["robustness"][0]
-    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
-    assert set(stored["ways"]) == set(EVASIONS)
-    assert stored["hateful"] == stored["harmless"] == 4
-    for name in EVASIONS:
-        assert name in shown
-        assert name in page
-    assert "worst tenth of the ways" in shown
-    assert "…" not in shown.partition("disguise:")[2]
-    assert max(map(len, shown.partition("disguise:")[2].splitlines())) <= 80

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossguard.cli import run
 from crossguard.errors import InputError, TableError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.audit.madlibs import read_madlibs, score_madlibs
@@ -114,22 +113,6 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
 def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
     found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
     assert found.warnings == ("posts.jsonl: no post names a group.",)
-
-
-def test_the_command_prints_tables_and_writes_pages(
-    tiny_model: Path, annotated_posts: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--model", str(tiny_model), "--suite", str(suite_file), "--group-column", "group", "--rounds", "10"]
-    assert run(["audit", str(annotated_posts), *options, "--out", str(tmp_path / "out")]) == 0
-    shown = capsys.readouterr().out
-    assert "insult" in shown
-    assert "subgroup" in shown
-    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
-    assert "Whom does it treat unfairly?" in page
-    assert "<script" not in page
-    stored = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
-    assert set(stored["groups"]["posts.jsonl"]["groups"]) == {"x", "y"}
-    assert stored["suites"][0]["functions"]["insult"]["cases"] == 2
 
 
 @pytest.mark.data

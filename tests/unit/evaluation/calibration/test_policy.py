@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossguard.cli import run
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated, read_posts
 from crossguard.evaluation.calibration.criteria import Criterion
@@ -69,45 +68,3 @@ def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path) -> None
     feed = [post for index, post in enumerate(read_posts(annotated_posts)) if index % 3]
     found = calibrate(tiny, annotated, PLAN, name="mine", feed=feed, rounds=0)
     assert all(rule.prevalence is not None for rule in found.fitted.rules.values())
-
-
-def test_the_command_writes_a_file_that_evaluate_takes(
-    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "mine.yaml"
-    options = ["--model", str(tiny_model), "--rounds", "20"]
-    fit = [
-        "--criterion",
-        "f1",
-        "--criterion",
-        "sexist:precision>=0.05",
-        "--calibration",
-        "platt",
-        "--prevalence",
-        "racist=1%",
-    ]
-    assert run(["calibrate", str(annotated_posts), *options, *fit, "--out", str(out)]) == 0
-    assert "policy mine 1: cross-validated metrics" in capsys.readouterr().out
-    assert run(["evaluate", str(annotated_posts), *options, "--policy", str(out)]) == 0
-    assert "WARNING: FITTED ON THESE POSTS" in capsys.readouterr().out.replace("\n", " ")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--criterion", "sexits:f1"], "Did you mean 'sexist'?"),
-        (["--criterion", "best"], "A criterion is one of"),
-        (["--prevalence", "racist"], "--prevalence is LABEL=SHARE"),
-        (["--prevalence", "racist=150%"], "--prevalence is LABEL=SHARE"),
-        (["--prevalence", "racist=1%", "--criterion", "review-budget=2%"], "give some with --feed"),
-        (["--miss-rate", "0.001"], "needs 999 hateful posts"),
-    ],
-)
-def test_wrong_wishes_are_one_line_each(
-    tiny_model: Path, annotated_posts: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["calibrate", str(annotated_posts), "--model", str(tiny_model), "--calibration", "platt", *options]
-    assert run(arguments) != 0
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1

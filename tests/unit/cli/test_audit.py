@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from crossguard.cli import run
+from crossguard.evaluation.audit.evasion import EVASIONS
+from crossguard.evaluation.audit.identities import IDENTITIES
+
+SUITE = """functionality,test_case,label_gold,target_ident
+greeting,"hello, friends",non-hateful,
+greeting,good morning you,non-hateful,women
+insult,you are awful,hateful,women
+insult,awful people,hateful,Muslims
+"""
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> Path:
+    path = tmp_path / "suite.csv"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
+
+
+def test_the_command_prints_tables_and_writes_pages(
+    tiny_model: Path, annotated_posts: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(tiny_model), "--suite", str(suite_file), "--group-column", "group", "--rounds", "10"]
+    assert run(["audit", str(annotated_posts), *options, "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "insult" in shown
+    assert "subgroup" in shown
+    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+    assert "Whom does it treat unfairly?" in page
+    assert "<script" not in page
+    stored = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    assert set(stored["groups"]["posts.jsonl"]["groups"]) == {"x", "y"}
+    assert stored["suites"][0]["functions"]["insult"]["cases"] == 2
+
+
+def test_evasion_without_posts_is_refused(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "--model", str(tiny_model), "--evasion"]) != 0
+    assert "crossguard audit POSTS --evasion" in capsys.readouterr().err
+
+
+def test_the_command_prints_and_writes_every_way(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--evasion", "--evasion-posts", "4", "--rounds", "10", "--no-images", "--out", str(tmp_path)]
+    assert run(["audit", str(annotated_posts), "--model", str(tiny_model), *options]) == 0
+    shown = capsys.readouterr().out
+    stored: dict[str, Any] = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))["robustness"][0]
+    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert set(stored["ways"]) == set(EVASIONS)
+    assert stored["hateful"] == stored["harmless"] == 4
+    for name in EVASIONS:
+        assert name in shown
+        assert name in page
+    assert "worst tenth of the ways" in shown
+    assert "…" not in shown.partition("disguise:")[2]
+    assert max(map(len, shown.partition("disguise:")[2].splitlines())) <= 80
+
+
+def test_no_number_is_cut_off_at_80_columns(
+    tiny_model: Path,
+    annotated_posts: Path,
+    suite_file: Path,
+    narrow_terminal: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--model", str(tiny_model), "--suite", str(suite_file), "--group-column", "group", "--rounds", "10"]
+    assert run(["audit", str(annotated_posts), *options]) == 0
+    shown = click.unstyle(capsys.readouterr().out)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in (*IDENTITIES, "subgroup", "BNSP", "missed", "insult", "women", "Muslims"):
+        assert word in shown, word
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--group-column", "grupo"], "Did you mean 'group'?"),
+        (["--label", "racit"], "Did you mean 'racist'?"),
+        (["--split", "c"], "no row of split 'c'"),
+        (["--suite", "gone.csv"], "Cannot read 'gone.csv'"),
+    ],
+)
+def test_wrong_wishes_are_one_line_each(
+    tiny_model: Path, annotated_posts: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", str(annotated_posts), "--model", str(tiny_model), "--rounds", "0", *options]) != 0
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

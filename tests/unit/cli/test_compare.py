@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from crossguard.cli import run
+
+
+def test_the_command_compares_runs_and_models(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--model", str(tiny_model), "--rounds", "10"]
+    assert run(["evaluate", str(annotated_posts), *data, "--out", str(tmp_path / "one")]) == 0
+    out = tmp_path / "table.html"
+    entries = [str(tmp_path / "one"), str(tiny_model)]
+    more = ["--data", str(annotated_posts), "--policy", "benchmark", "--rounds", "20", "--out", str(out)]
+    capsys.readouterr()
+    assert run(["compare", *entries, *more]) == 0
+    assert "p=" in capsys.readouterr().out
+    page = out.read_text(encoding="utf-8")
+    assert "tiny benchmark" in page
+    assert "p = " in page or "p &lt; " in page
+    assert run(["compare", *entries, "--out", "table.pdf"]) == 5
+
+
+def test_names_of_models_are_whole_at_80_columns(
+    tiny_model: Path,
+    annotated_posts: Path,
+    tmp_path: Path,
+    narrow_terminal: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "a-model-of-a-name-that-is-longer-than-half-of-the-terminal"
+    options = ["--model", str(tiny_model), "--rounds", "10", "--no-images", "--name", name]
+    assert run(["evaluate", str(annotated_posts), *options, "--out", str(tmp_path / "one")]) == 0
+    capsys.readouterr()
+    assert run(["compare", str(tmp_path / "one"), str(tmp_path / "one"), "--rounds", "10"]) == 0
+    shown = click.unstyle(capsys.readouterr().out)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert name[:20] in shown
+    assert name[-10:] in shown
+
+
+def test_what_is_no_run_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", str(tmp_path)]) != 0
+    assert "crossguard evaluate DATA --out" in capsys.readouterr().err

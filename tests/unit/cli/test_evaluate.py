@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from crossguard.cli import run
+
+
+def test_a_table_piped_has_one_line_per_row_and_nothing_cut(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    options = ["--model", str(tiny_model), "--rounds", "10", "--split", "a", "--out", str(out)]
+    assert run(["evaluate", str(annotated_posts), *options]) == 0
+    captured = capsys.readouterr()
+    assert "…" not in captured.out
+    assert "60 posts" in captured.out
+    heads = [line for line in captured.out.splitlines() if "precision" in line.lower() and "ECE" in line]
+    assert len(heads) == 1, "all columns beside each other"
+    names = {"report.html", "run.json", "scores.npz", "test_metrics.json", "test_report.json"}
+    assert {path.name for path in out.iterdir()} == names
+    assert all(name in captured.err for name in names)
+
+
+def test_a_terminal_of_80_columns_shows_every_metric(
+    tiny_model: Path, annotated_posts: Path, narrow_terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", str(annotated_posts), "--model", str(tiny_model), "--rounds", "10", "--no-images"]) == 0
+    shown = click.unstyle(capsys.readouterr().out)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("Precision", "Recall", "F1", "ROC-AUC", "Avg", "ECE", "racist", "otherhate", "weighted"):
+        assert word in shown, word
+
+
+def test_json_is_all_that_stdout_gets(
+    tiny_model: Path, annotated_posts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--model", str(tiny_model), "--rounds", "0", "--no-images", "--json"]
+    assert run(["evaluate", str(annotated_posts), *options]) == 0
+    stored: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert stored["main"]["posts"] == 120
+    assert stored["facts"]["command"].startswith("crossguard")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "c"], "no row of split 'c'"),
+        (["--cross-fit", "best"], "A criterion is one of"),
+        (["--scores", "gone.csv"], "gone.csv"),
+        (["--policy", "defualt"], "Did you mean 'default'?"),
+    ],
+)
+def test_wrong_wishes_are_one_line_each(
+    tiny_model: Path, annotated_posts: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", str(annotated_posts), "--model", str(tiny_model), "--rounds", "0", *options]) != 0
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
