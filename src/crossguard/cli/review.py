@@ -124,13 +124,13 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None)
     Nothing is applied: without -o nothing is written, and a policy file counts once you serve with it.
     """
     console = _console(settings)
-    from crossguard.evaluation.calibrating import write_policy
-    from crossguard.evaluation.thresholds import Goal
+    from crossguard.evaluation.calibration.criteria import Criterion
+    from crossguard.evaluation.calibration.policy import write_policy
     from crossguard.review.learn import learn, policy_file
     from crossguard.review.quality.reading import decided, strata
 
     with console.database.read() as db:
-        learnt = learn(decided(db, newest=None), strata(db), Goal.parse(criterion))
+        learnt = learn(decided(db, newest=None), strata(db), Criterion.parse(criterion))
     _show_proposals(learnt)
     if out is not None:
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from crossguard.bundle import read_bundle
 from crossguard.decision.policy import LabelOverride, LabelPolicy, PolicyFile, read_policy_file
 from crossguard.errors import InputError
-from crossguard.evaluation.thresholds import Goal, fit_threshold
+from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.moderator import resolve_policy
 from crossguard.registry import find
 from crossguard.review.quality.estimate import Estimate, bootstrap
@@ -66,13 +67,13 @@ class Learnt:
     notes: Sequence[str]
 
 
-def learn(found: Sequence[Decided], strata: Sequence[Stratum], goal: Goal) -> Learnt:
+def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion) -> Learnt:
     """Proposes a threshold per label.
 
     Args:
         found: Decided items.
         strata: Sizes of the feed's strata, which say how many posts a decided one stands for.
-        goal: What a threshold should achieve.
+        criterion: What a threshold should achieve.
 
     Raises:
         InputError: No label has enough items.
@@ -99,7 +100,7 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], goal: Goal) -> Le
             continue
         scores = np.array([used[i].scores[label][0] for i in rows])
         current = used[rows[0]].scores[label][1]
-        proposals.append(_propose(label, goal, truth, scores, weights=weights[rows], current=current))
+        proposals.append(_propose(label, criterion, truth, scores, weights=weights[rows], current=current))
     if few:
         notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {', '.join(few)}.")
     if not proposals:
@@ -116,14 +117,16 @@ def _weights(used: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
     return np.array([max(posts.get(i.stratum, 0) / checked[i.stratum], 1.0 / i.inclusion) for i in used])
 
 
-def _propose(label: str, goal: Goal, truth: Flags, scores: Floats, *, weights: Floats, current: float) -> Proposal:
+def _propose(
+    label: str, criterion: Criterion, truth: Flags, scores: Floats, *, weights: Floats, current: float
+) -> Proposal:
     def fitted(rows: NDArray[np.int64]) -> float:
         try:
-            return fit_threshold(goal, truth[rows], scores[rows], weights[rows])
-        except InputError:  # a resample without a positive, or in which the goal cannot be met
+            return fit_threshold(criterion, truth[rows], scores[rows], weights[rows])
+        except InputError:  # a resample without a positive, or in which the criterion cannot be met
             return float("nan")
 
-    proposed = fit_threshold(goal, truth, scores, weights)
+    proposed = fit_threshold(criterion, truth, scores, weights)
     interval = bootstrap(fitted, len(truth))
     before, after = scores >= current, scores >= proposed
     held_out = _cross_validated(fitted, truth, scores, proposed)

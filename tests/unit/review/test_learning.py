@@ -13,7 +13,7 @@ from tests.unit.review.conftest import NOW, person
 
 from crossguard.cli import run
 from crossguard.evaluation.annotated import read_annotated
-from crossguard.evaluation.thresholds import Goal
+from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.labels import HATE
 from crossguard.review.console import Console
 from crossguard.review.export import export
@@ -59,7 +59,7 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     console = Console(everything, database)
     decide_all(console)
     with database.read() as db:
-        learnt = learn(decided(db, None), strata(db), Goal("f1"))
+        learnt = learn(decided(db, None), strata(db), Criterion("f1"))
     (found,) = learnt.proposals
     assert found.label == "racist"
     assert found.current == 0.5

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from crossguard.data.masking import excerpt, mask
 from crossguard.data.images import thumbnail
+from crossguard.data.masking import excerpt, mask
 from crossguard.errors import ImageError
 from crossguard.evaluation import curves
 from crossguard.evaluation.estimates import Estimate
