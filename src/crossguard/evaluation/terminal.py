@@ -47,8 +47,11 @@ class Grid:
         limit = console.width if console.is_terminal else max(console.width, self._width(range(len(self.columns))))
         if self.title:
             console.print(Text(self.title), soft_wrap=not console.is_terminal)
+        # A pipe has no width of its own; rich would take 80 columns.
+        before, console.width = console.width, limit
         for part in self._parts(limit):
-            console.print(self._table(part, limit), width=limit, crop=False)
+            console.print(self._table(part, limit))
+        console.width = before
         if self.caption:
             console.print(Text(self.caption, style="dim"), soft_wrap=not console.is_terminal)
 
@@ -58,7 +61,7 @@ class Grid:
             if column == 0:
                 table.add_column(self.columns[0], overflow="fold", max_width=int(limit * _NAMES))
             else:
-                table.add_column(self.columns[column], justify="right", no_wrap=True)
+                table.add_column(self.columns[column], justify="right", overflow="fold")
         for cells, last in self._rows:
             table.add_row(*(cells[column] for column in part), end_section=last)
         return table

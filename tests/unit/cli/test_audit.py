@@ -33,6 +33,8 @@ def test_the_command_prints_tables_and_writes_pages(
     assert run(["audit", str(annotated_posts), *options, "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
     assert "insult" in shown
+    assert "…" not in shown, "a pipe has room for every number"
+    assert all(any(line.strip().startswith(name) for line in shown.splitlines()) for name in IDENTITIES)
     assert "subgroup" in shown
     page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
     assert "Whom does it treat unfairly?" in page

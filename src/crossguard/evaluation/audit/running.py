@@ -26,6 +26,7 @@ from crossguard.evaluation.audit.madlibs import score_madlibs
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
 from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite
 from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
 
@@ -104,12 +105,16 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     """Runs the audits that were asked for.
 
     Raises:
-        InputError: A group column is unknown, posts could not be scored, or there is nothing to disguise.
+        InputError: The question or a group column is unknown, posts could not be scored, or there is nothing to
+            disguise.
     """
     if request.evasion is not None and request.posts is None and not request.suites:
         raise InputError(
             "--evasion disguises annotated posts: crossguard audit POSTS --evasion, or --suite CSV --evasion"
         )
+    known = (*moderator.labels.names, ANY)
+    if request.question not in known:
+        raise InputError(f"Unknown label '{request.question}'.{suggest(request.question, known)}")
     groups: dict[str, BiasAudit] = {}
     swaps = [compare_templates(moderator)]
     notes: list[str] = []
