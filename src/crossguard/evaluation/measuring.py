@@ -70,6 +70,8 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
         crossed = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
         sample, limits, source = crossed.sample, crossed.kept(limits), crossed.source
         warnings += crossed.warnings
+    if request.cross_fit is None and moderator.policy.inputs:
+        source += "; thresholds shown are those for text alone, posts with an image have others"
     variants = _modalities(moderator, scored, sample, request)
     variants |= _others(sample, scored.annotated, request)
     model, policy = moderator.bundle.manifest.model, moderator.policy

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.decision.policy import Kind
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.sample import Sample
@@ -64,13 +66,15 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     columns = moderator.bundle.columns(moderator.policy)
     values = logits.values[ready][:, columns].astype(np.float64)
     scores = moderator.policy.scores(moderator.labels, values)
-    sample = Sample.build(kept.labels, kept.truth, scores, thresholds(moderator), ids=kept.ids, hateful=kept.hateful)
+    weights = logits.text_weight[ready]
+    limits = _limits(moderator, [post for post, scored in zip(posts, ready, strict=True) if scored], weights)
+    sample = Sample.build(kept.labels, kept.truth, scores, limits, ids=kept.ids, hateful=kept.hateful)
     codes = dict(Counter(decision.error.code for decision in failed if decision.error))
-    return Scored(kept, sample, values, logits.text_weight[ready], codes, seconds)
+    return Scored(kept, sample, values, weights, codes, seconds)
 
 
 def thresholds(moderator: Moderator) -> dict[str, float]:
-    """Returns the live threshold per label."""
+    """Returns the live threshold per label for posts of text alone; a policy may have others for images."""
     return {name: moderator.policy.labels[name].threshold for name in moderator.labels.names}
 
 
@@ -85,3 +89,13 @@ def _seen_through(view: View, post: Post) -> Post:
     if view == "image-only":
         return replace(post, text="", image_text="")
     return post
+
+
+def _limits(moderator: Moderator, posts: Sequence[Post], text_weight: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the live threshold of each post and label, (n, labels): by what the post has, as it is decided."""
+    names, policy = moderator.labels.names, moderator.policy
+    kinds: tuple[Kind, ...] = ("text", "image", "both")
+    rules = {kind: [policy.rules(kind)[name].threshold for name in names] for kind in kinds}
+    # The gate gives words no weight where none were left after cleaning.
+    image: list[Kind] = ["both" if weight > 0 else "image" for weight in text_weight]
+    return np.array([rules["text" if post.image is None else kind] for post, kind in zip(posts, image, strict=True)])

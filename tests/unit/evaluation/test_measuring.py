@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossguard.decision.policy import Policy
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
@@ -29,6 +30,22 @@ def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, anno
         np.testing.assert_allclose(run.sample.scores[row], list(decision.scores.values()), atol=1e-5)
         assert [n for n, f in zip(HATE.names, run.sample.flags[row], strict=True) if f] == list(decision.flags)
     assert scored.throughput > 0
+
+
+def test_flags_follow_the_thresholds_of_each_kind_of_input(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    bands = {
+        "both": {"racist": {"threshold": 0.0, "review": None}},
+        "image": {"sexist": {"threshold": 0.9, "block": None}},
+    }
+    policy = Policy(**(tiny.policy.model_dump() | {"inputs": bands}))
+    moderator = tiny.with_policy(policy)
+    run, _ = measure_model(moderator, annotated, FEW)
+    for row, decision in enumerate(moderator.score(annotated.posts)):
+        assert [n for n, f in zip(HATE.names, run.sample.flags[row], strict=True) if f] == list(decision.flags)
+    with_image = [post.image is not None for post in annotated.posts]
+    assert run.sample.flags[with_image, HATE.names.index("racist")].all()
+    assert "posts with an image have others" in run.facts.thresholds_from
 
 
 def test_each_modality_alone_is_measured_on_the_posts_that_have_both(tiny: Moderator, annotated_posts: Path) -> None:

@@ -106,6 +106,12 @@ def calibrate(
         base=moderator.policy.name,
         description=f"Fitted on {Path(annotated.source).name}, criterion {plan.criterion}.",
         labels={label: _override(fitted, label) for label in labels},
+        # What was fitted here holds for every kind of input; bands of the base have another scale.
+        inputs={
+            kind: {name: rule for name, rule in rules.items() if name not in labels}
+            for kind, rules in moderator.policy.inputs.items()
+            if not set(rules) <= set(labels)
+        },
         provenance=provenance,
     )
     targets = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossguard.decision.policy import Policy
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated, read_posts
 from crossguard.evaluation.calibration.criteria import Criterion
@@ -43,6 +44,17 @@ def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderato
     found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
     assert "otherhate" not in found.file.labels
     assert any("otherhate: the rule of 'default' stays" in note for note in found.notes)
+
+
+def test_bands_of_the_base_for_images_do_not_outlive_a_fit(tiny: Moderator, annotated_posts: Path) -> None:
+    bands = {
+        "both": {"racist": {"threshold": 0.9}, "otherhate": {"threshold": 0.9}},
+        "image": {"racist": {"review": 0.1}},
+    }
+    base = tiny.with_policy(Policy(**(tiny.policy.model_dump() | {"inputs": bands})))
+    found = calibrate(base, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+    assert found.file.inputs is not None
+    assert {kind: list(rules) for kind, rules in found.file.inputs.items()} == {"both": ["otherhate"]}
 
 
 def test_nothing_to_fit_is_an_error(tiny: Moderator, annotated_posts: Path) -> None:
