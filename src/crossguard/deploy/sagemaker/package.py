@@ -83,7 +83,7 @@ def package_training(output: Path) -> Packed:
         OutputError: The archive cannot be written.
     """
     code = {"train.py": TRAIN, "requirements.txt": _requirements("train", "evaluate", "parquet")}
-    return _pack(output, {**code, **_files("*.py"), **_files("resources/recipes/*.yaml")})
+    return _pack(output, {**code, **_files("*.py", "resources/*.txt", "resources/recipes/*.yaml")})
 
 
 def write_code(folder: Path) -> None:
@@ -102,11 +102,13 @@ def write_code(folder: Path) -> None:
 
 
 def _inference_code() -> dict[str, Source]:
-    return {"inference.py": INFERENCE, "requirements.txt": _requirements(), **_files("*.py")}
+    return {"inference.py": INFERENCE, "requirements.txt": _requirements(), **_files("*.py", "resources/*.txt")}
 
 
-def _files(pattern: str) -> dict[str, Source]:
-    return {path.relative_to(PACKAGE.parent).as_posix(): path for path in PACKAGE.rglob(pattern)}
+def _files(*patterns: str) -> dict[str, Source]:
+    """Returns the package's own files: code, and what it reads while it scores; models lie elsewhere."""
+    found = [path for pattern in patterns for path in PACKAGE.rglob(pattern)]
+    return {path.relative_to(PACKAGE.parent).as_posix(): path for path in found}
 
 
 def _requirements(*extras: str) -> bytes:
