@@ -34,7 +34,7 @@ SUBJECTS: Final = {"clip": clip, "siglip2": siglip2}
 def main() -> None:
     """Measures, prints, writes."""
     options = _options()
-    for name in options.models:
+    for name in options.models[:1] if options.short else options.models:
         with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
             result = run(SUBJECTS[name](SHORT_LAYERS) if options.short else SUBJECTS[name](), Path(folder), options)
         paths = report.write(options.out, name, result)

@@ -69,6 +69,7 @@ def test_training_leftovers_stay_behind_and_the_rest_verifies(tiny_bundle: Bundl
     assert names == {
         "README.md",
         "LICENSE",
+        "provenance.json",
         "bundle.json",
         "code",
         "fusion.onnx",
