@@ -266,10 +266,12 @@ class PolicyFile(StrictModel):
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
         inputs = base.inputs if self.inputs is None else self.inputs
+        # What a file says of a label holds for every kind of input, unless the file itself tells them apart. A tenant's
+        # rules are the last word in any case.
+        settled = {**self.labels, **own} if self.inputs is None else own
         merged = base.model_dump() | {
             "base": self.base,
-            # A tenant's rules are the last word, so the kinds of input do not change them again.
-            "inputs": {kind: _without(rules_, own) for kind, rules_ in inputs.items()},
+            "inputs": {kind: _without(rules_, settled) for kind, rules_ in inputs.items()},
             "costs": self.costs and self.costs.model_dump(),
             "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
