@@ -46,7 +46,7 @@ def test_it_fits_a_phone_and_shows_more_on_the_way_down(page: Page) -> None:
     assert page.locator("#count").inner_text() == "122 of 122 posts"
     assert page.locator("li").count() < 122
     page.locator("#more").scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelectorAll('li').length > 50")
+    page.locator("li").nth(50).wait_for(state="attached")
 
 
 def test_it_sorts_and_filters(page: Page) -> None:
