@@ -27,7 +27,7 @@ def test_a_post_in_both_parts_stays_small(repeats: int) -> None:
     """
     windows = json.loads(run_capped(SETUP + code, mib=700, seconds=60))
     assert len(windows) == len(BOMBS)
-    assert all(0 < count <= 32 for count in windows)
+    assert all(0 < count <= 2 * 32 for count in windows)  # as written, and without the disguise
 
 
 def test_a_file_of_bombs_gives_a_record_for_each() -> None:
