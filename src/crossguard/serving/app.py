@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,13 +33,29 @@ def create_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[endpoint.route(service) for endpoint in ENDPOINTS],
-        middleware=[Middleware(RequestEnvelope, service=service)],
+        middleware=[*_cors(service.settings.cors_origins), Middleware(RequestEnvelope, service=service)],
         exception_handlers={HTTPException: _unmatched},
         lifespan=lifespan,
     )
     app.state.openapi = openapi_document(ENDPOINTS)
     app.state.docs = docs_page(app.state.openapi)
     return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Returns what lets scripts of these origins read answers in a browser; credentials of the browser stay out."""
+    if not origins:
+        return []
+    versions = ["x-crossguard-model", "x-crossguard-policy", "x-crossguard-estimated"]
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-api-key"],
+            expose_headers=["x-request-id", "retry-after", *versions],
+        )
+    ]
 
 
 async def _unmatched(request: Request, error: Exception) -> Response:

@@ -97,6 +97,11 @@ class ServeSettings(StrictModel):
     fetch_per_minute: int = Field(
         default=600, ge=1, description="Most images fetched from one origin in a minute, for all callers together."
     )
+    cors_origins: Words = Field(
+        default=(),
+        description="Origins whose pages may call the service from a browser, such as https://forum.example.com; * for "
+        "every page; none by default.",
+    )
     languages: Words = Field(
         default=("en",),
         min_length=1,

@@ -18,6 +18,7 @@ from googleapiclient.http import BatchHttpRequest
 from tests.support.perspective_bundle import write_perspective_bundle
 from tests.support.server import RunningServer
 
+from crossguard import registry
 from crossguard.bundle import Bundle
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -359,3 +360,42 @@ def test_the_javascript_client(perspective: RunningServer, attributed: Moderator
     for found, names in zip(answer["found"], asked, strict=True):
         assert values(found) == pytest.approx({name: offline[name.lower()] for name in names}, abs=1e-6)
     assert "SPAM is not supported" in answer["message"]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[RunningServer]:
+    with RunningServer(registry.shipped()["compact"], drain_s=0, cors_origins="https://forum.example.com") as running:
+        yield running
+
+
+def test_the_model_in_the_box_has_all_six_attributes_of_its_own(shipped: RunningServer) -> None:
+    with shipped.client() as client:
+        rude = ask(client, *SIX, text="You are a stupid piece of shit, shut up!").json()
+        kind = ask(client, *SIX, text="Thank you, that was a helpful answer.").json()
+    assert "crossguard" not in rude
+    assert set(values(rude)) == set(SIX)
+    for name in ("TOXICITY", "INSULT", "PROFANITY"):
+        assert values(rude)[name] > 0.5 > values(kind)[name], name
+
+
+def test_a_page_of_an_allowed_origin_may_call_from_a_browser(shipped: RunningServer) -> None:
+    asked = {"origin": "https://forum.example.com", "access-control-request-method": "POST"}
+    with shipped.client() as client:
+        preflight = client.options(
+            "/v1alpha1/comments:analyze", headers={**asked, "access-control-request-headers": "content-type"}
+        )
+        answer = client.post("/v1alpha1/comments:analyze", json=comment("hello"), headers={"origin": asked["origin"]})
+        refused = client.options("/v1alpha1/comments:analyze", headers={**asked, "origin": "https://evil.example"})
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == asked["origin"]
+    assert answer.headers["access-control-allow-origin"] == asked["origin"]
+    assert "x-crossguard-model" in answer.headers["access-control-expose-headers"]
+    assert refused.status_code == 400
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_without_origins_no_page_may(http: httpx2.Client) -> None:
+    answer = http.post(
+        "/v1alpha1/comments:analyze", json=comment("hello"), headers={"origin": "https://forum.example.com"}
+    )
+    assert "access-control-allow-origin" not in answer.headers

@@ -56,7 +56,7 @@ class Answerable:
 
 def known_attributes(moderator: Moderator) -> tuple[str, ...]:
     """Returns the attributes that a model can score: its own, its labels, and the union of kinds of hate."""
-    own = (*getattr(moderator.bundle.manifest, "attributes", {}), *moderator.labels.names)
+    own = (*moderator.bundle.manifest.attributes, *moderator.labels.names)
     has_hate = any(name in HATE.names for name in moderator.labels.names)
     names = [name.upper() for name in own]
     return tuple(dict.fromkeys([*([UNION] if has_hate else []), *names]))
@@ -64,10 +64,9 @@ def known_attributes(moderator: Moderator) -> tuple[str, ...]:
 
 def attribute_score(decision: Decision, attribute: str) -> float:
     """Returns the score of an attribute that `known_attributes` names."""
-    own: Mapping[str, float] = getattr(decision, "attributes", {})
     name = attribute.lower()
-    if name in own:
-        return own[name]
+    if name in decision.attributes:
+        return decision.attributes[name]
     if name in decision.labels:
         return decision.labels[name].score
     union = union_score(decision)
