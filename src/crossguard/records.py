@@ -44,8 +44,8 @@ class Post:
     Attributes:
         id: The caller's own name for the post; kept as it is.
         text: What the author wrote; empty when there is none.
-        image: Where the picture comes from, or None.
-        image_text: Words read from the picture (OCR); empty when unknown or none.
+        image: Where the image comes from, or None.
+        image_text: Words read from the image (OCR); empty when unknown or none.
         extra: Further fields that came with the post, such as other columns of its table; carried, never scored.
         error: Set by a reader that could not read the post; such a post is not scored, and keeps its place.
     """

@@ -33,7 +33,7 @@ from crossguard.errors import MissingExtraError
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
 @click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the pictures of DATA.")
+@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json and audit.html.")

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option("--split", help="Only rows whose column 'split' has this value.")
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the pictures of DATA.")
+@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", help="Name of the new policy; the file's name when not given.")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
 @click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the pictures of DATA.")
+@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")

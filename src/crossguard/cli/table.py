@@ -113,7 +113,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def post_words(post: Post, *, hidden: bool) -> str:
-    """Returns what a post says on one line, the words of its picture in brackets."""
+    """Returns what a post says on one line, the words of its image in brackets."""
     show = mask if hidden else visible
     parts = [show(post.text)] if post.text else []
     if post.image is not None or post.image_text:

@@ -1,1 +1,1 @@
-"""Posts in and decisions out: tables, pictures, the words in pictures, written results."""
+"""Posts in and decisions out: tables, images, the words in images, written results."""
