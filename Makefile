@@ -35,7 +35,7 @@ check: install  ## Lint, types, import contracts
 	$(BIN)/lint-imports --cache-dir .import_linter_cache
 
 test: install  ## Run every test (real-data tests too, where ../shared/data is)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 docs: install  ## Check the documentation: links, examples, every command and setting described
 	$(BIN)/python -m pytest tests/docs

@@ -13,6 +13,10 @@ from crossguard.moderator import Moderator
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Where each core has a worker of the test run, threads of PyTorch wait for each other more than they work.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
