@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from crossguard.data.writing import read_decisions
     from crossguard.decision.policy import Policy
     from crossguard.labels import Label, LabelSet
-    from crossguard.moderator import Moderator, load
+    from crossguard.loading import load
+    from crossguard.moderator import Moderator
     from crossguard.records import Action, Decision, LabelDecision, Post, PostFailure
     from crossguard.results import Results
     from crossguard.scoring import Summary, score_file
@@ -40,7 +41,7 @@ _HOMES = {
     "PostFailure": "crossguard.records",
     "Results": "crossguard.results",
     "Summary": "crossguard.scoring",
-    "load": "crossguard.moderator",
+    "load": "crossguard.loading",
     "read_decisions": "crossguard.data.writing",
     "score_file": "crossguard.scoring",
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, overload
+from typing import Any, BinaryIO, Self, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +16,32 @@ from numpy.typing import NDArray
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.images import ImageLimits
 from crossguard.decision.policy import Policy, choose, read_policy_file
+from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
-from crossguard.pipeline import Pipeline
 from crossguard.posts import PostsLike, as_image, as_post, as_posts, is_one
 from crossguard.preparation import PixelMode, Preparation
-from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
-from crossguard.registry import find
+from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
-from crossguard.runtimes.base import Runtime, run
+from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
+
+
+class LoadOptions(TypedDict, total=False):
+    """Keywords of `Moderator.load` that say how, and not which."""
+
+    policy: str | Path | Policy
+    tenant: str | None
+    runtime: str
+    precision: str
+    threads: int | None
+    image_limits: ImageLimits | None
+    image_root: str | Path | None
+    pixels: PixelMode
+    verify: bool
+    limits: BatchLimits | None
 
 
 class Moderator:
@@ -33,12 +50,19 @@ class Moderator:
     Use `Moderator.load`. Safe to share between threads. A context manager: leaving it ends the threads.
     """
 
-    def __init__(self, bundle: Bundle, runtime: Runtime, policy: Policy, preparation: Preparation) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: Runtime,
+        policy: Policy,
+        preparation: Preparation,
+        limits: BatchLimits | None = None,
+    ) -> None:
         self._bundle = bundle
         self._runtime = runtime
         self._policy = policy
         self._preparation = preparation
-        self._pipeline = Pipeline()
+        self._engine = ScoringEngine(preparation, partial(infer, runtime, bundle), limits)
 
     @classmethod
     def load(
@@ -55,11 +79,12 @@ class Moderator:
         pixels: PixelMode = "fast",
         revision: str | None = None,
         verify: bool = True,
+        limits: BatchLimits | None = None,
     ) -> Moderator:
-        """Loads a model.
+        """Loads a bundle; `crossguard.load` also opens PyTorch checkpoints.
 
         Args:
-            model: A shipped name (`compact`), a folder, or a Hub id.
+            model: A shipped name (`compact`), the folder of a bundle, or the Hub id of one.
             policy: Name of a policy of the bundle, a YAML file, or a `Policy`.
             tenant: Whose overrides of the policy file apply.
             runtime: `auto`, `openvino` or `onnx`.
@@ -70,17 +95,21 @@ class Moderator:
             pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it.
             revision: Branch, tag or commit of a Hub repository.
             verify: Whether to compare checksums.
+            limits: Bounds of the batches of `submit`.
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
             ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
-        bundle = read_bundle(find(model, revision), verify=verify)
+        folder = find(model, revision)
+        if holds_checkpoint(folder):
+            raise BundleError(f"{folder} holds a PyTorch checkpoint and no bundle. Open it with crossguard.load(...).")
+        bundle = read_bundle(folder, verify=verify)
         chosen = resolve_policy(bundle, policy, tenant)
         root = Path(image_root) if image_root is not None else None
         preparation = Preparation(bundle, image_limits or ImageLimits(), root, pixels)
-        return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation)
+        return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation, limits)
 
     @property
     def bundle(self) -> Bundle:
@@ -119,7 +148,7 @@ class Moderator:
 
     def close(self) -> None:
         """Ends the threads of this moderator and of those that `with_policy` made of it; it cannot score any more."""
-        self._pipeline.close()
+        self._engine.close()
         self._preparation.close()
 
     def __enter__(self) -> Self:
@@ -209,26 +238,32 @@ class Moderator:
             weights.append(weight)
             failed.extend(self.failed(post.id, post.error) for post in prepared if post.error is not None)
         if not values:
-            return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32)), []
+            return self.infer([]), []
         return Logits(np.concatenate(values), np.concatenate(weights)), failed
-
-    @property
-    def _outputs(self) -> int:
-        return self.bundle.manifest.outputs
 
     def _score_one(self, post: Post) -> Decision:
         ready = [self.prepare(post)]
         return self.decide(ready, self.infer(ready))[0]
 
-    def is_costly(self, post: Post) -> bool:
-        """Whether `prepare` may take seconds for this post: its image is decoded in a process with a deadline.
+    def submit(self, posts: Sequence[Post]) -> Future[list[Decision]]:
+        """Scores posts together with those of other callers, for a server; returns at once.
 
-        A server prepares such posts apart from the others, so that they do not wait behind it.
+        Returns:
+            A decision per post, in order; cancel it when nobody waits for them any more. Moderators that `with_policy`
+            made of one another share their batches.
         """
-        return self._preparation.is_costly(post)
+        return self._engine.submit(posts, self)
+
+    def observe(self, observer: Observer) -> None:
+        """Tells an observer from now on what `submit` does."""
+        self._engine.observer = observer
+
+    def stalled_s(self) -> float:
+        """Returns for how many seconds no batch of `submit` has been finished, while there are some."""
+        return self._engine.stalled_s()
 
     def prepare(self, post: Post) -> Prepared:
-        """Tokenises and decodes one post, for a server that gathers the prepared posts of many callers.
+        """Tokenises and decodes one post.
 
         Raises:
             PostError: The post cannot be scored.
@@ -240,28 +275,11 @@ class Moderator:
         return self._preparation.prepare_all(posts)
 
     def _run(self, posts: PostsLike, batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
-        return self._pipeline.run(as_posts(posts), self._preparation.prepare_all, self.infer, batch_size)
+        return self._engine.stream(as_posts(posts), batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
-        """Runs the model on prepared posts.
-
-        Returns:
-            One row per post without an `error`, (posts, outputs); the highest logits over the windows of a long text
-            and the frames of an animation.
-        """
-        ready = [post for post in posts if post.error is None]
-        if not ready:
-            return Logits(np.zeros((0, self._outputs), np.float32), np.zeros(0, np.float32))
-        manifest = self.bundle.manifest
-        batch, rows = collate(ready, manifest.text, manifest.image.size)
-        widths = (manifest.model.text_width, manifest.model.image_width)
-        logits = run(self.runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
-        if logits.values.shape[1] < self._outputs:
-            raise BundleError(
-                f"The manifest of {self.bundle.folder} names {self._outputs} outputs, and fusion.onnx has "
-                f"{logits.values.shape[1]}. Export the model again with: crossguard export"
-            )
-        return rows.highest(logits)
+        """Runs the model on prepared posts: `crossguard.runtimes.base.infer`."""
+        return infer(self.runtime, self.bundle, posts)
 
     def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
         """Applies this moderator's policy to what `infer` returned for the same posts.
@@ -323,9 +341,6 @@ def _noted(posts: Iterator[Post], seen: list[Post]) -> Iterator[Post]:
     for post in posts:
         seen.append(post)
         yield post
-
-
-load = Moderator.load
 
 
 def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | None = None) -> Policy:

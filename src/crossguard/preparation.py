@@ -1,9 +1,10 @@
-"""Posts become what a model takes: text is tokenised, pictures are decoded by a pool beside the model."""
+"""Posts become what a model takes: text is tokenised, images are decoded by a pool beside the model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from os import PathLike
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -11,25 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import DecodeOptions, ImageLimits, is_costly, read_image
+from crossguard.data.images import DecodeOptions, ImageLimits, is_cheap, read_encoded, read_image
 from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.text import TextEncoder, Tokens
-from crossguard.records import Post, PostFailure
+from crossguard.records import ImageSource, Post, PostFailure
 from crossguard.runtimes.base import available_cores
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
 # uint8 (size, size, 3) per frame, and whether an animation shows more than these.
 Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
-_NO_FRAMES: Final[Frames] = ((), False)
 
 
 class Preparation:
     """Prepares posts for one bundle. Safe to share between threads.
 
     Args:
-        bundle: Says how texts and pictures must look.
+        bundle: Says how texts and images must look.
         limits: Caps on what is decoded.
         image_root: Folder of relative image paths; the working folder when None.
         pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it, as the
@@ -55,52 +55,67 @@ class Preparation:
         """Ends the threads."""
         self._decoders.shutdown(cancel_futures=True)
 
-    def is_costly(self, post: Post) -> bool:
-        """Whether decoding the image of a post may take seconds, as far as its header tells; False where it is bad."""
-        try:
-            return post.image is not None and is_costly(post.image, self._options, base=self._root)
-        except PostError:
-            return False
-
     def prepare(self, post: Post) -> Prepared:
-        """Tokenises and decodes one post.
+        """Tokenises and decodes one post, in this thread.
 
         Raises:
             PostError: The post cannot be scored.
         """
         if post.error is not None:
             raise PostError(post.error.code, post.error.message)
-        return self._join(post, self._tokens([post])[0])
+        return _prepared(post, self._tokens([post])[0], map(self._frames, post.images))
 
     def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
         """Prepares a batch; a post that cannot be scored keeps its place and has its `error` set."""
-        # Pictures first: they are decoded while the texts are tokenised.
-        frames = [None if post.image is None else self._decoders.submit(self._frames, post) for post in posts]
-        return list(map(self._try_join, posts, self._tokens(posts), frames))
+        return [entry for entry in self._prepare_batch(posts, self._frames) if entry is not None]
+
+    def prepare_cheap(self, posts: Sequence[Post]) -> list[Prepared | None]:
+        """Prepares a batch, without waiting for images whose decoding may take seconds.
+
+        Returns:
+            As `prepare_all`; None for a post with such an image, as far as headers tell.
+        """
+        return self._prepare_batch(posts, self._cheap_frames)
+
+    def _prepare_batch(self, posts: Sequence[Post], decode: Callable[[ImageSource], Frames]) -> list[Prepared | None]:
+        # Images first: they are decoded while the texts are tokenised.
+        frames = [[self._decoders.submit(decode, image) for image in post.images] for post in posts]
+        return list(map(_joined, posts, self._tokens(posts), frames))
 
     def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
 
-    def _try_join(self, post: Post, tokens: Tokens, frames: Future[Frames] | None) -> Prepared:
-        if post.error is not None:
-            return Prepared(post.id, (), (), error=post.error)
-        try:
-            return _prepared(post, tokens, _NO_FRAMES if frames is None else frames.result())
-        except PostError as error:
-            return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
+    def _cheap_frames(self, source: ImageSource) -> Frames:
+        if isinstance(source, str | bytes | PathLike):
+            source = read_encoded(source, self._options.limits, self._root)
+            if not is_cheap(source, self._options):
+                raise _CostlyImageError
+        return self._frames(source)
 
-    def _join(self, post: Post, tokens: Tokens) -> Prepared:
-        return _prepared(post, tokens, _NO_FRAMES if post.image is None else self._frames(post))
-
-    def _frames(self, post: Post) -> Frames:
-        assert post.image is not None
-        decoded = read_image(post.image, self._options, base=self._root)
+    def _frames(self, source: ImageSource) -> Frames:
+        decoded = read_image(source, self._options, base=self._root)
         return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 
 
-def _prepared(post: Post, tokens: Tokens, frames: Frames) -> Prepared:
-    pixels, sampled = frames
+class _CostlyImageError(Exception):
+    """Decoding the image may take seconds."""
+
+
+def _joined(post: Post, tokens: Tokens, frames: Sequence[Future[Frames]]) -> Prepared | None:
+    if post.error is not None:
+        return Prepared(post.id, (), (), error=post.error)
+    try:
+        return _prepared(post, tokens, (future.result() for future in frames))
+    except PostError as error:
+        return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
+    except _CostlyImageError:
+        return None
+
+
+def _prepared(post: Post, tokens: Tokens, decoded: Iterable[Frames]) -> Prepared:
+    images = list(decoded)
+    pixels = tuple(frame for frames, _ in images for frame in frames)
     if not tokens.windows and not pixels:
         raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
-    notes = {"text_truncated": tokens.truncated, "animation_sampled": sampled}
+    notes = {"text_truncated": tokens.truncated, "animation_sampled": any(sampled for _, sampled in images)}
     return Prepared(post.id, tokens.windows, pixels, tuple(note for note, holds in notes.items() if holds))

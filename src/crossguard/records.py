@@ -48,6 +48,7 @@ class Post:
         image_text: Words read from the image (OCR); empty when unknown or none.
         extra: Further fields that came with the post, such as other columns of its table; carried, never scored.
         error: Set by a reader that could not read the post; such a post is not scored, and keeps its place.
+        more_images: Its other images; the decision is made from the highest score per label over all of them.
     """
 
     id: str
@@ -56,6 +57,12 @@ class Post:
     image_text: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     error: PostFailure | None = None
+    more_images: tuple[ImageSource, ...] = ()
+
+    @property
+    def images(self) -> tuple[ImageSource, ...]:
+        """All images."""
+        return (() if self.image is None else (self.image,)) + self.more_images
 
     @classmethod
     def failed(cls, id_: str, code: str, message: str) -> Post:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from crossguard.bundle import MANIFEST
-from crossguard.errors import BundleError, MissingExtraError, suggest
+from crossguard.errors import BundleError, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
 CARD_CONFIG: Final = "inference_config.json"
@@ -35,30 +34,18 @@ def find(name: str | Path, revision: str | None = None) -> Path:
         return known[str(name)]
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _as_bundle(folder)
+        return folder
     if isinstance(name, str) and HUB_ID.match(name):
-        return _as_bundle(_download(name, revision))
+        return _download(name, revision)
     raise BundleError(
         f"Unknown model '{name}'.{suggest(str(name), known)} "
         "A folder with a bundle and a Hub id such as 'organisation/model' work too."
     )
 
 
-def _as_bundle(folder: Path) -> Path:
-    """Turns a checkpoint in the layout of the two model cards into a bundle; leaves every other folder as it is.
-
-    The converter is imported by name: it stands far up the staircase and needs PyTorch, and only such folders ask
-    for it.
-    """
-    places = (folder, folder.parent)
-    if (folder / MANIFEST).is_file() or not any((place / CARD_CONFIG).is_file() for place in places):
-        return folder
-    try:
-        conversion: Any = importlib.import_module("crossguard.export.checkpoint")
-    except ImportError:
-        raise MissingExtraError("Opening a PyTorch checkpoint", "train") from None
-    converted: Path = conversion.as_bundle(folder) if conversion.is_checkpoint(folder) else folder
-    return converted
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a folder is no bundle, and has or lies beside the configuration of a PyTorch checkpoint."""
+    return not (folder / MANIFEST).is_file() and any((f / CARD_CONFIG).is_file() for f in (folder, folder.parent))
 
 
 def _download(repository: str, revision: str | None) -> Path:

@@ -25,6 +25,7 @@ from crossguard.data.tables import PostReader
 from crossguard.data.writing import open_output, refuse_same_file
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, InputError, OutputError
+from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
 
@@ -121,7 +122,7 @@ def score_file(
             raise ConfigError("A moderator has its policy; choose another one with moderator.with_policy(...).")
         moderator = model
     else:
-        moderator = Moderator.load(model, policy=policy)
+        moderator = load(model, policy=policy)
     reader = PostReader(path, columns=columns, image_root=image_root, extra=keep)
     posts = iter(reader)
     output = None

@@ -35,7 +35,7 @@ from crossguard.errors import BundleError, ImageError, TableError
 from crossguard.preprocessing.resize import Square
 from crossguard.records import Post
 from crossguard.serving.app import create_app
-from crossguard.serving.engine import load_engine
+from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
@@ -201,7 +201,7 @@ def _application() -> Any:
     options = ServeSettings(model=str(folder), threads=1, max_pixels=1_000_000)
 
     async def started() -> Any:
-        service = Service(options, load_engine(options))
+        service = Service(options, load_served(options))
         await service.start()
         return create_app(service)
 

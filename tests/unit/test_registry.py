@@ -6,7 +6,9 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
-from crossguard.registry import find
+from crossguard.loading import load
+from crossguard.moderator import Moderator
+from crossguard.registry import CARD_CONFIG, find, holds_checkpoint
 
 
 def test_a_folder_is_found(tiny_bundle: Bundle) -> None:
@@ -35,3 +37,13 @@ def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(BundleError, match="neither a folder nor reachable"):
         find("someone/not-there")
+
+
+def test_a_checkpoint_is_opened_by_load_and_not_by_the_class(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    (tmp_path / CARD_CONFIG).write_text("{}", encoding="utf-8")
+    assert holds_checkpoint(tmp_path)
+    assert not holds_checkpoint(tiny_bundle.folder)
+    with pytest.raises(BundleError, match=r"PyTorch checkpoint and no bundle.*crossguard\.load"):
+        Moderator.load(tmp_path)
+    with pytest.raises(BundleError, match="is not a bundle"):
+        load(tmp_path)

@@ -81,9 +81,9 @@ def command(
         raise MissingExtraError("Auditing", "evaluate") from None
     from rich.console import Console
 
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
 
-    moderator = Moderator.load(model, policy=policy)
+    moderator = load(model, policy=policy)
     labels = moderator.labels.names
     posts = None
     if data is not None:

@@ -106,9 +106,9 @@ def command(
         raise MissingExtraError("Calibrating", "evaluate") from None
     from rich.console import Console
 
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
 
-    moderator = Moderator.load(model, policy=policy)
+    moderator = load(model, policy=policy)
     labels = moderator.labels.names
     plan = replace(
         _plan(labels, criteria, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed

@@ -41,9 +41,9 @@ def command(
     except ImportError:
         raise MissingExtraError("Writing a card", "evaluate") from None
     from crossguard.bundle import read_bundle
-    from crossguard.registry import find
+    from crossguard.loading import find_bundle
 
-    bundle = read_bundle(find(model), verify=False)
+    bundle = read_bundle(find_bundle(model), verify=False)
     card = build_card(bundle, read_details(details), read_evidence(runs, audits))
     if into_bundle:
         install_card(bundle, card, runs)

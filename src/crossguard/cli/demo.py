@@ -29,11 +29,11 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
     The posts were written and drawn for this purpose. Nothing is downloaded and nothing is opened.
     """
     from crossguard.cli.table import print_table
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
     from crossguard.scoring import with_posts
 
     posts = sample_posts()
-    moderator = Moderator.load(model, policy=policy)
+    moderator = load(model, policy=policy)
     decisions = moderator.score(posts)
     print_table(zip(posts, decisions, strict=True), show_text=show_text)
     output.mkdir(parents=True, exist_ok=True)

@@ -46,9 +46,9 @@ def package(model: str, output: Path, code: Path | None) -> None:
     """Write MODEL, a name, a folder or a Hub id, as the archive that SageMaker unpacks to /opt/ml/model."""
     from crossguard.bundle import read_bundle
     from crossguard.deploy.sagemaker.package import package_model, write_code
-    from crossguard.registry import find
+    from crossguard.loading import find_bundle
 
-    packed = package_model(read_bundle(find(model)), output)
+    packed = package_model(read_bundle(find_bundle(model)), output)
     if packed.left_out:
         click.echo(f"Left out, as serving does not need it: {', '.join(packed.left_out)}", err=True)
     _tell(packed)

@@ -80,7 +80,7 @@ def command(
         from crossguard.evaluation.score_tables import read_scores, score_labels
     except ImportError:
         raise MissingExtraError("Evaluating", "evaluate") from None
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
 
     request = Request(
         name=name or (scores[0].stem if scores else ""),
@@ -104,7 +104,7 @@ def command(
         annotated = read(score_labels(scores[0], next(read_rows(data), {})))
         run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, label_scheme), annotated, request)
     else:
-        moderator = Moderator.load(model, policy=policy, tenant=tenant)
+        moderator = load(model, policy=policy, tenant=tenant)
         run, scored = measure_model(moderator, read(moderator.labels.names), request)
         annotated = scored.annotated
     _show(run, annotated.posts if show_posts else None, out, as_json=as_json)

@@ -9,7 +9,8 @@ import click
 
 from crossguard.bundle import Bundle, check_files, read_bundle
 from crossguard.errors import BundleError
-from crossguard.registry import find, shipped
+from crossguard.loading import find_bundle
+from crossguard.registry import shipped
 
 
 @click.command("models")
@@ -29,7 +30,7 @@ def command(model: str | None, card: bool, verify: bool, as_json: bool) -> None:
     if model is None:
         _list()
         return
-    bundle = read_bundle(find(model), verify=False)
+    bundle = read_bundle(find_bundle(model), verify=False)
     if card:
         click.echo(bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model}")
     elif as_json:

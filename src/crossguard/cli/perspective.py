@@ -64,11 +64,11 @@ def map_command(
     except ModuleNotFoundError as error:
         extra = "evaluate" if (error.name or "").partition(".")[0] in {"scipy", "sklearn"} else "serve"
         raise MissingExtraError("crossguard perspective map", extra) from None
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
 
     if out.exists() and not overwrite:
         raise ConfigError(f"{out} exists. Name another file by --out, or say --overwrite.")
-    moderator = Moderator.load(model, policy=policy)
+    moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
     write_policy(out, policy, name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem), version, maps)

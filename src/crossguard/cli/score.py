@@ -141,7 +141,7 @@ def command(
     warnings.filterwarnings("ignore", module="PIL")
 
     from crossguard.data.tables import Columns, PostReader
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
     from crossguard.records import Post
     from crossguard.scoring import OnError
 
@@ -158,7 +158,7 @@ def command(
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None
     engine: dict[str, Any] = {"runtime": runtime, "precision": precision, "threads": threads}
-    moderator = Moderator.load(model, policy=policy, tenant=tenant, pixels=pixels, **engine)
+    moderator = load(model, policy=policy, tenant=tenant, pixels=pixels, **engine)
     if reader is not None:
         how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
         return steps.score_many(moderator, reader, options, **how)

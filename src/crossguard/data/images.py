@@ -34,7 +34,8 @@ __all__ = [
     "ImageLimits",
     "close_image_workers",
     "decode",
-    "is_costly",
+    "is_cheap",
+    "read_encoded",
     "read_image",
     "thumbnail",
 ]
@@ -70,17 +71,6 @@ def read_image(source: ImageSource, options: DecodeOptions, *, base: Path | None
         )
     source = bytes(source) if isinstance(source, bytearray | memoryview) else source
     return decode_safely(read_encoded(source, options.limits, base), describe(source), options)
-
-
-def is_costly(source: ImageSource, options: DecodeOptions, *, base: Path | None = None) -> bool:
-    """Whether `read_image` decodes this source in a process of its own, which may take `max_seconds`.
-
-    Raises:
-        ImageError: The source cannot be read.
-    """
-    if isinstance(source, Image.Image | np.ndarray):
-        return False
-    return not is_cheap(read_encoded(source, options.limits, base), options)
 
 
 def decode(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossguard.errors import InputError, suggest
+from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.review.clauses import read_clauses
 from crossguard.review.errors import FormError
@@ -47,7 +48,7 @@ class Console:
             raise InputError("This console runs without a model. Start it with --model to score and explain.")
         with self._loading:
             if self._model is None:
-                self._model = Moderator.load(self.settings.model, policy=self.settings.policy)
+                self._model = load(self.settings.model, policy=self.settings.policy)
             return self._model
 
     def ballot(self, form: Mapping[str, str]) -> Ballot:

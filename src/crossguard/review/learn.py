@@ -16,8 +16,8 @@ from crossguard.decision.policy import LabelOverride, LabelPolicy, PolicyFile, r
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
+from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
-from crossguard.registry import find
 from crossguard.review.quality.estimate import Estimate, bootstrap
 from crossguard.review.quality.reading import Decided
 from crossguard.review.quality.recall import Stratum
@@ -186,7 +186,7 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
         BundleError: The model is unknown.
         ConfigError: The policy is unknown.
     """
-    bundle = read_bundle(find(model, None), verify=False)
+    bundle = read_bundle(find_bundle(model), verify=False)
     current = resolve_policy(bundle, policy)
     base = read_policy_file(Path(policy)).base if policy.endswith((".yaml", ".yml")) else policy
     changed = {proposal.label: proposal for proposal in proposals}

@@ -10,7 +10,9 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.preprocessing.batch import LENGTH_STEP
+from crossguard.bundle import Bundle
+from crossguard.errors import BundleError
+from crossguard.preprocessing.batch import LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
 
 Array: TypeAlias = "NDArray[np.generic]"
@@ -47,6 +49,31 @@ class Runtime(Protocol):
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs, in parallel where the engine can; returns outputs by name, in the order of the jobs."""
         ...
+
+
+def infer(runtime: Runtime, bundle: Bundle, posts: Sequence[Prepared]) -> Logits:
+    """Runs a model on prepared posts.
+
+    Returns:
+        One row per post without an `error`, (posts, outputs); the highest logits over the windows of a long text and
+        the frames of an animation.
+
+    Raises:
+        BundleError: The model has fewer outputs than its manifest names.
+    """
+    ready = [post for post in posts if post.error is None]
+    manifest = bundle.manifest
+    if not ready:
+        return Logits(np.zeros((0, manifest.outputs), np.float32), np.zeros(0, np.float32))
+    batch, rows = collate(ready, manifest.text, manifest.image.size)
+    widths = (manifest.model.text_width, manifest.model.image_width)
+    logits = run(runtime, batch, trim=manifest.text.padding == "longest", widths=widths)
+    if logits.values.shape[1] < manifest.outputs:
+        raise BundleError(
+            f"The manifest of {bundle.folder} names {manifest.outputs} outputs, and fusion.onnx has "
+            f"{logits.values.shape[1]}. Export the model again with: crossguard export"
+        )
+    return rows.highest(logits)
 
 
 def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) -> Logits:

@@ -11,9 +11,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from crossguard.engine import FAILED
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
-from crossguard.serving.batching import FAILED
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.errors import (
     BodyTooLarge,
@@ -61,7 +61,7 @@ class Call:
         self.request = request
         self.service = service
         self.settings = service.settings
-        self.engine = service.engine
+        self.served = service.served
         self.exchange: Exchange = request.scope["crossguard"]
         self.caller = ANONYMOUS
         self.body = BodyReader(request, self.settings, service.budget)
@@ -69,7 +69,7 @@ class Call:
     @property
     def moderator(self) -> Moderator:
         """Who scores for this caller."""
-        return self.engine.moderator(self.caller)
+        return self.served.moderator(self.caller)
 
     @property
     def content_type(self) -> str:
@@ -91,7 +91,7 @@ class Call:
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
-        caller = self.engine.keys.identify(presented_key(self.request))
+        caller = self.served.keys.identify(presented_key(self.request))
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller, self.exchange.caller = caller, caller.name
@@ -155,7 +155,7 @@ class Call:
     @property
     def _payer(self) -> str:
         """Whose posts are counted: a key's, and without keys those of a client address."""
-        return client_network(self.request) if self.engine.keys.open else self.caller.name
+        return client_network(self.request) if self.served.keys.open else self.caller.name
 
     @property
     def _rate(self) -> int:

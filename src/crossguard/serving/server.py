@@ -16,8 +16,8 @@ import uvicorn
 from crossguard.errors import ConfigError, CrossguardError
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
-from crossguard.serving.engine import load_engine
 from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guarded_protocol
+from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
@@ -44,8 +44,8 @@ def serve(settings: ServeSettings) -> None:
         )
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
-        engine = load_engine(settings)
-        asyncio.run(_run(Service(settings, engine), listener))
+        served = load_served(settings)
+        asyncio.run(_run(Service(settings, served), listener))
 
 
 def is_loopback(host: str) -> bool:
@@ -87,7 +87,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
     host, port = listener.getsockname()[:2]
-    if service.engine.keys.open and not is_loopback(settings.host):
+    if service.served.keys.open and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
     if settings.metrics_port:
         service.telemetry.listen(settings.host, settings.metrics_port)

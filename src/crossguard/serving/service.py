@@ -1,23 +1,22 @@
-"""The running service: engine, batcher, guards and metrics, shared by all interfaces."""
+"""The running service: model, guards and metrics, shared by all interfaces."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from crossguard.data.images import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
-from crossguard.runtimes.base import available_cores
 from crossguard.serving import logs
-from crossguard.serving.batching import RequestBatcher
+from crossguard.serving.admission import Admission
 from crossguard.serving.bodies import OPEN_BUDGET_BYTES, BodyBudget, BodyHold
-from crossguard.serving.engine import Engine, load_engine
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.rates import RateLimiter
 from crossguard.serving.review_queue import ReviewQueue
+from crossguard.serving.served import Served, load_served
 from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import EncodedImage, RemoteImage, SubmittedPost
 from crossguard.serving.telemetry import Telemetry
@@ -31,9 +30,9 @@ class Service:
         draining: Whether the process is about to stop.
     """
 
-    def __init__(self, settings: ServeSettings, engine: Engine) -> None:
+    def __init__(self, settings: ServeSettings, served: Served) -> None:
         self.settings = settings
-        self.engine = engine
+        self.served = served
         self.telemetry = Telemetry()
         self.rates = RateLimiter()
         self.budget = BodyBudget(settings.max_buffered_bytes)
@@ -45,13 +44,7 @@ class Service:
             max_bytes=settings.max_image_bytes,
             per_minute=settings.fetch_per_minute,
         )
-        self.batcher = RequestBatcher(
-            batch_posts=settings.batch_posts,
-            max_delay_ms=settings.max_batch_delay_ms,
-            max_queue=settings.max_queue,
-            threads=settings.threads or available_cores(),
-            telemetry=self.telemetry,
-        )
+        self.admission = Admission(settings.max_queue)
         self.review = (
             ReviewQueue(settings.review_queue, settings.review_key, settings.review_source)
             if settings.review_queue
@@ -59,19 +52,18 @@ class Service:
         )
         self.draining = False
         self._reloading = asyncio.Lock()
-        self.telemetry.follow(lambda: self.batcher.pending, lambda: self.budget.held)
+        self.telemetry.follow(lambda: self.admission.pending, lambda: self.budget.held)
         self._announce()
 
     async def start(self) -> None:
         """Begins to answer."""
-        self.batcher.start()
         if self.review is not None:
             self.review.start()
 
     async def stop(self) -> None:
         """Ends threads, processes and connections, after the last answer."""
-        await self.batcher.stop()
         close_image_workers()
+        await asyncio.to_thread(self.served.base.close)
         await self.fetcher.close()
         if self.review is not None:
             await asyncio.to_thread(self.review.stop)
@@ -80,8 +72,11 @@ class Service:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place."""
         with BodyHold(self.budget) as hold:
             entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
-            ready = [entry for entry in entries if isinstance(entry, SubmittedPost)]
-            scored: Iterator[Decision] = iter(await self.batcher.score(moderator, ready))
+            ready = [entry.post() for entry in entries if isinstance(entry, SubmittedPost)]
+            with self.admission.hold(len(ready)):
+                decisions = await asyncio.wrap_future(moderator.submit(ready))
+            self.telemetry.decided(decisions)
+            scored = iter(decisions)
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
 
     def hand_to_review(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
@@ -99,7 +94,7 @@ class Service:
         """
         async with self._reloading:
             try:
-                self.engine = await asyncio.to_thread(load_engine, self.settings)
+                self.served = await asyncio.to_thread(load_served, self.settings)
             except CrossguardError as error:
                 self.telemetry.reloads.labels("failed").inc()
                 logs.event("reload_failed", 40, message=str(error))
@@ -108,7 +103,8 @@ class Service:
             self._announce()
 
     def _announce(self) -> None:
-        base = self.engine.base
+        base = self.served.base
+        base.observe(self.telemetry)
         model = base.bundle.manifest.model
         self.telemetry.serving(model.name, model.version, base.policy.name, base.runtime.name)
         logs.event(
@@ -118,7 +114,7 @@ class Service:
             policy=base.policy.name,
             policy_version=base.policy.version,
             runtime=base.runtime.name,
-            keys=len(self.engine.keys.entries),
+            keys=len(self.served.keys.entries),
         )
 
     async def _fetched(self, moderator: Moderator, post: SubmittedPost, hold: BodyHold) -> SubmittedPost | Decision:

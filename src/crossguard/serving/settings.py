@@ -61,12 +61,12 @@ class ServeSettings(StrictModel):
     max_image_bytes: int = Field(default=16 * MEBI, ge=1024, description="Largest encoded image.")
     max_pixels: int = Field(default=64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
     max_queue: int = Field(default=2048, ge=1, description="Most posts accepted and not yet answered; more get 429.")
-    batch_posts: int = Field(default=64, ge=1, description="Most posts of one inference.")
+    batch_posts: int = Field(default=64, ge=1, description="Most posts of one batch.")
     max_batch_delay_ms: float = Field(
         default=4.0,
         ge=0,
         le=1000,
-        description="Longest wait of a prepared post for others that are being prepared.",
+        description="Longest wait of a post for others to share its batch, while other batches are in the model.",
     )
     request_timeout_s: float = Field(
         default=30.0, gt=0, description="Deadline of a request, from its first byte to its answer."

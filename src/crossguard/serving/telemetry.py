@@ -15,8 +15,10 @@ from prometheus_client import (
     start_http_server,
 )
 
+from crossguard.engine import Observer
 from crossguard.errors import ConfigError
 from crossguard.records import Decision
+from crossguard.serving import logs
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -25,7 +27,7 @@ SCORES = tuple(step / 20 for step in range(1, 20))
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-class Telemetry:
+class Telemetry(Observer):
     """The metrics of one service, in a registry of its own."""
 
     def __init__(self) -> None:
@@ -50,7 +52,7 @@ class Telemetry:
         self.failed = Counter("crossguard_failed_posts", "Posts that could not be scored", ["code"], registry=add)
         self.flags = Counter("crossguard_flagged_posts", "Posts flagged", ["policy", "label"], registry=add)
         self.scores = Histogram("crossguard_score", "Scores", ["policy", "label"], buckets=SCORES, registry=add)
-        self.abandoned = Counter("crossguard_abandoned_posts", "Posts dropped because nobody waited", registry=add)
+        self.dropped = Counter("crossguard_abandoned_posts", "Posts dropped because nobody waited", registry=add)
         self.rejected = Counter("crossguard_rejected_requests", "Requests refused", ["code"], registry=add)
         self.reloads = Counter("crossguard_reloads", "Reloads of model, policies and keys", ["outcome"], registry=add)
         self.model = Gauge(
@@ -66,6 +68,23 @@ class Telemetry:
         """Notes what is being served from now on."""
         self.model.clear()
         self.model.labels(model, version, policy, runtime).set(1)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Notes how long a stage of a batch took."""
+        self.stages.labels(name).observe(seconds)
+
+    def inferred(self, posts: int, seconds: float) -> None:
+        """Counts a batch that went through the model."""
+        self.batches.observe(posts)
+        self.stages.labels("infer").observe(seconds)
+
+    def abandoned(self, posts: int) -> None:
+        """Counts posts that nobody waits for."""
+        self.dropped.inc(posts)
+
+    def fault(self, error: Exception) -> None:
+        """Logs why we failed on a post."""
+        logs.failure("post_failed", error)
 
     def decided(self, decisions: Iterable[Decision]) -> None:
         """Counts decisions by action, label and score, and failed ones by error code."""

@@ -212,8 +212,8 @@ def test_a_taken_port_is_said(server: RunningServer, tiny_bundle: Bundle) -> Non
 def test_serving_needs_no_torch(tiny_bundle: Bundle) -> None:
     code = (
         "import sys, crossguard.serving.server, crossguard.serving.app;"
-        "from crossguard.serving.engine import load_engine; from crossguard.serving.settings import ServeSettings;"
-        f"load_engine(ServeSettings(model={str(tiny_bundle.folder)!r}));"
+        "from crossguard.serving.served import load_served; from crossguard.serving.settings import ServeSettings;"
+        f"load_served(ServeSettings(model={str(tiny_bundle.folder)!r}));"
         "sys.exit(any(name.partition('.')[0] in {'torch', 'pandas', 'sklearn'} for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossguard.serving.batching import FAILED
+from crossguard.engine import FAILED
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted((ROOT / "src" / "crossguard").rglob("*.py"))
@@ -20,7 +20,11 @@ def given(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Call) and _name(node.func) in GIVERS:
             texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
             yield from (text for text in texts if isinstance(text, str) and CODE.fullmatch(text))
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value == FAILED:
+        if (
+            isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Constant)
+            and node.value.value == FAILED
+        ):
             yield FAILED
 
 

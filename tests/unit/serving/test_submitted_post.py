@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 from PIL import Image
 
 from crossguard.errors import ImageError
 from crossguard.moderator import Moderator
-from crossguard.preprocessing.batch import Prepared
-from crossguard.records import Post
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost, image_of, prepare
+from crossguard.preprocessing.text import TextEncoder, Tokens
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost, image_of
 
 
 def test_what_a_string_stands_for() -> None:
@@ -24,7 +24,7 @@ def test_a_path_is_never_one(tiny: Moderator, path: str) -> None:
     assert isinstance(source, str)
     assert source.startswith("data:")
     with pytest.raises(ImageError) as refused:
-        prepare(tiny, SubmittedPost("a", images=(source,)))
+        tiny.prepare(SubmittedPost("a", images=(source,)).post())
     assert refused.value.code in {"image_bad_data_url", "image_not_an_image", "image_empty"}
 
 
@@ -34,20 +34,26 @@ def test_modalities() -> None:
     assert SubmittedPost("a").modalities == ()
 
 
+def test_what_is_scored_has_all_images() -> None:
+    post = SubmittedPost("a", "hello you", "good morning", (b"1", b"2", b"3")).post()
+    assert post.images == (b"1", b"2", b"3")
+    assert (post.id, post.text, post.image_text) == ("a", "hello you", "good morning")
+    assert SubmittedPost("a", "hello").post().images == ()
+
+
 def test_a_text_is_tokenised_once_however_many_images_there_are(
     tiny: Moderator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = io.BytesIO()
     Image.new("RGB", (8, 8)).save(image, "PNG")
-    seen: list[str] = []
-    whole = tiny.prepare
+    seen: list[tuple[str, str]] = []
+    encode = TextEncoder.encode
 
-    def prepare_one(post: Post) -> Prepared:
-        seen.append(post.text)
-        return whole(post)
+    def noted(self: TextEncoder, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
+        seen.extend(texts)
+        return encode(self, texts)
 
-    monkeypatch.setattr(tiny, "prepare", prepare_one)
-    made = prepare(tiny, SubmittedPost("a", "hello you", "good morning", (image.getvalue(),) * 3))
-    assert seen == ["hello you", "", ""]
+    monkeypatch.setattr(TextEncoder, "encode", noted)
+    made = tiny.prepare(SubmittedPost("a", "hello you", "good morning", (image.getvalue(),) * 3).post())
+    assert seen == [("hello you", "good morning")]
     assert len(made.frames) == 3
-    assert made.texts == whole(Post("a", "hello you", None, "good morning")).texts

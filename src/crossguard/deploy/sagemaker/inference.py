@@ -10,6 +10,7 @@ import os
 from http import HTTPStatus
 from pathlib import Path
 
+from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.wire.sagemaker import Form, Invocation, RequestError, read, write
@@ -26,7 +27,7 @@ def model_fn(model_dir: str) -> Moderator:
         ConfigError: A variable names what does not exist.
     """
     threads = os.environ.get("CROSSGUARD_THREADS")
-    moderator = Moderator.load(
+    moderator = load(
         Path(model_dir),
         policy=os.environ.get("CROSSGUARD_POLICY", "default"),
         runtime=os.environ.get("CROSSGUARD_RUNTIME", "auto"),

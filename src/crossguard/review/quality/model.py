@@ -10,7 +10,7 @@ import numpy as np
 
 from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
-from crossguard.registry import find
+from crossguard.loading import find_bundle
 from crossguard.review.quality.estimate import Estimate, proportion
 from crossguard.review.quality.reading import Decided
 from crossguard.review.resolution import MAJORITY
@@ -47,7 +47,7 @@ def precision_per_label(
 def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
     """Reads the precision per label that the model's `test_metrics.json` tells; empty where there is none."""
     try:
-        metrics = json.loads((find(model, None) / "test_metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((find_bundle(model) / "test_metrics.json").read_text(encoding="utf-8"))
     except (CrossguardError, OSError, ValueError):
         return {}
     return {

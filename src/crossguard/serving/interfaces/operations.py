@@ -19,6 +19,8 @@ from crossguard.serving.interfaces.score import FAMILY
 from crossguard.serving.json_bodies import JSON, as_json
 
 UNAVAILABLE = 503
+STUCK_S = 120.0
+"""Seconds after which a batch that has not been inferred never will be."""
 
 
 class StatusBody(BaseModel):
@@ -52,7 +54,7 @@ class ModelsBody(BaseModel):
 
 async def healthz(call: Call) -> Response:
     """Says that the process lives and infers."""
-    if not call.service.batcher.alive:
+    if call.service.served.base.stalled_s() > STUCK_S:
         return as_json({"status": "stuck"}, UNAVAILABLE)
     return as_json({"status": "ok"})
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossguard.data.images import ImageLimits
+from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
+from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.serving.keys import Caller, KeyRing
 from crossguard.serving.settings import ServeSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Served:
     """Immutable; requests in flight keep the one that they began with.
 
     Attributes:
@@ -31,7 +33,7 @@ class Engine:
         return self.tenants.get(caller.name, self.base)
 
 
-def load_engine(settings: ServeSettings) -> Engine:
+def load_served(settings: ServeSettings) -> Served:
     """Reads keys, policies and model, and scores a first post, so that the first caller does not wait for it.
 
     Raises:
@@ -40,7 +42,7 @@ def load_engine(settings: ServeSettings) -> Engine:
         MissingExtraError: The runtime is not installed.
     """
     keys = KeyRing.read(settings.keys_file)
-    base = Moderator.load(
+    base = load(
         settings.model_name,
         policy=settings.policy,
         runtime=settings.runtime,
@@ -48,9 +50,10 @@ def load_engine(settings: ServeSettings) -> Engine:
         threads=settings.threads,
         image_limits=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_pixels),
         revision=settings.revision,
+        limits=BatchLimits(settings.batch_posts, settings.max_batch_delay_ms / 1000),
     )
     base.warm_up()
-    return Engine(base, _tenants(base, keys, settings), keys)
+    return Served(base, _tenants(base, keys, settings), keys)
 
 
 def _tenants(base: Moderator, keys: KeyRing, settings: ServeSettings) -> dict[str, Moderator]:

@@ -1,0 +1,469 @@
+"""The engine that turns posts into decisions, for files, Python and HTTP alike.
+
+`stream` takes posts in order and in batches of a fixed size, so that the same file gives the same scores. `submit`
+takes the posts of concurrent requests, which share batches: a batch starts at once while the model is idle, and else
+gathers posts until it is full or the max batch delay is over. No post waits long behind a slower kind: long texts, and
+images whose decoding may take seconds, are prepared by threads of their own, and a post of many windows or frames goes
+through the model in slices, each with a batch of the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+
+from crossguard.errors import PostError
+from crossguard.preparation import Preparation
+from crossguard.preprocessing.batch import Prepared
+from crossguard.records import Decision, Logits, Post, PostFailure
+
+T = TypeVar("T")
+
+BATCH_SIZE: Final = 64
+# Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
+# the cores have work while the last jobs of a batch finish.
+PREPARED_AHEAD: Final = 1
+INFERRED_AHEAD: Final = 2
+# Characters from which a text is long: cleaning and cutting it takes many times what others take.
+LONG_TEXT: Final = 512
+# Threads for long texts and for images that are decoded in a process of their own.
+SLOW_THREADS: Final = 2
+# Posts of one request that a batch takes before the next request has its turn.
+TURN: Final = 16
+# Windows of text, or frames, of one post that a batch takes at most, and such posts in a batch.
+SLICE: Final = 4
+SLICED_POSTS: Final = 2
+# The error code of a post that we failed on, and not it on us.
+FAILED: Final = "internal_error"
+
+Infer = Callable[[Sequence[Prepared]], Logits]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What bounds the batches of `submit`.
+
+    Attributes:
+        posts: Posts of a batch at most; its images are as many at most, but for those of its last post.
+        delay_s: Max batch delay: how long a post waits for others while another batch is in the model, in seconds.
+    """
+
+    posts: int = BATCH_SIZE
+    delay_s: float = 0.0
+
+
+class Decider(Protocol):
+    """Decides about posts by one policy: a moderator."""
+
+    def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
+        """Returns a decision per post."""
+        ...
+
+    def failed(self, id_: str, error: PostFailure) -> Decision:
+        """Returns the decision of a post that cannot be scored."""
+        ...
+
+
+class Observer:
+    """Is told by the threads of the engine what `submit` does; this one does not listen."""
+
+    def stage(self, name: str, seconds: float) -> None:
+        """A batch was prepared (`prepare`) or inferred (`infer`), or its oldest post waited (`wait`)."""
+
+    def inferred(self, posts: int, seconds: float) -> None:
+        """A batch went through the model."""
+
+    def abandoned(self, posts: int) -> None:
+        """Posts were dropped because nobody waits for them."""
+
+    def fault(self, error: Exception) -> None:
+        """A post failed for a reason that is ours."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """The posts of one call of `submit`.
+
+    Attributes:
+        posts: What is scored.
+        decider: By whose policy.
+        answer: Their decisions, in order.
+        missing: Posts without a decision.
+        since: When they came.
+    """
+
+    posts: Sequence[Post]
+    decider: Decider
+    answer: Future[list[Decision]]
+    missing: int
+    since: float
+    decisions: list[Decision | None]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A post on its way.
+
+    Attributes:
+        request: Where it belongs.
+        index: Which of its posts it is.
+        whole: What it was prepared to.
+        left: Its slices that have not been inferred.
+        done: What the model said of the others.
+    """
+
+    request: _Request
+    index: int
+    whole: Prepared | None = None
+    left: list[Prepared] = field(default_factory=list)
+    done: list[Logits] = field(default_factory=list)
+
+    @property
+    def post(self) -> Post:
+        return self.request.posts[self.index]
+
+    @property
+    def abandoned(self) -> bool:
+        return self.request.answer.cancelled()
+
+
+class _Turns:
+    """Entries of requests, taken in turns, so that a large request does not hold up small ones."""
+
+    def __init__(self) -> None:
+        self._requests: dict[_Request, deque[_Entry]] = {}
+
+    def put(self, entry: _Entry) -> None:
+        self._requests.setdefault(entry.request, deque()).append(entry)
+
+    def take(self, most: int) -> list[_Entry]:
+        taken: list[_Entry] = []
+        room = most
+        while self._requests and room > 0:
+            request = next(iter(self._requests))
+            waiting = self._requests.pop(request)
+            for _ in range(min(TURN, len(waiting))):
+                if room <= 0:
+                    break
+                taken.append(waiting.popleft())
+                room -= max(1, len(taken[-1].post.images))
+            if waiting:
+                self._requests[request] = waiting
+        return taken
+
+    @property
+    def oldest(self) -> float:
+        return min(request.since for request in self._requests)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._requests.values()))
+
+
+class ScoringEngine:
+    """Threads that carry posts through `preparation` and `infer`. Safe to share between threads.
+
+    Args:
+        preparation: Tokenises and decodes.
+        infer: Runs the model on prepared posts.
+        limits: Of the batches that `submit` forms.
+
+    Attributes:
+        observer: Is told what `submit` does.
+    """
+
+    def __init__(self, preparation: Preparation, infer: Infer, limits: BatchLimits | None = None) -> None:
+        self._preparation = preparation
+        self._infer = infer
+        self._limits = limits or BatchLimits()
+        self.observer = Observer()
+        sizes = {"prepare": PREPARED_AHEAD, "infer": INFERRED_AHEAD, "slow": SLOW_THREADS}
+        # Threads start with the first job that needs them.
+        self._threads = {name: ThreadPoolExecutor(size, f"crossguard-{name}") for name, size in sizes.items()}
+        self._changed = threading.Condition()
+        self._waiting, self._slow = _Turns(), _Turns()
+        self._ready: deque[_Entry] = deque()
+        self._gathering = False
+        self._batches = 0
+        self._progress = time.monotonic()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        for threads in self._threads.values():
+            threads.shutdown(cancel_futures=True)
+
+    def stalled_s(self) -> float:
+        """Returns for how many seconds no batch has been finished, while there are some."""
+        return time.monotonic() - self._progress if self._batches else 0.0
+
+    def stream(self, posts: Iterable[Post], batch_size: int | None = None) -> Iterator[tuple[list[Prepared], Logits]]:
+        """Yields batches with what the model says of them, in the order of the posts and in constant memory.
+
+        Whatever the model raises is raised here.
+        """
+        pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
+        try:
+            for batch in _batched(posts, batch_size or BATCH_SIZE):
+                pending.append(self._start(batch))
+                if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
+                    yield _finished(*pending.popleft())
+            while pending:
+                yield _finished(*pending.popleft())
+        finally:
+            for futures in pending:
+                for future in futures:
+                    future.cancel()
+
+    def _start(self, batch: Sequence[Post]) -> tuple[Future[list[Prepared]], Future[Logits]]:
+        prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)
+        return prepared, self._threads["infer"].submit(lambda: self._infer(prepared.result()))
+
+    def submit(self, posts: Sequence[Post], decider: Decider) -> Future[list[Decision]]:
+        """Scores the posts of a request, in batches with those of others.
+
+        Args:
+            posts: What is scored.
+            decider: By whose policy.
+
+        Returns:
+            A decision per post, in order; a failed one for a post that cannot be scored, or that we failed on. When it
+            is cancelled, the posts that have not been inferred are dropped.
+        """
+        now = time.monotonic()
+        request = _Request(posts, decider, Future(), len(posts), now, [None] * len(posts))
+        if not posts:
+            request.answer.set_result([])
+            return request.answer
+        with self._changed:
+            for index, post in enumerate(posts):
+                entry = _Entry(request, index)
+                if len(post.text) + len(post.image_text) > LONG_TEXT:
+                    self._put_slow(entry)
+                else:
+                    self._waiting.put(entry)
+            self._gather_soon()
+        return request.answer
+
+    def _put_slow(self, entry: _Entry) -> None:
+        self._slow.put(entry)
+        self._threads["slow"].submit(self._prepare_slow)
+
+    def _prepare_slow(self) -> None:
+        with self._changed:
+            (entry,) = self._slow.take(1)
+        if entry.abandoned:
+            self.observer.abandoned(1)
+        elif self._accept(entry, self._prepared(entry)):
+            with self._changed:
+                self._ready.append(entry)
+                self._gather_soon()
+
+    def _gather_soon(self) -> None:
+        """Starts the next batch if there is one; the lock is held."""
+        self._changed.notify_all()
+        if (self._waiting or self._ready) and not self._gathering and self._batches <= INFERRED_AHEAD:
+            self._gathering = True
+            if not self._batches:
+                self._progress = time.monotonic()
+            self._batches += 1
+            self._threads["prepare"].submit(self._prepare_batch)
+
+    def _prepare_batch(self) -> None:
+        batch: list[_Entry] = []
+        try:
+            sliced, fresh = self._gather()
+            batch = [*sliced, *self._prepare_fresh(fresh)]
+        finally:
+            self._threads["infer"].submit(self._infer_batch, batch)
+            with self._changed:
+                self._gathering = False
+                self._gather_soon()
+
+    def _gather(self) -> tuple[list[_Entry], list[_Entry]]:
+        """Returns prepared entries and fresh ones, after the max batch delay where other batches are on their way."""
+        with self._changed:
+            latest = (self._waiting.oldest if self._waiting else 0.0) + self._limits.delay_s
+            while self._batches > 1 and len(self._waiting) < self._limits.posts:
+                left = latest - time.monotonic()
+                if left <= 0 or not self._changed.wait(left):
+                    break
+            ready = self._take_ready()
+            waiting = self._waiting.take(self._limits.posts - len(ready))
+        alive = [[entry for entry in entries if not entry.abandoned] for entries in (ready, waiting)]
+        if dropped := len(ready) + len(waiting) - sum(map(len, alive)):
+            self.observer.abandoned(dropped)
+        return alive[0], alive[1]
+
+    def _take_ready(self) -> list[_Entry]:
+        taken, sliced = [], 0
+        for _ in range(len(self._ready)):
+            entry = self._ready.popleft()
+            is_sliced = len(entry.left) + len(entry.done) > 1
+            if len(taken) == self._limits.posts or (is_sliced and sliced == SLICED_POSTS):
+                self._ready.append(entry)
+            else:
+                sliced += is_sliced
+                taken.append(entry)
+        return taken
+
+    def _prepare_fresh(self, entries: Sequence[_Entry]) -> list[_Entry]:
+        """Returns those that can be inferred now; costly ones are left to the threads for slow ones."""
+        if not entries:
+            return []
+        begun = time.monotonic()
+        self.observer.stage("wait", begun - min(entry.request.since for entry in entries))
+        try:
+            prepared: Sequence[Prepared | Exception | None]
+            prepared = self._preparation.prepare_cheap([entry.post for entry in entries])
+        except Exception:  # noqa: BLE001 - one of them is at fault
+            prepared = [self._prepared(entry) for entry in entries]
+        ready = []
+        for entry, found in zip(entries, prepared, strict=True):
+            if found is None:
+                with self._changed:
+                    self._put_slow(entry)
+            elif self._accept(entry, found):
+                ready.append(entry)
+        self.observer.stage("prepare", time.monotonic() - begun)
+        return ready
+
+    def _prepared(self, entry: _Entry) -> Prepared | Exception:
+        try:
+            return self._preparation.prepare(entry.post)
+        except PostError as error:
+            return Prepared(entry.post.id, (), (), error=PostFailure(error.code, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a library raises must reach only the post at fault
+            return error
+
+    def _accept(self, entry: _Entry, prepared: Prepared | Exception) -> bool:
+        """Returns whether an entry can be inferred; else its decision is made."""
+        if isinstance(prepared, Exception):
+            self._settle(entry, self._fault(entry, prepared))
+            return False
+        if prepared.error is not None:
+            self._settle(entry, entry.request.decider.failed(entry.post.id, prepared.error))
+            return False
+        entry.whole, entry.left = prepared, slices(prepared)
+        return True
+
+    def _infer_batch(self, batch: Sequence[_Entry]) -> None:
+        begun = time.monotonic()
+        try:
+            alive = [entry for entry in batch if not entry.abandoned]
+            if len(alive) < len(batch):
+                self.observer.abandoned(len(batch) - len(alive))
+            if alive:
+                self._conclude(alive, self._infer_each(alive))
+                self.observer.inferred(len(alive), time.monotonic() - begun)
+        finally:
+            with self._changed:
+                self._batches -= 1
+                self._progress = time.monotonic()
+                self._gather_soon()
+
+    def _infer_each(self, entries: Sequence[_Entry]) -> list[Logits | Exception]:
+        """Returns a row of logits per entry; when a batch fails, its entries are tried one by one."""
+        try:
+            logits = self._infer([entry.left[0] for entry in entries])
+            return [logits.take(np.array([row])) for row in range(len(entries))]
+        except Exception as error:  # noqa: BLE001 - whatever a runtime raises must reach only the post at fault
+            if len(entries) == 1:
+                return [error]
+            return [answer for entry in entries for answer in self._infer_each([entry])]
+
+    def _conclude(self, entries: Sequence[_Entry], answers: Sequence[Logits | Exception]) -> None:
+        """Decides about those of which the model has said all; the others wait for the next batch."""
+        complete: dict[int, list[_Entry]] = {}
+        for entry, answer in zip(entries, answers, strict=True):
+            if isinstance(answer, Exception):
+                self._settle(entry, self._fault(entry, answer))
+                continue
+            entry.left.pop(0)
+            entry.done.append(answer)
+            if entry.left:
+                with self._changed:
+                    self._ready.append(entry)
+            else:
+                complete.setdefault(id(entry.request.decider), []).append(entry)
+        for group in complete.values():
+            for entry, decision in zip(group, self._decide(group), strict=True):
+                self._settle(entry, decision)
+
+    def _decide(self, group: Sequence[_Entry]) -> list[Decision]:
+        posts = [entry.whole for entry in group if entry.whole is not None]
+        try:
+            logits = _stacked([merged(post, entry.done) for post, entry in zip(posts, group, strict=True)])
+            return group[0].request.decider.decide(posts, logits)
+        except Exception as error:  # noqa: BLE001 - as in `_infer_each`
+            return [self._fault(entry, error) for entry in group]
+
+    def _fault(self, entry: _Entry, error: Exception) -> Decision:
+        self.observer.fault(error)
+        message = "Scoring this post failed; the reason is in the server's log."
+        return entry.request.decider.failed(entry.post.id, PostFailure(FAILED, message))
+
+    def _settle(self, entry: _Entry, decision: Decision) -> None:
+        request = entry.request
+        with self._changed:
+            request.decisions[entry.index] = decision
+            request.missing -= 1
+            complete = not request.missing
+        if complete and request.answer.set_running_or_notify_cancel():
+            request.answer.set_result([made for made in request.decisions if made is not None])
+
+
+def slices(post: Prepared) -> list[Prepared]:
+    """Returns a post in pieces of a few windows or frames, or whole.
+
+    A post that has several of both is left whole: its pieces would encode the others again and again.
+    """
+    if len(post.texts) > SLICE and len(post.frames) <= 1:
+        return [replace(post, texts=part) for part in _pieces(post.texts)]
+    if len(post.frames) > SLICE and len(post.texts) <= 1:
+        return [replace(post, frames=part) for part in _pieces(post.frames)]
+    return [post]
+
+
+def _pieces(whole: Sequence[T]) -> list[tuple[T, ...]]:
+    return [tuple(whole[start : start + SLICE]) for start in range(0, len(whole), SLICE)]
+
+
+def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
+    """Returns the logits of a post from those of its slices, one row each: the highest of each output."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = _stacked(parts)
+    best = whole.values.argmax(axis=0)
+    columns = np.arange(len(best))
+    texts = None
+    if whole.texts is not None:
+        # Windows are counted from the first of their slice.
+        starts = np.arange(len(parts))[:, None] * (SLICE if len(post.texts) > SLICE else 0)
+        texts = np.where(whole.texts < 0, whole.texts, whole.texts + starts)[best, columns][None]
+    return Logits(whole.values[best, columns][None], parts[0].text_weight, texts)
+
+
+def _stacked(parts: Sequence[Logits]) -> Logits:
+    texts = [part.texts for part in parts if part.texts is not None]
+    return Logits(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.text_weight for part in parts]),
+        np.concatenate(texts) if len(texts) == len(parts) else None,
+    )
+
+
+def _finished(prepared: Future[list[Prepared]], logits: Future[Logits]) -> tuple[list[Prepared], Logits]:
+    return prepared.result(), logits.result()
+
+
+def _batched(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
+    iterator = iter(posts)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,63 @@
+"""How many posts the service holds: beyond a limit, requests are refused and told when to come back."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from crossguard.serving.errors import BodyTooLarge, Overloaded
+
+LONGEST_RETRY_S: Final = 30
+REMEMBERED: Final = 64
+"""Answered requests whose rate tells how long the queue takes."""
+
+
+class Admission:
+    """Counts the posts that were accepted and not yet answered.
+
+    Args:
+        limit: The most.
+
+    Attributes:
+        pending: How many there are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._answered: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
+        self.pending = 0
+
+    @contextlib.contextmanager
+    def hold(self, posts: int) -> Iterator[None]:
+        """Counts posts for the time of a block.
+
+        Raises:
+            Overloaded: There is no room for them now.
+            BodyTooLarge: There never is for so many.
+        """
+        if posts > self._limit:
+            raise BodyTooLarge(f"A request may have {self._limit} posts; this one has {posts}.")
+        if self.pending + posts > self._limit:
+            seconds = self._retry_s()
+            raise Overloaded(
+                f"The queue is full ({self.pending} of {self._limit} posts). Try again in {seconds} s.",
+                retry_after=seconds,
+            )
+        self.pending += posts
+        try:
+            yield
+        finally:
+            self.pending -= posts
+            self._answered.append((time.monotonic(), posts))
+
+    def _retry_s(self) -> int:
+        """Returns in how many seconds what is pending will be answered, as fast as the last requests were."""
+        posts = sum(count for _, count in self._answered)
+        if not posts:
+            return 1
+        seconds = (time.monotonic() - self._answered[0][0]) / posts * self.pending
+        return min(LONGEST_RETRY_S, max(1, math.ceil(seconds)))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from crossguard.serving.admission import LONGEST_RETRY_S, Admission
+from crossguard.serving.errors import BodyTooLarge, Overloaded
+
+
+def test_a_full_queue_refuses_and_recovers() -> None:
+    admission = Admission(10)
+    with admission.hold(8):
+        assert admission.pending == 8
+        with pytest.raises(Overloaded) as refused, admission.hold(3):
+            pass
+        assert 1 <= (refused.value.retry_after or 0) <= LONGEST_RETRY_S
+        with admission.hold(2):
+            assert admission.pending == 10
+    assert admission.pending == 0
+    with pytest.raises(ZeroDivisionError), admission.hold(3):
+        raise ZeroDivisionError
+    assert admission.pending == 0
+
+
+def test_more_posts_than_the_queue_holds_can_never_pass() -> None:
+    with pytest.raises(BodyTooLarge, match="may have 10 posts; this one has 11"), Admission(10).hold(11):
+        pass
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.5, 1), (8.0, 8), (900.0, LONGEST_RETRY_S)])
+def test_when_to_come_back_follows_from_how_fast_requests_were_answered(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    admission = Admission(100)
+    with admission.hold(50):
+        pass
+    with admission.hold(50):
+        pass
+    now += seconds
+    with admission.hold(100), pytest.raises(Overloaded) as refused, admission.hold(1):
+        pass
+    assert refused.value.retry_after == expected
