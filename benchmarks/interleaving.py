@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from crossguard.machine import available_cores
 from crossguard.records import Post
-from crossguard.runtimes.base import available_cores
 
 Clock = Callable[[], float]
 Score = Callable[[Sequence[Post]], object]

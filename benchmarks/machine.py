@@ -8,8 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from crossguard.runtimes.base import available_cores
-from crossguard.runtimes.processor import vector_units
+from crossguard.machine import available_cores, vector_units
 
 LIBRARIES: Final = ("openvino", "onnxruntime", "torch", "transformers", "numpy", "pillow", "tokenizers")
 

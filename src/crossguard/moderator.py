@@ -108,7 +108,7 @@ class Moderator:
         bundle = read_bundle(folder, verify=verify)
         chosen = resolve_policy(bundle, policy, tenant)
         root = Path(image_root) if image_root is not None else None
-        preparation = Preparation(bundle, image_limits or ImageLimits(), root, pixels)
+        preparation = Preparation(bundle, image_limits or ImageLimits(), root, pixels, threads)
         return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation, limits)
 
     @property

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from crossguard.bundle import Bundle
 from crossguard.data.images import DecodeOptions, ImageLimits, is_cheap, read_encoded, read_image
 from crossguard.errors import ConfigError, PostError, suggest
+from crossguard.machine import available_cores
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import ImageSource, Post, PostFailure
-from crossguard.runtimes.base import available_cores
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
@@ -34,13 +34,19 @@ class Preparation:
         image_root: Folder of relative image paths; the working folder when None.
         pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it, as the
             models were trained.
+        threads: Images decoded at once; as many as there are cores when None.
 
     Raises:
         ConfigError: Unknown word for `pixels`.
     """
 
     def __init__(
-        self, bundle: Bundle, limits: ImageLimits, image_root: Path | None = None, pixels: PixelMode = "fast"
+        self,
+        bundle: Bundle,
+        limits: ImageLimits,
+        image_root: Path | None = None,
+        pixels: PixelMode = "fast",
+        threads: int | None = None,
     ) -> None:
         if pixels not in PIXEL_MODES:
             raise ConfigError(f"Unknown pixel mode '{pixels}'.{suggest(pixels, PIXEL_MODES)}")
@@ -49,7 +55,7 @@ class Preparation:
         self._options = DecodeOptions(limits, hint, frames=image.frames, square=image.square)
         self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
         self._root = image_root
-        self._decoders = ThreadPoolExecutor(max_workers=available_cores(), thread_name_prefix="crossguard-decode")
+        self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
 
     def close(self) -> None:
         """Ends the threads."""

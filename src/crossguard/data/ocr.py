@@ -1,4 +1,4 @@
-"""The words in a picture, read when asked for and remembered by the picture's content.
+"""The words in an image, read when asked for and remembered by the content of the image.
 
 RapidOCR (extra `[ocr]`) carries its models in its wheel and runs them on OpenVINO, which Crossguard needs anyway.
 Nothing is downloaded.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -17,87 +19,102 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from crossguard.cache import cache_folder
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import DEFAULT_LIMITS, ImageLimits, decode
 from crossguard.errors import ImageError, MissingExtraError
+from crossguard.machine import available_cores
 from crossguard.records import ImageSource, Post
 
-# Words of a picture that is shown for a moment count as much as those of a still one.
+# Words of an image that is shown for a moment count as much as those of a still one.
 _FRAMES = 4
+# Images per thread that are read before the first of them is needed.
+AHEAD = 4
 
 
 class WordReader:
-    """Reads the words in pictures. Not for several threads at once."""
+    """Reads the words in images, several images at once. Safe to share between threads."""
 
-    def __init__(self, cache: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> None:
-        """Loads the models, which takes about two seconds.
+    def __init__(
+        self, cache: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS, threads: int | None = None
+    ) -> None:
+        """Prepares threads; each loads models of its own with its first image, which takes a second or two.
 
         Args:
             cache: Folder of remembered words; `cache_folder()` when None.
             limits: Caps on what is decoded.
+            threads: Images that are read at once, each on one core; as many as there are cores when None.
 
         Raises:
             MissingExtraError: RapidOCR is not installed.
         """
         self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{_version()}"
         self._limits = limits
-        self._engine = _engine()
+        self._create = _engines()
+        self._threads = threads or available_cores()
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="crossguard-ocr")
+        self._own = threading.local()
 
     def read(self, image: ImageSource) -> str:
-        """Returns the words in a picture, line by line from top to bottom; empty where there are none.
+        """Returns the words in an image, line by line from top to bottom; empty where there are none.
 
         Raises:
-            ImageError: The picture cannot be decoded.
+            ImageError: The image cannot be decoded.
         """
-        key = _content_key(image, self._limits)
+        return self._pool.submit(self._read, image).result()
+
+    def fill(self, entries: Iterable[Post]) -> Iterator[Post]:
+        """Yields posts, in order, with `image_text` filled in where there is an image and no text of it yet.
+
+        An image that cannot be decoded is left as it is: scoring tells why.
+        """
+        pending: deque[tuple[Post, Future[str] | None]] = deque()
+        for entry in entries:
+            wanted = entry.error is None and entry.image is not None and not entry.image_text
+            pending.append((entry, self._pool.submit(self._read, entry.image) if wanted else None))
+            # Enough that no thread waits for the slowest image.
+            if len(pending) > AHEAD * self._threads:
+                yield _filled(*pending.popleft())
+        while pending:
+            yield _filled(*pending.popleft())
+
+    def _read(self, image: ImageSource | None) -> str:
+        assert image is not None
+        content = image if isinstance(image, Image.Image | np.ndarray) else read_encoded(image, self._limits)
+        key = _content_key(content)
         place = self._cache / key[:2] / f"{key}.txt"
         with suppress(OSError, UnicodeDecodeError):
             return place.read_text(encoding="utf-8")
-        frames = decode(image, self._limits, frames=_FRAMES)
+        frames = decode(content, self._limits, frames=_FRAMES)
         words = "\n".join(dict.fromkeys(line for frame in frames for line in self._lines(frame)))
         _remember(place, words)
         return words
 
-    def fill(self, entries: Iterable[Post]) -> Iterator[Post]:
-        """Yields posts with `image_text` filled in where there is a picture and no text of it yet.
-
-        A picture that cannot be decoded is left as it is: scoring tells why.
-        """
-        for entry in entries:
-            if entry.error is not None or entry.image is None or entry.image_text:
-                yield entry
-                continue
-            try:
-                yield replace(entry, image_text=self.read(entry.image))
-            except ImageError:
-                yield entry
-
     def _lines(self, frame: Image.Image) -> list[str]:
-        result = self._engine(np.asarray(frame)[:, :, ::-1])  # the engine expects BGR
+        if not hasattr(self._own, "engine"):
+            self._own.engine = self._create()
+        result = self._own.engine(np.asarray(frame)[:, :, ::-1])  # the engine expects BGR
         return list(result.txts or ())
 
 
-def cache_folder() -> Path:
-    """Returns where Crossguard keeps what it can compute again: `CROSSGUARD_CACHE`, or the system's place for it."""
-    if chosen := os.environ.get("CROSSGUARD_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "crossguard"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "crossguard" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossguard"
+def _filled(entry: Post, words: Future[str] | None) -> Post:
+    if words is None:
+        return entry
+    try:
+        return replace(entry, image_text=words.result())
+    except ImageError:
+        return entry
 
 
-def _content_key(image: ImageSource, limits: ImageLimits) -> str:
+def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:
     """The sha256 of the encoded bytes, or of the pixels where there are none."""
-    if isinstance(image, Image.Image):
-        content = f"{image.mode} {image.size} ".encode() + image.tobytes()
-    elif isinstance(image, np.ndarray):
-        content = f"{image.dtype} {image.shape} ".encode() + image.tobytes()
-    else:
-        content = read_encoded(image, limits)
+    if isinstance(content, Image.Image):
+        content = f"{content.mode} {content.size} ".encode() + content.tobytes()
+    elif isinstance(content, np.ndarray):
+        content = f"{content.dtype} {content.shape} ".encode() + content.tobytes()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -110,15 +127,17 @@ def _remember(place: Path, words: str) -> None:
         unfinished.replace(place)
 
 
-def _engine() -> Any:
+def _engines() -> Callable[[], Any]:
+    """Returns what makes an engine that works on one core: images side by side leave no core waiting for another."""
     try:
         from rapidocr import EngineType, RapidOCR
     except ImportError:
-        raise MissingExtraError("Reading the words in pictures", "ocr") from None
-    openvino = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
-    # By default it enlarges small pictures until the shorter side has 736 pixels, which is slow and tears lines apart.
-    size = {"Det.limit_type": "max", "Det.limit_side_len": 960}
-    return RapidOCR(params={"Global.log_level": "critical", **openvino, **size})
+        raise MissingExtraError("Reading the words in images", "ocr") from None
+    params = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
+    params |= {f"EngineConfig.openvino.{name}": 1 for name in ("inference_num_threads", "num_streams")}
+    # By default it enlarges small images until the shorter side has 736 pixels, which is slow and tears lines apart.
+    params |= {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": 960}
+    return lambda: RapidOCR(params=params)
 
 
 def _version() -> str:
@@ -126,4 +145,4 @@ def _version() -> str:
     try:
         return version("rapidocr")
     except ImportError:
-        raise MissingExtraError("Reading the words in pictures", "ocr") from None
+        raise MissingExtraError("Reading the words in images", "ocr") from None

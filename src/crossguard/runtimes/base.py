@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -179,10 +178,3 @@ def _rows(features: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np
     """Picks a feature per row; zeros, what the model was trained with, where the modality is absent."""
     padded = np.concatenate([features, np.zeros((1, features.shape[1]), dtype=np.float32)])
     return padded[index]
-
-
-def available_cores() -> int:
-    """Returns how many cores this process may run on, which in a container is fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from crossguard.errors import BundleError, ConfigError, MissingExtraError, suggest
-from crossguard.runtimes import processor
+from crossguard.machine import vector_units
 from crossguard.runtimes.base import Runtime
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def _create(chosen: str, graphs: Mapping[str, Path], precision: str, threads: in
 def _best() -> str:
     for name, package in PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
-            units = processor.vector_units()
+            units = vector_units()
             logger.info(
                 "runtime auto: %s, the fastest measured of those installed, in fp32: the scores are the bundle's own. "
                 "This processor has %s. %s",

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.errors import BundleError
-from crossguard.runtimes.base import Array, Job, available_cores
+from crossguard.machine import available_cores
+from crossguard.runtimes.base import Array, Job
 
 logger = logging.getLogger(__name__)
 

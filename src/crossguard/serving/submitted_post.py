@@ -45,9 +45,8 @@ class SubmittedPost:
         """Returns what the model scores; all images must have been fetched."""
         images = [image for image in self.images if not isinstance(image, RemoteImage)]
         assert len(images) == len(self.images)
-        first, *others = images or [None]
-        more = tuple(image for image in others if image is not None)
-        return Post(self.id, self.text, first, self.image_text, more_images=more)
+        first = images[0] if images else None
+        return Post(self.id, self.text, first, self.image_text, more_images=tuple(images[1:]))
 
 
 def image_of(value: str) -> EncodedImage | RemoteImage:

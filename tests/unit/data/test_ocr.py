@@ -1,17 +1,21 @@
-"""The words in pictures: read for real, remembered by content, and optional."""
+"""The words in images: read for real, remembered by content, and optional."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from crossguard.data import ocr
-from crossguard.data.ocr import WordReader, cache_folder
+from crossguard.data.images import ImageLimits
+from crossguard.data.ocr import AHEAD, WordReader
 from crossguard.errors import ImageError, MissingExtraError
+from crossguard.machine import available_cores
 from crossguard.records import Post
 
 
@@ -58,7 +62,7 @@ def test_same_content_is_read_once(reader: WordReader, tmp_path: Path, monkeypat
     def fail(*_: object) -> None:
         raise AssertionError("the engine ran again")
 
-    monkeypatch.setattr(reader, "_engine", fail)
+    monkeypatch.setattr(reader, "_lines", fail)
     assert reader.read(path) == "ONCE ONLY"
     pixels = np.asarray(drawn("GOOD MORNING", "dear friends"))
     with pytest.raises(AssertionError, match="ran again"):
@@ -71,20 +75,20 @@ def test_cache_that_cannot_be_written_does_not_matter(reader: WordReader, monkey
 
 
 def test_posts_are_filled_where_words_are_missing(reader: WordReader) -> None:
-    picture = png(drawn("WORDS HERE"))
+    image = png(drawn("WORDS HERE"))
     entries = [
-        Post("filled", image=picture),
-        Post("given", image=picture, image_text="kept"),
+        Post("filled", image=image),
+        Post("given", image=image, image_text="kept"),
         Post("text only", text="hello"),
         Post("broken", image=b"no image"),
         Post.failed("line-5", "line_malformed", "Line 5."),
     ]
     filled = list(reader.fill(entries))
-    assert filled[0] == Post("filled", image=picture, image_text="WORDS HERE")
+    assert filled[0] == Post("filled", image=image, image_text="WORDS HERE")
     assert filled[1:] == entries[1:]
 
 
-def test_broken_picture_is_an_error(reader: WordReader) -> None:
+def test_broken_image_is_an_error(reader: WordReader) -> None:
     with pytest.raises(ImageError) as caught:
         reader.read(b"no image")
     assert caught.value.code == "image_not_an_image"
@@ -97,18 +101,38 @@ def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp
         WordReader(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("variables", "folder"),
-    [
-        ({"CROSSGUARD_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, Path("/c")),
-        ({"XDG_CACHE_HOME": "/x"}, Path("/x/crossguard")),
-        ({"HOME": "/h"}, Path("/h/.cache/crossguard")),
-    ],
-)
-def test_cache_folder(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "linux")
-    for name in ("CROSSGUARD_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cache_folder() == folder
+def test_many_images_are_read_at_once_and_in_order(reader: WordReader) -> None:
+    images = [png(drawn(f"NUMBER {n}")) for n in range(12)]
+    filled = list(reader.fill(Post(str(n), image=image) for n, image in enumerate(images)))
+    assert [post.image_text for post in filled] == [f"NUMBER {n}" for n in range(12)]
+
+
+def test_few_posts_are_taken_ahead(reader: WordReader) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Post]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Post(str(taken), "no image")
+
+    posts = reader.fill(endless())
+    for done in range(1, 4):
+        next(posts)
+        assert taken <= done + AHEAD * available_cores()
+
+
+def test_an_image_is_loaded_once(reader: WordReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(png(drawn("LOADED")))
+    loaded: list[object] = []
+    read_encoded = ocr.read_encoded
+
+    def counted(source: Any, limits: ImageLimits) -> bytes:
+        loaded.append(source)
+        return read_encoded(source, limits)
+
+    monkeypatch.setattr(ocr, "read_encoded", counted)
+    monkeypatch.setattr("crossguard.data.images.read_encoded", lambda source, *_: source)
+    assert reader.read(path) == "LOADED"
+    assert loaded == [path]

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
-from crossguard.runtimes.processor import vector_units
+import pytest
+
+from crossguard.machine import available_cores, vector_units
 
 
 def test_units_are_read_from_the_flags_of_x86_and_of_arm(tmp_path: Path) -> None:
@@ -17,3 +20,15 @@ def test_units_are_read_from_the_flags_of_x86_and_of_arm(tmp_path: Path) -> None
 
 def test_where_linux_tells_nothing_the_architecture_is_told(tmp_path: Path) -> None:
     assert vector_units(tmp_path / "absent") == (platform.machine(),)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("1000 100000", 1), ("9900000 100000", 8), ("", 8)],
+)
+def test_a_quota_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cores: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert available_cores(file) == cores
+    assert available_cores(tmp_path / "absent") == 8

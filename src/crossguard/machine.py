@@ -1,7 +1,9 @@
-"""What this processor can multiply fast, for people who wonder why a runtime or precision was chosen."""
+"""What the machine at hand has: cores that this process may use, and what its processor multiplies fast."""
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,17 @@ UNITS: Final = (
     "avx2",
 )
 CPUINFO: Final = Path("/proc/cpuinfo")
+QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available_cores(quota: Path = QUOTA) -> int:
+    """Returns how many cores this process may use: those that it may run on, and no more than a container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = map(int, quota.read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # no control groups (version 2), or "max"
+        return cores
+    return max(1, min(cores, math.ceil(allowed / period)))
 
 
 def vector_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
