@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from crossguard.errors import MissingExtraError
+from crossguard.bundle import MANIFEST
+from crossguard.errors import BundleError, MissingExtraError
 from crossguard.moderator import LoadOptions, Moderator
 from crossguard.registry import find, holds_checkpoint
 
@@ -37,4 +38,6 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Path:
         from crossguard.export.checkpoint import as_bundle, is_checkpoint
     except ImportError:
         raise MissingExtraError("Opening a PyTorch checkpoint", "train") from None
-    return as_bundle(folder) if is_checkpoint(folder) else folder
+    if not is_checkpoint(folder):
+        raise BundleError(f"{folder} has no {MANIFEST}, and no weights (model.safetensors) beside its configuration.")
+    return as_bundle(folder)
