@@ -302,7 +302,8 @@ class ScoringEngine:
         return alive[0], alive[1]
 
     def _take_ready(self) -> list[_Entry]:
-        taken, sliced = [], 0
+        taken: list[_Entry] = []
+        sliced = 0
         for _ in range(len(self._ready)):
             entry = self._ready.popleft()
             is_sliced = len(entry.left) + len(entry.done) > 1

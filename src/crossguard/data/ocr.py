@@ -133,7 +133,7 @@ def _engines() -> Callable[[], Any]:
         from rapidocr import EngineType, RapidOCR
     except ImportError:
         raise MissingExtraError("Reading the words in images", "ocr") from None
-    params = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
+    params: dict[str, object] = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
     params |= {f"EngineConfig.openvino.{name}": 1 for name in ("inference_num_threads", "num_streams")}
     # By default it enlarges small images until the shorter side has 736 pixels, which is slow and tears lines apart.
     params |= {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": 960}

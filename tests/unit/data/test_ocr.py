@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from crossguard.data import ocr
+from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import ImageLimits
 from crossguard.data.ocr import AHEAD, WordReader
 from crossguard.errors import ImageError, MissingExtraError
@@ -126,13 +127,12 @@ def test_an_image_is_loaded_once(reader: WordReader, tmp_path: Path, monkeypatch
     path = tmp_path / "image.png"
     path.write_bytes(png(drawn("LOADED")))
     loaded: list[object] = []
-    read_encoded = ocr.read_encoded
 
     def counted(source: Any, limits: ImageLimits) -> bytes:
         loaded.append(source)
         return read_encoded(source, limits)
 
-    monkeypatch.setattr(ocr, "read_encoded", counted)
+    monkeypatch.setattr("crossguard.data.ocr.read_encoded", counted)
     monkeypatch.setattr("crossguard.data.images.read_encoded", lambda source, *_: source)
     assert reader.read(path) == "LOADED"
     assert loaded == [path]
