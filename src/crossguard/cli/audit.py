@@ -76,6 +76,7 @@ def command(
         from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
         from crossguard.evaluation.audit.suites import fetch_hatecheck, read_suite
         from crossguard.evaluation.audit.terminal import show_audit
+        from crossguard.evaluation.estimates import plain
         from crossguard.evaluation.report.pages import write_audit_page
     except ImportError:
         raise MissingExtraError("Auditing", "evaluate") from None
@@ -111,7 +112,7 @@ def command(
     )
     found = audit(moderator, request)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2))
+        click.echo(json.dumps(plain(found), indent=2))
     else:
         show_audit(found, Console())
     if out is not None:

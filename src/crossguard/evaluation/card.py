@@ -127,7 +127,7 @@ def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
         title=title,
         fitted_on=lambda policy: _fitted_on(bundle.policy_provenance(policy)),
         sizes={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
-        undefined=_undefined,
+        undefined=lambda run: run.main.undefined(SHOWN, title),
     )
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}"))
 
@@ -180,17 +180,3 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
 def _fitted_on(provenance: Mapping[str, Any]) -> str:
     names = [str(entry.get("name")) for entry in provenance.get("fitted_on", ())]
     return ", ".join(names) or "not recorded"
-
-
-def _undefined(run: Run) -> list[str]:
-    """Returns one line per reason why estimates of a run are undefined."""
-    why: dict[tuple[str, str], list[str]] = {}
-    for label in run.main.labels:
-        lacking: dict[str, list[str]] = {}
-        for key in SHOWN:
-            estimate = run.main.per_label[label][key]
-            if estimate.value is None:
-                lacking.setdefault(estimate.reason, []).append(title(key))
-        for reason, names in lacking.items():
-            why.setdefault((reason, ", ".join(names)), []).append(label)
-    return [f"{', '.join(labels)}: {reason} ({names})" for (reason, names), labels in why.items()]

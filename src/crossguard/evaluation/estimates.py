@@ -1,4 +1,4 @@
-"""A estimate: a number with its interval, or the reason why there is none.
+"""An estimate: a number with its interval, or the reason why there is none.
 
 An undefined estimate is never 0: a recall without a single positive post says nothing about the model.
 """
@@ -6,8 +6,8 @@ An undefined estimate is never 0: a recall without a single positive post says n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Estimate:
 
     @classmethod
     def undefined(cls, reason: str) -> Estimate:
-        """Returns a estimate without a number."""
+        """Returns an estimate without a number."""
         return cls(None, reason=reason)
 
     def with_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
@@ -63,11 +63,6 @@ class Estimate:
             return {"value": None, "reason": self.reason}
         return {"value": self.value, "low": self.low, "high": self.high}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
-        """Reads what `to_dict` wrote."""
-        return cls(data["value"], data.get("low"), data.get("high"), data.get("reason", ""))
-
     def __str__(self) -> str:
         if self.value is None:
             return f"undefined: {self.reason}"
@@ -89,26 +84,17 @@ def number(value: float, reason: str = "") -> Estimate:
     return Estimate.undefined(reason) if math.isnan(value) else Estimate(float(value))
 
 
-def mean(estimates: Mapping[str, Estimate], weights: Mapping[str, float] | None = None) -> Estimate:
-    """Averages estimates by name; undefined as soon as one that counts is undefined.
-
-    Args:
-        estimates: At least one.
-        weights: A weight per name; estimates of weight 0 do not count. Equal weights when None.
-    """
-    counted = {name: estimate for name, estimate in estimates.items() if weights is None or weights[name] > 0}
-    missing = [f"{name}: {estimate.reason}" for name, estimate in counted.items() if estimate.value is None]
-    if missing or not counted:
-        return Estimate.undefined("; ".join(missing) or "no label has a positive post")
-    values = [estimate.value for estimate in counted.values() if estimate.value is not None]
-    return Estimate(float(np.average(values, weights=None if weights is None else [weights[n] for n in counted])))
-
-
 def values(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
     """Returns the bare numbers, None where undefined."""
     return {name: estimate.value for name, estimate in estimates.items()}
 
 
-def reasons(estimates: Iterable[tuple[str, Estimate]]) -> dict[str, str]:
-    """Returns why each undefined estimate is undefined."""
-    return {name: estimate.reason for name, estimate in estimates if estimate.value is None}
+def plain(value: Any) -> Any:
+    """Returns records, however nested, as JSON holds them: a record's own `to_dict` where it has one."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value

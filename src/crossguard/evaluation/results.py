@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from crossguard.evaluation.bootstrap import Rounds, resample
-from crossguard.evaluation.estimates import Estimate, values
-from crossguard.evaluation.metrics import RANKING, averages, measure_labels, measure_task
-from crossguard.evaluation.sample import ANY, Sample
+from crossguard.evaluation.bootstrap import engine_for, resample
+from crossguard.evaluation.estimates import Estimate, number, values
+from crossguard.evaluation.metrics import METRICS, RANKING, Rounds, one_estimate
+from crossguard.evaluation.sample import ANY, Sample, pool
 
 Estimates = dict[str, Estimate]
 
@@ -62,33 +62,23 @@ class Evaluation:
         label, slash, metric = key.partition("/")
         return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
-        return {
-            "posts": self.posts,
-            "overall": {key: estimate.to_dict() for key, estimate in self.overall.items()},
-            "per_label": {
-                name: {key: estimate.to_dict() for key, estimate in estimates.items()}
-                for name, estimates in self.per_label.items()
-            },
-            "counts": {
-                name: {"annotated": c.annotated, "positive": c.positive, "flagged": c.flagged}
-                for name, c in self.counts.items()
-            },
-        }
+    def undefined(self, keys: Iterable[str] | None = None, name: Callable[[str], str] = str) -> list[str]:
+        """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`.
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
-        """Reads what `to_dict` wrote."""
-        return cls(
-            data["posts"],
-            {key: Estimate.from_dict(estimate) for key, estimate in data["overall"].items()},
-            {
-                name: {key: Estimate.from_dict(estimate) for key, estimate in estimates.items()}
-                for name, estimates in data["per_label"].items()
-            },
-            {name: Count(**count) for name, count in data["counts"].items()},
-        )
+        Args:
+            keys: Which metrics; all when None.
+            name: What a metric is called.
+        """
+        why: dict[tuple[str, str], list[str]] = {}
+        for label in self.labels:
+            lacking: dict[str, list[str]] = {}
+            for key in keys or self.per_label[label]:
+                estimate = self.per_label[label][key]
+                if estimate.value is None:
+                    lacking.setdefault(estimate.reason, []).append(name(key))
+            for reason, names in lacking.items():
+                why.setdefault((reason, ", ".join(names)), []).append(label)
+        return [f"{', '.join(labels)}: {reason} ({names})" for (reason, names), labels in why.items()]
 
 
 def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
@@ -99,25 +89,49 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
         rounds: Bootstrap resamples of posts for the intervals; 0 for none.
         seed: Of the resamples.
     """
-    per_label = measure_labels(sample)
-    overall = averages(sample, per_label)
-    per_label[ANY] = measure_task(sample.task(ANY), RANKING)
+    tasks = (*sample.tasks(), sample.task(ANY))
+    whole, parts = engine_for(sample)(np.ones((1, len(sample)), dtype=np.int32))
+    per_label = {
+        task.name: {
+            metric.name: one_estimate(metric, task, parts[task.name])
+            for metric in (RANKING if task.name == ANY else METRICS.values())
+        }
+        for task in tasks
+    }
+    overall = _averages(sample, per_label, whole)
     if rounds and len(sample):
         whole, parts = resample(sample, rounds, seed)
-        overall = {
-            key: _bounded(key, estimate, whole[key]) if key in whole else estimate for key, estimate in overall.items()
-        }
-        per_label = {
-            name: {key: _bounded(key, estimate, parts[name][key]) for key, estimate in estimates.items()}
-            for name, estimates in per_label.items()
-        }
-    tasks = (*sample.tasks(), sample.task(ANY))
+        overall = _bounded(overall, whole)
+        per_label = {name: _bounded(estimates, parts[name]) for name, estimates in per_label.items()}
     counts = {t.name: Count(len(t), int(t.truth.sum()), int(t.flags.sum())) for t in tasks}
     return Evaluation(len(sample), overall, per_label, counts)
 
 
-def _bounded(key: str, estimate: Estimate, rounds: Rounds) -> Estimate:
-    return estimate.with_biased_rounds(rounds) if key.startswith("ece") else estimate.with_rounds(rounds)
+def _averages(sample: Sample, per_label: Mapping[str, Estimates], whole: Mapping[str, Rounds]) -> Estimates:
+    """Returns `<metric>_<average>` over the annotated labels, and `subset_accuracy`, undefined with their reasons."""
+    tasks = sample.tasks()
+    if not tasks:
+        return {"subset_accuracy": Estimate.undefined("no label is annotated")}
+    pooled, result = pool(tasks), {}
+    for metric in METRICS.values():
+        for average in metric.averages:
+            reason = metric.missing(pooled)
+            if average != "micro":
+                counted = [task.name for task in tasks if average == "macro" or task.truth.any()]
+                found = {name: per_label[name][metric.name] for name in counted}
+                missing = [f"{name}: {one.reason}" for name, one in found.items() if one.value is None]
+                reason = "; ".join(missing) or "no label has a positive post"
+            key = f"{metric.name}_{average}"
+            result[key] = number(float(whole[key][0]), reason)
+    result["subset_accuracy"] = number(float(whole["subset_accuracy"][0]), "no post is annotated for every label")
+    return result
+
+
+def _bounded(estimates: Estimates, rounds: Mapping[str, Rounds]) -> Estimates:
+    return {
+        key: one.with_biased_rounds(rounds[key]) if key.startswith("ece") else one.with_rounds(rounds[key])
+        for key, one in estimates.items()
+    }
 
 
 def baselines(sample: Sample) -> dict[str, Sample]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from crossguard.errors import InputError, OutputError
+from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
 from crossguard.evaluation.sample import Sample
 
@@ -85,11 +87,8 @@ class Run:
         """Returns plain data for JSON, without the posts."""
         return {
             "schema": SCHEMA,
-            "facts": {name: getattr(self.facts, name) for name in Facts.__dataclass_fields__},
             "throughput": self.throughput,
-            "warnings": list(self.warnings),
-            "main": self.main.to_dict(),
-            "variants": {name: variant.to_dict() for name, variant in self.variants.items()},
+            **{name: plain(getattr(self, name)) for name in ("facts", "warnings", "main", "variants")},
         }
 
 
@@ -146,6 +145,6 @@ def read_run(folder: Path) -> Run:
         ) from None
     labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
     sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
-    variants = {name: Evaluation.from_dict(variant) for name, variant in data["variants"].items()}
-    facts, main = Facts(**data["facts"]), Evaluation.from_dict(data["main"])
-    return Run(facts, sample, main, variants, tuple(data["warnings"]))
+    read = TypeAdapter(Evaluation).validate_python
+    variants = {name: read(variant) for name, variant in data["variants"].items()}
+    return Run(Facts(**data["facts"]), sample, read(data["main"]), variants, tuple(data["warnings"]))

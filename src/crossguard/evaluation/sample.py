@@ -124,6 +124,11 @@ class Sample:
             return np.zeros(len(self), dtype=np.bool_)
         return np.asarray(~np.isnan(self.truth[:, columns]).any(axis=1))
 
+    def correct(self) -> NDArray[np.bool_]:
+        """Returns whether all annotated labels of a post are decided right, (n,); only for complete posts."""
+        columns = [self.labels.index(name) for name in self.annotated]
+        return np.asarray((self.flags[:, columns] == (self.truth[:, columns] > 0)).all(axis=1))
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
         """Returns some of the posts, by index or mask."""
         ids = tuple(np.asarray(self.ids, dtype=object)[rows])

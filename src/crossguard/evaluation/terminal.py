@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossguard.evaluation.estimates import Estimate, reasons
+from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.titles import brief
@@ -92,8 +92,8 @@ def show_run(run: Run, console: Console) -> None:
         loud = warning.startswith("FITTED")
         console.print(f"{'WARNING: ' if loud else 'Note: '}{warning}", style="bold white on red" if loud else "yellow")
     labels_grid(run.main, facts.thresholds).show(console)
-    for line in _explain(run.main):
-        console.print(line)
+    for line in run.main.undefined():
+        console.print(Text(f"undefined for {line}", style="yellow"))
     if run.variants:
         comparison_grid({facts.name: run.main, **run.variants}, "The same posts, seen otherwise").show(console)
 
@@ -133,16 +133,3 @@ def cell(estimate: Estimate | None) -> Text:
 
 def _brief(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
-
-
-def _explain(evaluation: Evaluation) -> Iterable[Text]:
-    """One line per reason, naming the labels and the metrics that lack a number because of it."""
-    why: dict[tuple[str, str], list[str]] = {}
-    for label in evaluation.labels:
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in reasons(evaluation.per_label[label].items()).items():
-            by_reason.setdefault(reason, []).append(name)
-        for reason, names in by_reason.items():
-            why.setdefault((reason, ", ".join(names)), []).append(label)
-    for (reason, lacking), labels in why.items():
-        yield Text(f"undefined for {', '.join(labels)}: {reason} ({lacking})", style="yellow")

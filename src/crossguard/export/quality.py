@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
 
 from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.metrics import measure
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
 from crossguard.runtimes.base import encode
@@ -147,18 +148,20 @@ def _label(
     known = ~np.isnan(truth)
     answers = truth[known] > 0
     flags = [score >= threshold for score in (exact, fast)]
-    pairs = ((exact[known], flags[0][known]), (fast[known], flags[1][known]))
-    both = 0 < answers.sum() < len(answers)
-    auc = [float(roc_auc_score(answers, score)) for score, _ in pairs] if both else None
-    f1 = [float(f1_score(answers, flag, zero_division=0.0)) for _, flag in pairs] if answers.any() else None
+    pair = [measure(answers, score[known], flag[known]) for score, flag in zip((exact, fast), flags, strict=True)]
     return LabelQuality(
         int(known.sum()),
         int(answers.sum()),
-        None if auc is None else (auc[0], auc[1]),
-        None if f1 is None else (f1[0], f1[1]),
+        _both(pair, "roc_auc"),
+        _both(pair, "f1"),
         int(flags[0][known].sum()),
         float((flags[0] != flags[1]).mean()),
     )
+
+
+def _both(pair: Sequence[Mapping[str, Estimate]], key: str) -> tuple[float, float] | None:
+    exact, fast = (metrics[key].value for metrics in pair)
+    return None if exact is None or fast is None else (exact, fast)
 
 
 def _cosines(exact: Moderator, fast: Moderator, held: Annotated) -> list[tuple[float, float] | None]:

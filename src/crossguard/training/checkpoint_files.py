@@ -12,6 +12,7 @@ from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import sketch
+from crossguard.evaluation.metrics import measure
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -58,8 +59,9 @@ def write_checkpoint_files(
     thresholds = [_best_f1(measured.targets[:, column], logits[:, column]) for column in columns]
     _write_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
     _write_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
-    report = _report(names, measured.targets[:, columns], logits[:, columns], thresholds)
-    _write_json(folder / "val_report.json", report)
+    _write_json(
+        folder / "val_report.json", _report(names, measured.targets[:, columns], logits[:, columns], thresholds)
+    )
     _write_json(folder / "val_metrics.json", measures)
     _write_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(
@@ -115,19 +117,15 @@ def _best_f1(targets: Floats, logits: Floats) -> float:
 def _report(
     names: list[str], targets: Floats, logits: Floats, thresholds: list[float]
 ) -> dict[str, dict[str, float | int]]:
-    """Returns precision, recall, F1 and support per label at its threshold."""
-    scores = sigmoid(logits.astype(np.float64))
+    """Returns precision, recall, F1 and support per label at its threshold; 0 where a number is undefined."""
     report: dict[str, dict[str, float | int]] = {}
-    for column, name in enumerate(names):
-        known = ~np.isnan(targets[:, column])
-        truth, flags = targets[known, column] > HALF, scores[known, column] >= thresholds[column]
-        hits, flagged, support = int((truth & flags).sum()), int(flags.sum()), int(truth.sum())
-        report[name] = {
-            "precision": hits / flagged if flagged else 0.0,
-            "recall": hits / support if support else 0.0,
-            "f1-score": 2 * hits / (flagged + support) if flagged + support else 0.0,
-            "support": support,
-        }
+    for name, target, logit, threshold in zip(names, targets.T, logits.T, thresholds, strict=True):
+        known = ~np.isnan(target)
+        scores = sigmoid(logit[known].astype(np.float64))
+        found = measure(target[known] > HALF, scores, scores >= threshold)
+        keys = {"precision": "precision", "recall": "recall", "f1-score": "f1"}
+        report[name] = {title: found[key].value or 0.0 for title, key in keys.items()}
+        report[name]["support"] = int((target[known] > HALF).sum())
     return report
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.decision.calibration import sigmoid
+from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.results import Evaluation, evaluate
+from crossguard.evaluation.sample import Sample
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.targets import Floats
 
 HALF: Final = 0.5
+AVERAGES: Final = ("roc_auc_macro", "average_precision_macro", "f1_macro", "f1_micro")
 ALIASES: Final = {"roc_macro": "roc_auc_macro"}
 
 
@@ -27,25 +33,22 @@ def measure(recipe: Recipe, examples: Examples, logits: Floats) -> dict[str, flo
         `roc_auc_macro`, `average_precision_macro`, `f1_macro`, `f1_micro` (at 0.5) and `loss`, each the mean over the
         sources; and `roc_auc/<source>/<output>` for every output that has both classes there.
     """
-    names = output_names(recipe)
+    names, scores = output_names(recipe), sigmoid(logits.astype(np.float64))
     sources = np.array(examples.sources)
     detail: dict[str, float] = {}
-    per_source: dict[str, list[dict[str, float]]] = {}
+    means: list[dict[str, float]] = []
     for source in dict.fromkeys(examples.sources):
         rows = sources == source
-        for column in range(recipe.num_outputs):
-            figures = _measure_output(examples.targets[rows, column], logits[rows, column])
-            if figures:
-                per_source.setdefault(source, []).append(figures)
-                detail[f"roc_auc/{source}/{names[column]}"] = figures["roc_auc_macro"]
-        for place, label_scheme in enumerate(recipe.label_schemes):
-            block = list(recipe.columns[label_scheme])
-            union = _measure_output(examples.unions[rows, place], logits[rows][:, block].max(axis=1))
-            if union:
-                detail[f"roc_auc/{source}/{label_scheme}.union"] = union["roc_auc_macro"]
-                per_source.setdefault(source, [union])
-    means = [_mean(figures) for figures in per_source.values()]
-    overall = _mean(means) if means else {}
+        blocks = [(names, examples.targets[rows], scores[rows])]
+        for place, scheme in enumerate(recipe.label_schemes):
+            highest = scores[rows][:, list(recipe.columns[scheme])].max(axis=1, keepdims=True)
+            blocks.append(([f"{scheme}.union"], examples.unions[rows][:, [place]], highest))
+        found = [one for block in blocks if (one := _measured(*block)) is not None]
+        for one in found:
+            detail |= {f"roc_auc/{source}/{name}": _number(one.per_label[name]["roc_auc"]) for name in one.labels}
+        # Unions count where no output could be measured.
+        means += [{key: _number(one.overall[key]) for key in AVERAGES} for one in found[:1]]
+    overall = {key: float(np.mean([one[key] for one in means])) for key in AVERAGES} if means else {}
     return overall | detail | _loss(examples.targets, logits)
 
 
@@ -65,32 +68,17 @@ def output_names(recipe: Recipe) -> list[str]:
     )
 
 
-def _measure_output(targets: Floats, logits: Floats) -> dict[str, float]:
-    """Measures one output; empty where not both classes are known."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    known = ~np.isnan(targets)
-    truth, scores = targets[known] > HALF, logits[known]
-    if not truth.any() or truth.all():
-        return {}
-    flags = scores > 0
-    hits, flagged = int((truth & flags).sum()), int(flags.sum())
-    return {
-        "roc_auc_macro": float(roc_auc_score(truth, scores)),
-        "average_precision_macro": float(average_precision_score(truth, scores)),
-        "f1_macro": 2 * hits / (flagged + int(truth.sum())),
-        "hits": hits,
-        "flagged_and_true": flagged + int(truth.sum()),
-    }
+def _measured(names: Sequence[str], targets: Floats, scores: NDArray[np.float64]) -> Evaluation | None:
+    """Measures the outputs for which both answers are known, if there is one."""
+    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)
+    kept = [column for column, known in enumerate(truth.T) if {0.0, 1.0} <= set(known.tolist())]
+    if not kept:
+        return None
+    return evaluate(Sample.build([names[column] for column in kept], truth[:, kept], scores[:, kept]), rounds=0)
 
 
-def _mean(figures: list[dict[str, float]]) -> dict[str, float]:
-    averaged = ("roc_auc_macro", "average_precision_macro", "f1_macro")
-    means = {name: float(np.mean([entry[name] for entry in figures])) for name in averaged}
-    if "f1_micro" in figures[0]:
-        return means | {"f1_micro": float(np.mean([entry["f1_micro"] for entry in figures]))}
-    micro = 2 * sum(entry["hits"] for entry in figures) / sum(entry["flagged_and_true"] for entry in figures)
-    return means | {"f1_micro": micro}
+def _number(estimate: Estimate) -> float:
+    return float("nan") if estimate.value is None else estimate.value
 
 
 def _loss(targets: Floats, logits: Floats) -> dict[str, float]:

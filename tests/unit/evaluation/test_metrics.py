@@ -8,7 +8,6 @@ import pytest
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import resample
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.metrics import averages, measure_labels, measure_task
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
@@ -19,8 +18,12 @@ def sample(truth: list[list[float]], scores: list[list[float]], thresholds: floa
     return Sample.build("ab"[: len(truth[0])], np.array(truth), np.array(scores), thresholds)
 
 
+def measured(sample: Sample) -> dict[str, dict[str, Estimate]]:
+    return evaluate(sample, 0).per_label
+
+
 def test_a_label_without_positives_is_undefined_and_says_why() -> None:
-    estimates = measure_labels(sample([[0.0], [0.0]], [[0.9], [0.1]]))["a"]
+    estimates = measured(sample([[0.0], [0.0]], [[0.9], [0.1]]))["a"]
     for name in ("recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.01"):
         assert estimates[name] == Estimate.undefined("no positive post")
     assert str(estimates["recall"]) == "undefined: no positive post"
@@ -28,27 +31,24 @@ def test_a_label_without_positives_is_undefined_and_says_why() -> None:
 
 
 def test_a_label_with_only_positives_has_no_auc() -> None:
-    estimates = measure_labels(sample([[1.0], [1.0]], [[0.9], [0.1]]))["a"]
+    estimates = measured(sample([[1.0], [1.0]], [[0.9], [0.1]]))["a"]
     assert estimates["roc_auc"].reason == "no negative post"
     assert estimates["recall"].value == 0.5
 
 
 def test_precision_is_undefined_when_nothing_is_flagged() -> None:
-    estimates = measure_labels(sample([[1.0], [0.0]], [[0.2], [0.1]]))["a"]
+    estimates = measured(sample([[1.0], [0.0]], [[0.2], [0.1]]))["a"]
     assert estimates["precision"].reason == "nothing was flagged"
     assert estimates["f1"].value == 0.0
 
 
 def test_fewer_posts_than_bins_leave_ece_undefined() -> None:
-    assert (
-        measure_labels(sample([[1.0], [0.0]], [[0.9], [0.1]]))["a"]["ece"].reason
-        == "2 posts are fewer than the 15 bins"
-    )
+    assert measured(sample([[1.0], [0.0]], [[0.9], [0.1]]))["a"]["ece"].reason == "2 posts are fewer than the 15 bins"
 
 
 def test_a_macro_average_names_the_label_that_leaves_it_undefined() -> None:
     mixed = sample([[1.0, 0.0], [0.0, 0.0]], [[0.9, 0.4], [0.1, 0.2]])
-    overall = averages(mixed, measure_labels(mixed))
+    overall = evaluate(mixed, 0).overall
     assert overall["roc_auc_macro"] == Estimate.undefined("b: no positive post")
     assert overall["roc_auc_weighted"].value == 1.0, "a label without positives weighs nothing"
     assert overall["roc_auc_micro"].value == 1.0
@@ -57,13 +57,13 @@ def test_a_macro_average_names_the_label_that_leaves_it_undefined() -> None:
 def test_a_label_that_nobody_annotated_is_left_out() -> None:
     partly = sample([[1.0, NAN], [0.0, NAN]], [[0.9, 0.4], [0.1, 0.2]])
     assert partly.annotated == ("a",)
-    assert averages(partly, measure_labels(partly))["roc_auc_macro"].value == 1.0
+    assert evaluate(partly, 0).overall["roc_auc_macro"].value == 1.0
 
 
 def test_no_annotation_at_all_gives_undefined_figures_only() -> None:
     blank = sample([[NAN], [NAN]], [[0.9], [0.1]])
-    assert averages(blank, {}) == {"subset_accuracy": Estimate.undefined("no label is annotated")}
-    assert all(estimate.value is None for estimate in measure_task(blank.task("any")).values())
+    assert evaluate(blank, 0).overall == {"subset_accuracy": Estimate.undefined("no label is annotated")}
+    assert all(estimate.value is None for estimate in evaluate(blank, 0).per_label["any"].values())
 
 
 def test_any_takes_the_highest_score_and_the_told_answer() -> None:

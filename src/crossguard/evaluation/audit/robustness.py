@@ -41,6 +41,12 @@ class Survival:
     newly_flagged: int
     no_longer_flagged: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        counts = {"newly_flagged": self.newly_flagged, "no_longer_flagged": self.no_longer_flagged}
+        evasion = {"kind": self.evasion.kind, "held_out": self.evasion.held_out}
+        return {**evasion, "kept": self.kept.to_dict(), **counts}
+
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
@@ -71,22 +77,6 @@ class Robustness:
     held_out: Estimate
     harmless_change: Estimate
     ways: Mapping[str, Survival]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
-        counts = {key: getattr(self, key) for key in ("hateful", "found", "harmless", "harmless_flagged")}
-        means = {key: getattr(self, key).to_dict() for key in ("mean", "worst_tenth", "held_out", "harmless_change")}
-        ways = {
-            name: {
-                "kind": way.evasion.kind,
-                "held_out": way.evasion.held_out,
-                "kept": way.kept.to_dict(),
-                "newly_flagged": way.newly_flagged,
-                "no_longer_flagged": way.no_longer_flagged,
-            }
-            for name, way in self.ways.items()
-        }
-        return {"source": self.source, "question": self.question, **counts, **means, "ways": ways}
 
 
 @dataclass(frozen=True, slots=True)

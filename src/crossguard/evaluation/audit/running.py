@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROU
 from crossguard.evaluation.audit.madlibs import score_madlibs
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
 from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
@@ -85,20 +85,6 @@ class Audit:
     warnings: tuple[str, ...] = ()
     command: str = ""
     crossguard: str = __version__
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
-        return {
-            "model": self.model,
-            "policy": self.policy,
-            "groups": {source: _plain(bias) for source, bias in self.groups.items()},
-            "counterfactuals": [asdict(result) for result in self.counterfactuals],
-            "suites": [_suite(result) for result in self.suites],
-            "robustness": [result.to_dict() for result in self.robustness],
-            "warnings": list(self.warnings),
-            "command": self.command,
-            "crossguard": self.crossguard,
-        }
 
 
 def audit(moderator: Moderator, request: AuditRequest) -> Audit:
@@ -186,7 +172,7 @@ def write_audit(found: Audit, folder: Path) -> Path:
     path = folder / "audit.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(plain(found), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
     return path
@@ -209,36 +195,3 @@ def _warnings(groups: Mapping[str, BiasAudit]) -> list[str]:
                 "hurts depends on who says it to whom, which no score shows: let people who know review those flags."
             )
     return found
-
-
-def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {key: estimate.to_dict() for key, estimate in estimates.items()}
-
-
-def _plain(bias: BiasAudit) -> dict[str, Any]:
-    return {
-        "question": bias.question,
-        "overall_auc": bias.overall_auc.to_dict(),
-        "generalised_means": _estimates(bias.means),
-        "final_bias_auc": bias.final.to_dict(),
-        "groups": {
-            name: {"posts": group.posts, "positive": group.positive, **_estimates(group.estimates)}
-            for name, group in bias.groups.items()
-        },
-    }
-
-
-def _suite(result: SuiteResult) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "any": _estimates(result.evaluation.per_label["any"]),
-        "functions": {
-            name: {"hateful": result.hateful[name], "accuracy": cell.accuracy, "right": cell.right, "cases": cell.cases}
-            for name, cell in result.functions.items()
-        },
-        "targets": {name: {"accuracy": c.accuracy, "cases": c.cases} for name, c in result.targets.items()},
-        "cells": [
-            {"functionality": function, "target": target, "accuracy": cell.accuracy, "cases": cell.cases}
-            for (function, target), cell in result.cells.items()
-        ],
-    }

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from crossguard.data.tables import read_rows
 from crossguard.errors import InputError, TableError, suggest
 from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, evaluate
-from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -84,6 +85,27 @@ class SuiteResult:
     targets: dict[str, Cell]
     evaluation: Evaluation
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return {
+            "name": self.name,
+            "any": plain(self.evaluation.per_label[ANY]),
+            "functions": {
+                name: {
+                    "hateful": self.hateful[name],
+                    "accuracy": cell.accuracy,
+                    "right": cell.right,
+                    "cases": cell.cases,
+                }
+                for name, cell in self.functions.items()
+            },
+            "targets": {name: {"accuracy": c.accuracy, "cases": c.cases} for name, c in self.targets.items()},
+            "cells": [
+                {"functionality": function, "target": target, "accuracy": cell.accuracy, "cases": cell.cases}
+                for (function, target), cell in self.cells.items()
+            ],
+        }
+
 
 def read_suite(path: Path) -> Suite:
     """Reads a CSV with the columns `test_case`, `label_gold`, `functionality` and `target_ident`.
@@ -139,7 +161,7 @@ def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int 
 
 def summarise(suite: Suite, sample: Sample, rounds: int = 1000, seed: int = 0) -> SuiteResult:
     """Builds the result from the scored cases of a suite, in its order."""
-    right = sample.task("any").flags == (suite.hateful > 0)
+    right = sample.task(ANY).flags == (suite.hateful > 0)
     rows = list(zip(suite.functions, suite.targets, right.tolist(), suite.hateful.tolist(), strict=True))
     return SuiteResult(
         suite.name,

@@ -47,12 +47,12 @@ def bias_grid(source: str, bias: BiasAudit) -> Grid:
     grid = Grid(
         f"{source}: groups, question '{bias.question}'",
         ("group", "posts", "hateful", *_TITLES.values()),
-        f"all posts: ROC-AUC {bias.overall_auc.short}; final bias AUC {bias.final.short} (Borkan et al. 2019)",
+        f"all posts: ROC-AUC {bias.overall_auc.short}; final bias AUC {bias.final_bias_auc.short} (Borkan et al. 2019)",
     )
-    for group in sorted(bias.groups.values(), key=lambda group: group.estimates["bpsn_auc"].value or 2.0):
+    for name, group in sorted(bias.groups.items(), key=lambda item: item[1].estimates["bpsn_auc"].value or 2.0):
         cells = [cell(group.estimates[key]) for key in _TITLES]
-        grid.row(group.group, f"{group.posts:,}", f"{group.positive:,}", *cells)
-    grid.row("generalised mean", "", "", *(cell(bias.means[key]) for key in AUCS), "", "", "")
+        grid.row(name, f"{group.posts:,}", f"{group.positive:,}", *cells)
+    grid.row("generalised mean", "", "", *(cell(bias.generalised_means[key]) for key in AUCS), "", "", "")
     return grid
 
 

@@ -64,11 +64,11 @@ def test_the_generalised_mean_leans_to_the_worst_group() -> None:
     scored, inside = sample(3, posts=2000, shift=0.25)
     found = audit_groups(scored, {"bad": inside, "good": ~inside}, rounds=0)
     values = [group.estimates["bpsn_auc"].value or 0 for group in found.groups.values()]
-    mean = found.means["bpsn_auc"].value
+    mean = found.generalised_means["bpsn_auc"].value
     assert mean is not None
     assert min(values) < mean < np.mean(values)
-    assert found.final.value == pytest.approx(
-        np.mean([found.overall_auc.value, *(found.means[key].value for key in AUCS)])
+    assert found.final_bias_auc.value == pytest.approx(
+        np.mean([found.overall_auc.value, *(found.generalised_means[key].value for key in AUCS)])
     )
 
 
@@ -77,7 +77,7 @@ def test_a_small_group_has_reasons_instead_of_figures() -> None:
     found = audit_groups(scored, {"few": np.arange(400) < 5}, rounds=20)
     assert "10 each are needed" in found.groups["few"].estimates["subgroup_auc"].reason
     assert found.groups["few"].estimates["false_positive_rate"].reason == "fewer than 10 harmless posts"
-    assert found.means["subgroup_auc"].reason == "no group has enough posts"
+    assert found.generalised_means["subgroup_auc"].reason == "no group has enough posts"
     assert found.warnings == ()
 
 

@@ -11,6 +11,7 @@ from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.audit.madlibs import read_madlibs, score_madlibs
 from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
 from crossguard.evaluation.audit.suites import NO_TARGET, Cell, read_suite, run_suite, summarise
+from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.sample import Sample
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -107,7 +108,7 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
     found = audit(tiny, AuditRequest())
     assert [result.sentences for result in found.counterfactuals] == [14]
     assert found.counterfactuals[0].harmless
-    assert json.loads(json.dumps(found.to_dict()))["groups"] == {}
+    assert json.loads(json.dumps(plain(found)))["groups"] == {}
 
 
 def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
