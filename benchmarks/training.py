@@ -72,7 +72,7 @@ def plain_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
         model.train()
         for start in range(0, len(examples), recipe.per_device_train_batch_size):
             part = examples.take(range(start, min(start + recipe.per_device_train_batch_size, len(examples))))
-            tokens = [entry.ids for entry in encoder.encode(list(zip(part.texts, part.image_texts, strict=True)))]
+            tokens = [entry.ids for entry in encoder.encode(part.words)]
             ids, mask = _padded(tokens, recipe.max_text_length)
             pictures = [to_pixels(decode(path)[0], spec) for path in part.images if path is not None]
             pixels = normalizer(torch.from_numpy(np.stack(pictures)))

@@ -27,8 +27,7 @@ from crossguard.training.recipes import load
 
 def opinions(teacher: Moderator, examples: Examples, label_scheme: str) -> NDArray[np.float64]:
     """Returns a teacher's probabilities of the words of each post, (n, labels); NaN for posts without words."""
-    pairs = zip(examples.texts, examples.image_texts, strict=True)
-    posts = [Post(id=str(row), text=text, image_text=words) for row, (text, words) in enumerate(pairs)]
+    posts = [Post(id=str(row), text=text, image_text=words) for row, (text, words) in enumerate(examples.words)]
     logits, _ = teacher.logits(posts)
     return sigmoid(logits.values[:, list(teacher.bundle.manifest.label_schemes[label_scheme])].astype(np.float64))
 
@@ -38,14 +37,16 @@ def soft_rows(examples: Examples, labels: tuple[str, ...], shares: NDArray[np.fl
 
     A post is hateful with the chance that any label holds, each taken for itself. Rows of NaN are left out.
     """
+    ids, words, sources = examples.ids, examples.words, examples.sources
     for row in np.flatnonzero(~np.isnan(shares).any(axis=1)):
+        text, image_text = words[row]
         yield Row(
-            id=examples.ids[row],
-            text=examples.texts[row],
-            image_text=examples.image_texts[row],
+            id=ids[row],
+            text=text,
+            image_text=image_text,
             labels=dict(zip(labels, shares[row].tolist(), strict=True)),
             hateful=float(1 - np.prod(1 - shares[row])),
-            stratum=examples.sources[row],
+            stratum=sources[row],
         )
 
 

@@ -88,14 +88,14 @@ def test_words_are_masked_until_somebody_asks(page: Page) -> None:
     assert "*" not in words.inner_text()
 
 
-def test_pictures_are_blurred_until_somebody_asks(page: Page) -> None:
+def test_images_are_blurred_until_somebody_asks(page: Page) -> None:
     while closed := page.locator("body > details:not([open]) > summary").all():
         closed[0].click()
-    picture = page.locator("details[open] .picture").first
-    shown = picture.locator("img")
+    image = page.locator("details[open] .image").first
+    shown = image.locator("img")
     assert "blur" in shown.evaluate("image => getComputedStyle(image).filter")
     assert shown.evaluate("image => image.naturalWidth") > 0
-    picture.locator("input").focus()
+    image.locator("input").focus()
     page.keyboard.press("Space")
     assert shown.evaluate("image => getComputedStyle(image).filter") == "none"
 

@@ -93,7 +93,7 @@ def read_annotated(
         hateful_column: Column that says whether the post as a whole is hateful; may be absent.
         columns: Names of the post columns.
         image_root: Folder of relative image paths; the folder of the table when None.
-        images: Whether posts keep their pictures; without, a table can be measured whose pictures are elsewhere.
+        images: Whether posts keep their images; without, a table can be measured whose images are elsewhere.
 
     Raises:
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.

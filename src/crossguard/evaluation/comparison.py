@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from crossguard.errors import InputError
-from crossguard.evaluation.bootstrap import Rounds, draw, engine_for
+from crossguard.evaluation.bootstrap import draw, engine_for
 from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.metrics import Rounds
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.titles import title
@@ -194,7 +195,7 @@ def _flat(results: tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]) -> di
 
 def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:
     if np.isnan(value):
-        return Difference(Estimate.undefined("a estimate is undefined"), 1.0)
+        return Difference(Estimate.undefined("an estimate is undefined"), 1.0)
     defined = deltas[~np.isnan(deltas)]
     beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     # One is added so that no finite number of rounds claims impossibility (Davison and Hinkley 1997).

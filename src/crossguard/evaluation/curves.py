@@ -22,15 +22,36 @@ class Curve:
 
     Attributes:
         name: For the legend.
-        x: Rising or falling.
-        y: As long as `x`.
+        points: In order; x rises or falls.
         sizes: Share of posts behind each point, for the reliability curve; empty otherwise.
     """
 
     name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    points: tuple[tuple[float, float], ...]
     sizes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of curves.
+
+    Attributes:
+        title: Above the chart, and read out by a screen reader.
+        x: Name of the horizontal axis.
+        y: Name of the vertical axis.
+        curves: A curve that is None is left out, and a chart without any says so.
+        diagonal: Whether to draw the line x = y, where guessing or perfect calibration lies.
+        marks: Horizontal positions of dashed lines with their names, such as the live threshold.
+        points: (x, y, name) of the live operating point.
+    """
+
+    title: str
+    x: str
+    y: str
+    curves: tuple[Curve | None, ...]
+    diagonal: bool = False
+    marks: tuple[tuple[float, str], ...] = ()
+    points: tuple[tuple[float, float, str], ...] = ()
 
 
 def precision_recall(task: Task) -> Curve | None:
@@ -58,7 +79,8 @@ def reliability(task: Task) -> Curve | None:
     filled = posts > 0
     score = np.bincount(bins, weights=task.scores, minlength=BINS)[filled] / posts[filled]
     share = np.bincount(bins, weights=task.truth, minlength=BINS)[filled] / posts[filled]
-    return Curve(task.name, _plain(score), _plain(share), _plain(posts[filled] / len(task)))
+    sizes = (posts[filled] / len(task)).tolist()
+    return Curve(task.name, _points(score, share), tuple(sizes))
 
 
 def threshold_sweep(task: Task) -> tuple[Curve, Curve, Curve] | None:
@@ -88,7 +110,7 @@ class Confusion:
 
 
 def worst(task: Task, count: int) -> tuple[Sequence[int], Sequence[int]]:
-    """Returns rows of the sample: surest false alarms, and hateful posts with the lowest scores among those missed."""
+    """Returns rows of the sample: surest false positives, and false negatives with the lowest scores."""
     alarms = np.flatnonzero(task.flags & ~task.truth)
     misses = np.flatnonzero(~task.flags & task.truth)
     alarms = alarms[np.argsort(-task.scores[alarms], kind="stable")[:count]]
@@ -103,8 +125,8 @@ def _curve(name: str, x: NDArray[np.floating], y: NDArray[np.floating]) -> Curve
         wanted = np.linspace(0.0, length[-1], POINTS)
         keep = np.unique(np.append(np.searchsorted(length, wanted).clip(max=len(x) - 1), [0, len(x) - 1]))
         x, y = x[keep], y[keep]
-    return Curve(name, _plain(x), _plain(y))
+    return Curve(name, _points(x, y))
 
 
-def _plain(values: NDArray[np.floating]) -> tuple[float, ...]:
-    return tuple(round(float(value), 4) for value in values)
+def _points(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(x.round(4).tolist(), y.round(4).tolist(), strict=True))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.__about__ import __version__
 from crossguard.decision.calibration import logit
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import FOLDS, Plan, cross_fit
@@ -75,22 +74,18 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
     variants = _modalities(moderator, scored, sample, request)
     variants |= _others(sample, scored.annotated, request)
     model, policy = moderator.bundle.manifest.model, moderator.policy
-    facts = Facts(
-        request.name or f"{model.name} {policy.name}",
-        model.name,
-        model.version,
-        policy.name,
-        policy.version,
-        limits,
-        source,
-        Path(annotated.source).name,
-        request.split,
-        scored.failed,
-        scored.seconds,
-        request.rounds,
-        request.seed,
-        request.command,
-        __version__,
+    facts = _facts(
+        request,
+        annotated,
+        name=request.name or f"{model.name} {policy.name}",
+        model=model.name,
+        model_version=model.version,
+        policy=policy.name,
+        policy_version=policy.version,
+        thresholds=limits,
+        thresholds_from=source,
+        failed=scored.failed,
+        seconds=scored.seconds,
     )
     warnings += _gaps(sample, scored.failed)
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
@@ -115,25 +110,21 @@ def measure_scores(
     if request.cross_fit is not None:
         crossed = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
         sample, by_label, source, warnings = crossed.sample, crossed.kept(by_label), crossed.source, crossed.warnings
-    facts = Facts(
-        request.name or "scores",
-        request.name or "scores",
-        "",
-        "",
-        "",
-        by_label,
-        source,
-        Path(annotated.source).name,
-        request.split,
-        {},
-        None,
-        request.rounds,
-        request.seed,
-        request.command,
-        __version__,
-    )
+    name = request.name or "scores"
+    facts = _facts(request, annotated, name=name, model=name, thresholds=by_label, thresholds_from=source)
     main = evaluate(sample, request.rounds, request.seed)
     return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, {})))
+
+
+def _facts(request: Request, annotated: Annotated, **known: Any) -> Facts:
+    return Facts(
+        data=Path(annotated.source).name,
+        split=request.split,
+        rounds=request.rounds,
+        seed=request.seed,
+        command=request.command,
+        **known,
+    )
 
 
 def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:

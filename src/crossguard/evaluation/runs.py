@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from crossguard.__about__ import __version__
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
@@ -45,19 +46,19 @@ class Facts:
 
     name: str
     model: str
-    model_version: str
-    policy: str
-    policy_version: str
     thresholds: dict[str, float]
     thresholds_from: str
     data: str
     split: str | None
-    failed: dict[str, int]
-    seconds: float | None
     rounds: int
     seed: int
     command: str
-    crossguard: str
+    model_version: str = ""
+    policy: str = ""
+    policy_version: str = ""
+    failed: dict[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+    crossguard: str = __version__
 
 
 @dataclass(frozen=True, slots=True, eq=False)

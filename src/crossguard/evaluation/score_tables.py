@@ -95,7 +95,12 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[tuple[str,
             ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
-    label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
+    label_schemes: Mapping[str, Sequence[int]] = config.get("label_schemes", {})
+    if not label_schemes:
+        raise TableError(
+            f"'{folder}' names no label schemes in {_CONFIG}; an earlier version wrote it. Rename its key "
+            "`readouts` to `label_schemes`, or train again."
+        )
     name = label_scheme or next(iter(label_schemes))
     if name not in label_schemes:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")

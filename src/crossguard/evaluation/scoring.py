@@ -79,7 +79,7 @@ def thresholds(moderator: Moderator) -> dict[str, float]:
 
 
 def has_both(annotated: Annotated) -> NDArray[np.bool_]:
-    """Returns which posts have words and a picture, (n,): on these the modalities can be told apart."""
+    """Returns which posts have words and an image, (n,): on these the modalities can be told apart."""
     return np.array([bool(post.text or post.image_text) and post.image is not None for post in annotated.posts])
 
 

@@ -185,14 +185,8 @@ def _check(run: Path, model: GatedModel, text: TextSpec, image: ImageSpec, token
     """Refuses what the encoders cannot take, before a library says so in hundreds of lines."""
     from tokenizers import Tokenizer
 
-    problems = []
-    if model.image_size not in {None, image.size}:
-        problems.append(f"its image encoder takes {model.image_size} pixels, and its configuration says {image.size}")
-    if text.max_length > model.text_positions:
-        problems.append(f"its text encoder takes {model.text_positions} tokens, not {text.max_length}")
     highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
-    if highest >= model.vocabulary:
-        problems.append(f"its tokenizer gives token id {highest}, and its text encoder knows {model.vocabulary}")
+    problems = model.misfits(image.size, text.max_length, highest)
     if problems:
         raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
 

@@ -95,6 +95,17 @@ class GatedModel(nn.Module, ABC):
         known: int = text.config.vocab_size
         return known
 
+    def misfits(self, image_size: int, text_length: int, token_ids: int) -> list[str]:
+        """Returns what the encoders do not take, in words: size of images, length of texts, highest token id."""
+        problems = []
+        if self.image_size not in {None, image_size}:
+            problems.append(f"it takes images of {self.image_size} pixels; set image_size={self.image_size}")
+        if text_length > self.text_positions:
+            problems.append(f"it takes {self.text_positions} tokens at most; set max_text_length={self.text_positions}")
+        if token_ids >= self.vocabulary:
+            problems.append(f"it knows {self.vocabulary} token ids, and its tokenizer gives {token_ids}")
+        return problems
+
     def fuse(self, text: Tensor, image: Tensor, has_text: Tensor, has_image: Tensor) -> tuple[Tensor, Tensor]:
         """Turns features into logits.
 

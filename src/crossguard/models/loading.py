@@ -48,12 +48,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: No weights or no `inference_config.json`.
-        ValueError: The weights do not fit the configuration.
+        ValueError: The weights do not fit the configuration, or it was written by an earlier version.
     """
     from safetensors.torch import load_file
 
     weights, inference_file = find_weights(folder), find_inference_config(folder)
     inference = json.loads(inference_file.read_text(encoding="utf-8"))
+    if "readouts" in inference:
+        raise ValueError(
+            f"{inference_file} was written by an earlier version, which called label schemes `readouts`. Rename that "
+            "key to `label_schemes`; everything else stays."
+        )
     model = build(model_config(inference, inference_file.parent))
     _fill(model, load_file(weights), weights)
     return Checkpoint(model.eval(), inference, inference_file.parent)

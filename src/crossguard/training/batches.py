@@ -1,9 +1,10 @@
-"""Posts to the tensors of a batch; texts and pictures through the preprocessing that serves, too."""
+"""Posts to the tensors of a batch; texts and images through the preprocessing that serves, too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from crossguard.preprocessing.text import pad
 from crossguard.training.augment import augment_image, dilute, disguise, random_for
@@ -19,7 +21,7 @@ from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.tokenizers import MaskingEncoder
 
-Picture: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
+Shown: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 POSITIVE = 0.5
 KNOWN_HARMLESS = 5
 MOST_FILLERS = 2
@@ -34,7 +36,7 @@ class Tensors:
     Attributes:
         input_ids: int64 (n, length); None when no post has text.
         attention_mask: int64 (n, length); None when no post has text.
-        pixels: uint8 (n, size, size, 3); None when no post has a picture, or its features are known.
+        pixels: uint8 (n, size, size, 3); None when no post has an image, or its features are known.
         image_features: float (n, width), of a frozen image encoder; else None.
         text_present: float (n,).
         image_present: float (n,).
@@ -55,9 +57,16 @@ class Tensors:
 
     def to(self, device: torch.device) -> Tensors:
         """Returns the batch on another device."""
-        own: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        moved: dict[str, Any] = {name: None if value is None else value.to(device) for name, value in own.items()}
-        return Tensors(**moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Tensors:
+        """Returns the batch in memory that a GPU copies from in the background; for `DataLoader`."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Tensors:
+        own: dict[str, Tensor | None] = {name: getattr(self, name) for name in self.__slots__}
+        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in own.items()}
+        return Tensors(**changed)
 
 
 class Batcher:
@@ -69,16 +78,16 @@ class Batcher:
         self._encoder = encoder
         self._cache = cache
         self._features: dict[Path, NDArray[np.float32]] = {}
-        self._pictures = _harmless_pictures(examples, cache)
+        self._distractors = _harmless_images(examples, cache)
         self._fillers = _harmless_texts(examples)
         self._epoch = -1
         self._epoch_rows: frozenset[int] = frozenset()
         self._epoch_tokens: dict[int, tuple[int, ...]] = {}
-        self._tokens = [tokens.ids for tokens in encoder.encode(list(zip(*self._texts(), strict=True)))]
+        self._tokens = [tokens.ids for tokens in encoder.encode(examples.words)]
 
     @property
-    def pictures(self) -> list[Path]:
-        """Every picture that can be read, once."""
+    def images(self) -> list[Path]:
+        """Every image that can be read, once."""
         return [path for path in dict.fromkeys(self.examples.images) if path is not None and path in self._cache]
 
     def pixels(self, paths: list[Path]) -> NDArray[np.uint8]:
@@ -107,10 +116,10 @@ class Batcher:
     def training(self, rows: NDArray[np.int64], epoch: int) -> Tensors:
         """Returns posts with the random changes of an epoch."""
         texts: list[tuple[int, ...]] = []
-        images: list[Picture | None] = []
+        images: list[Shown | None] = []
         for row in rows.tolist():
             random = random_for(self._recipe, epoch, row)
-            ids, path = self._masked(self._noisy(row, epoch), random), self._picture(row)
+            ids, path = self._masked(self._noisy(row, epoch), random), self._image(row)
             if path is None:
                 path = self._distractor(random)
             else:
@@ -122,15 +131,12 @@ class Batcher:
 
     def evaluation(self, rows: NDArray[np.int64]) -> Tensors:
         """Returns posts as they are served."""
-        paths = [self._picture(row) for row in rows.tolist()]
+        paths = [self._image(row) for row in rows.tolist()]
         images = [self._shown(path, None) for path in paths]
         return self._collate(rows, [self._tokens[row] for row in rows.tolist()], images)
 
-    def _texts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self.examples.texts, self.examples.image_texts
-
-    def _picture(self, row: int) -> Path | None:
-        path = self.examples.images[row]
+    def _image(self, row: int) -> Path | None:
+        path = self.examples.image_of(row)
         return path if path in self._cache else None
 
     def _noisy(self, row: int, epoch: int) -> tuple[int, ...]:
@@ -153,7 +159,7 @@ class Batcher:
             return None
         random = random_for(self._recipe, epoch, row, NOISE)
         noise, diluted = random.random(2) < (self._recipe.text_noise, self._recipe.dilution)
-        text, words = self.examples.texts[row], self.examples.image_texts[row]
+        text, words = self.examples.words_of(row)
         if not (noise or diluted):
             return None
         if noise:
@@ -174,13 +180,13 @@ class Batcher:
         )
 
     def _distractor(self, random: np.random.Generator) -> Path | None:
-        """Returns some picture for a post without one, so that a picture alone decides nothing."""
-        if not self._pictures or random.random() >= self._recipe.distractors:
+        """Returns some image for a post without one, so that an image alone decides nothing."""
+        if not self._distractors or random.random() >= self._recipe.distractors:
             return None
-        return self._pictures[int(random.integers(len(self._pictures)))]
+        return self._distractors[int(random.integers(len(self._distractors)))]
 
-    def _shown(self, path: Path | None, random: np.random.Generator | None) -> Picture | None:
-        """Returns a picture's features where they are known, or its pixels, changed when random numbers are given."""
+    def _shown(self, path: Path | None, random: np.random.Generator | None) -> Shown | None:
+        """Returns an image's features where they are known, or its pixels, changed when random numbers are given."""
         if path is None:
             return None
         if self._features:
@@ -196,24 +202,24 @@ class Batcher:
         return features * (random.random(len(features), dtype=np.float32) >= rate) / np.float32(1 - rate)
 
     def _dropped(self, random: np.random.Generator) -> tuple[bool, bool]:
-        """Decides which modality of a post with both is left out: the text, the picture, or neither."""
+        """Decides which modality of a post with both is left out: the text, the image, or neither."""
         chance = random.random()
         text = chance < self._recipe.drop_text
         return text, not text and chance < self._recipe.drop_text + self._recipe.drop_image
 
-    def _collate(self, rows: NDArray[np.int64], texts: list[tuple[int, ...]], images: list[Picture | None]) -> Tensors:
-        ids = mask = pictures = None
+    def _collate(self, rows: NDArray[np.int64], texts: list[tuple[int, ...]], images: list[Shown | None]) -> Tensors:
+        ids = mask = shown = None
         if any(texts):
             ids, mask = (torch.from_numpy(array) for array in pad(texts, self._encoder.spec))
         present = [image for image in images if image is not None]
         if present:
             blank = np.zeros_like(present[0])
-            pictures = torch.from_numpy(np.stack([blank if image is None else image for image in images]))
+            shown = torch.from_numpy(np.stack([blank if image is None else image for image in images]))
         return Tensors(
             ids,
             mask,
-            None if self._features else pictures,
-            pictures if self._features else None,
+            None if self._features else shown,
+            shown if self._features else None,
             torch.tensor([float(bool(text)) for text in texts]),
             torch.tensor([float(image is not None) for image in images]),
             torch.from_numpy(self.examples.targets[rows]),
@@ -222,8 +228,8 @@ class Batcher:
         )
 
 
-def _harmless_pictures(examples: Examples, cache: PixelCache) -> list[Path]:
-    """Pictures of posts without a known positive target."""
+def _harmless_images(examples: Examples, cache: PixelCache) -> list[Path]:
+    """Images of posts without a known positive target."""
     harmless = [not (np.nan_to_num(row) > POSITIVE).any() for row in examples.targets]
     paths = (path for path, fine in zip(examples.images, harmless, strict=True) if fine and path is not None)
     return [path for path in dict.fromkeys(paths) if path in cache]
@@ -235,6 +241,48 @@ def _harmless_texts(examples: Examples) -> list[str]:
     harmless = (np.nan_to_num(targets) == 0).all(axis=1) & ((targets == 0).sum(axis=1) >= KNOWN_HARMLESS)
     return [
         text
-        for text, fine in zip(examples.texts, harmless, strict=True)
+        for (text, _), fine in zip(examples.words, harmless, strict=True)
         if fine and SHORTEST_FILLER <= len(text) <= LONGEST_FILLER
     ]
+
+
+class BatchData(Dataset[Tensors]):
+    """The batches of one epoch, or of a measurement, for `DataLoader`."""
+
+    def __init__(self, batcher: Batcher, epoch: int | None) -> None:
+        """Says what to make of posts: with the random changes of an epoch, or as they are served when None."""
+        self._batcher = batcher
+        self._epoch = epoch
+
+    def __getitems__(self, rows: NDArray[np.int64]) -> Tensors:
+        """Returns a batch of posts, by their rows."""
+        return self._batcher.evaluation(rows) if self._epoch is None else self._batcher.training(rows, self._epoch)
+
+
+def load_batches(
+    batcher: Batcher, plan: Sequence[NDArray[np.int64]], epoch: int | None, workers: int, *, pin: bool = False
+) -> Iterator[Tensors]:
+    """Yields the planned batches in order, the same ones whatever the number of workers.
+
+    Args:
+        batcher: Makes them.
+        plan: Rows of each batch.
+        epoch: Whose random changes they get; None for posts as they are served.
+        workers: Processes that make batches ahead; 0 makes each when it is asked for. They need `fork`, through which
+            they share texts, pixels and tokens with this process.
+        pin: Whether the batches go to a GPU.
+    """
+    forks = workers if "fork" in get_all_start_methods() else 0
+    loader: DataLoader[Tensors] = DataLoader(
+        BatchData(batcher, epoch),
+        batch_sampler=plan,  # type: ignore[arg-type] # rows as an array, not as a list
+        collate_fn=_as_it_is,
+        num_workers=forks,
+        multiprocessing_context="fork" if forks else None,
+        pin_memory=pin,
+    )
+    return iter(loader)
+
+
+def _as_it_is(batch: Tensors) -> Tensors:
+    return batch

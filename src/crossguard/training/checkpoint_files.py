@@ -99,8 +99,7 @@ def provenance(trained: Examples, measured: Examples) -> dict[str, Any]:
 
 def _sketches(examples: Examples) -> dict[str, list[str]]:
     posts: dict[str, list[Post]] = {}
-    rows = zip(examples.ids, examples.texts, examples.image_texts, examples.sources, strict=True)
-    for id_, text, words, source in rows:
+    for id_, (text, words), source in zip(examples.ids, examples.words, examples.sources, strict=True):
         posts.setdefault(source, []).append(Post(id_, text, image_text=words))
     return {source: sketch(own) for source, own in posts.items()}
 

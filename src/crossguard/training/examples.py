@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.datasets.rows import FIXED, lost_images, read_table
+from crossguard.data.datasets.generic import open_table
+from crossguard.data.datasets.rows import FIXED, lost_images
 from crossguard.errors import ConfigError, TableError, suggest
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.targets import Floats, targets, unions
@@ -28,36 +29,58 @@ class Examples:
     """n annotated posts.
 
     Attributes:
-        ids: Of the posts.
-        texts: What authors wrote.
-        image_texts: Words read from the images.
-        images: Files of the images; None where there is none.
+        posts: Arrow table of n rows with `id`, `text`, `image_text`, `image` (a file, or empty) and `source` (the name
+            of its table). Processes that load batches share its memory.
         targets: float32 (n, outputs) in [0, 1], NaN where unknown.
         unions: float32 (n, label_schemes), whether a post carries any label; NaN where unknown.
         weights: float32 (n, outputs), what the loss of a post counts.
         repeats: float32 (n,), how often an epoch draws a post.
-        sources: Name of the table of each post.
     """
 
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    image_texts: tuple[str, ...]
-    images: tuple[Path | None, ...]
+    posts: pa.Table
     targets: Floats
     unions: Floats
     weights: Floats
     repeats: Floats
-    sources: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self.posts.num_rows)
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the posts."""
+        return self._column("id")
+
+    @property
+    def sources(self) -> list[str]:
+        """Name of the table of each post."""
+        return self._column("source")
+
+    @property
+    def words(self) -> list[tuple[str, str]]:
+        """What authors wrote, and the words read from their images."""
+        return list(zip(self._column("text"), self._column("image_text"), strict=True))
+
+    @property
+    def images(self) -> list[Path | None]:
+        """Files of the images; None where there is none."""
+        return [Path(name) if name else None for name in self._column("image")]
+
+    def words_of(self, row: int) -> tuple[str, str]:
+        """Returns one entry of `words`."""
+        return self.posts["text"][row].as_py(), self.posts["image_text"][row].as_py()
+
+    def image_of(self, row: int) -> Path | None:
+        """Returns one entry of `images`."""
+        name = self.posts["image"][row].as_py()
+        return Path(name) if name else None
 
     def fingerprint(self) -> str:
         """Returns a hash of the posts, their order and their targets; the folder of the images does not matter."""
         digest = hashlib.sha256()
         names = (image.name if image else "" for image in self.images)
-        for fields in zip(self.ids, self.texts, self.image_texts, names, self.sources, strict=True):
-            digest.update("\x1f".join(fields).encode() + b"\x1e")
+        for id_, words, name, source in zip(self.ids, self.words, names, self.sources, strict=True):
+            digest.update("\x1f".join((id_, *words, name, source)).encode() + b"\x1e")
         for values in (self.targets, self.unions, self.weights, self.repeats):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
@@ -65,19 +88,12 @@ class Examples:
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Examples:
         """Returns these posts."""
         index = np.asarray(rows, dtype=np.int64)
-        columns = (self.ids, self.texts, self.image_texts, self.images)
-        ids, texts, image_texts, images = (tuple(column[row] for row in index) for column in columns)
-        return Examples(
-            ids,
-            texts,
-            image_texts,
-            images,
-            self.targets[index],
-            self.unions[index],
-            self.weights[index],
-            self.repeats[index],
-            tuple(self.sources[row] for row in index),
-        )
+        arrays = (values[index] for values in (self.targets, self.unions, self.weights, self.repeats))
+        return Examples(self.posts.take(index), *arrays)
+
+    def _column(self, name: str) -> list[str]:
+        values: list[str] = self.posts[name].to_pylist()
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,8 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
 
     Args:
         recipe: Names the sources; without any, `data` is the one table.
-        data: A table, or a folder with one table per source (`<source>.parquet`, or what its `table` says).
+        data: A table that can be scored, with a column per label, or a folder with one table per source as `prepare`
+            writes them (`<source>.parquet`, or what its `table` says).
         fold: Holds out a part of the sources that say `cross_validate`; only that part is then measured.
 
     Raises:
@@ -102,7 +119,7 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
     """
     train, measured = [], []
     for name, source, path in tables(recipe, data):
-        table = read_table(path)
+        table = open_table(path)
         splits = np.array(table["split"].to_pylist())
         everything = _examples(recipe, name, source, table, path)
         trained = np.isin(splits, source.train_splits)
@@ -122,7 +139,7 @@ def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple
 def prepared_losses(recipe: Recipe, data: Path) -> dict[str, int]:
     """Returns, per source, how many images of the splits in use `crossguard prepare` could not read."""
     return {
-        name: lost_images(read_table(path), (*source.train_splits, *source.eval_splits))
+        name: lost_images(path, (*source.train_splits, *source.eval_splits))
         for name, source, path in tables(recipe, data)
     }
 
@@ -135,7 +152,7 @@ def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
     """
     if not recipe.sources:
         if not data.is_file():
-            raise ConfigError(f"The recipe has no sources, so {data} must be one table. Write it: crossguard prepare")
+            raise ConfigError(f"The recipe has no sources, so {data} must be one table of annotated posts.")
         rules = dict.fromkeys(recipe.label_schemes, recipe.aggregation)
         return [(data.stem, Source(label_schemes=rules, cross_validate=True), data)]
     found = [(name, source, data / f"{source.table or name}.parquet") for name, source in recipe.sources.items()]
@@ -147,17 +164,11 @@ def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
 
 def join(parts: Sequence[Examples]) -> Examples:
     """Returns the posts of all parts, one after the other."""
-    return Examples(
-        tuple(id_ for part in parts for id_ in part.ids),
-        tuple(text for part in parts for text in part.texts),
-        tuple(text for part in parts for text in part.image_texts),
-        tuple(image for part in parts for image in part.images),
-        np.concatenate([part.targets for part in parts]),
-        np.concatenate([part.unions for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-        np.concatenate([part.repeats for part in parts]),
-        tuple(source for part in parts for source in part.sources),
-    )
+    import pyarrow as pa
+
+    posts = pa.concat_tables([part.posts for part in parts]).combine_chunks()
+    arrays = zip(*((part.targets, part.unions, part.weights, part.repeats) for part in parts), strict=True)
+    return Examples(posts, *map(np.concatenate, arrays))
 
 
 def without(examples: Examples, others: Examples) -> Examples:
@@ -168,8 +179,7 @@ def without(examples: Examples, others: Examples) -> Examples:
 
 def letters(examples: Examples) -> list[str]:
     """Returns the letters and digits of each post's words: alike for copies with other case or punctuation."""
-    pairs = zip(examples.texts, examples.image_texts, strict=True)
-    return [NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in pairs]
+    return [NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in examples.words]
 
 
 def folds(examples: Examples, count: int) -> NDArray[np.int64]:
@@ -179,6 +189,8 @@ def folds(examples: Examples, count: int) -> NDArray[np.int64]:
 
 
 def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: Path) -> Examples:
+    import pyarrow as pa
+
     known = [column for column in table.column_names if column not in FIXED]
     if not set(known) & {*recipe.labels, *recipe.auxiliary}:
         raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{suggest(recipe.labels[0], known)}")
@@ -192,17 +204,12 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
         whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
     for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
         outputs[:, column] = _numbers(table, label)
-    return Examples(
-        tuple(table["id"].to_pylist()),
-        tuple(table["text"].to_pylist()),
-        tuple(table["image_text"].to_pylist()),
-        tuple(path.parent / image if image else None for image in table["image_path"].to_pylist()),
-        outputs,
-        whole,
-        np.tile(_weights(recipe, source), (len(table), 1)),
-        _repeats(source, strata),
-        (name,) * len(table),
-    )
+    posts = table.select(["id", "text", "image_text"])
+    images = [str(path.parent / image) if image else "" for image in table["image_path"].to_pylist()]
+    for column, values in (("image", images), ("source", [name] * len(table))):
+        posts = posts.append_column(column, pa.array(values, pa.string()))
+    weights = np.tile(_weights(recipe, source), (len(table), 1))
+    return Examples(posts.replace_schema_metadata(None), outputs, whole, weights, _repeats(source, strata))
 
 
 def _hateful(source: Source, said: Floats, strata: Sequence[str]) -> Floats:
@@ -221,7 +228,8 @@ def _weights(recipe: Recipe, source: Source) -> Floats:
 def _numbers(table: pa.Table, column: str) -> Floats:
     if column not in table.column_names:
         return np.full(len(table), np.nan, dtype=np.float32)
-    return np.array([np.nan if value is None else value for value in table[column].to_pylist()], dtype=np.float32)
+    numbers: Floats = table[column].to_numpy().astype(np.float32)
+    return numbers
 
 
 def _repeats(source: Source, strata: Sequence[str]) -> Floats:

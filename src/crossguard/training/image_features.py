@@ -25,7 +25,7 @@ def known_features(objective: Objective, batcher: Batcher, batch_size: int) -> d
         batcher: The posts.
         batch_size: Images at once.
     """
-    keys = {path: hashlib.sha256(batcher.pixels([path]).tobytes()).hexdigest() for path in batcher.pictures}
+    keys = {path: hashlib.sha256(batcher.pixels([path]).tobytes()).hexdigest() for path in batcher.images}
     file = cache_folder() / "features" / f"{_encoder_key(objective)}.npz"
     known = _read(file)
     wanted = {key: path for path, key in keys.items() if key not in known}

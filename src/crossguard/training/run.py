@@ -111,14 +111,8 @@ def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
     """
     from tokenizers import Tokenizer
 
-    problems = []
-    if model.image_size not in {None, recipe.image_size}:
-        problems.append(f"it takes images of {model.image_size} pixels; set image_size={model.image_size}")
-    if recipe.max_text_length > model.text_positions:
-        problems.append(f"it takes {model.text_positions} tokens at most; set max_text_length={model.text_positions}")
     highest = max(Tokenizer.from_file(str(tokenizer)).get_vocab().values(), default=0)
-    if highest >= model.vocabulary:
-        problems.append(f"it knows {model.vocabulary} token ids, and its tokenizer gives {highest}")
+    problems = model.misfits(recipe.image_size, recipe.max_text_length, highest)
     if problems:
         raise ConfigError.gather(f"The encoder '{recipe.encoder_name}' does not fit the recipe", problems)
 

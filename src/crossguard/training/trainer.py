@@ -13,33 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
-from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object
 
 from crossguard.models.gated import GatedModel
-from crossguard.training.batches import Batcher
+from crossguard.training.batches import Batcher, Tensors, load_batches
+from crossguard.training.devices import build_accelerator, precision_note, workers
 from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure
 from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
-from crossguard.training.precision import mixed_precision, precision_note
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, drawn, plan_epoch, share
 from crossguard.training.state import Identity, RunState
 from crossguard.training.targets import Floats
-
-
-def build_accelerator(recipe: Recipe) -> Accelerator:
-    """Returns this machine's devices and processes, with the recipe's precision."""
-    # A batch without pictures leaves the image encoder without gradients, which several processes must expect.
-    kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)]
-    # accelerate joins several processes without a GPU only when it is told that there is none.
-    cpu = not torch.accelerator.is_available()
-    precision = mixed_precision(recipe, PartialState(cpu=cpu).device.type)
-    AcceleratorState._reset_state()  # noqa: SLF001 an earlier run in this process may have had another precision
-    return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=kwargs)
 
 
 class Trainer:
@@ -61,6 +48,8 @@ class Trainer:
         self.folder = folder
         self.accelerator = build_accelerator(recipe)
         self.processes = self.accelerator.num_processes
+        self.gpu = self.accelerator.device.type == "cuda"
+        self.workers = workers(self.accelerator)
         posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
         self.identity = Identity(recipe.to_dict(), posts, self.processes)
         self.steps_per_epoch = [len(self._plan(epoch)) for epoch in range(recipe.num_train_epochs)]
@@ -96,7 +85,7 @@ class Trainer:
                 if progress.finished:
                     break
                 for step in self._steps(epoch):
-                    values = self._train_step(step, epoch)
+                    values = self._train_step(step)
                     log.step(progress.total_steps, epoch, values)
                     if save_every and progress.total_steps % save_every == 0:
                         self._save()
@@ -123,44 +112,48 @@ class Trainer:
         """Trains for one epoch, without measuring or saving."""
         self.state.progress.step = 0
         for step in self._steps(epoch):
-            self._train_step(step, epoch)
+            self._train_step(step)
 
     def predict(self, batcher: Batcher) -> Floats:
         """Returns logits, float32 (n, outputs), of the weights as they are, computed in float32."""
         self.objective.eval()
         own = []
+        plan = self._evaluation_batches(batcher)
         with torch.no_grad(), torch.autocast(self.accelerator.device.type, enabled=False):
-            for rows in self._evaluation_batches(batcher):
-                batch = batcher.evaluation(rows).to(self.accelerator.device)
-                own.append((rows, self.objective.logits(batch).cpu().numpy()))
+            for rows, batch in zip(plan, load_batches(batcher, plan, None, self.workers, pin=self.gpu), strict=True):
+                own.append((rows, self.objective.logits(batch.to(self.accelerator.device)).cpu().numpy()))
         logits = np.zeros((len(batcher.examples), self.recipe.num_outputs), dtype=np.float32)
         for rows, values in gather_object(own) if self.processes > 1 else own:
             logits[rows] = values
         return logits
 
-    def _steps(self, epoch: int) -> Iterator[Step]:
-        plan = self._plan(epoch)
+    def _steps(self, epoch: int) -> Iterator[list[tuple[int, Tensors]]]:
+        """Yields what is left of an epoch: this process's batches of each step, each with its random seed."""
         most = self.recipe.max_steps
         left = None if most is None else max(0, most - self.state.progress.total_steps)
-        yield from plan[self.state.progress.step :][:left]
+        steps = self._plan(epoch)[self.state.progress.step :][:left]
+        own = [share(step.batches, self.accelerator.process_index, self.processes) for step in steps]
+        plan = [rows for step in own for _, rows in step]
+        batches = load_batches(self.train, plan, epoch, self.workers, pin=self.gpu)
+        for step, mine in zip(steps, own, strict=True):
+            # Dropout, like everything random here, follows from where in the run it happens.
+            seeds = [hash((self.recipe.seed, epoch, step.first + place)) for place, _ in mine]
+            yield [(seed, next(batches)) for seed in seeds]
 
     def _plan(self, epoch: int) -> list[Step]:
         rows = drawn(self.recipe, self.train.examples, np.random.default_rng([self.recipe.seed, epoch]))
         lengths = self.train.lengths_in(epoch, rows)
         return plan_epoch(self.recipe, self.train.examples, lengths, epoch, self.processes)
 
-    def _train_step(self, step: Step, epoch: int) -> dict[str, float]:
+    def _train_step(self, own: list[tuple[int, Tensors]]) -> dict[str, float]:
         self.objective.train()
-        own = share(step.batches, self.accelerator.process_index, self.processes)
         total = 0.0
-        for place, rows in own:
-            # Dropout, like everything random here, follows from where in the run it happens.
-            torch.manual_seed(hash((self.recipe.seed, epoch, step.first + place)))
-            last = place == own[-1][0]
-            with nullcontext() if last else self.accelerator.no_sync(self.wrapped):
-                batch = self.train.training(rows, epoch).to(self.accelerator.device)
+        for number, (seed, batch) in enumerate(own, start=1):
+            torch.manual_seed(seed)
+            with nullcontext() if number == len(own) else self.accelerator.no_sync(self.wrapped):
+                moved = batch.to(self.accelerator.device)
                 with self.accelerator.autocast():
-                    loss = self.wrapped(batch)
+                    loss = self.wrapped(moved)
                 self.accelerator.backward(loss / len(own))
                 total += float(loss.detach()) / len(own)
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.recipe.max_grad_norm)
@@ -238,11 +231,11 @@ class Trainer:
         log.final(progress.total_steps, last, measures)
         return measures, logits
 
-    def _evaluation_batches(self, batcher: Batcher) -> Iterator[Micro]:
+    def _evaluation_batches(self, batcher: Batcher) -> list[Micro]:
         order = np.argsort(batcher.lengths, kind="stable")
         size = self.recipe.per_device_eval_batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
-        yield from batches[self.accelerator.process_index :: self.processes]
+        return batches[self.accelerator.process_index :: self.processes]
 
 
 class _Swapped:

@@ -124,7 +124,7 @@ def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:
         read_scores([one, one], ("racist",), ("1",))
 
 
-def test_pictures_can_be_left_aside(tmp_path: Path) -> None:
+def test_images_can_be_left_aside(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", [{"id": "1", "text": "a", "image_path": "gone.png", "racist": 1}])
     assert read_annotated(path, LABELS).posts[0].image is not None
     assert read_annotated(path, LABELS, images=False).posts[0].image is None
@@ -139,6 +139,9 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").tolist() == [[0.5]]
     with pytest.raises(TableError, match="no label scheme 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "readouts": {}}))
+    with pytest.raises(TableError, match="an earlier version wrote it"):
+        score_labels(tmp_path, ("racist",))
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):
         score_labels(tmp_path, ("racist",))

@@ -76,11 +76,11 @@ def test_curves_keep_their_ends_and_are_thinned() -> None:
     task = Sample.build("a", truth, 0.2 * truth + 0.8 * generator.random((5000, 1))).task("a")
     curve = roc(task)
     assert curve is not None
-    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
-    assert len(curve.x) <= POINTS + 2
+    assert (curve.points[0], curve.points[-1]) == ((0, 0), (1, 1))
+    assert len(curve.points) <= POINTS + 2
     found = precision_recall(task)
     assert found is not None
-    area = -np.trapezoid(found.y, found.x)
+    area = -np.trapezoid([y for _, y in found.points], [x for x, _ in found.points])
     from sklearn.metrics import average_precision_score
 
     assert area == pytest.approx(average_precision_score(task.truth, task.scores), abs=0.01)
@@ -98,8 +98,7 @@ def test_reliability_holds_mean_score_and_observed_share_per_bin() -> None:
     task = Sample.build("a", np.array([[0.0]] * 8 + [[1.0]] * 8), np.array([[0.1]] * 12 + [[0.9]] * 4)).task("a")
     curve = reliability(task)
     assert curve is not None
-    assert curve.x == (0.1, 0.9)
-    assert curve.y == (0.3333, 1.0)
+    assert curve.points == ((0.1, 0.3333), (0.9, 1.0))
     assert curve.sizes == (0.75, 0.25)
 
 

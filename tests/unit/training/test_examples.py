@@ -29,7 +29,7 @@ def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
     write_table([Row("a", "words", labels={"racist": 0.25})], ("racist",), "soft", tmp_path / "soft-0.parquet")
     sources = {"soft": Source(table="soft-0")}
     examples, _ = read_examples(Recipe(backend="compact", labels=("racist",), sources=sources), tmp_path)
-    assert examples.sources == ("soft",)
+    assert examples.sources == ["soft"]
     assert examples.targets.tolist() == [[0.25]]
 
 
@@ -57,3 +57,11 @@ def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> No
     first = fingerprint("one", 0.5, "here")
     assert fingerprint("one", 0.5, "there") == first
     assert len({first, fingerprint("two", 0.5, "here"), fingerprint("one", 0.6, "here")}) == 3
+
+
+def test_a_table_that_can_be_scored_can_be_trained_on_as_it_is(tmp_path: Path) -> None:
+    table = tmp_path / "mine.tsv"
+    table.write_text("post_id\tcomment\tsplit\tracist\na\tone\ttrain\t1\nb\ttwo\tval\t0\nc\tthree\ttrain\t\n")
+    trained, measured = read_examples(Recipe(labels=("racist",)), table)
+    assert (trained.ids, trained.words) == (["a"], [("one", "")]), "a post without an answer teaches nothing"
+    assert (measured.ids, measured.targets.tolist()) == (["b"], [[0.0]])

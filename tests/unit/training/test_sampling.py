@@ -7,8 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+pytest.importorskip("pyarrow", reason="training belongs to crossguard[train]")
 
-from hypothesis import given
+import pyarrow as pa
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossguard.errors import ConfigError
@@ -20,24 +22,18 @@ from crossguard.training.sampling import class_weights, draw, plan_epoch, share
 def examples(n: int, repeats: float = 1.0, positive: float = 0.2) -> Examples:
     targets = np.zeros((n, 5), dtype=np.float32)
     targets[: int(n * positive), 0] = 1
-    names = tuple(str(i) for i in range(n))
-    return Examples(
-        names,
-        names,
-        ("",) * n,
-        (None,) * n,
-        targets,
-        targets.max(axis=1, keepdims=True),
-        np.ones((n, 5), dtype=np.float32),
-        np.full(n, repeats, dtype=np.float32),
-        ("table",) * n,
-    )
+    names = [str(i) for i in range(n)]
+    nothing = [""] * n
+    posts = pa.table({"id": names, "text": names, "image_text": nothing, "image": nothing, "source": ["table"] * n})
+    weights, draws = np.ones((n, 5), dtype=np.float32), np.full(n, repeats, dtype=np.float32)
+    return Examples(posts, targets, targets.max(axis=1, keepdims=True), weights, draws)
 
 
 def lengths(n: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(3, 60, size=n)
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 300), size=st.integers(1, 40), tokens=st.one_of(st.none(), st.integers(60, 900)))
 def test_an_epoch_shows_each_post_once_within_the_limits(n: int, size: int, tokens: int | None) -> None:
     recipe = Recipe(per_device_train_batch_size=size, max_batch_tokens=tokens)

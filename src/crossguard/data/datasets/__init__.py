@@ -1,1 +1,1 @@
-"""Public datasets: raw folder, as its authors publish it, to one table. One file each; `registry.py` lists them."""
+"""Public datasets: raw folder, as its authors publish it, to one table; `registry.py` lists them."""

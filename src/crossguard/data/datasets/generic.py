@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crossguard.data.datasets.rows import FIXED, Dataset, Row
+from crossguard.data.columns import Columns
+from crossguard.data.datasets.rows import FIXED, Dataset, Row, as_table, is_training_table, read_table
 from crossguard.data.tables import read_rows
 from crossguard.errors import TableError, suggest
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 def dataset(path: Path) -> Dataset:
-    """Returns a reader for one file; every column that is not one of `FIXED` is a label.
+    """Returns a reader for one file; every column that is neither one of `FIXED` nor part of the post is a label.
 
     Raises:
         TableError: The file is missing, of an unknown kind, empty, or has no column of text or image.
@@ -20,29 +25,43 @@ def dataset(path: Path) -> Dataset:
     first = next(_entries(path), None)
     if first is None:
         raise TableError(f"{path} holds no rows.")
-    labels = tuple(name for name in first if name not in FIXED)
-    if not {"text", "image_text", "image_path"} & set(first):
+    columns = {meaning: name for meaning, name in Columns().match(first, str(path)).items() if meaning != "image"}
+    if not set(columns) - {"id"}:
         raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', first)}")
-    return Dataset(
-        "table", labels, lambda raw: (_row(entry, n, raw, labels) for n, entry in enumerate(_entries(raw))), "", "", ""
-    )
+    labels = tuple(name for name in first if name not in {*FIXED, *columns.values()})
+    read = partial(_rows, columns=columns, labels=labels)
+    return Dataset("table", labels, read, "", "", "")
 
 
-def _row(entry: dict[str, Any], number: int, path: Path, labels: tuple[str, ...]) -> Row:
-    known = {name: _share(entry.get(name), name, number, path) for name in labels}
-    values = {name: share for name, share in known.items() if share is not None}
-    image = str(entry.get("image_path") or "")
-    return Row(
-        str(entry.get("id") or f"row-{number}"),
-        str(entry.get("text") or ""),
-        str(entry.get("image_text") or ""),
-        path.parent / image if image else None,
-        str(entry.get("split") or "train"),
-        values,
-        _share(entry.get("hateful"), "hateful", number, path),
-        str(entry.get("stratum") or ""),
-        annotated=bool(values) or entry.get("hateful") not in {None, ""},
-    )
+def open_table(path: Path) -> pa.Table:
+    """Opens a training table, or makes one of any table of annotated posts; images are looked for beside it.
+
+    Raises:
+        TableError: It cannot be read.
+    """
+    if is_training_table(path):
+        return read_table(path)
+    own = dataset(path)
+    return as_table([row for row in own.read(path) if row.annotated], own.labels, path.stem, path.parent)
+
+
+def _rows(path: Path, columns: Mapping[str, str], labels: Sequence[str]) -> Iterator[Row]:
+    for number, entry in enumerate(_entries(path)):
+        known = {name: _share(entry.get(name), name, number, path) for name in labels}
+        values = {name: share for name, share in known.items() if share is not None}
+        post = {meaning: str(entry.get(name) or "") for meaning, name in columns.items()}
+        image = post.get("image_path", "")
+        yield Row(
+            post.get("id") or f"row-{number}",
+            post.get("text", ""),
+            post.get("image_text", ""),
+            path.parent / image if image else None,
+            str(entry.get("split") or "train"),
+            values,
+            _share(entry.get("hateful"), "hateful", number, path),
+            str(entry.get("stratum") or ""),
+            annotated=bool(values) or entry.get("hateful") not in {None, ""},
+        )
 
 
 def _share(value: Any, name: str, number: int, path: Path) -> float | None:
@@ -62,7 +81,5 @@ def _share(value: Any, name: str, number: int, path: Path) -> float | None:
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
-        raise TableError(
-            f"{path} is not a file. `crossguard prepare table` takes a .jsonl, .csv, .parquet or .xlsx file."
-        )
+        raise TableError(f"{path} is not a file. A table of annotated posts is a .jsonl, .csv, .parquet or .xlsx file.")
     return read_rows(path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from crossguard.data.tables import read_rows
 from crossguard.errors import TableError
 
 
@@ -25,41 +24,32 @@ def require(folder: Path, *names: str) -> Path:
     raise TableError(f"{folder} does not hold {wanted}. Give the folder that the dataset's authors publish.")
 
 
-def read_csv(path: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """Yields the rows of a CSV file with a header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file, delimiter=delimiter)
-
-
-def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the objects of a JSON Lines file.
+def entries(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
+    """Yields the rows of the first of these tables that exists.
 
     Raises:
-        TableError: A line is not a JSON object.
+        TableError: None does, or one cannot be read.
     """
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise TableError(f"'{path}' line {number} is not valid JSON: {error.msg}.") from None
-            if not isinstance(row, dict):
-                raise TableError(f"'{path}' line {number} must hold an object, and holds {type(row).__name__}.")
-            yield row
+    return read_rows(require(folder, *names))
 
 
-def read_lines(path: Path, count: int | None = None) -> list[str]:
-    """Returns the lines of a file that holds one entry per line.
+def labelled_lines(folder: Path, *patterns: str) -> Iterator[tuple[str, int, str, float]]:
+    """Yields split, number, text and label of TweetEval's pairs of files, `{split}_text` and `{split}_labels`.
+
+    Args:
+        folder: Where they are.
+        patterns: Of their names; `{}` stands for split and kind.
 
     Raises:
-        TableError: There are not `count` of them.
+        TableError: A file is missing, or the two of a split are of another length.
     """
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    if count is not None and len(lines) != count:
-        raise TableError(f"{path} holds {len(lines)} lines, and the file that it belongs to {count}.")
-    return lines
+    for split in ("train", "val"):
+        paths = [require(folder, *(one.format(f"{split}_{kind}") for one in patterns)) for kind in ("text", "labels")]
+        texts, labels = (path.read_text(encoding="utf-8").removesuffix("\n").split("\n") for path in paths)
+        if len(texts) != len(labels):
+            raise TableError(f"{paths[1]} holds {len(labels)} lines, and the file that it belongs to {len(texts)}.")
+        for number, (text, label) in enumerate(zip(texts, labels, strict=True)):
+            yield split, number, text, float(label)
 
 
 def percent_of(text: str) -> int:

@@ -75,9 +75,7 @@ def write_table(
     path: Path,
     lost_images: Mapping[str, int] | None = None,
 ) -> None:
-    """Writes rows as Parquet; an unknown label is null, an absent image an empty path.
-
-    Images are named from the table's folder, so that both can be moved together.
+    """Writes rows as Parquet; see `as_table`.
 
     Args:
         rows: What to write.
@@ -87,25 +85,33 @@ def write_table(
         lost_images: Per split, images that the dataset names and that could not be read; training counts them among
             the missing ones.
     """
-    pyarrow, parquet = _pyarrow()
-    columns: dict[str, list[Any]] = {
+    _, parquet = _pyarrow()
+    table = as_table(rows, labels, source, path.parent)
+    table = table.replace_schema_metadata({LOST_IMAGES: json.dumps(dict(lost_images or {}))})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path, compression="zstd")
+
+
+def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Path) -> pa.Table:
+    """Returns rows as a training table; an unknown label is null, an absent image an empty path.
+
+    Images are named from the table's folder, so that both can be moved together.
+    """
+    pyarrow, _ = _pyarrow()
+    columns: dict[str, Any] = {
         "id": [row.id for row in rows],
         "text": [row.text for row in rows],
         "image_text": [row.image_text for row in rows],
-        "image_path": ["" if row.image is None else os.path.relpath(row.image, path.parent) for row in rows],
+        "image_path": ["" if row.image is None else os.path.relpath(row.image, folder) for row in rows],
         "split": [row.split for row in rows],
         "source": [source] * len(rows),
         "stratum": [row.stratum for row in rows],
     }
-    table = pyarrow.table(columns)
-    numbers = {"hateful": [row.hateful for row in rows]} | {
-        name: [row.labels.get(name) for row in rows] for name in labels
-    }
-    for name, values in numbers.items():
-        table = table.append_column(name, pyarrow.array(values, type=pyarrow.float32()))
-    table = table.replace_schema_metadata({LOST_IMAGES: json.dumps(dict(lost_images or {}))})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table, path, compression="zstd")
+    columns = {name: pyarrow.array(values, type=pyarrow.string()) for name, values in columns.items()}
+    for name in ("hateful", *labels):
+        values = [row.hateful if name == "hateful" else row.labels.get(name) for row in rows]
+        columns[name] = pyarrow.array(values, type=pyarrow.float32())
+    return pyarrow.table(columns)
 
 
 def read_table(path: Path) -> pa.Table:
@@ -127,10 +133,24 @@ def read_table(path: Path) -> pa.Table:
     return table
 
 
-def lost_images(table: pa.Table, splits: Iterable[str]) -> int:
-    """Returns how many images the rows of these splits lost while the table was prepared."""
-    noted = json.loads((table.schema.metadata or {}).get(LOST_IMAGES, b"{}"))
+def is_training_table(path: Path) -> bool:
+    """Whether a file is a table that `write_table` wrote."""
+    return set(FIXED) <= set(_schema(path).names)
+
+
+def lost_images(path: Path, splits: Iterable[str]) -> int:
+    """Returns how many images the rows of these splits lost while a table was prepared."""
+    noted = json.loads((_schema(path).metadata or {}).get(LOST_IMAGES, b"{}"))
     return sum(int(noted.get(split, 0)) for split in set(splits))
+
+
+def _schema(path: Path) -> Any:
+    """Returns the columns of a Parquet file; none for any other file."""
+    pyarrow, parquet = _pyarrow()
+    try:
+        return parquet.read_schema(path)
+    except (OSError, ValueError):
+        return pyarrow.schema([])
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.errors import InputError
 from crossguard.evaluation.audit.identities import IDENTITIES, mentions, swap
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
-# Harmless whoever they are about, so that every flag here is a false alarm.
+# Harmless whoever they are about, so that every flag here is a false positive.
 TEMPLATES = (
     "I am {adjective}.",
     "Being {adjective} is part of who I am.",
@@ -103,13 +104,20 @@ def compare_templates(moderator: Moderator) -> Counterfactuals:
 
 
 def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], source: str) -> Counterfactuals:
-    """Scores every sentence for every group; at least one sentence."""
+    """Scores every sentence for every group; a sentence that fails for one of them is left out.
+
+    Raises:
+        InputError: None is left.
+    """
     groups = list(IDENTITIES)
     posts = [Post(f"{row}/{group}", versions[group]) for row, versions in enumerate(sentences) for group in groups]
-    decisions = [decision for decision in moderator.score(posts) if decision.ok]
-    scores = np.array([max(decision.scores.values()) for decision in decisions]).reshape(-1, len(groups))
-    flags = np.array([bool(decision.flags) for decision in decisions]).reshape(-1, len(groups))
-    return summarise(groups, sentences, scores, flags, source)
+    decisions = list(moderator.score(posts))
+    scores = np.array([max(found.scores.values(), default=np.nan) for found in decisions]).reshape(-1, len(groups))
+    flags = np.array([bool(found.flags) for found in decisions]).reshape(-1, len(groups))
+    kept = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    if not len(kept):
+        raise InputError(f"None of the {len(sentences)} sentences ({source}) could be scored.")
+    return summarise(groups, [sentences[row] for row in kept], scores[kept], flags[kept], source)
 
 
 def summarise(

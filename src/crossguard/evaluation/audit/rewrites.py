@@ -20,32 +20,11 @@ _LEET["heavy"] = _LEET["vowels"] | {"b": "8", "g": "9", "l": "1", "s": "5", "t":
 _LEET["symbols"] = {"a": "@", "c": "(", "e": "€", "i": "!", "l": "|", "s": "$", "t": "+"}
 _NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxfwdhjukjknmpowtdrhbeztx", strict=True))
 _SOUNDS = (("ph", "f"), ("ck", "k"), ("c", "k"), ("ea", "ee"), ("ght", "t"), ("er", "a"), ("oo", "u"), ("x", "ks"))
-HARMLESS_WORDS = (
-    "garden",
-    "window",
-    "breakfast",
-    "river",
-    "bicycle",
-    "weather",
-    "coffee",
-    "library",
-    "music",
-    "mountain",
-    "kitchen",
-    "train",
-    "holiday",
-    "picture",
-    "bread",
-    "evening",
-    "story",
-    "market",
-    "summer",
-    "blanket",
-    "recipe",
-    "football",
-    "harbour",
-    "sunshine",
+_HARMLESS_WORDS = (
+    "garden window breakfast river bicycle weather coffee library music mountain kitchen train holiday "
+    "picture bread evening story market summer blanket recipe football harbour sunshine"
 )
+HARMLESS_WORDS = _HARMLESS_WORDS.split()
 _HARMLESS_STORY = (
     "Yesterday we walked along the river and looked at the boats in the harbour. The weather was mild, so we sat down "
     "outside a small bakery and shared a slice of apple cake. My sister told us about her new job at the library, "

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from crossguard.data.images import thumbnail
 from crossguard.data.masking import excerpt, mask
 from crossguard.errors import ImageError
 from crossguard.evaluation import curves
+from crossguard.evaluation.curves import Chart
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
 from crossguard.evaluation.report.pages import render, write_text
-from crossguard.evaluation.report.svg import Axes, chart
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, Task
 from crossguard.evaluation.titles import title
@@ -36,14 +34,14 @@ class Shown:
         score: In [0, 1].
         masked: Its words with telling ones hidden.
         words: Its words.
-        picture: A `data:` URL of a small JPEG, or empty.
+        image: A `data:` URL of a small JPEG, or empty.
     """
 
     id: str
     score: float
     masked: str
     words: str
-    picture: str
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +52,16 @@ class Section:
         name: The label, or `any`.
         title: Its heading.
         sentence: Its estimates in words, for a moderator.
-        charts: SVG drawings.
+        charts: What to draw.
         confusion: Counts at the live threshold.
-        alarms: Surest false alarms.
+        alarms: Surest false positives.
         misses: Hateful posts that scored lowest.
     """
 
     name: str
     title: str
     sentence: str
-    charts: tuple[Markup, ...]
+    charts: tuple[Chart, ...]
     confusion: curves.Confusion
     alarms: tuple[Shown, ...]
     misses: tuple[Shown, ...]
@@ -74,7 +72,7 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
 
     Args:
         run: What was measured.
-        posts: The posts of `run.sample`, in its order, to show the worst errors (text masked, pictures blurred); None
+        posts: The posts of `run.sample`, in its order, to show the worst errors (text masked, images blurred); None
             to show no post.
     """
     tasks = (*run.sample.tasks(), run.sample.task(ANY))
@@ -118,24 +116,23 @@ def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> Section:
     )
 
 
-def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[Markup, ...]:
+def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
     name, cells = task.name, curves.Confusion.of(task)
     flagged, positive, negative = cells.hits + cells.alarms, cells.hits + cells.misses, cells.alarms + cells.passes
     live = ((cells.hits / positive, cells.hits / flagged, "live threshold"),) if flagged and positive else ()
     corner = ((cells.alarms / negative, cells.hits / positive, "live threshold"),) if negative and positive else ()
     marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
     share = float(task.truth.mean()) if len(task) else 0.0
-    level = curves.Curve("prevalence", (0.0, 1.0), (share, share))
-    drawings = [
-        chart(Axes(f"{name}: precision and recall", "recall", "precision", points=live),
-              [curves.precision_recall(task), level]),
-        chart(Axes(f"{name}: ROC", "false-positive rate", "recall", diagonal=True, points=corner), [curves.roc(task)]),
-        chart(Axes(f"{name}: by threshold", "threshold", "value", marks=marks), curves.threshold_sweep(task) or [None]),
-    ]  # fmt: skip
-    if calibrated:
-        axes = Axes(f"{name}: reliability", "score", "observed share", diagonal=True)
-        drawings.append(chart(axes, [curves.reliability(task)]))
-    return tuple(Markup(drawing) for drawing in drawings)  # noqa: S704 - our own drawing; every name in it is escaped
+    level = curves.Curve("prevalence", ((0.0, share), (1.0, share)))
+    charts = (
+        Chart(f"{name}: precision and recall", "recall", "precision", (curves.precision_recall(task), level),
+                     points=live),
+        Chart(f"{name}: ROC", "false-positive rate", "recall", (curves.roc(task),), diagonal=True, points=corner),
+        Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task) or (), marks=marks),
+        Chart(f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True),
+    )  # fmt: skip
+    # The highest label score is not the probability that a post carries any label.
+    return charts if calibrated else charts[:-1]
 
 
 def _sentence(run: Run, task: Task) -> str:
@@ -156,10 +153,10 @@ def _of_hundred(estimate: Estimate, who: str, what: str) -> str:
 def _show(post: Post, score: float) -> Shown:
     """Prepares a post for a report."""
     words = excerpt(" / ".join(part for part in (post.text, post.image_text) if part), _LONGEST)
-    return Shown(post.id, score, mask(words), words, _picture(post.image))
+    return Shown(post.id, score, mask(words), words, _image(post.image))
 
 
-def _picture(source: ImageSource | None) -> str:
+def _image(source: ImageSource | None) -> str:
     if source is None:
         return ""
     try:

@@ -209,8 +209,7 @@ def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> 
     assert not out.exists()
     report = prepare(dataset(path), path, out, max_missing_images=1)
     assert report.missing_images == {"train": 10}
-    table = read_table(out)
-    assert (lost_images(table, ("train",)), lost_images(table, ("val",))) == (10, 0)
+    assert (lost_images(out, ("train",)), lost_images(out, ("val",))) == (10, 0)
 
 
 def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from crossguard.evaluation.audit.counterfactuals import TEMPLATES, summarise, swapped_sentences, template_sentences
 from crossguard.evaluation.audit.identities import DIALECT_GROUP, IDENTITIES, members, mentions, swap
 
 
@@ -44,36 +42,3 @@ def test_membership_is_per_post_and_absent_groups_are_left_out() -> None:
     assert found["Jewish"].tolist() == [True, False, False, True]
     assert found[DIALECT_GROUP].tolist() == [False, False, True, False]
     assert "women" not in found
-
-
-def test_only_sentences_about_one_group_are_swapped() -> None:
-    found = swapped_sentences(["I met Muslims", "Muslims and Jews", "nobody"], limit=10)
-    assert len(found) == 1
-    assert found[0]["women"] == "I met women"
-    assert set(found[0]) == set(IDENTITIES)
-    assert len(swapped_sentences(["I met Muslims"] * 50, limit=7)) == 7
-
-
-def test_templates_read_well_for_everybody() -> None:
-    sentences = template_sentences()
-    assert len(sentences) == len(TEMPLATES)
-    for versions in sentences:
-        for text in versions.values():
-            assert text[0].isupper()
-            assert "{" not in text
-    article = sentences[TEMPLATES.index("An {adjective} singer gave a concert in the park.")]
-    assert article["Asian"].startswith("An Asian")
-    assert article["gay"].startswith("A gay")
-
-
-def test_swaps_are_summed_up_per_group() -> None:
-    sentences = [{"x": "about x", "y": "about y"}, {"x": "more x", "y": "more y"}]
-    scores, flags = np.array([[0.9, 0.1], [0.5, 0.5]]), np.array([[True, False], [True, True]])
-    found = summarise(("x", "y"), sentences, scores, flags, "test")
-    assert found.mean_spread == pytest.approx(0.4)
-    assert found.worst_spread == pytest.approx(0.8)
-    assert found.flips == 0.5
-    worst = found.groups[0]
-    assert (worst.group, worst.sentence, worst.flagged) == ("x", "about x", 1.0)
-    assert worst.shift == pytest.approx(0.2)
-    assert worst.worst == pytest.approx(0.4)

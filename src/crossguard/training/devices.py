@@ -1,12 +1,35 @@
-"""Which numbers training computes in."""
+"""Which devices and processes training runs on, and in which numbers they compute."""
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Final, Literal
 
 import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate.state import AcceleratorState
 
 from crossguard.training.recipe import Recipe
+
+MOST_WORKERS: Final = 8
+
+
+def build_accelerator(recipe: Recipe) -> Accelerator:
+    """Returns this machine's devices and processes, with the recipe's precision."""
+    # A batch without images leaves the image encoder without gradients, which several processes must expect.
+    kwargs = [DistributedDataParallelKwargs(find_unused_parameters=True)]
+    # accelerate joins several processes without a GPU only when it is told that there is none.
+    cpu = not torch.accelerator.is_available()
+    precision = mixed_precision(recipe, PartialState(cpu=cpu).device.type)
+    AcceleratorState._reset_state()  # noqa: SLF001 an earlier run in this process may have had another precision
+    return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=kwargs)
+
+
+def workers(accelerator: Accelerator) -> int:
+    """Returns how many processes make batches ahead for a GPU; none for a processor, which computes itself."""
+    if accelerator.device.type != "cuda":
+        return 0
+    return max(0, min(MOST_WORKERS, (os.cpu_count() or 1) // accelerator.num_processes - 1))
 
 
 def mixed_precision(recipe: Recipe, device: str) -> Literal["no", "bf16", "fp16"]:

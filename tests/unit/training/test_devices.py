@@ -6,14 +6,14 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
-from crossguard.training import precision
-from crossguard.training.precision import mixed_precision, precision_note
+from crossguard.training import devices
+from crossguard.training.devices import mixed_precision, precision_note
 from crossguard.training.recipe import Recipe
 
 
 @pytest.mark.parametrize(("fast", "chosen"), [(True, "bf16"), (False, "no")])
 def test_fp16_without_a_gpu_is_said(fast: bool, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "has_fast_bf16", lambda: fast)
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda: fast)
     recipe = Recipe(precision="fp16")
     assert mixed_precision(recipe, "cpu") == chosen
     note = precision_note(recipe, chosen, "cpu")

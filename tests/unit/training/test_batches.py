@@ -1,0 +1,67 @@
+"""What a batch holds, and who makes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+import torch
+
+from crossguard.data.datasets.rows import Row, write_table
+from crossguard.training.batches import Batcher, Tensors, load_batches
+from crossguard.training.examples import read_examples
+from crossguard.training.pixels import PixelCache
+from crossguard.training.recipe import Recipe
+from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+
+WORDS = [
+    "people",
+    "write",
+    "quite",
+    "different",
+    "sentences",
+    "about",
+    "many",
+    "different",
+    "things",
+    "every",
+    "morning",
+]
+
+
+def same(one: Tensors, other: Tensors) -> bool:
+    pairs = [(getattr(one, name), getattr(other, name)) for name in Tensors.__slots__]
+    return all(a is b if a is None or b is None else torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
+
+
+@pytest.fixture
+def batcher(tmp_path: Path) -> Batcher:
+    rows = [Row(str(n), " ".join(WORDS[: 2 + n % 9]), labels={"racist": float(n % 2)}) for n in range(24)]
+    write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
+    recipe = Recipe(backend="compact", encoder_name="tiny", labels=("racist",), text_noise=0.7, mask_tokens=0.2)
+    examples, _ = read_examples(recipe, tmp_path / "posts.parquet")
+    tokenizer = tmp_path / "tokenizer.json"
+    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+    return Batcher(recipe, examples, encoder, PixelCache({}, {}))
+
+
+# Forking beside the threads of other tests is what training on a GPU does, too.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("epoch", [None, 0, 3])
+def test_worker_processes_make_the_batches_that_one_process_makes(batcher: Batcher, epoch: int | None) -> None:
+    plan = [np.arange(start, start + 6) for start in range(0, 24, 6)]
+    alone = list(load_batches(batcher, plan, epoch, workers=0))
+    assert [batch.targets[:, 0].tolist() for batch in alone] == [[0, 1] * 3] * 4, "in the order of the plan"
+    ahead = list(load_batches(batcher, plan, epoch, workers=2))
+    assert all(same(one, other) for one, other in zip(alone, ahead, strict=True))
+
+
+def test_an_epoch_changes_texts_and_a_measurement_does_not(batcher: Batcher) -> None:
+    rows = np.arange(24)
+    assert same(batcher.training(rows, 1), batcher.training(rows, 1))
+    assert not same(batcher.training(rows, 1), batcher.training(rows, 2))
+    assert same(batcher.evaluation(rows), batcher.evaluation(rows))
