@@ -29,7 +29,8 @@ def workers(accelerator: Accelerator) -> int:
     """Returns how many processes make batches ahead for a GPU; none for a processor, which computes itself."""
     if accelerator.device.type != "cuda":
         return 0
-    return max(0, min(MOST_WORKERS, (os.cpu_count() or 1) // accelerator.num_processes - 1))
+    processes: int = accelerator.num_processes
+    return max(0, min(MOST_WORKERS, (os.cpu_count() or 1) // processes - 1))
 
 
 def mixed_precision(recipe: Recipe, device: str) -> Literal["no", "bf16", "fp16"]:

@@ -206,8 +206,8 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
         outputs[:, column] = _numbers(table, label)
     posts = table.select(["id", "text", "image_text"])
     images = [str(path.parent / image) if image else "" for image in table["image_path"].to_pylist()]
-    for column, values in (("image", images), ("source", [name] * len(table))):
-        posts = posts.append_column(column, pa.array(values, pa.string()))
+    for title, values in (("image", images), ("source", [name] * len(table))):
+        posts = posts.append_column(title, pa.array(values, pa.string()))
     weights = np.tile(_weights(recipe, source), (len(table), 1))
     return Examples(posts.replace_schema_metadata(None), outputs, whole, weights, _repeats(source, strata))
 

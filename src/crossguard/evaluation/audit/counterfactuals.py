@@ -114,8 +114,8 @@ def compare_groups(moderator: Moderator, sentences: Sequence[dict[str, str]], so
     decisions = list(moderator.score(posts))
     scores = np.array([max(found.scores.values(), default=np.nan) for found in decisions]).reshape(-1, len(groups))
     flags = np.array([bool(found.flags) for found in decisions]).reshape(-1, len(groups))
-    kept = np.flatnonzero(~np.isnan(scores).any(axis=1))
-    if not len(kept):
+    kept = np.flatnonzero(~np.isnan(scores).any(axis=1)).tolist()
+    if not kept:
         raise InputError(f"None of the {len(sentences)} sentences ({source}) could be scored.")
     return summarise(groups, [sentences[row] for row in kept], scores[kept], flags[kept], source)
 
