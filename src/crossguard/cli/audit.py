@@ -71,10 +71,9 @@ def command(
     """
     try:
         from crossguard.evaluation.annotated import read_annotated
-        from crossguard.evaluation.audit.madlibs import read_madlibs
         from crossguard.evaluation.audit.robustness import EvasionTest
         from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
-        from crossguard.evaluation.audit.suites import fetch_hatecheck, read_suite
+        from crossguard.evaluation.audit.suites import fetch_hatecheck, read_phrases, read_suite
         from crossguard.evaluation.audit.terminal import show_audit
         from crossguard.evaluation.estimates import plain
         from crossguard.evaluation.report.pages import write_audit_page
@@ -102,7 +101,7 @@ def command(
         posts=posts,
         group_columns=columns,
         question=label,
-        madlibs=read_madlibs(madlibs, labels, limit, seed) if madlibs else None,
+        madlibs=read_phrases(madlibs, labels, limit, seed) if madlibs else None,
         suites=tuple(read_suite(fetch_hatecheck() if name == "hatecheck" else Path(name)) for name in suites),
         evasion=test if evasion else None,
         swaps=swaps,

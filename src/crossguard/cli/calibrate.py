@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "criteria",
     multiple=True,
     metavar="[LABEL:]CRITERION",
-    help="f1 (default), precision>=0.9, recall>=0.95, cost=1:5 (false alarm : miss), review-budget=2%.",
+    help="f1 (default), precision>=0.9, recall>=0.95, cost=1:5 (false positive : negative), review-budget=2%.",
 )
 @click.option(
     "--calibration",

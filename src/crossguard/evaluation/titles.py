@@ -14,9 +14,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "average_precision": "Average precision",
         "false_positive_rate": "False-positive rate",
         "balanced_accuracy": "Balanced accuracy",
-        "recall_at_fpr_0.01": "Recall at 1 % false alarms",
-        "recall_at_fpr_0.05": "Recall at 5 % false alarms",
-        "recall_at_fpr_0.1": "Recall at 10 % false alarms",
+        "recall_at_fpr_0.01": "Recall at 1 % false positives",
+        "recall_at_fpr_0.05": "Recall at 5 % false positives",
+        "recall_at_fpr_0.1": "Recall at 10 % false positives",
         "brier": "Brier",
         "log_loss": "Log loss",
         "ece": "ECE",
@@ -27,7 +27,7 @@ _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", 
 
 
 def title(key: str) -> str:
-    """Returns the title of a estimate, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
+    """Returns the title of an estimate, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
     if key in TITLES:
         return TITLES[key]
     if "/" in key:

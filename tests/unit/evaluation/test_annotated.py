@@ -11,7 +11,6 @@ import pytest
 
 from crossguard.errors import TableError
 from crossguard.evaluation.annotated import read_annotated, read_posts
-from crossguard.evaluation.score_tables import read_scores, score_labels
 
 ROWS: list[dict[str, Any]] = [
     {"id": "1", "text": "one", "racist": 1, "sexist": None, "split": "val", "group": "x"},
@@ -90,58 +89,7 @@ def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
         read_posts(tmp_path / "nowhere.csv")
 
 
-def test_scores_of_a_table_and_of_decisions_are_the_same(tmp_path: Path) -> None:
-    plain = write(tmp_path, "csv", [{"id": "2", "racist": 0.25}, {"id": "1", "racist": 0.5}])
-    decided = write(
-        tmp_path, "jsonl", [{"id": i, "labels": {"racist": {"score": s}}} for i, s in (("1", 0.5), ("2", 0.25))]
-    )
-    for path in (plain, decided):
-        assert score_labels(path, ("id", "racist", "sexist")) == ("racist",)
-        assert read_scores([path], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
-
-
-def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path: Path) -> None:
-    path = write(tmp_path, "csv", [{"id": "1", "split": "0", "spam": 0.5, "length": 80, "text": "1"}])
-    assert score_labels(path, ("id", "split", "text", "spam", "length")) == ("spam",)
-    with pytest.raises(TableError, match="no scores for a label of the posts"):
-        score_labels(path, ("id", "text", "racist"))
-
-
-def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
-    with pytest.raises(TableError, match="no scores for 1 of 2 posts, such as 9"):
-        read_scores([path], ("racist",), ("1", "9"))
-    with pytest.raises(TableError, match="must lie in"):
-        read_scores([write(tmp_path, "csv", [{"id": "1", "racist": 7}])], ("racist",), ("1",))
-
-
-def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "two").mkdir()
-    one = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
-    two = write(tmp_path / "two", "csv", [{"id": "2", "racist": 0.25}])
-    assert read_scores([two, one], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
-    with pytest.raises(TableError, match="scores post '1' again"):
-        read_scores([one, one], ("racist",), ("1",))
-
-
 def test_images_can_be_left_aside(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", [{"id": "1", "text": "a", "image_path": "gone.png", "racist": 1}])
     assert read_annotated(path, LABELS).posts[0].image is not None
     assert read_annotated(path, LABELS, images=False).posts[0].image is None
-
-
-def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> None:
-    config = {"class_names": ["racist", "sexist"], "label_schemes": {"any": [0, 1], "consensus": [2, 3]}}
-    (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
-    np.savez(tmp_path / "predictions.npz", ids=np.array(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
-    assert score_labels(tmp_path, ("racist", "sexist")) == ("racist", "sexist")
-    assert read_scores([tmp_path], ("racist",), ("9",)).tolist() == [[0.5]]
-    assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").tolist() == [[0.5]]
-    with pytest.raises(TableError, match="no label scheme 'labels'"):
-        read_scores([tmp_path], ("racist",), ("1",), "labels")
-    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "readouts": {}}))
-    with pytest.raises(TableError, match="an earlier version wrote it"):
-        score_labels(tmp_path, ("racist",))
-    (tmp_path / "predictions.npz").unlink()
-    with pytest.raises(TableError, match="no finished training run"):
-        score_labels(tmp_path, ("racist",))

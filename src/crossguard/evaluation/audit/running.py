@@ -22,9 +22,8 @@ from crossguard.evaluation.audit.counterfactuals import (
     swapped_sentences,
 )
 from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROUP, members
-from crossguard.evaluation.audit.madlibs import score_madlibs
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
-from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite
+from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite, score_phrases
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score
@@ -117,7 +116,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         if not found or not own:
             notes.append(f"{name}: {'no post names a group' if not found else 'no post names exactly one group once'}.")
     if request.madlibs is not None:
-        phrases, terms = score_madlibs(moderator, request.madlibs)
+        phrases, terms = score_phrases(moderator, request.madlibs)
         source = Path(request.madlibs.source).name
         groups[source] = audit_groups(phrases.sample, terms, "any", request.rounds, request.seed)
     suites = tuple(run_suite(moderator, suite, max(request.rounds, 1), request.seed) for suite in request.suites)

@@ -1,4 +1,4 @@
-"""Functional test suites: sentences that each test one ability, with the answer given. HateCheck, and CSVs like it."""
+"""Sentences with the answer given: functional suites such as HateCheck, and template phrases per identity term."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from crossguard.data.tables import read_rows
 from crossguard.errors import InputError, TableError, suggest
 from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.audit.identities import mentions
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import ANY, Sample
-from crossguard.evaluation.scoring import score
+from crossguard.evaluation.scoring import Scored, score
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -145,10 +146,50 @@ def fetch_hatecheck() -> Path:
         ) from None
 
 
+def read_phrases(path: Path, labels: tuple[str, ...], limit: int = 0, seed: int = 0) -> Annotated:
+    """Reads template sentences that differ in an identity term only (Dixon et al. 2018), so that bias cannot hide.
+
+    Args:
+        path: CSV with the columns `phrase` and `toxicity` (`toxic` or `nontoxic`).
+        labels: The model's labels.
+        limit: Keep at most so many phrases, drawn at random; all when 0.
+        seed: Of the draw.
+
+    Raises:
+        TableError: It cannot be read, a column is missing, or an answer is neither.
+    """
+    rows = list(read_rows(path))
+    if not rows or not {"phrase", "toxicity"} <= set(rows[0]):
+        raise TableError(f"'{path}' needs the columns 'phrase' and 'toxicity'.")
+    if limit and len(rows) > limit:
+        picks = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
+        rows = [rows[index] for index in picks]
+    wrong = next((row["toxicity"] for row in rows if row["toxicity"] not in {"toxic", "nontoxic"}), None)
+    if wrong is not None:
+        raise TableError(f"'{path}': 'toxicity' must be 'toxic' or 'nontoxic', and is '{wrong}'.")
+    hateful = np.array([float(row["toxicity"] == "toxic") for row in rows])
+    return _annotated(str(path), "phrase", [row["phrase"] for row in rows], labels, hateful)
+
+
+def score_phrases(moderator: Moderator, phrases: Annotated) -> tuple[Scored, dict[str, NDArray[np.bool_]]]:
+    """Scores the phrases, and returns which phrase holds which term: here terms, not groups, are compared."""
+    scored = score(moderator, phrases)
+    found = [{post.text[m.start : m.end].lower() for m in mentions(post.text)} for post in scored.annotated.posts]
+    terms = sorted(set().union(*found))
+    return scored, {term: np.array([term in named for named in found]) for term in terms}
+
+
 def annotated_suite(suite: Suite, labels: tuple[str, ...]) -> Annotated:
-    """Returns the cases of a suite as posts of which only is known whether they are hateful at all."""
-    posts = tuple(Post(f"case-{number}", text) for number, text in enumerate(suite.texts, start=1))
-    return Annotated(suite.name, posts, labels, np.full((len(posts), len(labels)), np.nan), suite.hateful, {})
+    """Returns the cases of a suite as posts."""
+    return _annotated(suite.name, "case", suite.texts, labels, suite.hateful)
+
+
+def _annotated(
+    source: str, kind: str, texts: Sequence[str], labels: tuple[str, ...], hateful: NDArray[np.float64]
+) -> Annotated:
+    """Returns texts as posts of which is only known whether they are hateful at all."""
+    posts = tuple(Post(f"{kind}-{number}", text) for number, text in enumerate(texts, start=1))
+    return Annotated(source, posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, {})
 
 
 def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int = 0) -> SuiteResult:

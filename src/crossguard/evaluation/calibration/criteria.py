@@ -27,10 +27,10 @@ class Criterion:
 
     Attributes:
         kind: `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then
-            fewest flags), `cost` (lowest `value` per false alarm plus `miss` per missed post), or `review-budget` (at
-            most the share `value` of all posts flagged, over all labels with that criterion together).
-        value: Share in (0, 1], or cost of a false alarm.
-        miss: Cost of a missed post.
+            fewest flags), `cost` (lowest `value` per false positive plus `miss` per false negative), or
+            `review-budget` (at most the share `value` of all posts flagged, over all labels with that criterion).
+        value: Share in (0, 1], or cost of a false positive.
+        miss: Cost of a false negative.
     """
 
     kind: Kind

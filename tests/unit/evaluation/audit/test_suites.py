@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crossguard.errors import InputError, TableError
-from crossguard.evaluation.annotated import read_annotated
-from crossguard.evaluation.audit.madlibs import read_madlibs, score_madlibs
-from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
-from crossguard.evaluation.audit.suites import NO_TARGET, Cell, read_suite, run_suite, summarise
-from crossguard.evaluation.estimates import plain
+from crossguard.errors import TableError
+from crossguard.evaluation.audit.suites import (
+    NO_TARGET,
+    Cell,
+    read_phrases,
+    read_suite,
+    run_suite,
+    score_phrases,
+    summarise,
+)
 from crossguard.evaluation.sample import Sample
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -82,38 +85,14 @@ def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -
         for kind, word in (("toxic", "awful"), ("nontoxic", "good"))
     ]
     path.write_text("template,toxicity,phrase\n" + "\n".join(rows), encoding="utf-8")
-    scored, terms = score_madlibs(tiny, read_madlibs(path, HATE.names))
+    scored, terms = score_phrases(tiny, read_phrases(path, HATE.names))
     assert list(terms) == ["blind", "gay"]
     assert terms["gay"].tolist() == [True, True, False, False]
     assert scored.sample.task("any").truth.tolist() == [True, False, True, False]
-    assert len(read_madlibs(path, HATE.names, limit=3)) == 3
+    assert len(read_phrases(path, HATE.names, limit=3)) == 3
     path.write_text("template,toxicity,phrase\nt,perhaps,x", encoding="utf-8")
     with pytest.raises(TableError, match="'toxic' or 'nontoxic'"):
-        read_madlibs(path, HATE.names)
-
-
-def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) -> None:
-    annotated = read_annotated(annotated_posts, HATE.names)
-    names = column_groups(annotated, ["group"])
-    assert set(names) == {"x", "y"}
-    assert names["x"].tolist()[:3] == [value == "x" for value in annotated.columns["group"][:3]]
-    shares = tuple(0.4 if index % 2 else 0.6 for index in range(len(annotated)))
-    object.__setattr__(annotated, "columns", {"women": shares})
-    assert column_groups(annotated, ["women"])["women"].tolist()[:2] == [True, False]
-    with pytest.raises(InputError, match=r"no column 'womn'. Did you mean 'women'\?"):
-        column_groups(annotated, ["womn"])
-
-
-def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) -> None:
-    found = audit(tiny, AuditRequest())
-    assert [result.sentences for result in found.counterfactuals] == [14]
-    assert found.counterfactuals[0].harmless
-    assert json.loads(json.dumps(plain(found)))["groups"] == {}
-
-
-def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
-    found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
-    assert found.warnings == ("posts.jsonl: no post names a group.",)
+        read_phrases(path, HATE.names)
 
 
 @pytest.mark.data
@@ -122,4 +101,4 @@ def test_the_real_suites_are_read_whole(shared_data: Path) -> None:
     assert len(suite.texts) == 3728
     assert len(set(suite.functions)) == 29
     assert len(set(suite.targets) - {NO_TARGET}) == 7
-    assert len(read_madlibs(shared_data / "madlibs" / "en_sentence_templates.csv", HATE.names)) == 76564
+    assert len(read_phrases(shared_data / "madlibs" / "en_sentence_templates.csv", HATE.names)) == 76564

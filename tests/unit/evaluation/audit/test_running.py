@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
+from crossguard.evaluation.estimates import plain
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+
+
+def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    names = column_groups(annotated, ["group"])
+    assert set(names) == {"x", "y"}
+    assert names["x"].tolist()[:3] == [value == "x" for value in annotated.columns["group"][:3]]
+    shares = tuple(0.4 if index % 2 else 0.6 for index in range(len(annotated)))
+    object.__setattr__(annotated, "columns", {"women": shares})
+    assert column_groups(annotated, ["women"])["women"].tolist()[:2] == [True, False]
+    with pytest.raises(InputError, match=r"no column 'womn'. Did you mean 'women'\?"):
+        column_groups(annotated, ["womn"])
+
+
+def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) -> None:
+    found = audit(tiny, AuditRequest())
+    assert [result.sentences for result in found.counterfactuals] == [14]
+    assert found.counterfactuals[0].harmless
+    assert json.loads(json.dumps(plain(found)))["groups"] == {}
+
+
+def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
+    found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
+    assert found.warnings == ("posts.jsonl: no post names a group.",)
