@@ -80,6 +80,9 @@ class BundleManifest(StrictModel):
     labels: tuple[LabelEntry, ...] = Field(min_length=1)
     text: TextSpec
     image: ImageSpec
+    languages: tuple[str, ...] = Field(
+        default=(), description="ISO 639 codes of what the model was trained on; empty where nobody said"
+    )
     label_schemes: dict[str, tuple[Column, ...]]
     policies: dict[str, Policy]
     attributes: dict[str, Attribute] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ def load(model: str | Path = "compact", *, revision: str | None = None, **option
             published model cards. A checkpoint is converted on the first call, and kept in the user's cache.
         revision: Branch, tag or commit of a Hub repository.
         **options: As of `Moderator.load`: policy, tenant, runtime, precision, threads, image_limits, image_root,
-            pixels, verify, limits.
+            pixels, other_languages, verify, limits.
 
     Raises:
         BundleError: The model is unknown, newer, corrupted or inconsistent.

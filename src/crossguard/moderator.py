@@ -20,7 +20,7 @@ from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
 from crossguard.posts import PostsLike, as_image, as_post, as_posts, is_one
-from crossguard.preparation import PixelMode, Preparation
+from crossguard.preparation import OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
 from crossguard.registry import find, holds_checkpoint
@@ -40,6 +40,7 @@ class LoadOptions(TypedDict, total=False):
     image_limits: ImageLimits | None
     image_root: str | Path | None
     pixels: PixelMode
+    other_languages: OtherLanguages
     verify: bool
     limits: BatchLimits | None
 
@@ -77,6 +78,7 @@ class Moderator:
         image_limits: ImageLimits | None = None,
         image_root: str | Path | None = None,
         pixels: PixelMode = "fast",
+        other_languages: OtherLanguages = "note",
         revision: str | None = None,
         verify: bool = True,
         limits: BatchLimits | None = None,
@@ -93,13 +95,15 @@ class Moderator:
             image_limits: Caps on what is decoded; safe ones when None.
             image_root: Folder of relative image paths; the working folder when None.
             pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it.
+            other_languages: What to do with a text in a language that the model does not know: `score` it like any
+                other, `note` that in the decision, or `skip` it, which fails the post.
             revision: Branch, tag or commit of a Hub repository.
             verify: Whether to compare checksums.
             limits: Bounds of the batches of `submit`.
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
-            ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong.
+            ConfigError: The policy, runtime, precision, pixel mode or `other_languages` is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
         folder = find(model, revision)
@@ -108,7 +112,8 @@ class Moderator:
         bundle = read_bundle(folder, verify=verify)
         chosen = resolve_policy(bundle, policy, tenant)
         root = Path(image_root) if image_root is not None else None
-        preparation = Preparation(bundle, image_limits or ImageLimits(), root, pixels, threads)
+        images = image_limits or ImageLimits()
+        preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
         return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation, limits)
 
     @property
@@ -137,6 +142,7 @@ class Moderator:
         Raises:
             BundleError: A graph cannot be compiled.
         """
+        self._preparation.warm_up()
         size = self.bundle.manifest.image.size
         self.score(text="a", image=np.zeros((size, size, 3), dtype=np.uint8))
 
@@ -323,6 +329,7 @@ class Moderator:
             *self._versions,
             post.notes,
             attributes=attributes,
+            language=post.language,
             window=post.deciding(labels, texts.tolist()),
             runtime=self.runtime.name,
         )

@@ -16,11 +16,14 @@ from crossguard.data.images import DecodeOptions, ImageLimits, is_cheap, read_en
 from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.machine import available_cores
 from crossguard.preprocessing.batch import Prepared
+from crossguard.preprocessing.language import UNDETERMINED, classifier
 from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import ImageSource, Post, PostFailure
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
+OtherLanguages: TypeAlias = Literal["score", "note", "skip"]
+OTHER_LANGUAGES: Final = ("score", "note", "skip")
 # uint8 (size, size, 3) per frame, and whether an animation shows more than these.
 Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
 
@@ -35,9 +38,11 @@ class Preparation:
         pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it, as the
             models were trained.
         threads: Images decoded at once; as many as there are cores when None.
+        other_languages: What to do with a text in a language that the bundle's model does not know: `score` it like any
+            other, `note` that in its decision, or `skip` it, which fails the post.
 
     Raises:
-        ConfigError: Unknown word for `pixels`.
+        ConfigError: Unknown word for `pixels` or `other_languages`.
     """
 
     def __init__(
@@ -47,19 +52,32 @@ class Preparation:
         image_root: Path | None = None,
         pixels: PixelMode = "fast",
         threads: int | None = None,
+        *,
+        other_languages: OtherLanguages = "note",
     ) -> None:
         if pixels not in PIXEL_MODES:
             raise ConfigError(f"Unknown pixel mode '{pixels}'.{suggest(pixels, PIXEL_MODES)}")
+        if other_languages not in OTHER_LANGUAGES:
+            raise ConfigError(
+                f"Unknown choice '{other_languages}' for other languages.{suggest(other_languages, OTHER_LANGUAGES)}"
+            )
         image = bundle.manifest.image
         hint = image.size if pixels == "fast" else None
         self._options = DecodeOptions(limits, hint, frames=image.frames, square=image.square)
-        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text)
+        self._languages = () if other_languages == "score" else bundle.manifest.languages
+        self._skips = other_languages == "skip"
+        self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text, self._languages)
         self._root = image_root
         self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
 
     def close(self) -> None:
         """Ends the threads."""
         self._decoders.shutdown(cancel_futures=True)
+
+    def warm_up(self) -> None:
+        """Loads what tells languages, so that no later post waits for it."""
+        if self._languages:
+            classifier()
 
     def prepare(self, post: Post) -> Prepared:
         """Tokenises and decodes one post, in this thread.
@@ -69,7 +87,7 @@ class Preparation:
         """
         if post.error is not None:
             raise PostError(post.error.code, post.error.message)
-        return _prepared(post, self._tokens([post])[0], map(self._frames, post.images))
+        return self._prepared(post, self._tokens([post])[0], map(self._frames, post.images))
 
     def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
         """Prepares a batch; a post that cannot be scored keeps its place and has its `error` set."""
@@ -86,7 +104,7 @@ class Preparation:
     def _prepare_batch(self, posts: Sequence[Post], decode: Callable[[ImageSource], Frames]) -> list[Prepared | None]:
         # Images first: they are decoded while the texts are tokenised.
         frames = [[self._decoders.submit(decode, image) for image in post.images] for post in posts]
-        return list(map(_joined, posts, self._tokens(posts), frames))
+        return list(map(self._joined, posts, self._tokens(posts), frames))
 
     def _tokens(self, posts: Sequence[Post]) -> list[Tokens]:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
@@ -102,26 +120,33 @@ class Preparation:
         decoded = read_image(source, self._options, base=self._root)
         return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 
+    def _joined(self, post: Post, tokens: Tokens, frames: Sequence[Future[Frames]]) -> Prepared | None:
+        if post.error is not None:
+            return Prepared(post.id, (), (), error=post.error)
+        try:
+            return self._prepared(post, tokens, (future.result() for future in frames))
+        except PostError as error:
+            return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
+        except _CostlyImageError:
+            return None
+
+    def _prepared(self, post: Post, tokens: Tokens, decoded: Iterable[Frames]) -> Prepared:
+        images = list(decoded)
+        pixels = tuple(frame for frames, _ in images for frame in frames)
+        if not tokens.windows and not pixels:
+            raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
+        other = bool(tokens.language) and tokens.language not in {*self._languages, UNDETERMINED}
+        if other and self._skips:
+            raise PostError(
+                "other_language",
+                f"The text is in the language '{tokens.language}', and the model knows {', '.join(self._languages)}. "
+                "To score it nevertheless: --other-languages note",
+            )
+        sampled = any(sampled for _, sampled in images)
+        notes = {"text_truncated": tokens.truncated, "animation_sampled": sampled, "other_language": other}
+        held = tuple(note for note, holds in notes.items() if holds)
+        return Prepared(post.id, tokens.windows, pixels, held, language=tokens.language)
+
 
 class _CostlyImageError(Exception):
     """Decoding the image may take seconds."""
-
-
-def _joined(post: Post, tokens: Tokens, frames: Sequence[Future[Frames]]) -> Prepared | None:
-    if post.error is not None:
-        return Prepared(post.id, (), (), error=post.error)
-    try:
-        return _prepared(post, tokens, (future.result() for future in frames))
-    except PostError as error:
-        return Prepared(post.id, (), (), error=PostFailure(error.code, str(error)))
-    except _CostlyImageError:
-        return None
-
-
-def _prepared(post: Post, tokens: Tokens, decoded: Iterable[Frames]) -> Prepared:
-    images = list(decoded)
-    pixels = tuple(frame for frames, _ in images for frame in frames)
-    if not tokens.windows and not pixels:
-        raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
-    notes = {"text_truncated": tokens.truncated, "animation_sampled": any(sampled for _, sampled in images)}
-    return Prepared(post.id, tokens.windows, pixels, tuple(note for note, holds in notes.items() if holds))

@@ -185,6 +185,7 @@ class Decision:
         digest: In files of results: fingerprint of the post.
         input: In files of results: columns of the input that were kept.
         attributes: Scores in [0, 1] beside the labels, such as toxicity; only of models that have some.
+        language: ISO 639 code of the text, `und` where it cannot be told; empty where the model states no languages.
         window: Where in a long or disguised text the decision rests; None where the text was scored once.
     """
 
@@ -202,6 +203,7 @@ class Decision:
     digest: str | None = None
     input: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, float] = field(default_factory=dict)
+    language: str = ""
     window: DecidingWindow | None = None
 
     @property
@@ -287,6 +289,7 @@ class Decision:
                 "attributes": {
                     name: value for name, value in record.get("attributes", {}).items() if value is not None
                 },
+                "language": record.get("language") or "",
                 "window": _window(record.get("window")),
                 "digest": record.get("digest") or None,
                 "input": {key: cell for key, cell in record.get("input", {}).items() if cell is not None},

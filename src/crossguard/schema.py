@@ -87,6 +87,10 @@ class DecisionRecord(_Part):
     attributes: dict[str, Probability] = Field(
         default_factory=dict, description="Scores beside the labels, such as toxicity, of models that have some."
     )
+    language: str = Field(
+        default="",
+        description="ISO 639 code of the text's language, und where that cannot be told; of models that state theirs.",
+    )
     window: WindowRecord | None = Field(
         default=None, description="Where the decision on a long or disguised text rests; not in flat tables."
     )

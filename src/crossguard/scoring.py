@@ -34,6 +34,7 @@ Watch = Callable[[Post, Decision], None]
 
 
 EXCEL_DIGITS: Final = 15
+OTHER_LANGUAGE: Final = "other_language"
 
 
 class OnError(StrEnum):
@@ -54,6 +55,7 @@ class Summary:
         actions: How many decisions asked for which action.
         flags: How many decisions flagged which label.
         failed: How many posts could not be scored, by error code.
+        other_languages: How many scored posts are in which language that the model does not know.
         long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.
         seconds: Time that this run took.
     """
@@ -63,6 +65,7 @@ class Summary:
     actions: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    other_languages: Counter[str] = field(default_factory=Counter)
     long_ids: int = 0
     seconds: float = 0.0
 
@@ -80,6 +83,8 @@ class Summary:
         self.scored += 1
         self.actions[decision.action.value] += 1
         self.flags.update(decision.flags)
+        if OTHER_LANGUAGE in decision.notes:
+            self.other_languages[decision.language] += 1
 
 
 def score_file(

@@ -21,4 +21,4 @@ def write_perspective_bundle(tiny: Bundle, folder: Path) -> Bundle:
     band = {"threshold": 0.5, "review": 0.4}
     labels = changed["policies"]["default"]["labels"] | dict.fromkeys(ATTRIBUTES, band)
     changed["policies"] = {"default": {"name": "default", "version": "7", "label_scheme": "all", "labels": labels}}
-    return write_manifest(folder, changed)
+    return write_manifest(folder, changed | {"languages": ["en"]})

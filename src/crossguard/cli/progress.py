@@ -76,6 +76,9 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
         click.echo(f"flagged: {_counts(summary.flags)}", err=True)
     if summary.failed:
         click.echo(f"not scored: {summary.failed.total():,} ({_counts(summary.failed)})", err=True)
+    if summary.other_languages:
+        counts = _counts(summary.other_languages)
+        click.echo(f"in a language that the model does not know: {counts}; their scores mean little", err=True)
     for warning in warnings:
         click.echo(f"note: {warning}", err=True)
 

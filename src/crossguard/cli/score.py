@@ -12,7 +12,7 @@ import click
 from crossguard.cli import score_run as steps
 
 if TYPE_CHECKING:
-    from crossguard.preparation import PixelMode
+    from crossguard.preparation import OtherLanguages, PixelMode
 
 _FILE = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
@@ -54,6 +54,13 @@ _POSITIVE = click.IntRange(min=1)
     default="fast",
     show_default=True,
     help="fast decodes a JPEG at the smallest size that is large enough; exact decodes all of it.",
+)
+@click.option(
+    "--other-languages",
+    type=click.Choice(["score", "note", "skip"]),
+    default="note",
+    show_default=True,
+    help="Texts in a language that the model does not know: score them like any other, note it, or do not score them.",
 )
 @click.option("--threads", type=_POSITIVE, help="Cores to use; else all.")
 @click.option("--batch-size", type=_POSITIVE, help="Posts per run of the model.")
@@ -98,6 +105,7 @@ def command(
     runtime: str,
     precision: str,
     pixels: PixelMode,
+    other_languages: OtherLanguages,
     threads: int | None,
     batch_size: int | None,
     limit: int | None,
@@ -158,7 +166,8 @@ def command(
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None
     engine: dict[str, Any] = {"runtime": runtime, "precision": precision, "threads": threads}
-    moderator = load(model, policy=policy, tenant=tenant, pixels=pixels, **engine)
+    reading: dict[str, Any] = {"pixels": pixels, "other_languages": other_languages}
+    moderator = load(model, policy=policy, tenant=tenant, **reading, **engine)
     if reader is not None:
         how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
         return steps.score_many(moderator, reader, options, **how)

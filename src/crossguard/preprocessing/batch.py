@@ -27,6 +27,7 @@ class Prepared:
         texts: What the text encoder sees: one window, several of a long text, or none when there is no text.
         frames: uint8 pixels, (height, width, 3) each; empty when there is no image.
         notes: What a reader of the decision should know.
+        language: ISO 639 code of the text, `und` where it cannot be told; empty without text, or where nobody asked.
         error: Why the post cannot be scored; then it has neither tokens nor frames.
     """
 
@@ -35,6 +36,7 @@ class Prepared:
     frames: tuple[NDArray[np.uint8], ...]
     notes: tuple[str, ...] = ()
     error: PostFailure | None = None
+    language: str = ""
 
     @property
     def kind(self) -> Literal["text", "image", "both"]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from crossguard.errors import BundleError
+from crossguard.preprocessing.language import UNDETERMINED, language_of
 from crossguard.preprocessing.lexicon import Lexicon
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
@@ -65,10 +66,12 @@ class Tokens:
     Attributes:
         windows: One, or several that overlap when the text is long; none when the post has no text.
         truncated: Whether text was left out because it was too long for `TextSpec.windows`.
+        language: ISO 639 code, `und` where it cannot be told; empty where it was not asked for.
     """
 
     windows: tuple[Window, ...]
     truncated: bool
+    language: str = ""
 
     def and_also(self, reading: Tokens) -> Tokens:
         """Returns these windows, and behind them those of the undisguised reading."""
@@ -115,10 +118,16 @@ class TextEncoder:
     combination of both.
     """
 
-    def __init__(self, tokenizer_file: Path, spec: TextSpec) -> None:
+    def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
+        """Reads the tokenizer; with the `languages` of the model, every text is told which one it is in.
+
+        Raises:
+            BundleError: The file is no tokenizer.
+        """
         from tokenizers import Tokenizer
 
         self.spec = spec
+        self._languages = languages
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         except Exception as error:  # noqa: BLE001 the library raises no class of its own
@@ -139,9 +148,23 @@ class TextEncoder:
         undisguised = [self._undisguised(parts) for parts in written]
         first = self._encode(written)
         second = iter(self._encode([parts for parts in undisguised if parts]))
-        return [
+        found = [
             tokens.and_also(next(second)) if parts else tokens for tokens, parts in zip(first, undisguised, strict=True)
         ]
+        if not self._languages:
+            return found
+        return [
+            replace(tokens, language=self._language(parts, said)) if parts else tokens
+            for tokens, parts, said in zip(found, written, undisguised, strict=True)
+        ]
+
+    def _language(self, written: Sequence[_Part], undisguised: Sequence[_Part]) -> str:
+        """Returns the language of a text; what a disguise says counts, where that is in a language of the model."""
+        language = language_of(_joined(written), self._languages)
+        if not undisguised or language in {*self._languages, UNDETERMINED}:
+            return language
+        said = language_of(_joined(undisguised), self._languages)
+        return said if said in self._languages else language
 
     def _undisguised(self, written: Sequence[_Part]) -> list[_Part]:
         """Returns what disguised parts say; nothing where the tokenizer would see the same."""
@@ -218,6 +241,10 @@ class TextEncoder:
             texts, image_texts = zip(*(place[index] for place, index in zip(places, at, strict=True)), strict=True)
             windows.append(Window(_framed(frame, window), _first(texts), _first(image_texts)))
         return Tokens(tuple(windows), any(part.cut for part in parts) or kept != cuts)
+
+
+def _joined(parts: Sequence[_Part]) -> str:
+    return " ".join(part.raw for part in parts)
 
 
 def _divided(place: Span | None, joint: int) -> tuple[Span | None, Span | None]:

@@ -49,6 +49,7 @@ def load_served(settings: ServeSettings) -> Served:
         precision=settings.precision,
         threads=settings.threads,
         image_limits=ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_pixels),
+        other_languages=settings.other_languages,
         revision=settings.revision,
         limits=BatchLimits(settings.batch_posts, settings.max_batch_delay_ms / 1000),
     )

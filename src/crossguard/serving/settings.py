@@ -107,6 +107,11 @@ class ServeSettings(StrictModel):
         min_length=1,
         description="Languages that the model was made for; Perspective callers are told.",
     )
+    other_languages: Literal["score", "note", "skip"] = Field(
+        default="note",
+        description="What to do with a text in a language that the model does not know: score it like any other, note "
+        "that in its decision, or skip it, which answers with an error.",
+    )
     perspective_missing: Literal["error", "omit", "estimate"] = Field(
         default="estimate",
         description="What Perspective callers get for an attribute that the model lacks: an error, no score, or the "

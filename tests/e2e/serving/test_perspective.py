@@ -399,3 +399,17 @@ def test_without_origins_no_page_may(http: httpx2.Client) -> None:
         "/v1alpha1/comments:analyze", json=comment("hello"), headers={"origin": "https://forum.example.com"}
     )
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("text", "detected"),
+    [
+        ("Heute war das Wetter wunderbar und wir sind lange spazieren gegangen", ["de"]),
+        ("I think that you should have been there", ["en"]),
+        ("Hello", None),
+    ],
+)
+def test_the_language_of_a_comment_is_said_where_it_can_be_told(
+    http: httpx2.Client, text: str, detected: list[str] | None
+) -> None:
+    assert ask(http, "TOXICITY", text=text).json().get("detectedLanguages") == detected

@@ -8,6 +8,7 @@ from sentencex import get_sentence_boundaries
 from starlette.responses import Response
 
 from crossguard.decision.monotone import MonotoneMap
+from crossguard.preprocessing.language import UNDETERMINED
 from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
@@ -46,11 +47,10 @@ async def analyze(call: Call) -> Response:
         raise BadRequest(error.message, code="comment_empty") from None
     # A span without a word, such as a line of dashes, has no score of its own.
     parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
-    language = getattr(whole, "language", None)
     answer = AnalyzeCommentResponse(
         attribute_scores=_scores(request, wanted, whole, parts, call.moderator.policy.perspective),
         languages=request.languages or list(call.settings.languages[:1]),
-        detected_languages=[language] if language else None,
+        detected_languages=[whole.language] if whole.language not in {"", UNDETERMINED} else None,
         client_token=request.client_token,
         crossguard=Additions(estimated=wanted.estimated, omitted=wanted.omitted)
         if wanted.estimated or wanted.omitted

@@ -1,0 +1,106 @@
+"""Which language a text is in: never wrong about English, slang and emoji; silent where a text is too short."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from crossguard.bundle import Bundle
+from crossguard.data.images import ImageLimits
+from crossguard.errors import ConfigError, PostError
+from crossguard.evaluation.audit.evasion import EVASIONS, evade
+from crossguard.moderator import Moderator
+from crossguard.preparation import Preparation
+from crossguard.preprocessing.language import UNDETERMINED, language_of
+from crossguard.records import Decision, Post
+from crossguard.scoring import score_table
+
+GERMAN = "Heute war das Wetter in Hamburg wunderbar und wir sind lange spazieren gegangen"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", GERMAN),
+        ("fr", "Je ne comprends pas pourquoi il a dit ça hier soir"),
+        ("es", "No puedo creer que ya sea lunes otra vez"),
+        ("tr", "Annemle birlikte pazara gittik, çok gürültülü ama güzeldi"),
+        ("ru", "Моя сестра вчера вышла замуж"),
+        ("ja", "今日はとても天気がいいですね"),
+        ("hi", "मेरी बहन की शादी कल हुई"),
+        ("nl", "Morgen gaan we met de trein naar Amsterdam"),
+    ],
+)
+def test_other_languages_are_named(language: str, text: str) -> None:
+    assert language_of(text, ["en"]) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat that you saw",
+        "ngl this slaps fr fr 💀💀",
+        "@karl @fritz_huber @jean https://example.com/unterwegs lol ok",
+        "😂😂😂😂😂😂😂😂",
+        "RT @schmidt: im so tired of dis fool smh",
+        "asdfghjkl qwertz",
+        "guten Morgen",
+        "",
+        "123 456",
+        "Work from home in March vs September",
+    ],
+)
+def test_english_slang_and_short_texts_are_called_nothing_else(text: str) -> None:
+    assert language_of(text, ["en"]) in {"en", UNDETERMINED}
+
+
+def prepared(bundle: Bundle, **options: str) -> Preparation:
+    known = replace(bundle, manifest=bundle.manifest.model_copy(update={"languages": ("en",)}))
+    return Preparation(known, ImageLimits(), **options)  # type: ignore[arg-type]
+
+
+def test_a_post_in_another_language_is_noted_skipped_or_scored_like_any_other(tiny_bundle: Bundle) -> None:
+    post = Post("1", GERMAN)
+    noted = prepared(tiny_bundle).prepare(post)
+    assert (noted.language, noted.notes) == ("de", ("other_language",))
+    with pytest.raises(PostError, match="'de', and the model knows en") as caught:
+        prepared(tiny_bundle, other_languages="skip").prepare(post)
+    assert caught.value.code == "other_language"
+    scored = prepared(tiny_bundle, other_languages="score").prepare(post)
+    assert (scored.language, scored.notes) == ("", ())
+    assert scored.texts == noted.texts
+
+
+def test_a_short_text_is_undetermined_and_an_image_has_no_language(tiny_bundle: Bundle) -> None:
+    preparation = prepared(tiny_bundle, other_languages="skip")
+    assert preparation.prepare(Post("1", "Danke")).language == UNDETERMINED
+    assert preparation.prepare(Post("2", image_text="what have you got there")).language == "en"
+    assert preparation.prepare_all([Post("3", "   ")])[0].language == ""
+
+
+def test_an_unknown_choice_gets_a_suggestion(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'note'"):
+        prepared(tiny_bundle, other_languages="noted")
+
+
+def test_a_run_counts_the_languages_that_the_model_does_not_know() -> None:
+    with Moderator.load("compact") as moderator:
+        rows: list[Decision] = []
+        posts = [Post("a", GERMAN), Post("b", "I think the weather is nice"), Post("c", GERMAN.upper())]
+        summary = score_table(moderator, posts, watch=lambda _, decision: rows.append(decision))
+    assert summary.other_languages == {"de": 2}
+    assert [row.language for row in rows] == ["de", "en", "de"]
+    assert [Decision.from_dict(row.to_dict()).language for row in rows] == [row.language for row in rows]
+
+
+def test_a_disguise_is_hardly_ever_taken_for_another_language() -> None:
+    lines = [
+        "My neighbours are watching the game together in the garden tonight",
+        "Nobody should have to wait this long for a bus in the rain",
+        "The bakery on our street sells the best bread you can buy",
+    ]
+    with Moderator.load("compact") as moderator:
+        posts = [Post(f"{name} {place}", evade(line, name)) for name in EVASIONS for place, line in enumerate(lines)]
+        noted = [post.id for post in moderator.prepare_all(posts) if "other_language" in post.notes]
+    assert len(noted) <= 0.05 * len(posts), noted
