@@ -290,29 +290,40 @@ def attributes(held: Held, first: int) -> dict[str, Any]:
     return entries
 
 
+def provenance(before: Moderator, after: Moderator) -> dict[str, Any]:
+    """Returns where the model comes from; its weights have met the posts of the release BEFORE too."""
+    own, earlier = after.bundle.provenance(), before.bundle.provenance()
+    of = f", in {before.bundle.manifest.model.name} {before.bundle.manifest.model.version}"
+    met = [entry | {"what": entry["what"] + of} for entry in earlier.get("fitted_on", [])]
+    return own | {"fitted_on": [*own.get("fitted_on", []), *met]}
+
+
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("tables", type=Path)
     parser.add_argument("--before", type=Path, required=True, help="bundle of the earlier release")
-    parser.add_argument("--version", default="1.3.0")
+    parser.add_argument("--version", default="1.3.1")
     options = parser.parse_args()
     after, before = Moderator.load(options.bundle), Moderator.load(options.before)
     bundle = after.bundle
     manifest = bundle.manifest.model_dump(mode="json", exclude={"files"})
     held, posts = read_held(after, options.tables)
     default = default_policy(held, bundle.manifest.label_schemes[CONSENSUS], bundle.labels.names)
-    benchmark = benchmark_policy(before, after, tweets_of(options.tables))
+    tweets = tweets_of(options.tables)
+    benchmark = benchmark_policy(before, after, tweets)
     what = "thresholds and calibration"
     fitted = [{"name": name, "what": what, "sketch": sketch(own)} for name, own in posts.items()]
-    both = (("benchmark", ANY, benchmark, []), ("default", CONSENSUS, default, fitted))
+    unseen = [{"name": TWEETS, "what": "thresholds", "sketch": sketch(tweets)}]
+    both = (("benchmark", ANY, benchmark, unseen), ("default", CONSENSUS, default, fitted))
     manifest["policies"] = {
         name: policy
         | {"name": name, "version": options.version, "label_scheme": scheme, "provenance": {"fitted_on": sets}}
         for name, scheme, policy, sets in both
     }
     manifest["attributes"] = attributes(held, held.logits.shape[1] - len(ATTRIBUTES))
+    manifest["provenance"] = provenance(before, after)
     write_manifest(options.bundle, manifest)
     print(default["description"])
 

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
+from safetensors.torch import load_file, save_file
 
 import crossguard
 from crossguard.data.datasets.rows import Row, read_table, write_table
@@ -62,3 +63,18 @@ def test_training_starts_from_what_a_released_bundle_says(tmp_path: Path) -> Non
     with torch.no_grad():
         logits = model(torch.from_numpy(ids), torch.from_numpy(mask))["logits"].numpy()[:, : served.shape[1]]
     assert np.abs(logits - served).mean() < 0.1 * np.abs(served).mean()
+
+
+def test_the_mean_keeps_the_outputs_that_the_start_was_not_trained_for(tmp_path: Path) -> None:
+    weights = {"run": 3.0, "start": 1.0}
+    for name, value in weights.items():
+        (tmp_path / name).mkdir()
+        tensors = {"proj_t.bias": torch.full((2,), value), "cls.4.bias": torch.full((4,), value), "n": torch.tensor(7)}
+        save_file(tensors, tmp_path / name / "model.safetensors")
+    (tmp_path / "run" / "recipe.yaml").write_text("seed: 0")
+    script("average_with_start").write_average(tmp_path / "run", tmp_path / "start", tmp_path / "mean", 3)
+    mean = load_file(tmp_path / "mean" / "model.safetensors")
+    assert mean["proj_t.bias"].tolist() == [2.0, 2.0]
+    assert mean["cls.4.bias"].tolist() == [2.0, 2.0, 2.0, 3.0]
+    assert mean["n"].item() == 7
+    assert (tmp_path / "mean" / "recipe.yaml").read_text() == "seed: 0"

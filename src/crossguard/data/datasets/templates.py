@@ -20,22 +20,28 @@ HARMLESS_PRODUCTS: Final = (
     ("unprotected", "rude_to_unprotected"),
     ("unprotected_things", "rude_to_unprotected"),
 )
-PLAIN: Final = ("everyday", "everyday_more", "rude_to_one", "reclaimed", "homonyms")
+PLAIN: Final = ("everyday", "everyday_more", "rude_to_one", "reclaimed", "homonyms", "more_homonyms")
 SHOUTED, LOWERED, FINISHED = 5, 35, 75
 
 
 def read(raw: Path) -> Iterator[Row]:
     """Yields every sentence with every name that fits into it."""
     parts = yaml.safe_load(require(raw, "templates.yaml").read_text(encoding="utf-8"))
-    for number, (text, label) in enumerate(_sentences(parts)):
+    for number, (text, label, stratum) in enumerate(_sentences(parts)):
         labels = {name: float(name == label) for name in HATE.names}
-        stratum = "hate" if label else "none"
         split = split_by_hash(text, VALIDATION)
         yield Row(f"template-{number}", text, "", None, split, labels, float(bool(label)), stratum)
 
 
-def _sentences(parts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields texts, each with the label that it carries or an empty string."""
+def _sentences(parts: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yields texts, each with the label that it carries or an empty string, and its stratum."""
+    for text, label in _about_all(parts):
+        yield text, label, "hate" if label else "none"
+    for text, label in _filled(parts["terms"], "term", parts["hateful_to_terms"], parts["harmless_to_terms"]):
+        yield text, label, "hate-terms" if label else "none-terms"
+
+
+def _about_all(parts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for kind, slot in (("groups", "group"), ("persons", "person")):
         yield from _filled(parts[kind], slot, parts[f"hateful_to_{kind}"], parts[f"harmless_to_{kind}"])
     for slot in ("group", "person"):
