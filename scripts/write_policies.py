@@ -49,7 +49,7 @@ RATES: Final = np.array(
     [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06]
 )
 LIMIT: Final = 1000
-LIMITS: Final = {"jigsaw": 2500}
+LIMITS: Final = {"jigsaw": 2500, "short-texts": 2000}
 SOURCES: Final = (
     "davidson",
     "edos",
@@ -62,12 +62,14 @@ SOURCES: Final = (
     "olid",
     "jigsaw",
     "templates",
+    "short-texts",
     "harmeme",
     "religious-memes",
 )
 MEMES: Final = ("harmeme", "religious-memes")
 TWEETS: Final = "mmhs150k-words"
 ANY, CONSENSUS = "any", "consensus"
+LANGUAGES: Final = ("en",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,7 @@ def main() -> None:
     }
     manifest["attributes"] = attributes(held, held.logits.shape[1] - len(ATTRIBUTES))
     manifest["provenance"] = provenance(before, after)
+    manifest["languages"] = LANGUAGES
     write_manifest(options.bundle, manifest)
     print(default["description"])
 
