@@ -36,7 +36,7 @@ def command(
     crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
     """
     try:
-        from crossguard.evaluation.card import build_card, install_card, read_details, read_evidence
+        from crossguard.evaluation.card import build_card, install_card, read_audit, read_details, read_runs
         from crossguard.evaluation.report.pages import write_text
     except ImportError:
         raise MissingExtraError("Writing a card", "evaluate") from None
@@ -44,7 +44,7 @@ def command(
     from crossguard.loading import find_bundle
 
     bundle = read_bundle(find_bundle(model), verify=False)
-    card = build_card(bundle, read_details(details), read_evidence(runs, audits))
+    card = build_card(bundle, read_details(details), read_runs(runs), [read_audit(folder) for folder in audits])
     if into_bundle:
         install_card(bundle, card, runs)
         click.echo(f"Wrote the card into {bundle.folder}", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +65,6 @@ class CardDetails(StrictModel):
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was measured.
-
-    Attributes:
-        runs: Evaluations; the first one becomes the bundle's `test_metrics.json`.
-        audits: Contents of `audit.json` files.
-    """
-
-    runs: Sequence[Run] = field(default=())
-    audits: Sequence[Mapping[str, Any]] = field(default=())
-
-
 def read_details(path: Path) -> CardDetails:
     """Reads the YAML of what no measurement can tell.
 
@@ -101,12 +87,21 @@ def read_audit(folder: Path) -> dict[str, Any]:
     return data
 
 
-def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
-    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`)."""
+def build_card(
+    bundle: Bundle, details: CardDetails, runs: Sequence[Run] = (), audits: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`).
+
+    Args:
+        bundle: The model.
+        details: What no measurement can tell.
+        runs: Evaluations; the first one becomes the bundle's `test_metrics.json`.
+        audits: Contents of `audit.json` files.
+    """
     manifest = bundle.manifest
     metadata = ModelCardData(
         model_name=manifest.model.name,
-        eval_results=_indexed(evidence.runs) or None,
+        eval_results=_indexed(runs) or None,
         license=details.licence,
         language=list(details.languages),
         base_model=list(details.base_models) or None,
@@ -120,8 +115,8 @@ def build_card(bundle: Bundle, details: CardDetails, evidence: Evidence) -> str:
         manifest=manifest,
         labels=manifest.label_set,
         details=details,
-        runs=evidence.runs,
-        audits=evidence.audits,
+        runs=runs,
+        audits=audits,
         shown=SHOWN,
         overall=INDEXED,
         title=title,
@@ -147,16 +142,16 @@ def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bund
     return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
 
 
-def read_evidence(runs: Sequence[Path], audits: Sequence[Path]) -> Evidence:
-    """Reads the folders of runs and audits.
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Reads the folders of runs.
 
     Raises:
         InputError: A folder holds none; names the file that is missing.
     """
-    for folder in runs:
+    for folder in folders:
         if not (folder / RUN).is_file():
             raise InputError(f"'{folder}' holds no {RUN}. Make one: crossguard evaluate DATA --out {folder}")
-    return Evidence([read_run(folder) for folder in runs], [read_audit(folder) for folder in audits])
+    return [read_run(folder) for folder in folders]
 
 
 def _indexed(runs: Sequence[Run]) -> list[EvalResult]:

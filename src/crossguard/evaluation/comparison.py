@@ -101,7 +101,7 @@ def paired_differences(
     Args:
         one: Its estimates are the minuends.
         other: The same ids with the same known labels, in any order.
-        keys: Averages, as `metrics.averages` names them.
+        keys: Such as `f1_macro`, or `any/roc_auc`.
         rounds: Bootstrap resamples.
         seed: Of the resamples.
 

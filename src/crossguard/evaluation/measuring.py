@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,9 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
     if request.cross_fit is None:
         warnings += leak_warnings(moderator.bundle.policy_provenance(moderator.policy), annotated)
     else:
-        crossed = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
-        sample, limits, source = crossed.sample, crossed.kept(limits), crossed.source
-        warnings += crossed.warnings
+        sample, fitted = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
+        limits, source, few = _crossed_facts(request.cross_fit, sample, fitted, limits)
+        warnings += few
     if request.cross_fit is None and moderator.policy.inputs:
         source += "; thresholds shown are those for text alone, posts with an image have others"
     variants = _modalities(moderator, scored, sample, request)
@@ -108,8 +108,8 @@ def measure_scores(
     )
     source, warnings = "given with the scores", []
     if request.cross_fit is not None:
-        crossed = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
-        sample, by_label, source, warnings = crossed.sample, crossed.kept(by_label), crossed.source, crossed.warnings
+        sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
+        by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)
     name = request.name or "scores"
     facts = _facts(request, annotated, name=name, model=name, thresholds=by_label, thresholds_from=source)
     main = evaluate(sample, request.rounds, request.seed)
@@ -153,35 +153,30 @@ def _fitted_on(provenance: Mapping[str, Any]) -> str:
     return f"fitted on {', '.join(names)}" if names else "the policy does not say what they were fitted on"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Crossed:
-    """A sample whose scores and flags were cross-fitted, for the labels with enough posts of either kind."""
-
-    sample: Sample
-    fitted: tuple[str, ...]
-    source: str
-    warnings: list[str]
-
-    def kept(self, limits: Mapping[str, float]) -> dict[str, float]:
-        """Returns the thresholds that were not replaced by one per fold."""
-        return {name: limit for name, limit in limits.items() if name not in self.fitted}
-
-
-def _cross_fitted(plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated) -> _Crossed:
-    enough = [t.name for t in sample.tasks() if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST]
-    columns = [sample.labels.index(name) for name in enough]
-    few = [name for name in sample.annotated if name not in enough]
-    warnings = [f"Too few posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
+def _cross_fitted(
+    plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated
+) -> tuple[Sample, list[str]]:
+    """Returns the sample with cross-fitted scores and flags, and the labels that have enough posts of either kind."""
+    fitted = [t.name for t in sample.tasks() if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST]
+    columns = [sample.labels.index(name) for name in fitted]
     scores, flags = sample.scores.copy(), sample.flags.copy()
     if columns:
         known = sample.truth[:, columns]
-        part = Sample(tuple(enough), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
+        part = Sample(tuple(fitted), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
         keys = [text_key(post) or f"id:{post.id}" for post in annotated.posts]
         crossed = cross_fit(plan, part, logits[:, columns], np.unique(keys, return_inverse=True)[1])
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
-    whole = Sample(sample.labels, sample.ids, sample.truth, scores, flags, sample.hateful)
+    return replace(sample, scores=scores, flags=flags), fitted
+
+
+def _crossed_facts(
+    plan: Plan, sample: Sample, fitted: Sequence[str], limits: Mapping[str, float]
+) -> tuple[dict[str, float], str, list[str]]:
+    """Returns the thresholds that were not replaced by one per fold, where the others come from, and warnings."""
+    few = [name for name in sample.annotated if name not in fitted]
+    warnings = [f"Too few posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
     source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): no post had a part in its own decision"
-    return _Crossed(whole, tuple(enough), source, warnings)
+    return {name: limit for name, limit in limits.items() if name not in fitted}, source, warnings
 
 
 def _modalities(moderator: Moderator, scored: Scored, sample: Sample, request: Request) -> dict[str, Evaluation]:
@@ -195,7 +190,7 @@ def _modalities(moderator: Moderator, scored: Scored, sample: Sample, request: R
         alone = score(moderator, both, view)
         samples[view] = alone.sample
         if request.cross_fit is not None:
-            samples[view] = _cross_fitted(request.cross_fit, alone.sample, alone.logits, alone.annotated).sample
+            samples[view] = _cross_fitted(request.cross_fit, alone.sample, alone.logits, alone.annotated)[0]
     note = f"{len(both)} posts with text and image"
     return {f"{view}, {note}": evaluate(s, request.rounds, request.seed) for view, s in samples.items()}
 

@@ -28,21 +28,21 @@ _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", 
 
 def title(key: str) -> str:
     """Returns the title of an estimate, such as `F1 macro` for `f1_macro` and `ROC-AUC any` for `any/roc_auc`."""
-    if key in TITLES:
-        return TITLES[key]
-    if "/" in key:
-        label, _, metric = key.partition("/")
-        return f"{title(metric)} {label}"
-    name, _, average = key.rpartition("_")
-    return f"{TITLES.get(name, name)} {average}"
+    metric, of = _parts(key)
+    return f"{TITLES.get(metric, metric)} {of}".strip()
 
 
 def brief(key: str) -> str:
-    """Returns a title for a narrow column; the average stands on a line of its own."""
+    """Returns a title for a narrow column; the label or the average stands on a line of its own."""
+    metric, of = _parts(key)
+    name = _BRIEF.get(metric, TITLES.get(metric, metric))
+    return f"{name.replace(chr(10), ' ')}\n{of}" if of else name
+
+
+def _parts(key: str) -> tuple[str, str]:
+    """Returns the metric, and the label or the average that it is of, if any."""
     if key in TITLES:
-        return _BRIEF.get(key, TITLES[key])
-    if "/" in key:
-        label, _, metric = key.partition("/")
-        return f"{brief(metric)}\n{label}"
+        return key, ""
+    label, slash, metric = key.partition("/")
     name, _, average = key.rpartition("_")
-    return f"{_BRIEF.get(name, TITLES.get(name, name)).replace(chr(10), ' ')}\n{average}"
+    return (metric, label) if slash else (name, average)

@@ -60,20 +60,13 @@ class RunLog:
             self._write("train", step, epoch, values)
             self._bar.update(self._task, completed=step, description=f"epoch {epoch + 1}, loss {values['loss']:.3f}")
 
-    def epoch(self, step: int, epoch: int, values: dict[str, float]) -> None:
-        """Tells about the metrics after an epoch."""
-        self._metrics("eval", step, epoch, values)
-
-    def final(self, step: int, epoch: int, values: dict[str, float]) -> None:
-        """Tells about the metrics of the weights that the run ends with, and of which epoch they are."""
-        self._metrics("final", step, epoch, values)
-
-    def _metrics(self, kind: str, step: int, epoch: int, values: dict[str, float]) -> None:
+    def metrics(self, step: int, epoch: int, values: dict[str, float], *, final: bool = False) -> None:
+        """Tells about the metrics after an epoch, or of the weights that the run ends with, and their epoch."""
+        kind, title = ("final", f"final weights (epoch {epoch + 1})") if final else ("eval", f"epoch {epoch + 1}")
         if self._active:
             self._write(kind, step, epoch, values)
             shown = {name: value for name, value in values.items() if "/" not in name}
             parts = ", ".join(f"{name} {value:.4f}" for name, value in shown.items())
-            title = f"epoch {epoch + 1}" if kind == "eval" else f"final weights (epoch {epoch + 1})"
             self.note(f"{title}: {parts}")
 
     def note(self, message: str) -> None:

@@ -1,10 +1,13 @@
 """What a recipe may set. The training block of each model card is a valid recipe as it stands."""
 
+# ruff: noqa: FBT003 - the default stands beside its meaning
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticUndefined
 
 from crossguard.labels import HATE
 from crossguard.models.registry import BACKBONES
@@ -24,207 +27,157 @@ def _one_label_scheme() -> dict[str, Rule]:
     return {SINGLE_SCHEME: "votes"}
 
 
+def setting(description: str, default: Any = PydanticUndefined, **bounds: Any) -> Any:
+    """Returns a key of a recipe: what it means, its default, and its bounds."""
+    return Field(default, description=description, **bounds)
+
+
 class Source(StrictModel):
     """How one table takes part."""
 
-    table: str | None = Field(
-        default=None,
-        description="Name of its file in the data folder, without the ending; the source's own name when null.",
+    table: str | None = setting(
+        "Name of its file in the data folder, without the ending; the source's own name when null.", None
     )
-    label_schemes: dict[str, Rule] = Field(
+    label_schemes: dict[str, Rule] = setting(
+        "Which label_schemes it teaches, and how its votes become targets there (`targets.py`).",
         default_factory=_one_label_scheme,
-        description="Which label_schemes it teaches, and how its votes become targets there (`targets.py`).",
     )
-    train_splits: tuple[str, ...] = Field(default=("train",), description="Which of its splits are trained on.")
-    cross_validate: bool = Field(
-        default=False,
-        description="Whether a run of one fold holds out that fold of its training posts, and is measured on it.",
+    train_splits: tuple[str, ...] = setting("Which of its splits are trained on.", ("train",))
+    cross_validate: bool = setting(
+        "Whether a run of one fold holds out that fold of its training posts, and is measured on it.", False
     )
-    weight: float = Field(default=1.0, ge=0, description="What its loss counts, beside the other sources'.")
-    label_scheme_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=dict, description="A further factor on that, by label_scheme; 1 where not named."
+    weight: float = setting("What its loss counts, beside the other sources'.", 1.0, ge=0)
+    label_scheme_weights: dict[str, Annotated[float, Field(ge=0)]] = setting(
+        "A further factor on that, by label_scheme; 1 where not named.", default_factory=dict
     )
-    repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default=1.0,
-        description="How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).",
+    repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = setting(
+        "How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).", 1.0
     )
-    hateful: dict[str, Share] = Field(
+    hateful: dict[str, Share] = setting(
+        "Chance that a post is hateful, by stratum, where its annotators do not say: a soft target.",
         default_factory=dict,
-        description="Chance that a post is hateful, by stratum, where its annotators do not say: a soft target.",
     )
-    evaluate: bool = Field(default=True, description="Whether its `eval_splits` are measured after each epoch.")
-    eval_splits: tuple[str, ...] = Field(default=("val",), description="Which of its splits are measured.")
-    max_missing_images: Share | None = Field(default=None, description="In place of the recipe's, for this source.")
+    evaluate: bool = setting("Whether its `eval_splits` are measured after each epoch.", True)
+    eval_splits: tuple[str, ...] = setting("Which of its splits are measured.", ("val",))
+    max_missing_images: Share | None = setting("In place of the recipe's, for this source.", None)
 
 
 class Recipe(StrictModel):
     """Everything that decides a training run, but the data's place and the machine."""
 
-    description: str = Field(default="", description="For `crossguard recipes`.")
-    backend: str = Field(default="clip", description="Architecture of the encoders: `clip`, `siglip` or `compact`.")
-    head: Literal["fusion", "mtl"] = Field(
-        default="fusion", description="`fusion` (one classifier) or `mtl` (one head per output)."
+    description: str = setting("For `crossguard recipes`.", "")
+    backend: str = setting("Architecture of the encoders: `clip`, `siglip` or `compact`.", "clip")
+    head: Literal["fusion", "mtl"] = setting("`fusion` (one classifier) or `mtl` (one head per output).", "fusion")
+    encoder_name: str = setting(
+        "Hub id or folder of the pretrained encoders; `packaged` for `compact`; `tiny` for random ones.",
+        "openai/clip-vit-base-patch32",
     )
-    encoder_name: str = Field(
-        default="openai/clip-vit-base-patch32",
-        description="Hub id or folder of the pretrained encoders; `packaged` for `compact`; `tiny` for random ones.",
+    fusion_dim: int = setting("Width of the projected and fused features.", 512, ge=1)
+    head_hidden_dim: int = setting("Hidden layer of each `mtl` head; 0 for none.", 0, ge=0)
+    learnable_task_weights: bool = setting("Uncertainty weight per `mtl` task (Kendall et al. 2018).", False)
+    labels: tuple[str, ...] = setting("What is predicted.", HATE.names)
+    label_schemes: tuple[str, ...] = setting(
+        "Annotation standards; the model has one output per label and scheme.", (SINGLE_SCHEME,)
     )
-    fusion_dim: int = Field(default=512, ge=1, description="Width of the projected and fused features.")
-    head_hidden_dim: int = Field(default=0, ge=0, description="Hidden layer of each `mtl` head; 0 for none.")
-    learnable_task_weights: bool = Field(
-        default=False, description="Uncertainty weight per `mtl` task (Kendall et al. 2018)."
+    auxiliary: tuple[str, ...] = setting("Label columns that are learned beside and read by no policy.", ())
+    max_text_length: int = setting("Tokens at most; SigLIP has 64 positions.", 77, ge=4)
+    normalization: NormalizerName = setting("Cleaner of raw text.", "none")
+    image_text: Literal["pair", "append", "ignore"] = setting(
+        "What to do with the words in an image: a second segment, appended, or ignored.", "append"
     )
-    labels: tuple[str, ...] = Field(default=HATE.names, description="What is predicted.")
-    label_schemes: tuple[str, ...] = Field(
-        default=(SINGLE_SCHEME,),
-        description="Annotation standards; the model has one output per label and scheme.",
+    image_size: int = setting("Pixels of height and width.", 224, ge=8, le=2048)
+    resize: Literal["squash", "crop"] = setting(
+        "`crop` keeps the proportions and takes the centre; `squash` keeps the whole image.", "crop"
     )
-    auxiliary: tuple[str, ...] = Field(
-        default=(), description="Label columns that are learned beside and read by no policy."
+    interpolation: Literal["bilinear", "bicubic"] = setting("Filter of the resize.", "bicubic")
+    freeze_text: bool = setting("Do not train the text encoder.", False)
+    freeze_image: bool = setting("Do not train the image encoder.", False)
+    freeze_text_layers: int = setting(
+        "Do not train that many first layers of the text encoder, its embeddings included.", 0, ge=0
     )
-    max_text_length: int = Field(default=77, ge=4, description="Tokens at most; SigLIP has 64 positions.")
-    normalization: NormalizerName = Field(default="none", description="Cleaner of raw text.")
-    image_text: Literal["pair", "append", "ignore"] = Field(
-        default="append", description="What to do with the words in an image: a second segment, appended, or ignored."
+    freeze_image_layers: int = setting(
+        "Do not train that many first layers of the image encoder, its stem included.", 0, ge=0
     )
-    image_size: int = Field(default=224, ge=8, le=2048, description="Pixels of height and width.")
-    resize: Literal["squash", "crop"] = Field(
-        default="crop", description="`crop` keeps the proportions and takes the centre; `squash` keeps the whole image."
+    gradient_checkpointing: bool = setting(
+        "Compute activations again in the backward pass: less memory, more time.", False
     )
-    interpolation: Literal["bilinear", "bicubic"] = Field(default="bicubic", description="Filter of the resize.")
-    freeze_text: bool = Field(default=False, description="Do not train the text encoder.")
-    freeze_image: bool = Field(default=False, description="Do not train the image encoder.")
-    freeze_text_layers: int = Field(
-        default=0, ge=0, description="Do not train that many first layers of the text encoder, its embeddings included."
+    num_train_epochs: int = setting("Passes over the data.", 6, ge=1)
+    max_steps: int | None = setting(
+        "End there, with the learning rate that the whole plan gives there; None for all epochs.", None, ge=1
     )
-    freeze_image_layers: int = Field(
-        default=0, ge=0, description="Do not train that many first layers of the image encoder, its stem included."
+    per_device_train_batch_size: int = setting("Posts per process and step at most.", 32, ge=1)
+    per_device_eval_batch_size: int = setting("Posts per process and step when measuring.", 64, ge=1)
+    gradient_accumulation_steps: int = setting("Steps whose gradients are added before the weights change.", 1, ge=1)
+    max_batch_tokens: Count | None = setting(
+        "Fewer posts per step when their padded texts would hold more tokens; null for no limit.", None
     )
-    gradient_checkpointing: bool = Field(
-        default=False, description="Compute activations again in the backward pass: less memory, more time."
+    group_by_length: bool = setting("Put texts of like length into one batch.", True)
+    lr_encoder: float = setting("Learning rate of the encoders.", 1e-5, gt=0)
+    lr_head: float = setting("Learning rate of everything else.", 5e-4, gt=0)
+    layer_decay: float = setting(
+        "Factor on the encoders' rate per layer from the last to the first; 1 for none.", 1.0, gt=0, le=1
     )
-    num_train_epochs: int = Field(default=6, ge=1, description="Passes over the data.")
-    max_steps: int | None = Field(
-        default=None,
-        ge=1,
-        description="End there, with the learning rate that the whole plan gives there; None for all epochs.",
+    weight_decay: float = setting("Of matrices; biases, norms and embeddings have none.", 0.02, ge=0)
+    adam_beta2: float = setting("Decay of AdamW's second moment.", 0.999, gt=0, lt=1)
+    max_grad_norm: float = setting("Gradients are scaled down to this norm.", 1.0, gt=0)
+    warmup_ratio: float = setting("Fraction of the steps in which the rates rise.", 0.05, ge=0, le=1)
+    lr_scheduler_type: Literal["cosine", "linear", "constant"] = setting("How the rates fall.", "cosine")
+    ema_decay: float = setting(
+        "Keep a moving average of the weights and use it at the end; 0 for none.", 0.0, ge=0, lt=1
     )
-    per_device_train_batch_size: int = Field(default=32, ge=1, description="Posts per process and step at most.")
-    per_device_eval_batch_size: int = Field(default=64, ge=1, description="Posts per process and step when measuring.")
-    gradient_accumulation_steps: int = Field(
-        default=1, ge=1, description="Steps whose gradients are added before the weights change."
+    loss_type: Literal["bce", "focal"] = setting("`bce` or `focal`.", "bce")
+    focal_gamma: float = setting("How fast easy posts fade from the focal loss.", 1.5, ge=0)
+    pos_weight: Literal["none", "balanced"] | tuple[Positive, ...] = setting(
+        "Weight of positive targets: `none`, `balanced` (negatives per positive), or a number per output.", "none"
     )
-    max_batch_tokens: Count | None = Field(
-        default=None,
-        description="Fewer posts per step when their padded texts would hold more tokens; null for no limit.",
+    pos_weight_cap: float = setting("The most that `balanced` gives.", 20.0, gt=0)
+    use_logit_adjustment: bool = setting(
+        "Add the log odds of each label's prior to the logits in training (Menon et al. 2021).", False
     )
-    group_by_length: bool = Field(default=True, description="Put texts of like length into one batch.")
-    lr_encoder: float = Field(default=1e-5, gt=0, description="Learning rate of the encoders.")
-    lr_head: float = Field(default=5e-4, gt=0, description="Learning rate of everything else.")
-    layer_decay: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="Factor on the encoders' rate per layer from the last to the first; 1 for none.",
+    union_weight: float = setting(
+        'What "hateful, target unknown" counts, through a noisy-or of the outputs.', 0.0, ge=0
     )
-    weight_decay: float = Field(default=0.02, ge=0, description="Of matrices; biases, norms and embeddings have none.")
-    adam_beta2: float = Field(default=0.999, gt=0, lt=1, description="Decay of AdamW's second moment.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are scaled down to this norm.")
-    warmup_ratio: float = Field(default=0.05, ge=0, le=1, description="Fraction of the steps in which the rates rise.")
-    lr_scheduler_type: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="How the rates fall."
+    label_smoothing: float = setting("Targets move this far towards one half.", 0.0, ge=0, le=1)
+    weighted_sampling: bool = setting("Draw posts by the effective number of their classes (Cui et al. 2019).", False)
+    effective_number_beta: float = setting("That method's beta.", 0.9999, ge=0, lt=1)
+    drop_text: float = setting("Probability of training a post with an image without its text.", 0.0, ge=0, le=1)
+    drop_image: float = setting("Probability of training a post with text without its image.", 0.0, ge=0, le=1)
+    distractors: float = setting(
+        "Probability of showing a post without an image beside a harmless post's image.", 0.0, ge=0, le=1
     )
-    ema_decay: float = Field(
-        default=0.0, ge=0, lt=1, description="Keep a moving average of the weights and use it at the end; 0 for none."
+    mask_tokens: float = setting("Probability of hiding each token of a text.", 0.0, ge=0, le=1)
+    encoder_dropout: Share | None = setting("Dropout inside the text encoder's layers; null leaves its own.", None)
+    embedding_dropout: Share | None = setting("Dropout on the text encoder's embeddings; null leaves its own.", None)
+    image_dropout: float = setting(
+        "Probability of leaving out each feature of a frozen image encoder.", 0.0, ge=0, lt=1
     )
-    loss_type: Literal["bce", "focal"] = Field(default="bce", description="`bce` or `focal`.")
-    focal_gamma: float = Field(default=1.5, ge=0, description="How fast easy posts fade from the focal loss.")
-    pos_weight: Literal["none", "balanced"] | tuple[Positive, ...] = Field(
-        default="none",
-        description="Weight of positive targets: `none`, `balanced` (negatives per positive), or a number per output.",
+    text_noise: Share = setting("Probability of disguising a text, as people do to evade filters.", 0.0)
+    dilution: Share = setting("Probability of putting words of a harmless post before or after a text.", 0.0)
+    augment: bool = setting("Whether images are changed in training at all.", False)
+    aug_scale_min: float = setting("Smallest fraction of an image's area that is kept.", 0.8, gt=0, le=1)
+    aug_scale_max: float = setting("Largest fraction of an image's area that is kept.", 1.0, gt=0, le=1)
+    horizontal_flip: bool = setting("Mirror half of the images; off by default because it mirrors their words.", False)
+    color_jitter: bool = setting("Change brightness, contrast and saturation by up to a fifth.", True)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "`auto` is bf16 where the machine computes in it, else fp32; fp16 needs a GPU.", "auto"
     )
-    pos_weight_cap: float = Field(default=20.0, gt=0, description="The most that `balanced` gives.")
-    use_logit_adjustment: bool = Field(
-        default=False,
-        description="Add the log odds of each label's prior to the logits in training (Menon et al. 2021).",
-    )
-    union_weight: float = Field(
-        default=0.0, ge=0, description='What "hateful, target unknown" counts, through a noisy-or of the outputs.'
-    )
-    label_smoothing: float = Field(default=0.0, ge=0, le=1, description="Targets move this far towards one half.")
-    weighted_sampling: bool = Field(
-        default=False, description="Draw posts by the effective number of their classes (Cui et al. 2019)."
-    )
-    effective_number_beta: float = Field(default=0.9999, ge=0, lt=1, description="That method's beta.")
-    drop_text: float = Field(
-        default=0.0, ge=0, le=1, description="Probability of training a post with an image without its text."
-    )
-    drop_image: float = Field(
-        default=0.0, ge=0, le=1, description="Probability of training a post with text without its image."
-    )
-    distractors: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Probability of showing a post without an image beside a harmless post's image.",
-    )
-    mask_tokens: float = Field(default=0.0, ge=0, le=1, description="Probability of hiding each token of a text.")
-    encoder_dropout: Share | None = Field(
-        default=None, description="Dropout inside the text encoder's layers; null leaves its own."
-    )
-    embedding_dropout: Share | None = Field(
-        default=None, description="Dropout on the text encoder's embeddings; null leaves its own."
-    )
-    image_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Probability of leaving out each feature of a frozen image encoder."
-    )
-    text_noise: Share = Field(
-        default=0.0, description="Probability of disguising a text, as people do to evade filters."
-    )
-    dilution: Share = Field(
-        default=0.0, description="Probability of putting words of a harmless post before or after a text."
-    )
-    augment: bool = Field(default=False, description="Whether images are changed in training at all.")
-    aug_scale_min: float = Field(
-        default=0.8, gt=0, le=1, description="Smallest fraction of an image's area that is kept."
-    )
-    aug_scale_max: float = Field(
-        default=1.0, gt=0, le=1, description="Largest fraction of an image's area that is kept."
-    )
-    horizontal_flip: bool = Field(
-        default=False, description="Mirror half of the images; off by default because it mirrors their words."
-    )
-    color_jitter: bool = Field(default=True, description="Change brightness, contrast and saturation by up to a fifth.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto", description="`auto` is bf16 where the machine computes in it, else fp32; fp16 needs a GPU."
-    )
-    early_stopping_patience: Count | None = Field(
-        default=None, description="Epochs without a better metric before training stops; null for never."
+    early_stopping_patience: Count | None = setting(
+        "Epochs without a better metric before training stops; null for never.", None
     )
     metric_for_best_model: Literal[
         "roc_macro", "roc_auc_macro", "average_precision_macro", "f1_macro", "f1_micro", "loss"
-    ] = Field(
-        default="roc_auc_macro",
-        description="Metric that chooses the epoch; `roc_macro` is the cards' name of `roc_auc_macro`.",
+    ] = setting("Metric that chooses the epoch; `roc_macro` is the cards' name of `roc_auc_macro`.", "roc_auc_macro")
+    select_best: bool = setting("Keep the best epoch; else the last.", True)
+    aggregation: Rule = setting("How annotators' votes become targets in a recipe without sources.", "any")
+    sources: dict[str, Source] = setting(
+        "Tables by name, when there are several; each says how its votes become targets.", default_factory=dict
     )
-    select_best: bool = Field(default=True, description="Keep the best epoch; else the last.")
-    aggregation: Rule = Field(
-        default="any",
-        description="How annotators' votes become targets in a recipe without sources.",
+    max_missing_images: float = setting(
+        "Fraction of a table's images that may be missing or broken, what `prepare` lost included.", 0.02, ge=0, le=1
     )
-    sources: dict[str, Source] = Field(
-        default_factory=dict,
-        description="Tables by name, when there are several; each says how its votes become targets.",
-    )
-    max_missing_images: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="Fraction of a table's images that may be missing or broken, what `prepare` lost included.",
-    )
-    seed: int = Field(default=0, ge=0, description="Of everything random but the first weights.")
-    init_seed: int = Field(
-        default=0, ge=0, description="Of the head's first weights; runs whose weights shall be averaged need the same."
+    seed: int = setting("Of everything random but the first weights.", 0, ge=0)
+    init_seed: int = setting(
+        "Of the head's first weights; runs whose weights shall be averaged need the same.", 0, ge=0
     )
 
     @model_validator(mode="after")

@@ -188,7 +188,7 @@ class Trainer:
             progress.epoch, progress.step = epoch + 1, 0
             return
         measures, _ = self._measure()
-        log.epoch(progress.total_steps, epoch, measures)
+        log.metrics(progress.total_steps, epoch, measures)
         value = chosen(self.recipe, measures)
         if np.isnan(progress.best) or value > progress.best:
             progress.best, progress.best_epoch, progress.stale_epochs = value, epoch, 0
@@ -228,7 +228,7 @@ class Trainer:
             self.state.model.load_state_dict(self.state.average)
         self.state.average = None
         measures, logits = self._measure()
-        log.final(progress.total_steps, last, measures)
+        log.metrics(progress.total_steps, last, measures, final=True)
         return measures, logits
 
     def _evaluation_batches(self, batcher: Batcher) -> list[Micro]:

@@ -23,17 +23,17 @@ def test_what_a_killed_run_did_not_save_is_logged_once(tmp_path: Path) -> None:
     with RunLog(tmp_path, 4) as log:
         for step in (1, 2, 3):
             log.step(step, 0, {"loss": 1.0})
-        log.epoch(3, 0, {"loss": 1.0})
+        log.metrics(3, 0, {"loss": 1.0})
         log.step(4, 1, {"loss": 1.0})
     with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"kind": "tr')  # killed while it wrote
     with RunLog(tmp_path, 4, done=(2, 0)) as log:
         log.step(3, 0, {"loss": 1.0})
-        log.epoch(3, 0, {"loss": 1.0})
-        log.final(3, 0, {"loss": 1.0})
+        log.metrics(3, 0, {"loss": 1.0})
+        log.metrics(3, 0, {"loss": 1.0}, final=True)
     assert entries(tmp_path) == [("train", 1), ("train", 2), ("train", 3), ("eval", 3), ("final", 3)]
     with RunLog(tmp_path, 4, done=(3, 1)) as log:
-        log.final(3, 0, {"loss": 1.0})
+        log.metrics(3, 0, {"loss": 1.0}, final=True)
     assert [kind for kind, _ in entries(tmp_path)] == ["train", "train", "train", "eval", "final"]
 
 

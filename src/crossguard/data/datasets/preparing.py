@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -85,24 +85,28 @@ def prepare(
     kept = [row if row.id in checked.hashes else replace(row, image=None) for row in rows]
     lost = Counter(row.split for row in rows if row.image is not None and row.id not in checked.hashes)
     write_table(kept, dataset.labels, dataset.name, out, lost)
+    parts = {split: [row for row in rows if row.split == split] for split in dict.fromkeys(row.split for row in rows)}
+    votes = {split: _votes(part, dataset.labels) for split, part in parts.items()}
+    words = {split: sum(bool(row.image_text.strip()) for row in part) / len(part) for split, part in parts.items()}
     return Report(
         dataset.name,
-        _count(rows),
-        _count([row for row in everything if not row.annotated]),
-        {split: _shares(part, dataset.labels) for split, part in _by_split(rows).items()},
-        {split: _known(part, dataset.labels) for split, part in _by_split(rows).items()},
-        _count([row for row in rows if row.id in checked.hashes]),
-        dict(checked.missing),
-        checked.broken,
-        {
-            split: _round(sum(bool(row.image_text.strip()) for row in part) / len(part))
-            for split, part in _by_split(rows).items()
-        },
-        sorted(name for name, count in Counter(row.id for row in everything).items() if count > 1),
-        _across(rows, [(one, other) for one, other in _same_text(rows)]),
-        _across(rows, list(alike(checked.hashes))),
-        dataset.caution,
+        posts={split: len(part) for split, part in parts.items()},
+        not_annotated=dict(Counter(row.split for row in everything if not row.annotated)),
+        labels={split: {n: round(sum(v) / len(v), 4) for n, v in own.items() if v} for split, own in votes.items()},
+        known={split: {name: len(values) for name, values in own.items()} for split, own in votes.items()},
+        images=dict(Counter(row.split for row in rows if row.id in checked.hashes)),
+        missing_images=dict(checked.missing),
+        broken_images=checked.broken,
+        image_text={split: round(share, 4) for split, share in words.items()},
+        duplicate_ids=sorted(name for name, count in Counter(row.id for row in everything).items() if count > 1),
+        duplicate_texts=_across(rows, _same_text(rows)),
+        alike_images=_across(rows, list(alike(checked.hashes))),
+        caution=dataset.caution,
     )
+
+
+def _votes(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, list[float]]:
+    return {name: [row.labels[name] for row in rows if name in row.labels] for name in labels}
 
 
 class _Images:
@@ -138,30 +142,6 @@ class _Images:
                 f"{'; '.join(self._lost[:SHOWN])}. Relative paths start at the folder of the table that names them. "
                 "To keep the text of these posts without their images: --max-missing-images 1"
             )
-
-
-def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    parts: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        parts[row.split].append(row)
-    return dict(parts)
-
-
-def _count(rows: Sequence[Row]) -> dict[str, int]:
-    return dict(Counter(row.split for row in rows))
-
-
-def _known(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, int]:
-    return {name: sum(name in row.labels for row in rows) for name in labels}
-
-
-def _shares(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, float]:
-    values = {name: [row.labels[name] for row in rows if name in row.labels] for name in labels}
-    return {name: _round(sum(known) / len(known)) for name, known in values.items() if known}
-
-
-def _round(value: float) -> float:
-    return round(value, 4)
 
 
 def _same_text(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crossguard.data.images import thumbnail
 from crossguard.data.masking import excerpt, mask
@@ -23,48 +23,6 @@ WORST = 8
 _LONGEST = 280
 COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
 HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One post of a report.
-
-    Attributes:
-        id: Its name.
-        score: In [0, 1].
-        masked: Its words with telling ones hidden.
-        words: Its words.
-        image: A `data:` URL of a small JPEG, or empty.
-    """
-
-    id: str
-    score: float
-    masked: str
-    words: str
-    image: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """What the page shows of one label.
-
-    Attributes:
-        name: The label, or `any`.
-        title: Its heading.
-        sentence: Its estimates in words, for a moderator.
-        charts: What to draw.
-        confusion: Counts at the live threshold.
-        alarms: Surest false positives.
-        misses: Hateful posts that scored lowest.
-    """
-
-    name: str
-    title: str
-    sentence: str
-    charts: tuple[Chart, ...]
-    confusion: curves.Confusion
-    alarms: tuple[Shown, ...]
-    misses: tuple[Shown, ...]
 
 
 def build_page(run: Run, posts: Sequence[Post] | None) -> str:
@@ -100,20 +58,21 @@ def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
     write_text(build_page(run, posts), path)
 
 
-def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> Section:
-    threshold = run.facts.thresholds.get(task.name)
-    alarms, misses = curves.worst(task, WORST)
+def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> dict[str, Any]:
+    """Returns what the page shows of one label: its metrics in words, charts, counts and worst errors."""
     scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
-    shown = [tuple(_show(posts[row], scores[row]) for row in rows) if posts else () for rows in (alarms, misses)]
-    return Section(
-        task.name,
-        "Any label" if task.name == ANY else task.name,
-        _sentence(run, task),
-        _charts(task, threshold, calibrated=task.name != ANY),
-        curves.Confusion.of(task),
-        shown[0],
-        shown[1],
+    alarms, misses = (
+        [_shown(posts[row], scores[row]) for row in rows] if posts else [] for rows in curves.worst(task, WORST)
     )
+    return {
+        "name": task.name,
+        "title": "Any label" if task.name == ANY else task.name,
+        "sentence": _sentence(run, task),
+        "charts": _charts(task, run.facts.thresholds.get(task.name), calibrated=task.name != ANY),
+        "confusion": curves.Confusion.of(task),
+        "alarms": alarms,
+        "misses": misses,
+    }
 
 
 def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
@@ -150,10 +109,10 @@ def _of_hundred(estimate: Estimate, who: str, what: str) -> str:
     return f"Of 100 {who}, {round(100 * estimate.value)} {what}."
 
 
-def _show(post: Post, score: float) -> Shown:
-    """Prepares a post for a report."""
+def _shown(post: Post, score: float) -> dict[str, Any]:
+    """Returns a post as a report shows it: its words with telling ones hidden and whole, and a small image."""
     words = excerpt(" / ".join(part for part in (post.text, post.image_text) if part), _LONGEST)
-    return Shown(post.id, score, mask(words), words, _image(post.image))
+    return {"id": post.id, "score": score, "masked": mask(words), "words": words, "image": _image(post.image)}
 
 
 def _image(source: ImageSource | None) -> str:
