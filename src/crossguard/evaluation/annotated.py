@@ -6,7 +6,7 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.tables import read_rows
+from crossguard.data.tables import PostReader
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
@@ -98,45 +98,58 @@ def read_annotated(
     Raises:
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
     """
-    builder = PostBuilder(columns or Columns(), image_root or path.parent)
-    rows = list(read_rows(path))
-    header = list(rows[0]) if rows else []
-    if rows and not set(header) & {*labels, hateful_column}:
+    builder = _Builder(columns or Columns(), image_root or path.parent, extra=True)
+    posts = _whole(path, builder)
+    if posts and not set(builder.header) & {*labels, hateful_column}:
         raise TableError(
-            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {header}."
+            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {builder.header}."
         )
-    rows = _of_split(rows, split, path)
-    if not rows:
+    posts = _of_split(posts, split, path)
+    if not posts:
         raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
-    truth = [[_answer(row.get(name), name, place, positive_from) for name in labels] for place, row in enumerate(rows)]
-    whole = [_answer(row.get(hateful_column), hateful_column, place, positive_from) for place, row in enumerate(rows)]
-    used = {*builder.columns.match(header, str(path)).values(), *labels, hateful_column}
-    extra = {name: tuple(row.get(name) for row in rows) for name in header if name not in used}
-    posts = tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
-    if not images:
-        posts = tuple(replace(post, image=None) for post in posts)
-    return Annotated(str(path), posts, tuple(labels), np.array(truth), np.array(whole), extra)
+    rows = list(enumerate((post.extra for post in posts), start=1))
+    truth = [[_answer(row.get(name), name, number, positive_from) for name in labels] for number, row in rows]
+    whole = [_answer(row.get(hateful_column), hateful_column, number, positive_from) for number, row in rows]
+    used = {*builder.found.values(), *labels, hateful_column}
+    extra = {name: tuple(row.get(name) for _, row in rows) for name in builder.header if name not in used}
+    kept = tuple(replace(post, extra={}, image=post.image if images else None) for post in posts)
+    return Annotated(str(path), kept, tuple(labels), np.array(truth), np.array(whole), extra)
 
 
-def _post(builder: PostBuilder, row: Mapping[str, Any], place: int, path: Path) -> Post:
-    post = builder.build(row, f"row-{place + 1}")
-    if post.error is not None:
-        raise TableError(f"'{path}': {post.error.message}")
-    return post
+class _Builder(PostBuilder):
+    """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
+
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Remembers the columns."""
+        self.note(header, where)
+        return self.found
+
+    def check_first(self, row: Mapping[str, Any], where: str) -> None:
+        """Remembers the columns."""
+        self.note(row, where)
 
 
-def _answer(value: Any, name: str, place: int, positive_from: float) -> float:
+def _whole(path: Path, builder: PostBuilder) -> list[Post]:
+    """Returns the posts of a table, in which every row must be readable."""
+    posts = list(PostReader(path, builder=builder))
+    broken = next((post.error for post in posts if post.error is not None), None)
+    if broken is not None:
+        raise TableError(f"'{path}': {broken.message}")
+    return posts
+
+
+def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
     if value is None or (isinstance(value, str) and value.strip().lower() in {"", "nan", "null", "none"}):
         return math.nan
     try:
-        number = float(value)
+        answer = float(value)
     except (TypeError, ValueError):
-        raise TableError(f"Row {place + 1}: '{name}' must be a number in [0, 1], and is {value!r}.") from None
-    if math.isnan(number):
-        return number
-    if not 0 <= number <= 1:
-        raise TableError(f"Row {place + 1}: '{name}' must lie in [0, 1], and is {number:g}.")
-    return float(number >= positive_from)
+        raise TableError(f"Row {number}: '{name}' must be a number in [0, 1], and is {value!r}.") from None
+    if math.isnan(answer):
+        return answer
+    if not 0 <= answer <= 1:
+        raise TableError(f"Row {number}: '{name}' must lie in [0, 1], and is {answer:g}.")
+    return float(answer >= positive_from)
 
 
 def read_posts(path: Path, split: str | None = None, image_root: Path | None = None) -> tuple[Post, ...]:
@@ -150,15 +163,14 @@ def read_posts(path: Path, split: str | None = None, image_root: Path | None = N
     Raises:
         TableError: The table cannot be read, or no row is of that split.
     """
-    builder = PostBuilder(Columns(), image_root or path.parent)
-    rows = _of_split(list(read_rows(path)), split, path)
-    return tuple(_post(builder, row, place, path) for place, row in enumerate(rows))
+    posts = _whole(path, _Builder(Columns(), image_root or path.parent, extra=True))
+    return tuple(replace(post, extra={}) for post in _of_split(posts, split, path))
 
 
-def _of_split(rows: list[dict[str, Any]], split: str | None, path: Path) -> list[dict[str, Any]]:
+def _of_split(posts: list[Post], split: str | None, path: Path) -> list[Post]:
     if split is None:
-        return rows
-    found = sorted({str(row.get(SPLIT)) for row in rows})
+        return posts
+    found = sorted({str(post.extra.get(SPLIT)) for post in posts})
     if split not in found:
         raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
-    return [row for row in rows if str(row.get(SPLIT)) == split]
+    return [post for post in posts if str(post.extra.get(SPLIT)) == split]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from crossguard.data.tables import PostReader
 from crossguard.errors import TableError
 from crossguard.evaluation.annotated import read_annotated, read_posts
 
@@ -93,3 +94,9 @@ def test_images_can_be_left_aside(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", [{"id": "1", "text": "a", "image_path": "gone.png", "racist": 1}])
     assert read_annotated(path, LABELS).posts[0].image is not None
     assert read_annotated(path, LABELS, images=False).posts[0].image is None
+
+
+def test_posts_without_ids_have_the_names_under_which_they_are_scored(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,racist\na,1\nb,0\n", encoding="utf-8")
+    assert read_annotated(path, LABELS).ids == tuple(post.id for post in PostReader(path)) == ("line-2", "line-3")
