@@ -44,7 +44,7 @@ class PlainLoop:
         self._image = subject.image
         self._batch = batch
         self._dtype = dtype
-        self._masked = subject.model.family.reads_attention_mask
+        self._masked = subject.model.architecture.reads_attention_mask
         self._model = subject.model if dtype == torch.float32 else subject.converted(dtype)
         self._texts = TextEncoder(tokenizer_file, subject.text)
         self._normalize = PixelNormalizer(subject.image.mean, subject.image.std)

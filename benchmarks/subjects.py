@@ -16,7 +16,7 @@ from transformers import CLIPConfig
 from benchmarks.tokenizer import Specials, make_tokenizer
 from crossguard.bundle import Bundle, write_manifest
 from crossguard.export.onnx import export_graphs
-from crossguard.export.weight_dtype import Storage
+from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.building import build
 from crossguard.models.config import ModelConfig
@@ -62,9 +62,11 @@ class Subject:
         """Returns a copy of the model that computes in another type."""
         return copy.deepcopy(self.model).to(dtype)
 
-    def write_bundle(self, folder: Path, storage: Storage = "fp32") -> Bundle:
+    def write_bundle(self, folder: Path, weight_dtype: WeightDtype = "fp32") -> Bundle:
         """Exports the model, as `crossguard export` would."""
-        export_graphs(self.model, folder, self.text, self.image, dict.fromkeys(("text", "image", "fusion"), storage))
+        export_graphs(
+            self.model, folder, self.text, self.image, dict.fromkeys(("text", "image", "fusion"), weight_dtype)
+        )
         self.tokenizer.save(str(folder / "tokenizer.json"))
         return write_manifest(folder, self._manifest())
 
@@ -125,5 +127,7 @@ def _build(backend: str, encoder: dict[str, Any], outputs: int, fusion_dim: int)
 
 
 def _image(model: GatedModel, size: int, resize: str) -> ImageSpec:
-    family = model.family
-    return ImageSpec.model_validate({"size": size, "resize": resize, "mean": family.mean, "std": family.std})
+    architecture = model.architecture
+    return ImageSpec.model_validate(
+        {"size": size, "resize": resize, "mean": architecture.mean, "std": architecture.std}
+    )

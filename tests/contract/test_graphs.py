@@ -15,7 +15,7 @@ import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from crossguard.export.onnx import export_graphs  # noqa: E402
-from crossguard.export.weight_dtype import Storage, store  # noqa: E402
+from crossguard.export.weight_dtype import WeightDtype, store  # noqa: E402
 from crossguard.models.building import tiny  # noqa: E402
 from crossguard.models.config import ModelConfig  # noqa: E402
 from crossguard.models.gated import GatedModel  # noqa: E402
@@ -107,15 +107,17 @@ def test_graphs_give_the_logits_of_pytorch(exported: Exported) -> None:
     assert np.abs(through_openvino(exported.paths, exported.feed()) - exported.logits).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("storage", ["fp16", "int8"])
-def test_smaller_storage_is_smaller_and_close(exported: Exported, storage: Storage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("weight_dtype", ["fp16", "int8"])
+def test_a_smaller_weight_dtype_is_smaller_and_close(
+    exported: Exported, weight_dtype: WeightDtype, tmp_path: Path
+) -> None:
     paths = {name: tmp_path / path.name for name, path in exported.paths.items()}
     for name, path in exported.paths.items():
-        onnx.save_model(store(onnx.load(path), storage), str(paths[name]))
+        onnx.save_model(store(onnx.load(path), weight_dtype), str(paths[name]))
     first = through_onnxruntime(paths, exported.feed())
     second = through_openvino(paths, exported.feed())
     assert size(paths) < size(exported.paths)
-    assert 0 < np.abs(first - exported.logits).max() < (0.02 if storage == "fp16" else 0.3)
+    assert 0 < np.abs(first - exported.logits).max() < (0.02 if weight_dtype == "fp16" else 0.3)
     assert np.abs(first - second).max() < TOLERANCE
 
 

@@ -11,10 +11,10 @@ from crossguard.cli.precision import write_int8
 from crossguard.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from crossguard.export.weight_dtype import Storage
+    from crossguard.export.weight_dtype import WeightDtype
 
 GRAPHS = ("text", "image", "fusion")
-STORAGES = ("fp32", "fp16", "int8")
+WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 
 
 @click.command("export")
@@ -31,7 +31,7 @@ STORAGES = ("fp32", "fp16", "int8")
 @click.option("--name", help="Name of the model; the folder's name when not given.")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the model.")
 @click.option(
-    "--storage",
+    "--weight-dtype",
     multiple=True,
     metavar="[GRAPH=]BITS",
     help="fp32, fp16 or int8 weights, for all graphs or one of text, image, fusion.",
@@ -72,7 +72,7 @@ def command(
     format_: str,
     name: str | None,
     version: str,
-    storage: tuple[str, ...],
+    weight_dtype: tuple[str, ...],
     average: tuple[Path, ...],
     policies: tuple[str, ...],
     precision: str,
@@ -84,7 +84,7 @@ def command(
 
     \b
     crossguard export runs/harmeme models/harmeme
-    crossguard export runs/clip models/clip --storage fp16
+    crossguard export runs/clip models/clip --weight-dtype fp16
     crossguard export runs/clip hub/clip --format huggingface
     crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
     """
@@ -103,19 +103,19 @@ def command(
         return
     plans = [PolicyPlan.parse(text) for text in policies]
     bundle = export_bundle(
-        run, out, ExportPlan(name or out.resolve().name, version, _storages(storage), plans, average)
+        run, out, ExportPlan(name or out.resolve().name, version, _weight_dtypes(weight_dtype), plans, average)
     )
     size = sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file())
     click.echo(f"Wrote {out} ({size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
 
 
-def _storages(options: tuple[str, ...]) -> dict[str, Storage]:
+def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:
     chosen: dict[str, Any] = {}
     for option in options:
         graph, equals, bits = option.rpartition("=")
-        if bits not in STORAGES or (equals and graph not in GRAPHS):
+        if bits not in WEIGHT_DTYPES or (equals and graph not in GRAPHS):
             raise ConfigError(
-                f"--storage takes one of {', '.join(STORAGES)}, alone or as GRAPH=BITS with a graph of "
+                f"--weight-dtype takes one of {', '.join(WEIGHT_DTYPES)}, alone or as GRAPH=BITS with a graph of "
                 f"{', '.join(GRAPHS)}; got '{option}'."
             )
         chosen |= dict.fromkeys([graph] if equals else GRAPHS, bits)

@@ -17,7 +17,7 @@ from crossguard.export.checkpoint import ExportSource, open_checkpoint
 from crossguard.export.folder import whole_folder, write_json
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
-from crossguard.export.weight_dtype import Storage
+from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG
 from crossguard.strict import read_yaml
@@ -33,14 +33,14 @@ class ExportPlan:
     Attributes:
         name: Of the model.
         version: Of the model.
-        storage: How each graph stores its weights.
+        weight_dtypes: How each graph stores its weights.
         average: Further runs whose weights are averaged with the run's, from one start.
         policies: How its policies are fitted; without any, the run's own thresholds make the policy `default`.
     """
 
     name: str
     version: str = "1.0.0"
-    storage: Mapping[str, Storage] = field(default_factory=dict)
+    weight_dtypes: Mapping[str, WeightDtype] = field(default_factory=dict)
     policies: Sequence[PolicyPlan] = ()
     average: Sequence[Path] = ()
 
@@ -59,7 +59,7 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
     source = open_checkpoint(run, tuple(plan.average))
     policies = _policies(source, plan)
     with whole_folder(out, last=MANIFEST) as folder:
-        export_graphs(source.model, folder, source.text, source.image, plan.storage)
+        export_graphs(source.model, folder, source.text, source.image, plan.weight_dtypes)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         copy_reports(source, folder)
         inference = source.inference | {"thresholds": _thresholds(policies, source.labels)}
@@ -140,7 +140,7 @@ def _provenance(source: ExportSource, plan: ExportPlan) -> dict[str, Any]:
         "crossguard": __version__,
         "encoder": source.inference["encoder_name"],
         "recipe": _recipe(source),
-        "storage": dict(plan.storage),
+        "storage": dict(plan.weight_dtypes),
         "averaged_runs": 1 + len(plan.average),
         "fitted_on": fitted_on([source.folder], "trained_on", "the model's weights"),
     }

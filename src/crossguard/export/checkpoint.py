@@ -155,12 +155,12 @@ def _tokenizer(checkpoint: Checkpoint) -> str:
 
 
 def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> TextSpec:
-    family = model.family
+    architecture = model.architecture
     return TextSpec(
         **{
             "max_length": inference.get("max_text_length", model.text_positions),
-            "padding": "longest" if family.trims_padding else "max_length",
-            "attention_mask": family.reads_attention_mask,
+            "padding": "longest" if architecture.trims_padding else "max_length",
+            "attention_mask": architecture.reads_attention_mask,
             **inference.get("text", {}),
             "pad_id": _pad_id(tokenizer),
         }
@@ -169,7 +169,7 @@ def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> 
 
 def _image_spec(model: GatedModel, inference: dict[str, Any]) -> ImageSpec:
     size = inference.get("image_size", model.image_size or 224)
-    normal = {"mean": model.family.mean, "std": model.family.std}
+    normal = {"mean": model.architecture.mean, "std": model.architecture.std}
     return ImageSpec(**{"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})})
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crossguard.export.library_logging import silenced
-from crossguard.export.weight_dtype import Storage, store
+from crossguard.export.weight_dtype import WeightDtype, store
 from crossguard.models.efficientnet_lite import fold_batch_norms
 from crossguard.models.gated import GatedModel
 from crossguard.models.pixels import PixelNormalizer
@@ -40,7 +40,7 @@ def export_graphs(
     folder: Path,
     text: TextSpec,
     image: ImageSpec,
-    storage: Mapping[str, Storage] | None = None,
+    weight_dtypes: Mapping[str, WeightDtype] | None = None,
 ) -> dict[str, Path]:
     """Writes `text.onnx`, `image.onnx` and `fusion.onnx`.
 
@@ -49,7 +49,7 @@ def export_graphs(
         folder: Made when it is not there.
         text: How texts are padded.
         image: Size and normalisation of the images; the image graph normalises by itself.
-        storage: How each graph stores its weights, by graph; `fp32` where not said. They are computed in float32.
+        weight_dtypes: How each graph stores its weights, by graph; `fp32` where not said. They are computed in float32.
 
     Returns:
         The file of each graph by name.
@@ -61,16 +61,16 @@ def export_graphs(
     paths = {}
     for name, graph in graphs.items():
         paths[name] = folder / f"{name}.onnx"
-        _write(graph, paths[name], (storage or {}).get(name, "fp32"))
+        _write(graph, paths[name], (weight_dtypes or {}).get(name, "fp32"))
     return paths
 
 
 def _text(model: GatedModel, spec: TextSpec) -> _Graph:
-    length = TOKENS if model.family.trims_padding else spec.max_length
+    length = TOKENS if model.architecture.trims_padding else spec.max_length
     ids = torch.full((ROWS, length), 1)
-    axes = {0: DYNAMIC, 1: DYNAMIC} if model.family.trims_padding else {0: DYNAMIC}
+    axes = {0: DYNAMIC, 1: DYNAMIC} if model.architecture.trims_padding else {0: DYNAMIC}
     inputs = {"input_ids": ids}
-    if model.family.reads_attention_mask:
+    if model.architecture.reads_attention_mask:
         inputs["attention_mask"] = torch.ones_like(ids)
     return _Graph(_TextGraph(model), inputs, (axes,) * len(inputs), ("text_features",))
 
@@ -121,7 +121,7 @@ class _FusionGraph(nn.Module):
         return self.model.fuse(text_features, image_features, has_text, has_image)
 
 
-def _write(graph: _Graph, path: Path, storage: Storage) -> None:
+def _write(graph: _Graph, path: Path, weight_dtype: WeightDtype) -> None:
     import onnx
 
     with silenced("torch.onnx"), warnings.catch_warnings(), torch.no_grad():
@@ -138,7 +138,7 @@ def _write(graph: _Graph, path: Path, storage: Storage) -> None:
             verbose=False,
         )
     assert program is not None
-    stored = store(program.model_proto, storage)
+    stored = store(program.model_proto, weight_dtype)
     _forget_origins(stored.graph.node)
     onnx.checker.check_model(stored)
     onnx.save_model(stored, str(path))

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Storage: TypeAlias = Literal["fp32", "fp16", "int8"]
+WeightDtype: TypeAlias = Literal["fp32", "fp16", "int8"]
 
 # Smaller tensors (biases, norms) save nothing and lose most.
 SMALLEST: Final = 4096
@@ -17,19 +17,19 @@ INT8_LEVELS: Final = 127
 AXES: Final = {"MatMul": 1, "Gather": 0, "Gemm": 0}
 
 
-def store(model: Any, storage: Storage) -> Any:
+def store(model: Any, weight_dtype: WeightDtype) -> Any:
     """Returns an `onnx.ModelProto` whose large float weights are stored as asked.
 
     Args:
         model: The graph with float32 weights; it is not changed.
-        storage: `fp16` (a `Cast` restores them), `int8` (matrices and embeddings: symmetric, a scale per output
+        weight_dtype: `fp16` (a `Cast` restores them), `int8` (matrices and embeddings: symmetric, a scale per output
             or per row of an embedding, `DequantizeLinear` restores them; the rest as `fp16`), or `fp32` (as they are).
     """
     import onnx
 
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    if storage == "fp32":
+    if weight_dtype == "fp32":
         return changed
     graph = changed.graph
     consumers = {name: node for node in graph.node for name in node.input}
@@ -41,7 +41,7 @@ def store(model: Any, storage: Storage) -> Any:
         values = onnx.numpy_helper.to_array(weight)
         consumer = consumers[weight.name]
         # OpenVINO 2026.4 computes convolutions of dequantized weights wrongly, and differently in each process.
-        if storage == "int8" and consumer.op_type in AXES:
+        if weight_dtype == "int8" and consumer.op_type in AXES:
             parts, node = _int8(weight.name, values, _axis(consumer))
         else:
             parts, node = _fp16(weight.name, values)

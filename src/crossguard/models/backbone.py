@@ -19,13 +19,13 @@ class Widths:
 
 
 class Backbone(ABC):
-    """One family of encoders.
+    """One architecture of encoders.
 
     It holds no weights: those are in the `module` that it builds, which has the attributes `text_model` and
-    `vision_model` whatever the family. The published checkpoints store them under these names.
+    `vision_model` whatever the architecture. The published checkpoints store them under these names.
 
-    `pool_*` give what a tower says (the multi-task head reads this); `embed_*` give what the family compares text and
-    images by (the fusion head reads this). `holder` is any module with the tower's attribute.
+    `pool_*` give what a tower says (the multi-task head reads this); `embed_*` give what text and images are compared
+    by (the fusion head reads this). `holder` is any module with the tower's attribute.
     """
 
     name: str

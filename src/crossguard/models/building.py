@@ -18,22 +18,22 @@ HEADS: dict[str, type[FusionModel | MultiTaskModel]] = {"fusion": FusionModel, "
 
 def build(config: ModelConfig) -> GatedModel:
     """Builds a model with random weights from `config.encoder`."""
-    family = BACKBONES[config.backend]
-    return _assemble(config, family, family.build(config.encoder))
+    architecture = BACKBONES[config.backend]
+    return _assemble(config, architecture, architecture.build(config.encoder))
 
 
 def from_pretrained_encoder(config: ModelConfig) -> GatedModel:
     """Builds a model with a random head on pretrained encoders, read from `config.encoder_name`."""
-    family = BACKBONES[config.backend]
-    return _assemble(config, family, family.load(config.encoder_name))
+    architecture = BACKBONES[config.backend]
+    return _assemble(config, architecture, architecture.load(config.encoder_name))
 
 
 def tiny(config: ModelConfig) -> GatedModel:
     """Builds a model of the same kind, small enough to train in seconds, with random weights."""
-    family = BACKBONES[config.backend]
-    return _assemble(config, family, family.build(family.tiny()))
+    architecture = BACKBONES[config.backend]
+    return _assemble(config, architecture, architecture.build(architecture.tiny()))
 
 
-def _assemble(config: ModelConfig, family: Backbone, encoders: nn.Module) -> GatedModel:
-    complete = replace(config, encoder=family.describe(encoders))
-    return HEADS[config.head](complete, family, encoders)
+def _assemble(config: ModelConfig, architecture: Backbone, encoders: nn.Module) -> GatedModel:
+    complete = replace(config, encoder=architecture.describe(encoders))
+    return HEADS[config.head](complete, architecture, encoders)

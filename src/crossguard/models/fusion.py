@@ -20,8 +20,8 @@ class FusionModel(GatedModel):
     masks_absent = True
     output_weights = ("cls.4.",)
 
-    def __init__(self, config: ModelConfig, family: Backbone, backbone: nn.Module) -> None:
-        super().__init__(config, family, family.embedded(backbone))
+    def __init__(self, config: ModelConfig, architecture: Backbone, backbone: nn.Module) -> None:
+        super().__init__(config, architecture, architecture.embedded(backbone))
         dim = config.fusion_dim
         self.backbone = backbone
         self.ln_fused = nn.LayerNorm(dim)
@@ -35,11 +35,11 @@ class FusionModel(GatedModel):
 
     @override
     def text_features(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        return functional.normalize(self.family.embed_text(self.backbone, input_ids, attention_mask), dim=-1)
+        return functional.normalize(self.architecture.embed_text(self.backbone, input_ids, attention_mask), dim=-1)
 
     @override
     def image_features(self, pixel_values: Tensor) -> Tensor:
-        return functional.normalize(self.family.embed_image(self.backbone, pixel_values), dim=-1)
+        return functional.normalize(self.architecture.embed_image(self.backbone, pixel_values), dim=-1)
 
     @override
     def classify(self, gated: Gated) -> Tensor:

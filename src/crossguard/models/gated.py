@@ -41,11 +41,11 @@ class GatedModel(nn.Module, ABC):
     output_weights: tuple[str, ...]
     """How the names of the weights begin whose shapes follow from the number of outputs."""
 
-    def __init__(self, config: ModelConfig, family: Backbone, widths: Widths) -> None:
+    def __init__(self, config: ModelConfig, architecture: Backbone, widths: Widths) -> None:
         super().__init__()
         dim = config.fusion_dim
         self.config = config
-        self.family = family
+        self.architecture = architecture
         self.widths = widths
         self.proj_t = nn.Linear(widths.text, dim)
         self.proj_i = nn.Linear(widths.image, dim)
@@ -86,7 +86,7 @@ class GatedModel(nn.Module, ABC):
         text: Any = self.holders()[0].text_model
         positions: int = text.config.max_position_embeddings
         # RoBERTa and MPNet count from their padding's id, so two of their 514 positions hold no token.
-        return min(positions, self.family.text_length) if self.family.reads_attention_mask else positions
+        return min(positions, self.architecture.text_length) if self.architecture.reads_attention_mask else positions
 
     @property
     def vocabulary(self) -> int:

@@ -40,8 +40,8 @@ class MultiTaskModel(GatedModel):
     masks_absent = False
     output_weights = ("heads.", "log_vars")
 
-    def __init__(self, config: ModelConfig, family: Backbone, backbone: nn.Module) -> None:
-        super().__init__(config, family, family.pooled(backbone))
+    def __init__(self, config: ModelConfig, architecture: Backbone, backbone: nn.Module) -> None:
+        super().__init__(config, architecture, architecture.pooled(backbone))
         dim = config.fusion_dim
         self.tower_txt = TextTower(backbone.get_submodule("text_model"))
         self.tower_img = ImageTower(backbone.get_submodule("vision_model"))
@@ -54,11 +54,11 @@ class MultiTaskModel(GatedModel):
 
     @override
     def text_features(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        return self.family.pool_text(self.tower_txt, input_ids, attention_mask)
+        return self.architecture.pool_text(self.tower_txt, input_ids, attention_mask)
 
     @override
     def image_features(self, pixel_values: Tensor) -> Tensor:
-        return self.family.pool_image(self.tower_img, pixel_values)
+        return self.architecture.pool_image(self.tower_img, pixel_values)
 
     @override
     def classify(self, gated: Gated) -> Tensor:

@@ -21,8 +21,8 @@ def freeze(model: GatedModel, recipe: Recipe) -> None:
     """Stops the training of what the recipe freezes."""
     text, image = model.holders()
     towers = (
-        (text, "text_model", "text_projection", model.family.text_layers(text), recipe.freeze_text),
-        (image, "vision_model", "visual_projection", model.family.image_layers(image), recipe.freeze_image),
+        (text, "text_model", "text_projection", model.architecture.text_layers(text), recipe.freeze_text),
+        (image, "vision_model", "visual_projection", model.architecture.image_layers(image), recipe.freeze_image),
     )
     counts = (recipe.freeze_text_layers, recipe.freeze_image_layers)
     for (holder, tower, projection, layers, whole), count in zip(towers, counts, strict=True):
@@ -34,7 +34,7 @@ def freeze(model: GatedModel, recipe: Recipe) -> None:
 
 def set_dropout(model: GatedModel, recipe: Recipe) -> None:
     """Sets the dropout of the text encoder, where the recipe says one."""
-    embeddings, *layers = model.family.text_layers(model.holders()[0])
+    embeddings, *layers = model.architecture.text_layers(model.holders()[0])
     for parts, rate in (((embeddings,), recipe.embedding_dropout), (layers, recipe.encoder_dropout)):
         module: Any
         for module in (module for part in parts for module in part.modules() if rate is not None):
@@ -57,7 +57,7 @@ def checkpoint_gradients(model: GatedModel) -> None:
     Every layer is wrapped, in place of the libraries' own switches, whose names differ between their versions.
     """
     text, image = model.holders()
-    for layer in (*model.family.text_layers(text), *model.family.image_layers(image)):
+    for layer in (*model.architecture.text_layers(text), *model.architecture.image_layers(image)):
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
@@ -94,8 +94,8 @@ def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:
     text, image = model.holders()
     rates: dict[str, float] = {}
     towers = (
-        (text, "text_model", "text_projection", model.family.text_layers(text)),
-        (image, "vision_model", "visual_projection", model.family.image_layers(image)),
+        (text, "text_model", "text_projection", model.architecture.text_layers(text)),
+        (image, "vision_model", "visual_projection", model.architecture.image_layers(image)),
     )
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for holder, tower, projection, layers in towers:

@@ -228,26 +228,26 @@ class Recipe(StrictModel):
         return {name: tuple(range(i * width, (i + 1) * width)) for i, name in enumerate(self.label_schemes)}
 
     def text_spec(self, pad_id: int) -> TextSpec:
-        """Returns how texts become tokens; the family says whether they are padded in full, and masked."""
-        family = BACKBONES[self.backend]
+        """Returns how texts become tokens; the architecture says whether they are padded in full, and masked."""
+        architecture = BACKBONES[self.backend]
         return TextSpec(
             max_length=self.max_text_length,
-            padding="longest" if family.trims_padding else "max_length",
+            padding="longest" if architecture.trims_padding else "max_length",
             pad_id=pad_id,
-            attention_mask=family.reads_attention_mask,
+            attention_mask=architecture.reads_attention_mask,
             normalization=self.normalization,
             image_text=self.image_text,
         )
 
     def image_spec(self, size: int | None = None) -> ImageSpec:
-        """Returns how images become pixels; the family says how they are normalised."""
-        family = BACKBONES[self.backend]
+        """Returns how images become pixels; the architecture says how they are normalised."""
+        architecture = BACKBONES[self.backend]
         return ImageSpec(
             size=size or self.image_size,
             resize=self.resize,
             interpolation=self.interpolation,
-            mean=family.mean,
-            std=family.std,
+            mean=architecture.mean,
+            std=architecture.std,
         )
 
     def to_dict(self) -> dict[str, Any]:

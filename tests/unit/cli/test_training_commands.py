@@ -78,7 +78,7 @@ def test_train_without_a_table_names_the_next_command(tmp_path: Path, capsys: py
 
 
 def test_export_explains_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["export", str(tmp_path), str(tmp_path / "out"), "--storage", "int4"]) == 5
+    assert run(["export", str(tmp_path), str(tmp_path / "out"), "--weight-dtype", "int4"]) == 5
     assert "fp16" in capsys.readouterr().err
     assert run(["export", str(tmp_path), str(tmp_path / "out")]) == 4
     assert "model.safetensors" in capsys.readouterr().err

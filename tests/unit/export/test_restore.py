@@ -9,13 +9,13 @@ from crossguard.bundle import Bundle
 
 onnx = pytest.importorskip("onnx", reason="graphs are read with crossguard[train]")
 
-from crossguard.export.weight_dtype import Storage, restore, store  # noqa: E402
+from crossguard.export.weight_dtype import WeightDtype, restore, store  # noqa: E402
 
 
-@pytest.mark.parametrize(("storage", "error"), [("fp32", 0.0), ("fp16", 2e-3), ("int8", 2e-2)])
-def test_stored_weights_are_float32_again(tiny_bundle: Bundle, storage: Storage, error: float) -> None:
+@pytest.mark.parametrize(("weight_dtype", "error"), [("fp32", 0.0), ("fp16", 2e-3), ("int8", 2e-2)])
+def test_stored_weights_are_float32_again(tiny_bundle: Bundle, weight_dtype: WeightDtype, error: float) -> None:
     original = onnx.load(Path(tiny_bundle.graphs["text"]))
-    restored = restore(store(original, storage))
+    restored = restore(store(original, weight_dtype))
     onnx.checker.check_model(restored)
     before, after = (
         {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}

