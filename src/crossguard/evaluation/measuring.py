@@ -106,7 +106,8 @@ def measure_scores(
     sample = Sample.build(
         annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, hateful=annotated.hateful
     )
-    source, warnings = "given with the scores", []
+    source = "given with the scores"
+    warnings: list[str] = []
     if request.cross_fit is not None:
         sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
         by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)

@@ -115,7 +115,7 @@ def test_dropout_of_the_text_encoder_is_set() -> None:
     recipe = recipe_of(encoder_dropout=0.0, embedding_dropout=0.3)
     model = model_of(recipe)
     set_dropout(model, recipe)
-    embeddings, *layers = model.family.text_layers(model.holders()[0])
+    embeddings, *layers = model.architecture.text_layers(model.holders()[0])
     assert {m.p for m in embeddings.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}
     assert {m.p for layer in layers for m in layer.modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
 
