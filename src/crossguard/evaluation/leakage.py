@@ -28,6 +28,11 @@ def text_key(post: Post) -> str:
     return _MARKS.sub("", _NOISE.sub("", f"{post.text} {post.image_text}".lower()))
 
 
+def duplicate_groups(posts: Sequence[Post]) -> NDArray[np.int64]:
+    """Returns a number per post, (n,), that posts with the same words share."""
+    return np.unique([_content(post) for post in posts], return_inverse=True)[1]
+
+
 def sketch(posts: Iterable[Post]) -> list[str]:
     """Returns a fingerprint of a set of posts: the smallest of their hashes (a bottom-k sketch, Broder 1997).
 
@@ -98,9 +103,12 @@ def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[
     return result
 
 
+def _content(post: Post) -> str:
+    return text_key(post) or f"id:{post.id}"
+
+
 def _hash(post: Post) -> str:
-    content = text_key(post) or f"id:{post.id}"
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+    return hashlib.sha256(_content(post).encode()).hexdigest()[:12]
 
 
 def _pieces(key: str) -> set[str]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from crossguard.decision.calibration import logit
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import FOLDS, Plan, cross_fit
-from crossguard.evaluation.calibration.maps import LEAST
-from crossguard.evaluation.leakage import near_duplicates, overlap, text_key
+from crossguard.evaluation.calibration.maps import enough
+from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
@@ -158,14 +158,13 @@ def _cross_fitted(
     plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated
 ) -> tuple[Sample, list[str]]:
     """Returns the sample with cross-fitted scores and flags, and the labels that have enough posts of either kind."""
-    fitted = [t.name for t in sample.tasks() if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST]
+    fitted = [task.name for task in sample.tasks() if enough(task.truth)]
     columns = [sample.labels.index(name) for name in fitted]
     scores, flags = sample.scores.copy(), sample.flags.copy()
     if columns:
         known = sample.truth[:, columns]
         part = Sample(tuple(fitted), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
-        keys = [text_key(post) or f"id:{post.id}" for post in annotated.posts]
-        crossed = cross_fit(plan, part, logits[:, columns], np.unique(keys, return_inverse=True)[1])
+        crossed = cross_fit(plan, part, logits[:, columns], duplicate_groups(annotated.posts))
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
     return replace(sample, scores=scores, flags=flags), fitted
 

@@ -14,7 +14,7 @@ import numpy as np
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError, InputError
 from crossguard.evaluation.annotated import Annotated
-from crossguard.export.quality import QualityReport, Tolerance, compare
+from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
 from crossguard.moderator import Moderator
 
@@ -55,7 +55,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
     with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
         exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
-        report = compare(exact, fast, held)
+        report = compare_scores(exact, fast, held)
         out.parent.mkdir(parents=True, exist_ok=True)
         report_file.write_text(json.dumps(report.to_dict(gate.tolerance), indent=2) + "\n", encoding="utf-8")
         problems = report.problems(gate.tolerance)

@@ -107,7 +107,7 @@ class QualityReport:
         return {**asdict(self), "tolerance": asdict(tolerance), "problems": self.problems(tolerance)}
 
 
-def compare(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
+def compare_scores(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
     """Scores held posts with both models, by every policy of the exact one; what cannot be scored is left out."""
     first, _ = exact.logits(held.posts)
     second, _ = fast.logits(held.posts)

@@ -21,7 +21,7 @@ AVERAGES: Final = ("roc_auc_macro", "average_precision_macro", "f1_macro", "f1_m
 ALIASES: Final = {"roc_macro": "roc_auc_macro"}
 
 
-def measure(recipe: Recipe, examples: Examples, logits: Floats) -> dict[str, float]:
+def measure_outputs(recipe: Recipe, examples: Examples, logits: Floats) -> dict[str, float]:
     """Measures logits against known targets.
 
     Args:

@@ -20,7 +20,7 @@ from crossguard.training.batches import Batcher, Tensors, load_batches
 from crossguard.training.devices import build_accelerator, precision_note, workers
 from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
-from crossguard.training.measure import chosen, measure
+from crossguard.training.measure import chosen, measure_outputs
 from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
 from crossguard.training.recipe import Recipe
@@ -203,7 +203,7 @@ class Trainer:
     def _measure(self) -> tuple[dict[str, float], Floats]:
         with _Swapped(self.state):
             logits = self.predict(self.measured)
-        return measure(self.recipe, self.measured.examples, logits), logits
+        return measure_outputs(self.recipe, self.measured.examples, logits), logits
 
     def _write_best(self) -> None:
         weights = self.state.average or self.state.model.state_dict()

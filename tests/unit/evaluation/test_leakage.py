@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from crossguard.evaluation.leakage import near_duplicates, overlap, sketch
+from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap, sketch
 from crossguard.records import Post
 
 WORDS = "the quick brown fox jumps over the lazy dog while seven wizards brew a potion of purple plums"
@@ -45,3 +45,10 @@ def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
 
 def test_pictures_without_words_are_no_duplicates_of_each_other() -> None:
     assert near_duplicates([Post("1", image="a.png")], [Post("2", image="b.png")]).tolist() == [False]
+
+
+def test_posts_with_the_same_words_are_one_group_and_posts_without_words_none() -> None:
+    posts = [Post("1", "Hello you!"), Post("2", "other"), Post("3", "@them hello YOU"), Post("4"), Post("5")]
+    groups = duplicate_groups(posts).tolist()
+    assert groups[0] == groups[2]
+    assert len(set(groups)) == 4

@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow", reason="training belongs to crossguard[train]")
 import pyarrow as pa
 
 from crossguard.training.examples import Examples
-from crossguard.training.measure import chosen, measure, output_names
+from crossguard.training.measure import chosen, measure_outputs, output_names
 from crossguard.training.recipe import Recipe
 
 NAN = float("nan")
@@ -36,7 +36,7 @@ def random_posts(n: int = 60) -> tuple[NDArray[np.float32], NDArray[np.float32],
 def test_metrics_are_means_over_outputs_and_then_over_sources() -> None:
     targets, unions, logits = random_posts()
     targets[30:, 1:] = np.nan
-    found = measure(RECIPE, examples(targets, unions, ["a"] * 30 + ["b"] * 30), logits)
+    found = measure_outputs(RECIPE, examples(targets, unions, ["a"] * 30 + ["b"] * 30), logits)
     first = [roc_auc_score(targets[:30, column], logits[:30, column]) for column in range(5)]
     second = roc_auc_score(targets[30:, 0], logits[30:, 0])
     assert found["roc_auc_macro"] == pytest.approx((np.mean(first) + second) / 2)
@@ -54,7 +54,7 @@ def test_the_loss_is_that_of_soft_targets() -> None:
     targets[:] = 0.3
     p = 1 / (1 + np.exp(-logits.astype(np.float64)))
     expected = -(0.3 * np.log(p) + 0.7 * np.log(1 - p)).mean()
-    found = measure(RECIPE, examples(targets, unions, ["a"] * 60), logits)
+    found = measure_outputs(RECIPE, examples(targets, unions, ["a"] * 60), logits)
     assert found == {"loss": pytest.approx(expected, rel=1e-5)}, "no output has both answers"
 
 
@@ -63,7 +63,7 @@ def test_unions_count_where_nothing_else_can_be_measured() -> None:
     hateful = targets[:, :2].max(axis=1)
     targets[:] = np.nan
     unions[:, 0] = hateful
-    found = measure(RECIPE, examples(targets, unions, ["a"] * 60), logits)
+    found = measure_outputs(RECIPE, examples(targets, unions, ["a"] * 60), logits)
     expected = roc_auc_score(hateful, logits[:, :2].max(axis=1))
     assert found["roc_auc/a/any.union"] == found["roc_auc_macro"] == pytest.approx(expected)
     assert "loss" not in found

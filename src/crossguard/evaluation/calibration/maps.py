@@ -73,6 +73,11 @@ def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
     return np.where(truth, -np.log(inside), -np.log1p(-inside))
 
 
+def enough(truth: NDArray[np.bool_]) -> bool:
+    """Whether there are enough answers of either kind to cross-validate a fit, `LEAST` of each."""
+    return min(int(truth.sum()), int((~truth).sum())) >= LEAST
+
+
 def choose(
     logits: Floats, truth: NDArray[np.bool_], kinds: Mapping[str, Fit] = KINDS, seed: int = 0
 ) -> tuple[str, Map, dict[str, float]]:
@@ -90,7 +95,7 @@ def choose(
         Name of the kind, the map, and the cross-validated log loss per kind (empty where there are too few answers to
         cross-validate; then the simplest kind is taken).
     """
-    if min(int(truth.sum()), int((~truth).sum())) < LEAST:
+    if not enough(truth):
         name = next(iter(kinds))
         return name, fit_none(logits, truth), {}
     losses = {name: _out_of_fold(fit, logits, truth, seed) for name, fit in kinds.items()}

@@ -11,14 +11,14 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from crossguard.decision.policy import LabelOverride, PolicyFile
+from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.bootstrap import at_prevalence
 from crossguard.evaluation.calibration.fitting import FOLDS, Fitted, Plan, cross_fit, fit
-from crossguard.evaluation.calibration.maps import LEAST
+from crossguard.evaluation.calibration.maps import LEAST, enough
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.leakage import sketch, text_key
+from crossguard.evaluation.leakage import duplicate_groups, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import score
@@ -80,7 +80,7 @@ def calibrate(
     """
     scored = score(moderator, annotated)
     tasks = scored.sample.tasks()
-    labels = tuple(t.name for t in tasks if min(int(t.truth.sum()), int((~t.truth).sum())) >= LEAST)
+    labels = tuple(task.name for task in tasks if enough(task.truth))
     if not labels:
         raise InputError(f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted.")
     columns = [scored.sample.labels.index(label) for label in labels]
@@ -90,42 +90,53 @@ def calibrate(
     blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
-    keys = [text_key(post) or f"id:{post.id}" for post in scored.annotated.posts]
-    crossed = cross_fit(plan, same, logits, np.unique(keys, return_inverse=True)[1], feed=outside)
+    crossed = cross_fit(plan, same, logits, duplicate_groups(scored.annotated.posts), feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
-    kept = [label for label in moderator.labels.names if label not in labels]
-    notes = list(fitted.notes)
-    if kept:
-        notes.append(
-            f"Too few posts of either kind for {', '.join(kept)}: the rule of '{moderator.policy.name}' stays."
-        )
     provenance = _provenance(scored.annotated, plan, cross_validated, command)
-    file = PolicyFile(
-        name=name,
-        version=version,
-        base=moderator.policy.name,
-        description=f"Fitted on {Path(annotated.source).name}, criterion {plan.criterion}.",
-        labels={label: _override(fitted, label) for label in labels},
-        # What was fitted here holds for every kind of input; bands of the base have another scale.
-        inputs={
-            kind: {name: rule for name, rule in rules.items() if name not in labels}
-            for kind, rules in moderator.policy.inputs.items()
-            if not set(rules) <= set(labels)
-        },
-        provenance=provenance,
-    )
-    targets = {
-        label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()
-    }
+    file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
+    at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
     return Calibrated(
         file,
         fitted,
         cross_validated,
-        evaluate(same, 0),
-        {label: at_prevalence(crossed.task(label), target, rounds, plan.seed) for label, target in targets.items()},
-        {label: at_prevalence(same.task(label), target) for label, target in targets.items()},
-        tuple(notes),
+        in_sample=evaluate(same, 0),
+        feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
+        feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
+        notes=(*fitted.notes, *_notes(moderator, labels)),
     )
+
+
+def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str) -> PolicyFile:
+    """Names every field of a fitted label, so that nothing of the base's other scale of scores shows through."""
+    labels = {
+        label: LabelOverride(
+            threshold=rule.threshold,
+            review=rule.review,
+            block=rule.block,
+            calibration=rule.calibration,
+            prevalence=rule.prevalence,
+        )
+        for label, rule in fitted.rules.items()
+    }
+    return PolicyFile(
+        name=name,
+        version=version,
+        base=base.name,
+        description=f"Fitted on {provenance['fitted_on'][0]['name']}, criterion {provenance['criteria']['*']}.",
+        labels=labels,
+        # What was fitted here holds for every kind of input; bands of the base have another scale.
+        inputs={
+            kind: {name: rule for name, rule in rules.items() if name not in labels}
+            for kind, rules in base.inputs.items()
+            if not set(rules) <= set(labels)
+        },
+        provenance=provenance,
+    )
+
+
+def _notes(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
+    kept = ", ".join(label for label in moderator.labels.names if label not in fitted)
+    return [f"Too few posts of either kind for {kept}: the rule of '{moderator.policy.name}' stays."] if kept else []
 
 
 def write_policy(file: PolicyFile, path: Path) -> None:
@@ -141,18 +152,6 @@ def write_policy(file: PolicyFile, path: Path) -> None:
         path.write_text(head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110), "utf-8")
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
-
-
-def _override(fitted: Fitted, label: str) -> LabelOverride:
-    """Names every field, so that nothing of the base policy's other scale of scores shines through."""
-    rule = fitted.rules[label]
-    return LabelOverride(
-        threshold=rule.threshold,
-        review=rule.review,
-        block=rule.block,
-        calibration=rule.calibration,
-        prevalence=rule.prevalence,
-    )
 
 
 def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:
