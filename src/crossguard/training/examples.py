@@ -193,7 +193,8 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
 
     known = [column for column in table.column_names if column not in FIXED]
     if not set(known) & {*recipe.labels, *recipe.auxiliary}:
-        raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{suggest(recipe.labels[0], known)}")
+        hint = suggest(recipe.labels[0], known) if known else " It has no column of numbers from 0 to 1 per label."
+        raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{hint}")
     shares = np.stack([_numbers(table, label) for label in recipe.labels], axis=1)
     strata = table["stratum"].to_pylist()
     hateful = _hateful(source, _numbers(table, "hateful"), strata)
