@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import Request, leak_warnings, measure_model, measure_scores
-from crossguard.evaluation.runs import read_run, write_run
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -109,41 +107,3 @@ def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annota
     again = measure_scores(scored.sample.scores, annotated, FEW)
     assert again.main.overall["f1_macro"] == run.main.overall["f1_macro"]
     assert again.throughput is None
-
-
-def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
-    write_run(run, tmp_path / "run")
-    back = read_run(tmp_path / "run")
-    assert back.main == run.main
-    assert back.variants == run.variants
-    assert back.facts == run.facts
-    np.testing.assert_array_equal(back.sample.scores, run.sample.scores)
-
-
-def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
-    write_run(run, tmp_path)
-    flat = json.loads((tmp_path / "test_metrics.json").read_text(encoding="utf-8"))
-    assert {"f1_macro", "f1_micro", "roc_auc_macro", "loss", "samples_per_second"} <= set(flat)
-    assert flat["intervals"]["f1_macro"][0] <= flat["f1_macro"] <= flat["intervals"]["f1_macro"][1]
-    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
-    assert set(report["racist"]) >= {"precision", "recall", "f1-score", "support", "threshold"}
-    assert report["macro avg"]["f1-score"] == flat["f1_macro"]
-
-
-def test_an_evaluation_leaves_the_files_of_a_training_run_alone(
-    tiny: Moderator, annotated_posts: Path, tmp_path: Path
-) -> None:
-    trained = "predictions.npz val_report.json val_metrics.json provenance.json recipe.yaml config.json log.jsonl"
-    for name in trained.split():
-        (tmp_path / name).write_text("of the training", encoding="utf-8")
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
-    write_run(run, tmp_path)
-    assert all((tmp_path / name).read_text(encoding="utf-8") == "of the training" for name in trained.split())
-    assert read_run(tmp_path).main == run.main
-
-
-def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
-        read_run(tmp_path)

@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 
-from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import resample
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import evaluate
@@ -64,26 +63,6 @@ def test_no_annotation_at_all_gives_undefined_figures_only() -> None:
     blank = sample([[NAN], [NAN]], [[0.9], [0.1]])
     assert evaluate(blank, 0).overall == {"subset_accuracy": Estimate.undefined("no label is annotated")}
     assert all(estimate.value is None for estimate in evaluate(blank, 0).per_label["any"].values())
-
-
-def test_any_takes_the_highest_score_and_the_told_answer() -> None:
-    truth = np.array([[1.0, NAN], [0.0, 0.0], [0.0, NAN], [0.0, 0.0]])
-    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, hateful=np.array([NAN, NAN, NAN, 1.0]))
-    task = told.task("any")
-    assert task.rows.tolist() == [0, 1, 3], "the third post may carry the label that nobody looked at"
-    assert task.truth.tolist() == [True, False, True]
-    assert task.scores.tolist() == [0.9, 0.9, 0.9]
-
-
-def test_nan_scores_are_refused_with_the_post() -> None:
-    with pytest.raises(InputError, match="post '1' has NaN"):
-        sample([[1.0], [0.0]], [[0.9], [NAN]])
-
-
-def test_an_interval_needs_nearly_all_rounds_defined() -> None:
-    rounds = np.append(np.full(90, 0.5), np.full(10, np.nan))
-    assert Estimate(0.5).with_rounds(rounds).interval == ""
-    assert Estimate(0.5).with_rounds(np.linspace(0, 1, 101)).interval == "[0.025, 0.975]"
 
 
 def test_intervals_cover_the_true_value_at_their_rate() -> None:

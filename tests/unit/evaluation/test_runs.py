@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.measuring import Request, measure_model
+from crossguard.evaluation.runs import RUN, SCHEMA, read_run, write_run
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+
+FEW = Request(rounds=20)
+
+
+def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path / "run")
+    back = read_run(tmp_path / "run")
+    assert back.main == run.main
+    assert back.variants == run.variants
+    assert back.facts == run.facts
+    np.testing.assert_array_equal(back.sample.scores, run.sample.scores)
+
+
+def test_the_reference_names_are_in_the_files(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    flat = json.loads((tmp_path / "test_metrics.json").read_text(encoding="utf-8"))
+    assert {"f1_macro", "f1_micro", "roc_auc_macro", "loss", "samples_per_second"} <= set(flat)
+    assert flat["intervals"]["f1_macro"][0] <= flat["f1_macro"] <= flat["intervals"]["f1_macro"][1]
+    report = json.loads((tmp_path / "test_report.json").read_text(encoding="utf-8"))
+    assert set(report["racist"]) >= {"precision", "recall", "f1-score", "support", "threshold"}
+    assert report["macro avg"]["f1-score"] == flat["f1_macro"]
+
+
+def test_an_evaluation_leaves_the_files_of_a_training_run_alone(
+    tiny: Moderator, annotated_posts: Path, tmp_path: Path
+) -> None:
+    trained = "predictions.npz val_report.json val_metrics.json provenance.json recipe.yaml config.json log.jsonl"
+    for name in trained.split():
+        (tmp_path / name).write_text("of the training", encoding="utf-8")
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    assert all((tmp_path / name).read_text(encoding="utf-8") == "of the training" for name in trained.split())
+    assert read_run(tmp_path).main == run.main
+
+
+def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
+        read_run(tmp_path)
+
+
+def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), Request(rounds=0))
+    write_run(run, tmp_path)
+    stored = json.loads((tmp_path / RUN).read_text(encoding="utf-8"))
+    (tmp_path / RUN).write_text(json.dumps(stored | {"schema": SCHEMA + 1}), encoding="utf-8")
+    with pytest.raises(InputError, match=f"run schema {SCHEMA + 1}, and this Crossguard reads {SCHEMA}"):
+        read_run(tmp_path)

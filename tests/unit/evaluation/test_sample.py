@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crossguard.errors import InputError
+from crossguard.evaluation.sample import Sample, pool
+
+NAN = float("nan")
+
+
+def sample(truth: list[list[float]], scores: list[list[float]], thresholds: float = 0.5) -> Sample:
+    return Sample.build("ab"[: len(truth[0])], np.array(truth), np.array(scores), thresholds)
+
+
+def test_any_takes_the_highest_score_and_the_told_answer() -> None:
+    truth = np.array([[1.0, NAN], [0.0, 0.0], [0.0, NAN], [0.0, 0.0]])
+    told = Sample.build("ab", truth, np.array([[0.2, 0.9]] * 4), 0.5, hateful=np.array([NAN, NAN, NAN, 1.0]))
+    task = told.task("any")
+    assert task.rows.tolist() == [0, 1, 3], "the third post may carry the label that nobody looked at"
+    assert task.truth.tolist() == [True, False, True]
+    assert task.scores.tolist() == [0.9, 0.9, 0.9]
+
+
+def test_nan_scores_are_refused_with_the_post() -> None:
+    with pytest.raises(InputError, match="post '1' has NaN"):
+        sample([[1.0], [0.0]], [[0.9], [NAN]])
+
+
+def test_shapes_and_answers_are_checked() -> None:
+    with pytest.raises(InputError, match=r"scores must have the shape \(1, 1\), and has \(2, 1\)"):
+        sample([[1.0]], [[0.1], [0.2]])
+    with pytest.raises(InputError, match="turn vote fractions into yes and no"):
+        sample([[0.3]], [[0.1]])
+    with pytest.raises(InputError, match=r"Unknown label 'c'"):
+        sample([[1.0]], [[0.1]]).task("c")
+
+
+def test_a_pooled_task_names_a_post_once_per_label() -> None:
+    both = sample([[1.0, 0.0], [NAN, 1.0]], [[0.9, 0.2], [0.3, 0.4]])
+    whole = pool(both.tasks())
+    assert whole.rows.tolist() == [0, 0, 1]
+    assert whole.truth.tolist() == [True, False, True]
+
+
+def test_posts_are_complete_and_correct_over_the_annotated_labels() -> None:
+    both = sample([[1.0, NAN], [0.0, NAN]], [[0.9, 0.9], [0.9, 0.1]])
+    assert both.annotated == ("a",)
+    assert both.complete().tolist() == [True, True]
+    assert both.correct().tolist() == [True, False]
