@@ -27,6 +27,7 @@ MOST_CORRECTIONS: Final = 64
 LETTER: Final = r"[^\W\d_]"
 SIGN: Final = r"(?:[^\w\s]|_)"
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
+REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,30}>")
 SYMBOL_SET: Final = "[\u2190-\u2bff\U0001f000-\U0001faff]"
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
@@ -93,10 +94,12 @@ def _seen(text: str, lexicon: Lexicon) -> str:
     """Removes what is not shown or said, and shows in order what a direction mark turns round."""
     text = OVERRIDE.sub(lambda match: match[1][::-1], html.unescape(html.unescape(text)))
     text = RETWEET.sub("", URL.sub(" ", TAG.sub("", text)))
-    many = text.count("@") > FEW_MENTIONS
+    # Those before the first word are whom a reply goes to.
+    many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 
     def mention(match: re.Match[str]) -> str:
-        is_word = lexicon.best(variants(match[0].lower(), LEET)) is not None
+        said = match[0].lower()
+        is_word = said[1:] not in lexicon and lexicon.best(variants(said, LEET)) is not None
         return match[0] if is_word else " " if many else " user "
 
     text = MENTION.sub(mention, text)

@@ -64,6 +64,9 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
         "A book by Schwarzenegger and a song by Metallica in Bruchsal",
         "\u0434\u043e\u0431\u0440\u044b\u0439 \u0434\u0435\u043d\u044c \u0434\u0440\u0443\u0437\u044c\u044f",
         "#BuildBridges with @some_body",
+        "@user you are here!",
+        "@karl @fritz @jean @user no idea",
+        ".@user this is insane, @user @user",
     ],
 )
 def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -> None:
