@@ -72,7 +72,8 @@ def test_the_mean_keeps_the_outputs_that_the_start_was_not_trained_for(tmp_path:
         tensors = {"proj_t.bias": torch.full((2,), value), "cls.4.bias": torch.full((4,), value), "n": torch.tensor(7)}
         save_file(tensors, tmp_path / name / "model.safetensors")
     (tmp_path / "run" / "recipe.yaml").write_text("seed: 0")
-    script("average_with_start").write_average(tmp_path / "run", tmp_path / "start", tmp_path / "mean", 3)
+    shares = {tmp_path / "run": 1.0, tmp_path / "start": 1.0}
+    script("average_weights").write_average(tmp_path / "mean", shares, tmp_path / "start", 3)
     mean = load_file(tmp_path / "mean" / "model.safetensors")
     assert mean["proj_t.bias"].tolist() == [2.0, 2.0]
     assert mean["cls.4.bias"].tolist() == [2.0, 2.0, 2.0, 3.0]
