@@ -115,21 +115,21 @@ def test_a_round_equals_measuring_the_drawn_posts(sample: Sample, seed: int) -> 
     counts = np.bincount(picks, minlength=len(sample)).astype(np.int32)[None]
     # The engine keeps a label that the resample has no answer for; `take` would drop it.
     drawn = evaluate(sample.take(picks.astype(np.int64)), 0).per_label
-    _, per_label = engine_for(sample)(counts)
+    found = engine_for(sample)(counts)
     for label in (name for name in drawn if name != ANY):
         for name, estimate in drawn[label].items():
-            assert same(estimate, per_label[label][name][0]), (label, name, estimate)
+            assert same(estimate, found[f"{label}/{name}"][0]), (label, name, estimate)
 
 
 @given(samples(), st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
 def test_counts_act_as_scikit_learn_sample_weights(sample: Sample, seed: int) -> None:
     counts = np.random.default_rng(seed).integers(1, 4, size=len(sample)).astype(np.int32)
-    _, per_label = engine_for(sample)(counts[None])
+    found = engine_for(sample)(counts[None])
     for task in sample.tasks():
         if task.truth.all() or not task.truth.any() or not task.flags.any():
             continue
-        got, weight = per_label[task.name], counts[task.rows]
+        weight = counts[task.rows]
         expected = {
             "roc_auc": roc_auc_score(task.truth, task.scores, sample_weight=weight),
             "average_precision": average_precision_score(task.truth, task.scores, sample_weight=weight),
@@ -139,7 +139,7 @@ def test_counts_act_as_scikit_learn_sample_weights(sample: Sample, seed: int) ->
             "recall": recall_score(task.truth, task.flags, sample_weight=weight),
         }
         for name, value in expected.items():
-            assert got[name][0] == pytest.approx(value), name
+            assert found[f"{task.name}/{name}"][0] == pytest.approx(value), name
 
 
 @given(samples())

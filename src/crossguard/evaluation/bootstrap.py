@@ -12,7 +12,7 @@ from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, confu
 from crossguard.evaluation.sample import ANY, Sample, Task, pool
 
 Table: TypeAlias = dict[str, Rounds]
-Engine: TypeAlias = Callable[[Counts], tuple[Table, dict[str, Table]]]
+Engine: TypeAlias = Callable[[Counts], Table]
 
 # Rounds at a time: the running sums of a chunk should stay in the processor's cache, and in memory with many posts.
 CHUNK = 16
@@ -34,15 +34,10 @@ def joined(chunks: Sequence[Table]) -> Table:
     return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
 
 
-def resample(sample: Sample, rounds: int = 1000, seed: int = 0) -> tuple[Table, dict[str, Table]]:
-    """Computes every metric on bootstrap resamples of the posts.
-
-    Returns:
-        Averages by key (`f1_macro`), and metrics by label and `any`; (rounds,), NaN where undefined in a round.
-    """
+def resample(sample: Sample, rounds: int = 1000, seed: int = 0) -> Table:
+    """Computes every metric on bootstrap resamples of the posts; see `engine_for`."""
     engine = engine_for(sample)
-    chunks = [engine(counts) for counts in draw(len(sample), rounds, seed)]
-    return joined([c[0] for c in chunks]), {name: joined([c[1][name] for c in chunks]) for name in chunks[0][1]}
+    return joined([engine(counts) for counts in draw(len(sample), rounds, seed)])
 
 
 def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
@@ -74,17 +69,21 @@ def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int =
 
 
 def engine_for(sample: Sample) -> Engine:
-    """Sorts once, and returns the function from counts, (rounds, posts), to the two tables of `resample`."""
+    """Sorts once, and returns the function from counts, (rounds, posts), to every metric.
+
+    Averages have their key (`f1_macro`), metrics that of their label or of `any` before them (`any/roc_auc`); each has
+    the shape (rounds,), and is NaN where it is undefined in a round.
+    """
     tasks = sample.tasks()
     ranked = {task.name: Ranked(task) for task in (*tasks, sample.task(ANY))}
     pooled = Ranked(pool(tasks)) if tasks else None
     complete, correct = sample.complete(), sample.correct()
 
-    def compute(counts: Counts) -> tuple[Table, dict[str, Table]]:
+    def compute(counts: Counts) -> Table:
         per_label = {name: one(counts) for name, one in ranked.items()}
         whole = _averages([per_label[task.name] for task in tasks], pooled(counts)) if pooled else {}
         whole["subset_accuracy"] = ratio(counts[:, complete & correct].sum(axis=1), counts[:, complete].sum(axis=1))
-        return whole, per_label
+        return whole | {f"{name}/{key}": values for name, found in per_label.items() for key, values in found.items()}
 
     return compute
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import draw, engine_for
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.metrics import Rounds
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.titles import title
@@ -117,11 +116,11 @@ def paired_differences(
         raise InputError("measured against other annotations")
     engines = [engine_for(sample) for sample in (one, aligned)]
     whole = np.ones((1, len(one)), dtype=np.int32)
-    points = [_flat(engine(whole)) for engine in engines]
+    points = [engine(whole) for engine in engines]
     unknown = [key for key in keys if key not in points[0]]
     if unknown:
         raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(points[0])}.")
-    drawn = [[_flat(engine(counts)) for engine in engines] for counts in draw(len(one), rounds, seed)]
+    drawn = [[engine(counts) for engine in engines] for counts in draw(len(one), rounds, seed)]
     result = {}
     for key in keys:
         deltas = np.concatenate([first[key] - second[key] for first, second in drawn])
@@ -179,18 +178,11 @@ def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Se
     if run is first:
         return row
     if isinstance(first, Row):
-        return Row(row.name, row.posts, estimates, row.throughput, note="the first row has no posts to test on")
+        return replace(row, note="the first row has no posts to test on")
     try:
-        differences = paired_differences(run.sample, first.sample, keys, *resampling)
+        return replace(row, differences=paired_differences(run.sample, first.sample, keys, *resampling))
     except InputError as error:
-        return Row(row.name, row.posts, estimates, row.throughput, note=str(error))
-    return Row(row.name, row.posts, estimates, row.throughput, differences)
-
-
-def _flat(results: tuple[dict[str, Rounds], dict[str, dict[str, Rounds]]]) -> dict[str, Rounds]:
-    """Joins averages and estimates per label under the keys of `Evaluation.estimate`."""
-    overall, per_label = results
-    return overall | {f"{label}/{key}": value for label, found in per_label.items() for key, value in found.items()}
+        return replace(row, note=str(error))
 
 
 def _difference(value: float, deltas: np.ndarray[Any, np.dtype[np.float64]]) -> Difference:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.sample import Task
 
 Counts: TypeAlias = NDArray[np.int32]
@@ -127,13 +127,7 @@ def measure(y_true: ArrayLike, y_score: ArrayLike, y_pred: ArrayLike | None = No
     flags = scores >= 0.5 if y_pred is None else np.asarray(y_pred, dtype=np.bool_)  # noqa: PLR2004 - one half
     task = Task("", truth, scores, flags, np.arange(len(truth)))
     found = Ranked(task)(np.ones((1, len(truth)), dtype=np.int32))
-    return {metric.name: one_estimate(metric, task, found) for metric in METRICS.values()}
-
-
-def one_estimate(metric: Metric, task: Task, found: Mapping[str, Rounds]) -> Estimate:
-    """Returns one metric of what `Ranked` found in a single round."""
-    reason = metric.missing(task)
-    return Estimate.undefined(reason) if reason else Estimate(float(found[metric.name][0]))
+    return {name: number(float(found[name][0]), metric.missing(task)) for name, metric in METRICS.items()}
 
 
 def confusion(task: Task, counts: Counts) -> Rounds:

@@ -10,7 +10,7 @@ import numpy as np
 
 from crossguard.evaluation.bootstrap import engine_for, resample
 from crossguard.evaluation.estimates import Estimate, number, values
-from crossguard.evaluation.metrics import METRICS, RANKING, Rounds, one_estimate
+from crossguard.evaluation.metrics import METRICS, RANKING, Rounds
 from crossguard.evaluation.sample import ANY, Sample, pool
 
 Estimates = dict[str, Estimate]
@@ -90,19 +90,22 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
         seed: Of the resamples.
     """
     tasks = (*sample.tasks(), sample.task(ANY))
-    whole, parts = engine_for(sample)(np.ones((1, len(sample)), dtype=np.int32))
+    found = engine_for(sample)(np.ones((1, len(sample)), dtype=np.int32))
     per_label = {
         task.name: {
-            metric.name: one_estimate(metric, task, parts[task.name])
+            metric.name: number(float(found[f"{task.name}/{metric.name}"][0]), metric.missing(task))
             for metric in (RANKING if task.name == ANY else METRICS.values())
         }
         for task in tasks
     }
-    overall = _averages(sample, per_label, whole)
+    overall = _averages(sample, per_label, found)
     if rounds and len(sample):
-        whole, parts = resample(sample, rounds, seed)
-        overall = _bounded(overall, whole)
-        per_label = {name: _bounded(estimates, parts[name]) for name, estimates in per_label.items()}
+        drawn = resample(sample, rounds, seed)
+        overall = {key: _bounded(key, estimate, drawn[key]) for key, estimate in overall.items()}
+        per_label = {
+            name: {key: _bounded(key, estimate, drawn[f"{name}/{key}"]) for key, estimate in estimates.items()}
+            for name, estimates in per_label.items()
+        }
     counts = {t.name: Count(len(t), int(t.truth.sum()), int(t.flags.sum())) for t in tasks}
     return Evaluation(len(sample), overall, per_label, counts)
 
@@ -127,11 +130,8 @@ def _averages(sample: Sample, per_label: Mapping[str, Estimates], whole: Mapping
     return result
 
 
-def _bounded(estimates: Estimates, rounds: Mapping[str, Rounds]) -> Estimates:
-    return {
-        key: one.with_biased_rounds(rounds[key]) if key.startswith("ece") else one.with_rounds(rounds[key])
-        for key, one in estimates.items()
-    }
+def _bounded(key: str, estimate: Estimate, rounds: Rounds) -> Estimate:
+    return estimate.with_biased_rounds(rounds) if key.startswith("ece") else estimate.with_rounds(rounds)
 
 
 def baselines(sample: Sample) -> dict[str, Sample]:
