@@ -18,6 +18,7 @@ from benchmarks.subjects import Subject, clip, compact, siglip2
 from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
 from crossguard.bundle import Bundle
 from crossguard.export.quantize import quantize
+from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
@@ -27,7 +28,6 @@ BATCH: Final = 32
 POSTS: Final = 128
 CALIBRATION: Final = 64
 SHORT: Final = 8
-SHORT_LAYERS: Final = 1
 SUBJECTS: Final = {"clip": clip, "siglip2": siglip2}
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     options = _options()
     for name in options.models[:1] if options.short else options.models:
         with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
-            result = run(SUBJECTS[name](SHORT_LAYERS) if options.short else SUBJECTS[name](), Path(folder), options)
+            result = run(SUBJECTS[name](short=options.short), Path(folder), options)
         paths = report.write(options.out, name, result)
         print(f"{name}\n\n{report.table(result['speed'])}\n\nWrote {' and '.join(str(path) for path in paths)}\n")
         gc.collect()
@@ -47,7 +47,7 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
     described = machine.describe()
     posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
     exact = subject.write_bundle(folder / "fp32")
-    timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts)]
+    timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts, short=options.short)]
     gflops = ceilings()
     speed = {
         kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=gflops["fp32"], effort=effort_of(options))
@@ -61,7 +61,7 @@ def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
     one = PlainLoop(subject, bundle.tokenizer, batch=1, full_length=True)
     many = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True)
     timed = [plain("PyTorch fp32, one by one", one, 1), plain(BASELINE, many, BATCH)]
-    if machine.multiplies_bf16():
+    if multiplies_bf16():
         half = PlainLoop(subject, bundle.tokenizer, batch=BATCH, full_length=True, dtype=torch.bfloat16)
         timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
     return timed
@@ -73,14 +73,14 @@ def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
         ours("Crossguard fp32, exact pixels", Moderator.load(exact.folder, pixels="exact")),
         ours("Crossguard int8", Moderator.load(int8.folder)),
     ]
-    if machine.multiplies_bf16():
+    if multiplies_bf16():
         half = Moderator.load(exact.folder, precision="bf16", pixels="exact")
         timed.append(ours("Crossguard bf16, exact pixels", half))
     return timed
 
 
-def _compact(folder: Path, posts: list[Post]) -> list[Timed]:
-    small = compact().write_bundle(folder / "compact", "int8")
+def _compact(folder: Path, posts: list[Post], *, short: bool) -> list[Timed]:
+    small = compact(short=short).write_bundle(folder / "compact", "int8")
     int8 = quantize(small, posts[:CALIBRATION], folder / "compact-int8")
     return [
         ours("Crossguard compact fp32", Moderator.load(small.folder)),

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import machine
 from benchmarks.subjects import Subject
+from crossguard.machine import multiplies_bf16
 from crossguard.models.pixels import PixelNormalizer
 
 SIZE: Final = 1024
@@ -20,7 +20,7 @@ TRIES: Final = 10
 
 def ceilings() -> dict[str, float]:
     """Returns GFLOP/s per type that the processor multiplies natively."""
-    types = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if machine.multiplies_bf16() else {})
+    types = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if multiplies_bf16() else {})
     return {name: _matmul_gflops(dtype) for name, dtype in types.items()}
 
 

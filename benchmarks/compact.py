@@ -22,6 +22,7 @@ from benchmarks.subjects import Subject, compact
 from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
 from crossguard.bundle import Bundle
 from crossguard.export.quantize import quantize
+from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
@@ -48,7 +49,7 @@ def main() -> None:
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Makes posts and bundles in a folder and measures everything."""
     described = machine.describe()
-    subject = compact()
+    subject = compact(short=options.short)
     exact = subject.write_bundle(folder / "fp32")
     posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
     shipped = quantize(exact, posts[: SHORT if options.short else CALIBRATION], folder / "int8")
@@ -90,7 +91,7 @@ def _contenders(subject: Subject, exact: Bundle, shipped: Bundle) -> list[Timed]
         ours("Crossguard OpenVINO fp32", Moderator.load(exact.folder)),
         ours("Crossguard OpenVINO int8, as shipped", Moderator.load(shipped.folder)),
     ]
-    if machine.multiplies_bf16():
+    if multiplies_bf16():
         half = PlainLoop(subject, tokenizer, batch=BATCH, full_length=False, dtype=torch.bfloat16)
         timed.append(plain("PyTorch bf16, batches of 32", half, BATCH))
         timed.append(ours("Crossguard OpenVINO bf16", Moderator.load(exact.folder, precision="bf16")))

@@ -42,6 +42,7 @@ BROKEN = {
     "broken image": b'{"image": "data:image/jpeg;base64,/9j/4AAQ"}',
     "hang up": b"",
 }
+POSTS = 500
 
 
 @dataclass
@@ -205,7 +206,7 @@ def main() -> None:
     if options.short:
         options.clients, options.seconds, options.offline_seconds, options.sample = 4, 3.0, 0.5, 0.5
     folder = find(options.model)
-    posts = read_posts(options.posts) if options.posts else synthetic(500, options.images)
+    posts = read_posts(options.posts) if options.posts else synthetic(32 if options.short else POSTS, options.images)
     moderator = Moderator.load(folder)
     offline, offline_cpu = offline_rate(moderator, posts, options.offline_seconds)
     with RunningServer(folder, drain_s=0) as server:

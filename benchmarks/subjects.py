@@ -45,6 +45,10 @@ SIGLIP2_TEXT: Final = {
     "pad_token_id": 0,
 }
 FUSION_DIM: Final = 512
+# Enough to try a benchmark itself: every kind of layer once.
+SHORT_TEXT: Final = {"num_hidden_layers": 1, "intermediate_size": 384}
+SHORT_VISION: Final = {"stages": [[3, 1, 1, 16, 1], [3, 2, 6, 24, 1]]}
+SHORT_CLIP: Final = {"num_hidden_layers": 1, "hidden_size": 128, "num_attention_heads": 2, "intermediate_size": 256}
 IMAGE_WEIGHT: Final = 4
 
 
@@ -85,29 +89,30 @@ class Subject:
         }
 
 
-def compact() -> Subject:
-    """The model in the box: MiniLM-L6, EfficientNet-Lite0, 192 pixels, 11 outputs."""
-    model = _build("compact", {"text_config": MINILM_L6, "vision_config": {}}, outputs=11, fusion_dim=256)
+def compact(*, short: bool = False) -> Subject:
+    """The model in the box: MiniLM-L6, EfficientNet-Lite0, 192 pixels, 11 outputs; a small one to try the benchmark."""
+    encoder = {"text_config": MINILM_L6 | (SHORT_TEXT if short else {}), "vision_config": SHORT_VISION if short else {}}
+    model = _build("compact", encoder, outputs=11, fusion_dim=256)
     text = TextSpec(max_length=96, normalization="social", image_text="pair")
     tokenizer = make_tokenizer(Specials(start=101, middle=102, end=102, pad=0))
     return Subject("compact", model, text, _image(model, 192, "squash"), tokenizer)
 
 
-def clip(layers: int = 12) -> Subject:
-    """CLIP ViT-B/32 with the fusion head of its model card; fewer layers only to try the benchmark itself."""
-    depth = {"num_hidden_layers": layers}
-    encoder = CLIPConfig(text_config={**CLIP_TEXT, **depth}, vision_config=depth).to_dict()
+def clip(*, short: bool = False) -> Subject:
+    """CLIP ViT-B/32 with the fusion head of its model card; `short` as in `compact`."""
+    size = SHORT_CLIP if short else {}
+    encoder = CLIPConfig(text_config={**CLIP_TEXT, **size}, vision_config=size).to_dict()
     model = _build("clip", encoder, outputs=len(HATE.names), fusion_dim=FUSION_DIM)
     text = TextSpec(max_length=77, pad_id=49407, attention_mask=False)
     tokenizer = make_tokenizer(Specials(start=49406, middle=None, end=49407, pad=49407))
     return Subject("clip-vit-b32", model, text, _image(model, 224, "crop"), tokenizer)
 
 
-def siglip2(layers: int = 12) -> Subject:
-    """SigLIP2 base with 16-pixel patches and the fusion head of its model card; `layers` as in `clip`."""
-    depth = {"num_hidden_layers": layers}
-    vision = {**SIGLIP_BASE, "image_size": 224, "patch_size": 16, **depth}
-    encoder = {"text_config": {**SIGLIP2_TEXT, **depth}, "vision_config": vision}
+def siglip2(*, short: bool = False) -> Subject:
+    """SigLIP2 base with 16-pixel patches and the fusion head of its model card; `short` as in `compact`."""
+    size = SHORT_CLIP if short else {}
+    vision = {**SIGLIP_BASE, "image_size": 224, "patch_size": 16, **size}
+    encoder = {"text_config": {**SIGLIP2_TEXT, **size}, "vision_config": vision}
     model = _build("siglip", encoder, outputs=len(HATE.names), fusion_dim=FUSION_DIM)
     text = TextSpec(max_length=64, padding="max_length", attention_mask=False)
     tokenizer = make_tokenizer(Specials(start=None, middle=None, end=1, pad=0))

@@ -86,6 +86,9 @@ class BundleManifest(StrictModel):
     label_schemes: dict[str, tuple[Column, ...]]
     policies: dict[str, Policy]
     attributes: dict[str, Attribute] = Field(default_factory=dict)
+    precisions: tuple[Literal["fp32", "bf16"], ...] = Field(
+        default=("fp32",), description="Arithmetic in which the encoders passed the quality gate"
+    )
     files: dict[str, str] = Field(description="sha256 of every file of the bundle but the manifest")
     digest: str = Field(default="", description="sha256 of everything else in the manifest")
 

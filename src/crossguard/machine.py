@@ -43,3 +43,18 @@ def vector_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
         return (platform.machine(),)
     found = {word for line in lines if line.startswith(("flags", "Features")) for word in line.split()}
     return tuple(unit for unit in UNITS if unit in found)
+
+
+def multiplies_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; elsewhere it is emulated, up to a hundred times slower."""
+    return bool({"bf16", "amx_bf16", "avx512_bf16"} & set(vector_units()))
+
+
+def processor_name(cpuinfo: Path = CPUINFO) -> str:
+    """Returns the name of the processor."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

@@ -90,7 +90,7 @@ class Moderator:
             policy: Name of a policy of the bundle, a YAML file, or a `Policy`.
             tenant: Whose overrides of the policy file apply.
             runtime: `auto`, `openvino` or `onnx`.
-            precision: `auto`, `fp32` or `bf16`.
+            precision: `fp32`, `bf16`, or `auto`: what is faster here, of what the bundle allows.
             threads: Cores to use; all of them when None.
             image_limits: Caps on what is decoded; safe ones when None.
             image_root: Folder of relative image paths; the working folder when None.
@@ -114,7 +114,11 @@ class Moderator:
         root = Path(image_root) if image_root is not None else None
         images = image_limits or ImageLimits()
         preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
-        return cls(bundle, create(runtime, bundle.graphs, precision, threads), chosen, preparation, limits)
+        manifest = bundle.manifest
+        engine = create(
+            runtime, bundle.graphs, precision, threads, allowed=manifest.precisions, identity=manifest.digest
+        )
+        return cls(bundle, engine, chosen, preparation, limits)
 
     @property
     def bundle(self) -> Bundle:

@@ -17,14 +17,16 @@ from crossguard.registry import shipped
 @click.argument("model", required=False)
 @click.option("--card", is_flag=True, help="Print the model card.")
 @click.option("--verify", is_flag=True, help="Compare every file with its checksum.")
+@click.option("--benchmark", is_flag=True, help="Measure the encoders on this machine, and tell what is chosen.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def command(model: str | None, card: bool, verify: bool, as_json: bool) -> None:
+def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_json: bool) -> None:
     """List the models in the package, or show MODEL: a name, a folder, or a Hub id.
 
     \b
     crossguard models                    what is in the box
     crossguard models compact            labels, policies, thresholds, checksums
     crossguard models compact --card     the model card
+    crossguard models compact --benchmark    what --precision auto takes here, and why
     crossguard models ./my-model --verify
     """
     if model is None:
@@ -37,6 +39,8 @@ def command(model: str | None, card: bool, verify: bool, as_json: bool) -> None:
         click.echo(json.dumps(bundle.manifest.model_dump(mode="json"), indent=2))
     elif verify:
         _verify(bundle)
+    elif benchmark:
+        _benchmark(bundle)
     else:
         _show(bundle)
 
@@ -53,6 +57,33 @@ def _verify(bundle: Bundle) -> None:
     if problems:
         raise BundleError(f"The bundle {bundle.folder} is corrupted: {'; '.join(problems)}.")
     click.echo(f"{len(bundle.manifest.files)} files match their checksums.")
+
+
+def _benchmark(bundle: Bundle) -> None:
+    from rich.table import Table
+
+    from crossguard.cli.table import console
+    from crossguard.machine import available_cores, multiplies_bf16, processor_name, vector_units
+    from crossguard.runtimes import tuning
+
+    screen, allowed = console(), bundle.manifest.precisions
+    native = ("fp32", "bf16") if multiplies_bf16() else ("fp32",)
+    units = ", ".join(vector_units()) or "no vector unit that we know"
+    screen.print(f"{processor_name()}, {available_cores()} cores, {units}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("encoder", "precision", "ms a job", ""):
+        table.add_column(column, justify="right" if column == "ms a job" else "left")
+    for trial in tuning.measure(bundle.graphs, native):
+        for name in native:
+            told = "chosen" if name == trial.best(allowed) else "" if name in allowed else "not allowed by the bundle"
+            taken = trial.milliseconds.get(name)
+            table.add_row(trial.graph, name, "fails" if taken is None else f"{taken:.2f}", told)
+    screen.print(table)
+    if "bf16" not in native:
+        screen.print("bf16 is not measured: this processor would emulate it.", soft_wrap=True)
+    choice = tuning.choose(bundle.graphs, allowed, bundle.manifest.digest)
+    told = ", ".join(f"{graph} {name}" for graph, name in choice.precisions.items())
+    screen.print(f"--precision auto: {told} ({choice.reason})", soft_wrap=True)
 
 
 def _show(bundle: Bundle) -> None:

@@ -11,11 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from crossguard.bundle import Bundle
+from crossguard.bundle import Bundle, write_manifest
 from crossguard.errors import BundleError, InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
+from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
 
 # Enough for an AUC to the third digit; more only take time.
@@ -65,8 +66,18 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
                 f"{'; '.join(problems)}. Details: {report_file}. Calibrate with more posts like those to be scored, "
                 "keep the exact bundle, or take the loss with --accept-loss."
             )
+        # Where the processor has bf16, the copy is judged in it, too; what --precision auto may take follows from that.
+        if multiplies_bf16() and not problems:
+            half = Moderator.load(copy.folder, precision="bf16", verify=False)
+            if not compare(exact, half, held).problems(gate.tolerance):
+                _allow_bf16(copy)
         shutil.copytree(copy.folder, out, dirs_exist_ok=True)
     return report
+
+
+def _allow_bf16(bundle: Bundle) -> None:
+    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "digest"})
+    write_manifest(bundle.folder, data | {"precisions": ["fp32", "bf16"]})
 
 
 def split(data: Annotated) -> tuple[Annotated, Annotated]:

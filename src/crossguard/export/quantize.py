@@ -50,7 +50,7 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
                 f"None of {len(posts)} calibration posts has a usable {graph}, so it cannot be calibrated."
             )
         _quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
-    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"})
+    data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
     policies = bundle.manifest.policies
     data["provenance"] = bundle.provenance() | {"precision": "int8", "calibration_posts": len(posts)}
     for name, policy in policies.items():

@@ -10,6 +10,7 @@ from typing import Final
 
 from crossguard.errors import BundleError, ConfigError, MissingExtraError, suggest
 from crossguard.machine import vector_units
+from crossguard.runtimes import tuning
 from crossguard.runtimes.base import Runtime
 
 logger = logging.getLogger(__name__)
@@ -26,14 +27,24 @@ INPUTS: Final = {
 }
 
 
-def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threads: int | None = None) -> Runtime:
+def create(
+    name: str,
+    graphs: Mapping[str, Path],
+    precision: str = "auto",
+    threads: int | None = None,
+    *,
+    allowed: Sequence[str] = (tuning.EXACT,),
+    identity: str = "",
+) -> Runtime:
     """Compiles the graphs of a bundle.
 
     Args:
         name: `auto`, `openvino` or `onnx`.
         graphs: File of each graph by name.
-        precision: `auto`, `fp32` or `bf16`.
+        precision: `fp32`, `bf16`, or `auto`: for each encoder the fastest of those allowed.
         threads: Cores to use; all of them when None.
+        allowed: Precisions in which the bundle passed its quality gate.
+        identity: Digest of the bundle, under which the choice is remembered.
 
     Raises:
         BundleError: A graph cannot be read, or is another one than its name says.
@@ -42,7 +53,26 @@ def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threa
     """
     if precision not in {"auto", "fp32", "bf16"}:
         raise ConfigError(f"Unknown precision '{precision}'.{suggest(precision, ['auto', 'fp32', 'bf16'])}")
-    runtime = _create(_best() if name == "auto" else name, graphs, precision, threads)
+    chosen = _best() if name == "auto" else name
+    runtime: Runtime
+    if chosen == "openvino":
+        from crossguard.runtimes.openvino import OpenVINORuntime
+
+        if precision == "auto":
+            choice = tuning.choose(graphs, allowed, identity, threads)
+        else:
+            choice = tuning.Choice(dict.fromkeys(graphs, precision), "asked for")
+        runtime = OpenVINORuntime(graphs, choice.precisions, threads)
+        logger.info("%s on %s: %s", runtime.name, ", ".join(vector_units()) or "no known unit", choice.reason)
+    elif chosen == "onnx":
+        from crossguard.runtimes.onnx import ONNXRuntime
+
+        if precision == "bf16":
+            raise ConfigError("The runtime 'onnx' computes in fp32 only; for bf16 use --runtime openvino.")
+        runtime = ONNXRuntime(graphs, threads)
+        logger.info("%s; OpenVINO would be faster: pip install openvino", runtime.name)
+    else:
+        raise ConfigError(f"Unknown runtime '{chosen}'.{suggest(chosen, ['auto', *PACKAGES])}")
     for graph, needed in INPUTS.items():
         if not needed <= set(runtime.inputs(graph)):
             raise BundleError(
@@ -52,38 +82,8 @@ def create(name: str, graphs: Mapping[str, Path], precision: str = "auto", threa
     return runtime
 
 
-def _create(chosen: str, graphs: Mapping[str, Path], precision: str, threads: int | None) -> Runtime:
-    if chosen == "openvino":
-        from crossguard.runtimes.openvino import OpenVINORuntime
-
-        return OpenVINORuntime(graphs, precision, threads)
-    if chosen == "onnx":
-        from crossguard.runtimes.onnx import ONNXRuntime
-
-        if precision == "bf16":
-            raise ConfigError("The runtime 'onnx' computes in fp32 only; for bf16 use --runtime openvino.")
-        return ONNXRuntime(graphs, threads)
-    raise ConfigError(f"Unknown runtime '{chosen}'.{suggest(chosen, ['auto', *PACKAGES])}")
-
-
 def _best() -> str:
     for name, package in PACKAGES.items():
         if importlib.util.find_spec(package) is not None:
-            units = vector_units()
-            logger.info(
-                "runtime auto: %s, the fastest measured of those installed, in fp32: the scores are the bundle's own. "
-                "This processor has %s. %s",
-                name,
-                ", ".join(units) or "no vector unit that we know",
-                _hint(name, units),
-            )
             return name
     raise MissingExtraError("Scoring", "onnx")
-
-
-def _hint(runtime: str, units: Sequence[str]) -> str:
-    if runtime == "openvino" and {"amx_bf16", "avx512_bf16"} & set(units):
-        return "It multiplies bfloat16 in hardware, which makes models faster that are not stored in 8 bits."
-    if runtime == "onnx":
-        return "OpenVINO would be faster: pip install openvino."
-    return "A model exported with --precision int8 computes in 8 bits here, too."

@@ -14,13 +14,14 @@ import numpy as np
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
 from crossguard.runtimes.base import Array, Job
+from crossguard.runtimes.tuning import ENCODERS
+from crossguard.runtimes.tuning import PROPERTY as PRECISION
 
 logger = logging.getLogger(__name__)
 
 # Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
 # every stream keeps its own packed copy of the weights.
 LONE_CORES: Final = 4
-PRECISION: Final = "INFERENCE_PRECISION_HINT"
 
 
 class OpenVINORuntime:
@@ -31,25 +32,30 @@ class OpenVINORuntime:
 
     Args:
         graphs: File of each graph by name.
-        precision: `fp32` (exact), `bf16` (faster where the processor has it), or `auto` (fp32).
+        precisions: `fp32` or `bf16` by graph; fp32 where it says nothing.
         threads: Cores to use; all that this process may run on when None.
     """
 
-    def __init__(self, graphs: Mapping[str, Path], precision: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, graphs: Mapping[str, Path], precisions: Mapping[str, str] | None = None, threads: int | None = None
+    ) -> None:
         import openvino as ov
 
         cores = threads or available_cores()
         streams = cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
         settings = {
-            PRECISION: ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
             "INFERENCE_NUM_THREADS": cores,
             "NUM_STREAMS": streams,
             # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
         }
         core = ov.Core()
-        self._graphs = {name: _Lazy(core, path, settings) for name, path in graphs.items()}
-        self._precision = "bf16" if precision == "bf16" else "fp32"
+        types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
+        self._graphs = {
+            name: _Lazy(core, path, {**settings, PRECISION: ov.Type.bf16 if types[name] == "bf16" else ov.Type.f32})
+            for name, path in graphs.items()
+        }
+        self._precision = _told(types)
         self._version = ov.__version__.split("-")[0]
         _build_type_tables(ov)
         self._requests = threading.local()
@@ -57,7 +63,7 @@ class OpenVINORuntime:
 
     @property
     def name(self) -> str:
-        """Name, version and precision."""
+        """Name, version, and precision of the encoders."""
         return f"openvino {self._version} ({self._precision})"
 
     def inputs(self, graph: str) -> tuple[str, ...]:
@@ -76,6 +82,13 @@ class OpenVINORuntime:
         request.infer(dict(job.feed), share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
         return {port.get_any_name(): np.array(request.get_tensor(port).data) for port in request.model_outputs}
+
+
+def _told(types: Mapping[str, str]) -> str:
+    encoders = {name: types.get(name, "fp32") for name in ENCODERS}
+    if len(set(encoders.values())) == 1:
+        return encoders[ENCODERS[0]]
+    return ", ".join(f"{name} {precision}" for name, precision in encoders.items())
 
 
 class _Lazy:

@@ -87,6 +87,23 @@ def test_a_loss_is_refused_with_the_figures_and_can_be_accepted(
     assert read_bundle(tmp_path / "fast").labels.names == HATE.names
 
 
+@pytest.mark.parametrize(("native", "allowed"), [(True, ("fp32", "bf16")), (False, ("fp32",))])
+def test_bf16_is_allowed_where_it_was_judged(
+    bundle: Bundle,
+    posts: Annotated,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    native: bool,
+    allowed: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr("crossguard.export.int8.multiplies_bf16", lambda: native)
+    export_int8(bundle, posts, tmp_path / "fast", GENEROUS)
+    fast = read_bundle(tmp_path / "fast")
+    assert fast.manifest.precisions == allowed
+    assert fast.provenance()["precision"] == "int8"
+
+
 def test_calibration_posts_are_not_compared_with(posts: Annotated) -> None:
     calibration, held = split(posts)
     assert len(calibration) == 30

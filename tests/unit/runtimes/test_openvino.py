@@ -58,3 +58,20 @@ def test_a_graph_without_a_bf16_kernel_is_computed_in_fp32(
     scores = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16").score(text="hello").scores
     assert scores == Moderator.load(tiny_bundle.folder, runtime="openvino").score(text="hello").scores
     assert "text.onnx is computed in fp32" in caplog.text
+
+
+def test_each_graph_has_its_own_precision(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+    compile_model = ov.Core.compile_model
+
+    def noted(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+        asked[model.inputs[0].get_any_name()] = settings["INFERENCE_PRECISION_HINT"]
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(ov.Core, "compile_model", noted)
+    runtime = OpenVINORuntime(tiny_bundle.graphs, {"text": "bf16"})
+    assert runtime.name.endswith("(text bf16, image fp32)")
+    ids = np.ones((1, 3), dtype=np.int64)
+    runtime.infer([Job("text", {"input_ids": ids, "attention_mask": ids})])
+    runtime.infer([Job("image", {"pixels": np.zeros((1, 32, 32, 3), np.uint8)})])
+    assert asked == {"input_ids": ov.Type.bf16, "pixels": ov.Type.f32}

@@ -1,0 +1,172 @@
+"""Chooses the arithmetic of each graph on this machine: what a short trial finds faster, of what the bundle allows.
+
+A bundle allows only the precisions in which it passed its quality gate (`precisions` in its manifest), so a choice
+never moves scores further than the gate let it. Where there is nothing to choose, nothing is tried. A choice is
+remembered per bundle, processor and version, so that the same machine computes the same scores each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from crossguard.__about__ import __version__
+from crossguard.cache import cache_folder
+from crossguard.machine import available_cores, multiplies_bf16, processor_name, vector_units
+
+logger = logging.getLogger(__name__)
+
+EXACT: Final = "fp32"
+# Graphs that are tried; the fusion takes no time, and its outputs are the scores.
+ENCODERS: Final = ("text", "image")
+# How much faster another precision has to be. Measured differences are smaller, or far larger.
+BETTER: Final = 1.15
+ROUNDS: Final = 3
+ROUND_S: Final = 0.03
+ROWS: Final = {"text": 16, "image": 4}
+TOKENS: Final = 32
+PROPERTY: Final = "INFERENCE_PRECISION_HINT"
+LONGEST_MEMORY: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How fast one graph is.
+
+    Attributes:
+        graph: Its name.
+        milliseconds: Of one job on one core, by precision.
+        failures: What OpenVINO said of precisions that it cannot compute.
+    """
+
+    graph: str
+    milliseconds: Mapping[str, float]
+    failures: Mapping[str, str]
+
+    def best(self, allowed: Sequence[str]) -> str:
+        """Returns the precision to compute in: fp32 unless an allowed one is clearly faster."""
+        times = {name: taken for name, taken in self.milliseconds.items() if name in allowed}
+        if EXACT not in times:
+            return EXACT
+        name = min(times, key=times.__getitem__)
+        return name if times[name] * BETTER < times[EXACT] else EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The precision of each graph, and why."""
+
+    precisions: Mapping[str, str]
+    reason: str
+
+
+def choose(graphs: Mapping[str, Path], allowed: Sequence[str], identity: str, cores: int | None = None) -> Choice:
+    """Chooses the precision of each graph.
+
+    Args:
+        graphs: File of each graph by name.
+        allowed: Precisions that the bundle may be computed in.
+        identity: Digest of the bundle; a choice is remembered only with one.
+        cores: That may be used.
+    """
+    exact = dict.fromkeys(graphs, EXACT)
+    if set(allowed) <= {EXACT}:
+        return Choice(exact, "the bundle passed its quality gate in fp32 only")
+    if not multiplies_bf16():
+        return Choice(exact, "this processor has no units for bf16")
+    place = _place(identity, allowed, cores or available_cores()) if identity else None
+    remembered = _recall(place, graphs, allowed)
+    if remembered is not None:
+        return Choice(remembered, f"as measured before ({place})")
+    trials = measure(graphs, allowed)
+    precisions = exact | {trial.graph: trial.best(allowed) for trial in trials}
+    _remember(place, precisions)
+    return Choice(precisions, "; ".join(map(describe, trials)))
+
+
+def describe(trial: Trial) -> str:
+    """Returns a trial in words."""
+    parts = [f"{name} {taken:.1f} ms" for name, taken in trial.milliseconds.items()]
+    parts += [f"{name} fails" for name in trial.failures]
+    return f"{trial.graph}: {', '.join(parts)}"
+
+
+def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial]:
+    """Runs the encoders on one core in each precision, in turns; whatever fails is not chosen."""
+    import openvino as ov
+
+    core = ov.Core()
+    trials = []
+    for graph in ENCODERS:
+        requests: dict[str, Any] = {}
+        failures: dict[str, str] = {}
+        model = core.read_model(graphs[graph])
+        feed = {port.get_any_name(): _example(port, graph) for port in model.inputs}
+        for name in dict.fromkeys((EXACT, *precisions)):
+            try:
+                settings = {PROPERTY: name if name != EXACT else "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+                requests[name] = core.compile_model(model, "CPU", settings).create_infer_request()
+                requests[name].infer(feed)
+            except RuntimeError as error:
+                requests.pop(name, None)
+                failures[name] = str(error).strip().splitlines()[-1]
+        taken = {name: min(_milliseconds(request, feed) for _ in range(ROUNDS)) for name, request in requests.items()}
+        trials.append(Trial(graph, taken, failures))
+    return trials
+
+
+def _milliseconds(request: Any, feed: Mapping[str, Any]) -> float:
+    started = time.perf_counter()
+    count = 0
+    while not count or time.perf_counter() - started < ROUND_S:
+        request.infer(feed)
+        count += 1
+    return 1000 * (time.perf_counter() - started) / count
+
+
+def _example(port: Any, graph: str) -> np.ndarray[Any, Any]:
+    """Returns an input of the size of an ordinary job."""
+    free = iter((ROWS[graph], TOKENS))
+    shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
+    return np.ones(shape, dtype=port.element_type.to_dtype())
+
+
+def _place(identity: str, allowed: Sequence[str], cores: int) -> Path:
+    import openvino as ov
+
+    told = [__version__, ov.__version__, processor_name(), *vector_units(), str(cores), *allowed, identity]
+    return cache_folder() / "arithmetic" / f"{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:24]}.json"
+
+
+def _recall(place: Path | None, graphs: Mapping[str, Path], allowed: Sequence[str]) -> dict[str, str] | None:
+    """Returns a remembered choice; None where there is none that this bundle allows."""
+    if place is None:
+        return None
+    try:
+        with place.open("rb") as file:
+            found = json.loads(file.read(LONGEST_MEMORY))
+    except (OSError, ValueError, RecursionError):
+        return None
+    known = isinstance(found, dict) and found.keys() == graphs.keys()
+    return found if known and all(name in (EXACT, *allowed) for name in found.values()) else None
+
+
+def _remember(place: Path | None, precisions: Mapping[str, str]) -> None:
+    """Writes a choice at once or not at all; a cache that cannot be written is no reason to stop."""
+    if place is None:
+        return
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps(precisions), encoding="utf-8")
+        unfinished.replace(place)
