@@ -47,7 +47,11 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
     described = machine.describe()
     posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
     exact = subject.write_bundle(folder / "fp32")
-    timed = [*_reference(subject, exact), *_ours(exact, posts, folder), *_compact(folder, posts, short=options.short)]
+    timed = [
+        *_reference(subject, exact),
+        *_ours(exact, posts, folder),
+        *([] if options.short else _compact(folder, posts)),
+    ]
     gflops = ceilings()
     speed = {
         kind: measure(timed, BASELINE, chosen, gflop=gflop, ceiling=gflops["fp32"], effort=effort_of(options))
@@ -79,8 +83,8 @@ def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
     return timed
 
 
-def _compact(folder: Path, posts: list[Post], *, short: bool) -> list[Timed]:
-    small = compact(short=short).write_bundle(folder / "compact", "int8")
+def _compact(folder: Path, posts: list[Post]) -> list[Timed]:
+    small = compact().write_bundle(folder / "compact", "int8")
     int8 = quantize(small, posts[:CALIBRATION], folder / "compact-int8")
     return [
         ours("Crossguard compact fp32", Moderator.load(small.folder)),

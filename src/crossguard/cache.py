@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -12,3 +14,19 @@ def cache_folder() -> Path:
     """Returns `CROSSGUARD_CACHE`, or Crossguard's part of the user's cache folder."""
     own = os.environ.get("CROSSGUARD_CACHE")
     return Path(own) if own else user_cache_path("crossguard", appauthor=False)
+
+
+def keep(place: Path, content: bytes) -> None:
+    """Writes a cache entry at once or not at all, for this user alone to write.
+
+    A cache that cannot be written is no reason to stop.
+    """
+    unfinished = place.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    try:
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.chmod(0o644)
+        unfinished.replace(place)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()

@@ -115,9 +115,8 @@ class Moderator:
         images = image_limits or ImageLimits()
         preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
         manifest = bundle.manifest
-        engine = create(
-            runtime, bundle.graphs, precision, threads, allowed=manifest.precisions, identity=manifest.digest
-        )
+        identity = manifest.digest if verify else ""
+        engine = create(runtime, bundle.graphs, precision, threads, allowed=manifest.precisions, identity=identity)
         return cls(bundle, engine, chosen, preparation, limits)
 
     @property

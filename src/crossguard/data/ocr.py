@@ -7,7 +7,6 @@ Nothing is downloaded.
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from crossguard.cache import cache_folder
+from crossguard.cache import cache_folder, keep
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import DEFAULT_LIMITS, ImageLimits, decode
 from crossguard.errors import ImageError, MissingExtraError
@@ -90,7 +89,7 @@ class WordReader:
             return place.read_text(encoding="utf-8")
         frames = decode(content, self._limits, frames=_FRAMES)
         words = "\n".join(dict.fromkeys(line for frame in frames for line in self._lines(frame)))
-        _remember(place, words)
+        keep(place, words.encode())
         return words
 
     def _lines(self, frame: Image.Image) -> list[str]:
@@ -116,15 +115,6 @@ def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:
     elif isinstance(content, np.ndarray):
         content = f"{content.dtype} {content.shape} ".encode() + content.tobytes()
     return hashlib.sha256(content).hexdigest()
-
-
-def _remember(place: Path, words: str) -> None:
-    """Writes a cache entry at once or not at all; a cache that cannot be written is no reason to stop."""
-    with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = place.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(words, encoding="utf-8")
-        unfinished.replace(place)
 
 
 def _engines() -> Callable[[], Any]:

@@ -44,7 +44,8 @@ def create(
         precision: `fp32`, `bf16`, or `auto`: for each encoder the fastest of those allowed.
         threads: Cores to use; all of them when None.
         allowed: Precisions in which the bundle passed its quality gate.
-        identity: Digest of the bundle, under which the choice is remembered.
+        identity: Digest of a bundle whose files were compared with it; the choice, and the compiled graphs, are
+            remembered only with one.
 
     Raises:
         BundleError: A graph cannot be read, or is another one than its name says.
@@ -62,7 +63,7 @@ def create(
             choice = tuning.choose(graphs, allowed, identity, threads)
         else:
             choice = tuning.Choice(dict.fromkeys(graphs, precision), "asked for")
-        runtime = OpenVINORuntime(graphs, choice.precisions, threads)
+        runtime = OpenVINORuntime(graphs, choice.precisions, threads, identity)
         logger.info("%s on %s: %s", runtime.name, ", ".join(vector_units()) or "no known unit", choice.reason)
     elif chosen == "onnx":
         from crossguard.runtimes.onnx import ONNXRuntime

@@ -21,6 +21,8 @@ class ONNXRuntime:
         options.intra_op_num_threads = threads or 0
         # Weights stored in 8 bits are multiplied in float32; by itself, ONNX Runtime rounds activations to 8 bits too.
         options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+        # Without VNNI, pairs of 8-bit products are added in 16 bits, which saturates; a slower way there does not.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self._sessions = {}
         for name, path in graphs.items():
             try:

@@ -14,6 +14,7 @@ import numpy as np
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
 from crossguard.runtimes.base import Array, Job
+from crossguard.runtimes.blobs import Blob
 from crossguard.runtimes.tuning import ENCODERS
 from crossguard.runtimes.tuning import PROPERTY as PRECISION
 
@@ -34,10 +35,15 @@ class OpenVINORuntime:
         graphs: File of each graph by name.
         precisions: `fp32` or `bf16` by graph; fp32 where it says nothing.
         threads: Cores to use; all that this process may run on when None.
+        identity: Digest of a bundle whose files were compared with it; compiled graphs are kept only with one.
     """
 
     def __init__(
-        self, graphs: Mapping[str, Path], precisions: Mapping[str, str] | None = None, threads: int | None = None
+        self,
+        graphs: Mapping[str, Path],
+        precisions: Mapping[str, str] | None = None,
+        threads: int | None = None,
+        identity: str = "",
     ) -> None:
         import openvino as ov
 
@@ -51,10 +57,10 @@ class OpenVINORuntime:
         }
         core = ov.Core()
         types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
-        self._graphs = {
-            name: _Lazy(core, path, {**settings, PRECISION: ov.Type.bf16 if types[name] == "bf16" else ov.Type.f32})
-            for name, path in graphs.items()
-        }
+        self._graphs = {}
+        for name, path in graphs.items():
+            own = {**settings, PRECISION: ov.Type.bf16 if types[name] == "bf16" else ov.Type.f32}
+            self._graphs[name] = _Lazy(core, path, own, Blob.of(identity, name, own) if identity else None)
         self._precision = _told(types)
         self._version = ov.__version__.split("-")[0]
         _build_type_tables(ov)
@@ -98,17 +104,22 @@ class _Lazy:
         inputs: Names of the inputs.
     """
 
-    def __init__(self, core: Any, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None) -> None:
         self._core = core
         self._path = path
         self._settings = settings
+        self._blob = blob
         self._lock = threading.Lock()
+        self._model: Any = None
         self._compiled: Any = None
+        self.inputs: tuple[str, ...] = (blob.inputs() if blob else None) or self._read()
+
+    def _read(self) -> tuple[str, ...]:
         try:
-            self._model = core.read_model(path)
+            self._model = self._core.read_model(self._path)
         except RuntimeError as error:
-            raise BundleError(f"OpenVINO cannot read {path}: {error}") from None
-        self.inputs: tuple[str, ...] = tuple(port.get_any_name() for port in self._model.inputs)
+            raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
+        return tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
         """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it, as for 8-bit graphs on AMX.
@@ -118,8 +129,12 @@ class _Lazy:
         """
         with self._lock:
             if self._compiled is None:
+                self._compiled = self._blob.load(self._core, self._settings) if self._blob else None
+            if self._compiled is None:
+                if self._model is None:
+                    self._read()
                 self._compiled = self._compile()
-                self._model = None
+            self._model = None
             return self._compiled
 
     def _compile(self) -> Any:
@@ -128,7 +143,7 @@ class _Lazy:
         exact = {**self._settings, PRECISION: ov.Type.f32}
         try:
             try:
-                return self._core.compile_model(self._model, "CPU", self._settings)
+                compiled = self._core.compile_model(self._model, "CPU", self._settings)
             except RuntimeError as error:
                 if self._settings == exact:
                     raise
@@ -136,6 +151,9 @@ class _Lazy:
                 return self._core.compile_model(self._model, "CPU", exact)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
+        if self._blob:
+            self._blob.save(compiled, self.inputs)
+        return compiled
 
 
 def _build_type_tables(ov: Any) -> None:

@@ -7,11 +7,9 @@ remembered per bundle, processor and version, so that the same machine computes 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.__about__ import __version__
-from crossguard.cache import cache_folder
+from crossguard.cache import cache_folder, keep
 from crossguard.machine import available_cores, multiplies_bf16, processor_name, vector_units
 
 logger = logging.getLogger(__name__)
@@ -90,7 +88,8 @@ def choose(graphs: Mapping[str, Path], allowed: Sequence[str], identity: str, co
         return Choice(remembered, f"as measured before ({place})")
     trials = measure(graphs, allowed)
     precisions = exact | {trial.graph: trial.best(allowed) for trial in trials}
-    _remember(place, precisions)
+    if place is not None:
+        keep(place, json.dumps(precisions).encode())
     return Choice(precisions, "; ".join(map(describe, trials)))
 
 
@@ -159,14 +158,3 @@ def _recall(place: Path | None, graphs: Mapping[str, Path], allowed: Sequence[st
         return None
     known = isinstance(found, dict) and found.keys() == graphs.keys()
     return found if known and all(name in (EXACT, *allowed) for name in found.values()) else None
-
-
-def _remember(place: Path | None, precisions: Mapping[str, str]) -> None:
-    """Writes a choice at once or not at all; a cache that cannot be written is no reason to stop."""
-    if place is None:
-        return
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = place.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(precisions), encoding="utf-8")
-        unfinished.replace(place)

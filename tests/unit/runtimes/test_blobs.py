@@ -1,0 +1,116 @@
+"""A compiled graph is kept, and used only where it is whole and nobody else could have written it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from crossguard.bundle import Bundle
+from crossguard.moderator import Moderator
+from crossguard.runtimes.blobs import KEPT, Blob
+from crossguard.runtimes.openvino import OpenVINORuntime
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path))
+    return tmp_path / "compiled"
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Grows with each graph that is compiled."""
+    calls: list[Any] = []
+    compile_model = ov.Core.compile_model
+
+    def counted(core: Any, *arguments: Any) -> Any:
+        calls.append(arguments)
+        return compile_model(core, *arguments)
+
+    monkeypatch.setattr(ov.Core, "compile_model", counted)
+    return calls
+
+
+def scores(bundle: Bundle) -> dict[str, float]:
+    image = np.full((32, 32, 3), 90, np.uint8)
+    return Moderator.load(bundle.folder, runtime="openvino").score(text="hello", image=image).scores
+
+
+def test_the_second_start_compiles_nothing_and_scores_the_same(tiny_bundle: Bundle, compiled: list[Any]) -> None:
+    first = scores(tiny_bundle)
+    assert len(compiled) == 3
+    assert scores(tiny_bundle) == first
+    assert len(compiled) == 3
+    Moderator.load(tiny_bundle.folder, runtime="openvino", threads=1).score(text="hello")
+    assert len(compiled) == 5, "other settings are another compiled graph"
+
+
+def test_nothing_is_kept_of_files_that_were_not_verified(tiny_bundle: Bundle, folder: Path) -> None:
+    Moderator.load(tiny_bundle.folder, runtime="openvino", verify=False).score(text="hello")
+    OpenVINORuntime(tiny_bundle.graphs)
+    assert not folder.exists()
+
+
+def forged(content: bytes) -> bytes:
+    """A cut graph under a header that fits it."""
+    head, _, body = content.partition(b"\n")
+    cut = body[:100]
+    return json.dumps(json.loads(head) | {"sha256": hashlib.sha256(cut).hexdigest()}).encode() + b"\n" + cut
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"",
+        lambda _: b"rubbish",
+        lambda _: b"[" * 100_000,
+        lambda _: b'{"inputs": 7, "sha256": null}\n',
+        lambda content: content[:-1],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        forged,
+    ],
+)
+def test_a_broken_one_is_compiled_anew(
+    tiny_bundle: Bundle, compiled: list[Any], folder: Path, change: Callable[[bytes], bytes]
+) -> None:
+    first = scores(tiny_bundle)
+    for file in folder.iterdir():
+        file.write_bytes(change(file.read_bytes()))
+    assert scores(tiny_bundle) == first
+    assert len(compiled) == 6
+    assert scores(tiny_bundle) == first
+    assert len(compiled) == 6, "and kept again"
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664])
+def test_one_that_others_could_have_written_is_not_used(
+    tiny_bundle: Bundle, compiled: list[Any], folder: Path, mode: int
+) -> None:
+    scores(tiny_bundle)
+    for file in folder.iterdir():
+        file.chmod(mode)
+    scores(tiny_bundle)
+    assert len(compiled) == 6
+    folder.chmod(0o777)
+    scores(tiny_bundle)
+    assert len(compiled) == 9
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", "/proc/nowhere")
+    assert scores(tiny_bundle) == scores(tiny_bundle)
+
+
+def test_few_are_kept(tiny_bundle: Bundle, folder: Path) -> None:
+    runtime = ov.Core().compile_model(tiny_bundle.graphs["fusion"], "CPU", {})
+    for number in range(KEPT + 3):
+        Blob.of(str(number), "fusion", {}).save(runtime, ("a",))
+    assert len(list(folder.iterdir())) == KEPT
+    assert Blob.of(str(KEPT + 2), "fusion", {}).inputs() == ("a",)
