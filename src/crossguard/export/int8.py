@@ -69,7 +69,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         # Where the processor has bf16, the copy is judged in it, too; what --precision auto may take follows from that.
         if multiplies_bf16() and not problems:
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
-            if not compare(exact, half, held).problems(gate.tolerance):
+            if not compare_scores(exact, half, held).problems(gate.tolerance):
                 _allow_bf16(copy)
         shutil.copytree(copy.folder, out, dirs_exist_ok=True)
     return report
