@@ -5,20 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.settings import APPEALS
 from crossguard.review.store import items
-from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.strict import StrictModel
-
-_COPIED = (
-    "source", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score", "label",
-    "uncertainty", "shuffle",
-)  # fmt: skip
 
 
 class Appeal(StrictModel):
@@ -47,23 +41,19 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
             raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")
         if row.erased_at is not None:
             raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
-        values = {name: getattr(row, name) for name in _COPIED} | {
-            "kind": "appeal",
-            "external": appeal.id,
-            "queue": APPEALS,
-            "state": "open",
-            "received_at": now,
-            "urgency": -now / 3600,
-            "stratum": "routed",
-            "inclusion": 1.0,
-            "needed": 1,
-            "blind": False,
-            "reports": 0,
-            "appeal_of": row.id,
-            "appeal_reason": appeal.reason.replace("\0", ""),
-        }
-        made = tx.execute(insert(table).values(**values).returning(table.c.id)).scalar_one()
-        for image in tx.execute(select(images).where(images.c.item == row.id)).all():
-            copied = {"item": made, "position": image.position, "jpeg": image.jpeg, "problem": image.problem}
-            tx.execute(insert(images).values(**copied))
+        made = items.copy(
+            tx,
+            row,
+            kind="appeal",
+            external=appeal.id,
+            queue=APPEALS,
+            state="open",
+            received_at=now,
+            urgency=-now / 3600,
+            stratum="routed",
+            inclusion=1.0,
+            reports=0,
+            appeal_of=row.id,
+            appeal_reason=appeal.reason.replace("\0", ""),
+        )
     return {"item": made, "known_already": False}

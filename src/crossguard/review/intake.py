@@ -14,7 +14,7 @@ from pydantic import Field
 from crossguard.data.images import ImageLimits, decode
 from crossguard.errors import ImageError, InputError, suggest
 from crossguard.records import Action, Decision
-from crossguard.review.likeness import likeness
+from crossguard.review.likeness import describe, image_hash
 from crossguard.review.settings import AUDIT, MAIN, ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
@@ -100,7 +100,7 @@ class Intake:
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         counted = Counter((post.source, stratum_of(decision)) for post, decision in checked if _of_feed(post))
         with self._database.write() as tx:
-            taken = sum(items.put(tx, item) is not None for item in new)
+            taken = items.put(tx, new)
             items.count_feed(tx, int(now // DAY), counted)
         return Received(taken, len(new) - taken, len(checked) - len(new))
 
@@ -133,8 +133,7 @@ class Intake:
 
     def _item(self, post: Submission, decision: Decision | None, now: float) -> items.NewItem:
         kind, queue = self._place(post, decision)
-        pictures = [as_jpeg(source) for source in post.images]
-        flat = [frame for frames in pictures for frame in frames]
+        images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
         top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
         blind = (
             kind in {"flag", "report", "gold"}
@@ -154,26 +153,26 @@ class Intake:
             "language": post.language,
             "posted_at": post.posted_at,
             "received_at": now,
-            "decision": post.decision,
+            # What the caller's row held beside the post is theirs to erase, so it does not stay here.
+            "decision": post.decision and {name: value for name, value in post.decision.items() if name != "input"},
             "action": decision.action.value if decision and decision.action else None,
             "score": top[1].score if top else None,
             "label": top[0] if top else None,
+            "flagged": "".join(f" {name} " for name, label in decision.labels.items() if label.flagged)
+            if decision
+            else "",
             "urgency": severity - now / HOURS,
             "uncertainty": 1.0 - min(margins),
             "shuffle": uniform("order", post.source, post.id),
-            "likeness": likeness(f"{post.text} {post.image_text}", [jpeg for jpeg, _ in flat if jpeg]),
             "stratum": stratum_of(decision) if _of_feed(post) else ROUTED,
             "inclusion": self._inclusion(post, decision),
             "blind": blind or kind == "audit",
             "needed": 2 if blind and kind != "gold" else 1,
             "expected": post.expected.model_dump() if post.expected else None,
         }
-        labels = [
-            {"label": name, "score": label.score, "threshold": label.threshold, "flagged": label.flagged}
-            for name, label in (decision.labels.items() if decision else ())
-        ]
+        likeness = describe(f"{post.text} {post.image_text}", [found for _, found, _ in images if found])
         report = (post.report.reporter, post.report.reason) if post.report else None
-        return items.NewItem(row, labels, flat, report)
+        return items.NewItem(row, images, likeness, report)
 
     def _place(self, post: Submission, decision: Decision | None) -> tuple[str, str]:
         if post.expected is not None:

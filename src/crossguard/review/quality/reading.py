@@ -14,7 +14,7 @@ from crossguard.review.intake import AUDITED, FLAGGED
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, Answer
 from crossguard.review.store.claims import DECIDED
-from crossguard.review.store.schema import feed, item_labels, items, people, votes
+from crossguard.review.store.schema import feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 
 NEWEST: Final = 2000
@@ -54,23 +54,14 @@ def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:
     wanted = (items.c.state == DECIDED, items.c.kind.in_(("flag", "audit")), items.c.score.is_not(None))
     columns = (items.c.id, items.c.text, items.c.stratum, items.c.inclusion, items.c.outcome, items.c.decision)
     rows = db.execute(select(*columns).where(*wanted).order_by(items.c.decided_at.desc()).limit(newest)).all()
-    scores = _scores(db, [row.id for row in rows])
-    return [_decided(row, scores[row.id]) for row in reversed(rows)]
+    return [_decided(row) for row in reversed(rows)]
 
 
-def _decided(row: Any, scores: dict[str, tuple[float, float, bool]]) -> Decided:
+def _decided(row: Any) -> Decided:
     record = row.decision
+    scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
     model = (record["model"], record["model_version"], record["policy"], record["policy_version"])
     return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id)
-
-
-def _scores(db: Connection, numbers: Sequence[int]) -> dict[int, dict[str, tuple[float, float, bool]]]:
-    found: dict[int, dict[str, tuple[float, float, bool]]] = defaultdict(dict)
-    for start in range(0, len(numbers), 500):
-        query = select(item_labels).where(item_labels.c.item.in_(numbers[start : start + 500]))
-        for row in db.execute(query):
-            found[row.item][row.label] = (row.score, row.threshold, row.flagged)
-    return found
 
 
 def strata(db: Connection) -> list[Stratum]:

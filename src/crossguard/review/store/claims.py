@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
-from crossguard.review.store.schema import item_labels, items, votes
+from crossguard.review.store.schema import items, votes
 
 OPEN, DECIDED, GOLD = "open", "decided", "gold"
 URGENT, UNCERTAIN, RANDOM = "urgent", "uncertain", "random"
@@ -53,8 +53,7 @@ class Filters:
             if (value := getattr(self, name)) is not None
         ]
         if self.label is not None:
-            of_label = and_(item_labels.c.item == items.c.id, item_labels.c.label == self.label, item_labels.c.flagged)
-            found.append(exists().where(of_label))
+            found.append(items.c.flagged.contains(f" {self.label} ", autoescape=True))
         if self.score_from is not None:
             found.append(items.c.score >= self.score_from)
         if self.score_to is not None:

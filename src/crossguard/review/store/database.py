@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # Writers of this process wait here in turn; SQLite would let them sleep and try again.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
 
     @classmethod
     def open(cls, where: str, migrations: Path = MIGRATIONS) -> Database:
@@ -69,7 +73,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Gives a connection whose changes are committed together at the end, or not at all."""
-        with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        options = {_WRITE: True}
+        with self._turn, self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
@@ -115,7 +120,7 @@ def _url(where: str) -> URL:
 
 def _pool(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": BUSY_S}}
+        return {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_S}}
     return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
 
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import Connection, func, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.review.errors import NotFoundError
+from crossguard.review.likeness import Likeness
+from crossguard.review.store import likenesses
 from crossguard.review.store.claims import OPEN, ORDERS, Filters
 from crossguard.review.store.database import insert
-from crossguard.review.store.schema import feed, images, item_labels, items, reports
+from crossguard.review.store.schema import feed, images, items, reports
 
-REPORT_URGENCY_H = 12.0
+REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
+_UNIQUE: Final = ("source", "kind", "external")
+_COPIED: Final = (
+    "source", "external", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score",
+    "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +32,60 @@ class NewItem:
 
     Attributes:
         row: Values for `items`.
-        labels: Values for `item_labels`, without the item.
-        images: JPEG and problem of each image.
+        images: JPEG, perceptual hash and problem of each image.
+        likeness: What it is compared by with others.
         report: Who reported the post and why, for items of that kind.
     """
 
     row: Mapping[str, Any]
-    labels: Sequence[Mapping[str, Any]] = ()
-    images: Sequence[tuple[bytes | None, str]] = ()
+    images: Sequence[tuple[bytes | None, bytes | None, str]] = ()
+    likeness: Likeness | None = None
     report: tuple[str, str] | None = None
-    stratum: str = field(default="")
+
+    @property
+    def unique(self) -> tuple[Any, ...]:
+        """What the source sends once."""
+        return tuple(self.row[name] for name in _UNIQUE)
 
 
-def put(tx: Connection, new: NewItem) -> int | None:
-    """Stores an item; None when its source had sent it before. Another report on a known post is added to it."""
-    statement = insert(tx, items).values(**new.row)
-    unique = ["source", "kind", "external"]
-    added = statement.on_conflict_do_nothing(index_elements=unique).returning(items.c.id)
-    item: int | None = tx.execute(added).scalar_one_or_none()
-    if item is not None:
-        if new.labels:
-            tx.execute(plain_insert(item_labels), [{"item": item, **label} for label in new.labels])
-        for position, (jpeg, problem) in enumerate(new.images):
-            values = {"item": item, "position": position, "jpeg": jpeg, "problem": problem}
-            tx.execute(plain_insert(images).values(**values))
-    if new.report is not None:
-        _add_report(tx, new, item)
-    return item
+def put(tx: Connection, new: Sequence[NewItem]) -> int:
+    """Stores items, each with the key of its near-duplicates, and returns how many were new.
+
+    What a source had sent before is left as it is; another report on a known post is added to it.
+    """
+    if not new:
+        return 0
+    groups = likenesses.group(tx, [item.likeness for item in new])
+    rows = [dict(item.row) | {"likeness": key} for item, key in zip(new, groups, strict=True)]
+    added = insert(tx, items).on_conflict_do_nothing(index_elements=_UNIQUE)
+    columns = [items.c[name] for name in ("id", *_UNIQUE)]
+    made = {tuple(unique): number for number, *unique in tx.execute(added.returning(*columns), rows)}
+    first = {item.unique: (item, key) for item, key in reversed(list(zip(new, groups, strict=True)))}
+    likenesses.begin(
+        tx, [(made[u], i.likeness) for u, (i, k) in first.items() if u in made and i.likeness and i.likeness.key == k]
+    )
+    stored = [
+        {"item": number, "position": position, "jpeg": jpeg, "hash": found, "problem": problem}
+        for unique, number in made.items()
+        for position, (jpeg, found, problem) in enumerate(first[unique][0].images)
+    ]
+    if stored:
+        tx.execute(plain_insert(images), stored)
+    for item in new:
+        if item.report is not None:
+            _add_report(tx, item, item.report, made.get(item.unique))
+    return len(made)
+
+
+def copy(tx: Connection, row: Any, **changes: Any) -> int:
+    """Stores a copy of an item and its images with other values in some columns, and returns its id."""
+    made: int = tx.execute(
+        insert(tx, items).values(**{n: getattr(row, n) for n in _COPIED} | changes).returning(items.c.id)
+    ).scalar_one()
+    columns = [images.c[name] for name in ("position", "jpeg", "hash", "problem")]
+    copied = select(literal(made), *columns).where(images.c.item == row.id)
+    tx.execute(plain_insert(images).from_select(["item", *(column.name for column in columns)], copied))
+    return made
 
 
 def count_feed(tx: Connection, day: int, seen: Counter[tuple[str, str]]) -> None:
@@ -120,24 +154,17 @@ def page(
     db: Connection, queue: str, filters: Filters, order: str, *, offset: int = 0, limit: int = 30
 ) -> tuple[Sequence[Any], bool]:
     """Returns open items of a queue in an order, and whether there are more."""
-    query = select(items).where(*in_queue(queue), *filters.conditions())
-    rows = db.execute(query.order_by(*ORDERS[order]).offset(offset).limit(limit + 1)).all()
+    waits = (items.c.queue == queue, items.c.state == OPEN, *filters.conditions())
+    found = select(items.c.id).where(*waits).order_by(*ORDERS[order]).offset(offset).limit(limit + 1).subquery()
+    rows = db.execute(select(items).join(found, found.c.id == items.c.id).order_by(*ORDERS[order])).all()
     return rows[:limit], len(rows) > limit
 
 
-def in_queue(queue: str) -> tuple[ColumnElement[bool], ...]:
-    """The condition of waiting in a queue."""
-    return items.c.queue == queue, items.c.state == OPEN
-
-
-def _add_report(tx: Connection, new: NewItem, item: int | None) -> None:
-    assert new.report is not None
-    reporter, reason = new.report
+def _add_report(tx: Connection, new: NewItem, report: tuple[str, str], item: int | None) -> None:
     if item is None:
-        same = [items.c[name] == new.row[name] for name in ("source", "kind", "external")]
-        item = tx.execute(select(items.c.id).where(*same)).scalar_one()
-    at = new.row["received_at"]
-    values = {"item": item, "reporter": reporter, "reason": reason, "at": at}
+        item = tx.execute(select(items.c.id).where(*(items.c[n] == new.row[n] for n in _UNIQUE))).scalar_one()
+    reporter, reason = report
+    values = {"item": item, "reporter": reporter, "reason": reason, "at": new.row["received_at"]}
     statement = insert(tx, reports).values(**values).on_conflict_do_nothing(index_elements=["item", "reporter"])
     if tx.execute(statement.returning(reports.c.id)).first() is not None:
         more = {"reports": items.c.reports + 1, "urgency": items.c.urgency + REPORT_URGENCY_H}

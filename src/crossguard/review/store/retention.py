@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from crossguard.review.store.schema import images, items, reports, votes
+from crossguard.review.store.schema import images, items, likenesses, reports, votes
 
 DAY_S: Final = 86_400.0
 BATCH: Final = 1000
@@ -35,7 +35,8 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, *, author: bo
     if not author:
         del values["author"]  # a later request of the person must still find the item
     tx.execute(update(items).where(items.c.id.in_(found)).values(**values, erased_at=now))
-    tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, problem="deleted"))
+    tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
+    tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))
     tx.execute(update(votes).where(votes.c.item.in_(found)).values(comment=""))
     return len(found)

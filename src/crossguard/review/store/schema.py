@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -20,6 +23,7 @@ from sqlalchemy import (
 )
 
 Json = JSON(none_as_null=True)
+FILTERED: Final = ("flagged", "kind", "source", "language", "author", "score", "received_at")
 
 metadata = MetaData(
     naming_convention={
@@ -101,11 +105,12 @@ items = Table(
     Column("action", String(8)),  # what the model asked for; null where it could not score
     Column("score", Double),  # highest of the labels
     Column("label", String(64)),  # the label of that score
+    Column("flagged", Text, nullable=False, default=""),  # labels that the model flagged, a space around each
     Column("reports", Integer, nullable=False, default=0),
     Column("urgency", Double, nullable=False),
     Column("uncertainty", Double, nullable=False),
     Column("shuffle", Double, nullable=False),  # uniform in [0, 1)
-    Column("likeness", String(64)),  # equal for near-duplicates
+    Column("likeness", String(64)),  # equal for near-duplicates: the key of the first of them
     Column("stratum", String(32), nullable=False),
     Column("inclusion", Double, nullable=False),  # probability of having been taken into the console
     Column("blind", Boolean, nullable=False, default=False),
@@ -121,9 +126,12 @@ items = Table(
     Column("decided_at", Double),
     Column("erased_at", Double),
     UniqueConstraint("source", "kind", "external"),
-    Index(None, "queue", "state", "urgency"),
-    Index(None, "queue", "state", "uncertainty"),
-    Index(None, "queue", "state", "shuffle"),
+    # A queue's page is found in these alone, whatever the filters: rows are wide.
+    *(
+        Index(f"ix_items_queue_{order}", "queue", "state", order, *FILTERED)
+        for order in ("urgency", "uncertainty", "shuffle")
+    ),
+    Index(None, "state", "queue", "received_at"),
     Index(None, "claimed_by"),
     Index(None, "likeness"),
     Index(None, "author"),
@@ -131,15 +139,13 @@ items = Table(
     Index(None, "received_at"),
 )
 
-item_labels = Table(
-    "item_labels",
+likenesses = Table(
+    "likenesses",
     metadata,
-    Column("item", ForeignKey("items.id"), primary_key=True),
-    Column("label", String(64), primary_key=True),
-    Column("score", Double, nullable=False),
-    Column("threshold", Double, nullable=False),
-    Column("flagged", Boolean, nullable=False),
-    Index(None, "label", "flagged"),
+    Column("band", BigInteger, primary_key=True, autoincrement=False),  # of the words, or of an image
+    Column("item", ForeignKey("items.id"), primary_key=True),  # the first of its near-duplicates
+    Index(None, "item"),
+    sqlite_with_rowid=False,
 )
 
 images = Table(
@@ -149,6 +155,7 @@ images = Table(
     Column("item", ForeignKey("items.id"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
     Column("jpeg", LargeBinary),  # decoded and encoded again by us; null where that failed
+    Column("hash", LargeBinary),  # perceptual, 256 bits
     Column("problem", Text, nullable=False, default=""),
 )
 
@@ -225,5 +232,6 @@ deliveries = Table(
     Column("next_at", Double),  # null when it is delivered or given up
     Column("delivered_at", Double),
     Column("problem", Text, nullable=False, default=""),
+    Index(None, "item"),
     Index(None, "next_at"),
 )

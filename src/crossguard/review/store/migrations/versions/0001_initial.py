@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 
+FILTERED = ("flagged", "kind", "source", "language", "author", "score", "received_at")
 # The log can be added to, and nothing else.
 APPEND_ONLY = {
     "sqlite": [
@@ -116,6 +117,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(length=8), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("label", sa.String(length=64), nullable=True),
+        sa.Column("flagged", sa.Text(), nullable=False),
         sa.Column("reports", sa.Integer(), nullable=False),
         sa.Column("urgency", sa.Double(), nullable=False),
         sa.Column("uncertainty", sa.Double(), nullable=False),
@@ -144,11 +146,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_items_author"), ["author"], unique=False)
         batch_op.create_index(batch_op.f("ix_items_claimed_by"), ["claimed_by"], unique=False)
         batch_op.create_index(batch_op.f("ix_items_likeness"), ["likeness"], unique=False)
-        batch_op.create_index(batch_op.f("ix_items_queue_state_shuffle"), ["queue", "state", "shuffle"], unique=False)
+        for order in ("urgency", "uncertainty", "shuffle"):
+            batch_op.create_index(f"ix_items_queue_{order}", ["queue", "state", order, *FILTERED], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_items_queue_state_uncertainty"), ["queue", "state", "uncertainty"], unique=False
+            batch_op.f("ix_items_state_queue_received_at"), ["state", "queue", "received_at"], unique=False
         )
-        batch_op.create_index(batch_op.f("ix_items_queue_state_urgency"), ["queue", "state", "urgency"], unique=False)
         batch_op.create_index(batch_op.f("ix_items_received_at"), ["received_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_items_state_decided_at"), ["state", "decided_at"], unique=False)
 
@@ -178,6 +180,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_deliveries_item"), ["item"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_next_at"), ["next_at"], unique=False)
 
     op.create_table(
@@ -186,6 +189,7 @@ def upgrade() -> None:
         sa.Column("item", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("jpeg", sa.LargeBinary(), nullable=True),
+        sa.Column("hash", sa.LargeBinary(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_images_item")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
@@ -194,17 +198,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_images_item"), ["item"], unique=False)
 
     op.create_table(
-        "item_labels",
+        "likenesses",
+        sa.Column("band", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("label", sa.String(length=64), nullable=False),
-        sa.Column("score", sa.Double(), nullable=False),
-        sa.Column("threshold", sa.Double(), nullable=False),
-        sa.Column("flagged", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_item_labels_item")),
-        sa.PrimaryKeyConstraint("item", "label", name=op.f("pk_item_labels")),
+        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_likenesses_item")),
+        sa.PrimaryKeyConstraint("band", "item", name=op.f("pk_likenesses")),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("item_labels", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_item_labels_label_flagged"), ["label", "flagged"], unique=False)
+    with op.batch_alter_table("likenesses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_likenesses_item"), ["item"], unique=False)
 
     op.create_table(
         "reports",

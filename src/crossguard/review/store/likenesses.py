@@ -1,0 +1,87 @@
+"""Groups of near-duplicates: an item joins the first item that it is like, or begins a group of its own."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select
+
+from crossguard.review.likeness import Likeness, describe
+from crossguard.review.store.schema import images, items, likenesses
+
+MOST_COMPARED: Final = 10
+_VALUES: Final = 1000
+
+
+def group(tx: Connection, new: Sequence[Likeness | None]) -> list[str | None]:
+    """Returns the key of each post's group; one that begins a group has its own `key`."""
+    known = _keys(tx, {entry.key for entry in new if entry is not None})
+    bands = {e.key: e.bands for e in new if e is not None and e.key not in known}
+    candidates = _candidates(tx, bands)
+    firsts = dict(_described(tx, {item for found in candidates.values() for item in found}))
+    begun: dict[int, list[Likeness]] = defaultdict(list)
+    for entry in new:
+        if entry is None or entry.key in known:
+            continue
+        stored = (firsts[item] for item in candidates[entry.key] if item in firsts)
+        beside = ((other.key, other) for band in bands[entry.key] for other in begun[band][:MOST_COMPARED])
+        near = next((key for key, other in (*stored, *beside) if entry.near(other)), None)
+        known[entry.key] = near or entry.key
+        if near is None:
+            for band in bands[entry.key]:
+                begun[band].append(entry)
+    return [None if entry is None else known[entry.key] for entry in new]
+
+
+def begin(tx: Connection, firsts: Iterable[tuple[int, Likeness]]) -> None:
+    """Stores how the first items of new groups are found.
+
+    Args:
+        tx: Transaction.
+        firsts: Items and what they are compared by.
+    """
+    rows = [{"band": band, "item": item} for item, entry in firsts for band in set(entry.bands)]
+    if rows:
+        tx.execute(insert(likenesses), rows)
+
+
+def _keys(tx: Connection, keys: set[str]) -> dict[str, str]:
+    return {
+        key: key
+        for chunk in _chunks(keys)
+        for key in tx.execute(select(items.c.likeness).where(items.c.likeness.in_(chunk)).distinct()).scalars()
+    }
+
+
+def _candidates(tx: Connection, bands: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Returns, per key, the items that share most of its bands."""
+    of_band: dict[int, list[int]] = defaultdict(list)
+    for chunk in _chunks({band for found in bands.values() for band in found}):
+        query = select(likenesses.c.band, likenesses.c.item).where(likenesses.c.band.in_(chunk))
+        for band, item in tx.execute(query):
+            of_band[band].append(item)
+    return {
+        key: [item for item, _ in Counter(i for band in found for i in of_band[band]).most_common(MOST_COMPARED)]
+        for key, found in bands.items()
+    }
+
+
+def _described(tx: Connection, numbers: set[int]) -> Iterator[tuple[int, tuple[str, Likeness]]]:
+    for chunk in _chunks(numbers):
+        hashes: dict[int, list[bytes]] = defaultdict(list)
+        of_items = select(images.c.item, images.c.hash).where(images.c.item.in_(chunk), images.c.hash.is_not(None))
+        for item, found in tx.execute(of_items.order_by(images.c.item, images.c.position)):
+            hashes[item].append(found)
+        wanted: Any = (items.c.id, items.c.likeness, items.c.text, items.c.image_text)
+        for row in tx.execute(select(*wanted).where(items.c.id.in_(chunk), items.c.likeness.is_not(None))):
+            entry = describe(f"{row.text} {row.image_text}", hashes[row.id])
+            if entry is not None:
+                yield row.id, (row.likeness, entry)
+
+
+def _chunks(values: Collection[Any]) -> Iterator[list[Any]]:
+    """Cuts values into parts that both databases take as parameters."""
+    ordered = sorted(values)
+    return (ordered[start : start + _VALUES] for start in range(0, len(ordered), _VALUES))
