@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import PostgresServer, postgres_binaries, running_postgres
 from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.bundle import Bundle
@@ -46,3 +47,12 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def tiny(tiny_bundle: Bundle) -> Moderator:
     """A moderator over the tiny bundle."""
     return Moderator.load(tiny_bundle.folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own; who fills its database empties it afterwards."""
+    if postgres_binaries() is None:
+        pytest.skip("no PostgreSQL here; install it with: apt-get install postgresql")
+    with running_postgres() as server:
+        yield server

@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import text
+
+from crossguard.review.store.database import Database
+
 SERVER = "-c fsync=off -c listen_addresses='' -c unix_socket_directories={folder} -c max_connections=60"
 
 
@@ -23,14 +27,14 @@ def postgres_binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[tuple[str, PostgresServer]]:
-    """Starts a server and gives the URL of its database, and the server."""
+def running_postgres() -> Iterator[PostgresServer]:
+    """Starts a server, and stops it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="cg-pg-", dir="/tmp"))
     server = PostgresServer(folder)
     try:
         server.run("initdb", "-D", str(folder / "data"), "-U", "tester", "-A", "trust", "--no-sync")
         server.start()
-        yield f"postgresql://tester@/postgres?host={folder}", server
+        yield server
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -45,6 +49,23 @@ class PostgresServer:
         if self._user is not None:
             entry = pwd.getpwnam(self._user)
             os.chown(folder, entry.pw_uid, entry.pw_gid)
+
+    @property
+    def url(self) -> str:
+        """Where its database is."""
+        return f"postgresql://tester@/postgres?host={self.folder}"
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """Opens the database with the console's tables, and empties it afterwards."""
+        opened = Database.open(self.url)
+        try:
+            yield opened
+        finally:
+            with opened.write() as tx:
+                tx.execute(text("DROP SCHEMA public CASCADE"))
+                tx.execute(text("CREATE SCHEMA public"))
+            opened.close()
 
     def run(self, program: str, *arguments: str) -> None:
         binaries = postgres_binaries()

@@ -58,7 +58,7 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
 
 
 def _check_extra() -> None:
-    needed = ("alembic", "argon2", "krippendorff", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
+    needed = ("alembic", "argon2", "python_multipart", "sqlalchemy", "starlette", "uvicorn")
     if any(find_spec(name) is None for name in needed):
         raise MissingExtraError("crossguard review", "review")
 
@@ -77,22 +77,33 @@ def _console(settings: ReviewSettings) -> Console:
     "--results", type=click.Path(path_type=Path, exists=True), help="What `crossguard score` wrote for POSTS."
 )
 @click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
+@click.option("--suggestions", is_flag=True, help="POSTS is what `crossguard serve --suggestions` wrote.")
 @click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
 @click.pass_obj
 def import_posts(
-    settings: ReviewSettings, posts: Path, results: Path | None, source: str, image_root: Path | None
+    settings: ReviewSettings,
+    posts: Path,
+    *,
+    results: Path | None,
+    source: str,
+    suggestions: bool,
+    image_root: Path | None,
 ) -> None:
     """Put the posts of a table into the console.
 
     Flagged posts wait in the queue main; of allowed ones a sample waits in the queue audit. A table that was put in
     before changes nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
-    report and expected.
+    report and expected. Suggestions become people's reports.
     """
     console = _console(settings)
-    from crossguard.review.files import take_file
+    from crossguard.review.files import take_file, take_suggestions
 
+    if suggestions:
+        batches = take_suggestions(console, posts, source=source)
+    else:
+        batches = take_file(console, posts, source=source, results=results, image_root=image_root)
     taken = known = passed = 0
-    for batch in take_file(console, posts, source=source, results=results, image_root=image_root):
+    for batch in batches:
         taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
         click.echo(f"\r{taken + known + passed:,} posts", err=True, nl=False)
     click.echo(f"\r{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
@@ -179,6 +190,7 @@ def _show_proposals(learnt: Learnt) -> None:
     table = Table(box=None, pad_edge=False)
     for name in (
         "label",
+        "input",
         "items",
         "threshold",
         "proposed",
@@ -188,10 +200,11 @@ def _show_proposals(learnt: Learnt) -> None:
         "newly flagged",
         "no longer",
     ):
-        table.add_column(name, justify="left" if name == "label" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in {"label", "input"} else "right", no_wrap=True)
     for found in learnt.proposals:
         table.add_row(
             found.label,
+            ", ".join(found.kinds),
             f"{found.items:,}",
             f"{found.current:.3f}",
             f"{found.proposed:.3f}",

@@ -29,6 +29,7 @@ class Console:
         self.clauses = read_clauses(settings.policy_text)
         self.intake = Intake(database, settings)
         self.measured: tuple[float, dict[str, Any]] | None = None
+        self.measuring = threading.Lock()
         self._model: Moderator | None = None
         self._loading = threading.Lock()
 

@@ -55,6 +55,7 @@ def export(database: Database, labels: Sequence[str], path: Path) -> Exported:
 
 
 def _rows(db: Connection, labels: Sequence[str], folder: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
     wanted = (items.c.state == DECIDED, items.c.kind != "appeal")
     for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
         if row.erased_at is not None:
@@ -62,8 +63,11 @@ def _rows(db: Connection, labels: Sequence[str], folder: Path, counts: dict[str,
             continue
         counts["rows"] += 1
         outcome = row.outcome
+        # A post that was both flagged and reported is two items.
+        name = row.external if row.external not in seen else f"{row.external}#{row.id}"
+        seen.add(name)
         yield {
-            "id": row.external,
+            "id": name,
             "text": row.text,
             "image_text": row.image_text,
             "image_path": _image(db, row.id, folder, counts),

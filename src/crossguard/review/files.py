@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -45,8 +47,37 @@ def take_file(
     posts = _submissions(path, source, image_root or path.parent)
     if results is not None:
         posts = _joined(posts, path, results)
+    yield from _take(console, posts)
+
+
+def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[Received]:
+    """Takes what `crossguard serve --suggestions` wrote as reports: one item per text, one report per caller.
+
+    A file that was taken before changes nothing. The console's model scores the texts.
+
+    Raises:
+        TableError: A line is not a suggestion; the batches before it are stored.
+    """
+    with path.open(encoding="utf-8") as file:
+        yield from _take(console, (_suggestion(line, f"'{path}' line {n}", source) for n, line in enumerate(file, 1)))
+
+
+def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
     while batch := list(islice(posts, BATCH)):
         yield console.intake.take(with_decisions(console, batch), console.now())
+
+
+def _suggestion(line: str, where: str, source: str) -> Submission:
+    try:
+        record = json.loads(line)
+        said = ", ".join(f"{name} {value:.2f}" for name, value in record["attributes"].items())
+        text = str(record["text"])
+        reporter = "/".join(str(record[key]) for key in ("caller", "community_id", "client_token") if record.get(key))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise TableError(f"{where} is no suggestion as `crossguard serve --suggestions` writes it.") from None
+    id_ = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    report = {"reporter": reporter[:256] or "unknown", "reason": f"suggests {said}"[:2000]}
+    return parse(Submission, {"id": id_, "source": source, "text": text, "report": report}, where)
 
 
 def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:

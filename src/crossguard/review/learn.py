@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import read_bundle
-from crossguard.decision.policy import LabelOverride, LabelPolicy, PolicyFile, read_policy_file
+from crossguard.decision.policy import BandsOverride, Kind, LabelOverride, LabelPolicy, PolicyFile, read_policy_file
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
@@ -26,16 +26,19 @@ from crossguard.review.resolution import MAJORITY
 LEAST: Final = 10
 """Items with a label and items without it that a threshold needs."""
 FOLDS: Final = 5
+SAME: Final = 1e-5
+"""Thresholds that differ by less are the same rule's; a policy file holds six digits."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A threshold for one label; precision and recall are weighted to the live feed.
+    """A threshold for one rule of the policy; precision and recall are weighted to the live feed.
 
     Attributes:
         label: Its name.
+        kinds: Kinds of input (text, image, both) whose items have the current threshold.
         items: Decided items that it rests on.
         positives: Those that carry the label.
         current: The threshold now.
@@ -48,6 +51,7 @@ class Proposal:
     """
 
     label: str
+    kinds: tuple[Kind, ...]
     items: int
     positives: int
     current: float
@@ -88,26 +92,32 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
     )
     used = [item for item in found if item.model == model]
     weights = _weights(used, strata)
-    proposals = []
-    few = []
-    for label in used[0].scores:
-        rows = np.array(
-            [i for i, item in enumerate(used) if label in item.truth and label in item.scores], dtype=np.int64
-        )
+    proposals, few = [], []
+    for (label, current), rows in _rules(used).items():
         truth = np.array([used[i].truth[label] >= MAJORITY for i in rows], dtype=bool)
+        kinds = tuple(sorted({used[i].kind for i in rows}))
         if min(truth.sum(), (~truth).sum()) < LEAST:
-            few.append(label)
+            few.append(f"{label} ({', '.join(kinds)})")
             continue
         scores = np.array([used[i].scores[label][0] for i in rows])
-        current = used[rows[0]].scores[label][1]
-        proposals.append(_propose(label, criterion, truth, scores, weights=weights[rows], current=current))
+        proposals.append(_propose(label, kinds, criterion, truth, scores, weights=weights[rows], current=current))
     if few:
-        notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {', '.join(few)}.")
+        notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {'; '.join(few)}.")
     if not proposals:
         raise InputError(f"No label has {LEAST} items that carry it and {LEAST} that do not among {kept}. Decide more.")
     if not any(item.stratum.startswith("allow") for item in used):
         notes.append("Nothing of what was allowed is decided, so recall counts flagged posts only. Decide in 'audit'.")
     return Learnt(proposals, notes)
+
+
+def _rules(used: Sequence[Decided]) -> dict[tuple[str, float], NDArray[np.int64]]:
+    """Returns (label, threshold now) -> rows: a policy may have other thresholds for images than for words."""
+    found: dict[tuple[str, float], list[int]] = defaultdict(list)
+    for label in used[0].scores:
+        for row, item in enumerate(used):
+            if label in item.truth and label in item.scores:
+                found[label, item.scores[label][1]].append(row)
+    return {rule: np.array(rows, dtype=np.int64) for rule, rows in found.items()}
 
 
 def _weights(used: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
@@ -118,7 +128,14 @@ def _weights(used: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
 
 
 def _propose(
-    label: str, criterion: Criterion, truth: Flags, scores: Floats, *, weights: Floats, current: float
+    label: str,
+    kinds: tuple[Kind, ...],
+    criterion: Criterion,
+    truth: Flags,
+    scores: Floats,
+    *,
+    weights: Floats,
+    current: float,
 ) -> Proposal:
     def fitted(rows: NDArray[np.int64]) -> float:
         try:
@@ -133,6 +150,7 @@ def _propose(
     newly, gone = after & ~before, before & ~after
     return Proposal(
         label,
+        kinds,
         len(truth),
         int(truth.sum()),
         current,
@@ -180,7 +198,9 @@ def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:
 
 
 def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: str, command: str) -> PolicyFile:
-    """Returns a policy file with the proposed thresholds; calibration and bands stay, as far as the order allows.
+    """Returns a policy file with the proposed thresholds in place of the ones that they were compared with.
+
+    Calibration stays, and so do other rules, also those for one kind of input; bands stay as far as the order allows.
 
     Raises:
         BundleError: The model is unknown.
@@ -189,24 +209,32 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     bundle = read_bundle(find_bundle(model), verify=False)
     current = resolve_policy(bundle, policy)
     base = read_policy_file(Path(policy)).base if policy.endswith((".yaml", ".yml")) else policy
-    changed = {proposal.label: proposal for proposal in proposals}
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
+    inputs = {
+        kind: {label: _bands(current.rules(kind)[label], proposals, label) for label in overrides}
+        for kind, overrides in current.inputs.items()
+    }
     return PolicyFile(
         name=name,
         version="1",
         base=base,
         description="Thresholds learnt from what people decided.",
-        labels={label: _override(rule, changed.get(label)) for label, rule in current.labels.items()},
+        labels={
+            label: LabelOverride(
+                **_bands(rule, proposals, label).given(), calibration=rule.calibration, prevalence=rule.prevalence
+            )
+            for label, rule in current.labels.items()
+        },
+        inputs=inputs or None,
         provenance={"fitted_on": [fitted_on], "command": command},
     )
 
 
-def _override(rule: LabelPolicy, proposal: Proposal | None) -> LabelOverride:
-    threshold = rule.threshold if proposal is None else round(proposal.proposed, 6)
-    return LabelOverride(
+def _bands(rule: LabelPolicy, proposals: Sequence[Proposal], label: str) -> BandsOverride:
+    found = (p.proposed for p in proposals if p.label == label and abs(p.current - rule.threshold) < SAME)
+    threshold = round(next(found, rule.threshold), 6)
+    return BandsOverride(
         threshold=threshold,
         review=None if rule.review is None else min(rule.review, threshold),
         block=None if rule.block is None else max(rule.block, threshold),
-        calibration=rule.calibration,
-        prevalence=rule.prevalence,
     )

@@ -10,25 +10,28 @@ import hashlib
 import io
 import re
 import unicodedata
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 LEAST_JACCARD: Final = 0.7
 MOST_BITS: Final = 16
 """Of the 256 bits of an image's hash that may differ; scaling and recompression change fewer."""
-BANDS: Final = 8
+_BANDS: Final = 8
 _ROWS: Final = 4
 _RUN: Final = 4
+_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _HASH_SIZE: Final = 16
+_IMAGE_BAND: Final = 2
 _LINKS: Final = re.compile(r"https?://\S+|www\.\S+|@\w+")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _REPEATS: Final = re.compile(r"(.)\1+")
-_DRAWN: Final = np.random.default_rng(0).integers(0, 2**63, size=(2, BANDS * _ROWS, 1), dtype=np.uint64)
+_DRAWN: Final = np.random.default_rng(0).integers(0, 2**63, size=(2, _BANDS * _ROWS, 1), dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -49,29 +52,31 @@ class Likeness:
         return hashlib.sha256(b"".join([self.words.encode(), b"\0", *self.images])).hexdigest()
 
     @cached_property
-    def runs(self) -> frozenset[int]:
-        """Checksums of all runs of four characters."""
-        encoded = f" {self.words} ".encode("utf-32-le")
-        size = 4 * _RUN
-        return frozenset(zlib.crc32(encoded[i : i + size]) for i in range(0, max(len(encoded) - size, 0) + 1, 4))
+    def runs(self) -> NDArray[np.uint64]:
+        """Hashes of all runs of four characters, sorted, each once."""
+        codes = np.frombuffer(f" {self.words:<{_RUN}} ".encode("utf-32-le"), dtype="<u4").astype(np.uint64)
+        runs = np.zeros(len(codes) - _RUN + 1, dtype=np.uint64)
+        for place in range(_RUN):
+            runs = (runs + codes[place : place + len(runs)]) * _FACTOR
+        return np.unique(runs)
 
-    @property
+    @cached_property
     def bands(self) -> list[int]:
-        """Near-duplicates share at least one of them, but for about one pair in a hundred."""
+        """Near-duplicates share at least one of them: 98 of 100 pairs with a Jaccard index of 0.8 do."""
         if self.words:
             factor, offset = _DRAWN
-            runs = np.fromiter(self.runs, dtype=np.uint64)
-            least = ((factor | np.uint64(1)) * runs + offset >> np.uint64(32)).min(axis=1)
-            parts = np.split(least.astype(">u4"), BANDS)
+            least = (((factor | np.uint64(1)) * self.runs + offset) >> np.uint64(32)).min(axis=1)
+            signature, size = least.astype("<u4").tobytes(), 4 * _ROWS
         else:
-            parts = np.split(np.frombuffer(self.images[0], dtype=">u2"), _HASH_SIZE)
-        return [_band(index, part.tobytes()) for index, part in enumerate(parts)]
+            signature, size = self.images[0], _IMAGE_BAND
+        return [_band(start, signature[start : start + size]) for start in range(0, len(signature), size)]
 
     def near(self, other: Likeness) -> bool:
         """Whether two posts are near-duplicates."""
         if len(self.images) != len(other.images) or bool(self.words) != bool(other.words):
             return False
-        if self.words and len(self.runs & other.runs) < LEAST_JACCARD * len(self.runs | other.runs):
+        shared = len(np.intersect1d(self.runs, other.runs, assume_unique=True))
+        if self.words and shared < LEAST_JACCARD * (len(self.runs) + len(other.runs) - shared):
             return False
         return all(_distance(a, b) <= MOST_BITS for a, b in zip(self.images, other.images, strict=True))
 
@@ -97,15 +102,14 @@ def image_hash(jpeg: bytes) -> bytes:
 
 def _words(text: str) -> str:
     plain = unicodedata.normalize("NFKD", _LINKS.sub(" ", text)).casefold()
-    letters = "".join(
-        character if character.isalpha() else " " for character in plain if not unicodedata.combining(character)
-    )
-    return _REPEATS.sub(r"\1", " ".join(letters.split()))
+    if not plain.isascii():
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
+    return _REPEATS.sub(r"\1", " ".join(_LETTERS.findall(plain)))
 
 
-def _band(index: int, part: bytes) -> int:
-    """Returns a signed number of 63 bits, which both databases can index."""
-    return int.from_bytes(hashlib.blake2b(bytes([index]) + part, digest_size=8).digest()) >> 1
+def _band(place: int, part: bytes) -> int:
+    """Returns a number of 63 bits, which both databases can index."""
+    return int.from_bytes(hashlib.blake2b(bytes([place]) + part, digest_size=8).digest()) >> 1
 
 
 def _distance(first: bytes, second: bytes) -> int:

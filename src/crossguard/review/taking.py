@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotAllowedError, ReviewError
@@ -14,8 +16,21 @@ _CHANCE = random.SystemRandom()
 MINUTE = 60.0
 
 
-def take_next(console: Console, person: Person, queue: str, order: str, filters: Filters, *, now: float) -> int | None:
+def take_next(
+    console: Console, person: Person, queue: str, order: str, filters: Filters, *, now: float, after: Any = None
+) -> int | None:
     """Claims an item for a person and returns its id; None when the queue holds nothing for them.
+
+    Near-duplicates come one after another, unless the order is random.
+
+    Args:
+        console: The console.
+        person: Who.
+        queue: From where.
+        order: One of `claims.ORDERS`.
+        filters: Which items.
+        now: Seconds since 1970.
+        after: The item that the person has just answered.
 
     Raises:
         NotAllowedError: The queue is not theirs.
@@ -37,4 +52,9 @@ def take_next(console: Console, person: Person, queue: str, order: str, filters:
             golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
             if golden is not None:
                 return golden
+        if after is not None and after.likeness is not None and order != claims.RANDOM:
+            like = replace(filters, likeness=after.likeness)
+            near = claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=like)
+            if near is not None:
+                return near
         return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)

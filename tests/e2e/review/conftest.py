@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -41,8 +42,8 @@ def browser() -> Iterator[Browser]:
 class RunningConsole:
     """A console on a port of its own; the base of those in a thread and in a process."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = str(folder / "review.sqlite")
+    def __init__(self, database: str) -> None:
+        self.database = database
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -83,8 +84,8 @@ class RunningConsole:
 class ConsoleThread(RunningConsole):
     """A console in a thread of the test's process: quick to start."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, database: str) -> None:
+        super().__init__(database)
         self.start()
 
     def start(self) -> None:
@@ -104,7 +105,7 @@ class ConsoleProcess(RunningConsole):
     """A console in a process that can be killed and started again on the same file and port."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(str(folder / "review.sqlite"))
         self._log = (folder / "log").open("ab")
         self.start()
 
@@ -126,11 +127,23 @@ class ConsoleProcess(RunningConsole):
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[ConsoleThread]:
-    console = ConsoleThread(tmp_path)
-    yield console
-    console.stop()
-    console.store.close()
+def engine() -> str:
+    """SQLite, unless a test says otherwise."""
+    return "sqlite"
+
+
+@pytest.fixture
+def running(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ConsoleThread]:
+    with contextlib.ExitStack() as last:
+        where = str(tmp_path / "review.sqlite")
+        if engine == "postgresql":
+            server = request.getfixturevalue("postgres")
+            last.enter_context(server.database())
+            where = server.url
+        console = ConsoleThread(where)
+        last.callback(console.store.close)
+        last.callback(console.stop)
+        yield console
 
 
 @pytest.fixture

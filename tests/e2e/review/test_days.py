@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from tests.e2e.review.conftest import ConsoleProcess, ConsoleThread, RunningConsole
+from tests.support.postgres import PostgresServer
 
 from crossguard.review.roles import Role
 
@@ -18,6 +19,7 @@ Visit = Callable[..., Page]
 VOTES = "SELECT count(*) FROM votes WHERE undone_at IS NULL"
 # axe's "serious" and "critical" are what keeps people out.
 SERIOUS = {"serious", "critical"}
+ON_BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 
 
 def item_of(page: Page) -> int:
@@ -30,6 +32,7 @@ def serious(page: Page) -> list[Any]:
     return [(entry["id"], entry["nodes"][0]["html"]) for entry in found if entry["impact"] in SERIOUS]
 
 
+@ON_BOTH
 def test_two_reviewers_by_keyboard_alone(running: RunningConsole, visit: Visit) -> None:
     running.fill(6)
     ann, ben = visit("Ann"), visit("Ben")
@@ -76,6 +79,7 @@ def test_text_and_images_have_separate_switches(running: RunningConsole, visit: 
     assert page.locator("details.text > p").first.is_visible()
 
 
+@ON_BOTH
 def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConsole, visit: Visit) -> None:
     running.fill(1)
     ann, ben = visit("Ann"), visit("Ben")
@@ -157,6 +161,32 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
     page.wait_for_selector("#undo:has-text('block')")
     assert item_of(page) != first
     assert running.count(VOTES) == 1
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_an_answer_waits_while_the_database_is_away(
+    running: ConsoleThread, visit: Visit, postgres: PostgresServer
+) -> None:
+    running.fill(3)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    first = item_of(page)
+    postgres.stop()
+    page.keyboard.press("b")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    other = page.context.new_page()
+    answer = other.goto(f"{running.url}/queues/main")
+    assert answer is not None
+    assert answer.status == 503
+    assert other.locator("h1").inner_text() == "The database is away"
+    # The page is closed and comes back later: what waits is in the browser, not in the page.
+    page.close()
+    postgres.start()
+    other.goto(f"{running.url}/queues/main")
+    other.wait_for_selector("#notice:has-text('has been sent')")
+    with running.store.read() as db:
+        assert list(db.exec_driver_sql("SELECT item FROM votes WHERE undone_at IS NULL").scalars()) == [first]
 
 
 def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:

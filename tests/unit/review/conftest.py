@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from tests.support.postgres import postgres_binaries, running_postgres
 
 from crossguard.review.console import Console
 from crossguard.review.roles import Role
@@ -19,26 +17,20 @@ from crossguard.review.store.people import Person
 NOW = 1_800_000_000.0
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    if postgres_binaries() is None:
-        pytest.skip("no PostgreSQL here; install it with: apt-get install postgresql")
-    with running_postgres() as (url, _):
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        opened = Database.open(str(tmp_path / "review.sqlite"))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if engine == "postgresql":
+        with request.getfixturevalue("postgres").database() as opened:
+            yield opened
     else:
-        opened = Database.open(request.getfixturevalue("postgres_url"))
-    yield opened
-    if request.param == "postgresql":
-        with opened.write() as tx:
-            tx.execute(text("DROP SCHEMA public CASCADE"))
-            tx.execute(text("CREATE SCHEMA public"))
-    opened.close()
+        opened = Database.open(str(tmp_path / "review.sqlite"))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -8,31 +8,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
+from sqlalchemy import select
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person
 
+from crossguard.bundle import read_bundle
 from crossguard.cli import run
+from crossguard.decision.policy import Kind
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.policy import write_policy
 from crossguard.labels import HATE
+from crossguard.moderator import resolve_policy
+from crossguard.registry import find
 from crossguard.review.console import Console
 from crossguard.review.export import export
-from crossguard.review.learn import learn
+from crossguard.review.learn import learn, policy_file
 from crossguard.review.quality import agreement, recall
 from crossguard.review.quality.estimate import proportion
-from crossguard.review.quality.reading import decided, strata
+from crossguard.review.quality.reading import Decided, decided, strata
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
+from crossguard.review.store.items import reports_of
+from crossguard.review.store.schema import items
 
 LABELS = HATE.names
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database.open(str(tmp_path / "review.sqlite"))
+def engine() -> str:
+    """SQLite, unless a test says otherwise."""
+    return "sqlite"
 
 
 def decide_all(console: Console, posts: int = 200, hateful_from: float = 0.6) -> None:
@@ -74,7 +84,35 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     assert any("sexist" in note for note in learnt.notes)
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
+    """The default policy of compact asks for less of a post with text and image; people draw another line there."""
+    rules = resolve_policy(read_bundle(find("compact", None), verify=False), "default")
+    lines: dict[Kind, float] = {"text": 0.8, "both": 0.5}
+    found = []
+    for kind, line in lines.items():
+        threshold = rules.rules(kind)["racist"].threshold
+        for index in range(100):
+            score = (index + 0.5) / 100
+            scores = {"racist": (score, threshold, score >= threshold)}
+            truth = {"racist": float(score >= line)}
+            found.append(Decided("", "review", 1.0, truth, scores, ("compact", "1", "default", "1"), index, kind))
+    learnt = learn(found, [], Criterion("f1"))
+    proposed = {proposal.kinds: proposal.proposed for proposal in learnt.proposals}
+    assert proposed == {("text",): pytest.approx(0.8, abs=0.01), ("both",): pytest.approx(0.5, abs=0.01)}
+    path = tmp_path / "learnt.yaml"
+    write_policy(policy_file("compact", "default", learnt.proposals, "learnt", "test"), path)
+    changed = resolve_policy(read_bundle(find("compact", None), verify=False), str(path))
+    assert changed.rules("text")["racist"].threshold == pytest.approx(0.8, abs=0.01)
+    assert changed.rules("both")["racist"].threshold == pytest.approx(0.5, abs=0.01)
+    # Images alone have the threshold that text has; what nobody judged stays as it was.
+    assert changed.rules("image")["racist"].threshold == pytest.approx(0.8, abs=0.01)
+    assert changed.rules("both")["sexist"].threshold == pytest.approx(rules.rules("both")["sexist"].threshold, abs=1e-5)
+    assert changed.rules("image")["religion"].block == pytest.approx(rules.rules("image")["religion"].block, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("engine", "suffix"), [("sqlite", ".jsonl"), ("sqlite", ".csv"), ("sqlite", ".parquet"), ("postgresql", ".parquet")]
+)
 def test_the_export_is_what_calibrate_reads(
     everything: ReviewSettings, database: Database, tmp_path: Path, suffix: str
 ) -> None:
@@ -127,17 +165,38 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "does not fit" in capsys.readouterr().err
 
 
+def test_suggestions_become_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "suggestions.jsonl"
+    line = {"time": "2026-11-26T01:00:00+00:00", "text": "Go away, all of you.", "attributes": {"TOXICITY": 0.9}}
+    more = {"community_id": None, "client_token": None}
+    lines = [line | more | {"caller": caller} for caller in ("forum", "blog", "forum")]
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in lines))
+    store = str(tmp_path / "r.sqlite")
+    command = ["review", "--database", store, "--model", "none", "import", "--suggestions", str(file)]
+    assert run(command) == 0
+    assert "1 items wait" in capsys.readouterr().err
+    assert run(command) == 0
+    with Database.open(store).read() as db:
+        (row,) = db.execute(select(items)).all()
+        said = [(report.reporter, report.reason) for report in reports_of(db, row.id)]
+    assert (row.kind, row.queue, row.reports) == ("report", "main", 2)
+    assert said == [("forum", "suggests TOXICITY 0.90"), ("blog", "suggests TOXICITY 0.90")]
+    file.write_text('{"text": 3}\n')
+    assert run(command) == 3
+    assert "line 1 is no suggestion" in capsys.readouterr().err
+
+
 def test_fleiss_and_alpha_agree_with_published_examples() -> None:
     # J. L. Fleiss, "Measuring nominal scale agreement among many raters" (1971), as in every textbook: kappa 0.210.
     table = [
         [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
         [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
     ]  # fmt: skip
-    assert agreement.fleiss_kappa(np.array(table)) == pytest.approx(0.210, abs=0.0005)
+    assert agreement.fleiss_kappa(np.array(table), np.ones((1, 10)))[0] == pytest.approx(0.210, abs=0.0005)
     # K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), section C: binary, two observers, 0.095.
     pairs = [(0, 1), (1, 1), (0, 1), (0, 0), (0, 0), (0, 1), (0, 0), (0, 0), (1, 0), (0, 0)]
     counts = np.array([[2 - a - b, a + b] for a, b in pairs])
-    assert agreement.krippendorff_alpha(counts) == pytest.approx(0.095, abs=0.0005)
+    assert agreement.krippendorff_alpha(counts, np.ones((1, 10)))[0] == pytest.approx(0.095, abs=0.0005)
 
 
 def test_agreement_of_people_who_agree_is_one_and_of_dice_is_none() -> None:
@@ -150,6 +209,18 @@ def test_agreement_of_people_who_agree_is_one_and_of_dice_is_none() -> None:
     assert found.high is not None
     assert found.low < 0 < found.high
     assert agreement.agreement({}).alpha.value is None
+
+
+def test_cohens_kappa_is_that_of_scikit_learn() -> None:
+    chance = np.random.default_rng(4)
+    first = chance.random(300) < 0.3
+    second = np.where(chance.random(300) < 0.8, first, ~first)
+    found = agreement.cohen_kappa(zip(first.tolist(), second.tolist(), strict=True))
+    assert found.value == pytest.approx(cohen_kappa_score(first, second))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+    assert agreement.cohen_kappa([(True, True)] * 9).value is None
 
 
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:

@@ -101,10 +101,11 @@ def vote(visit: Visit) -> Response:
     submission = _submission(visit)
     with visit.console.database.write() as tx:
         row = _seen(visit, items.get(tx, visit.item))
-        others = votes.alike(tx, row.id, visit.person, visit.now) if visit.form.get("alike") else []
-        for item in (row.id, *others):
+        others = [other.id for other in votes.alike(tx, row.id, visit.person, visit.now)]
+        chosen = [item for item in others if visit.form.get("alike") == "all" or f"alike.{item}" in visit.form]
+        for item in (row.id, *chosen):
             votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
-    return go_to_next(visit, row.queue)
+    return go_to_next(visit, row)
 
 
 def skip(visit: Visit) -> Response:
@@ -115,7 +116,7 @@ def skip(visit: Visit) -> Response:
     with visit.console.database.write() as tx:
         row = _seen(visit, items.get(tx, visit.item))
         votes.skip(tx, row.id, visit.person, reason[:200], submission=_submission(visit), now=visit.now)
-    return go_to_next(visit, row.queue)
+    return go_to_next(visit, row)
 
 
 def escalate(visit: Visit) -> Response:
@@ -124,7 +125,7 @@ def escalate(visit: Visit) -> Response:
         row = _seen(visit, items.get(tx, visit.item))
         reason = visit.form.get("reason", "").strip()[:200]
         votes.escalate(tx, row.id, visit.person, reason, submission=_submission(visit), now=visit.now)
-    return go_to_next(visit, row.queue)
+    return go_to_next(visit, row)
 
 
 def undo(visit: Visit) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from starlette.responses import Response
@@ -13,16 +14,29 @@ from crossguard.review.pages.visit import Visit
 from crossguard.review.quality import agreement, model, reading, recall
 from crossguard.review.store import items
 
-FRESH_S = 60.0
+FRESH_S, STALE_S = 60.0, 600.0
 
 
 def show(visit: Visit) -> Response:
-    """Shows how the work goes; measured anew at most once a minute."""
-    kept = visit.console.measured
-    if kept is None or visit.now - kept[0] > FRESH_S:
-        kept = (visit.now, measure(visit.console, visit.now))
-        visit.console.measured = kept
-    return render(visit, "quality.html.j2", measured_at=moment(kept[0]), **kept[1])
+    """Shows how the work goes; metrics that are older than a minute are shown once more, and renewed meanwhile."""
+    console = visit.console
+    age = visit.now - console.measured[0] if console.measured else STALE_S
+    if age >= STALE_S:
+        with console.measuring:
+            console.measured = (visit.now, measure(console, visit.now))
+    elif age > FRESH_S and console.measuring.acquire(blocking=False):
+        threading.Thread(target=_renew, args=(console,), daemon=True).start()
+    assert console.measured is not None
+    at, found = console.measured
+    return render(visit, "quality.html.j2", measured_at=moment(at), **found)
+
+
+def _renew(console: Console) -> None:
+    try:
+        now = console.now()
+        console.measured = (now, measure(console, now))
+    finally:
+        console.measuring.release()
 
 
 def measure(console: Console, now: float) -> dict[str, Any]:

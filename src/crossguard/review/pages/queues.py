@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -40,10 +41,11 @@ def queue(visit: Visit) -> Response:
     offset = max(0, int(query.get("from", "0"))) if query.get("from", "0").isdigit() else 0
     with visit.console.database.read() as db:
         rows, more = items.page(db, name, filters, order, offset=offset, limit=PAGE)
+        alike = items.alike(db, name, {row.likeness for row in rows})
         count = items.waiting(db).get(name, (0, 0.0))[0]
     chosen = {key: value for key, value in query.items() if value and key != "from"}
     link = urlencode(chosen)
-    found = {"rows": rows, "more": more, "offset": offset, "page": PAGE, "count": count}
+    found = {"rows": rows, "more": more, "offset": offset, "page": PAGE, "count": count, "alike": alike}
     return render(visit, "queue.html.j2", queue=name, order=order, chosen=chosen, link=link, found=found)
 
 
@@ -52,13 +54,14 @@ def take(visit: Visit) -> Response:
     return _take(visit, _queue_of(visit), visit.form)
 
 
-def go_to_next(visit: Visit, queue: str) -> Response:
+def go_to_next(visit: Visit, answered: Any) -> Response:
     """Claims the item after one that was answered, under the same order and filters, and goes there."""
-    return _take(visit, queue, visit.request.query_params)
+    return _take(visit, answered.queue, visit.request.query_params, answered)
 
 
-def _take(visit: Visit, name: str, fields: Mapping[str, str]) -> Response:
-    item = take_next(visit.console, visit.person, name, _order(fields, name), filters_of(fields), now=visit.now)
+def _take(visit: Visit, name: str, fields: Mapping[str, str], after: Any = None) -> Response:
+    order, filters = _order(fields, name), filters_of(fields)
+    item = take_next(visit.console, visit.person, name, order, filters, now=visit.now, after=after)
     kept = urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
     return visit.go(f"/queues/{name}?{kept}#nothing" if item is None else f"/items/{item}?{kept}")
 
@@ -72,16 +75,26 @@ def filters_of(fields: Mapping[str, str]) -> Filters:
     Raises:
         FormError: A score or a day cannot be read.
     """
-    texts = {key: fields[key].strip() for key in _FILTERS if fields.get(key, "").strip()}
-    numbers: dict[str, float] = {}
+    given = {key: fields[key].strip() for key in _FILTERS if fields.get(key, "").strip()}
+    until = _number(given, "until", _day)
+    return Filters(
+        label=given.get("label"),
+        kind=given.get("kind"),
+        source=given.get("source"),
+        language=given.get("language"),
+        author=given.get("author"),
+        score_from=_number(given, "score_from", float),
+        score_to=_number(given, "score_to", float),
+        since=_number(given, "since", _day),
+        until=None if until is None else until + _DAY,
+    )
+
+
+def _number(given: Mapping[str, str], key: str, read: Callable[[str], float]) -> float | None:
     try:
-        numbers |= {key: float(texts.pop(key)) for key in ("score_from", "score_to") if key in texts}
-        numbers |= {key: _day(texts.pop(key)) for key in ("since", "until") if key in texts}
+        return read(given[key]) if key in given else None
     except ValueError:
         raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
-    if "until" in numbers:
-        numbers["until"] += _DAY
-    return Filters(**texts, **numbers)  # type: ignore[arg-type]
 
 
 def kept_query(visit: Visit) -> str:

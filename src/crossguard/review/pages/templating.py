@@ -36,6 +36,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(masked=mask_lines, plain=plain_lines, excerpted=excerpted, moment=moment, ago=ago)
+    made.filters.update(only_in=only_in)
     return made
 
 
@@ -53,6 +54,12 @@ def excerpted(text: str, width: int = 120) -> str:
     """Returns the start of a text that is fit to be shown already."""
     line = " ".join(text.split())
     return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+
+
+def only_in(text: str, other: str, width: int = 120) -> str:
+    """Returns the words of a text that another lacks, in their order."""
+    known = set(other.casefold().split())
+    return excerpted(" ".join(word for word in text.split() if word.casefold() not in known), width)
 
 
 def moment(seconds: float | None) -> str:

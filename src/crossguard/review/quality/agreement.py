@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.review.quality.estimate import Estimate, bootstrap
+from crossguard.review.quality.estimate import Estimate, Floats, bootstrap_counts
 
 Answers = Mapping[int, Mapping[int, bool]]
 """Item -> person -> yes or no; answers of "unsure" are left out."""
-
-MOST_ITEMS: Final = 2000
-"""The newest items that an estimate uses, so that the page stays quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,52 +33,57 @@ class Agreement:
 
 def agreement(answers: Answers) -> Agreement:
     """Measures agreement over the items that at least two people answered."""
-    counts = _counts(answers)
+    several = [(len(given) - sum(given.values()), sum(given.values())) for given in answers.values() if len(given) > 1]
+    kinds, counts = np.unique(np.array(several, dtype=np.int64).reshape(-1, 2), axis=0, return_counts=True)
     return Agreement(
-        bootstrap(lambda rows: fleiss_kappa(counts[rows]), len(counts)),
-        bootstrap(lambda rows: krippendorff_alpha(counts[rows]), len(counts)),
-        bootstrap(lambda rows: _observed(counts[rows]), len(counts)),
+        bootstrap_counts(lambda drawn: fleiss_kappa(kinds, drawn), counts),
+        bootstrap_counts(lambda drawn: krippendorff_alpha(kinds, drawn), counts),
+        bootstrap_counts(lambda drawn: _observed(kinds, drawn), counts),
     )
 
 
-def fleiss_kappa(counts: NDArray[np.int64]) -> float:
+def fleiss_kappa(kinds: NDArray[np.int64], counts: Floats) -> Floats:
     """Computes Fleiss' kappa.
 
     Args:
-        counts: (items, categories), answers per item; at least two each.
+        kinds: (kinds, categories) answers of an item; at least two answers each.
+        counts: (rounds, kinds) numbers of items of each kind.
 
     Returns:
-        At most 1; NaN when all answers are the same, as chance then agrees always.
+        (rounds,), at most 1; NaN where all answers are the same, as chance then agrees always.
     """
-    total = counts.sum(axis=1)
-    expected = float(((counts.sum(axis=0) / total.sum()) ** 2).sum())
-    return float("nan") if expected == 1 else (_observed(counts) - expected) / (1 - expected)
+    parts = counts @ kinds
+    expected = ((parts / parts.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    kappa: Floats = (_observed(kinds, counts) - expected) / (1 - expected)
+    return np.where(expected == 1, np.nan, kappa)
 
 
-def krippendorff_alpha(counts: NDArray[np.int64]) -> float:
-    """Computes Krippendorff's alpha for nominal answers; NaN when all answers are the same."""
-    import krippendorff
+def krippendorff_alpha(kinds: NDArray[np.int64], counts: Floats) -> Floats:
+    """Computes Krippendorff's alpha for nominal answers (2011), of the same shapes as `fleiss_kappa`.
 
-    if (counts.sum(axis=0) > 0).sum() < 2:  # noqa: PLR2004 - alpha needs two answers that occur
-        return float("nan")
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    An item with m answers counts by m; disagreement that chance would bring is estimated without replacement.
+    """
+    total = kinds.sum(axis=1)
+    parts = counts @ kinds
+    size = parts.sum(axis=1)
+    seen = counts @ ((total**2 - (kinds**2).sum(axis=1)) / (total - 1))
+    chance = (size**2 - (parts**2).sum(axis=1)) / (size - 1)
+    return np.where(chance == 0, np.nan, 1 - seen / chance)
 
 
 def cohen_kappa(pairs: Iterable[tuple[bool, bool]]) -> Estimate:
     """Computes Cohen's kappa of two raters, or of a rater and known answers."""
-    from sklearn.metrics import cohen_kappa_score
+    cells = [2 * first + second for first, second in pairs]
+    return bootstrap_counts(_cohen, np.bincount(cells, minlength=4))
 
-    table = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)[-MOST_ITEMS:]
 
-    def statistic(rows: NDArray[np.int64]) -> float:
-        first, second = table[rows].T
-        if len(np.unique(table[rows])) == 1:
-            return float("nan")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a resample where one rater is constant is a kappa of 0
-            return float(cohen_kappa_score(first, second))
-
-    return bootstrap(statistic, len(table))
+def _cohen(cells: Floats) -> Floats:
+    both_no, only_second, only_first, both_yes = cells.T
+    size = cells.sum(axis=1)
+    observed = (both_no + both_yes) / size
+    first, second = (only_first + both_yes) / size, (only_second + both_yes) / size
+    expected = first * second + (1 - first) * (1 - second)
+    return np.where(expected == 1, np.nan, (observed - expected) / (1 - expected))
 
 
 def pairs_with_others(answers: Answers) -> dict[int, list[tuple[bool, bool]]]:
@@ -96,13 +96,8 @@ def pairs_with_others(answers: Answers) -> dict[int, list[tuple[bool, bool]]]:
     return found
 
 
-def _counts(answers: Answers) -> NDArray[np.int64]:
-    several = [list(given.values()) for given in answers.values() if len(given) > 1][-MOST_ITEMS:]
-    return np.array([[len(given) - sum(given), sum(given)] for given in several], dtype=np.int64).reshape(-1, 2)
-
-
-def _observed(counts: NDArray[np.int64]) -> float:
-    if not len(counts):
-        return float("nan")
-    total = counts.sum(axis=1)
-    return float(((counts * (counts - 1)).sum(axis=1) / (total * (total - 1))).mean())
+def _observed(kinds: NDArray[np.int64], counts: Floats) -> Floats:
+    total = kinds.sum(axis=1)
+    agreeing = (kinds * (kinds - 1)).sum(axis=1) / (total * (total - 1))
+    observed: Floats = counts @ agreeing / counts.sum(axis=1)
+    return observed

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 ROUNDS: Final = 300
 LEAST_DEFINED: Final = 0.5
 """Part of the bootstrap rounds that must be defined for an interval to be shown."""
@@ -53,9 +54,29 @@ def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, seed:
     if np.isnan(value):
         return Estimate(None, count=count)
     random = np.random.default_rng(seed)
-    rounds = np.array([statistic(random.integers(0, count, count)) for _ in range(ROUNDS)])
+    return _interval(value, np.array([statistic(random.integers(0, count, count)) for _ in range(ROUNDS)]), count)
+
+
+def bootstrap_counts(statistic: Callable[[Floats], Floats], counts: NDArray[np.int64], seed: int = 0) -> Estimate:
+    """Returns a statistic of how often each kind of row occurs, with its percentile interval; quick for many rows.
+
+    Args:
+        statistic: Takes (rounds, kinds) numbers of rows and gives (rounds,) values; NaN where it is undefined.
+        counts: (kinds,) numbers of rows.
+        seed: Of the resamples.
+    """
+    count = int(counts.sum())
+    if not count:
+        return Estimate(None)
+    drawn = np.random.default_rng(seed).multinomial(count, counts / count, size=ROUNDS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, *rounds = statistic(np.vstack([counts, drawn]).astype(np.float64))
+    return Estimate(None, count=count) if np.isnan(value) else _interval(float(value), np.array(rounds), count)
+
+
+def _interval(value: float, rounds: Floats, count: int) -> Estimate:
     defined = rounds[~np.isnan(rounds)]
     if len(defined) < LEAST_DEFINED * ROUNDS:
-        return Estimate(float(value), count=count)
+        return Estimate(value, count=count)
     low, high = np.percentile(defined, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high), count)
+    return Estimate(value, float(low), float(high), count)

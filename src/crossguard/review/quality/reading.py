@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, func, select
 
+from crossguard.decision.policy import Kind
 from crossguard.review.intake import AUDITED, FLAGGED
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, Answer
@@ -33,6 +34,7 @@ class Decided:
         scores: Label -> (score, threshold, flagged).
         model: Name and version of model and policy.
         item: Its number.
+        kind: What it has: text, image or both.
     """
 
     text: str
@@ -42,6 +44,7 @@ class Decided:
     scores: dict[str, tuple[float, float, bool]]
     model: tuple[str, str, str, str]
     item: int
+    kind: Kind
 
     @property
     def hateful(self) -> bool:
@@ -61,7 +64,9 @@ def _decided(row: Any) -> Decided:
     record = row.decision
     scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
     model = (record["model"], record["model_version"], record["policy"], record["policy_version"])
-    return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id)
+    text = record["modality_weights"]["text"]
+    kind: Kind = "text" if text == 1 else "image" if text == 0 else "both"
+    return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id, kind)
 
 
 def strata(db: Connection) -> list[Stratum]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
@@ -33,6 +33,7 @@ class Filters:
         score_to: Greatest highest score.
         since: Received at or after, seconds since 1970.
         until: Received before.
+        likeness: Key of near-duplicates.
     """
 
     label: str | None = None
@@ -44,12 +45,13 @@ class Filters:
     score_to: float | None = None
     since: float | None = None
     until: float | None = None
+    likeness: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Returns what a query must add to its WHERE."""
         found = [
             items.c[name] == value
-            for name in ("kind", "source", "language", "author")
+            for name in ("kind", "source", "language", "author", "likeness")
             if (value := getattr(self, name)) is not None
         ]
         if self.label is not None:
@@ -63,10 +65,6 @@ class Filters:
         if self.until is not None:
             found.append(items.c.received_at < self.until)
         return found
-
-    def given(self) -> dict[str, Any]:
-        """Returns the filters that are set."""
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
 
 
 def held_by(db: Connection, person: int, now: float) -> Sequence[Any]:

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crossguard.errors import ConfigError, MissingExtraError
 
@@ -59,9 +60,13 @@ class Database:
         database = cls(engine)
         try:
             database.migrate(migrations)
-        except OperationalError as error:
-            shown = url.render_as_string(hide_password=True)
-            raise ConfigError(f"Cannot open the database {shown}: {error.orig}.") from None
+        except (DBAPIError, CommandError) as error:
+            engine.dispose()
+            shown, why = url.render_as_string(hide_password=True), getattr(error, "orig", error)
+            raise ConfigError(
+                f"Cannot open the database {shown}, or bring its tables up to date: {str(why).strip()}. "
+                "Nothing in it was changed."
+            ) from None
         return database
 
     @contextmanager

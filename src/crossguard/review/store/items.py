@@ -132,7 +132,7 @@ def images_of(db: Connection, item: int) -> Sequence[Any]:
 
 def reports_of(db: Connection, item: int) -> Sequence[Any]:
     """Returns what people reported about an item."""
-    return db.execute(select(reports).where(reports.c.item == item).order_by(reports.c.at)).all()
+    return db.execute(select(reports).where(reports.c.item == item).order_by(reports.c.id)).all()
 
 
 def earlier_of_author(db: Connection, row: Any, limit: int = 10) -> Sequence[Any]:
@@ -158,6 +158,13 @@ def page(
     found = select(items.c.id).where(*waits).order_by(*ORDERS[order]).offset(offset).limit(limit + 1).subquery()
     rows = db.execute(select(items).join(found, found.c.id == items.c.id).order_by(*ORDERS[order])).all()
     return rows[:limit], len(rows) > limit
+
+
+def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
+    """Returns how many items of a queue wait in each of these groups of near-duplicates."""
+    wanted = (items.c.likeness.in_(keys - {None}), items.c.queue == queue, items.c.state == OPEN)
+    found = db.execute(select(items.c.likeness, func.count()).where(*wanted).group_by(items.c.likeness))
+    return {None: 1} | {row.likeness: row[1] for row in found}
 
 
 def _add_report(tx: Connection, new: NewItem, report: tuple[str, str], item: int | None) -> None:

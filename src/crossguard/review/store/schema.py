@@ -133,7 +133,7 @@ items = Table(
     ),
     Index(None, "state", "queue", "received_at"),
     Index(None, "claimed_by"),
-    Index(None, "likeness"),
+    Index(None, "likeness", "queue", "state"),
     Index(None, "author"),
     Index(None, "state", "decided_at"),
     Index(None, "received_at"),

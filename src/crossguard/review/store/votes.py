@@ -16,6 +16,7 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
 VOTE, SKIP, ESCALATE = "vote", "skip", "escalate"
+MOST_ALIKE: Final = 100
 UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
 
@@ -40,23 +41,19 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
         settle(tx, item, now)
 
 
-def alike(db: Connection, item: int, person: Person, now: float) -> list[int]:
-    """Returns other open items with the same words and image that the person may decide along with this one.
+def alike(db: Connection, item: int, person: Person, now: float) -> Sequence[Any]:
+    """Returns near-duplicates (id, text, image_text) that wait and that the person may decide along with this item.
 
     Items that need two votes are left out: each of those is to be judged by itself.
     """
     row = db.execute(select(items.c.likeness, items.c.queue, items.c.needed).where(items.c.id == item)).one()
     if row.likeness is None or row.needed > 1:
         return []
-    query = select(items.c.id).where(
-        items.c.likeness == row.likeness,
-        items.c.queue == row.queue,
-        items.c.state == OPEN,
-        items.c.needed == 1,
-        items.c.id != item,
-        free_for(person.id, now),
+    same = (items.c.likeness == row.likeness, items.c.queue == row.queue, items.c.state == OPEN, items.c.id != item)
+    query = select(items.c.id, items.c.text, items.c.image_text).where(
+        *same, items.c.needed == 1, free_for(person.id, now)
     )
-    return list(db.execute(query.order_by(items.c.id).limit(100)).scalars())
+    return db.execute(query.order_by(items.c.id).limit(MOST_ALIKE)).all()
 
 
 def skip(tx: Connection, item: int, person: Person, reason: str, *, submission: str, now: float) -> None:

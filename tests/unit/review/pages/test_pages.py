@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher
@@ -27,12 +26,13 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
+ON_BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+
+
 @pytest.fixture
-def database(tmp_path: object) -> Iterator[Database]:
-    """SQLite only: the pages do not know the engine."""
-    opened = Database.open(f"{tmp_path}/review.sqlite")
-    yield opened
-    opened.close()
+def engine() -> str:
+    """SQLite, unless a test says `ON_BOTH`."""
+    return "sqlite"
 
 
 @pytest.fixture
@@ -144,6 +144,52 @@ def test_queues_are_for_those_whose_they_are(client: TestClient, console: Consol
     assert "Did you mean &#39;main&#39;" in client.get("/queues/mian").text
 
 
+@ON_BOTH
+def test_every_page_answers(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    texts = ["buy now at http://a.example", "buy NOW at http://b.example", "other words entirely", "more of the rest"]
+    console.intake.take([submission(str(i), text, author="a", language="en") for i, text in enumerate(texts)], NOW)
+    console.intake.take([submission("9", "reported", report={"reporter": "r", "reason": "rude"})], NOW)
+    filters = [
+        "", "?order=uncertain", "?order=random", "?label=racist", "?label=sexist", "?kind=report", "?source=api",
+        "?language=en", "?author=a", "?score_from=0.1&score_to=0.9", "?since=2020-01-01&until=2099-01-01", "?from=30",
+    ]  # fmt: skip
+    found = {query: client.get(f"/queues/main{query}").text.count('<a href="/items/') for query in filters}
+    assert found == dict.fromkeys(filters, 5) | {
+        "?label=sexist": 0, "?kind=report": 1, "?language=en": 4, "?author=a": 4, "?from=30": 0,
+    }  # fmt: skip
+    assert "2 alike" in client.get("/queues/main").text
+    item = client.post("/queues/main/next?author=a", data={"csrf": token, "author": "a"})
+    assert "Near-duplicates that wait too" in item.text
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all"}
+    assert "Undo" in client.post("/items/1/vote", data=form).text
+    with console.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM items WHERE state = 'decided'").scalar_one() == 2
+    for path in ("/", "/me", "/quality", "/log", "/people", "/items/1", "/log?item=1"):
+        assert client.get(path).status_code == 200, path
+    assert client.post("/items/1/gold", data={"csrf": token}).status_code == 200
+    assert "golden item of this post already" in client.post("/items/1/gold", data={"csrf": token}).text
+    assert client.post("/undo", data={"csrf": token, "submission": "s1"}).status_code == 200
+    assert client.post("/people/erase", data={"csrf": token, "author": "a"}).text.count("5 items was erased") == 0
+
+
+def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    words = "these people should all go back to where they came from"
+    texts = [words, "something else", f"{words} now", f"and {words}"]
+    posts = [submission(str(i), text, score=0.9 - i / 100) for i, text in enumerate(texts)]
+    console.intake.take(posts, NOW)
+    page = client.post("/queues/main/next", data={"csrf": token})
+    assert page.url.path == "/items/1"
+    assert "also says: now" in page.text
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike.4": "yes"}
+    assert client.post("/items/1/vote", data=form).url.path == "/items/3", "the other near-duplicate comes next"
+    with console.database.read() as db:
+        states = db.exec_driver_sql("SELECT id FROM items WHERE state = 'decided' ORDER BY id").scalars().all()
+    assert states == [1, 4]
+
+
+@ON_BOTH
 def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
     client: TestClient, console: Console, settings: ReviewSettings
 ) -> None:

@@ -44,6 +44,16 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, 
         assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0001"
 
 
+def test_a_database_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
+    where = str(tmp_path / "review.sqlite")
+    first = Database.open(where)
+    with first.write() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    first.close()
+    with pytest.raises(ConfigError, match=r"9999.*Nothing in it was changed"):
+        Database.open(where)
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [
