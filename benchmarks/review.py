@@ -1,10 +1,11 @@
 """The console under load: items waiting, reviewers working at once, time of each page.
 
 `python -m benchmarks.review` puts 100,000 items in and lets 20 reviewers work for a minute; `--short` takes 5,000
-items, 8 reviewers and 8 s. `--database postgresql://...` measures PostgreSQL. The server is `crossguard review` in a
+items, 8 reviewers and 8 s. `--database postgresql://...` measures PostgreSQL; items that a named database has already
+count. The server is `crossguard review` in a
 process of its own. A reviewer thinks for a time that is drawn from an exponential distribution with a mean of `--think`
 seconds, and looks at the queue (often filtered), the start page or their own answers now and then. A lead keeps opening
-the quality page. Exits with 1 when a page is too slow at p95, or two reviewers got the same item.
+the quality page. Exits with 1 when a page is too slow at p95, a request fails, or two reviewers got the same item.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -58,17 +59,23 @@ def main() -> int:
         where = options.database or str(Path(folder) / "review.sqlite")
         database = Database.open(where)
         console = Console(ReviewSettings(model="none", second_vote_rate=0.1, gold_rate=0), database)
+        with database.read() as db:
+            known = int(db.exec_driver_sql("SELECT count(*) FROM items").scalar_one())
         started = time.perf_counter()
-        for first in range(0, items, BATCH):
+        for first in range(known, items, BATCH):
             console.intake.take([_post(number) for number in range(first, min(first + BATCH, items))], time.time())
         took = time.perf_counter() - started
-        print(f"{database.engine.dialect.name}: {items:,} items in {took:.1f} s, {60 * items / took:,.0f} a minute")
+        new = max(items - known, 0)
+        print(
+            f"{database.engine.dialect.name}: {new:,} items in {took:.1f} s, {60 * new / took:,.0f} a minute",
+            flush=True,
+        )
         with _server(where) as url:
-            times, doubled = _measure(console, url, reviewers, seconds, options.think)
+            times, problems = _measure(console, url, reviewers, seconds, options.think)
         database.close()
     slow = [page for page, found in times.items() if np.percentile(found, 95) > SLOWEST_MS]
     print("  fast enough" if not slow else f"  slower than {SLOWEST_MS:.0f} ms at p95: {', '.join(slow)}")
-    return 1 if doubled or slow else 0
+    return 1 if problems or slow else 0
 
 
 @contextlib.contextmanager
@@ -94,19 +101,19 @@ def _measure(
     voted: Counter[int] = Counter()
     end = time.perf_counter() + seconds
     crowd = [_Reviewer(console, url, number, times) for number in range(reviewers + 1)]
-    work = [threading.Thread(target=one.review, args=(end, think, voted)) for one in crowd[1:]]
-    work.append(threading.Thread(target=crowd[0].lead, args=(end, think)))
-    for thread in work:
-        thread.start()
-    for thread in work:
-        thread.join()
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        work = [pool.submit(one.review, end, think, voted) for one in crowd[1:]]
+        work.append(pool.submit(crowd[0].lead, end, think))
+    failed = [error for done in work if (error := done.exception()) is not None]
     for page, found in sorted(times.items()):
         p50, p95 = np.percentile(found, [50, 95]) * 1000
         print(f"  {page:<8} {len(found):>6,} calls   median {p50:6.1f} ms   p95 {p95:6.1f} ms")
     with console.database.read() as db:
         doubled = int(db.exec_driver_sql(DOUBLED).scalar_one())
     print(f"  {sum(voted.values()):,} votes by {reviewers} reviewers; items for one person that two decided: {doubled}")
-    return times, doubled
+    for error in failed[:1]:
+        print(f"  {len(failed)} reviewers stopped: {error}")
+    return times, doubled + len(failed)
 
 
 class _Reviewer:

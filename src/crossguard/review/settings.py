@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from crossguard.labels import HATE
+from crossguard.review.roles import Role
 from crossguard.strict import StrictModel, parse, read_yaml
 
 PREFIX: Final = "CROSSGUARD_REVIEW_"
@@ -65,6 +66,18 @@ class ReviewSettings(StrictModel):
         default=0, ge=0, description="Days after which the text and images of a decided item are deleted; 0 keeps them."
     )
     session_hours: float = Field(default=12, gt=0, description="How long a login lasts.")
+    oidc_issuer: str = Field(
+        default="", description="OpenID provider by which people may log in, such as https://id.example.com."
+    )
+    oidc_client_id: str = Field(default="", description="The console's name at the provider.")
+    oidc_client_secret: str = Field(default="", description="Its secret there; best given as a variable.")
+    oidc_scope: str = Field(default="openid profile email", description="What the provider is asked for.")
+    oidc_claim: str = Field(default="groups", description="Claim that says a person's role.")
+    oidc_roles: Words = Field(
+        default=(),
+        description="Roles by value of the claim, the first that fits counts: leads=lead,mods=reviewer. "
+        "Who fits none is refused; without any rule everybody is a reviewer.",
+    )
     webhook_url: str = Field(default="", description="Where decisions are sent, signed; nowhere when empty.")
     webhook_secret: str = Field(default="", description="Key of the signatures; at least 16 characters.")
     max_body_bytes: int = Field(default=32 * _MEBI, ge=1024, description="Largest request body.")
@@ -77,7 +90,21 @@ class ReviewSettings(StrictModel):
             raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
         return value
 
-    @field_validator("public_url", "webhook_url")
+    @field_validator("oidc_roles")
+    @classmethod
+    def _known_roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [rule for rule in value if rule.rpartition("=")[2] not in set(Role) or not rule.rpartition("=")[0]]
+        if wrong:
+            raise ValueError(f"a rule is VALUE=ROLE, with a role of {', '.join(Role)}; not {wrong[0]}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id")
+        return self
+
+    @field_validator("public_url", "webhook_url", "oidc_issuer")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
@@ -90,6 +117,11 @@ class ReviewSettings(StrictModel):
         if value and len(value) < 16:  # noqa: PLR2004 - the bound in the description
             raise ValueError("must have at least 16 characters")
         return value
+
+    def role_rules(self) -> list[tuple[str, str]]:
+        """Returns value of the claim and role, in the order in which they count."""
+        parts = (rule.rpartition("=") for rule in self.oidc_roles)
+        return [(value.strip(), role) for value, _, role in parts]
 
     @property
     def all_queues(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from crossguard.review.pages.templating import fill
 from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
 
+_LOG: Final = logging.getLogger("crossguard.review")
 STATIC: Final = Path(__file__).parents[1] / "static"
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -72,6 +74,8 @@ def create_app(console: Console) -> Starlette:
     ]
     routes += [
         Route("/login", page(login.login, public=True), methods=["GET", "POST"]),
+        Route("/oidc/login", page(login.begin_oidc, public=True)),
+        Route("/oidc/callback", page(login.end_oidc, public=True)),
         Route("/join/{token}", page(login.join, public=True), methods=["GET", "POST"]),
         Route("/api/items", api.call(api.receive), methods=["POST"]),
         Route("/api/appeals", api.call(api.appeal), methods=["POST"]),
@@ -143,7 +147,8 @@ def _http(request: Request, error: Exception) -> Response:
     return _message(request, titles.get(error.status_code, "Not possible"), str(error.detail), error.status_code)
 
 
-def _away(request: Request, _: Exception) -> Response:
+def _away(request: Request, error: Exception) -> Response:
+    _LOG.warning("the database cannot be used: %s", error)
     text = (
         "The database cannot be reached. Nothing that was recorded is lost; an answer that you just sent is kept in "
         "your browser. Reload the page in a moment."

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Final
+from urllib.parse import quote, unquote
 
 from starlette.responses import Response
 
-from crossguard.review.errors import FormError, NotFoundError, TooManyAttemptsError
+from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, TooManyAttemptsError
+from crossguard.review.oidc import Challenge, Provider
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
 from crossguard.review.passwords import hash_password, matches
 from crossguard.review.roles import Role
 from crossguard.review.store import log, people
 
-_HOUR = 3600.0
+_ASKED: Final = "crossguard_review_oidc"
+_HOUR: Final = 3600.0
 WRONG = "The name or the password is wrong."
 
 
@@ -56,6 +63,45 @@ def log_in(visit: Visit, person: int, target: str = "/") -> Response:
         COOKIE, token, max_age=int(hours * _HOUR), httponly=True, samesite="lax", secure=secure, path="/"
     )
     return response
+
+
+def begin_oidc(visit: Visit) -> Response:
+    """Sends the browser to the OpenID provider; it keeps what the answer must fit, for as long as one logs in."""
+    challenge = Challenge.new()
+    with contextlib.closing(_provider(visit)) as provider:
+        response = visit.go(provider.address(challenge))
+    kept = json.dumps([*astuple(challenge), local_path(visit.request.query_params.get("next", "/"))])
+    secure = visit.console.settings.secure
+    response.set_cookie(_ASKED, quote(kept), max_age=600, httponly=True, samesite="lax", secure=secure, path="/oidc")
+    return response
+
+
+def end_oidc(visit: Visit) -> Response:
+    """Logs in whom the provider sends back."""
+    try:
+        *asked, target = json.loads(unquote(visit.request.cookies.get(_ASKED, "")))
+        challenge = Challenge(*asked)
+    except (ValueError, TypeError):
+        challenge, target = Challenge.new(), "/"
+    with contextlib.closing(_provider(visit)) as provider:
+        found = provider.identity(visit.request.query_params, challenge)
+    if found.role is None:
+        rules = ", ".join(value for value, _ in visit.console.settings.role_rules())
+        raise NotAllowedError(f"You are logged in, but in none of the groups that may review: {rules}. Ask an admin.")
+    with visit.console.database.write() as tx:
+        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now)
+    if not person.active:
+        raise NotAllowedError("This account may not log in any more. Ask an admin.")
+    response = log_in(visit, person.id, local_path(target))
+    response.delete_cookie(_ASKED, path="/oidc")
+    return response
+
+
+def _provider(visit: Visit) -> Provider:
+    if not visit.console.settings.oidc_issuer:
+        raise NotFoundError("This console has no OpenID provider. Start it with --oidc-issuer.")
+    base = visit.console.settings.public_url or str(visit.request.base_url).rstrip("/")
+    return Provider(visit.console.settings, f"{base}/oidc/callback")
 
 
 def logout(visit: Visit) -> Response:

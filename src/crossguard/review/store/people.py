@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -83,6 +84,22 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
     values = {"name": name, "role": role.value, "password": password, "created_at": now}
     row = tx.execute(insert(people).values(**values).returning(people.c.id)).scalar_one()
     return Person(row, name, role)
+
+
+def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float) -> Person:
+    """Returns the person whom a provider knows by a key, with the role that it says; adds who is new.
+
+    A name that somebody else has gets a number, so that nobody takes over an account by being called like its owner.
+    """
+    row = tx.execute(select(people).where(people.c.subject == subject)).first()
+    if row is None:
+        taken = {known.lower() for known in tx.execute(select(people.c.name)).scalars()}
+        numbered = (name if number == 1 else f"{name} {number}" for number in count(1))
+        person = add(tx, next(free for free in numbered if free.lower() not in taken), role, now)
+        change(tx, person.id, subject=subject)
+        return person
+    change(tx, row.id, role=role.value)
+    return replace(_person(row), role=role)
 
 
 def everybody(db: Connection) -> list[Person]:

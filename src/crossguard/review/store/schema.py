@@ -41,6 +41,7 @@ people = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("password", Text),  # argon2 hash; null until chosen
+    Column("subject", String(512), unique=True),  # the OpenID provider's key of the person
     Column("active", Boolean, nullable=False, default=True),
     Column("queues", Json),  # names that the person may work in; null is all
     Column("show_text", Boolean, nullable=False, default=False),

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("subject", sa.String(length=512), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("queues", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("show_text", sa.Boolean(), nullable=False),
@@ -98,6 +99,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("name", name=op.f("uq_people_name")),
+        sa.UniqueConstraint("subject", name=op.f("uq_people_subject")),
     )
     op.create_table(
         "items",

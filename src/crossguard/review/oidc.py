@@ -1,0 +1,153 @@
+"""Logging in through an OpenID provider: authorization code with PKCE, by Authlib; roles come from a claim."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import OAuth2Client
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from crossguard.review.errors import NotAllowedError, ReviewError
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+
+TIMEOUT_S: Final = 10.0
+LEEWAY_S: Final = 60
+ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+_DISCOVERY: Final = "/.well-known/openid-configuration"
+_NAMES: Final = ("preferred_username", "name", "email", "sub")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the provider vouches for.
+
+    Attributes:
+        subject: The provider's key of the person; it never changes.
+        name: What to call them.
+        role: By the claim; None where no rule fits.
+    """
+
+    subject: str
+    name: str
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the browser keeps while the person is at the provider."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+    @classmethod
+    def new(cls) -> Challenge:
+        """Draws one."""
+        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48))
+
+
+class Provider:
+    """The OpenID provider that the settings name; what it publishes is read for each login, so keys may change."""
+
+    def __init__(self, settings: ReviewSettings, redirect: str) -> None:
+        self._settings = settings
+        self._client = OAuth2Client(
+            settings.oidc_client_id,
+            settings.oidc_client_secret or None,
+            token_endpoint_auth_method="client_secret_basic" if settings.oidc_client_secret else "none",
+            scope=settings.oidc_scope,
+            redirect_uri=redirect,
+            code_challenge_method="S256",
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+        )
+
+    def address(self, challenge: Challenge) -> str:
+        """Returns where the person logs in.
+
+        Raises:
+            ReviewError: The provider cannot be reached, or is not the one of the settings.
+        """
+        url, _ = self._client.create_authorization_url(
+            self._published()["authorization_endpoint"],
+            state=challenge.state,
+            nonce=challenge.nonce,
+            code_verifier=challenge.verifier,
+        )
+        return str(url)
+
+    def identity(self, query: Mapping[str, str], challenge: Challenge) -> Identity:
+        """Returns who has come back from the provider.
+
+        Raises:
+            NotAllowedError: The answer is not to the question that this browser asked, or is not the provider's.
+            ReviewError: The provider cannot be reached.
+        """
+        if "error" in query:
+            said = query.get("error_description") or query["error"]
+            raise NotAllowedError(f"The provider did not log you in: {said[:200]}")
+        if not secrets.compare_digest(query.get("state", "").encode(), challenge.state.encode()):
+            raise NotAllowedError("This login was begun in another window, or has ended. Begin again.")
+        published = self._published()
+        try:
+            token = self._client.fetch_token(
+                published["token_endpoint"],
+                code=query.get("code", ""),
+                code_verifier=challenge.verifier,
+                grant_type="authorization_code",
+            )
+            keys = KeySet.import_key_set(self._get(published["jwks_uri"]))
+            claims = jwt.decode(token["id_token"], keys, algorithms=ALGORITHMS).claims
+            rules: Any = {
+                "iss": {"essential": True, "value": published["issuer"]},
+                "aud": {"essential": True, "value": self._settings.oidc_client_id},
+                "nonce": {"essential": True, "value": challenge.nonce},
+                "sub": {"essential": True},
+                "exp": {"essential": True},
+            }
+            jwt.JWTClaimsRegistry(leeway=LEEWAY_S, **rules).validate(claims)
+        except httpx2.HTTPError:
+            raise self._unreachable() from None
+        except (OAuthError, JoseError, KeyError, ValueError, TypeError) as error:
+            raise NotAllowedError(f"What the provider said cannot be trusted: {error}") from None
+        name = next(str(claims[key]) for key in _NAMES if claims.get(key))
+        printable = "".join(character for character in name if character.isprintable())
+        return Identity(str(claims["sub"])[:500], printable[:60] or "somebody", self._role(claims))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def _role(self, claims: Mapping[str, Any]) -> Role | None:
+        """Returns the first role whose value the claim holds; a reviewer where there are no rules."""
+        if not self._settings.oidc_roles:
+            return Role.REVIEWER
+        given = claims.get(self._settings.oidc_claim)
+        held = {str(value) for value in given} if isinstance(given, list) else {str(given)}
+        return next((Role(role) for value, role in self._settings.role_rules() if value in held), None)
+
+    def _published(self) -> dict[str, Any]:
+        issuer = self._settings.oidc_issuer
+        found = self._get(issuer + _DISCOVERY)
+        if str(found.get("issuer", "")).rstrip("/") != issuer:
+            raise ReviewError(f"{issuer}{_DISCOVERY} is about '{found.get('issuer')}'. Correct --oidc-issuer.")
+        return found
+
+    def _get(self, url: str) -> dict[str, Any]:
+        try:
+            answer = self._client.request("GET", url, withhold_token=True).raise_for_status()
+            content = answer.json()
+        except (httpx2.HTTPError, ValueError):
+            raise self._unreachable() from None
+        return content if isinstance(content, dict) else {}
+
+    def _unreachable(self) -> ReviewError:
+        return ReviewError(f"The provider {self._settings.oidc_issuer} cannot be reached. Try again in a moment.")

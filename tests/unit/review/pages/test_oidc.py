@@ -1,0 +1,139 @@
+"""Logging in through an OpenID provider that runs beside the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from joserfc.jwk import RSAKey
+from starlette.testclient import TestClient
+from tests.support.oidc import CLIENT, SECRET, Provider, running_provider
+from tests.unit.review.conftest import person
+
+from crossguard.errors import ConfigError
+from crossguard.review.console import Console
+from crossguard.review.pages.app import create_app
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings, gather
+from crossguard.review.store import people
+from crossguard.review.store.database import Database
+
+ROLES = "trust-and-safety=lead,moderators=reviewer"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Provider]:
+    with running_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(shared: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    monkeypatch.setattr(shared, "claims", dict(shared.claims))
+    monkeypatch.setattr(shared, "signing", shared.key)
+    return shared
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(provider: Provider) -> ReviewSettings:
+    environment = {
+        "CROSSGUARD_REVIEW_OIDC_ISSUER": provider.issuer,
+        "CROSSGUARD_REVIEW_OIDC_CLIENT_ID": CLIENT,
+        "CROSSGUARD_REVIEW_OIDC_CLIENT_SECRET": SECRET,
+    }
+    return gather({"model": "none", "oidc_roles": ROLES}, environment, None)
+
+
+@pytest.fixture
+def client(console: Console) -> TestClient:
+    return TestClient(create_app(console), base_url="http://testserver", follow_redirects=False)
+
+
+def come_back(client: TestClient) -> httpx2.Response:
+    """Goes to the provider and comes back; returns the console's answer."""
+    begun = client.get("/oidc/login", params={"next": "/me"})
+    assert begun.status_code == 303, begun.text
+    back = urlsplit(httpx2.get(begun.headers["location"]).headers["location"])
+    return client.get(f"{back.path}?{back.query}")
+
+
+def known(database: Database) -> list[tuple[str, Role]]:
+    with database.read() as db:
+        return [(entry.name, entry.role) for entry in people.everybody(db)]
+
+
+def test_a_group_becomes_a_role_and_follows_changes(client: TestClient, database: Database, provider: Provider) -> None:
+    assert f"Log in with {urlsplit(provider.issuer).netloc}" in client.get("/login").text
+    answer = come_back(client)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/me")
+    assert "My answers" in client.get("/me").text
+    assert known(database) == [("Ann", Role.REVIEWER)]
+    provider.claims |= {"groups": ["moderators", "trust-and-safety"], "preferred_username": "Ann B."}
+    assert come_back(client).status_code == 303
+    assert known(database) == [("Ann", Role.LEAD)], "the same person, whatever they are called now"
+    provider.claims["groups"] = ["accounting"]
+    refused = come_back(client)
+    assert refused.status_code == 403
+    assert "trust-and-safety, moderators" in refused.text
+
+
+def test_a_name_is_never_taken_over(client: TestClient, database: Database) -> None:
+    person(database, "Ann", Role.ADMIN)
+    assert come_back(client).status_code == 303
+    assert known(database) == [("Ann", Role.ADMIN), ("Ann 2", Role.REVIEWER)]
+
+
+def test_who_was_put_out_stays_out(client: TestClient, database: Database) -> None:
+    come_back(client)
+    with database.write() as tx:
+        people.change(tx, people.by_name(tx, "Ann")[0].id, active=False)
+    assert come_back(client).status_code == 403
+
+
+@pytest.mark.parametrize("claims", [{"aud": "another"}, {"nonce": "old"}, {"iss": "http://evil.example"}, {"exp": 1}])
+def test_tokens_for_others_or_of_yesterday_are_refused(
+    client: TestClient, database: Database, provider: Provider, claims: dict[str, object]
+) -> None:
+    provider.claims |= claims
+    assert come_back(client).status_code == 403
+    assert known(database) == []
+
+
+def test_a_token_that_somebody_else_signed_is_refused(
+    client: TestClient, database: Database, provider: Provider
+) -> None:
+    provider.signing = RSAKey.generate_key(2048, parameters={"kid": "one"})
+    assert come_back(client).status_code == 403
+    assert known(database) == []
+
+
+def test_an_answer_that_this_browser_did_not_ask_for_is_refused(client: TestClient, database: Database) -> None:
+    assert client.get("/oidc/callback?code=x&state=y").status_code == 403
+    client.get("/oidc/login")
+    assert client.get("/oidc/callback?code=x&state=y").status_code == 403
+    assert "did not log you in" in client.get("/oidc/callback?error=access_denied").text
+    assert known(database) == []
+
+
+def test_a_provider_that_is_away_is_told(database: Database, settings: ReviewSettings) -> None:
+    away = settings.model_copy(update={"oidc_issuer": "http://127.0.0.1:1"})
+    client = TestClient(create_app(Console(away, database)), base_url="http://testserver", follow_redirects=False)
+    answer = client.get("/oidc/login")
+    assert answer.status_code == 409
+    assert "cannot be reached" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"oidc_issuer": "https://id.example"}, "oidc_client_id"), ({"oidc_roles": "a=boss"}, "a=boss")],
+)
+def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        gather(given, {}, None)
