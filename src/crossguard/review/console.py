@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from crossguard.errors import InputError, suggest
 from crossguard.loading import load
@@ -15,9 +17,12 @@ from crossguard.review.errors import FormError
 from crossguard.review.intake import Intake
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import items
 from crossguard.review.store.database import Database
 
-COMMENT_CHARACTERS = 4000
+COMMENT_CHARACTERS: Final = 4000
+MANY: Final = 10_000
+RECOUNT_S: Final = 5.0
 
 
 class Console:
@@ -28,6 +33,7 @@ class Console:
         self.database = database
         self.clauses = read_clauses(settings.policy_text)
         self.intake = Intake(database, settings)
+        self._counted: tuple[float, dict[str, tuple[int, float]]] = (0.0, {})
         self.measured: tuple[float, dict[str, Any]] | None = None
         self.measuring = threading.Lock()
         self._model: Moderator | None = None
@@ -37,6 +43,14 @@ class Console:
     def now() -> float:
         """Seconds since 1970."""
         return time.time()
+
+    def waiting(self, db: Connection, now: float) -> dict[str, tuple[int, float]]:
+        """Returns number and oldest time of the items per queue; large numbers may be some seconds old."""
+        at, found = self._counted
+        if now - at > RECOUNT_S or sum(count for count, _ in found.values()) < MANY:
+            found = items.waiting(db)
+            self._counted = (now, found)
+        return found
 
     @property
     def moderator(self) -> Moderator:

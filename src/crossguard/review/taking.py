@@ -54,7 +54,7 @@ def take_next(
                 return golden
         if after is not None and after.likeness is not None and order != claims.RANDOM:
             like = replace(filters, likeness=after.likeness)
-            near = claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=like)
+            near = claims.claim_next(tx, person.id, queue, now, lease, order=claims.OLDEST, filters=like)
             if near is not None:
                 return near
         return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)

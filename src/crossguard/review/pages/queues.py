@@ -25,7 +25,7 @@ _DAY = 86_400.0
 def home(visit: Visit) -> Response:
     """Shows all queues of the person."""
     with visit.console.database.read() as db:
-        waiting = items.waiting(db)
+        waiting = visit.console.waiting(db, visit.now)
         mine = claims.held_by(db, visit.person.id, visit.now)
         done = workload.seen_today(db, visit.person.id, visit.now)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
@@ -42,7 +42,7 @@ def queue(visit: Visit) -> Response:
     with visit.console.database.read() as db:
         rows, more = items.page(db, name, filters, order, offset=offset, limit=PAGE)
         alike = items.alike(db, name, {row.likeness for row in rows})
-        count = items.waiting(db).get(name, (0, 0.0))[0]
+        count = visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0]
     chosen = {key: value for key, value in query.items() if value and key != "from"}
     link = urlencode(chosen)
     found = {"rows": rows, "more": more, "offset": offset, "page": PAGE, "count": count, "alike": alike}

@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, upd
 from crossguard.review.store.schema import items, votes
 
 OPEN, DECIDED, GOLD = "open", "decided", "gold"
-URGENT, UNCERTAIN, RANDOM = "urgent", "uncertain", "random"
+URGENT, UNCERTAIN, RANDOM, OLDEST = "urgent", "uncertain", "random", "oldest"
 ORDERS: Final = {
     URGENT: (items.c.urgency.desc(), items.c.id),
     UNCERTAIN: (items.c.uncertainty.desc(), items.c.id),
     RANDOM: (items.c.shuffle, items.c.id),
+    OLDEST: (items.c.id,),
 }
 
 
