@@ -90,8 +90,10 @@ def _server(where: str) -> Iterator[str]:
                 if httpx2.get(f"{url}/readyz").is_success:
                     break
             time.sleep(0.1)
-        yield url
-        process.terminate()
+        try:
+            yield url
+        finally:
+            process.terminate()
 
 
 def _measure(
@@ -122,7 +124,7 @@ class _Reviewer:
     def __init__(self, console: Console, url: str, number: int, times: dict[str, list[float]]) -> None:
         with console.database.write() as tx:
             role = Role.REVIEWER if number else Role.LEAD
-            person = people.add(tx, f"reviewer {number}", role, time.time())
+            person = people.add(tx, f"reviewer {number} of {time.time():.0f}", role, time.time())
             token = people.start_session(tx, person.id, time.time(), 3600)
         with console.database.read() as db:
             session = people.session_of(db, token, time.time())

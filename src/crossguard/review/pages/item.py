@@ -69,7 +69,7 @@ def decision_of(row: Any) -> Decision | None:
 
 def claim(visit: Visit) -> Response:
     """Claims this very item."""
-    with visit.console.database.write() as tx:
+    with visit.console.database.write(durable=False) as tx:
         row = _seen(visit, items.get(tx, visit.item))
         lease = visit.console.settings.lease_minutes * MINUTE
         if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
@@ -79,7 +79,7 @@ def claim(visit: Visit) -> Response:
 
 def renew(visit: Visit) -> Response:
     """Keeps an item while its page is open."""
-    with visit.console.database.write() as tx:
+    with visit.console.database.write(durable=False) as tx:
         lease = visit.console.settings.lease_minutes * MINUTE
         kept = claims.renew(tx, visit.item, visit.person.id, visit.now, lease)
     return HTMLResponse("" if kept else "This item is no longer yours. Your answer may not be taken.")
@@ -87,7 +87,7 @@ def renew(visit: Visit) -> Response:
 
 def release(visit: Visit) -> Response:
     """Gives an item back undecided."""
-    with visit.console.database.write() as tx:
+    with visit.console.database.write(durable=False) as tx:
         claims.release(tx, visit.item, visit.person.id)
     return visit.go("/")
 

@@ -76,10 +76,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Gives a connection whose changes are committed together at the end, or not at all."""
-        options = {_WRITE: True}
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Gives a connection whose changes are committed together at the end, or not at all.
+
+        Args:
+            durable: Whether they must survive a power cut; claims need not, and do not wait for the disk. Whatever
+                happens, nothing that was durable is lost.
+        """
+        options = {_WRITE: "FULL" if durable else "NORMAL"}
         with self._turn, self.engine.connect().execution_options(**options) as connection, connection.begin():
+            if not durable and connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
 
     def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
@@ -134,11 +141,12 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # a committed vote survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    synchronous = connection.get_execution_options().get(_WRITE)
+    if synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if synchronous else "BEGIN")

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 Json = JSON(none_as_null=True)
+CLAIMED: Final = text("claimed_by IS NOT NULL")
 FILTERED: Final = ("flagged", "kind", "source", "language", "author", "score", "received_at")
 
 metadata = MetaData(
@@ -133,7 +134,7 @@ items = Table(
         for order in ("urgency", "uncertainty", "shuffle")
     ),
     Index(None, "state", "queue", "received_at"),
-    Index(None, "claimed_by"),
+    Index(None, "claimed_by", sqlite_where=CLAIMED, postgresql_where=CLAIMED),
     Index(None, "likeness", "queue", "state"),
     Index(None, "author"),
     Index(None, "state", "decided_at"),

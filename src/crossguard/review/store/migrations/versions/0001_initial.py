@@ -146,7 +146,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("items", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_items_author"), ["author"], unique=False)
-        batch_op.create_index(batch_op.f("ix_items_claimed_by"), ["claimed_by"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_items_claimed_by"),
+            ["claimed_by"],
+            unique=False,
+            sqlite_where=sa.text("claimed_by IS NOT NULL"),
+            postgresql_where=sa.text("claimed_by IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_items_likeness_queue_state"), ["likeness", "queue", "state"], unique=False)
         for order in ("urgency", "uncertainty", "shuffle"):
             batch_op.create_index(f"ix_items_queue_{order}", ["queue", "state", order, *FILTERED], unique=False)
