@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 ROUNDS: Final = 300
+_Z: Final = NormalDist().inv_cdf(0.975)
 LEAST_DEFINED: Final = 0.5
 """Part of the bootstrap rounds that must be defined for an interval to be shown."""
 
@@ -36,10 +39,10 @@ def proportion(yes: float, total: float) -> Estimate:
     """Returns a proportion with Wilson's score interval (E. B. Wilson 1927)."""
     if total <= 0:
         return Estimate(None)
-    from scipy.stats import binomtest
-
-    interval = binomtest(round(yes), round(total)).proportion_ci(method="wilson")
-    return Estimate(yes / total, float(interval.low), float(interval.high), round(total))
+    part, z2 = yes / total, _Z**2
+    middle = (part + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z / (1 + z2 / total) * math.sqrt(part * (1 - part) / total + z2 / (4 * total**2))
+    return Estimate(part, max(middle - half, 0.0), min(middle + half, 1.0), round(total))
 
 
 def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, seed: int = 0) -> Estimate:
