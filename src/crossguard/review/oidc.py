@@ -104,7 +104,7 @@ class Provider:
                 code_verifier=challenge.verifier,
                 grant_type="authorization_code",
             )
-            keys = KeySet.import_key_set(self._get(published["jwks_uri"]))
+            keys = KeySet.import_key_set({"keys": self._get(published["jwks_uri"])["keys"]})
             claims = jwt.decode(token["id_token"], keys, algorithms=ALGORITHMS).claims
             rules: Any = {
                 "iss": {"essential": True, "value": published["issuer"]},
