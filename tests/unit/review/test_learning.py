@@ -219,6 +219,7 @@ def test_cohens_kappa_is_that_of_scikit_learn() -> None:
     assert found.value == pytest.approx(cohen_kappa_score(first, second))
     assert found.low is not None
     assert found.high is not None
+    assert found.value is not None
     assert found.low < found.value < found.high
     assert agreement.cohen_kappa([(True, True)] * 9).value is None
 
