@@ -1,1 +1,1 @@
-"""Honest measurement: metrics with intervals, calibration, comparison, bias audits, reports and the model card."""
+"""Evaluation: metrics with intervals, calibration, comparison, bias audits, reports and the model card."""

@@ -70,7 +70,7 @@ class Run:
         sample: Scores, flags and known labels.
         main: Metrics on all posts.
         variants: Metrics of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
-        warnings: What a reader must know before believing a estimate.
+        warnings: What a reader must know before believing an estimate.
     """
 
     facts: Facts

@@ -48,7 +48,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
 
     Raises:
         BundleError: A label loses more than it may; the report is written, the copy is not.
-        InputError: Too few posts, or none with text, or none with a image.
+        InputError: Too few posts, or none with text, or none with an image.
         MissingExtraError: NNCF is not installed.
     """
     calibration, held = split(data)

@@ -36,7 +36,7 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
         folder: Of the new bundle; must not be the old one's.
 
     Raises:
-        InputError: No post has text, or none has a image.
+        InputError: No post has text, or none has an image.
         MissingExtraError: NNCF is not installed.
     """
     if folder.resolve() == bundle.folder.resolve():

@@ -24,7 +24,7 @@ BITS: Final = 16
 
 
 def perceptual_hash(image: Image) -> int:
-    """Returns 64 bits of the low frequencies of a image (pHash): alike for copies, resized or compressed."""
+    """Returns 64 bits of the low frequencies of an image (pHash): alike for copies, resized or compressed."""
     grey = np.asarray(image.convert("L").resize((SIDE, SIDE)), dtype=np.float64)
     low = (_COSINES @ grey @ _COSINES.T)[:KEPT, :KEPT].reshape(-1)
     bits = low > np.median(low[1:])  # the first is the mean brightness

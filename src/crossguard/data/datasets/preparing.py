@@ -31,7 +31,7 @@ class Report:
         labels: Mean of each label per split, among the posts where it is known; votes count as fractions.
         known: Number of posts per split where each label is known.
         images: Images that can be read, per split.
-        missing_images: Images that are not there, per split; their posts are kept, as posts without a image.
+        missing_images: Images that are not there, per split; their posts are kept, as posts without an image.
         broken_images: Path and reason of each image that cannot be read.
         image_text: Share of posts with words read from the image, per split.
         duplicate_ids: Ids that occur more than once.

@@ -162,7 +162,7 @@ def _point(curve: Sweep, place: int) -> float:
 
 
 def review_limit(positive: NDArray[np.float64], miss_rate: float) -> float:
-    """Returns the highest limit under which a hateful post goes unseen with probability at most `miss_rate`.
+    """Returns the highest limit under which a hateful post is missed with probability at most `miss_rate`.
 
     Args:
         positive: (n,), scores or logits of hateful posts.
