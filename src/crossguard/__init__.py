@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crossguard.data.images import ImageLimits
     from crossguard.data.writing import read_decisions
     from crossguard.decision.policy import Policy
+    from crossguard.jobs.run import JobSummary, score_files
     from crossguard.labels import Label, LabelSet
     from crossguard.loading import load
     from crossguard.moderator import Moderator
@@ -32,6 +33,7 @@ _HOMES = {
     "Action": "crossguard.records",
     "Decision": "crossguard.records",
     "ImageLimits": "crossguard.data.images",
+    "JobSummary": "crossguard.jobs.run",
     "Label": "crossguard.labels",
     "LabelDecision": "crossguard.records",
     "LabelSet": "crossguard.labels",
@@ -44,12 +46,14 @@ _HOMES = {
     "load": "crossguard.loading",
     "read_decisions": "crossguard.data.writing",
     "score_file": "crossguard.scoring",
+    "score_files": "crossguard.jobs.run",
 }
 
 __all__ = [
     "Action",
     "Decision",
     "ImageLimits",
+    "JobSummary",
     "Label",
     "LabelDecision",
     "LabelSet",
@@ -64,6 +68,7 @@ __all__ = [
     "load",
     "read_decisions",
     "score_file",
+    "score_files",
 ]
 
 

@@ -7,11 +7,15 @@ CrossguardError
 │   │   ├── ImageError    its image cannot be decoded, or may not be
 │   │   └── TextError     its text cannot be used
 │   └── TableError        a file of posts cannot be read (names the line)
+│       └── ChangedError  it is not the file that was planned
 ├── BundleError           a model folder is missing, newer, or corrupted exit code 4
 ├── ConfigError           a recipe, policy or setting is wrong           exit code 5
 ├── MissingExtraError     an optional part of Crossguard is not installed  exit code 6
 ├── OutputError           the result cannot be written                   exit code 7
-└── DeployError           a cloud refused a request, or its work failed  exit code 9
+├── DeployError           a cloud refused a request, or its work failed  exit code 9
+└── JobError              a part of a job over many files is not finished  exit code 10
+    ├── StorageError      a storage does not answer
+    └── UnitError         a unit ends its worker, and no post of it is to blame
 ```
 
 A message has up to four parts: the rule, the value seen, what would work, the next command.
@@ -59,6 +63,10 @@ class TableError(InputError):
     """A file of posts cannot be read as a whole."""
 
 
+class ChangedError(TableError):
+    """A file is not the one that was planned."""
+
+
 class BundleError(CrossguardError):
     """A model folder is missing, of a newer schema, or corrupted."""
 
@@ -99,6 +107,20 @@ class DeployError(CrossguardError):
     """A cloud refused a request, or what it runs for us failed."""
 
     exit_code = 9
+
+
+class JobError(CrossguardError):
+    """A part of a job over many files could not be finished; the others can."""
+
+    exit_code = 10
+
+
+class StorageError(JobError):
+    """A storage did not answer, or not with what it should; the same request may succeed later."""
+
+
+class UnitError(JobError):
+    """A unit ends its worker again and again, and no single post of it does."""
 
 
 def suggest(value: str, known: Iterable[str]) -> str:

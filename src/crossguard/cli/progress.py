@@ -33,7 +33,7 @@ class Watcher:
         self._posts = 0
         self._table: DecisionTable | None = None
         # A bar below a growing table would flicker; the table shows the progress.
-        self._bar = _progress() if bar and not table else None
+        self._bar = progress_bar() if bar and not table else None
         self._task = self._bar.add_task("scoring", total=None, posts="") if self._bar else None
         if table:
             from crossguard.cli.table import DecisionTable, console
@@ -73,21 +73,23 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     actions = ", ".join(f"{summary.actions[action.value]:,} {action.value}" for action in Action)
     click.echo(f"{summary.posts:,} posts{kept}: {actions}{speed}", err=True)
     if summary.flags:
-        click.echo(f"flagged: {_counts(summary.flags)}", err=True)
+        click.echo(f"flagged: {counts(summary.flags)}", err=True)
     if summary.failed:
-        click.echo(f"not scored: {summary.failed.total():,} ({_counts(summary.failed)})", err=True)
+        click.echo(f"not scored: {summary.failed.total():,} ({counts(summary.failed)})", err=True)
     if summary.other_languages:
-        counts = _counts(summary.other_languages)
-        click.echo(f"in a language that the model does not know: {counts}; their scores mean little", err=True)
+        told = counts(summary.other_languages)
+        click.echo(f"in a language that the model does not know: {told}; their scores mean little", err=True)
     for warning in warnings:
         click.echo(f"note: {warning}", err=True)
 
 
-def _counts(counter: Counter[str]) -> str:
+def counts(counter: Counter[str]) -> str:
+    """Returns the names with their counts, the most frequent first."""
     return ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Returns a progress bar on stderr with a field `posts`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

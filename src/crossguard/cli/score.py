@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 
 if TYPE_CHECKING:
     from crossguard.preparation import OtherLanguages, PixelMode
 
-_FILE = click.Path(path_type=Path)
 _POSITIVE = click.IntRange(min=1)
 
 
 @click.command("score")
-@click.argument("source", metavar="INPUT", required=False)
+@click.argument("sources", metavar="[INPUT]...", nargs=-1)
 @click.option("--text", help="Score one post with this text.")
 @click.option("--image", metavar="FILE", help="Score one post with this image: a file or a data: URL.")
 @click.option("--image-text", help="The words in the image of that post.")
 @click.option(
     "-o",
     "--out",
-    type=_FILE,
-    help="Write decisions here: .jsonl, .csv, .parquet or .xlsx; or .html, a page to look at.",
+    help="Write decisions here: .jsonl, .csv, .parquet or .xlsx; or .html, a page. A folder/ for many files.",
 )
 @click.option(
     "--format",
@@ -75,7 +74,7 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--image-path-column", default="image_path", show_default=True, help="Column of paths or data: URLs.")
 @click.option("--image-text-column", default="image_text", show_default=True, help="Column of words in images.")
 @click.option("--image-column", default="image", show_default=True, help="Column of encoded images (bytes).")
-@click.option("--image-root", type=_FILE, help="Folder of relative image paths; else that of INPUT.")
+@click.option("--image-root", help="Folder of relative image paths; else that of INPUT.")
 @click.option(
     "--confine-images", is_flag=True, help="Refuse image paths that lead out of the image root: for others' tables."
 )
@@ -92,10 +91,15 @@ _POSITIVE = click.IntRange(min=1)
 @click.option(
     "-v", "--verbose", is_flag=True, help="Say which runtime is used and why; name each post that could not be scored."
 )
+@click.option("--engine", type=click.Choice(["local", "ray"]), help="Many files: on this machine, or on a Ray cluster.")
+@click.option("--workers", type=_POSITIVE, help="Many files: how many workers; else by the cores.")
+@click.option("--shards", metavar="I/N", help="Many files: only every N-th unit from the I-th, from 0; for array jobs.")
+@click.option("--unit-posts", type=_POSITIVE, help="Many files: about how many posts go into a part; else 10,000.")
+@click.option("--dry-run", is_flag=True, help="Many files: plan, score a sample, and say what the job would take.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 def command(
     *,
-    source: str | None,
+    sources: tuple[str, ...],
     text: str | None,
     image: str | None,
     image_text: str | None,
@@ -110,13 +114,19 @@ def command(
     batch_size: int | None,
     limit: int | None,
     input_format: str | None,
-    image_root: Path | None,
+    image_root: str | None,
     confine_images: bool,
     ocr: bool,
     on_error: str,
+    out: str | None,
+    engine: str | None,
+    workers: int | None,
+    shards: str | None,
+    unit_posts: int | None,
+    dry_run: bool,
     **others: Any,
 ) -> int:
-    """Score posts. INPUT is a table, a folder of images, or - for stdin.
+    """Score posts. INPUT is a table, a folder of images, or - for stdin; many of them go into a folder.
 
     \b
     crossguard score --text "Good morning" --image meme.jpg
@@ -125,6 +135,7 @@ def command(
     crossguard score posts.csv -o page.html
     crossguard score images/ --ocr
     zcat posts.jsonl.gz | crossguard score - > decisions.jsonl
+    crossguard score 's3://bucket/posts/*.parquet' -o decisions/ --dry-run
 
     Tables are .jsonl, .json, .csv, .tsv, .txt, .parquet or .xlsx, with the columns id, text, image_path, image_text or
     image, of which one to score is enough; usual other names are found, and said. Decisions come in the order of the
@@ -132,8 +143,34 @@ def command(
     """
     names = ("id", "text", "image_path", "image_text", "image")
     columns = {name: others.pop(f"{name}_column") for name in names}
-    options = steps.Options(**others)
+    options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
+    loaded: dict[str, Any] = {
+        "model": model,
+        "policy": policy,
+        "tenant": tenant,
+        "runtime": runtime,
+        "precision": precision,
+        "threads": threads,
+        "pixels": pixels,
+        "other_languages": other_languages,
+    }
+    if not single and many.wanted(sources, out, [engine, workers, shards, unit_posts, dry_run or None]):
+        refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
+        many.refuse([name for name, given in refused.items() if given])
+        how = loaded | {
+            "batch_size": batch_size,
+            "input_format": input_format,
+            "columns": columns,
+            "image_root": image_root,
+            "confine_images": confine_images,
+            "ocr": ocr,
+            "unit_posts": unit_posts,
+        }
+        if dry_run:
+            return many.estimate(sources, workers, options, **how)
+        return many.run(sources, out, options, engine=engine or "local", workers=workers, shards=shards, **how)
+    source = sources[0] if sources else None
     if source is not None:
         steps.refuse_a_text(source)
     if single == (source is not None):
@@ -165,9 +202,7 @@ def command(
         )
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None
-    engine: dict[str, Any] = {"runtime": runtime, "precision": precision, "threads": threads}
-    reading: dict[str, Any] = {"pixels": pixels, "other_languages": other_languages}
-    moderator = load(model, policy=policy, tenant=tenant, **reading, **engine)
+    moderator = load(**loaded)
     if reader is not None:
         how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
         return steps.score_many(moderator, reader, options, **how)

@@ -21,10 +21,11 @@ class ParquetPosts:
 
     Attributes:
         rows: How many there are.
+        groups: How many of them each row group has.
     """
 
-    def __init__(self, path: Path, builder: PostBuilder, where: str) -> None:
-        """Opens the file and checks its columns.
+    def __init__(self, source: Any, builder: PostBuilder, where: str) -> None:
+        """Opens the file, by its path or as a file object, and checks its columns.
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -37,7 +38,7 @@ class ParquetPosts:
             raise MissingExtraError("Reading Parquet", "parquet") from None
         try:
             # Without these two a whole row group would be held in memory.
-            self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            self._file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"{where} cannot be read as Parquet: {_first_line(error)}.") from None
         names = self._file.schema_arrow.names
@@ -45,15 +46,28 @@ class ParquetPosts:
         self._used = None if builder.extra else list(found.values())
         self._builder = builder
         self._where = where
-        self.rows = int(self._file.metadata.num_rows)
+        metadata = self._file.metadata
+        self.rows = int(metadata.num_rows)
+        self.groups = [int(metadata.row_group(place).num_rows) for place in range(metadata.num_row_groups)]
 
     def __iter__(self) -> Iterator[Post]:
+        return self.read(range(len(self.groups)))
+
+    def read(self, groups: range, skip: int = 0) -> Iterator[Post]:
+        """Yields the posts of some row groups, without the first `skip`; closes the file at the end.
+
+        Raises:
+            TableError: They are damaged.
+        """
         import pyarrow as pa
 
-        number = 0
+        number = sum(self.groups[: groups.start])
+        first = number + skip
         try:
-            for batch in self._file.iter_batches(batch_size=_ROWS, columns=self._used):
-                for row in _rows(batch):
+            for batch in self._file.iter_batches(batch_size=_ROWS, row_groups=groups, columns=self._used):
+                skipped = min(max(0, first - number), len(batch))
+                number += skipped
+                for row in _rows(batch.slice(skipped)):
                     number += 1
                     if row is None:
                         yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
@@ -84,8 +98,8 @@ class ExcelPosts:
         rows: How many there are, as far as the file says.
     """
 
-    def __init__(self, path: Path, builder: PostBuilder, where: str) -> None:
-        """Opens the file and checks its header, the first row.
+    def __init__(self, path: Any, builder: PostBuilder, where: str) -> None:
+        """Opens the file, by its path or as a file object, and checks its header, the first row.
 
         Raises:
             MissingExtraError: openpyxl is not installed.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import IO, Any, BinaryIO, Final, Self
 
 from crossguard.data.row_formats import JsonlRows, RowFormat
 from crossguard.data.whole_files import WholeFile
@@ -163,7 +163,7 @@ class Output:
                 file = _opened(self._path)
             except OSError as error:
                 raise write_failure(self._name, error) from None
-            if not _locked(file):
+            if not lock_file(file):
                 file.close()
                 raise OutputError(
                     f"'{self._name}' is being written by another run of Crossguard. Wait for its end, or choose "
@@ -267,7 +267,7 @@ def _opened(path: Path) -> io.FileIO:
     return io.FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666))
 
 
-def _locked(file: io.FileIO) -> bool:
+def lock_file(file: IO[bytes]) -> bool:
     """Locks a regular file until it is closed; False where another run holds it. Some file systems have no locks."""
     if fcntl is None or not _is_regular(file):
         return True
@@ -280,5 +280,5 @@ def _locked(file: io.FileIO) -> bool:
     return True
 
 
-def _is_regular(file: io.FileIO) -> bool:
+def _is_regular(file: IO[bytes]) -> bool:
     return stat.S_ISREG(os.fstat(file.fileno()).st_mode)

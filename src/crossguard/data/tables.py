@@ -34,7 +34,7 @@ _SUFFIXES = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
 }
-_TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
+TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
 _WHOLE_READERS: dict[str, type[ParquetPosts | ExcelPosts]] = {"parquet": ParquetPosts, "xlsx": ExcelPosts}
 # About 20 MB of ids. Beyond, only repetitions of the first ones are noticed.
 _REMEMBERED_IDS = 200_000
@@ -79,7 +79,7 @@ class PostReader:
             raise TableError(f"Unknown input format '{self.format}'.{suggest(self.format, FORMATS)}")
         if self.source != STDIN:
             _check_exists(Path(self.source), self.format)
-        elif self.format not in _TEXT_READERS:
+        elif self.format not in TEXT_READERS:
             raise TableError(f"{self.format} cannot come from stdin; write it to a file and score that.")
         default_root = Path() if self.source == STDIN else Path(self.source).parent
         root = Path(image_root) if image_root is not None else default_root
@@ -145,7 +145,7 @@ class PostReader:
         return self._text_entries(where)
 
     def _text_entries(self, where: str) -> Iterator[Post]:
-        read = _TEXT_READERS[self.format]
+        read = TEXT_READERS[self.format]
         if self.source == STDIN:
             yield from read(sys.stdin.buffer, self._builder, where)
             return
@@ -217,7 +217,7 @@ def _format_of(source: str) -> str:
         return "folder"
     plain = Path(source.removesuffix(".gz"))
     found = _SUFFIXES.get(plain.suffix.lower())
-    if found and (plain == path or found in _TEXT_READERS):
+    if found and (plain == path or found in TEXT_READERS):
         return found
     _check_exists(path, "")
     if path.suffix.lower() in SUFFIXES:

@@ -19,6 +19,7 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 MAX_ROW_LINES: Final = 2000
 _CHUNK: Final = 1 << 20
 _DELIMITERS: Final = ",;\t"
+_PRINTABLE: Final = frozenset(range(0x21, 0x7F))
 NOT_UTF8: Final = "not valid UTF-8. Convert the file, such as with: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT"
 NOT_UTF16: Final = "The file is UTF-16; Crossguard reads UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 IN > OUT"
 
@@ -38,13 +39,18 @@ class Lines:
     """Iterates over decoded lines; goes on after an exception, and knows the number of the last line.
 
     Bytes that are not UTF-8 come as lone surrogates (`surrogateescape`), so one bad line does not end the file.
+
+    Attributes:
+        number: Of the last line, from 1.
+        offset: Where the next line begins, in bytes.
     """
 
-    def __init__(self, stream: ByteLines, limit: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, stream: ByteLines, limit: int = MAX_LINE_BYTES, *, number: int = 0) -> None:
         self.stream = stream
         self._limit = limit
         self._again: deque[str] = deque()
-        self.number = 0
+        self.number = number
+        self.offset = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -52,14 +58,17 @@ class Lines:
     def __next__(self) -> str:
         if self._again:
             self.number += 1
+            self.offset += _size(self._again[0])
             return self._again.popleft()
         line = self.stream.readline(self._limit + 1)
         if not line:
             raise StopIteration
         self.number += 1
+        self.offset += len(line)
         if len(line) > self._limit:
             while line and not line.endswith(b"\n"):
                 line = self.stream.readline(self._limit)
+                self.offset += len(line)
             raise LineTooLong
         if self.number == 1:
             line = _without_mark(line)
@@ -69,16 +78,23 @@ class Lines:
         """Puts the last lines back, to be read again."""
         self._again.extendleft(reversed(lines))
         self.number -= len(lines)
+        self.offset -= sum(map(_size, lines))
 
 
-def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
     """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`.
+
+    Args:
+        stream: The file, or the part of it that begins with line `first_line`.
+        builder: Makes posts of rows.
+        where: What to call the file in an error.
+        first_line: See there.
 
     Raises:
         TableError: The file is UTF-16, its first object has none of the columns, or an array is damaged.
     """
-    lines = Lines(stream)
-    first = True
+    lines = Lines(stream, number=first_line - 1)
+    first = first_line == 1
     while True:
         try:
             line = next(lines)
@@ -103,13 +119,18 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
         yield builder.build(row, f"line-{lines.number}")
 
 
-def read_lines(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:  # noqa: ARG001 - as the others
-    """Yields a post per line of plain text; empty lines are none.
+def read_lines(
+    stream: ByteLines,
+    builder: PostBuilder,  # noqa: ARG001 - as the others
+    where: str,  # noqa: ARG001
+    first_line: int = 1,
+) -> Iterator[Post]:
+    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`.
 
     Raises:
         TableError: The file is UTF-16.
     """
-    lines = Lines(stream)
+    lines = Lines(stream, number=first_line - 1)
     while True:
         try:
             line = next(lines).rstrip("\r\n")
@@ -124,19 +145,37 @@ def read_lines(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[
             yield Post(f"line-{lines.number}", line)
 
 
-def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
     """Yields a post per row; a row that cannot be read yields a failed post named after its first line, `line-N`.
 
-    A quote that is never closed costs the row in which it stands; the lines behind it are read again.
+    A quote that is never closed costs the row in which it stands; the lines behind it are read again. Arguments as for
+    `read_jsonl`; a part of a file comes behind the header.
 
     Raises:
         TableError: There is no header, it lacks or doubles a column, or the file is UTF-16.
     """
-    # The default of 131,072 characters is too small for long posts and `data:` URLs; the csv module has one global.
-    csv.field_size_limit(MAX_LINE_BYTES)
     lines = Lines(stream)
     header, delimiter = _header(lines, where)
     builder.open(header, where)
+    lines.number = max(lines.number, first_line - 1)
+    for start, row in _delimited_rows(lines, delimiter):
+        if isinstance(row, Post):
+            yield row
+        elif not row:
+            continue
+        elif len(row) != len(header):
+            message = f"has {len(row)} cells where the header has {len(header)}."
+            yield _failed(start, lines.number, "row_ragged", message)
+        elif not all(map(_is_utf8, row)):
+            yield _failed(start, lines.number, "invalid_utf8", NOT_UTF8)
+        else:
+            yield builder.build(dict(zip(header, row, strict=True)), f"line-{start}")
+
+
+def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | Post]]:
+    """Yields the first line of each row, and its cells, none for an empty line; a failed post for a bad row."""
+    # The default of 131,072 characters is too small for long posts and `data:` URLs; the csv module has one global.
+    csv.field_size_limit(MAX_LINE_BYTES)
     while True:
         start = lines.number + 1
         taken: list[str] = []
@@ -145,21 +184,54 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str) -> Itera
         except StopIteration:
             return
         except LineTooLong:
-            yield _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            yield start, _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
             continue
         except csv.Error as error:
-            yield _failed(start, start, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
+            # Given back first: whoever asks where the next row begins must hear so now.
             lines.give_back(taken[1:])
+            yield start, _failed(start, start, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
             continue
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            message = f"has {len(cells)} cells where the header has {len(header)}."
-            yield _failed(start, lines.number, "row_ragged", message)
-        elif not all(map(_is_utf8, cells)):
-            yield _failed(start, lines.number, "invalid_utf8", NOT_UTF8)
-        else:
-            yield builder.build(dict(zip(header, cells, strict=True)), f"line-{start}")
+        yield start, cells
+
+
+def row_starts(stream: ByteLines, where: str, *, delimited: bool) -> Iterator[tuple[int, int]]:
+    """Yields where each post of a text file begins: byte and line; a file may be cut there and read in parts.
+
+    Of a delimited file, the end of the header comes first. What a JSON array holds is not looked at.
+
+    Raises:
+        TableError: There is no header, or the file is UTF-16.
+    """
+    if delimited:
+        lines = Lines(stream)
+        _, delimiter = _header(lines, where)
+        offset = lines.offset
+        yield offset, lines.number + 1
+        for start, row in _delimited_rows(lines, delimiter):
+            if row:
+                yield offset, start
+            offset = lines.offset
+        return
+    offset = number = 0
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        size, more = len(line), line
+        while size > MAX_LINE_BYTES and more and not more.endswith(b"\n"):
+            more = stream.readline(MAX_LINE_BYTES)
+            size += len(more)
+        if number == 1:
+            line = _without_mark(line) or b"\n"
+        if not line.isspace() and (line[0] in _PRINTABLE or line.decode("utf-8", "surrogateescape").strip()):
+            yield offset, number
+        offset += size
+
+
+def is_json_array(stream: ByteLines) -> bool:
+    """Whether a file of JSON holds one array, and not an object per line."""
+    for line in Lines(stream):
+        if line.strip():
+            return line.lstrip().startswith("[") and _is_array(line)
+    return False
 
 
 def _row_lines(lines: Lines, taken: list[str]) -> Iterator[str]:
@@ -268,6 +340,10 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _size(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 
 def _without_mark(line: bytes) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
@@ -27,6 +28,10 @@ _SUFFIXES = {
     ".html": "html",
     ".htm": "html",
 }
+
+
+# Names the parts in a folder of a job, in order; written when all of them are there (`jobs/parts.py`).
+PARTS_MANIFEST: Final = "_manifest.jsonl"
 
 
 def open_output(
@@ -118,7 +123,7 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
 
 
 def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> Iterator[Decision]:  # noqa: A002
-    """Yields the decisions of a file, in order.
+    """Yields the decisions of a file, or of the folder that a job over many files filled, in order.
 
     Raises:
         TableError: There is no such file.
@@ -126,8 +131,16 @@ def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> I
         MissingExtraError: The library of the format is not installed.
     """
     path = Path(path)
+    if (path / PARTS_MANIFEST).is_file():
+        with (path / PARTS_MANIFEST).open(encoding="utf-8") as lines:
+            next(lines)
+            for line in lines:
+                yield from read_decisions(path / json.loads(line)["part"])
+        return
     kind = format or _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
+    if path.is_dir():
+        raise OutputError(f"'{path}' has no {PARTS_MANIFEST}: the job is not finished. Finish it with --resume.")
     if kind is None or (whole and whole.read is None):
         raise OutputError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
     if not path.is_file():

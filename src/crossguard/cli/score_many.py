@@ -1,0 +1,175 @@
+"""What `crossguard score` does with many files: a job, its progress, and what it came to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+if TYPE_CHECKING:
+    from crossguard.cli.score_run import Options
+    from crossguard.jobs.pool import Event
+    from crossguard.jobs.run import JobSummary
+
+# Units are left: a storage did not answer, or workers died again and again.
+UNFINISHED = 10
+_PLAIN_EVERY = 30.0
+
+
+def wanted(sources: Sequence[str], out: str | None, options: Sequence[object]) -> bool:
+    """Whether a command line asks for a job: many files, a folder to write to, a storage, or an option of jobs."""
+    remote = any("://" in address for address in (*sources, out or ""))
+    pattern = len(sources) == 1 and "*" in sources[0] and not Path(sources[0]).exists()
+    folder = out is not None and (out.endswith("/") or Path(out).is_dir())
+    return len(sources) > 1 or remote or pattern or folder or any(option is not None for option in options)
+
+
+def refuse(options: Sequence[str]) -> None:
+    """Checks that no option was given that holds for one file only.
+
+    Raises:
+        UsageError: One was.
+    """
+    if options:
+        raise click.UsageError(
+            f"{options[0]} is for one file. Many files go into a folder: every post has its record there, and --resume "
+            "finishes what is left."
+        )
+
+
+def run(sources: Sequence[str], out: str | None, options: Options, **how: Any) -> int:
+    """Runs a job and returns the exit code."""
+    from crossguard.jobs.run import score_files
+    from crossguard.jobs.storage import is_remote
+
+    if not sources or "-" in sources:
+        raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
+    if out is None or out == "-" or (Path(out).suffix and not is_remote(out) and not Path(out).is_dir()):
+        shown = "" if out is None else f" '{out}' looks like a file."
+        raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/")
+    bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
+    try:
+        with JobProgress(bar=bar, quiet=options.quiet) as progress:
+            summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))
+    except KeyboardInterrupt:
+        click.echo("\nStopped. Finished parts are kept; the same command with --resume does the rest.", err=True)
+        raise
+    if not options.quiet:
+        print_job(summary, out)
+    for problem in summary.problems:
+        click.echo(f"Error: {problem}", err=True)
+    return UNFINISHED if summary.problems else 0
+
+
+def estimate(sources: Sequence[str], workers: int | None, options: Options, **how: Any) -> int:
+    """Says what a job would take."""
+    from crossguard.jobs.estimate import estimate as measure
+    from crossguard.jobs.job import Job
+
+    found = measure(Job.open(sources, "not-written", **_settings(how, options)), workers)
+    about = "" if found.counted else "about "
+    click.echo(f"input: {found.files:,} files, {_bytes(found.size)}, {about}{found.posts:,} posts")
+    if found.unreadable:
+        click.echo(f"not readable: {found.unreadable:,} files")
+    click.echo(f"output: {found.units:,} parts")
+    click.echo(
+        f"measured: {found.sampled:,} of these posts, {found.failed:,} of them not scored; "
+        f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
+    )
+    click.echo(
+        f"expected: {_time(found.hours * 3600)} here, {found.core_hours:,.2g} core-hours, plus reading and storing"
+    )
+    return 0
+
+
+class JobProgress:
+    """Follows a job: a bar on a terminal, else a line every half minute."""
+
+    def __init__(self, *, bar: bool, quiet: bool) -> None:
+        self._quiet = quiet
+        self._last = 0.0
+        self._bar: Any = None
+        if bar:
+            from crossguard.cli.progress import progress_bar
+
+            self._bar = progress_bar()
+            self._task = self._bar.add_task("scoring", total=None, posts="planning")
+
+    def see(self, event: Event, summary: JobSummary) -> None:
+        """Shows what happened."""
+        del event
+        posts = summary.posts + summary.moving
+        speed = posts / summary.seconds if summary.seconds else 0.0
+        done = summary.previous + summary.done
+        line = f"{posts:,} posts, {speed:,.0f}/s, {done:,} of {summary.planned:,} parts"
+        if self._bar is not None:
+            self._bar.update(self._task, total=summary.planned, completed=done, posts=line)
+        elif not self._quiet and summary.seconds - self._last > _PLAIN_EVERY:
+            self._last = summary.seconds
+            left = summary.seconds_left
+            click.echo(line if left is None else f"{line}, {_time(left)} left", err=True)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def print_job(summary: JobSummary, out: str) -> None:
+    """Prints what a job did."""
+    from crossguard.cli.progress import counts
+
+    speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds and summary.posts else ""
+    kept = f" after {summary.previous:,} of earlier runs" if summary.previous else ""
+    click.echo(f"{summary.done:,} parts{kept}, {summary.posts:,} posts{speed}", err=True)
+    for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
+        if counter:
+            click.echo(f"{name}: {counts(counter)}", err=True)
+    if summary.totals is None:
+        click.echo(f"decisions: parts in {out}; the manifest is written with the last of them", err=True)
+        return
+    whole = summary.totals
+    click.echo(
+        f"decisions: {out}: {whole.index:,} parts, {whole.posts:,} posts, {whole.failed:,} of them not scored, "
+        f"{_bytes(whole.size)}",
+        err=True,
+    )
+
+
+def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
+    from crossguard.data.tables import Columns
+
+    if how["input_format"] == "folder":
+        raise click.UsageError("--input-format folder is for one folder of images; in a job a folder is found as one.")
+    settings = {
+        **how,
+        "columns": Columns(**how["columns"]),
+        "keep": options.keep,
+        "format": options.format,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:  # noqa: PLR2004
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"
+
+
+def _time(seconds: float) -> str:
+    for length, unit in ((3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:,.0f} s"

@@ -1,0 +1,62 @@
+"""Which processor cores a worker gets: those of one memory node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+_NODES: Final = Path("/sys/devices/system/node")
+
+
+def allowed_cores() -> list[int]:
+    """Returns the numbers of the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def memory_nodes(root: Path = _NODES) -> list[list[int]]:
+    """Returns the allowed cores by NUMA node: a core reads the memory of its own node fastest."""
+    allowed = set(allowed_cores())
+    nodes = []
+    for node in sorted(root.glob("node[0-9]*"), key=lambda path: int(path.name[4:])):
+        try:
+            cores = sorted(allowed & set(_listed((node / "cpulist").read_text())))
+        except (OSError, ValueError):
+            continue
+        if cores:
+            nodes.append(cores)
+    return nodes or [sorted(allowed)]
+
+
+def share_cores(workers: int, nodes: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Divides cores among workers, such that none has cores of two NUMA nodes unless it has all of both.
+
+    Args:
+        workers: How many.
+        nodes: Cores by node.
+
+    Returns:
+        The cores of each worker; shared ones where there are more workers than cores.
+    """
+    cores = [core for node in nodes for core in node]
+    if workers >= len(cores):
+        return [[cores[index % len(cores)]] for index in range(workers)]
+    if workers < len(nodes):
+        grouped = [[core for node in nodes[index::workers] for core in node] for index in range(workers)]
+        return [sorted(group) for group in grouped]
+    counts = [1] * len(nodes)
+    for _ in range(workers - len(nodes)):  # the next worker goes where cores are most plentiful
+        counts[max(range(len(nodes)), key=lambda place: len(nodes[place]) / counts[place])] += 1
+    return [list(node[index::count]) for node, count in zip(nodes, counts, strict=True) for index in range(count)]
+
+
+def _listed(text: str) -> list[int]:
+    """Reads the kernel's lists, such as `0-3,8`."""
+    numbers: list[int] = []
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return numbers

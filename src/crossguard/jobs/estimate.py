@@ -1,0 +1,123 @@
+"""What a job would take, from its plan and a measured sample of its own posts."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from crossguard.errors import TableError
+from crossguard.jobs.job import Job
+from crossguard.jobs.local import WORKER_CORES, LocalWorker
+from crossguard.jobs.tasks import REPORTED
+from crossguard.jobs.units import Task, Unit
+from crossguard.machine import available_cores
+
+# Posts are much alike inside a file, and less so from file to file.
+SAMPLED_UNITS: Final = 4
+SAMPLED_POSTS: Final = 256
+READ_POSTS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a job would take.
+
+    Attributes:
+        files: How many files are read.
+        unreadable: How many cannot be.
+        units: How many parts there would be.
+        size: Bytes of the input.
+        posts: How many, as far as the plan or the sample tells.
+        counted: Whether all of them were counted; otherwise some files tell only when they are read.
+        sampled: Posts that were scored to measure.
+        failed: How many of those could not be scored.
+        posts_per_second: Of all workers of this machine together.
+        cores: Of all workers.
+    """
+
+    files: int
+    unreadable: int
+    units: int
+    size: int
+    posts: int
+    counted: bool
+    sampled: int
+    failed: int
+    posts_per_second: float
+    cores: int
+
+    @property
+    def hours(self) -> float:
+        """Time on this machine."""
+        return self.posts / self.posts_per_second / 3600
+
+    @property
+    def core_hours(self) -> float:
+        """Time of one core, on machines like this one."""
+        return self.hours * self.cores
+
+
+def estimate(job: Job, workers: int | None = None) -> Estimate:
+    """Plans the input, scores a sample of it on one worker, and extrapolates; nothing is written.
+
+    Raises:
+        TableError: The input cannot be read.
+    """
+    files = unreadable = units = size = posts = 0
+    open_size = 0
+    chosen: list[Unit] = []
+    draw = random.Random(0)  # noqa: S311 - a sample, the same each time
+    for source, cut in job.cut():
+        files, size = files + 1, size + source.entry.size
+        for unit in cut:
+            unreadable += unit.kind == "unreadable"
+            posts += unit.rows or 0
+            open_size += unit.size if unit.rows is None else 0
+            if unit.kind != "unreadable":
+                _reservoir(chosen, unit, units, draw)
+            units += 1
+    cores = available_cores()
+    count = workers or max(1, round(cores / (job.spec.threads or WORKER_CORES)))
+    threads = job.spec.threads or max(1, cores // count)
+    with closing(job.spec.load()) as moderator:
+        identity = job.spec.identity(moderator, "")
+    with closing(LocalWorker(job.spec, identity, (), threads=threads)) as worker:
+        sampled, failed, seconds = _measure(worker, chosen)
+    if not sampled:
+        raise TableError("The sample of the input has no posts.")
+    posts += round(open_size * _posts_per_byte(job, [unit for unit in chosen if unit.rows is None]))
+    rate = sampled / seconds * count
+    return Estimate(files, unreadable, units, size, posts, not open_size, sampled, failed, rate, threads * count)
+
+
+def _reservoir(chosen: list[Unit], unit: Unit, place: int, draw: random.Random) -> None:
+    """Keeps each of the units so far with the same probability."""
+    if len(chosen) < SAMPLED_UNITS:
+        chosen.append(unit)
+    elif (at := draw.randrange(place + 1)) < SAMPLED_UNITS:
+        chosen[at] = unit
+
+
+def _measure(worker: LocalWorker, units: list[Unit]) -> tuple[int, int, float]:
+    """Returns posts, how many of them failed, and seconds."""
+    posts = failed = 0
+    seconds = 0.0
+    for warm in (True, False):  # the first pass compiles the model and fills caches
+        for unit in units:
+            part = worker.run(Task(unit, stop=REPORTED if warm else SAMPLED_POSTS, write=False), lambda _: None)
+            if not warm:
+                posts, failed, seconds = posts + part.posts, failed + part.failed, seconds + part.seconds
+    return posts, failed, seconds
+
+
+def _posts_per_byte(job: Job, units: list[Unit]) -> float:
+    """Reads the beginning of files that do not say how many posts they hold."""
+    posts = read = 0
+    reader = job.spec.reader()
+    for unit in units:
+        posts += sum(1 for _ in itertools.islice(reader.posts(unit), READ_POSTS))
+        read += reader.consumed
+    return posts / read if read else 0.0

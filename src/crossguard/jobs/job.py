@@ -1,0 +1,226 @@
+"""A job: its plan, its folder, and which of its units are left."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossguard.bundle import read_bundle
+from crossguard.data.outputs import lock_file
+from crossguard.decision.policy import Policy
+from crossguard.errors import ConfigError, OutputError, TableError, suggest
+from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
+from crossguard.jobs.plan import UNIT_POSTS, Source, cut_all, digest_of, plan_line, read_plan, sources_of
+from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
+from crossguard.jobs.storage import Storage, is_remote
+from crossguard.jobs.units import Kind, Part, Unit
+from crossguard.loading import find_bundle
+from crossguard.moderator import resolve_policy
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which units are those of this machine: every `count`-th, from `index`."""
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Reads `i/n`, with i from 0 to n - 1.
+
+        Raises:
+            ConfigError: It is something else.
+        """
+        index, _, count = text.partition("/")
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise ConfigError(f"--shards is i/n with i from 0 to n - 1, such as 0/16 to 15/16; this is '{text}'.")
+        return cls(int(index), int(count))
+
+
+class Job:
+    """One job: input, settings, and the folder that it fills. Use `open`, then `start`.
+
+    Attributes:
+        spec: The settings, with the fingerprint once it was started.
+        output: The folder.
+        identity: What the bytes of the parts depend on, once it was started.
+    """
+
+    def __init__(self, spec: JobSpec, unit_posts: int, known: Kind | None) -> None:
+        self.spec = spec
+        self.output = Storage(spec.output)
+        self.identity: dict[str, str] = {}
+        self._unit_posts = unit_posts
+        self._known = known
+
+    @classmethod
+    def open(
+        cls,
+        inputs: PathLike | Sequence[PathLike],
+        out: PathLike,
+        *,
+        model: str | Path = "compact",
+        policy: str | Path | Policy = "default",
+        tenant: str | None = None,
+        unit_posts: int = UNIT_POSTS,
+        input_format: Kind | None = None,
+        **settings: Any,
+    ) -> Job:
+        """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
+        if unit_posts < 1:
+            raise ConfigError(f"A unit has at least one post, not {unit_posts}.")
+        unknown = set(settings) - set(JobSpec.__slots__)
+        if unknown:
+            raise ConfigError(f"Unknown setting '{min(unknown)}'.{suggest(min(unknown), JobSpec.__slots__)}")
+        if settings.get("format", "jsonl") not in FORMATS:
+            raise ConfigError(f"Parts are {', '.join(FORMATS)}; not {settings['format']}.")
+        chosen = resolve_policy(read_bundle(find_bundle(model)), policy, tenant)
+        given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+        if not given:
+            raise TableError("Name at least one file, folder or pattern.")
+        settings = {name: value for name, value in settings.items() if value is not None}
+        if "image_root" in settings:
+            settings["image_root"] = _absolute(settings["image_root"])
+        spec = JobSpec(
+            inputs=tuple(map(_absolute, given)),
+            output=_absolute(out),
+            model=str(find_bundle(model)) if Path(model).exists() else str(model),
+            policy=chosen.model_dump(mode="json"),
+            **settings,
+        )
+        return cls(spec, unit_posts, input_format)
+
+    def start(self, *, resume: bool) -> None:
+        """Plans the job, or checks that the one in the folder is the same.
+
+        Raises:
+            TableError, OutputError: See `score_files`.
+        """
+        known = read_json(self.output, JOB)
+        if known is not None and not resume:
+            raise OutputError(
+                f"'{self.spec.output}' holds a job already. Finish it with --resume, or choose another folder."
+            )
+        if known is None:
+            self._refuse_a_full_folder()
+            plan = self._plan()
+        else:
+            self._refuse_changed_input(known)
+            plan = known["identity"]["input"]
+        with closing(self.spec.load()) as moderator:
+            self.identity = self.spec.identity(moderator, plan)
+        if known is not None:
+            refuse_another(known["identity"], self.identity, self.spec.output)
+        self.spec = self.spec.of(self.identity)
+        if known is None:
+            settings = {"inputs": self.spec.inputs, "unit_posts": self._unit_posts, "format": self._known}
+            write_json(self.output, JOB, {"identity": self.identity, "plan": settings})
+
+    def units(self) -> Iterator[Unit]:
+        """Yields the units of the plan."""
+        stream = self.output.read(PLAN)
+        if stream is None:
+            raise OutputError(f"'{self.spec.output}' has lost its plan, {PLAN}. Score into another folder.")
+        with closing(stream):
+            for _, _, units in read_plan(stream):
+                yield from units
+
+    def finished(self, shard: Shard) -> Iterator[tuple[Unit, Part | None]]:
+        """Yields the units of a shard, each with its part where there is one."""
+        own = (unit for unit in self.units() if unit.index % shard.count == shard.index)
+        return finished(self.output, own, self.spec.fingerprint)
+
+    def sources(self) -> Iterator[Source]:
+        """Lists the input as it is now."""
+        return sources_of(self.spec.inputs, unit_posts=self._unit_posts, known=self._known)
+
+    def cut(self) -> Iterator[tuple[Source, list[Unit]]]:
+        """Plans the input as it is now.
+
+        Raises:
+            TableError: No file of it can be read.
+        """
+        problem, readable = "", False
+        for source, units in cut_all(self.sources(), self.spec.columns, self._unit_posts):
+            for unit in units:
+                readable = readable or unit.kind != "unreadable"
+                problem = problem or unit.problem
+            yield source, units
+        if not readable:
+            raise TableError(problem or "The input has no posts: all tables in it are empty.")
+
+    def _plan(self) -> str:
+        """Writes the plan; returns its fingerprint."""
+        with self.output.scratch() as scratch:
+            file = scratch / "plan"
+            with file.open("wb") as stream:
+                stream.writelines(plan_line(source, units) for source, units in self.cut())
+            with file.open("rb") as stream:
+                found = digest_of(stream)
+            self.output.put(PLAN, file)
+        return found
+
+    def _refuse_a_full_folder(self) -> None:
+        if self.output.entry(self.output.path) is not None:
+            raise OutputError(f"'{self.spec.output}' is a file. Name a folder for the parts: -o decisions/")
+        first = next(self.output.list(self.output.path, deep=True), None)
+        if first is not None:
+            raise OutputError(
+                f"'{self.spec.output}' is not empty: there is '{first.path}'. Parts go into a folder of their own."
+            )
+
+    def _refuse_changed_input(self, known: dict[str, Any]) -> None:
+        settings = known["plan"]
+        now = {"inputs": list(self.spec.inputs), "unit_posts": self._unit_posts, "format": self._known}
+        then, here = ({name: str(each[name]) for name in now} for each in (settings, now))
+        refuse_another(then, here, self.spec.output)
+        stream = self.output.read(PLAN)
+        assert stream is not None
+        with closing(stream):
+            for planned, source in itertools.zip_longest(read_plan(stream), self.sources()):
+                address = None if source is None else source.storage.address_of(source.entry.path)
+                if planned is None or source is None or planned[:2] != (address, source.entry):
+                    raise TableError(_difference(planned and planned[0], address, self.spec.output))
+
+
+def _difference(then: str | None, now: str | None, output: str) -> str:
+    if then == now:
+        what = f"'{now}' changed"
+    elif then is None or (now is not None and now < then):
+        what = f"'{now}' is new"
+    else:
+        what = f"'{then}' is gone"
+    return f"Cannot continue '{output}': {what} since the job began. Put the input back, or score into another folder."
+
+
+def _absolute(path: PathLike) -> str:
+    address = os.fspath(path)
+    return address if is_remote(address) else str(Path(address).expanduser().absolute())
+
+
+@contextmanager
+def locked(output: Storage, shard: Shard) -> Iterator[None]:
+    """Keeps a second run out of a folder of this machine; in a storage, two runs write the same bytes twice."""
+    if not output.is_local:
+        yield
+        return
+    path = Path(output.join(f"_job/lock-{shard.index}-of-{shard.count}"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"Cannot write into '{output.address}': {error.strerror}.") from None
+    with file:
+        if not lock_file(file):
+            raise OutputError(
+                f"Another run writes into '{output.address}'. Wait for its end, or choose another folder."
+            )
+        yield

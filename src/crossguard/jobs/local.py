@@ -1,0 +1,185 @@
+"""The engine of one machine: worker processes, each with its own cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+from crossguard.errors import ConfigError, CrossguardError, StorageError
+from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
+from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.spec import JobSpec
+from crossguard.jobs.units import Part, Task
+from crossguard.machine import available_cores
+
+# Cores of one worker: up to here each works on its own batch and nothing waits; beyond, memory is saved and speed lost.
+WORKER_CORES: Final = 4
+# Without a sign of life for so long, a worker hangs.
+STALL_SECONDS: Final = 900.0
+_STARTS: Final = 3
+_END_SECONDS: Final = 5.0
+
+
+def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[LocalWorker]:
+    """Returns the workers of this machine; their processes start with their first tasks.
+
+    Args:
+        spec: The job.
+        identity: Of the job.
+        count: How many; by the cores when None.
+    """
+    cores = available_cores()
+    count = count or max(1, round(cores / (spec.threads or WORKER_CORES)))
+    # Under a quota the kernel moves processes about; a pinned one would wait for its core beside free ones.
+    pinned = share_cores(count, memory_nodes()) if cores == len(allowed_cores()) else [[]] * count
+    threads = spec.threads or max(1, cores // count)
+    return [LocalWorker(spec, identity, own, threads=spec.threads or len(own) or threads) for own in pinned]
+
+
+class LocalWorker:
+    """A process that scores; started when it is needed, and again after it died.
+
+    Args:
+        spec: The job.
+        identity: Of the job.
+        cores: Where it runs; anywhere when empty.
+        threads: How many cores its model uses.
+        stall_seconds: Time without a sign of life after which it is killed.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        identity: dict[str, str],
+        cores: Sequence[int],
+        *,
+        threads: int,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        plain = {**spec.to_dict(), "threads": threads}
+        self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
+        self._threads = threads
+        self._stall_seconds = stall_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._failed_starts = 0
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    def run(self, task: Task, progress: Callable[[int], None]) -> Part:
+        """Carries out a task; see `Worker`."""
+        if self._process is None:
+            self._start()
+        self._send(task.to_dict())
+        while True:
+            answer = self._answer()
+            if "posts" in answer:
+                progress(answer["posts"])
+            elif "part" in answer:
+                return Part(**answer["part"])
+            elif "again" in answer:
+                raise StorageError(answer["again"])
+            else:
+                raise _fatal(answer)
+
+    def close(self) -> None:
+        """Ends the process, at once."""
+        self._closed = True
+        self._end()
+
+    def _start(self) -> None:
+        package = str(Path(__file__).resolve().parents[2])
+        code = f"import sys; sys.path.append({package!r}); from crossguard.jobs.worker import serve; serve()"
+        self._answers = queue.SimpleQueue()
+        if self._closed:
+            raise WorkerCrashed("the job is ending")
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-P", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        assert self._process.stdout is not None
+        threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True).start()
+        try:
+            self._send(self._first)
+            answer = self._answer()
+        except WorkerCrashed as crash:
+            self._failed_starts += 1
+            if self._failed_starts >= _STARTS:
+                raise ConfigError(
+                    f"Worker processes end while they load the model ({crash}). "
+                    "Memory may be short: use fewer --workers."
+                ) from None
+            raise
+        if "ready" not in answer:
+            raise _fatal(answer)
+        self._failed_starts = 0
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._crashed() from None
+
+    def _answer(self) -> dict[str, Any]:
+        try:
+            answer = self._answers.get(timeout=self._stall_seconds)
+        except queue.Empty:
+            self._end()
+            raise WorkerCrashed(f"it did not move for {self._stall_seconds:.0f} s") from None
+        if answer is None:
+            raise self._crashed()
+        return answer
+
+    def _crashed(self) -> WorkerCrashed:
+        process = self._process
+        self._end()
+        code = None if process is None else process.returncode
+        if code is not None and code < 0:
+            return WorkerCrashed(f"signal {-code} ({signal.Signals(-code).name})")
+        return WorkerCrashed(f"exit code {code}")
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if self._closed:
+                process.kill()
+            with suppress(OSError):  # what it was sent is lost
+                if process.stdin is not None:
+                    process.stdin.close()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _read(stream: IO[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    with stream:
+        for line in stream:
+            if line.endswith(b"\n"):
+                answers.put(json.loads(line))
+    answers.put(None)
+
+
+def _fatal(answer: dict[str, Any]) -> CrossguardError:
+    error = CrossguardError(answer["fatal"])
+    error.exit_code = answer["code"]
+    return error

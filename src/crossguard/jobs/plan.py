@@ -1,0 +1,278 @@
+"""Cuts the input into units: row groups of Parquet, ranges of lines, whole files where nothing smaller is safe."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final, TypeVar
+
+from crossguard.data.binary_rows import ParquetPosts
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.tables import TEXT_READERS
+from crossguard.data.text_rows import is_json_array, row_starts
+from crossguard.errors import ChangedError, TableError, suggest
+from crossguard.jobs.storage import Entry, Ranges, Storage, decompressed, has_wildcard
+from crossguard.jobs.units import TEXT_KINDS, Kind, Unit
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+# About a minute of one core with images, and some megabytes of results.
+UNIT_POSTS: Final = 10_000
+# Rows with embedded images are large; a unit of them stays one that can be read again.
+UNIT_BYTES: Final = 1 << 30
+KINDS: Final[dict[str, Kind]] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "txt",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".xlsx": "xlsx",
+    ".tar": "tar",
+}
+_PACKED: Final = (".gz", ".zst")
+_FILES_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of the input, or some images of a folder.
+
+    Attributes:
+        input: Which of the inputs it comes from.
+        storage: Where it is.
+        entry: The file; for images a folder with the sum of their sizes and a fingerprint.
+        kind: How it is read.
+        names: Images, below the folder.
+    """
+
+    input: int
+    storage: Storage
+    entry: Entry
+    kind: Kind
+    names: tuple[str, ...] = ()
+
+
+def sources_of(inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: Kind | None = None) -> Iterator[Source]:
+    """Lists the input, in the order of the inputs and of the names in them; no file is opened.
+
+    Args:
+        inputs: Files, folders and patterns, here or in a storage. Of a folder the tables are read, or its images where
+            it has no table.
+        unit_posts: About how many posts a unit has.
+        known: The format of all files; by their names when None.
+
+    Raises:
+        TableError: An input is missing, or has no file that is read.
+    """
+    seen: set[int] | None = set() if len(inputs) > 1 else None
+    for place, address in enumerate(inputs):
+        storage = Storage(address)
+        files = _files(storage, known)
+        first = next(files, None)
+        if first is None and storage.is_folder(storage.path):
+            yield from _images(storage, place, unit_posts)
+        for entry, kind in itertools.chain([first] if first else [], files):
+            if _is_new(storage.address_of(entry.path), seen):
+                yield Source(place, storage, entry, kind)
+
+
+def cut_all(sources: Iterable[Source], columns: Columns, unit_posts: int) -> Iterator[tuple[Source, list[Unit]]]:
+    """Yields each source with its units, of which an empty table has none.
+
+    A file that cannot be read becomes a unit with one failed post, so that its loss is on record.
+
+    Args:
+        sources: What to cut; some are opened at once.
+        columns: Which column holds what; checked now, before hours of scoring.
+        unit_posts: About how many posts a unit has.
+    """
+
+    def cut(source: Source) -> tuple[Source, list[Unit]]:
+        return source, [replace(unit, input=source.input) for unit in _cut(source, columns, unit_posts)]
+
+    yield from in_order(cut, sources, _FILES_AT_ONCE)
+
+
+def in_order(function: Callable[[A], B], items: Iterable[A], at_once: int) -> Iterator[B]:
+    """Yields what a function returns for each item, in order; some are on their way in threads, and no more."""
+    waiting: deque[Future[B]] = deque()
+    with ThreadPoolExecutor(at_once) as threads:
+        try:
+            for item in items:
+                waiting.append(threads.submit(function, item))
+                if len(waiting) > at_once:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def digest_of(lines: Iterable[bytes]) -> str:
+    """Returns the fingerprint of a plan."""
+    found = hashlib.blake2b(digest_size=8)
+    for line in lines:
+        found.update(line)
+    return found.hexdigest()
+
+
+def plan_line(source: Source, units: Sequence[Unit]) -> bytes:
+    """Returns the line of a plan that holds the units of one source."""
+    plain = [unit.to_dict() for unit in units]
+    for each in plain:
+        del each["entry"]
+    line = {"address": source.storage.address_of(source.entry.path), "entry": asdict(source.entry), "units": plain}
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
+    """Yields the address of one source after the other, the file, and its units, which are numbered."""
+    index = itertools.count()
+    for line in stream:
+        plain = json.loads(line.decode("utf-8", "surrogateescape"))
+        entry = Entry(**plain["entry"])
+        yield (
+            plain["address"],
+            entry,
+            [Unit.from_dict({**each, "entry": plain["entry"], "index": next(index)}) for each in plain["units"]],
+        )
+
+
+def kind_of(path: str) -> Kind | None:
+    """Returns how a file is read, by its name; None for what is not read."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
+    packed = bool(suffixes) and suffixes[-1] in _PACKED
+    kind = KINDS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
+    return kind if kind in {*TEXT_KINDS, "tar"} or not packed else None
+
+
+def _files(storage: Storage, known: Kind | None) -> Iterator[tuple[Entry, Kind]]:
+    """Yields the files of one input that are read; empty ones, such as markers, are left out."""
+    entry = storage.entry(storage.path)
+    if entry is not None:
+        kind = known or kind_of(entry.path)
+        if kind is None:
+            known_suffixes = ", ".join(KINDS)
+            raise TableError(
+                f"The format of '{storage.address}' is not clear from its name. Known suffixes: {known_suffixes}; "
+                "texts and tar files also with .gz or .zst. Say which it is with --input-format."
+            )
+        yield entry, kind
+        return
+    if has_wildcard(storage.path):
+        entries = storage.glob()
+    elif storage.is_folder(storage.path):
+        entries = storage.list(storage.path, deep=True)
+    else:
+        raise TableError(f"There is no '{storage.address}': no file, no folder, and no pattern that matches.")
+    found = False
+    for each in entries:
+        kind = known or kind_of(each.path)
+        if kind is not None and each.size:
+            found = True
+            yield each, kind
+    if not found and has_wildcard(storage.path):
+        raise TableError(f"No file that can be read matches '{storage.address}'. Known suffixes: {', '.join(KINDS)}.")
+
+
+def _is_new(address: str, seen: set[int] | None) -> bool:
+    """Whether a file was not met before: inputs may overlap."""
+    if seen is None:
+        return True
+    before = len(seen)
+    seen.add(hash(address))
+    return len(seen) > before
+
+
+def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[Source]:
+    """Yields the images of a folder, so many at a time."""
+    entries = (entry for entry in storage.list(storage.path, deep=True) if _suffix(entry.path) in SUFFIXES)
+    above = len(storage.path.rstrip("/")) + 1
+    found = False
+    while chosen := list(itertools.islice(entries, unit_posts)):
+        found = True
+        state = digest_of(json.dumps([entry.path, entry.size, entry.changed]).encode() for entry in chosen)
+        folder = Entry(storage.path, sum(entry.size for entry in chosen), int(state[:15], 16))
+        yield Source(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
+    if not found:
+        raise TableError(f"The folder '{storage.address}' has no tables and no images.{suggest('', KINDS)}")
+
+
+def _cut(source: Source, columns: Columns, unit_posts: int) -> list[Unit]:
+    entry, kind = source.entry, source.kind
+    if kind == "images":
+        return [Unit(entry, kind, rows=len(source.names), names=source.names)]
+    where = f"'{source.storage.address_of(entry.path)}'"
+    try:
+        with source.storage.open(entry) as file:
+            if kind == "parquet":
+                return list(_cut_parquet(file, entry, columns, where, unit_posts))
+            if kind in TEXT_KINDS and not entry.path.endswith(_PACKED):
+                stream = decompressed(file, entry.path)
+                next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
+                stream.seek(0)
+                return list(_cut_text(stream, entry, kind, where, unit_posts=unit_posts))
+            return [Unit(entry, kind)]
+    except ChangedError:
+        raise
+    except TableError as error:
+        return [Unit(entry, "unreadable", rows=1, problem=str(error))]
+
+
+def _cut_parquet(file: Ranges, entry: Entry, columns: Columns, where: str, unit_posts: int) -> Iterator[Unit]:
+    """Joins small row groups and divides large ones; a part of one costs that the rows before it are read over."""
+    groups = ParquetPosts(file, PostBuilder(columns, Path()), where).groups
+    per_row = entry.size / max(1, sum(groups))
+    most = max(1, min(unit_posts, int(UNIT_BYTES / max(1.0, per_row))))
+    first, start = 1, 0
+    while start < len(groups):
+        stop, rows = start + 1, groups[start]
+        while stop < len(groups) and rows + groups[stop] <= most:
+            rows += groups[stop]
+            stop += 1
+        pieces = max(1, round(rows / most))
+        for piece in range(pieces):
+            skip, end = rows * piece // pieces, rows * (piece + 1) // pieces
+            if end > skip:
+                yield Unit(entry, "parquet", first=first + skip, rows=end - skip, groups=(start, stop), skip=skip)
+        first, start = first + rows, stop
+
+
+def _cut_text(stream: BinaryIO, entry: Entry, kind: Kind, where: str, *, unit_posts: int) -> Iterator[Unit]:
+    if kind == "jsonl" and is_json_array(stream):
+        yield Unit(entry, kind)
+        return
+    stream.seek(0)
+    starts = row_starts(stream, where, delimited=kind == "csv")
+    header = next(starts)[0] if kind == "csv" else 0
+    begun = first = rows = 0
+    for offset, line in starts:
+        if not rows:
+            begun, first = offset, line
+        if rows >= unit_posts or (rows and offset - begun >= UNIT_BYTES):
+            yield _text_unit(entry, kind, header, (begun, offset), first=first, rows=rows)
+            begun, first, rows = offset, line, 0
+        rows += 1
+    if rows:
+        yield _text_unit(entry, kind, header, (begun, entry.size), first=first, rows=rows)
+
+
+def _text_unit(entry: Entry, kind: Kind, header: int, span: tuple[int, int], *, first: int, rows: int) -> Unit:
+    ranges = (span,) if not header else ((0, header), span)
+    return Unit(entry, kind, first=first, rows=rows, ranges=ranges)
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()

@@ -1,0 +1,145 @@
+"""The posts of one unit, in order: one for every row, also where the file is damaged."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.image_limits import ImageLimits
+from crossguard.data.image_sources import is_url
+from crossguard.data.tables import TEXT_READERS
+from crossguard.data.tar_posts import read_tar
+from crossguard.errors import ChangedError, PostError, TableError
+from crossguard.jobs.plan import in_order
+from crossguard.jobs.storage import Ranges, Storage, decompressed, is_remote
+from crossguard.jobs.units import Unit
+from crossguard.records import Post
+
+_IMAGES_AT_ONCE: Final = 16
+
+
+class UnitReader:
+    """Reads units.
+
+    Args:
+        inputs: Addresses that units refer to.
+        columns: Which column holds what.
+        image_root: Folder of relative image paths, here or in a storage; the one of the file when None.
+        confine_images: Whether images must lie in that folder; those in a storage always must.
+        extra: Whether posts carry the other columns of their rows.
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], columns: Columns, image_root: str | None, *, confine_images: bool, extra: bool
+    ) -> None:
+        self._inputs = inputs
+        self._columns = columns
+        self._root = image_root
+        self._confined = confine_images
+        self._extra = extra
+        self._storages: dict[str, Storage] = {}
+        self._file: Ranges | None = None
+
+    @property
+    def consumed(self) -> int:
+        """Bytes that were read of the last unit's file, those in buffers included."""
+        return 0 if self._file is None else self._file.tell()
+
+    def posts(self, unit: Unit) -> Iterator[Post]:
+        """Yields the posts of a unit; of rows that are damaged, failed ones.
+
+        Raises:
+            ChangedError: The file changed since it was planned.
+            StorageError: The storage does not answer.
+        """
+        storage = self._storage(self._inputs[unit.input])
+        folder = unit.entry.path if unit.kind == "images" else str(PurePosixPath(unit.entry.path).parent)
+        root = self._root or storage.address_of(folder)
+        if not is_remote(root):
+            return self._complete(unit, storage, Path(root))
+        images = storage if self._root is None else self._storage(root)
+        fetcher = _Fetcher(images, folder if self._root is None else images.path)
+        return in_order(fetcher.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
+
+    def _storage(self, address: str) -> Storage:
+        if address not in self._storages:
+            self._storages[address] = Storage(address)
+        return self._storages[address]
+
+    def _complete(self, unit: Unit, storage: Storage, root: Path) -> Iterator[Post]:
+        """Yields the posts, and a failed one for each that is lost."""
+        where = f"'{storage.address_of(unit.entry.path)}'"
+        count = 0
+        try:
+            for post in self._read(unit, storage, root, where):
+                count += 1
+                yield post
+        except ChangedError:
+            raise
+        except (TableError, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
+            message = str(error).partition("\n")[0]
+            if unit.rows is None:
+                lost = f"{message.rstrip('.')}. All posts behind the first {count:,} are lost."
+                yield Post.failed(f"{PurePosixPath(unit.entry.path).name}#rest", "rows_unreadable", lost)
+                return
+            name = "row" if unit.kind == "parquet" else "line"
+            for place in range(unit.first + count, unit.first + unit.rows):
+                yield Post.failed(f"{name}-{place}", "rows_unreadable", f"{name} {place} of {where}: {message}")
+
+    def _read(self, unit: Unit, storage: Storage, root: Path, where: str) -> Iterator[Post]:
+        if unit.kind == "unreadable":
+            yield Post.failed(storage.address_of(unit.entry.path), "file_unreadable", unit.problem)
+            return
+        if unit.kind == "images":
+            yield from (Post(name, image=str(root / name)) for name in unit.names)
+            return
+        confined = self._confined and root != Path()
+        builder = PostBuilder(self._columns, root, extra=self._extra, confined=confined)
+        with storage.open(unit.entry, unit.ranges) as self._file:
+            file = self._file
+            if unit.kind == "parquet":
+                posts = ParquetPosts(file, builder, where).read(range(*unit.groups), unit.skip)
+            elif unit.kind == "xlsx":
+                posts = iter(ExcelPosts(file, builder, where))
+            elif unit.kind == "tar":
+                posts = read_tar(decompressed(file, unit.entry.path), builder, where)
+            else:
+                posts = TEXT_READERS[unit.kind](decompressed(file, unit.entry.path), builder, where, unit.first)
+            yield from itertools.islice(posts, unit.rows)
+
+
+class _Fetcher:
+    """Reads the images of posts from a storage, below one folder."""
+
+    def __init__(self, storage: Storage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._most = ImageLimits().max_bytes
+
+    def fill(self, post: Post) -> Post:
+        """Returns the post with the bytes of its image; a failed one where there is none."""
+        if not isinstance(post.image, str) or is_url(post.image):
+            return post
+        try:
+            return replace(post, image=self._read(post.image))
+        except PostError as error:
+            return Post.failed(post.id, error.code, str(error))
+
+    def _read(self, name: str) -> bytes:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
+        entry = self._storage.entry(f"{self._folder}/{path}")
+        if entry is None:
+            raise PostError("image_not_found", f"No such image: '{self._storage.address_of(self._folder)}/{path}'.")
+        if entry.size > self._most:
+            raise PostError("image_too_large", f"'{name}' has {entry.size:,} bytes; an image may have {self._most:,}.")
+        with self._storage.open(entry) as file:
+            return file.readall()

@@ -1,0 +1,166 @@
+"""Scores many files into a folder of parts: what `crossguard score ... -o FOLDER/` does, as a function.
+
+summary = crossguard.score_files(["posts/*.parquet"], "decisions/")
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from crossguard.decision.policy import Policy
+from crossguard.errors import ConfigError, suggest
+from crossguard.jobs.job import Job, PathLike, Shard, locked
+from crossguard.jobs.parts import write_manifest
+from crossguard.jobs.plan import UNIT_POSTS
+from crossguard.jobs.pool import Event, Pool, Worker
+from crossguard.jobs.units import Kind, Part, Unit
+
+EngineName = Literal["local", "ray"]
+ENGINES: Final = ("local", "ray")
+Watch = Callable[[Event, "JobSummary"], None]
+
+
+@dataclass(slots=True)
+class JobSummary:
+    """What a job did, in numbers.
+
+    Attributes:
+        planned: Units of the job, or of this shard.
+        previous: Units that earlier runs finished.
+        done: Units that this run finished.
+        posts: Posts in the parts of this run.
+        moving: Posts that were scored for parts which are not finished.
+        failed: How many of them could not be scored, by error code.
+        actions: Their decisions by action.
+        flags: How many of them flagged which label.
+        problems: Units that could not be finished, one sentence each.
+        seconds: Time of this run.
+        totals: Of the whole job, from its manifest: parts, posts, failed, bytes; None while parts are missing.
+    """
+
+    planned: int = 0
+    previous: int = 0
+    done: int = 0
+    posts: int = 0
+    moving: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    totals: Part | None = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest will take at the pace so far; None before a unit is done."""
+        left = self.planned - self.previous - self.done
+        return left * self.seconds / self.done if self.done else None
+
+    def add(self, event: Event) -> None:
+        """Counts what happened."""
+        if isinstance(event, int):
+            self.moving += event
+        elif isinstance(event, Part):
+            self.done += 1
+            self.posts += event.posts
+            self.moving = max(0, self.moving - event.posts)
+            self.actions.update(event.counts["action"])
+            self.flags.update(event.counts["flag"])
+            self.failed.update(event.counts["error"])
+        else:
+            self.problems.append(str(event))
+
+
+def score_files(
+    inputs: PathLike | Sequence[PathLike],
+    out: PathLike,
+    *,
+    model: str | Path = "compact",
+    policy: str | Path | Policy = "default",
+    tenant: str | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    resume: bool = False,
+    shards: str | None = None,
+    unit_posts: int = UNIT_POSTS,
+    input_format: Kind | None = None,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> JobSummary:
+    """Scores files, folders and patterns, here or in a storage, into a folder of parts and a manifest.
+
+    Args:
+        inputs: Parquet, JSON Lines, CSV or text files (texts also `.gz` and `.zst`), Excel, WebDataset `.tar`, folders
+            of them or of images, and patterns such as `posts/**/*.parquet`; also `s3://`, `gs://` and `hdfs://`.
+        out: The folder, here or in a storage. It must be empty, unless a job is continued.
+        model: A shipped name, a folder, or a Hub id; with Ray, one that every machine finds.
+        policy: See `load`.
+        tenant: See `load`.
+        engine: `local`: worker processes on this machine. `ray`: actors on a Ray cluster.
+        workers: How many; by the cores when None.
+        resume: Whether to finish a job that was interrupted; with the same settings.
+        shards: `i/n`: only every n-th unit, for array jobs; a run that was interrupted is always continued.
+        unit_posts: About how many posts a part has.
+        input_format: The format of all files; by their names when None.
+        watch: Called with each event of the job and what was counted so far.
+        settings: `runtime`, `precision`, `pixels`, `other_languages`, `threads`, `batch_size`, `columns`, `image_root`, `confine_images`,
+            `keep`, `ocr` and `format` (of the parts: `jsonl`, `csv` or `parquet`), as for `crossguard score`.
+
+    Returns:
+        What the job did, in numbers.
+
+    Raises:
+        TableError: An input is missing, changed since the job began, or cannot be read at all.
+        OutputError: The folder is not empty, holds another job, is full, or another run writes into it.
+        ConfigError: A setting is wrong.
+        StorageError: A storage does not answer.
+    """
+    started = time.monotonic()
+    how = {"model": model, "policy": policy, "tenant": tenant, "unit_posts": unit_posts, "input_format": input_format}
+    job = Job.open(inputs, out, **how, **settings)
+    shard = Shard.parse(shards) if shards else Shard()
+    summary = JobSummary()
+    with locked(job.output, shard):
+        if shard.count == 1:
+            job.output.clean()
+        job.start(resume=resume or shard.count > 1)
+        summary.planned = sum(1 for unit in job.units() if unit.index % shard.count == shard.index)
+        with Pool(make_workers(engine, job, workers)) as pool:
+            for event in pool.run(_pending(job, shard, summary)):
+                summary.add(event)
+                summary.seconds = time.monotonic() - started
+                if watch is not None:
+                    watch(event, summary)
+        summary.totals = write_manifest(job.output, job.units(), job.identity, job.spec.fingerprint)
+        if shard.count == 1 or summary.totals:
+            job.output.clean()
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def make_workers(engine: EngineName, job: Job, count: int | None) -> Sequence[Worker]:
+    """Returns the workers of an engine.
+
+    Raises:
+        ConfigError: There is no such engine.
+        MissingExtraError: It is not installed.
+    """
+    if engine == "local":
+        from crossguard.jobs.local import local_workers
+
+        return local_workers(job.spec, job.identity, count)
+    raise ConfigError(f"Unknown engine '{engine}'.{suggest(engine, ENGINES)}")
+
+
+def _pending(job: Job, shard: Shard, summary: JobSummary) -> Iterator[Unit]:
+    """Yields the units of a shard that have no part yet, and counts the others."""
+    for unit, part in job.finished(shard):
+        if part is None:
+            yield unit
+        else:
+            summary.previous += 1

@@ -1,0 +1,140 @@
+"""What a job is: its settings, as workers receive them, and its identity, by which parts are named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Self
+
+from crossguard.bundle import MANIFEST
+from crossguard.data.columns import Columns
+from crossguard.decision.policy import Policy
+from crossguard.errors import OutputError
+from crossguard.jobs.reading import UnitReader
+from crossguard.loading import load
+from crossguard.moderator import Moderator
+from crossguard.preparation import OtherLanguages, PixelMode
+from crossguard.schema import SCHEMA_VERSION
+
+FORMATS: Final = ("jsonl", "csv", "parquet")
+# Changes when the same post would get other bytes in a part, or parts other names.
+JOB_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """The settings of a job.
+
+    Attributes:
+        inputs: Addresses of files, folders and patterns.
+        output: Address of the folder of parts.
+        model: A shipped name, a folder, or a Hub id.
+        policy: The policy, in full: a file that changes meanwhile does not matter.
+        runtime: See `Moderator.load`, and so for the next two.
+        precision: See there.
+        pixels: See there.
+        other_languages: See there.
+        threads: Cores of one worker; those that it may use when None.
+        batch_size: Posts per run of the model.
+        columns: Which column holds what.
+        image_root: Folder of relative image paths; the one of the file when None.
+        confine_images: Whether images must lie in that folder.
+        keep: Whether results keep the columns of the input.
+        ocr: Whether the words in images are read where they are not given.
+        format: Of the parts, one of `FORMATS`.
+        fingerprint: Of the job's identity; empty before it is known.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    model: str = "compact"
+    policy: Mapping[str, Any]
+    runtime: str = "auto"
+    precision: str = "auto"
+    pixels: PixelMode = "fast"
+    other_languages: OtherLanguages = "note"
+    threads: int | None = None
+    batch_size: int | None = None
+    columns: Columns = field(default_factory=Columns)
+    image_root: str | None = None
+    confine_images: bool = False
+    keep: bool = False
+    ocr: bool = False
+    format: str = "jsonl"
+    fingerprint: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Returns the settings that `to_dict` turned into plain values."""
+        return cls(**{**plain, "inputs": tuple(plain["inputs"]), "columns": Columns(**plain["columns"])})
+
+    def load(self) -> Moderator:
+        """Loads the model.
+
+        Raises:
+            BundleError, ConfigError, MissingExtraError: See `Moderator.load`.
+        """
+        return load(
+            self.model,
+            policy=Policy.model_validate(self.policy),
+            runtime=self.runtime,
+            precision=self.precision,
+            threads=self.threads,
+            pixels=self.pixels,
+            other_languages=self.other_languages,
+        )
+
+    def reader(self) -> UnitReader:
+        """Returns what reads the units."""
+        how = {"confine_images": self.confine_images, "extra": self.keep}
+        return UnitReader(self.inputs, self.columns, self.image_root, **how)
+
+    def identity(self, moderator: Moderator, plan: str) -> dict[str, str]:
+        """Returns what the bytes of the parts depend on, by name; two runs with the same identity are one job.
+
+        Args:
+            moderator: As `load` returned it.
+            plan: Fingerprint of the plan.
+        """
+        model, policy = moderator.bundle.manifest.model, moderator.policy
+        manifest = (moderator.bundle.folder / MANIFEST).read_bytes()
+        chosen = ("pixels", "other_languages", "batch_size", "columns", "confine_images", "keep", "ocr", "format")
+        plain = self.to_dict()
+        settings = {name: str(plain[name]) for name in chosen}
+        return {
+            "input": plan,
+            "model": f"{model.name} {model.version} ({_hash(manifest)})",
+            "policy": f"{policy.name} {policy.version} ({_hash(policy.model_dump_json().encode())})",
+            "runtime": moderator.runtime.name,
+            "record": f"{SCHEMA_VERSION}.{JOB_VERSION}",
+            **settings,
+        }
+
+    def of(self, identity: Mapping[str, str]) -> JobSpec:
+        """Returns the settings with the fingerprint of an identity."""
+        return replace(self, fingerprint=_hash(json.dumps(identity, sort_keys=True).encode()))
+
+
+def refuse_another(then: Mapping[str, str], now: Mapping[str, str], output: str) -> None:
+    """Checks that a job that is continued is still the same.
+
+    Raises:
+        OutputError: Names what is different.
+    """
+    different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if different:
+        told = "; ".join(f"{name} was {then.get(name)}, and is {now.get(name)}" for name in different)
+        raise OutputError(
+            f"Cannot continue '{output}', which is another job: {told}. Use the same settings, or score into another "
+            "folder."
+        )
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=4).hexdigest()

@@ -1,0 +1,318 @@
+"""Files on this machine, in S3, Google Cloud Storage and HDFS behind one small class, over pyarrow's file systems.
+
+pyarrow reads Parquet by row groups, and its wheel carries clients for all four: no other package is needed.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import itertools
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final
+
+from crossguard.errors import (
+    ChangedError,
+    CrossguardError,
+    MissingExtraError,
+    OutputError,
+    StorageError,
+    TableError,
+)
+
+UNFINISHED: Final = "_unfinished"
+_REMOTE: Final = re.compile(r"^(s3|gs|gcs|hdfs|viewfs|abfss?)://")
+# Objects of these appear under their name only once they are whole.
+_ATOMIC: Final = ("s3", "gcs", "abfs")
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_CHUNK: Final = 8 << 20
+_BUFFER: Final = 1 << 20
+_PACKED_BUFFER: Final = 1 << 16
+_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One file.
+
+    Attributes:
+        path: As its file system calls it.
+        size: Bytes.
+        changed: Time of the last change, nanoseconds; compared for equality only, so clocks need not agree.
+    """
+
+    path: str
+    size: int
+    changed: int
+
+
+class Storage:
+    """A file system, and a place in it.
+
+    Attributes:
+        path: The place: a file, a folder, or a prefix with wildcards.
+        address: The place as people write it.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Connects; nothing is read yet.
+
+        Raises:
+            MissingExtraError: pyarrow is not installed.
+            TableError: The address cannot be understood.
+        """
+        try:
+            from pyarrow import fs
+        except ImportError:
+            raise MissingExtraError("Scoring many files", "jobs") from None
+        self.address = address
+        if is_remote(address):
+            scheme, rest = address.split("://", 1)
+            rest, _, query = rest.partition("?") if "=" in address.rpartition("?")[2] else (rest, "", "")
+            # The place is cut off first: wildcards are no part of a URI.
+            host, _, path = rest.partition("/")
+            try:
+                base = f"{scheme}://{host}/" + (f"?{query}" if query else "")
+                self._fs, root = retried(lambda: fs.FileSystem.from_uri(base), address)
+            except ValueError as error:
+                raise TableError(f"Cannot understand the address '{address}': {error}.") from None
+            self.path = "/".join(filter(None, (root.rstrip("/"), path.strip("/")))) or root
+            self._prefix = f"{scheme}://" if scheme not in {"hdfs", "viewfs"} else f"{scheme}://{host}"
+        else:
+            self._fs, self._prefix = fs.LocalFileSystem(), ""
+            self.path = Path(address.removeprefix("file://")).absolute().as_posix()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path of this machine."""
+        return bool(self._fs.type_name == "local")
+
+    def address_of(self, path: str) -> str:
+        """Returns a path of this file system as an address."""
+        return self._prefix + path
+
+    def join(self, name: str) -> str:
+        """Returns the path of a name under the place."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def entry(self, path: str) -> Entry | None:
+        """Returns one file; None where there is none, or it is a folder."""
+        info = retried(lambda: self._fs.get_file_info(path), path)
+        return _entry(info) if info.is_file else None
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a path is a folder, or a prefix of objects."""
+        from pyarrow import fs
+
+        return bool(retried(lambda: self._fs.get_file_info(path), path).type == fs.FileType.Directory)
+
+    def list(self, folder: str, *, deep: bool = False) -> Iterator[Entry]:
+        """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
+
+        Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do.
+        """
+        from pyarrow import fs
+
+        selector = fs.FileSelector(folder, allow_not_found=True)
+        for info in sorted(retried(lambda: self._fs.get_file_info(selector), folder), key=lambda info: str(info.path)):
+            if info.base_name.startswith((".", "_")):
+                continue
+            if info.is_file:
+                yield _entry(info)
+            elif deep:
+                yield from self.list(info.path, deep=True)
+
+    def glob(self) -> Iterator[Entry]:
+        """Yields the files that the place's wildcards match: `*` and `?` inside a name, `**` across folders."""
+        parts = PurePosixPath(self.path).parts
+        fixed = list(itertools.takewhile(lambda part: not has_wildcard(part), parts))
+        pattern = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        wanted = re.compile(pattern)
+        found = self.list(str(PurePosixPath(*fixed)), deep=len(parts) > len(fixed) + 1)
+        yield from (entry for entry in found if wanted.fullmatch(entry.path))
+
+    def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
+        """Opens a file, or ranges of its bytes one after the other.
+
+        Raises:
+            ChangedError: The file is another one than `entry` says.
+            StorageError: The storage does not answer.
+        """
+        found = self.entry(entry.path)
+        if found != entry:
+            what = "is gone" if found is None else "changed"
+            raise ChangedError(
+                f"'{self.address_of(entry.path)}' {what} since the input was planned. Put it back, or score into "
+                "another folder."
+            )
+        return Ranges(retried(lambda: self._fs.open_input_file(entry.path), entry.path), entry, ranges)
+
+    def read(self, name: str) -> BinaryIO | None:
+        """Opens a file under the place for reading; None where there is none."""
+        entry = self.entry(self.join(name))
+        return None if entry is None else io.BufferedReader(self.open(entry), _BUFFER)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Gives a new folder for files that `put` takes: on the same disk where the place is local."""
+        above = Path(self.join(UNFINISHED)) if self.is_local else None
+        try:
+            if above is not None:
+                above.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix="crossguard-", dir=above))
+        except OSError as error:
+            raise self._refused(str(above or tempfile.gettempdir()), error) from None
+        try:
+            yield folder
+        except FileNotFoundError as error:  # another run tidied up
+            raise StorageError(f"'{folder}' is gone: {error}.") from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def put(self, name: str, file: Path) -> None:
+        """Moves a file of this machine under the place: at once, so that nobody sees a part of it.
+
+        Raises:
+            OutputError: The storage is full, or refuses.
+            StorageError: It does not answer.
+        """
+        target = self.join(name)
+        if self.is_local:
+            try:
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+                file.replace(target)
+            except OSError as error:
+                raise self._refused(target, error) from None
+            return
+        retried(lambda: self._upload(file, target), target)
+
+    def _upload(self, file: Path, target: str) -> None:
+        atomic = self._fs.type_name.startswith(_ATOMIC)
+        place = target if atomic else f"{target}.{os.getpid()}.unfinished"
+        if not atomic:
+            self._fs.create_dir(str(PurePosixPath(target).parent))
+        with file.open("rb") as source, self._fs.open_output_stream(place) as sink:
+            shutil.copyfileobj(source, sink, _CHUNK)
+        if self._fs.get_file_info(place).size != file.stat().st_size:
+            raise OSError(f"'{place}' is not what was written")
+        if not atomic:
+            self._fs.move(place, target)
+
+    def _refused(self, target: str, error: OSError) -> CrossguardError:
+        message = f"Cannot write '{self.address_of(target)}': {error.strerror or error}."
+        if error.errno in _FULL:
+            return OutputError(f"{message} Finished parts are kept; continue with --resume.")
+        return StorageError(message)
+
+    def clean(self) -> None:
+        """Removes what runs that were killed left unfinished on this machine."""
+        if self.is_local:
+            shutil.rmtree(self.join(UNFINISHED), ignore_errors=True)
+
+
+class Ranges(io.RawIOBase):
+    """Ranges of a file as one readable, seekable file; trouble of the storage is never mistaken for damaged data."""
+
+    def __init__(self, file: Any, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> None:
+        super().__init__()
+        self._file = file
+        self._entry = entry
+        self._ranges = list(ranges or [(0, entry.size)])
+        self._position = 0
+        self.size = sum(stop - start for start, stop in self._ranges)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a position."""
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        """Returns the position."""
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads at most what fits.
+
+        Raises:
+            StorageError: The storage does not answer.
+        """
+        before = 0
+        for start, stop in self._ranges:
+            place = start + self._position - before
+            before += stop - start
+            if self._position < before:
+                count = min(len(buffer), stop - place)
+                data = retried(lambda: self._file.read_at(count, place), self._entry.path)  # noqa: B023 - called at once
+                buffer[: len(data)] = data
+                self._position += len(data)
+                return len(data)
+        return 0
+
+    def close(self) -> None:
+        """Closes the file."""
+        if not self.closed:
+            with suppress(OSError):
+                self._file.close()
+        super().close()
+
+
+def decompressed(file: Ranges, path: str) -> Any:
+    """Returns the bytes behind `.gz` and `.zst`; those of the file for other names."""
+    plain = io.BufferedReader(file, _BUFFER)
+    if path.endswith(".gz"):
+        return gzip.GzipFile(fileobj=plain)
+    if path.endswith(".zst"):
+        import pyarrow as pa
+
+        # What stands before damage is read as far as the buffer allows.
+        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"), _PACKED_BUFFER)
+    return plain
+
+
+def is_remote(address: str) -> bool:
+    """Whether an address names a storage other than this machine's files."""
+    return _REMOTE.match(address) is not None
+
+
+def has_wildcard(text: str) -> bool:
+    """Whether `glob` would expand it."""
+    return "*" in text or "?" in text
+
+
+def retried(request: Any, name: str, attempts: int = _ATTEMPTS) -> Any:
+    """Returns what a request returns; tries again, ever later, where the storage fails.
+
+    Raises:
+        StorageError: It failed every time.
+    """
+    for attempt in range(attempts):
+        try:
+            return request()
+        except OSError as error:
+            if attempt + 1 == attempts or isinstance(error, FileNotFoundError | PermissionError):
+                raise StorageError(f"'{name}' cannot be reached: {str(error).partition(chr(10))[0]}") from None
+            time.sleep(0.2 * 3**attempt)
+    raise AssertionError("there is at least one attempt")
+
+
+def _entry(info: Any) -> Entry:
+    return Entry(str(info.path), int(info.size), int(info.mtime_ns or 0))

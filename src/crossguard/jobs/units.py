@@ -1,0 +1,128 @@
+"""The unit of work: a stretch of one file of the input, whose decisions make one part of the output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, Self
+
+from crossguard.jobs.storage import Entry
+
+Kind = Literal["parquet", "jsonl", "csv", "txt", "xlsx", "tar", "images", "unreadable"]
+TEXT_KINDS: Final = ("jsonl", "csv", "txt")
+# Of a plan with fewer units than this per folder, a listing holds little memory.
+UNITS_PER_FOLDER: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stretch of one file.
+
+    Attributes:
+        index: Its place in the plan, from 0; -1 before it has one.
+        entry: The file; the folder for `images`.
+        kind: How the file is read.
+        input: Which of the inputs it comes from.
+        first: Number of its first line or row in the file, from 1.
+        rows: How many posts it has; None where only reading tells.
+        ranges: Bytes to read of a text file, the header first; all of the file when empty.
+        groups: Row groups of a Parquet file: the first, and the one behind the last.
+        skip: Rows of those groups that belong to units before.
+        names: Images, below the folder.
+        problem: Why an `unreadable` file cannot be read.
+    """
+
+    entry: Entry
+    kind: Kind
+    input: int = 0
+    index: int = -1
+    first: int = 1
+    rows: int | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
+    groups: tuple[int, int] = (0, 0)
+    skip: int = 0
+    names: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the file it stands for; about, for Parquet."""
+        return sum(stop - start for start, stop in self.ranges[-1:]) or self.entry.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values; what has its default is left out."""
+        plain = asdict(self)
+        empty = Unit(self.entry, self.kind)
+        return {
+            key: value
+            for key, value in plain.items()
+            if key in {"entry", "kind"} or getattr(self, key) != getattr(empty, key)
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Returns the unit that `to_dict` turned into plain values."""
+        made: dict[str, Any] = dict(plain)
+        made["entry"] = Entry(**made["entry"])
+        made["ranges"] = tuple((start, stop) for start, stop in made.get("ranges", ()))
+        made["groups"] = tuple(made.get("groups", (0, 0)))
+        made["names"] = tuple(made.get("names", ()))
+        return cls(**made)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is asked to do with a unit.
+
+    Attributes:
+        unit: Which.
+        start: The first post of it that is scored.
+        stop: The one behind the last; None is all.
+        poison: Posts that crash whoever scores them; they are recorded as failed.
+        write: Whether a part is written; otherwise the task only shows that a worker survives it.
+    """
+
+    unit: Unit
+    start: int = 0
+    stop: int | None = None
+    poison: Mapping[int, str] = field(default_factory=dict)
+    write: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return {
+            "unit": self.unit.to_dict(),
+            "start": self.start,
+            "stop": self.stop,
+            "poison": {str(place): why for place, why in self.poison.items()},
+            "write": self.write,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Returns the task that `to_dict` turned into plain values."""
+        poison = {int(place): why for place, why in plain["poison"].items()}
+        return cls(Unit.from_dict(plain["unit"]), plain["start"], plain["stop"], poison, plain["write"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a worker says of a task that it finished.
+
+    Attributes:
+        index: Of the unit.
+        posts: How many there were, which is how many rows the part has.
+        failed: How many of them could not be scored.
+        seconds: Time that it took.
+        counts: Decisions by action, label and error code.
+        name: The file below the output folder; empty where none was written.
+        size: Its bytes.
+    """
+
+    index: int
+    posts: int
+    failed: int
+    seconds: float = 0.0
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    name: str = ""
+    size: int = 0

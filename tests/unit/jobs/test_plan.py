@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import gzip
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tests.unit.jobs.conftest import write_jsonl, write_parquet
+
+from crossguard.data.columns import Columns
+from crossguard.data.tables import PostReader
+from crossguard.errors import TableError
+from crossguard.jobs.plan import cut_all, plan_line, read_plan, sources_of
+from crossguard.jobs.reading import UnitReader
+from crossguard.jobs.units import Unit
+from crossguard.records import Post
+
+
+def plan(*inputs: Path | str, unit_posts: int = 10) -> list[Unit]:
+    sources = sources_of([str(path) for path in inputs], unit_posts=unit_posts)
+    return [unit for _, units in cut_all(sources, Columns(), unit_posts) for unit in units]
+
+
+def read(units: list[Unit], *inputs: Path | str) -> list[Post]:
+    reader = UnitReader([str(path) for path in inputs], Columns(), None, confine_images=False, extra=False)
+    return [post for unit in units for post in reader.posts(unit)]
+
+
+def test_small_row_groups_are_joined_and_large_ones_divided(tmp_path: Path) -> None:
+    small = plan(write_parquet(tmp_path / "small.parquet", 40, rows_per_group=4))
+    assert [(unit.groups, unit.rows) for unit in small] == [((start, start + 2), 8) for start in range(0, 10, 2)]
+    large = plan(write_parquet(tmp_path / "large.parquet", 40, rows_per_group=40))
+    assert [(unit.groups, unit.skip, unit.rows) for unit in large] == [((0, 1), skip, 10) for skip in (0, 10, 20, 30)]
+
+
+@pytest.mark.parametrize("rows_per_group", [3, 10, 37, 100])
+def test_units_of_parquet_are_its_posts(tmp_path: Path, rows_per_group: int) -> None:
+    path = write_parquet(tmp_path / "in.parquet", 100, rows_per_group=rows_per_group)
+    units = plan(path)
+    assert len(units) > 5
+    assert read(units, path) == list(PostReader(path))
+
+
+def test_units_of_lines_are_its_posts_with_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    lines = [b'\xef\xbb\xbf{"text": "first"}', b"", b"{broken", b'{"text": "\xff"}', b"\xe3\x80\x80", b'{"other": 1}']
+    path.write_bytes(b"\n".join(lines * 9))
+    units = plan(path, unit_posts=4)
+    assert len(units) > 5
+    assert read(units, path) == list(PostReader(path))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.lists(st.sampled_from(["a", ",", '"', "\n", "\r\n", '"",', 'x,"y\ny"\n', "1,2\n", "é"]), max_size=60))
+def test_a_delimited_file_is_cut_only_between_rows(tmp_path: Path, body: list[str]) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(("id,text\n" + "".join(body)).encode())
+    assert read(plan(path, unit_posts=2), path) == list(PostReader(path))
+
+
+def test_packed_files_are_units_of_their_own(tmp_path: Path) -> None:
+    text = write_jsonl(tmp_path / "in.jsonl", 30).read_bytes()
+    packed = tmp_path / "a.jsonl.gz"
+    packed.write_bytes(gzip.compress(text))
+    other = tmp_path / "b.jsonl.zst"
+    other.write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
+    units = plan(packed, other)
+    assert [unit.rows for unit in units] == [None, None]
+    expected = list(PostReader(tmp_path / "in.jsonl"))
+    assert read(units, packed, other) == expected * 2
+
+
+def test_a_tar_file_groups_members_by_name(tmp_path: Path) -> None:
+    image = BytesIO()
+    Image.new("RGB", (8, 8), "red").save(image, "PNG")
+    path = tmp_path / "in.tar"
+    members = {
+        "s/1.png": image.getvalue(),
+        "s/1.txt": b"hello",
+        "s/2.json": b'{"id": "two", "text": "b"}',
+        "s/3.cls": b"0",
+    }
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, BytesIO(content))
+    posts = read(plan(path), path)
+    assert [(post.id, post.text, post.image is not None) for post in posts] == [
+        ("s/1", "hello", True),
+        ("two", "b", False),
+    ]
+
+
+def test_a_folder_of_tables_is_read_in_order_and_without_markers(folder: Path) -> None:
+    (folder / "_SUCCESS").touch()
+    (folder / ".hidden.jsonl").write_text("{}")
+    (folder / "empty.csv").touch()
+    (folder / "notes.md").write_text("x")
+    assert list(dict.fromkeys(Path(unit.entry.path).name for unit in plan(folder))) == ["a.jsonl", "b.csv", "c.parquet"]
+    assert len(read(plan(folder), folder)) == 90
+
+
+def test_a_folder_of_images_is_cut_by_number(tmp_path: Path) -> None:
+    for index in range(5):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{index}.png")
+    units = plan(tmp_path, unit_posts=2)
+    assert [unit.names for unit in units] == [("0.png", "1.png"), ("2.png", "3.png"), ("4.png",)]
+    assert [post.id for post in read(units, tmp_path)] == [f"{index}.png" for index in range(5)]
+
+
+def test_patterns_find_files_across_folders(tmp_path: Path) -> None:
+    for name in ("2024/jan/a.jsonl", "2024/feb/b.jsonl", "2024/c.jsonl", "2025/d.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_jsonl(tmp_path / name, 8)
+
+    def names(pattern: str) -> list[str]:
+        return [Path(unit.entry.path).stem for unit in plan(f"{tmp_path}/{pattern}")]
+
+    assert names("2024/**/*.jsonl") == ["c", "b", "a"]
+    assert names("*/?.jsonl") == ["c", "d"]
+    with pytest.raises(TableError, match=r"No file that can be read matches '.*/\*\.csv'"):
+        names("*.csv")
+
+
+def test_overlapping_inputs_are_read_once(folder: Path) -> None:
+    assert len(plan(folder, folder / "a.jsonl", f"{folder}/*.csv")) == len(plan(folder))
+
+
+def test_a_file_that_cannot_be_read_leaves_a_failed_post(tmp_path: Path) -> None:
+    good = write_jsonl(tmp_path / "a.jsonl", 8)
+    bad = tmp_path / "b.parquet"
+    bad.write_bytes(b"PAR1 and nothing else")
+    (_, unit) = plan(good, bad)
+    (post,) = read([unit], good, bad)
+    assert post.error is not None
+    assert (post.error.code, post.id) == ("file_unreadable", str(bad))
+    assert "cannot be read as Parquet" in post.error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no tables and no images")]
+)
+def test_an_input_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "in.xyz").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TableError, match=message):
+        plan(tmp_path / name)
+
+
+def test_a_plan_survives_its_file(folder: Path) -> None:
+    sources = sources_of([str(folder)], unit_posts=7)
+    made = [(source, units) for source, units in cut_all(sources, Columns(), 7)]
+    lines = BytesIO(b"".join(plan_line(source, units) for source, units in made))
+    again = [unit for _, _, units in read_plan(lines) for unit in units]
+    assert [unit.index for unit in again] == list(range(len(again)))
+    assert [post.id for post in read(again, folder)] == [post.id for _, units in made for post in read(units, folder)]
+
+
+def test_damaged_rows_are_told_one_by_one(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "in.parquet", 30, rows_per_group=10)
+    content = path.read_bytes()
+    at = content.index(b"awful people 11 of 30")
+    path.write_bytes(content[: at - 60] + b"\xff" * 60 + content[at:])
+    posts = read(plan(path), path)
+    assert len(posts) == 30
+    lost = [post for post in posts if post.error is not None]
+    assert [post.id for post in lost] == [f"row-{number}" for number in range(11, 21)]
+    assert {post.error.code for post in lost if post.error} == {"rows_unreadable"}
+
+
+def test_a_packed_file_that_was_cut_says_what_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    path.write_bytes(gzip.compress(write_jsonl(tmp_path / "in.jsonl", 3000).read_bytes())[:-200])
+    posts = read(plan(path), path)
+    assert 500 < len(posts) < 3000
+    assert posts[-1].error is not None
+    assert f"behind the first {len(posts) - 1:,} are lost" in posts[-1].error.message

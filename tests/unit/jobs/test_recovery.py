@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from crossguard.errors import StorageError, UnitError
+from crossguard.jobs import recovery
+from crossguard.jobs.recovery import WorkerCrashed, complete
+from crossguard.jobs.storage import Entry
+from crossguard.jobs.units import Part, Task, Unit
+
+
+def unit(rows: int | None = 1000) -> Unit:
+    return Unit(Entry("in.jsonl", 1, 1), "jsonl", index=0, rows=rows)
+
+
+def worker(poison: set[int], rows: int = 1000, by_chance: Callable[[], bool] = lambda: False) -> Callable[[Task], Part]:
+    """Something that dies of some posts, and now and then for no reason."""
+
+    def run(task: Task) -> Part:
+        places = set(range(task.start, rows if task.stop is None else min(task.stop, rows)))
+        if by_chance() or places & poison - set(task.poison):
+            raise WorkerCrashed("signal 11 (SIGSEGV)")
+        return Part(0, len(places), len(task.poison), counts={"poison": dict.fromkeys(map(str, task.poison), 1)})
+
+    return run
+
+
+@pytest.mark.parametrize("rows", [1000, None])
+@pytest.mark.parametrize("poison", [set(), {0}, {999}, {3, 500, 501}])
+def test_the_posts_that_crash_are_found(rows: int | None, poison: set[int]) -> None:
+    part = complete(unit(rows), worker(poison))
+    assert part.posts == 1000
+    assert set(part.counts["poison"]) == {str(place) for place in poison}
+
+
+def test_the_reason_is_on_record() -> None:
+    seen: list[Task] = []
+
+    def run(task: Task) -> Part:
+        seen.append(task)
+        return worker({7})(task)
+
+    complete(unit(), run)
+    assert seen[-1].poison == {7: "The process that scored this post ended each time: signal 11 (SIGSEGV)."}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_workers_that_die_by_chance_blame_nobody(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - dice
+    part = complete(unit(), worker(set(), by_chance=lambda: chance.random() < 0.25))
+    assert (part.posts, part.failed) == (1000, 0)
+
+
+def test_a_unit_that_crashes_as_a_whole_is_told() -> None:
+    def run(task: Task) -> Part:
+        if task.stop is None:  # too much memory for all of it at once
+            raise WorkerCrashed("signal 9 (SIGKILL)")
+        return Part(0, 1, 0)
+
+    with pytest.raises(UnitError, match=r"no single post of it does: signal 9.*fewer --workers"):
+        complete(unit(), run)
+
+
+def test_a_storage_is_asked_again_and_at_last_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(recovery.time, "sleep", waits.append)
+    answers = [StorageError("503"), StorageError("503")]
+
+    def run(task: Task) -> Part:
+        if answers:
+            raise answers.pop()
+        return Part(0, 5, 0)
+
+    assert complete(unit(), run).posts == 5
+    answers += [StorageError("503")] * 99
+    with pytest.raises(StorageError, match="503"):
+        complete(unit(), run)
+    assert waits == [1, 2, 1, 2, 4, 8]

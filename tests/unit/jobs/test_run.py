@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl, write_parquet
+
+import crossguard
+from crossguard.bundle import Bundle
+from crossguard.data.writing import read_decisions
+from crossguard.errors import ConfigError, OutputError, TableError
+from crossguard.jobs import job, run
+from crossguard.jobs.job import Shard
+from crossguard.jobs.run import score_files
+from crossguard.jobs.storage import Storage
+from crossguard.jobs.units import Part, Task
+from crossguard.moderator import Moderator
+from crossguard.scoring import score_file
+
+pytestmark = pytest.mark.usefixtures("inline")
+
+Score = Callable[..., run.JobSummary]
+
+
+@pytest.fixture
+def score(folder: Path, tmp_path: Path, tiny_bundle: Bundle) -> Score:
+    """Scores the folder of inputs with the tiny model into `out`, ten posts to a part."""
+
+    def call(out: str = "out", source: Path = folder, **settings: object) -> run.JobSummary:
+        how = {"model": tiny_bundle.folder, "unit_posts": 10} | settings
+        return score_files(source, tmp_path / out, **how)  # type: ignore[arg-type]
+
+    return call
+
+
+def manifest_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "_manifest.jsonl").read_text().splitlines()]
+
+
+def test_parts_are_what_one_file_would_hold(score: Score, folder: Path, tmp_path: Path, tiny: Moderator) -> None:
+    summary = score()
+    alone = b""
+    for path in sorted(folder.iterdir()):
+        score_file(path, tmp_path / "alone.jsonl", model=tiny, overwrite=True)
+        alone += (tmp_path / "alone.jsonl").read_bytes()
+    parts = parts_of(tmp_path / "out")
+    del parts["_manifest.jsonl"]
+    assert b"".join(parts.values()) == alone
+    assert len(parts) == 9
+    assert (summary.posts, summary.failed.total(), summary.done) == (90, 1, 9)
+
+
+def test_the_manifest_adds_up(score: Score, tmp_path: Path) -> None:
+    score()
+    totals, *parts = manifest_of(tmp_path / "out")
+    assert totals["posts"] == sum(part["posts"] for part in parts) == 90  # type: ignore[misc]
+    assert totals["failed"] == sum(part["failed"] for part in parts) == 1  # type: ignore[misc]
+    assert totals["bytes"] == sum((tmp_path / "out" / str(part["part"])).stat().st_size for part in parts)
+    assert totals["parts"] == len(parts)
+
+
+def test_readers_need_only_the_manifest(score: Score, tmp_path: Path) -> None:
+    score()
+    stray = tmp_path / "out" / "00000" / "part-00000003-00000000-10-0.jsonl"
+    stray.write_text("rubbish")
+    ids = [decision.id for decision in crossguard.read_decisions(tmp_path / "out")]
+    assert ids[:3] == ["a0", "a1", "a2"]
+    assert len(ids) == 90
+    (tmp_path / "out" / "_manifest.jsonl").unlink()
+    with pytest.raises(OutputError, match="job is not finished"):
+        next(read_decisions(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_parts_may_be_tables_that_keep_the_input(score: Score, tmp_path: Path, format_: str) -> None:
+    score(format=format_, keep=True)
+    decisions = list(read_decisions(tmp_path / "out"))
+    assert len(decisions) == 90
+    assert decisions[0].input["text"] == "hello you 0"
+
+
+class Stops(InlineWorker):
+    """A worker that is killed together with its driver after some units."""
+
+    left = 4
+
+    def run(self, task: Task, progress: Callable[[int], None]) -> Part:
+        if Stops.left == 0:
+            raise KeyboardInterrupt
+        Stops.left -= 1
+        return super().run(task, progress)
+
+
+def test_a_killed_driver_is_resumed(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score("whole")
+    monkeypatch.setattr(Stops, "left", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "make_workers", lambda _, made, __: [Stops(made.spec, made.identity)])
+        with pytest.raises(KeyboardInterrupt):
+            score()
+    (tmp_path / "out" / "_unfinished" / "left").mkdir(parents=True)
+    assert "_manifest.jsonl" not in parts_of(tmp_path / "out")
+    with pytest.raises(OutputError, match=r"holds a job already.*--resume"):
+        score()
+    summary = score(resume=True)
+    assert (summary.previous, summary.done) == (4, 5)
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+    assert not (tmp_path / "out" / "_unfinished").exists()
+    again = score(resume=True)
+    assert (again.previous, again.done) == (9, 0)
+
+
+def test_clocks_do_not_matter(score: Score, tmp_path: Path) -> None:
+    score("whole")
+    score()
+    for path in (tmp_path / "out").rglob("*"):
+        os.utime(path, (4e9, 4e9) if path.name.endswith("1-10-0.jsonl") else (0, 0))
+    lost = next((tmp_path / "out" / "00000").iterdir())
+    lost.unlink()
+    assert score(resume=True).done == 1
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: write_jsonl(folder / "a.jsonl", 41), "a.jsonl' changed"),
+        (lambda folder: (folder / "b.csv").unlink(), "b.csv' is gone"),
+        (lambda folder: write_jsonl(folder / "aa.jsonl", 9), "aa.jsonl' is new"),
+        (lambda folder: write_jsonl(folder / "z.jsonl", 9), "z.jsonl' is new"),
+    ],
+)
+def test_changed_input_is_refused_by_name(
+    score: Score, folder: Path, change: Callable[[Path], object], message: str
+) -> None:
+    score()
+    change(folder)
+    with pytest.raises(TableError, match=message):
+        score(resume=True)
+
+
+def test_another_model_policy_or_setting_is_refused_by_name(score: Score, tmp_path: Path) -> None:
+    score()
+    with pytest.raises(OutputError, match=r"policy was default 1 .*and is benchmark 1"):
+        score(resume=True, policy="benchmark")
+    with pytest.raises(OutputError, match=r"pixels was fast, and is exact"):
+        score(resume=True, pixels="exact")
+    with pytest.raises(OutputError, match=r"model was tiny 1\.0\.0 .*and is compact"):
+        score(resume=True, model="compact")
+    with pytest.raises(OutputError, match="unit_posts was 10, and is 5"):
+        score(resume=True, unit_posts=5)
+
+
+def test_a_policy_file_may_change_while_a_job_runs(score: Score, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(yaml.safe_dump({"name": "mine", "version": "1"}))
+    score(policy=policy, watch=lambda *_: policy.unlink(missing_ok=True))
+    assert {decision.policy for decision in read_decisions(tmp_path / "out")} == {"mine"}
+
+
+def test_shards_make_the_same_folder(score: Score, tmp_path: Path) -> None:
+    score("whole")
+    first, second = score(shards="0/3"), score(shards="2/3")
+    assert (first.planned, second.planned, first.totals, second.totals) == (3, 3, None, None)
+    assert score(shards="0/3").previous == 3
+    last = score(shards="1/3")
+    assert last.totals is not None
+    assert last.totals.posts == 90
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("text", ["3/3", "a/2", "1", "-1/2", "1/0"])
+def test_shards_are_checked(text: str) -> None:
+    with pytest.raises(ConfigError, match="i from 0 to n - 1"):
+        Shard.parse(text)
+
+
+def test_a_second_run_into_one_folder_is_refused(score: Score, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def again(*_: object) -> None:
+        with pytest.raises(OutputError, match="Another run writes into"):
+            score(resume=True)
+        seen.append("refused")
+
+    score(watch=again)
+    assert seen
+
+
+def test_two_drivers_in_a_storage_without_locks_are_harmless(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score("whole")
+    monkeypatch.setattr(job, "lock_file", lambda _: True)
+    nested: list[run.JobSummary] = []
+
+    def again(*_: object) -> None:
+        if not nested:
+            nested.append(score(resume=True))
+
+    score(watch=again)
+    assert nested[0].totals is not None
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+def test_a_corrupt_row_group_is_on_record(score: Score, tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "in.parquet", 30, rows_per_group=10)
+    content = path.read_bytes()
+    at = content.index(b"awful people 11 of 30")
+    path.write_bytes(content[: at - 60] + b"\xff" * 60 + content[at:])
+    summary = score(source=path)
+    assert summary.failed == {"rows_unreadable": 10}
+    assert next(decision.id for decision in read_decisions(tmp_path / "out") if decision.error) == "row-11"
+    assert summary.totals is not None
+    assert (summary.totals.posts, summary.totals.failed) == (30, 10)
+
+
+def test_images_beside_a_table_and_in_a_folder(score: Score, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.new("RGB", (40, 40), "blue").save(images / "blue.png")
+    (tmp_path / "posts.csv").write_text("id,image_path\n1,images/blue.png\n2,images/none.png\n")
+    score(source=tmp_path / "posts.csv")
+    first, second = read_decisions(tmp_path / "out")
+    assert first.ok
+    assert second.error is not None
+    assert second.error.code == "image_not_found"
+    score("images-out", source=images)
+    (decision,) = read_decisions(tmp_path / "images-out")
+    assert (decision.id, decision.scores) == ("blue.png", first.scores)
+
+
+def test_a_changing_file_ends_the_run(score: Score, folder: Path) -> None:
+    def change(*_: object) -> None:
+        write_jsonl(folder / "a.jsonl", 41)
+
+    with pytest.raises(TableError, match=r"a\.jsonl' changed since the input was planned"):
+        score(watch=change)
+
+
+def test_a_folder_that_is_in_use_is_refused(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.doc").touch()
+    with pytest.raises(OutputError, match=r"not empty: there is '.*thesis\.doc'"):
+        score()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"Cannot write into|is a file"):
+        score("file")
+
+
+def test_a_part_with_rows_missing_is_not_taken(score: Score, tmp_path: Path) -> None:
+    score()
+    part = next((tmp_path / "out" / "00000").glob("part-00000008-*"))
+    part.rename(part.with_name(part.name.replace("-10-0", "-9-0")))
+    with pytest.raises(OutputError, match=r"should have 10 rows\. Delete it"):
+        score(resume=True)
+
+
+def test_settings_are_checked(score: Score, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Unknown setting 'colums'\. Did you mean 'columns'"):
+        score(colums=3)
+    with pytest.raises(ConfigError, match="Parts are jsonl, csv, parquet; not xlsx"):
+        score(format="xlsx")
+    with pytest.raises(TableError, match="at least one"):
+        score_files([], tmp_path / "x")
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_columns_are_told_before_anything_is_scored(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(TableError, match="none of the columns text"):
+        score(source=tmp_path / "in.csv")
+
+
+def test_a_listing_holds_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+    listing = Storage.list
+
+    def note(self: Storage, folder: str, *, deep: bool = False) -> Iterator[object]:
+        listed.append(folder)
+        return listing(self, folder, deep=deep)
+
+    monkeypatch.setattr(Storage, "list", note)
+    from crossguard.jobs.parts import finished
+    from crossguard.jobs.storage import Entry
+    from crossguard.jobs.units import Unit
+
+    units = (Unit(Entry("x", 1, 1), "jsonl", index=index) for index in range(2500))
+    assert sum(part is None for _, part in finished(Storage(str(tmp_path)), units, "00000000")) == 2500
+    assert [Path(folder).name for folder in listed] == ["00000", "00001", "00002"]
