@@ -36,6 +36,7 @@ BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NOT_RUN: Final = {
     r"\bserve\b|\breview\b(?!.*--help)": "runs until it is stopped; tests/e2e starts it",
     r"\bdeploy sagemaker (apply|delete)\b": "talks to AWS; tests/integration/sagemaker plays AWS",
+    r"s3://": "needs a storage; tests/unit/jobs plays S3",
     r"\bpush\b|ORGANISATION/|my-organisation/": "talks to the Hub",
     r"\b(prepare|train|export|torchrun)\b": "needs data sets, or hours; tests/integration trains small models",
     r"runs/|models/|\./my-model|sentence_templates|hatecheck": "needs trained models or data sets of the reader",

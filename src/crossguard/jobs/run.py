@@ -108,8 +108,9 @@ def score_files(
         unit_posts: About how many posts a part has.
         input_format: The format of all files; by their names when None.
         watch: Called with each event of the job and what was counted so far.
-        settings: `runtime`, `precision`, `pixels`, `other_languages`, `threads`, `batch_size`, `columns`, `image_root`, `confine_images`,
-            `keep`, `ocr` and `format` (of the parts: `jsonl`, `csv` or `parquet`), as for `crossguard score`.
+        settings: `runtime`, `precision`, `threads`, `pixels`, `other_languages`, `batch_size`, `columns`, `image_root`,
+            `confine_images`, `keep`, `ocr` and `format` (of the parts: `jsonl`, `csv` or `parquet`), as for
+            `crossguard score`.
 
     Returns:
         What the job did, in numbers.

@@ -35,6 +35,7 @@ reading.UnitReader.posts = posts
 """
 
 
+@pytest.mark.slow
 def test_a_post_that_crashes_its_worker_fails_alone(
     tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_post_that_crashes_its_worker_fails_alone(
     ]
 
 
+@pytest.mark.slow
 def test_killed_workers_are_replaced(tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", 12)
     made: list[LocalWorker] = []

@@ -16,12 +16,14 @@ def unit(rows: int | None = 1000) -> Unit:
     return Unit(Entry("in.jsonl", 1, 1), "jsonl", index=0, rows=rows)
 
 
-def worker(poison: set[int], rows: int = 1000, by_chance: Callable[[], bool] = lambda: False) -> Callable[[Task], Part]:
+def worker(
+    poison: set[int], rows: int = 1000, by_chance: Callable[[int], bool] = lambda _: False
+) -> Callable[[Task], Part]:
     """Something that dies of some posts, and now and then for no reason."""
 
     def run(task: Task) -> Part:
         places = set(range(task.start, rows if task.stop is None else min(task.stop, rows)))
-        if by_chance() or places & poison - set(task.poison):
+        if by_chance(len(places)) or places & poison - set(task.poison):
             raise WorkerCrashed("signal 11 (SIGSEGV)")
         return Part(0, len(places), len(task.poison), counts={"poison": dict.fromkeys(map(str, task.poison), 1)})
 
@@ -50,7 +52,7 @@ def test_the_reason_is_on_record() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_workers_that_die_by_chance_blame_nobody(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - dice
-    part = complete(unit(), worker(set(), by_chance=lambda: chance.random() < 0.25))
+    part = complete(unit(), worker(set(), by_chance=lambda posts: chance.random() > 0.9995**posts))
     assert (part.posts, part.failed) == (1000, 0)
 
 

@@ -1,0 +1,10 @@
+#!/bin/bash
+#SBATCH --job-name=crossguard-score
+#SBATCH --array=0-15
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=8G
+#SBATCH --requeue
+# sbatch deploy/score-array.sh INPUT OUTPUT_FOLDER/
+# Scores one of 16 shards per task, into one folder that all tasks see. See docs/how-to/score-many-files.md.
+set -euo pipefail
+srun crossguard score "$1" -o "$2" --shards "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT"
