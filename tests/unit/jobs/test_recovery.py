@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 import pytest
 
 from crossguard.errors import StorageError, UnitError
-from crossguard.jobs import recovery
 from crossguard.jobs.recovery import WorkerCrashed, complete
 from crossguard.jobs.storage import Entry
 from crossguard.jobs.units import Part, Task, Unit
@@ -68,7 +68,7 @@ def test_a_unit_that_crashes_as_a_whole_is_told() -> None:
 
 def test_a_storage_is_asked_again_and_at_last_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(recovery.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     answers = [StorageError("503"), StorageError("503")]
 
     def run(task: Task) -> Part:
