@@ -122,8 +122,16 @@ def score_files(
         StorageError: A storage does not answer.
     """
     started = time.monotonic()
-    how = {"model": model, "policy": policy, "tenant": tenant, "unit_posts": unit_posts, "input_format": input_format}
-    job = Job.open(inputs, out, **how, **settings)
+    job = Job.open(
+        inputs,
+        out,
+        model=model,
+        policy=policy,
+        tenant=tenant,
+        unit_posts=unit_posts,
+        input_format=input_format,
+        **settings,
+    )
     shard = Shard.parse(shards) if shards else Shard()
     summary = JobSummary()
     with locked(job.output, shard):

@@ -81,7 +81,9 @@ class Storage:
             # The place is cut off first: wildcards are no part of a URI.
             host, _, path = rest.partition("/")
             try:
-                base = f"{scheme}://{host}/" + (f"?{query}" if query else "")
+                # A small file then takes one request, and not the three of an upload in pieces.
+                options = "&".join(filter(None, [query, "allow_delayed_open=true" if scheme == "s3" else ""]))
+                base = f"{scheme}://{host}/" + (f"?{options}" if options else "")
                 self._fs, root = retried(lambda: fs.FileSystem.from_uri(base), address)
             except ValueError as error:
                 raise TableError(f"Cannot understand the address '{address}': {error}.") from None
