@@ -12,7 +12,7 @@ from crossguard.data.columns import PostBuilder
 from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.text_rows import MAX_LINE_BYTES, NOT_UTF8
 from crossguard.errors import TableError
-from crossguard.records import Post
+from crossguard.records import Post, PostFailure
 
 TEXT_SUFFIXES: Final = (".txt", ".text", ".caption")
 
@@ -52,7 +52,7 @@ def _cells(tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> dict[s
     if last not in SUFFIXES and last != ".json" and suffix not in TEXT_SUFFIXES:
         return {}
     if member.size > MAX_LINE_BYTES:
-        return {"error": ("member_too_large", f"'{member.name}' is longer than {MAX_LINE_BYTES:,} bytes.")}
+        return {"error": PostFailure("member_too_large", f"'{member.name}' is longer than {MAX_LINE_BYTES:,} bytes.")}
     file = tar.extractfile(member)
     content = file.read() if file is not None else b""
     if last in SUFFIXES:
@@ -61,14 +61,14 @@ def _cells(tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> dict[s
         text = content.decode()
         found = json.loads(text) if last == ".json" else {"text": text}
     except UnicodeDecodeError:
-        return {"error": ("invalid_utf8", f"'{member.name}' is {NOT_UTF8}")}
+        return {"error": PostFailure("invalid_utf8", f"'{member.name}' is {NOT_UTF8}")}
     except (ValueError, RecursionError) as error:
-        return {"error": ("line_malformed", f"'{member.name}' is not valid JSON: {error}.")}
+        return {"error": PostFailure("line_malformed", f"'{member.name}' is not valid JSON: {error}.")}
     return found if isinstance(found, dict) else {}
 
 
 def _built(row: dict[str, Any], builder: PostBuilder, key: str) -> Post:
     error = row.get("error")
-    if isinstance(error, tuple):
-        return Post.failed(key, *error)
+    if isinstance(error, PostFailure):
+        return Post(key, error=error)
     return builder.build(row, key)
