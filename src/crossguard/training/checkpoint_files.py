@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,8 @@ from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import sketch
-from crossguard.evaluation.metrics import measure
+from crossguard.evaluation.results import evaluate, to_report
+from crossguard.evaluation.sample import Sample, Task
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -56,12 +58,15 @@ def write_checkpoint_files(
     (folder / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])
-    thresholds = [_best_f1(measured.targets[:, column], logits[:, column]) for column in columns]
+    targets = measured.targets[:, columns]
+    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)
+    sample = Sample.build(names, truth, sigmoid(logits[:, columns].astype(np.float64)))
+    thresholds = [_best_f1(sample.task(name)) for name in names]
+    sample = replace(sample, flags=sample.scores >= np.array(thresholds))
     _write_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
     _write_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
-    _write_json(
-        folder / "val_report.json", _report(names, measured.targets[:, columns], logits[:, columns], thresholds)
-    )
+    report = to_report(evaluate(sample, rounds=0), dict(zip(names, thresholds, strict=True)))
+    _write_json(folder / "val_report.json", report)
     _write_json(folder / "val_metrics.json", measures)
     _write_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(
@@ -104,28 +109,11 @@ def _sketches(examples: Examples) -> dict[str, list[str]]:
     return {source: sketch(own) for source, own in posts.items()}
 
 
-def _best_f1(targets: Floats, logits: Floats) -> float:
+def _best_f1(task: Task) -> float:
     """Returns the probability from which flagging gives the best F1; 0.5 where both classes are not known."""
-    known = ~np.isnan(targets)
-    truth = targets[known] > HALF
-    if not truth.any() or truth.all():
+    if not task.truth.any() or task.truth.all():
         return HALF
-    return fit_threshold(Criterion("f1"), truth, sigmoid(logits[known].astype(np.float64)))
-
-
-def _report(
-    names: list[str], targets: Floats, logits: Floats, thresholds: list[float]
-) -> dict[str, dict[str, float | int]]:
-    """Returns precision, recall, F1 and support per label at its threshold; 0 where a number is undefined."""
-    report: dict[str, dict[str, float | int]] = {}
-    for name, target, logit, threshold in zip(names, targets.T, logits.T, thresholds, strict=True):
-        known = ~np.isnan(target)
-        scores = sigmoid(logit[known].astype(np.float64))
-        found = measure(target[known] > HALF, scores, scores >= threshold)
-        keys = {"precision": "precision", "recall": "recall", "f1-score": "f1"}
-        report[name] = {title: found[key].value or 0.0 for title, key in keys.items()}
-        report[name]["support"] = int((target[known] > HALF).sum())
-    return report
+    return fit_threshold(Criterion("f1"), task.truth, task.scores)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,0 +1,55 @@
+"""The files of a finished run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_score
+
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+import pyarrow as pa
+
+from crossguard.models.building import tiny
+from crossguard.models.config import ModelConfig
+from crossguard.training.checkpoint_files import write_checkpoint_files
+from crossguard.training.examples import Examples
+from crossguard.training.recipe import Recipe
+
+RECIPE = Recipe(labels=("racist", "sexist", "otherhate"), encoder_name="tiny", fusion_dim=8, image_size=32)
+
+
+def examples(n: int) -> Examples:
+    random = np.random.default_rng(0)
+    targets = (random.random((n, 3)) < 0.4).astype(np.float32)
+    targets[:, 2] = np.nan
+    names, nothing = [f"p{number}" for number in range(n)], [""] * n
+    posts = pa.table({"id": names, "text": names, "image_text": nothing, "image": nothing, "source": ["t"] * n})
+    ones = np.ones_like(targets)
+    return Examples(posts, targets, targets[:, :1], ones, ones[:, 0])
+
+
+@pytest.mark.parametrize("n", [0, 80])
+def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_path: Path) -> None:
+    measured = examples(n)
+    noise = np.random.default_rng(1).normal(size=(n, 3))
+    logits = (2 * np.nan_to_num(measured.targets) - 1 + noise).astype(np.float32)
+    model = tiny(ModelConfig("clip", num_outputs=3, fusion_dim=8))
+    write_checkpoint_files(
+        RECIPE, model, tmp_path, trained=measured, measured=measured, measures={"loss": 1.0}, logits=logits
+    )
+    report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
+    stored = json.loads((tmp_path / "inference_config.json").read_text(encoding="utf-8"))
+    assert stored["thresholds"][2] == 0.5
+    assert "otherhate" not in report, "nobody knows anything of it"
+    if not n:
+        return
+    truth, scores = measured.targets[:, 0] > 0, 1 / (1 + np.exp(-logits[:, 0].astype(np.float64)))
+    flags = scores >= stored["thresholds"][0]
+    assert report["racist"]["precision"] == pytest.approx(precision_score(truth, flags))
+    assert report["racist"]["threshold"] == stored["thresholds"][0]
+    assert report["racist"]["f1-score"] == pytest.approx(max(f1_score(truth, scores >= limit) for limit in scores))
+    assert report["macro avg"]["support"] == int(measured.targets[:, :2].sum())
