@@ -61,15 +61,10 @@ class BatchLimits:
 
 
 class Decider(Protocol):
-    """Decides about posts by one policy: a moderator."""
+    """Decides about posts by one policy: a moderator, whose methods these are."""
 
-    def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]:
-        """Returns a decision per post."""
-        ...
-
-    def failed(self, id_: str, error: PostFailure) -> Decision:
-        """Returns the decision of a post that cannot be scored."""
-        ...
+    def decide(self, posts: Sequence[Prepared], logits: Logits) -> list[Decision]: ...  # noqa: D102
+    def failed(self, id_: str, error: PostFailure) -> Decision: ...  # noqa: D102
 
 
 class Observer:
@@ -90,35 +85,16 @@ class Observer:
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """The posts of one call of `submit`.
-
-    Attributes:
-        posts: What is scored.
-        decider: By whose policy.
-        answer: Their decisions, in order.
-        missing: Posts without a decision.
-        since: When they came.
-    """
-
     posts: Sequence[Post]
     decider: Decider
-    answer: Future[list[Decision]]
-    missing: int
-    since: float
-    decisions: list[Decision | None]
+    answer: Future[list[Decision]] = field(default_factory=Future)
+    since: float = field(default_factory=time.monotonic)
+    decisions: dict[int, Decision] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A post on its way.
-
-    Attributes:
-        request: Where it belongs.
-        index: Which of its posts it is.
-        whole: What it was prepared to.
-        left: Its slices that have not been inferred.
-        done: What the model said of the others.
-    """
+    """A post on its way: what it was prepared to, its slices that are left, and what the model said of the others."""
 
     request: _Request
     index: int
@@ -129,10 +105,6 @@ class _Entry:
     @property
     def post(self) -> Post:
         return self.request.posts[self.index]
-
-    @property
-    def abandoned(self) -> bool:
-        return self.request.answer.cancelled()
 
 
 class _Turns:
@@ -209,17 +181,19 @@ class ScoringEngine:
         Whatever the model raises is raised here.
         """
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
+        source = iter(posts)
         try:
-            for batch in _batched(posts, batch_size or BATCH_SIZE):
+            while batch := list(itertools.islice(source, batch_size or BATCH_SIZE)):
                 pending.append(self._start(batch))
                 if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
-                    yield _finished(*pending.popleft())
+                    prepared, logits = pending.popleft()
+                    yield prepared.result(), logits.result()
             while pending:
-                yield _finished(*pending.popleft())
+                prepared, logits = pending.popleft()
+                yield prepared.result(), logits.result()
         finally:
-            for futures in pending:
-                for future in futures:
-                    future.cancel()
+            for future in itertools.chain.from_iterable(pending):
+                future.cancel()
 
     def _start(self, batch: Sequence[Post]) -> tuple[Future[list[Prepared]], Future[Logits]]:
         prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)
@@ -236,18 +210,13 @@ class ScoringEngine:
             A decision per post, in order; a failed one for a post that cannot be scored, or that we failed on. When it
             is cancelled, the posts that have not been inferred are dropped.
         """
-        now = time.monotonic()
-        request = _Request(posts, decider, Future(), len(posts), now, [None] * len(posts))
+        request = _Request(posts, decider)
         if not posts:
             request.answer.set_result([])
-            return request.answer
         with self._changed:
             for index, post in enumerate(posts):
-                entry = _Entry(request, index)
-                if len(post.text) + len(post.image_text) > LONG_TEXT:
-                    self._put_slow(entry)
-                else:
-                    self._waiting.put(entry)
+                is_long = len(post.text) + len(post.image_text) > LONG_TEXT
+                (self._put_slow if is_long else self._waiting.put)(_Entry(request, index))
             self._gather_soon()
         return request.answer
 
@@ -257,13 +226,12 @@ class ScoringEngine:
 
     def _prepare_slow(self) -> None:
         with self._changed:
-            (entry,) = self._slow.take(1)
-        if entry.abandoned:
-            self.observer.abandoned(1)
-        elif self._accept(entry, self._prepared(entry)):
-            with self._changed:
-                self._ready.append(entry)
-                self._gather_soon()
+            entries = self._wanted(self._slow.take(1))
+        for entry in entries:
+            if self._accept(entry, self._prepared(entry)):
+                with self._changed:
+                    self._ready.append(entry)
+                    self._gather_soon()
 
     def _gather_soon(self) -> None:
         """Starts the next batch if there is one; the lock is held."""
@@ -295,11 +263,14 @@ class ScoringEngine:
                 if left <= 0 or not self._changed.wait(left):
                     break
             ready = self._take_ready()
-            waiting = self._waiting.take(self._limits.posts - len(ready))
-        alive = [[entry for entry in entries if not entry.abandoned] for entries in (ready, waiting)]
-        if dropped := len(ready) + len(waiting) - sum(map(len, alive)):
-            self.observer.abandoned(dropped)
-        return alive[0], alive[1]
+            return self._wanted(ready), self._wanted(self._waiting.take(self._limits.posts - len(ready)))
+
+    def _wanted(self, entries: Sequence[_Entry]) -> list[_Entry]:
+        """Returns those that somebody waits for."""
+        wanted = [entry for entry in entries if not entry.request.answer.cancelled()]
+        if len(wanted) < len(entries):
+            self.observer.abandoned(len(entries) - len(wanted))
+        return wanted
 
     def _take_ready(self) -> list[_Entry]:
         taken: list[_Entry] = []
@@ -357,12 +328,10 @@ class ScoringEngine:
     def _infer_batch(self, batch: Sequence[_Entry]) -> None:
         begun = time.monotonic()
         try:
-            alive = [entry for entry in batch if not entry.abandoned]
-            if len(alive) < len(batch):
-                self.observer.abandoned(len(batch) - len(alive))
-            if alive:
-                self._conclude(alive, self._infer_each(alive))
-                self.observer.inferred(len(alive), time.monotonic() - begun)
+            wanted = self._wanted(batch)
+            if wanted:
+                self._conclude(wanted, self._infer_each(wanted))
+                self.observer.inferred(len(wanted), time.monotonic() - begun)
         finally:
             with self._changed:
                 self._batches -= 1
@@ -414,10 +383,9 @@ class ScoringEngine:
         request = entry.request
         with self._changed:
             request.decisions[entry.index] = decision
-            request.missing -= 1
-            complete = not request.missing
+            complete = len(request.decisions) == len(request.posts)
         if complete and request.answer.set_running_or_notify_cancel():
-            request.answer.set_result([made for made in request.decisions if made is not None])
+            request.answer.set_result([request.decisions[index] for index in range(len(request.posts))])
 
 
 def slices(post: Prepared) -> list[Prepared]:
@@ -458,13 +426,3 @@ def _stacked(parts: Sequence[Logits]) -> Logits:
         np.concatenate([part.text_weight for part in parts]),
         np.concatenate(texts) if len(texts) == len(parts) else None,
     )
-
-
-def _finished(prepared: Future[list[Prepared]], logits: Future[Logits]) -> tuple[list[Prepared], Logits]:
-    return prepared.result(), logits.result()
-
-
-def _batched(posts: Iterable[Post], size: int) -> Iterator[list[Post]]:
-    iterator = iter(posts)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
