@@ -192,8 +192,9 @@ class ScoringEngine:
                 prepared, logits = pending.popleft()
                 yield prepared.result(), logits.result()
         finally:
-            for future in itertools.chain.from_iterable(pending):
-                future.cancel()
+            for prepared, logits in pending:
+                prepared.cancel()
+                logits.cancel()
 
     def _start(self, batch: Sequence[Post]) -> tuple[Future[list[Prepared]], Future[Logits]]:
         prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)
