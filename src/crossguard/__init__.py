@@ -11,9 +11,13 @@ Example:
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from crossguard.__about__ import __version__
+
+# OpenVINO's `import` forks the process and reports to Google Analytics. Without this package it has a stub instead.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from crossguard import errors

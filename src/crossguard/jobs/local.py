@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from crossguard.errors import ConfigError, CrossguardError, StorageError
 from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
@@ -112,8 +112,7 @@ class LocalWorker:
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
         )
-        assert self._process.stdout is not None
-        threading.Thread(target=_read, args=(self._process.stdout, self._answers), daemon=True).start()
+        threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()
         try:
             self._send(self._first)
             answer = self._answer()
@@ -171,11 +170,20 @@ class LocalWorker:
                 process.wait()
 
 
-def _read(stream: IO[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    with stream:
-        for line in stream:
-            if line.endswith(b"\n"):
-                answers.put(json.loads(line))
+def _read(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    """Hands on what a process says; None when it ended, also where a child of it keeps the pipe open."""
+
+    def read() -> None:
+        assert process.stdout is not None
+        with process.stdout as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    answers.put(json.loads(line))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    process.wait()
+    reader.join(_END_SECONDS)
     answers.put(None)
 
 

@@ -49,7 +49,7 @@ def complete(unit: Unit, run: Run) -> Part:
             except WorkerCrashed as crash:
                 reason = str(crash)
         place = _find_poison(unit, run, poison)
-        if place is None:
+        if place is None or place in poison:  # no post, or reading the file already ends the process
             rounds += 1
         else:
             poison[place] = f"The process that scored this post ended each time: {reason}."

@@ -24,14 +24,14 @@ from crossguard.jobs.units import Part, Task
 # Runs in every worker: a post with this name ends the process, as a fault in a decoder written in C would.
 POISON = """
 import os
-from crossguard.jobs import reading
-original = reading.UnitReader.posts
-def posts(self, unit):
-    for post in original(self, unit):
-        if post.id == "a5":
+from crossguard.jobs import tasks
+original = tasks._without
+def posts(*arguments):
+    for post in original(*arguments):
+        if post.id == "a5" and post.error is None:
             os.kill(os.getpid(), 11)
         yield post
-reading.UnitReader.posts = posts
+tasks._without = posts
 """
 
 

@@ -66,6 +66,16 @@ def test_a_unit_that_crashes_as_a_whole_is_told() -> None:
         complete(unit(), run)
 
 
+def test_a_file_that_crashes_its_reader_is_told() -> None:
+    def run(task: Task) -> Part:
+        if task.start <= 7 and (task.stop is None or task.stop > 7):
+            raise WorkerCrashed("signal 11 (SIGSEGV)")
+        return Part(0, 1, 0)
+
+    with pytest.raises(UnitError, match="ends its worker again and again"):
+        complete(unit(), run)
+
+
 def test_a_storage_is_asked_again_and_at_last_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
