@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,9 @@ def main() -> int:
         with _server(where) as url:
             times, problems = _measure(console, url, reviewers, seconds, options.think)
         database.close()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    requests = sum(map(len, times.values()))
+    print(f"  the server used {1000 * (used.ru_utime + used.ru_stime) / requests:.1f} ms of processor per request")
     slow = [page for page, found in times.items() if 1000 * np.percentile(found, 95) > SLOWEST_MS]
     print("  fast enough" if not slow else f"  slower than {SLOWEST_MS:.0f} ms at p95: {', '.join(slow)}")
     return 1 if problems or slow else 0
