@@ -5,24 +5,58 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+from pydantic import Field
 from sqlalchemy import Connection
 
 from crossguard.errors import InputError, suggest
+from crossguard.labels import HATE
 from crossguard.loading import load
 from crossguard.moderator import Moderator
-from crossguard.review.clauses import read_clauses
 from crossguard.review.errors import FormError
 from crossguard.review.intake import Intake
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
+from crossguard.strict import StrictModel, parse, read_yaml
 
 COMMENT_CHARACTERS: Final = 4000
 MANY: Final = 10_000
 RECOUNT_S: Final = 5.0
+
+
+class Clause(StrictModel):
+    """One rule.
+
+    Attributes:
+        id: What a decision names.
+        title: A few words.
+        text: The rule.
+    """
+
+    id: str = Field(pattern=r"^[\w.-]{1,64}$")
+    title: str
+    text: str = ""
+
+
+class PolicyText(StrictModel):
+    """The file that `policy_text` names."""
+
+    clauses: tuple[Clause, ...] = Field(min_length=1)
+
+
+def read_clauses(path: Path | None) -> tuple[Clause, ...]:
+    """Returns the clauses of a file; without one, a clause per label with its meaning.
+
+    Raises:
+        ConfigError: The file is missing or breaks a rule.
+    """
+    if path is not None:
+        return parse(PolicyText, read_yaml(path), str(path)).clauses
+    return tuple(Clause(id=label.name, title=label.name, text=f"{label.meaning}.") for label in HATE)
 
 
 class Console:

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossguard.errors import CrossguardError
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
-from crossguard.review.pages import api, item, lead, login, media, mine, people, quality, queues
+from crossguard.review.pages import api, item, lead, login, people, quality, queues
 from crossguard.review.pages.templating import fill
 from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
@@ -52,9 +52,9 @@ _PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("POST", "/items/{item:int}/reopen", lead.reopen, Right.LEAD),
     ("POST", "/items/{item:int}/gold", lead.make_golden, Right.LEAD),
     ("POST", "/undo", item.undo, Right.DECIDE),
-    ("GET", "/images/{image:int}", media.image, None),
-    ("GET", "/me", mine.mine, None),
-    ("POST", "/me/switches", mine.switches, None),
+    ("GET", "/images/{image:int}", item.image, None),
+    ("GET", "/me", queues.mine, None),
+    ("POST", "/me/switches", queues.switches, None),
     ("POST", "/logout", login.logout, None),
     ("GET", "/quality", quality.show, Right.MEASURE),
     ("GET", "/log", lead.read_log, Right.AUDIT),

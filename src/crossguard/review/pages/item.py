@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from sqlalchemy import select
 from starlette.responses import HTMLResponse, Response
 
 from crossguard.errors import CrossguardError
@@ -16,6 +17,8 @@ from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, votes, workload
+from crossguard.review.store.schema import images
+from crossguard.review.store.schema import items as table
 from crossguard.review.taking import MINUTE
 
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
@@ -151,6 +154,17 @@ def explanation(visit: Visit) -> Response:
         found, problem = None, str(error)
     template = "explanation.html.j2" if visit.partial else "explanation_page.html.j2"
     return render(visit, template, row=row, found=found, problem=problem)
+
+
+def image(visit: Visit) -> Response:
+    """Serves one image to somebody who may see its item."""
+    query = select(images.c.jpeg, table.c.queue).join(table, table.c.id == images.c.item)
+    with visit.console.database.read() as db:
+        row = db.execute(query.where(images.c.id == int(visit.request.path_params["image"]))).first()
+    if row is None or row.jpeg is None or not visit.person.sees(row.queue):
+        raise NotFoundError("There is no such image.")
+    headers = {"cache-control": "private, max-age=600", "content-disposition": "inline"}
+    return Response(row.jpeg, media_type="image/jpeg", headers=headers)
 
 
 def _seen(visit: Visit, row: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Logging in and out, and the one-time links by which people join or choose a new password."""
+"""Logging in and out, and the one-time links by which people join or choose a new password.
+
+Passwords are hashed by argon2id with the parameters of RFC 9106 that argon2-cffi recommends.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,24 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import astuple
+from functools import cache
 from typing import Final
 from urllib.parse import quote, unquote
 
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 from starlette.responses import Response
 
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, TooManyAttemptsError
 from crossguard.review.oidc import Challenge, Provider
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
-from crossguard.review.passwords import hash_password, matches
 from crossguard.review.roles import Role
 from crossguard.review.store import log, people
 
+SHORTEST: Final = 10
+LONGEST: Final = 200
+_HASHER: Final = PasswordHasher()
 _ASKED: Final = "crossguard_review_oidc"
 _HOUR: Final = 3600.0
 WRONG = "The name or the password is wrong."
@@ -150,3 +158,28 @@ def local_path(target: str) -> str:
     """Returns a path on this console; anything that could lead elsewhere becomes the start page."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if safe else "/"
+
+
+def hash_password(password: str) -> str:
+    """Returns the hash of a new password.
+
+    Raises:
+        FormError: It is too short or too long.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise FormError(f"A password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}.")
+    return _HASHER.hash(password)
+
+
+def matches(stored: str | None, password: str) -> bool:
+    """Whether a password is the stored one; takes the same time when nothing is stored."""
+    try:
+        _HASHER.verify(stored or _nobodys(), password[:LONGEST])
+    except (VerificationError, InvalidHashError):
+        return False
+    return stored is not None
+
+
+@cache
+def _nobodys() -> str:
+    return _HASHER.hash("compared with when there is nobody of a name")

@@ -1,4 +1,4 @@
-"""The queues: how much waits, what it is, and the way to the next item."""
+"""The queues: how much waits, what it is, the way to the next item, and what a person has answered."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
+from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.settings import AUDIT
-from crossguard.review.store import claims, items, workload
+from crossguard.review.store import claims, items, people, workload
 from crossguard.review.store.claims import Filters
-from crossguard.review.taking import take_next
+from crossguard.review.taking import MINUTE, take_next
 
 PAGE = 30
 _DAY = 86_400.0
@@ -64,6 +65,23 @@ def _take(visit: Visit, name: str, fields: Mapping[str, str], after: Any = None)
     item = take_next(visit.console, visit.person, name, order, filters, now=visit.now, after=after)
     kept = urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
     return visit.go(f"/queues/{name}?{kept}#nothing" if item is None else f"/items/{item}?{kept}")
+
+
+def mine(visit: Visit) -> Response:
+    """Lists recent answers."""
+    with visit.console.database.read() as db:
+        rows = workload.recent(db, visit.person.id)
+        done = workload.seen_today(db, visit.person.id, visit.now)
+    oldest = visit.now - visit.console.settings.undo_minutes * MINUTE
+    return render(visit, "mine.html.j2", rows=rows, done=done, oldest=oldest)
+
+
+def switches(visit: Visit) -> Response:
+    """Stores the two switches: text and images."""
+    values = {name: visit.form.get(name) == "on" for name in ("show_text", "show_images")}
+    with visit.console.database.write() as tx:
+        people.change(tx, visit.person.id, **values)
+    return visit.go(local_path(visit.form.get("back", "/me")))
 
 
 _FILTERS = ("label", "kind", "source", "language", "author", "score_from", "score_to", "since", "until")
