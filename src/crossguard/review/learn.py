@@ -6,13 +6,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import read_bundle
-from crossguard.decision.policy import BandsOverride, Kind, LabelOverride, LabelPolicy, PolicyFile, read_policy_file
+from crossguard.decision.policy import (
+    BandsOverride,
+    Kind,
+    LabelOverride,
+    LabelPolicy,
+    Policy,
+    PolicyFile,
+    read_policy_file,
+)
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
@@ -211,7 +219,7 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     base = read_policy_file(Path(policy)).base if policy.endswith((".yaml", ".yml")) else policy
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
     inputs = {
-        kind: {label: _bands(current.rules(kind)[label], proposals, label) for label in overrides}
+        kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}
         for kind, overrides in current.inputs.items()
     }
     return PolicyFile(
@@ -221,7 +229,9 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
         description="Thresholds learnt from what people decided.",
         labels={
             label: LabelOverride(
-                **_bands(rule, proposals, label).given(), calibration=rule.calibration, prevalence=rule.prevalence
+                **_bands(rule, proposals, label, _without_own(current, label)).given(),
+                calibration=rule.calibration,
+                prevalence=rule.prevalence,
             )
             for label, rule in current.labels.items()
         },
@@ -230,8 +240,15 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     )
 
 
-def _bands(rule: LabelPolicy, proposals: Sequence[Proposal], label: str) -> BandsOverride:
-    found = (p.proposed for p in proposals if p.label == label and abs(p.current - rule.threshold) < SAME)
+def _without_own(policy: Policy, label: str) -> set[Kind]:
+    """Returns the kinds of input for which a label has no bands of its own."""
+    return {kind for kind in get_args(Kind) if label not in policy.inputs.get(kind, {})}
+
+
+def _bands(rule: LabelPolicy, proposals: Sequence[Proposal], label: str, kinds: set[Kind]) -> BandsOverride:
+    """Returns a rule's bands with the threshold that was learnt from posts of these kinds; nobody judged the others."""
+    learnt = (p for p in proposals if p.label == label and kinds & set(p.kinds))
+    found = (p.proposed for p in learnt if abs(p.current - rule.threshold) < SAME)
     threshold = round(next(found, rule.threshold), 6)
     return BandsOverride(
         threshold=threshold,
