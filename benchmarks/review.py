@@ -140,6 +140,7 @@ class _Reviewer:
         self._chance = random.Random(number)  # noqa: S311 - a load test
 
     def review(self, end: float, think: float, voted: Counter[int]) -> None:
+        time.sleep(self._chance.random() * think)
         path = self._post("next", "/queues/main/next", {})
         while time.perf_counter() < end and path.startswith("/items/"):
             self._get("item", path)

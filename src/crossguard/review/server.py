@@ -26,6 +26,7 @@ from crossguard.review.store.schema import people as people_table
 from crossguard.review.webhooks import Sender
 
 RETENTION_EVERY_S = 600.0
+KEEP_ALIVE_S = 75  # people think for longer than servers usually wait for the next request
 _LOG = logging.getLogger("crossguard.review")
 
 
@@ -51,6 +52,7 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=10,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         with background(console):
             uvicorn.Server(config).run(sockets=[listener])
