@@ -99,11 +99,13 @@ class GatedModel(nn.Module, ABC):
         """Returns what the encoders do not take, in words: size of images, length of texts, highest token id."""
         problems = []
         if self.image_size not in {None, image_size}:
-            problems.append(f"it takes images of {self.image_size} pixels; set image_size={self.image_size}")
+            own = self.image_size
+            problems.append(f"the encoder takes images of {own} pixels, not {image_size}; set image_size={own}")
         if text_length > self.text_positions:
-            problems.append(f"it takes {self.text_positions} tokens at most; set max_text_length={self.text_positions}")
+            most = self.text_positions
+            problems.append(f"the encoder takes {most} tokens at most, not {text_length}; set max_text_length={most}")
         if token_ids >= self.vocabulary:
-            problems.append(f"it knows {self.vocabulary} token ids, and its tokenizer gives {token_ids}")
+            problems.append(f"the encoder knows {self.vocabulary} token ids, and its tokenizer gives {token_ids}")
         return problems
 
     def fuse(self, text: Tensor, image: Tensor, has_text: Tensor, has_image: Tensor) -> tuple[Tensor, Tensor]:

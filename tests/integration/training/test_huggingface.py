@@ -267,7 +267,7 @@ def test_what_cannot_be_exported_is_said_in_a_line_and_leaves_nothing(
     for form in ("onnx", "huggingface"):
         assert run(["export", str(checkpoint), str(tmp_path / "out"), "--format", form]) == 4
         message = capsys.readouterr().err
-        assert "takes 32 pixels, and its configuration says 64" in message
+        assert "takes images of 32 pixels, not 64; set image_size=32" in message
         assert message.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"run"}
 
@@ -277,7 +277,7 @@ def test_the_tokenizer_of_another_encoder_is_refused(tmp_path: Path, capsys: pyt
     tokenizer = Tokenizer(WordLevel({f"w{number}": number for number in range(200)}))
     tokenizer.save(str(checkpoint / "tokenizer.json"))
     assert run(["export", str(checkpoint), str(tmp_path / "out")]) == 4
-    assert "gives token id 199, and its text encoder knows 99" in capsys.readouterr().err
+    assert "knows 99 token ids, and its tokenizer gives 199" in capsys.readouterr().err
 
 
 def test_exporting_and_loading_a_published_checkpoint_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
