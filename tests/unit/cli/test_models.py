@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from crossguard.bundle import Bundle
@@ -31,3 +32,16 @@ def test_a_corrupted_file_is_told_with_the_exit_code_of_bundles(tiny_bundle: Bun
     assert "files match their checksums" in CliRunner().invoke(command, [str(folder), "--verify"]).output
     (folder / "text.onnx").write_bytes(b"")
     assert run(["models", str(folder), "--verify"]) == BundleError.exit_code
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_the_benchmark_says_what_is_chosen_and_why(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, native: bool
+) -> None:
+    monkeypatch.setattr("crossguard.machine.multiplies_bf16", lambda: native)
+    output = CliRunner().invoke(command, [str(tiny_bundle.folder), "--benchmark"]).output
+    assert output.count("chosen") == 2
+    assert output.count("not allowed by the bundle") == (2 if native else 0)
+    assert ("would emulate it" in output) is not native
+    assert "--precision auto: text fp32, image fp32, fusion fp32" in output
+    assert "quality gate in fp32 only" in output
