@@ -237,7 +237,7 @@ class ScoringEngine:
     def _gather_soon(self) -> None:
         """Starts the next batch if there is one; the lock is held."""
         self._changed.notify_all()
-        if (self._waiting or self._ready) and not self._gathering and self._batches <= INFERRED_AHEAD:
+        if (self._waiting or self._ready) and not self._gathering and self._batches < INFERRED_AHEAD:
             self._gathering = True
             if not self._batches:
                 self._progress = time.monotonic()
