@@ -67,9 +67,10 @@ class RunningConsole:
                 people.add(tx, name, role, time.time())
             return f"/join/{people.invite(tx, role, time.time(), name)}"
 
-    def fill(self, count: int) -> None:
-        """Puts posts in, as if they had come over HTTP."""
-        posts = [submission(str(index), score=0.95 - index / 1000, author="someone") for index in range(count)]
+    def fill(self, count: int, text: str = "") -> None:
+        """Puts posts in, as if they had come over HTTP; near-duplicates when there is a text."""
+        texts = [f"{text} {'now' * index}" if text else "" for index in range(count)]
+        posts = [submission(str(i), t, score=0.95 - i / 1000, author="someone") for i, t in enumerate(texts)]
         Console(self.settings, self.store).intake.take(posts, time.time())
 
     def key(self) -> str:

@@ -105,7 +105,7 @@ def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConso
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(running: RunningConsole, visit: Visit, scheme: str) -> None:
-    running.fill(3)
+    running.fill(3, "these people should all go back to where they came from")
     page = visit("Ada", Role.ADMIN, color_scheme=scheme)
     found = {}
     for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people"):
@@ -114,6 +114,8 @@ def test_axe_finds_nothing_serious(running: RunningConsole, visit: Visit, scheme
     page.goto(f"{running.url}/queues/main")
     page.keyboard.press("n")
     item_of(page)
+    page.click("fieldset.alike summary")
+    assert page.locator("fieldset.alike li").count() == 2
     found["/items"] = serious(page)
     assert {path: problems for path, problems in found.items() if problems} == {}
 
