@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.errors import ConfigError, CrossguardError, StorageError
+from crossguard.errors import ConfigError
 from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Part, Task
+from crossguard.jobs.worker import outcome
 from crossguard.machine import available_cores
 
 # Cores of one worker: up to here each works on its own batch and nothing waits; beyond, memory is saved and speed lost.
@@ -86,14 +87,9 @@ class LocalWorker:
         self._send(task.to_dict())
         while True:
             answer = self._answer()
-            if "posts" in answer:
-                progress(answer["posts"])
-            elif "part" in answer:
-                return Part(**answer["part"])
-            elif "again" in answer:
-                raise StorageError(answer["again"])
-            else:
-                raise _fatal(answer)
+            if "posts" not in answer:
+                return outcome(answer)
+            progress(answer["posts"])
 
     def close(self) -> None:
         """Ends the process, at once."""
@@ -125,7 +121,7 @@ class LocalWorker:
                 ) from None
             raise
         if "ready" not in answer:
-            raise _fatal(answer)
+            outcome(answer)
         self._failed_starts = 0
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -185,9 +181,3 @@ def _read(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[dict[str,
     process.wait()
     reader.join(_END_SECONDS)
     answers.put(None)
-
-
-def _fatal(answer: dict[str, Any]) -> CrossguardError:
-    error = CrossguardError(answer["fatal"])
-    error.exit_code = answer["code"]
-    return error

@@ -163,6 +163,10 @@ def make_workers(engine: EngineName, job: Job, count: int | None) -> Sequence[Wo
         from crossguard.jobs.local import local_workers
 
         return local_workers(job.spec, job.identity, count)
+    if engine == "ray":
+        from crossguard.jobs.ray import ray_workers
+
+        return ray_workers(job.spec, job.identity, count)
     raise ConfigError(f"Unknown engine '{engine}'.{suggest(engine, ENGINES)}")
 
 

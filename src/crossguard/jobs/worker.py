@@ -10,13 +10,14 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Any
 
 from crossguard.errors import CrossguardError, StorageError
 from crossguard.jobs.spec import JobSpec
-from crossguard.jobs.tasks import TaskRunner
-from crossguard.jobs.units import Task
+from crossguard.jobs.tasks import Progress, TaskRunner
+from crossguard.jobs.units import Part, Task
 
 
 def serve() -> None:
@@ -36,18 +37,42 @@ def serve() -> None:
         return
     _say(answers, ready=True)
     while True:
-        task = Task.from_dict(tasks.get())
-        try:
-            part = runner.run(task, lambda count: _say(answers, posts=count))
-            _say(answers, part={name: getattr(part, name) for name in part.__slots__})
-        except StorageError as error:
-            _say(answers, again=str(error))
-        except CrossguardError as error:
-            _say(answers, fatal=str(error), code=error.exit_code)
-        except MemoryError:
-            os._exit(MEMORY_ENDED)
-        except Exception:  # noqa: BLE001 - a defect of ours; the driver shows it
-            _say(answers, fatal=traceback.format_exc(), code=1)
+        _say(answers, **answer(runner, tasks.get(), lambda count: _say(answers, posts=count)))
+
+
+def answer(runner: TaskRunner, plain: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Carries out a task, and says in plain values how it ended; an engine turns them into errors again.
+
+    Returns:
+        `part`; or `again`, where the storage did not answer; or `fatal` and `code`, where the job cannot go on.
+    """
+    try:
+        part = runner.run(Task.from_dict(plain), progress)
+    except StorageError as error:
+        return {"again": str(error)}
+    except CrossguardError as error:
+        return {"fatal": str(error), "code": error.exit_code}
+    except MemoryError:
+        os._exit(MEMORY_ENDED)
+    except Exception:  # noqa: BLE001 - a defect of ours; the driver shows it
+        return {"fatal": traceback.format_exc(), "code": 1}
+    return {"part": {name: getattr(part, name) for name in part.__slots__}}
+
+
+def outcome(answered: Mapping[str, Any]) -> Part:
+    """Returns the part, or raises what the task ended with.
+
+    Raises:
+        StorageError: The storage did not answer.
+        CrossguardError: The job cannot go on.
+    """
+    if "part" in answered:
+        return Part(**answered["part"])
+    if "again" in answered:
+        raise StorageError(answered["again"])
+    error = CrossguardError(answered["fatal"])
+    error.exit_code = answered["code"]
+    raise error
 
 
 # What a process ends with that found no memory.
