@@ -20,7 +20,7 @@ $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --editable '.[train,compact,quantize,serve,review,postgres,excel,pandas,sagemaker,onnx,ocr,heif]' --group dev
+	$(BIN)/pip install --quiet --editable '.[train,compact,quantize,serve,review,postgres,excel,pandas,sagemaker,onnx,ocr,heif,ray]' --group dev
 	# Perspective's client for Node, for the tests; they skip it where npm or its registry is missing.
 	command -v npm > /dev/null && npm install --silent --no-save --no-package-lock perspective-api-client@3.1.0 || true
 	touch $@

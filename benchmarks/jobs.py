@@ -1,0 +1,181 @@
+"""Jobs over many files: what worker processes cost, how planning and resuming grow, and how much memory a driver takes.
+
+python -m benchmarks.jobs --out build/benchmarks
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from benchmarks.machine import describe
+from benchmarks.posts import make_posts
+from crossguard.data.columns import Columns
+from crossguard.data.writing import open_output
+from crossguard.jobs.cores import allowed_cores
+from crossguard.jobs.job import Job, Shard
+from crossguard.jobs.local import LocalWorker
+from crossguard.jobs.parts import part_name
+from crossguard.jobs.plan import Source, cut_all, plan_line, sources_of
+from crossguard.jobs.storage import Entry, Storage
+from crossguard.jobs.tasks import TaskRunner
+from crossguard.jobs.units import Task, Unit
+from crossguard.scoring import score_table
+
+
+def main() -> None:
+    """Measures, prints and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=int, default=256, help="posts with images of a unit")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each way to score")
+    parser.add_argument("--short", action="store_true", help="try the benchmark itself: no figures to quote")
+    parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON")
+    options = parser.parse_args()
+    posts, rounds, scale = (32, 1, 100) if options.short else (options.posts, options.rounds, 1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found: dict[str, Any] = {"machine": describe()}
+        found |= workers(folder, posts, rounds)
+        found["plan_row_groups"], found["plan_s"] = planning(folder, 10_000 // scale)
+        found["resumed_parts"], found["resume_s"] = resuming(folder, 10_000 // scale)
+        found |= memory(folder, 1_000_000 // scale)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "jobs.json").write_text(json.dumps(found, indent=1) + "\n")
+    for key, value in found.items():
+        print(f"{key}: {value}")
+
+
+def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
+    """Lets four ways to score the same units take turns: in this process, by a worker, by one with a core, by two."""
+    made = make_posts(folder / "images", count)
+    for place in range(2):
+        rows = {"id": [post.id for post in made], "text": [post.text for post in made]}
+        rows["image"] = [Path(str(post.image)).read_bytes() for post in made]
+        parquet.write_table(pa.table(rows), folder / f"in-{place}.parquet")
+    job = Job.open([folder / "in-0.parquet", folder / "in-1.parquet"], folder / "out", threads=1)
+    job.start(resume=False)
+    units = list(job.units())
+    times: dict[str, list[float]] = {"plain": [], "worker": [], "one": [], "two": []}
+    with (
+        closing(TaskRunner(job.spec, job.identity)) as runner,
+        closing(LocalWorker(job.spec, job.identity, (), threads=1)) as free,
+        closing(LocalWorker(job.spec, job.identity, allowed_cores()[:1], threads=1)) as first,
+        closing(LocalWorker(job.spec, job.identity, allowed_cores()[-1:], threads=1)) as second,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        calls: dict[str, Callable[[], object]] = {
+            "plain": lambda: [_plain(runner, unit, folder) for unit in units],
+            "worker": lambda: [_work(free, unit) for unit in units],
+            "one": lambda: [_work(first, unit) for unit in units],
+            "two": lambda: list(threads.map(_work, (first, second), units)),
+        }
+        for turn in range(rounds + 1):  # the first is not counted
+            for name, call in calls.items():
+                seconds = _seconds(call)
+                if turn:
+                    times[name].append(seconds)
+    turns = list(zip(*times.values(), strict=True))
+    return {
+        "posts_per_second": 2 * count / median(times["plain"]),
+        "worker_against_plain": median(worker / alone for alone, worker, _, _ in turns),
+        "two_workers_against_one": median(one / both for _, _, one, both in turns),
+    }
+
+
+def planning(folder: Path, groups: int) -> tuple[int, float]:
+    """Plans a folder of Parquet files with a thousand row groups each, one per unit."""
+    (folder / "plan").mkdir()
+    for place in range(max(1, groups // 1000)):
+        table = pa.table({"id": [str(row) for row in range(min(groups, 1000))], "text": ["a"] * min(groups, 1000)})
+        parquet.write_table(table, folder / "plan" / f"{place}.parquet", row_group_size=1)
+    units = 0
+
+    def plan() -> None:
+        nonlocal units
+        sources = sources_of([str(folder / "plan")], unit_posts=1)
+        units = sum(len(cut) for _, cut in cut_all(sources, Columns(), 1))
+
+    seconds = _seconds(plan)
+    return units, seconds
+
+
+def resuming(folder: Path, parts: int) -> tuple[int, float]:
+    """Finds out what is left of a job of which every second part is there."""
+    job = _simulated(folder / "resume", parts)
+    for index in range(0, parts, 2):
+        path = folder / "resume" / part_name(index, "00000000", 10, 0, "jsonl")
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    left = 0
+
+    def look() -> None:
+        nonlocal left
+        left = sum(part is None for _, part in job.finished(Shard()))
+
+    seconds = _seconds(look)
+    if left != parts // 2:
+        raise AssertionError(left)
+    return parts, seconds
+
+
+def memory(folder: Path, units: int) -> dict[str, Any]:
+    """Goes through a plan of very many units, and looks at how much the process grows."""
+    job = _simulated(folder / "memory", units)
+    stream = iter(job.finished(Shard()))
+    for _ in range(units // 100):
+        next(stream)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = _seconds(lambda: sum(1 for _ in stream))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"simulated_units": units, "driver_growth_mb": (after - before) / 1024, "simulated_s": seconds}
+
+
+def _simulated(folder: Path, units: int) -> Job:
+    """A job with a plan of files that do not exist."""
+    folder.mkdir()
+    job = Job.open("none.parquet", folder)
+    job.spec = job.spec.__class__.from_dict({**job.spec.to_dict(), "fingerprint": "00000000"})
+    storage = Storage("none")
+
+    def lines() -> Iterator[bytes]:
+        for place in range(-(-units // 1000)):
+            entry = Entry(f"/none/{place}.parquet", 1 << 30, place)
+            cut = [Unit(entry, "parquet", rows=10, groups=(group, group + 1)) for group in range(min(units, 1000))]
+            yield plan_line(Source(0, storage, entry, "parquet"), cut)
+
+    (folder / "_job").mkdir()
+    with (folder / "_job" / "plan.jsonl").open("wb") as stream:
+        stream.writelines(lines())
+    return job
+
+
+def _plain(runner: TaskRunner, unit: Unit, folder: Path) -> None:
+    out = folder / "plain.jsonl"
+    moderator = runner._moderator  # noqa: SLF001 - the same loaded model, without a job around it
+    score_table(moderator, runner._reader.posts(unit), open_output(out, moderator.labels.names, overwrite=True))  # noqa: SLF001
+
+
+def _work(worker: LocalWorker, unit: Unit) -> None:
+    worker.run(Task(unit), lambda _: None)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
