@@ -35,7 +35,8 @@ def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> l
         raise MissingExtraError("Scoring on a Ray cluster", "ray") from None
     if not ray.is_initialized():
         ray.init(log_to_driver=True)
-    cores = int(ray.cluster_resources().get("CPU", 1))
+    cluster: Any = ray  # parts of Ray are without types
+    cores = int(cluster.cluster_resources().get("CPU", 1))
     threads = spec.threads or max(1, min(WORKER_CORES, cores // (count or 1)))
     pinned = replace(spec, threads=threads)
     return [RayWorker(pinned, identity, threads) for _ in range(count or max(1, cores // threads))]
