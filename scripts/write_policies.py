@@ -39,6 +39,7 @@ Bools = NDArray[np.bool_]
 # A moderator's look costs 1; what a missed hateful post and a wrongly held back post cost beside it.
 HALF: Final = 0.5
 PREVALENCE: Final = 0.01
+DAY: Final = 1000
 MISSED: Final = 60.0
 # Of harmless memes; by the costs above hardly any meme would be looked at, as the scores of memes tell little.
 MEME_BUDGET: Final = 0.05
@@ -177,13 +178,31 @@ def cost(
     own: Floats, limits: Floats, hateful: Floats, sources: NDArray[np.str_], *, alarm: float, miss: float
 ) -> float:
     """Returns the cost per post at PREVALENCE of flagging what exceeds any limit."""
+    missed, wrong = errors(own, limits, hateful, sources)
+    return PREVALENCE * miss * missed + (1 - PREVALENCE) * alarm * wrong
+
+
+def errors(own: Floats, limits: Floats, hateful: Floats, sources: NDArray[np.str_]) -> tuple[float, float]:
+    """Returns which share of the hateful posts is not flagged, and which of the harmless ones is."""
     flagged = (own >= limits).any(axis=1)
     rates = []
     for truth in (True, False):
         rows = hateful == float(truth)
         weights = source_weights(sources[rows])
         rates.append(float((weights * (flagged[rows] != truth)).sum()))
-    return PREVALENCE * miss * rates[0] + (1 - PREVALENCE) * alarm * rates[1]
+    return rates[0], rates[1]
+
+
+def day(own: Floats, limits: Floats, held: Held) -> str:
+    """Says what a moderator sees of DAY posts at PREVALENCE."""
+    known = np.isin(held.hateful, (0.0, 1.0))
+    missed, wrong = errors(own[known], limits, held.hateful[known], held.sources[known])
+    hateful = DAY * PREVALENCE
+    found, alarms = hateful * (1 - missed), (DAY - hateful) * wrong
+    return (
+        f"Of {DAY:,} posts a day of which {hateful:.0f} are hateful, about {found + alarms:.0f} come to review, "
+        f"{found:.0f} of them hateful."
+    )
 
 
 def bands(own: Floats, held: Held) -> tuple[Floats, Floats, dict[str, float]]:
@@ -242,7 +261,8 @@ def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) ->
             f"Lowest cost at a prevalence of {PREVALENCE:.0%}, where a look of a moderator costs 1, a missed hateful "
             f"post {MISSED:g} and a harmless post that is held back {HELD_BACK:g}, on {len(own)} posts that the model "
             f"was not trained on; for memes, no more than {MEME_BUDGET:.0%} of the harmless ones flagged. Share of "
-            f"harmless posts that a label flags: text {text}; memes {meme_text}."
+            f"harmless posts that a label flags: text {text}; memes {meme_text}. "
+            f"{day(calibrated[~memes], review, held.take(~memes))}"
         ),
         "labels": {
             name: {"threshold": low, "block": high, "calibration": rule}
