@@ -103,3 +103,20 @@ def test_a_killed_driver_leaves_no_workers_and_is_resumed(tmp_path: Path, tiny_b
     driver.wait()
     subprocess.run([*command, "-o", f"{out}/"], check=True)
     assert parts_of(out) == parts_of(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", 400)
+    command = (
+        f"{sys.executable} -m crossguard score {source} --model {tiny_bundle.folder} --unit-posts 200 --workers 1 -q"
+    )
+    subprocess.run(["bash", "-c", f"{command} -o {tmp_path}/whole/"], check=True)
+    # Files of at most 100 KiB: the plan fits, and a part does not.
+    full = subprocess.run(
+        ["bash", "-c", f"ulimit -f 100; {command} -o {tmp_path}/out/"], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 7
+    assert "File too large" in full.stderr
+    subprocess.run(["bash", "-c", f"{command} -o {tmp_path}/out/ --resume"], check=True)
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
