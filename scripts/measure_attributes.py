@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Measures the attributes of a model: ROC-AUC with a 95 % interval, and calibration, on the posts of a table.
+"""Measures the attributes of a model on the posts of a table.
+
+ROC-AUC with a 95 % interval, calibration, and, of a thousand such posts, how many reach a threshold, how many of these
+have the attribute, and how many that have it do not reach it.
 
 Usage: scripts/measure_attributes.py MODEL TABLE [--split val] [--stratum-ends natural] [--limit N]
 
@@ -24,6 +27,7 @@ from crossguard.records import Post
 HALF: Final = 0.5
 ROUNDS: Final = 300
 BINS: Final = 10
+THRESHOLDS: Final = (0.5, 0.7, 0.9)
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +45,13 @@ def measure(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, Any]:
         "posts": len(truth),
         "positive": int(truth.sum()),
         "ece": round(error, 4),
+        "of_a_thousand": {threshold: _of_a_thousand(scores >= threshold, truth) for threshold in THRESHOLDS},
     }
+
+
+def _of_a_thousand(reached: NDArray[np.bool_], truth: NDArray[np.bool_]) -> dict[str, float]:
+    parts = {"reached": reached, "rightly": reached & truth, "missed": ~reached & truth}
+    return {name: round(1000 * float(part.mean()), 1) for name, part in parts.items()}
 
 
 def main() -> None:
