@@ -186,10 +186,11 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
         except LineTooLong:
             yield start, _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
             continue
-        except csv.Error as error:
+        except csv.Error:
             # Given back first: whoever asks where the next row begins must hear so now.
             lines.give_back(taken[1:])
-            yield start, _failed(start, start, "line_malformed", f"not valid CSV: {error}; a quote may be missing.")
+            # Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
+            yield start, _failed(start, start, "line_malformed", "not valid CSV; a quote may be missing or misplaced.")
             continue
         yield start, cells
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.unit.jobs.conftest import write_jsonl, write_parquet
@@ -57,6 +57,7 @@ def test_units_of_lines_are_its_posts_with_their_numbers(tmp_path: Path) -> None
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.lists(st.sampled_from(["a", ",", '"', "\n", "\r\n", '"",', 'x,"y\ny"\n', "1,2\n", "é"]), max_size=60))
+@example(body=['x,"y\ny"\n', '"', "\n", 'x,"y\ny"\n'])
 def test_a_delimited_file_is_cut_only_between_rows(tmp_path: Path, body: list[str]) -> None:
     path = tmp_path / "in.csv"
     path.write_bytes(("id,text\n" + "".join(body)).encode())
