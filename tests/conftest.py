@@ -11,6 +11,7 @@ from tests.support.postgres import PostgresServer, postgres_binaries, running_po
 from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.bundle import Bundle
+from crossguard.data import image_worker
 from crossguard.moderator import Moderator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSGUARD_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def image_workers() -> Iterator[None]:
+    """Lets images be decoded again after a test that stopped the program, as far as the program is concerned."""
+    yield
+    image_worker._pool.closed = False
 
 
 @pytest.fixture(scope="session")
