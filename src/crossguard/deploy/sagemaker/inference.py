@@ -48,7 +48,7 @@ def input_fn(body: bytes | bytearray | str, content_type: str) -> Invocation:
 
 def predict_fn(invocation: Invocation, moderator: Moderator) -> tuple[Form, list[Decision]]:
     """Scores the posts of a request together."""
-    return invocation.form, list(moderator.stream(invocation.posts))
+    return invocation.form, moderator.submit(list(invocation.posts)).result()
 
 
 def output_fn(prediction: tuple[Form, list[Decision]], accept: str) -> tuple[str, str]:
