@@ -90,7 +90,10 @@ def _parsed(file: IO[bytes], *, whole: bool) -> tuple[tuple[str, ...], bytes] | 
     inputs = tuple(map(str, header["inputs"]))
     if not whole:
         return inputs, b""
-    content = file.read(LARGEST)
+    # Not `read(LARGEST)`, which takes that much memory before it reads a byte.
+    if os.fstat(file.fileno()).st_size > LARGEST:
+        return None
+    content = file.read()
     return (inputs, content) if hashlib.sha256(content).hexdigest() == header["sha256"] else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
+from crossguard.runtimes import blobs
 from crossguard.runtimes.blobs import KEPT, Blob
 from crossguard.runtimes.openvino import OpenVINORuntime
 
@@ -114,3 +116,20 @@ def test_few_are_kept(tiny_bundle: Bundle, folder: Path) -> None:
         Blob.of(str(number), "fusion", {}).save(runtime, ("a",))
     assert len(list(folder.iterdir())) == KEPT
     assert Blob.of(str(KEPT + 2), "fusion", {}).inputs() == ("a",)
+
+
+def test_reading_one_takes_no_more_memory_than_it_has_bytes(tiny_bundle: Bundle, folder: Path) -> None:
+    scores(tiny_bundle)
+    place = max(folder.glob("*.blob"), key=lambda path: path.stat().st_size)
+    tracemalloc.start()
+    try:
+        assert Blob(place)._read(whole=True)
+        assert tracemalloc.get_traced_memory()[1] < 2 * place.stat().st_size + 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_that_is_too_large_is_not_read(tiny_bundle: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores(tiny_bundle)
+    monkeypatch.setattr(blobs, "LARGEST", 10)
+    assert [Blob(place)._read(whole=True) for place in folder.glob("*.blob")] == [None] * 3
