@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures the attributes of a model on the posts of a table.
 
-ROC-AUC with a 95 % interval, calibration, and, of a thousand such posts, how many reach a threshold, how many of these
-have the attribute, and how many that have it do not reach it.
+ROC-AUC with a 95 % interval, calibration, the score that one post of a hundred reaches, and, of a thousand such posts,
+how many reach a threshold, how many of these have the attribute, and how many that have it do not reach it.
 
 Usage: scripts/measure_attributes.py MODEL TABLE [--split val] [--stratum-ends natural] [--limit N]
 
@@ -45,6 +45,7 @@ def measure(scores: Floats, truth: NDArray[np.bool_]) -> dict[str, Any]:
         "posts": len(truth),
         "positive": int(truth.sum()),
         "ece": round(error, 4),
+        "top_percent_from": round(float(np.quantile(scores, 0.99)), 3),
         "of_a_thousand": {threshold: _of_a_thousand(scores >= threshold, truth) for threshold in THRESHOLDS},
     }
 
