@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from crossguard.__about__ import __version__
 
 # OpenVINO's `import` forks the process and reports to Google Analytics. Without this package it has a stub instead.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: not to be imported
 
 if TYPE_CHECKING:
     from crossguard import errors

@@ -174,7 +174,7 @@ class Moderator:
 
     # A text and a mapping are iterables, too; as the first line is tried first, they are one post.
     @overload
-    def score(self, posts: str | Post | Mapping[str, Any]) -> Decision: ...  # type: ignore[overload-overlap]
+    def score(self, posts: str | Post | Mapping[str, Any]) -> Decision: ...  # type: ignore[overload-overlap]  # see above
 
     @overload
     def score(self, posts: PostsLike) -> Results: ...

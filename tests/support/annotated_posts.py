@@ -12,6 +12,13 @@ from PIL import Image
 from crossguard.labels import HATE
 
 FRIENDLY = ("hello good people", "i love my friends", "good morning all", "you are good")
+SUITE = """functionality,test_case,label_gold,target_ident
+greeting,"hello, friends",non-hateful,
+greeting,good morning you,non-hateful,women
+insult,you are awful,hateful,women
+insult,awful people,hateful,Muslims
+"""
+"""A functional suite, as a CSV file."""
 HOSTILE = ("you are all awful people", "i hate awful people", "awful you are")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.annotated_posts import write_posts
+from tests.support.annotated_posts import SUITE, write_posts
 
 from crossguard.bundle import Bundle
 
@@ -18,6 +18,13 @@ def tiny_model(tiny_bundle: Bundle) -> Path:
 @pytest.fixture(scope="session")
 def annotated_posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_posts(tmp_path_factory.mktemp("posts") / "posts.jsonl")
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> Path:
+    path = tmp_path / "suite.csv"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice, product
 from typing import Final
@@ -121,7 +121,7 @@ class Lexicon:
         return self.best(pattern.replace("*", letter, 1) for letter in LETTERS)
 
 
-def variants(word: str, options: Mapping[str, str], most: int = 64) -> Iterator[str]:
+def variants(word: str, options: Mapping[str, Sequence[str]], most: int = 64) -> Iterator[str]:
     """Yields the word with each ambiguous character as each of its options, the first ones first."""
     choices = [options.get(character, character) for character in word]
     yield from ("".join(combination) for combination in islice(product(*choices), most))

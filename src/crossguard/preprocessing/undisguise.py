@@ -258,7 +258,7 @@ def _single(word: str, lexicon: Lexicon) -> str:
     pattern = RUN.sub(mark, lower)
     # A run is one letter or two; the shortest first, so that what is no word has none repeated.
     doubled = {sign: (letter, letter * 2) for sign, letter in options.items()}
-    found = lexicon.best(variants(pattern, doubled))  # type: ignore[arg-type]
+    found = lexicon.best(variants(pattern, doubled))
     if found is not None:
         return found
     return re.sub(r"([a-z])\1{2,}", r"\1", lower)

@@ -11,20 +11,6 @@ from crossguard.cli import run
 from crossguard.evaluation.audit.evasion import EVASIONS
 from crossguard.evaluation.audit.identities import IDENTITIES
 
-SUITE = """functionality,test_case,label_gold,target_ident
-greeting,"hello, friends",non-hateful,
-greeting,good morning you,non-hateful,women
-insult,you are awful,hateful,women
-insult,awful people,hateful,Muslims
-"""
-
-
-@pytest.fixture
-def suite_file(tmp_path: Path) -> Path:
-    path = tmp_path / "suite.csv"
-    path.write_text(SUITE, encoding="utf-8")
-    return path
-
 
 def test_the_command_prints_tables_and_writes_pages(
     tiny_model: Path, annotated_posts: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.jobs.conftest import parts_of, write_jsonl
@@ -72,8 +73,8 @@ def test_killed_workers_are_replaced(tmp_path: Path, tiny_bundle: Bundle, monkey
                 os.kill(worker.pid, signal.SIGKILL)
 
     monkeypatch.setattr(run, "make_workers", workers)
-    how = {"model": tiny_bundle.folder, "unit_posts": 4, "workers": 1}
-    summary = score_files(source, tmp_path / "out", watch=kill, **how)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 4, "workers": 1}
+    summary = score_files(source, tmp_path / "out", watch=kill, **how)
     assert (summary.done, summary.posts, dict(summary.failed)) == (3, 12, {"line_malformed": 1})
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.jobs.conftest import parts_of
@@ -28,8 +29,8 @@ def cluster() -> Iterator[None]:
 def test_ray_makes_the_same_parts_and_replaces_actors(
     folder: Path, tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = {"model": tiny_bundle.folder, "unit_posts": 10, "workers": 1}
-    score_files(folder, tmp_path / "whole", **how)  # type: ignore[arg-type]
+    how: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 10, "workers": 1}
+    score_files(folder, tmp_path / "whole", **how)
     made: list[RayWorker] = []
 
     def workers(engine: str, job: Job, count: int | None) -> list[RayWorker]:
@@ -41,6 +42,6 @@ def test_ray_makes_the_same_parts_and_replaces_actors(
             ray.kill(made[0]._actor)
 
     monkeypatch.setattr(run, "make_workers", workers)
-    summary = score_files(folder, tmp_path / "out", engine="ray", watch=kill, **how)  # type: ignore[arg-type]
+    summary = score_files(folder, tmp_path / "out", engine="ray", watch=kill, **how)
     assert (summary.done, summary.posts) == (9, 90)
     assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,14 +32,14 @@ Score = Callable[..., run.JobSummary]
 def score(folder: Path, tmp_path: Path, tiny_bundle: Bundle) -> Score:
     """Scores the folder of inputs with the tiny model into `out`, ten posts to a part."""
 
-    def call(out: str = "out", source: Path = folder, **settings: object) -> run.JobSummary:
-        how = {"model": tiny_bundle.folder, "unit_posts": 10} | settings
-        return score_files(source, tmp_path / out, **how)  # type: ignore[arg-type]
+    def call(out: str = "out", source: Path = folder, **settings: Any) -> run.JobSummary:
+        how: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 10} | settings
+        return score_files(source, tmp_path / out, **how)
 
     return call
 
 
-def manifest_of(folder: Path) -> list[dict[str, object]]:
+def manifest_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "_manifest.jsonl").read_text().splitlines()]
 
 
@@ -58,8 +59,8 @@ def test_parts_are_what_one_file_would_hold(score: Score, folder: Path, tmp_path
 def test_the_manifest_adds_up(score: Score, tmp_path: Path) -> None:
     score()
     totals, *parts = manifest_of(tmp_path / "out")
-    assert totals["posts"] == sum(part["posts"] for part in parts) == 90  # type: ignore[misc]
-    assert totals["failed"] == sum(part["failed"] for part in parts) == 1  # type: ignore[misc]
+    assert totals["posts"] == sum(part["posts"] for part in parts) == 90
+    assert totals["failed"] == sum(part["failed"] for part in parts) == 1
     assert totals["bytes"] == sum((tmp_path / "out" / str(part["part"])).stat().st_size for part in parts)
     assert totals["parts"] == len(parts)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.annotated_posts import SUITE
 
 from crossguard.errors import TableError
 from crossguard.evaluation.audit.suites import (
@@ -19,20 +20,6 @@ from crossguard.evaluation.sample import Sample
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Post
-
-SUITE = """functionality,test_case,label_gold,target_ident
-greeting,"hello, friends",non-hateful,
-greeting,good morning you,non-hateful,women
-insult,you are awful,hateful,women
-insult,awful people,hateful,Muslims
-"""
-
-
-@pytest.fixture
-def suite_file(tmp_path: Path) -> Path:
-    path = tmp_path / "suite.csv"
-    path.write_text(SUITE, encoding="utf-8")
-    return path
 
 
 def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
