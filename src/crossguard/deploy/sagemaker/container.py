@@ -28,7 +28,7 @@ class Container(StrictModel):
     Attributes:
         image: URI of the container image in ECR.
         model_data: The archive of `crossguard deploy sagemaker package`, in S3.
-        role: ARN of the role that SageMaker takes on; see `policies.execution_policy`.
+        role: ARN of the role that SageMaker takes on; see `crossguard deploy sagemaker policy`.
         image_kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
         policy: Policy of the bundle that decides.
         environment: More variables of the container.

@@ -22,7 +22,7 @@ class TrainingJob(StrictModel):
 
     Attributes:
         name: Beginning of the name of the job.
-        role: ARN of the role that SageMaker takes on; see `policies.execution_policy`.
+        role: ARN of the role that SageMaker takes on; see `crossguard deploy sagemaker policy`.
         image: URI of the container image in ECR.
         image_kind: `crossguard` is an image with crossguard[train], `pytorch` one of AWS's PyTorch training images.
         source: For `pytorch`: the archive of `crossguard deploy sagemaker package-training`, in S3.

@@ -13,13 +13,7 @@ from tests.support.aws_models import operations
 from tests.unit.deploy.sagemaker.conftest import ROLE
 
 from crossguard.deploy.sagemaker import Asynchronous, BatchTransform, Container, Endpoint, Realtime, TrainingJob
-from crossguard.deploy.sagemaker.policies import (
-    Deployed,
-    caller_policy,
-    deployer_policy,
-    execution_policy,
-    trust_policy,
-)
+from crossguard.deploy.sagemaker.policies import Deployed, policy_for
 from crossguard.errors import ConfigError
 
 HERE = "eu-central-1:123456789012"
@@ -90,14 +84,14 @@ def sent(thing: Deployed) -> list[tuple[str, str]]:
 
 
 def test_the_deployer_may_send_every_request_that_is_sent(thing: Deployed) -> None:
-    policy = deployer_policy(thing)
+    policy = policy_for(thing, "deployer")
     for action, resource in sent(thing):
         assert allows(policy, action, resource), (action, resource)
     assert allows(policy, "iam:PassRole", ROLE)
 
 
 def test_the_deployer_may_not_touch_the_neighbours(thing: Deployed) -> None:
-    policy = deployer_policy(thing)
+    policy = policy_for(thing, "deployer")
     for operation, other in [
         ("DeleteEndpoint", "endpoint/other"),
         ("DeleteEndpoint", f"endpoint/{thing.name}-canary"),
@@ -112,7 +106,7 @@ def test_every_action_is_one_that_aws_has(thing: Deployed) -> None:
     # Rights that guard a request of another name, or that no request has.
     others = {"iam:PassRole", "sts:AssumeRole", "sns:Publish", "s3:GetObject", "s3:PutObject", "s3:ListBucket"}
     others |= {"s3:AbortMultipartUpload"}
-    for policy in (deployer_policy(thing), execution_policy(thing)):
+    for policy in (policy_for(thing, "deployer"), policy_for(thing, "execution")):
         for statement in policy["Statement"]:
             for action in statement["Action"]:
                 service, _, name = action.partition(":")
@@ -124,15 +118,18 @@ def test_aws_reads_the_policies(thing: Deployed) -> None:
     """moto checks the grammar of policies as IAM does."""
     with mock_aws():
         iam = boto3.client("iam", aws_access_key_id="testing", aws_secret_access_key="testing")  # noqa: S106
-        for name, policy in {"deployer": deployer_policy(thing), "execution": execution_policy(thing)}.items():
+        for name, policy in {
+            "deployer": policy_for(thing, "deployer"),
+            "execution": policy_for(thing, "execution"),
+        }.items():
             iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))
-        iam.create_role(RoleName="crossguard", AssumeRolePolicyDocument=json.dumps(trust_policy(thing)))
+        iam.create_role(RoleName="crossguard", AssumeRolePolicyDocument=json.dumps(policy_for(thing, "trust")))
         with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
             iam.create_policy(PolicyName="wrong", PolicyDocument=json.dumps({"Version": "2012-10-17"}))
 
 
 def test_the_role_reads_its_archive_and_nothing_else(endpoint: Endpoint) -> None:
-    policy = execution_policy(endpoint)
+    policy = policy_for(endpoint, "execution")
     assert allows(policy, "s3:GetObject", "arn:aws:s3:::bucket/models/model.tar.gz")
     assert not allows(policy, "s3:GetObject", "arn:aws:s3:::bucket/models/other.tar.gz")
     assert not allows(policy, "s3:PutObject", "arn:aws:s3:::bucket/models/model.tar.gz")
@@ -143,38 +140,40 @@ def test_the_role_reads_its_archive_and_nothing_else(endpoint: Endpoint) -> None
 def test_the_role_writes_where_the_results_go(
     endpoint: Endpoint, transform: BatchTransform, training: TrainingJob
 ) -> None:
-    queue = execution_policy(endpoint.model_copy(update={"capacity": QUEUE}))
+    queue = policy_for(endpoint.model_copy(update={"capacity": QUEUE}), "execution")
     assert allows(queue, "s3:GetObject", "arn:aws:s3:::bucket/requests/a.json")
     assert allows(queue, "s3:PutObject", "arn:aws:s3:::answers/done/a.out")
     assert allows(queue, "sns:Publish", f"arn:aws:sns:{HERE}:failed")
-    batch = execution_policy(transform)
+    batch = policy_for(transform, "execution")
     assert allows(batch, "s3:GetObject", "arn:aws:s3:::bucket/in/posts.jsonl")
     assert not allows(batch, "s3:PutObject", "arn:aws:s3:::bucket/in/posts.jsonl")
-    job = execution_policy(training)
+    job = policy_for(training, "execution")
     for action in ("s3:GetObject", "s3:PutObject"):
         assert allows(job, action, "arn:aws:s3:::bucket/checkpoints/run-1/last.pt")
     assert not allows(job, "s3:PutObject", "arn:aws:s3:::bucket/mmhs/train.jsonl")
 
 
 def test_buckets_are_listed_under_their_prefixes_only(transform: BatchTransform) -> None:
-    (listing,) = [entry for entry in execution_policy(transform)["Statement"] if entry["Sid"].startswith("ListBucket")]
+    (listing,) = [
+        entry for entry in policy_for(transform, "execution")["Statement"] if entry["Sid"].startswith("ListBucket")
+    ]
     assert listing["Resource"] == ["arn:aws:s3:::bucket"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["in*", "models/model.tar.gz", "out*"]}}
 
 
 def test_only_sagemaker_for_this_account_takes_on_the_role(endpoint: Endpoint) -> None:
-    (statement,) = trust_policy(endpoint)["Statement"]
+    (statement,) = policy_for(endpoint, "trust")["Statement"]
     assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_a_caller_may_only_invoke(endpoint: Endpoint) -> None:
-    (statement,) = caller_policy(endpoint)["Statement"]
+    (statement,) = policy_for(endpoint, "caller")["Statement"]
     assert (statement["Action"], statement["Resource"]) == (
         ["sagemaker:InvokeEndpoint"],
         [f"arn:aws:sagemaker:{HERE}:endpoint/hate"],
     )
-    queued = caller_policy(endpoint.model_copy(update={"capacity": QUEUE}))
+    queued = policy_for(endpoint.model_copy(update={"capacity": QUEUE}), "caller")
     assert allows(queued, "sagemaker:InvokeEndpointAsync", f"arn:aws:sagemaker:{HERE}:endpoint/hate")
     assert allows(queued, "s3:PutObject", "arn:aws:s3:::bucket/requests/a.json")
     assert allows(queued, "s3:GetObject", "arn:aws:s3:::answers/done/a.out")
@@ -182,15 +181,15 @@ def test_a_caller_may_only_invoke(endpoint: Endpoint) -> None:
 
 def test_tags_and_networks_ask_for_more(container: Container) -> None:
     tagged = Endpoint(name="hate", container=container.model_copy(update={"tags": {"team": "safety"}}))
-    assert allows(deployer_policy(tagged), "sagemaker:AddTags", f"arn:aws:sagemaker:{HERE}:endpoint/hate")
+    assert allows(policy_for(tagged, "deployer"), "sagemaker:AddTags", f"arn:aws:sagemaker:{HERE}:endpoint/hate")
     plain = Endpoint(name="hate", container=container)
-    assert "AddTags" not in json.dumps(deployer_policy(plain))
+    assert "AddTags" not in json.dumps(policy_for(plain, "deployer"))
     attached = container.model_copy(update={"subnets": ("subnet-1",), "security_groups": ("sg-1",)})
-    assert allows(execution_policy(Endpoint(name="hate", container=attached)), "ec2:CreateNetworkInterface", "*")
-    assert "ec2" not in json.dumps(execution_policy(plain))
+    assert allows(policy_for(Endpoint(name="hate", container=attached), "execution"), "ec2:CreateNetworkInterface", "*")
+    assert "ec2" not in json.dumps(policy_for(plain, "execution"))
 
 
 def test_an_image_outside_ecr_is_told(container: Container) -> None:
     elsewhere = container.model_copy(update={"image": "docker.io/crossguard:1.0"})
     with pytest.raises(ConfigError, match="must lie in ECR"):
-        execution_policy(Endpoint(name="hate", container=elsewhere))
+        policy_for(Endpoint(name="hate", container=elsewhere), "execution")
