@@ -20,6 +20,7 @@ from crossguard.errors import BundleError, ConfigError
 from crossguard.labels import Label, LabelSet
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
+from crossguard.saving import save_json
 from crossguard.strict import StrictModel, parse
 
 SCHEMA_VERSION: Final = 2
@@ -168,6 +169,10 @@ class Bundle:
         policies: dict[str, Any] = {} if policy.provenance else self._provenance().get("policies", {})
         return dict(policy.provenance or policies.get(policy.base or policy.name, {}))
 
+    def fitted_on(self, policy: Policy) -> list[str]:
+        """Returns the names of the data that a policy's thresholds were fitted on; empty where nobody says."""
+        return [str(entry.get("name")) for entry in self.policy_provenance(policy).get("fitted_on", ())]
+
     def _provenance(self) -> dict[str, Any]:
         path = self.folder / PROVENANCE
         return _read_json(path) if path.is_file() else {}
@@ -266,14 +271,14 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
     whole = {**rest, "schema_version": SCHEMA_VERSION, "files": {}, "digest": ""}
     parse_manifest(whole, str(folder / MANIFEST))
     if any(provenance.values()):
-        _write_json(folder / PROVENANCE, provenance)
+        save_json(folder / PROVENANCE, provenance)
     whole["files"] = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
     manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
-    _write_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
+    save_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
     return read_bundle(folder, verify=False)
 
 
@@ -287,10 +292,6 @@ def manifest_digest(data: Mapping[str, Any]) -> str:
     """Returns the sha256 of a manifest without its `digest`, as hexadecimal digits."""
     content = {key: value for key, value in data.items() if key != "digest"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

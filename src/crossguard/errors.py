@@ -4,8 +4,7 @@
 CrossguardError
 ├── InputError            what the caller gave cannot be used           exit code 3
 │   ├── PostError         one post cannot be scored; its neighbours can
-│   │   ├── ImageError    its image cannot be decoded, or may not be
-│   │   └── TextError     its text cannot be used
+│   │   └── ImageError    its image cannot be decoded, or may not be
 │   └── TableError        a file of posts cannot be read (names the line)
 │       └── ChangedError  it is not the file that was planned
 ├── BundleError           a model folder is missing, newer, or corrupted exit code 4
@@ -24,7 +23,8 @@ A message has up to four parts: the rule, the value seen, what would work, the n
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class CrossguardError(Exception):
@@ -53,10 +53,6 @@ class PostError(InputError):
 
 class ImageError(PostError):
     """The image of a post cannot be decoded, or breaks a limit."""
-
-
-class TextError(PostError):
-    """The text of a post cannot be used."""
 
 
 class TableError(InputError):
@@ -95,6 +91,19 @@ class MissingExtraError(CrossguardError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional part. Install it with: pip install 'crossguard[{extra}]'")
         self.extra = extra
+
+
+@contextmanager
+def needs_extra(what: str, extra: str) -> Iterator[None]:
+    """Says of an import in its block that fails which extra to install.
+
+    Raises:
+        MissingExtraError: Something cannot be imported.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(what, extra) from error
 
 
 class OutputError(CrossguardError):

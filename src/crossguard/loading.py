@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from crossguard.bundle import MANIFEST
-from crossguard.errors import BundleError, MissingExtraError
+from crossguard.errors import BundleError, needs_extra
 from crossguard.moderator import LoadOptions, Moderator
 from crossguard.registry import find, holds_checkpoint
 
@@ -34,10 +34,8 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Path:
     folder = find(model, revision)
     if not holds_checkpoint(folder):
         return folder
-    try:
+    with needs_extra("Opening a PyTorch checkpoint", "train"):
         from crossguard.export.checkpoint import as_bundle, is_checkpoint
-    except ImportError:
-        raise MissingExtraError("Opening a PyTorch checkpoint", "train") from None
     if not is_checkpoint(folder):
         raise BundleError(f"{folder} has no {MANIFEST}, and no weights (model.safetensors) beside its configuration.")
     return as_bundle(folder)

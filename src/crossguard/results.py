@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 from crossguard.data.masking import excerpt, mask, visible
 from crossguard.data.page import page, with_post
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 from crossguard.markup import results_html
 from crossguard.records import Decision, Post
 from crossguard.schema import Names, columns, flatten
@@ -50,10 +50,8 @@ class Results(list[Decision]):
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
+        with needs_extra("A data frame", "pandas"):
             import pandas as pd
-        except ImportError:
-            raise MissingExtraError("A data frame", "pandas") from None
         labels = next((tuple(decision.labels) for decision in self if decision.ok), ())
         layout = columns(Names(labels))
         frame = pd.DataFrame(

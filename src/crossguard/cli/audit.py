@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 
 
 @click.command("audit")
@@ -69,7 +69,7 @@ def command(
     crossguard audit --suite hatecheck.csv --madlibs en_sentence_templates.csv
     crossguard audit posts.csv --evasion
     """
-    try:
+    with needs_extra("Auditing", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated
         from crossguard.evaluation.audit.robustness import EvasionTest
         from crossguard.evaluation.audit.running import AuditRequest, audit, write_audit
@@ -77,8 +77,6 @@ def command(
         from crossguard.evaluation.audit.terminal import show_audit
         from crossguard.evaluation.estimates import plain
         from crossguard.evaluation.report.pages import write_audit_page
-    except ImportError:
-        raise MissingExtraError("Auditing", "evaluate") from None
     from rich.console import Console
 
     from crossguard.loading import load
@@ -102,7 +100,7 @@ def command(
         group_columns=columns,
         question=label,
         madlibs=read_phrases(madlibs, labels, limit, seed) if madlibs else None,
-        suites=tuple(read_suite(fetch_hatecheck() if name == "hatecheck" else Path(name)) for name in suites),
+        suites=tuple(read_suite(fetch_hatecheck() if name == "hatecheck" else Path(name), labels) for name in suites),
         evasion=test if evasion else None,
         swaps=swaps,
         rounds=rounds,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.errors import ConfigError, MissingExtraError, suggest
+from crossguard.errors import ConfigError, needs_extra, suggest
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
@@ -99,11 +99,9 @@ def command(
     crossguard calibrate val.csv --feed last-week.jsonl --criterion review-budget=2%
     crossguard calibrate val.csv --miss-rate 0.1 --block-rate 0.001
     """
-    try:
+    with needs_extra("Calibrating", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.calibration.policy import calibrate, write_policy
-    except ImportError:
-        raise MissingExtraError("Calibrating", "evaluate") from None
     from rich.console import Console
 
     from crossguard.loading import load

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
+from crossguard.saving import save_text
 
 
 @click.command("card")
@@ -35,11 +36,8 @@ def command(
     crossguard card ./my-model --details card.yaml --run runs/test --audit runs/audit --out README.md
     crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
     """
-    try:
+    with needs_extra("Writing a card", "evaluate"):
         from crossguard.evaluation.card import build_card, install_card, read_audit, read_details, read_runs
-        from crossguard.evaluation.report.pages import write_text
-    except ImportError:
-        raise MissingExtraError("Writing a card", "evaluate") from None
     from crossguard.bundle import read_bundle
     from crossguard.loading import find_bundle
 
@@ -49,7 +47,7 @@ def command(
         install_card(bundle, card, runs)
         click.echo(f"Wrote the card into {bundle.folder}", err=True)
     if out is not None:
-        write_text(card, out)
+        save_text(out, card)
         click.echo(f"Wrote {out}", err=True)
     elif not into_bundle:
         click.echo(card)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, needs_extra
+from crossguard.saving import save_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,11 +48,9 @@ def command(
     crossguard compare runs/clip runs/siglip runs/compact
     crossguard compare compact ./my-model --data test.parquet --out table.md
     """
-    try:
+    with needs_extra("Comparing", "evaluate"):
         from crossguard.evaluation.comparison import compare, to_markdown
-        from crossguard.evaluation.report.pages import comparison_page, write_text
-    except ImportError:
-        raise MissingExtraError("Comparing", "evaluate") from None
+        from crossguard.evaluation.report.pages import comparison_page
     from rich.console import Console
 
     if out is not None and out.suffix not in {".md", ".html"}:
@@ -66,7 +65,7 @@ def command(
                 f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False, soft_wrap=True
             )
     if out is not None:
-        write_text(to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys), out)
+        save_text(out, to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys))
         click.echo(f"Wrote {out}", err=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
@@ -73,13 +73,11 @@ def command(
     crossguard evaluate posts.csv --policy benchmark --training train.jsonl
     crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
-    try:
+    with needs_extra("Evaluating", "evaluate"):
         from crossguard.data.tables import read_rows
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.measuring import Request, measure_model, measure_scores
         from crossguard.evaluation.score_tables import read_scores, score_labels
-    except ImportError:
-        raise MissingExtraError("Evaluating", "evaluate") from None
     from crossguard.loading import load
 
     request = Request(

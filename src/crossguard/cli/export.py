@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.cli.precision import write_int8
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from crossguard.export.weight_dtype import WeightDtype
@@ -91,12 +91,10 @@ def command(
     if precision == "int8":
         write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
         return
-    try:
+    with needs_extra("Exporting", "train"):
         from crossguard.export.bundle import ExportPlan, export_bundle
         from crossguard.export.huggingface import export_huggingface
         from crossguard.export.policies import PolicyPlan
-    except ImportError as error:
-        raise MissingExtraError("Exporting", "train") from error
     if format_ == "huggingface":
         export_huggingface(run, out)
         click.echo(f"Wrote {out}. Load it with AutoModel.from_pretrained('{out}', trust_remote_code=True).", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossguard.bundle import MANIFEST, read_bundle
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from crossguard.export.quality import QualityReport
@@ -29,12 +29,10 @@ def write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss:
             f"--precision int8 starts from a bundle, and {source} has no {MANIFEST}. "
             f"First: crossguard export {source} BUNDLE. Then: crossguard export BUNDLE {out} --precision int8 ..."
         )
-    try:
+    with needs_extra("Exporting to int8", "train,quantize"):
         from crossguard.evaluation.annotated import join, read_annotated
         from crossguard.export.int8 import Gate, export_int8
         from crossguard.export.quality import Tolerance
-    except ImportError as error:
-        raise MissingExtraError("Exporting to int8", "train,quantize") from error
     bundle = read_bundle(source)
     annotated = join([read_annotated(path, bundle.labels.names) for path in data])
     gate = Gate(Tolerance(auc=max_auc_loss), accept)

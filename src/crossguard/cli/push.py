@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 
 
 @click.command("push")
@@ -20,8 +20,6 @@ def command(folder: Path, repository: str, private: bool) -> None:
     hf auth login
     crossguard push hub/clip my-organisation/clip-fusion --private
     """
-    try:
+    with needs_extra("Uploading", "train"):
         from crossguard.export.push import push
-    except ImportError as error:
-        raise MissingExtraError("Uploading", "train") from error
     click.echo(push(folder, repository, private=private))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 
 
 @click.command("recipes")
@@ -19,11 +19,9 @@ def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bo
     crossguard recipes --settings
     crossguard recipes clip-fusion > my-recipe.yaml
     """
-    try:
+    with needs_extra("Training by recipes", "train"):
         from crossguard.training.recipe_settings import settings
         from crossguard.training.recipes import load, shipped, to_yaml
-    except ImportError as error:
-        raise MissingExtraError("Training by recipes", "train") from error
     if show_settings:
         for one in settings():
             allowed = f"; {one.allowed}" if one.allowed else ""

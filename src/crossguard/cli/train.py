@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from crossguard.training.examples import Fold
@@ -52,11 +52,9 @@ def command(  # noqa: PLR0917 one per option, by name
     The folder gets model.safetensors, config.json, inference_config.json, label_map.json, val_report.json, the log
     (log.jsonl, and tensorboard/ for TensorBoard), and the state that --resume reads.
     """
-    try:
+    with needs_extra("Training", "train"):
         from crossguard.training.recipes import load
         from crossguard.training.run import train
-    except ImportError as error:
-        raise MissingExtraError("Training", "train") from error
     measures = train(
         load(recipe, overrides), data, output, resume=resume, fold=_fold(fold), start=start, save_every=save_every
     )

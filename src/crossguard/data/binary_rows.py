@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from crossguard.data.columns import PostBuilder
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.errors import MissingExtraError, TableError
+from crossguard.errors import TableError, needs_extra
 from crossguard.records import Post
 
 _ROWS: Final = 64
@@ -17,12 +17,7 @@ _BUFFER_BYTES: Final = 1 << 20
 
 
 class ParquetPosts:
-    """The posts of one Parquet file, a few rows at a time.
-
-    Attributes:
-        rows: How many there are.
-        groups: How many of them each row group has.
-    """
+    """The posts of one Parquet file, a few rows at a time."""
 
     def __init__(self, source: Any, builder: PostBuilder, where: str) -> None:
         """Opens the file, by its path or as a file object, and checks its columns.
@@ -31,11 +26,9 @@ class ParquetPosts:
             MissingExtraError: pyarrow is not installed.
             TableError: The file is not Parquet, or lacks or doubles a column.
         """
-        try:
+        with needs_extra("Reading Parquet", "parquet"):
             import pyarrow as pa
             import pyarrow.parquet as pq
-        except ImportError:
-            raise MissingExtraError("Reading Parquet", "parquet") from None
         try:
             # Without these two a whole row group would be held in memory.
             self._file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
@@ -92,11 +85,7 @@ def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
 
 
 class ExcelPosts:
-    """The posts of the first sheet of an Excel file, row by row.
-
-    Attributes:
-        rows: How many there are, as far as the file says.
-    """
+    """The posts of the first sheet of an Excel file, row by row."""
 
     def __init__(self, path: Any, builder: PostBuilder, where: str) -> None:
         """Opens the file, by its path or as a file object, and checks its header, the first row.
@@ -105,10 +94,8 @@ class ExcelPosts:
             MissingExtraError: openpyxl is not installed.
             TableError: The file is not Excel, or lacks or doubles a column.
         """
-        try:
+        with needs_extra("Reading Excel", "excel"):
             from openpyxl import load_workbook
-        except ImportError:
-            raise MissingExtraError("Reading Excel", "excel") from None
         try:
             self._book = load_workbook(path, read_only=True, data_only=True)
             sheet = self._book.worksheets[0]

@@ -34,9 +34,7 @@ class Columns:
 
     Attributes:
         id: The post's own name; where there is none, `line-N` or `row-N` is used.
-        text: What the author wrote.
         image_path: A path (relative ones start from the image root), or a `data:` URL.
-        image_text: Words read from the image.
         image: Encoded bytes, a `data:` URL, or the struct of bytes and path that Hugging Face datasets store.
     """
 
@@ -233,20 +231,28 @@ class PostBuilder:
         return str(path)
 
 
-class RowBuilder(PostBuilder):
+class AnyBuilder(PostBuilder):
+    """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
+
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Remembers the columns."""
+        self.note(header, where)
+        return self.found
+
+    def check_first(self, row: Mapping[str, Any], where: str) -> None:
+        """Remembers the columns."""
+        self.note(row, where)
+
+
+class RowBuilder(AnyBuilder):
     """Carries whole rows in `Post.extra`, for tables of which something else than posts is wanted."""
 
     def __init__(self) -> None:
         super().__init__(Columns(), Path(), extra=True)
 
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:  # noqa: ARG002 - any header will do
+    def note(self, header: Iterable[str], where: str) -> None:  # noqa: ARG002 - any header will do
         """Remembers the columns."""
         self.header = tuple(header)
-        return {}
-
-    def check_first(self, row: Mapping[str, Any], where: str) -> None:
-        """Remembers the columns."""
-        self.open(row, where)
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the row as it is."""

@@ -35,7 +35,6 @@ class DecodeOptions:
     """How an image is decoded.
 
     Attributes:
-        limits: Caps that are checked before pixels are decoded.
         size_hint: Pixels of width and height that the caller will shrink to. A JPEG is then decoded at the smallest
             scale of 1/8, 1/4, 1/2 and 1 that leaves at least that many. None is exact.
         frames: At most how many frames of an animation are returned: those that differ most.
@@ -63,11 +62,6 @@ class DecodedImage:
 
 def decode_bytes(encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
     """Decodes an image file.
-
-    Args:
-        encoded: The file.
-        name: How to call it in a message.
-        options: Bounds and size.
 
     Raises:
         ImageError: With one of the codes in docs/reference/error-codes.md.

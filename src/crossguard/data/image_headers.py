@@ -67,9 +67,7 @@ class Header:
 def read_header(encoded: bytes, max_frames: int) -> Header | None:
     """Returns what a JPEG, PNG, GIF or WebP file says; None where that is not found out in a bounded time.
 
-    Args:
-        encoded: The file.
-        max_frames: Where counting the frames of a GIF ends; one more is told then.
+    The frames of a GIF are counted up to `max_frames` and one.
     """
     try:
         if encoded.startswith(b"\xff\xd8\xff"):

@@ -24,7 +24,7 @@ from PIL import Image
 from crossguard.cache import cache_folder, keep
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import DEFAULT_LIMITS, ImageLimits, decode
-from crossguard.errors import ImageError, MissingExtraError
+from crossguard.errors import ImageError, MissingExtraError, needs_extra
 from crossguard.machine import available_cores
 from crossguard.records import ImageSource, Post
 
@@ -119,10 +119,8 @@ def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:
 
 def _engines() -> Callable[[], Any]:
     """Returns what makes an engine that works on one core: images side by side leave no core waiting for another."""
-    try:
+    with needs_extra("Reading the words in images", "ocr"):
         from rapidocr import EngineType, RapidOCR
-    except ImportError:
-        raise MissingExtraError("Reading the words in images", "ocr") from None
     params: dict[str, object] = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
     params |= {f"EngineConfig.openvino.{name}": 1 for name in ("inference_num_threads", "num_streams")}
     # By default it enlarges small images until the shorter side has 736 pixels, which is slow and tears lines apart.

@@ -23,7 +23,7 @@ __all__ = ["FORMATS", "STDIN", "Columns", "PostReader", "read_rows"]
 
 STDIN = "-"
 FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
-_SUFFIXES = {
+SUFFIX_FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
@@ -216,7 +216,7 @@ def _format_of(source: str) -> str:
     if path.is_dir():
         return "folder"
     plain = Path(source.removesuffix(".gz"))
-    found = _SUFFIXES.get(plain.suffix.lower())
+    found = SUFFIX_FORMATS.get(plain.suffix.lower())
     if found and (plain == path or found in TEXT_READERS):
         return found
     _check_exists(path, "")
@@ -225,7 +225,7 @@ def _format_of(source: str) -> str:
             f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
         )
     raise TableError(
-        f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(_SUFFIXES)}. "
+        f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
         "Say which it is with --input-format."
     )
 

@@ -84,24 +84,14 @@ class Lines:
 def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
     """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`.
 
-    Args:
-        stream: The file, or the part of it that begins with line `first_line`.
-        builder: Makes posts of rows.
-        where: What to call the file in an error.
-        first_line: See there.
-
     Raises:
         TableError: The file is UTF-16, its first object has none of the columns, or an array is damaged.
     """
     lines = Lines(stream, number=first_line - 1)
     first = first_line == 1
-    while True:
-        try:
-            line = next(lines)
-        except StopIteration:
-            return
-        except LineTooLong:
-            yield _failed(lines.number, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+    for line in _each(lines):
+        if isinstance(line, Post):
+            yield line
             continue
         if not line.strip():
             continue
@@ -131,18 +121,24 @@ def read_lines(
         TableError: The file is UTF-16.
     """
     lines = Lines(stream, number=first_line - 1)
+    for line in _each(lines):
+        if isinstance(line, Post):
+            yield line
+        elif not _is_utf8(line):
+            yield _failed(lines.number, lines.number, "invalid_utf8", NOT_UTF8)
+        elif line.strip():
+            yield Post(f"line-{lines.number}", line.rstrip("\r\n"))
+
+
+def _each(lines: Lines) -> Iterator[str | Post]:
+    """Yields each line; a failed post for one that is too long."""
     while True:
         try:
-            line = next(lines).rstrip("\r\n")
+            yield next(lines)
         except StopIteration:
             return
         except LineTooLong:
-            yield _failed(lines.number, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
-            continue
-        if not _is_utf8(line):
-            yield _failed(lines.number, lines.number, "invalid_utf8", NOT_UTF8)
-        elif line.strip():
-            yield Post(f"line-{lines.number}", line)
+            yield _too_long(lines.number, lines)
 
 
 def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
@@ -184,7 +180,7 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
         except StopIteration:
             return
         except LineTooLong:
-            yield start, _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
+            yield start, _too_long(start, lines)
             continue
         except csv.Error:
             # Given back first: whoever asks where the next row begins must hear so now.
@@ -351,6 +347,10 @@ def _without_mark(line: bytes) -> bytes:
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise TableError(NOT_UTF16)
     return line.removeprefix(codecs.BOM_UTF8)
+
+
+def _too_long(start: int, lines: Lines) -> Post:
+    return _failed(start, lines.number, "line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.")
 
 
 def _failed(start: int, end: int, code: str, message: str) -> Post:

@@ -34,7 +34,6 @@ class WholeFile:
     Attributes:
         module: What must be installed for it, and with which extra; nothing when empty.
         extra: See there.
-        write: Writes all decisions to a path.
         read: Yields them again; None for a format that is only for people.
     """
 

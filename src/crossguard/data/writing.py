@@ -11,23 +11,15 @@ from typing import BinaryIO, Final
 
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
+from crossguard.data.tables import SUFFIX_FORMATS
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
 from crossguard.schema import Names
 
 FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
-_SUFFIXES = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".xlsx": "xlsx",
-    ".html": "html",
-    ".htm": "html",
-}
+_READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not in {".tsv", ".txt"}}
+_SUFFIXES = {**_READ, ".html": "html", ".htm": "html"}
 
 
 # Names the parts in a folder of a job, in order; written when all of them are there (`jobs/parts.py`).
@@ -44,16 +36,9 @@ def open_output(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Output:
-    """Returns the output for a file; nothing is changed on disk yet.
+    """Returns the output for a file, of the format that its suffix names unless one is given; changes nothing yet.
 
-    Args:
-        path: Where to.
-        labels: Names of the labels, which are columns of flat formats.
-        kept: Columns of the input that go along with the results; JSONL takes any.
-        attributes: Names of what the model scores beside the labels, which are columns of flat formats.
-        format: One of `FORMATS`; by the suffix when None.
-        resume: Whether what is there will be continued.
-        overwrite: Whether what is there may be replaced.
+    Labels, attributes, and the columns of the input that are `kept` are columns of flat formats; JSONL takes any.
 
     Raises:
         OutputError: The file is there and neither was asked for, its folder is missing, or the format is not clear.

@@ -6,7 +6,7 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import AnyBuilder, Columns, PostBuilder
 from crossguard.data.tables import PostReader
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
@@ -28,9 +28,6 @@ class Annotated:
     """Posts and what is known about them; n rows.
 
     Attributes:
-        source: File they come from.
-        posts: n posts.
-        labels: L label names.
         truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
         hateful: float64, (n,), whether the post as a whole is hateful: 1, 0 or NaN.
         columns: Every other column by name, n values each, such as groups.
@@ -91,14 +88,14 @@ def read_annotated(
         split: Keep only rows whose column `split` has this value.
         positive_from: The value from which a label counts as given; 0.5 is the majority of votes.
         hateful_column: Column that says whether the post as a whole is hateful; may be absent.
-        columns: Names of the post columns.
         image_root: Folder of relative image paths; the folder of the table when None.
+        columns: Names of the post columns.
         images: Whether posts keep their images; without, a table can be measured whose images are elsewhere.
 
     Raises:
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
     """
-    builder = _Builder(columns or Columns(), image_root or path.parent, extra=True)
+    builder = AnyBuilder(columns or Columns(), image_root or path.parent, extra=True)
     posts = _whole(path, builder)
     if posts and not set(builder.header) & {*labels, hateful_column}:
         raise TableError(
@@ -114,19 +111,6 @@ def read_annotated(
     extra = {name: tuple(row.get(name) for _, row in rows) for name in builder.header if name not in used}
     kept = tuple(replace(post, extra={}, image=post.image if images else None) for post in posts)
     return Annotated(str(path), kept, tuple(labels), np.array(truth), np.array(whole), extra)
-
-
-class _Builder(PostBuilder):
-    """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
-
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
-        """Remembers the columns."""
-        self.note(header, where)
-        return self.found
-
-    def check_first(self, row: Mapping[str, Any], where: str) -> None:
-        """Remembers the columns."""
-        self.note(row, where)
 
 
 def _whole(path: Path, builder: PostBuilder) -> list[Post]:
@@ -155,15 +139,10 @@ def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
 def read_posts(path: Path, split: str | None = None, image_root: Path | None = None) -> tuple[Post, ...]:
     """Reads the posts of a table without their labels, such as training data or an unlabelled feed.
 
-    Args:
-        path: The table.
-        split: Keep only rows whose column `split` has this value.
-        image_root: Folder of relative image paths; the folder of the table when None.
-
     Raises:
         TableError: The table cannot be read, or no row is of that split.
     """
-    posts = _whole(path, _Builder(Columns(), image_root or path.parent, extra=True))
+    posts = _whole(path, AnyBuilder(Columns(), image_root or path.parent, extra=True))
     return tuple(replace(post, extra={}) for post in _of_split(posts, split, path))
 
 

@@ -43,13 +43,8 @@ def resample(sample: Sample, rounds: int = 1000, seed: int = 0) -> Table:
 def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
     """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
 
-    Recall and false-positive rate do not change with the prevalence; precision and F1 follow from them.
-
-    Args:
-        task: Flags and known answers.
-        target: Prevalence in (0, 1); the task's own when None.
-        rounds: Bootstrap resamples; 0 for no intervals.
-        seed: Of the resamples.
+    Recall and false-positive rate do not change with the prevalence (the task's own when None); precision and F1 follow
+    from them. Intervals come from `rounds` resamples, if any.
     """
 
     def compute(counts: Counts) -> Table:

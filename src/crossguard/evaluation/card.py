@@ -24,15 +24,7 @@ SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 
 
 class Dataset(StrictModel):
-    """One source of training data.
-
-    Attributes:
-        name: What people call it.
-        posts: How many were used, in words.
-        labels: What its annotations say, and how they were turned into the model's labels.
-        source: Paper or place.
-        licence: Under which it was published.
-    """
+    """One source of training data."""
 
     name: str
     posts: str
@@ -45,12 +37,7 @@ class CardDetails(StrictModel):
     """What no measurement can tell; a YAML file.
 
     Attributes:
-        summary: A paragraph for somebody who has never heard of the model.
         licence: Of the weights, as the Hub names licences.
-        languages: ISO codes.
-        base_models: Hub ids of what it was made from.
-        datasets: Training data.
-        training: How it was trained.
         limits: What it cannot do, one sentence each.
         tags: More words for the Hub.
     """
@@ -90,14 +77,7 @@ def read_audit(folder: Path) -> dict[str, Any]:
 def build_card(
     bundle: Bundle, details: CardDetails, runs: Sequence[Run] = (), audits: Sequence[Mapping[str, Any]] = ()
 ) -> str:
-    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`).
-
-    Args:
-        bundle: The model.
-        details: What no measurement can tell.
-        runs: Evaluations; the first one becomes the bundle's `test_metrics.json`.
-        audits: Contents of `audit.json` files.
-    """
+    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`)."""
     manifest = bundle.manifest
     metadata = ModelCardData(
         model_name=manifest.model.name,
@@ -120,7 +100,7 @@ def build_card(
         shown=SHOWN,
         overall=INDEXED,
         title=title,
-        fitted_on=lambda policy: _fitted_on(bundle.policy_provenance(policy)),
+        fitted_on=lambda policy: ", ".join(bundle.fitted_on(policy)) or "not recorded",
         sizes={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
         undefined=lambda run: run.main.undefined(SHOWN, title),
     )
@@ -170,8 +150,3 @@ def _indexed(runs: Sequence[Run]) -> list[EvalResult]:
         for key in INDEXED
         if (estimate := run.main.estimate(key)) is not None and estimate.value is not None
     ]
-
-
-def _fitted_on(provenance: Mapping[str, Any]) -> str:
-    names = [str(entry.get("name")) for entry in provenance.get("fitted_on", ())]
-    return ", ".join(names) or "not recorded"

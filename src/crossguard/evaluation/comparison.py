@@ -23,12 +23,7 @@ LOWER_IS_BETTER = ("ece_macro", "brier_macro", "log_loss_macro", "false_positive
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One metric of one model minus that of the first model, on the same posts.
-
-    Attributes:
-        value: The difference with its 95 % interval.
-        p: Two-sided bootstrap p-value of "no difference", in (0, 1].
-    """
+    """One metric of one model minus that of the first model, on the same posts."""
 
     value: Estimate
     p: float
@@ -39,10 +34,6 @@ class Row:
     """One model of the table.
 
     Attributes:
-        name: What the table calls it.
-        posts: How many posts it was measured on.
-        estimates: By key.
-        throughput: Posts per second, or None.
         differences: To the first row, by key; empty for the first row and where posts differ.
         note: Why there are no differences, or empty.
     """
@@ -57,12 +48,6 @@ class Row:
 
 def compare(runs: Sequence[Run | Row], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS) -> list[Row]:
     """Puts runs side by side and tests each against the first.
-
-    Args:
-        runs: Runs, or rows that came without posts (a bare `test_metrics.json`).
-        rounds: Bootstrap resamples for the tests.
-        seed: Of the resamples.
-        keys: Which averages.
 
     Raises:
         InputError: A key is unknown.
@@ -96,13 +81,6 @@ def paired_differences(
     one: Sample, other: Sample, keys: Sequence[str], rounds: int = 1000, seed: int = 0
 ) -> dict[str, Difference]:
     """Tests two models on the same posts: every resample draws the same posts for both.
-
-    Args:
-        one: Its estimates are the minuends.
-        other: The same ids with the same known labels, in any order.
-        keys: Such as `f1_macro`, or `any/roc_auc`.
-        rounds: Bootstrap resamples.
-        seed: Of the resamples.
 
     Raises:
         InputError: Ids or known labels differ, or a key is unknown.

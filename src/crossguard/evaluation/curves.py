@@ -21,8 +21,6 @@ class Curve:
     """A line of (x, y) points, each in [0, 1].
 
     Attributes:
-        name: For the legend.
-        points: In order; x rises or falls.
         sizes: Share of posts behind each point, for the reliability curve; empty otherwise.
     """
 
@@ -36,9 +34,6 @@ class Chart:
     """A chart of curves.
 
     Attributes:
-        title: Above the chart, and read out by a screen reader.
-        x: Name of the horizontal axis.
-        y: Name of the vertical axis.
         curves: A curve that is None is left out, and a chart without any says so.
         diagonal: Whether to draw the line x = y, where guessing or perfect calibration lies.
         marks: Horizontal positions of dashed lines with their names, such as the live threshold.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 # A percentile interval from fewer defined rounds than this would describe the lucky resamples only.
 LEAST_DEFINED_SHARE = 0.95
@@ -32,6 +33,12 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+    @classmethod
+    def share(cls, hits: int, of: int) -> Estimate:
+        """Returns `hits / of`, with its Wilson interval."""
+        interval = binomtest(hits, of).proportion_ci(method="wilson")
+        return cls(hits / of, float(interval.low), float(interval.high))
 
     @classmethod
     def undefined(cls, reason: str) -> Estimate:

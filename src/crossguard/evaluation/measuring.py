@@ -32,13 +32,8 @@ class Request:
     """How to measure.
 
     Attributes:
-        name: How tables call the run; the model's name when empty.
-        rounds: Bootstrap resamples; 0 for no intervals.
-        seed: Of resamples and folds.
         cross_fit: Calibrate and set thresholds by cross-fitting on these very posts, instead of the policy's.
         training: Posts that the model was trained on, to look for near-duplicates of.
-        split: Which split the posts are, for the record.
-        command: What was typed, for the record.
     """
 
     name: str = ""
@@ -57,11 +52,9 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
         InputError: No post could be scored, or a cross-fit is not possible.
     """
     scored = score(moderator, annotated)
-    sample, limits, source = (
-        scored.sample,
-        thresholds(moderator),
-        _fitted_on(moderator.bundle.policy_provenance(moderator.policy)),
-    )
+    sample, limits = scored.sample, thresholds(moderator)
+    names = moderator.bundle.fitted_on(moderator.policy)
+    source = f"fitted on {', '.join(names)}" if names else "the policy does not say what they were fitted on"
     warnings = leak_warnings(moderator.bundle.provenance(), annotated)
     if request.cross_fit is None:
         warnings += leak_warnings(moderator.bundle.policy_provenance(moderator.policy), annotated)
@@ -147,11 +140,6 @@ def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[s
             "fitted. The metrics are in-sample to that extent, and too high. Use another split, or --cross-fit."
         )
     return warnings
-
-
-def _fitted_on(provenance: Mapping[str, Any]) -> str:
-    names = [str(entry.get("name")) for entry in provenance.get("fitted_on", ())]
-    return f"fitted on {', '.join(names)}" if names else "the policy does not say what they were fitted on"
 
 
 def _cross_fitted(

@@ -18,13 +18,7 @@ Estimates = dict[str, Estimate]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many posts one label was measured on.
-
-    Attributes:
-        annotated: Posts with a known answer.
-        positive: Posts that carry the label.
-        flagged: Annotated posts that were flagged.
-    """
+    """How many posts one label was measured on."""
 
     annotated: int
     positive: int
@@ -41,10 +35,8 @@ class Evaluation:
     """Metrics of one model on one sample.
 
     Attributes:
-        posts: Number of posts.
         overall: Averages over labels, by key (`f1_macro`, `roc_auc_micro`, ..., `subset_accuracy`).
         per_label: Metrics by label, and under `any` for the question whether a post is hateful at all.
-        counts: Posts behind the estimates, by label and `any`.
     """
 
     posts: int
@@ -63,12 +55,7 @@ class Evaluation:
         return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
 
     def undefined(self, keys: Iterable[str] | None = None, name: Callable[[str], str] = str) -> list[str]:
-        """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`.
-
-        Args:
-            keys: Which metrics; all when None.
-            name: What a metric is called.
-        """
+        """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`."""
         why: dict[tuple[str, str], list[str]] = {}
         for label in self.labels:
             lacking: dict[str, list[str]] = {}
@@ -82,13 +69,7 @@ class Evaluation:
 
 
 def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
-    """Measures a sample.
-
-    Args:
-        sample: Scores, flags and known labels.
-        rounds: Bootstrap resamples of posts for the intervals; 0 for none.
-        seed: Of the resamples.
-    """
+    """Measures a sample, with intervals from so many bootstrap resamples of its posts; without any for 0 rounds."""
     tasks = (*sample.tasks(), sample.task(ANY))
     found = engine_for(sample)(np.ones((1, len(sample)), dtype=np.int32))
     per_label = {
@@ -166,31 +147,19 @@ def to_test_metrics(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def to_report(evaluation: Evaluation, thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Returns `test_report.json`: the shape of scikit-learn's classification report, with thresholds and more.
+    """Returns `test_report.json`: the shape of scikit-learn's classification report, with thresholds and more."""
 
-    Args:
-        evaluation: What to report.
-        thresholds: By label.
-    """
+    def row(found: Mapping[str, float | None], support: int, suffix: str = "") -> dict[str, Any]:
+        named = {"precision": "precision", "recall": "recall", "f1-score": "f1"}
+        return {title: found.get(key + suffix) for title, key in named.items()} | {"support": support}
+
     report: dict[str, Any] = {}
     for label in evaluation.labels:
         estimates = values(evaluation.per_label[label])
-        report[label] = {
-            "precision": estimates["precision"],
-            "recall": estimates["recall"],
-            "f1-score": estimates["f1"],
-            "support": evaluation.counts[label].positive,
-            "roc_auc": estimates["roc_auc"],
-            "average_precision": estimates["average_precision"],
-            "threshold": thresholds.get(label),
-        }
+        ranking = {key: estimates[key] for key in ("roc_auc", "average_precision")}
+        report[label] = (
+            row(estimates, evaluation.counts[label].positive) | ranking | {"threshold": thresholds.get(label)}
+        )
     support = sum(evaluation.counts[label].positive for label in evaluation.labels)
     overall = values(evaluation.overall)
-    for average in ("micro", "macro", "weighted"):
-        report[f"{average} avg"] = {
-            "precision": overall.get(f"precision_{average}"),
-            "recall": overall.get(f"recall_{average}"),
-            "f1-score": overall.get(f"f1_{average}"),
-            "support": support,
-        }
-    return report
+    return report | {f"{name} avg": row(overall, support, f"_{name}") for name in ("micro", "macro", "weighted")}

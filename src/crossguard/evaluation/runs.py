@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
 from crossguard.evaluation.sample import Sample
+from crossguard.saving import save_json
 
 SCHEMA = 2
 # None of these is a name that `crossguard train` writes, so an evaluation may lie in the folder of its run.
@@ -27,21 +27,12 @@ class Facts:
     """Where the estimates come from.
 
     Attributes:
-        name: How tables call the run.
         model: Name of the bundle, or of the file of scores.
-        model_version: Version of the bundle.
-        policy: Name of the policy.
-        policy_version: Version of the policy.
         thresholds: By label; empty where each fold had its own.
         thresholds_from: One sentence: which posts the thresholds and calibration were fitted on.
-        data: File of the posts.
         split: Value of the column `split`, or None for all rows.
         failed: Posts that could not be scored, by error code.
         seconds: Time that scoring took, or None.
-        rounds: Bootstrap resamples.
-        seed: Of resamples and folds.
-        command: What was typed.
-        crossguard: Version of the package.
     """
 
     name: str
@@ -66,9 +57,6 @@ class Run:
     """A measured model.
 
     Attributes:
-        facts: Where the estimates come from.
-        sample: Scores, flags and known labels.
-        main: Metrics on all posts.
         variants: Metrics of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
         warnings: What a reader must know before believing an estimate.
     """
@@ -94,36 +82,19 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> list[Path]:
-    """Writes `run.json`, `test_metrics.json`, `test_report.json` and `scores.npz`; no text of any post.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
+    """Writes `run.json`, `test_metrics.json`, `test_report.json` and `scores.npz`; no text of any post."""
     flat = to_test_metrics(run.main)
     if run.facts.seconds is not None:
         flat |= {"runtime": run.facts.seconds, "samples_per_second": run.throughput}
-    texts: dict[str, Mapping[str, Any]] = {
-        RUN: run.to_dict(),
-        TEST_METRICS: flat,
-        REPORT: to_report(run.main, run.facts.thresholds),
-    }
-    sample = run.sample
+    report = to_report(run.main, run.facts.thresholds)
+    for name, data in ((RUN, run.to_dict()), (TEST_METRICS, flat), (REPORT, report)):
+        save_json(folder / name, data, allow_nan=False)
+    columns = {entry.name: np.array(getattr(run.sample, entry.name)) for entry in fields(Sample)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in texts.items():
-            (folder / name).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        np.savez_compressed(
-            folder / SCORES,
-            labels=np.array(sample.labels),
-            ids=np.array(sample.ids),
-            truth=sample.truth,
-            scores=sample.scores,
-            flags=sample.flags,
-            hateful=sample.hateful,
-        )
+        np.savez_compressed(folder / SCORES, **columns)
     except OSError as error:
         raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
-    return [folder / name for name in (*texts, SCORES)]
+    return [folder / name for name in (RUN, TEST_METRICS, REPORT, SCORES)]
 
 
 def read_run(folder: Path) -> Run:

@@ -80,11 +80,7 @@ class Sample:
         ids: Sequence[str] | None = None,
         hateful: NDArray[np.float64] | None = None,
     ) -> Sample:
-        """Builds a sample from scores and one threshold per label.
-
-        Raises:
-            InputError: Shapes differ, a score is NaN, or truth holds something else than 1, 0 and NaN.
-        """
+        """Builds a sample from scores and one threshold per label."""
         names, known = tuple(labels), np.asarray(truth, dtype=np.float64)
         limits = [thresholds[name] for name in names] if isinstance(thresholds, Mapping) else thresholds
         wide = np.asarray(scores, dtype=np.float64)

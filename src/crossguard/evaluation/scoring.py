@@ -26,10 +26,7 @@ class Scored:
     """What a moderator said about annotated posts.
 
     Attributes:
-        annotated: The posts that could be scored.
-        sample: Scores, flags and known labels of those posts.
         logits: float64, (n, labels), the columns of the policy's label scheme.
-        text_weight: float32, (n,), the modality weight of the text, in [0, 1].
         failed: How many posts could not be scored, by error code.
         seconds: Time the model took, preparation included.
     """

@@ -14,12 +14,13 @@ from crossguard.__about__ import __version__
 from crossguard.bundle import CARD, MANIFEST, TOKENIZER, Bundle, read_bundle, write_manifest
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.export.checkpoint import ExportSource, open_checkpoint
-from crossguard.export.folder import whole_folder, write_json
+from crossguard.export.folder import whole_folder
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG
+from crossguard.saving import save_json
 from crossguard.strict import read_yaml
 
 REPORTS: Final = ("label_map.json", "test_metrics.json", "val_report.json")
@@ -31,8 +32,6 @@ class ExportPlan:
     """What a bundle shall be called and hold.
 
     Attributes:
-        name: Of the model.
-        version: Of the model.
         weight_dtypes: How each graph stores its weights.
         average: Further runs whose weights are averaged with the run's, from one start.
         policies: How its policies are fitted; without any, the run's own thresholds make the policy `default`.
@@ -46,12 +45,7 @@ class ExportPlan:
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
-    """Writes the bundle of a run.
-
-    Args:
-        run: What `crossguard train` wrote, or a checkpoint in the published layout.
-        out: The bundle's folder; changed only when the whole bundle could be made.
-        plan: Name, weight dtypes and policies.
+    """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle.
 
     Raises:
         BundleError: The run lacks a file, or the bundle breaks a rule.
@@ -63,7 +57,7 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         copy_reports(source, folder)
         inference = source.inference | {"thresholds": _thresholds(policies, source.labels)}
-        write_json(folder / INFERENCE_CONFIG, inference)
+        save_json(folder / INFERENCE_CONFIG, inference)
         card = out / CARD if (out / CARD).is_file() else None
         (folder / CARD).write_text(card.read_text(encoding="utf-8") if card else _first_card(plan), encoding="utf-8")
         write_manifest(folder, _manifest(source, plan, policies))

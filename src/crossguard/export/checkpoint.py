@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tokenizers import Tokenizer
+
 from crossguard.__about__ import __version__
 from crossguard.bundle import MANIFEST, TOKENIZER, sha256
 from crossguard.cache import cache_folder
@@ -26,7 +28,7 @@ from crossguard.models.loading import (
     load_average,
     load_checkpoint,
 )
-from crossguard.models.tokenizers import read_pretrained, read_tokenizer
+from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 
@@ -40,12 +42,10 @@ class ExportSource:
     """A checkpoint with everything that an export needs.
 
     Attributes:
-        model: In evaluation mode.
         inference: `inference_config.json`; the encoder by a name that means something elsewhere.
         folder: Where the configuration lies.
         text: How texts become tokens.
         image: How images become pixels.
-        tokenizer: Content of `tokenizer.json`.
     """
 
     model: GatedModel
@@ -63,17 +63,11 @@ class ExportSource:
     @property
     def pad_token(self) -> str:
         """The token that pads texts."""
-        from tokenizers import Tokenizer
-
         return str(Tokenizer.from_str(self.tokenizer).id_to_token(self.text.pad_id))
 
 
 def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
     """Loads a run or a published checkpoint.
-
-    Args:
-        run: Its folder.
-        average: Further runs whose weights are averaged with it.
 
     Raises:
         BundleError: It is incomplete or inconsistent.
@@ -162,7 +156,8 @@ def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> 
             "padding": "longest" if architecture.trims_padding else "max_length",
             "attention_mask": architecture.reads_attention_mask,
             **inference.get("text", {}),
-            "pad_id": _pad_id(tokenizer),
+            # Where there is none: attention never sees it, or it follows the end token.
+            "pad_id": first_id(Tokenizer.from_str(tokenizer), _PADDING),
         }
     )
 
@@ -173,18 +168,8 @@ def _image_spec(model: GatedModel, inference: dict[str, Any]) -> ImageSpec:
     return ImageSpec(**{"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})})
 
 
-def _pad_id(tokenizer: str) -> int:
-    """Returns the id of the padding token, or 0: attention never sees it, or it follows the end token."""
-    from tokenizers import Tokenizer
-
-    loaded = Tokenizer.from_str(tokenizer)
-    return next((id_ for name in _PADDING if (id_ := loaded.token_to_id(name)) is not None), 0)
-
-
 def _check(run: Path, model: GatedModel, text: TextSpec, image: ImageSpec, tokenizer: str) -> None:
     """Refuses what the encoders cannot take, before a library says so in hundreds of lines."""
-    from tokenizers import Tokenizer
-
     highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
     problems = model.misfits(image.size, text.max_length, highest)
     if problems:

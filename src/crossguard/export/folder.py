@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 
 @contextmanager
 def whole_folder(out: Path, last: str) -> Iterator[Path]:
-    """Yields a new folder beside `out`; its files move to `out` when the block ends without an error.
-
-    Args:
-        out: May be there already; files of other names in it stay.
-        last: The file that makes the folder valid, moved after all others.
-    """
+    """Yields a new folder beside `out`; its files move to `out` when the block ends without an error."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
@@ -32,8 +25,3 @@ def whole_folder(out: Path, last: str) -> Iterator[Path]:
             target = out / path.relative_to(draft)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file as a person would read it."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -14,8 +14,9 @@ from typing import Any, Final
 from crossguard.bundle import CARD, TOKENIZER
 from crossguard.export.bundle import copy_reports
 from crossguard.export.checkpoint import ExportSource, open_checkpoint
-from crossguard.export.folder import whole_folder, write_json
+from crossguard.export.folder import whole_folder
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
+from crossguard.saving import save_json
 
 WRAPPER: Final = "modeling_crossguard.py"
 CARD_TEMPLATE: Final = "README.md.txt"
@@ -52,13 +53,13 @@ def export_huggingface(run: Path, out: Path) -> None:
     code = resources.files("crossguard.models")
     with whole_folder(out, last=CONFIG) as folder:
         save_model(source.model, folder)
-        write_json(folder / CONFIG, config(source))
-        write_json(folder / INFERENCE_CONFIG, source.inference)
-        write_json(folder / "label_map.json", dict(enumerate(source.labels)))
+        save_json(folder / CONFIG, config(source))
+        save_json(folder / INFERENCE_CONFIG, source.inference)
+        save_json(folder / "label_map.json", dict(enumerate(source.labels)))
         copy_reports(source, folder)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         for name, content in processor_files(source).items():
-            write_json(folder / name, content)
+            save_json(folder / name, content)
         for name in CODE:
             (folder / name).write_text((code / name).read_text(encoding="utf-8"), encoding="utf-8")
         (folder / WRAPPER).write_text((template / f"{WRAPPER}.txt").read_text(encoding="utf-8"), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
 from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
+from crossguard.saving import save_json
 
 # Enough for an AUC to the third digit; more only take time.
 HELD: Final = 2000
@@ -26,25 +26,16 @@ FEWEST: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """When an int8 copy is refused.
-
-    Attributes:
-        tolerance: What a label may lose.
-        accept_loss: Whether to write the copy all the same.
-    """
+    """When an int8 copy is refused."""
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     accept_loss: bool = False
 
 
 def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> QualityReport:
-    """Writes an int8 copy of a bundle to `out`, and beside it `<out>-quality.json`.
+    """Writes an int8 copy of a bundle, best one with weights in `fp32`, to `out`, and beside it `<out>-quality.json`.
 
-    Args:
-        bundle: Best with weights stored in `fp32`.
-        data: Annotated posts; a part calibrates, the rest is held back and compared.
-        out: Folder of the copy.
-        gate: When the copy is refused.
+    A part of the annotated posts calibrates, the rest is held back and compared.
 
     Raises:
         BundleError: A label loses more than it may; the report is written, the copy is not.
@@ -57,8 +48,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
         exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
         report = compare_scores(exact, fast, held)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        report_file.write_text(json.dumps(report.to_dict(gate.tolerance), indent=2) + "\n", encoding="utf-8")
+        save_json(report_file, report.to_dict(gate.tolerance))
         problems = report.problems(gate.tolerance)
         if problems and not gate.accept_loss:
             raise BundleError(

@@ -42,18 +42,7 @@ def export_graphs(
     image: ImageSpec,
     weight_dtypes: Mapping[str, WeightDtype] | None = None,
 ) -> dict[str, Path]:
-    """Writes `text.onnx`, `image.onnx` and `fusion.onnx`.
-
-    Args:
-        model: Any backbone and head.
-        folder: Made when it is not there.
-        text: How texts are padded.
-        image: Size and normalisation of the images; the image graph normalises by itself.
-        weight_dtypes: How each graph stores its weights, by graph; `fp32` where not said. They are computed in float32.
-
-    Returns:
-        The file of each graph by name.
-    """
+    """Writes `text.onnx`, `image.onnx` and `fusion.onnx`."""
     frozen = copy.deepcopy(model).eval().float().cpu()
     fold_batch_norms(frozen)
     graphs = {"text": _text(frozen, text), "image": _image(frozen, image), "fusion": _fusion(frozen)}

@@ -27,10 +27,8 @@ class PolicyPlan:
     """How one policy of a bundle is fitted.
 
     Attributes:
-        name: Of the policy.
         label_scheme: Which outputs it reads.
         runs: Folders whose predictions it is fitted on: a run, or all folds of a cross-validation.
-        criterion: What each threshold should achieve.
     """
 
     name: str
@@ -59,12 +57,6 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label with posts of one kind only keeps the plain sigmoid and the threshold one half.
-
-    Args:
-        plan: What to fit.
-        labels: Names in column order.
-        columns: Of the logits, one per label.
-        version: Of the policy.
 
     Raises:
         ConfigError: A run has no predictions.

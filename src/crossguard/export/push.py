@@ -16,12 +16,6 @@ LEFT_HOME: Final = ("state.pt", "best.pt", "*.draft", "tensorboard/*", "predicti
 def push(folder: Path, repository: str, *, private: bool = False, api: Any = None) -> str:
     """Uploads a bundle or a Hugging Face folder.
 
-    Args:
-        folder: What `crossguard export` wrote.
-        repository: `organisation/name`; made when it is not there.
-        private: Whether a new repository is private.
-        api: A `huggingface_hub.HfApi`, made when not given.
-
     Returns:
         The address of the upload.
 

@@ -32,7 +32,6 @@ class Tolerance:
     AUC and F1 are looked at where a label has 20 positive posts or more; F1 also needs 20 flags.
 
     Attributes:
-        auc: ROC-AUC, absolute.
         f1: F1 at the policy's threshold, absolute.
         flips: Share of posts whose flag may differ; the only test of a label without annotations.
     """
@@ -47,8 +46,6 @@ class LabelQuality:
     """One label, the exact model against the fast one.
 
     Attributes:
-        posts: Annotated posts of this label.
-        positives: Of these.
         auc: Exact and fast; None when only one answer occurs.
         f1: Exact and fast, at the policy's threshold; None without a positive post.
         flagged: Annotated posts that the exact model flags.
@@ -80,11 +77,8 @@ class QualityReport:
     """The comparison of an exact and a fast model on held posts.
 
     Attributes:
-        posts: How many could be compared.
         policies: Labels by name, by policy: its outputs, calibration and thresholds.
         text_cosine: Mean and lowest cosine of the text features of the first 256 posts; None without texts.
-        image_cosine: The same of the image features.
-        logit_difference: Mean and largest absolute difference.
     """
 
     posts: int

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.bundle import MANIFEST, Bundle, write_manifest
-from crossguard.errors import InputError, MissingExtraError
+from crossguard.errors import InputError, needs_extra
 from crossguard.export.library_logging import silenced
 from crossguard.export.weight_dtype import restore
 from crossguard.moderator import Moderator
@@ -29,11 +29,6 @@ EXAMPLES: Final = 300
 
 def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
     """Writes a bundle with both encoders in 8 bits.
-
-    Args:
-        bundle: Its weights may be stored in any way; best is `fp32`.
-        posts: To calibrate the ranges of activations with; a few hundred, like those to be scored.
-        folder: Of the new bundle; must not be the old one's.
 
     Raises:
         InputError: No post has text, or none has an image.
@@ -71,11 +66,9 @@ def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
 def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:
     import onnx
 
-    try:
+    with needs_extra("Quantising to int8", "quantize"):
         import nncf
         from nncf.quantization.advanced_parameters import QuantizationParameters
-    except ImportError:
-        raise MissingExtraError("Quantising to int8", "quantize") from None
     transformer = source.stem in TRANSFORMERS[backend]
     with silenced("nncf"):
         quantized = nncf.quantize(

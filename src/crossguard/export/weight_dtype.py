@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -27,8 +27,7 @@ def store(model: Any, weight_dtype: WeightDtype) -> Any:
     """
     import onnx
 
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = copy.deepcopy(model)
     if weight_dtype == "fp32":
         return changed
     graph = changed.graph
@@ -55,8 +54,7 @@ def restore(model: Any) -> Any:
     """Returns an `onnx.ModelProto` with float32 weights, whatever `store` made of them; the inverse up to rounding."""
     import onnx
 
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = copy.deepcopy(model)
     graph = changed.graph
     stored = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
     nodes, restored = [], {}
@@ -81,17 +79,12 @@ def _restored(node: Any, inputs: list[NDArray[Any]]) -> NDArray[np.float32]:
 
 
 def _replace(graph: Any, nodes: list[Any], initializers: list[Any]) -> None:
-    copies = [_copy(node) for node in nodes], [_copy(weight) for weight in initializers]
+    # Copies, as what is deleted from a graph is gone.
+    nodes, initializers = copy.deepcopy(nodes), copy.deepcopy(initializers)
     del graph.node[:]
     del graph.initializer[:]
-    graph.node.extend(copies[0])
-    graph.initializer.extend(copies[1])
-
-
-def _copy(message: Any) -> Any:
-    copied = type(message)()
-    copied.CopyFrom(message)
-    return copied
+    graph.node.extend(nodes)
+    graph.initializer.extend(initializers)
 
 
 def _axis(node: Any) -> int:
@@ -114,15 +107,8 @@ def _int8(name: str, values: NDArray[np.float32], axis: int) -> tuple[list[Any],
     others = tuple(index for index in range(values.ndim) if index != axis)
     scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / INT8_LEVELS
     rounded = np.clip(np.rint(values / scale), -INT8_LEVELS, INT8_LEVELS).astype(np.int8)
-    parts = [onnx.numpy_helper.from_array(array, f"{name}.{suffix}") for suffix, array in _int8_parts(rounded, scale)]
+    flat = scale.reshape(-1).astype(np.float32)
+    arrays = {"int8": rounded, "scale": flat, "zero": np.zeros(len(flat), dtype=np.int8)}
+    parts = [onnx.numpy_helper.from_array(array, f"{name}.{suffix}") for suffix, array in arrays.items()]
     names = [part.name for part in parts]
     return parts, onnx.helper.make_node("DequantizeLinear", names, [name], axis=axis)
-
-
-def _int8_parts(
-    rounded: NDArray[np.int8], scale: NDArray[np.float32]
-) -> Iterator[tuple[str, NDArray[np.int8] | NDArray[np.float32]]]:
-    flat = scale.reshape(-1).astype(np.float32)
-    yield "int8", rounded
-    yield "scale", flat
-    yield "zero", np.zeros(len(flat), dtype=np.int8)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from torch import nn
 
-from .backbone import Backbone
 from .config import ModelConfig
 from .fusion import FusionModel
 from .gated import GatedModel
@@ -18,22 +17,19 @@ HEADS: dict[str, type[FusionModel | MultiTaskModel]] = {"fusion": FusionModel, "
 
 def build(config: ModelConfig) -> GatedModel:
     """Builds a model with random weights from `config.encoder`."""
-    architecture = BACKBONES[config.backend]
-    return _assemble(config, architecture, architecture.build(config.encoder))
+    return _assemble(config, BACKBONES[config.backend].build(config.encoder))
 
 
 def from_pretrained_encoder(config: ModelConfig) -> GatedModel:
     """Builds a model with a random head on pretrained encoders, read from `config.encoder_name`."""
-    architecture = BACKBONES[config.backend]
-    return _assemble(config, architecture, architecture.load(config.encoder_name))
+    return _assemble(config, BACKBONES[config.backend].load(config.encoder_name))
 
 
 def tiny(config: ModelConfig) -> GatedModel:
     """Builds a model of the same kind, small enough to train in seconds, with random weights."""
+    return build(replace(config, encoder=BACKBONES[config.backend].tiny()))
+
+
+def _assemble(config: ModelConfig, encoders: nn.Module) -> GatedModel:
     architecture = BACKBONES[config.backend]
-    return _assemble(config, architecture, architecture.build(architecture.tiny()))
-
-
-def _assemble(config: ModelConfig, architecture: Backbone, encoders: nn.Module) -> GatedModel:
-    complete = replace(config, encoder=architecture.describe(encoders))
-    return HEADS[config.head](complete, architecture, encoders)
+    return HEADS[config.head](replace(config, encoder=architecture.describe(encoders)), architecture, encoders)

@@ -33,7 +33,6 @@ class Checkpoint:
     """A model with what a user needs to read its outputs.
 
     Attributes:
-        model: In evaluation mode.
         inference: The content of `inference_config.json`: `class_names`, `thresholds`, and more.
         folder: Where the configuration lies.
     """
@@ -67,10 +66,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def load_average(model: GatedModel, folders: Sequence[Path], *, new_outputs: bool = False) -> None:
     """Fills a model with the mean of the weights of runs that began alike (Wortsman et al., ICML 2022).
 
-    Args:
-        model: What to fill.
-        folders: Runs.
-        new_outputs: Whether the last layer stays as it is when the runs predict another number of outputs.
+    With `new_outputs`, the last layer stays as it is when the runs predict another number of outputs.
 
     Raises:
         FileNotFoundError: A folder has none.

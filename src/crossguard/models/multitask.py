@@ -15,20 +15,12 @@ SHARED_DROPOUT = 0.2
 HEAD_DROPOUT = 0.1
 
 
-class TextTower(nn.Module):
-    """Holds a text encoder under its published name."""
+class Tower(nn.Module):
+    """Holds an encoder under its published name, `text_model` or `vision_model`."""
 
-    def __init__(self, text_model: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, name: str) -> None:
         super().__init__()
-        self.text_model = text_model
-
-
-class ImageTower(nn.Module):
-    """Holds an image encoder under its published name."""
-
-    def __init__(self, vision_model: nn.Module) -> None:
-        super().__init__()
-        self.vision_model = vision_model
+        self.add_module(name, backbone.get_submodule(name))
 
 
 class MultiTaskModel(GatedModel):
@@ -43,8 +35,8 @@ class MultiTaskModel(GatedModel):
     def __init__(self, config: ModelConfig, architecture: Backbone, backbone: nn.Module) -> None:
         super().__init__(config, architecture, architecture.pooled(backbone))
         dim = config.fusion_dim
-        self.tower_txt = TextTower(backbone.get_submodule("text_model"))
-        self.tower_img = ImageTower(backbone.get_submodule("vision_model"))
+        self.tower_txt = Tower(backbone, "text_model")
+        self.tower_img = Tower(backbone, "vision_model")
         self.shared_head = nn.Sequential(
             nn.Dropout(SHARED_DROPOUT), nn.Linear(dim, dim), nn.GELU(), nn.Dropout(SHARED_DROPOUT)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,11 @@ def read_tokenizer(path: Path, *, lowercase: bool) -> str:
         return _text(Tokenizer.from_file(str(path)), lowercase=lowercase)
     except Exception as error:  # noqa: BLE001 the library raises nothing narrower
         raise ValueError(f"{path} is not a tokenizer: {error}.") from None
+
+
+def first_id(tokenizer: Any, names: Sequence[str]) -> int:
+    """Returns the id of the first of these tokens that a tokenizer knows; 0 where it knows none."""
+    return next((int(id_) for name in names if (id_ := tokenizer.token_to_id(name)) is not None), 0)
 
 
 def _text(tokenizer: Any, *, lowercase: bool) -> str:

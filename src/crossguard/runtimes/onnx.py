@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossguard.errors import BundleError, MissingExtraError
+from crossguard.errors import BundleError, needs_extra
 from crossguard.runtimes.base import Array, Job
 
 
@@ -13,10 +13,8 @@ class ONNXRuntime:
     """One session per graph; jobs run one after the other, each on all cores."""
 
     def __init__(self, graphs: Mapping[str, Path], threads: int | None = None) -> None:
-        try:
+        with needs_extra("The runtime 'onnx'", "onnx"):
             import onnxruntime
-        except ImportError:
-            raise MissingExtraError("The runtime 'onnx'", "onnx") from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         # Weights stored in 8 bits are multiplied in float32; by itself, ONNX Runtime rounds activations to 8 bits too.

@@ -40,11 +40,6 @@ def random_for(recipe: Recipe, epoch: int, row: int, *purpose: int) -> np.random
 def augment_image(pixels: Pixels, recipe: Recipe, random: np.random.Generator) -> Pixels:
     """Crops, and as the recipe says mirrors and recolours.
 
-    Args:
-        pixels: (cached size, cached size, 3), at least as large as the model's input.
-        recipe: What is allowed.
-        random: Of this post.
-
     Returns:
         (image_size, image_size, 3).
     """

@@ -272,13 +272,8 @@ def load_batches(
 ) -> Iterator[Tensors]:
     """Yields the planned batches in order, the same ones whatever the number of workers.
 
-    Args:
-        batcher: Makes them.
-        plan: Rows of each batch.
-        epoch: Whose random changes they get; None for posts as they are served.
-        workers: Processes that make batches ahead; 0 makes each when it is asked for. They need `fork`, through which
-            they share texts, pixels and tokens with this process.
-        pin: Whether the batches go to a GPU.
+    They get the random changes of the epoch, or are as they are served when it is None. Workers need `fork`, through
+    which they share texts, pixels and tokens with this process.
     """
     forks = workers if "fork" in get_all_start_methods() else 0
     loader: DataLoader[Tensors] = DataLoader(

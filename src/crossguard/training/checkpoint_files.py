@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from crossguard.evaluation.sample import Sample, Task
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
+from crossguard.saving import save_json
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
@@ -42,15 +42,6 @@ def write_checkpoint_files(
     """Writes weights, configurations, measures and predictions of a run.
 
     The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
-
-    Args:
-        recipe: What was done.
-        model: With its final weights.
-        folder: Of the run.
-        trained: The posts that were trained on.
-        measured: The n posts that were measured.
-        measures: Of the final weights.
-        logits: float32 (n, outputs).
     """
     from crossguard.training.recipes import to_yaml
 
@@ -63,12 +54,12 @@ def write_checkpoint_files(
     sample = Sample.build(names, truth, sigmoid(logits[:, columns].astype(np.float64)))
     thresholds = [_best_f1(sample.task(name)) for name in names]
     sample = replace(sample, flags=sample.scores >= np.array(thresholds))
-    _write_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
-    _write_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
+    save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
+    save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
     report = to_report(evaluate(sample, rounds=0), dict(zip(names, thresholds, strict=True)))
-    _write_json(folder / "val_report.json", report)
-    _write_json(folder / "val_metrics.json", measures)
-    _write_json(folder / PROVENANCE, provenance(trained, measured))
+    save_json(folder / "val_report.json", report)
+    save_json(folder / "val_metrics.json", measures)
+    save_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(
         folder / PREDICTIONS,
         ids=np.array(measured.ids),
@@ -114,7 +105,3 @@ def _best_f1(task: Task) -> float:
     if not task.truth.any() or task.truth.all():
         return HALF
     return fit_threshold(Criterion("f1"), task.truth, task.scores)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -18,13 +18,7 @@ Features = NDArray[np.float32]
 
 
 def known_features(objective: Objective, batcher: Batcher, batch_size: int) -> dict[Path, Features]:
-    """Returns the features of every image of a batcher, float32 (width,) each.
-
-    Args:
-        objective: Its image encoder is frozen.
-        batcher: The posts.
-        batch_size: Images at once.
-    """
+    """Returns the features of every image of a batcher, float32 (width,) each."""
     keys = {path: hashlib.sha256(batcher.pixels([path]).tobytes()).hexdigest() for path in batcher.images}
     file = cache_folder() / "features" / f"{_encoder_key(objective)}.npz"
     known = _read(file)

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -14,14 +13,7 @@ class RunLog:
     """Writes `log.jsonl` and TensorBoard's event files, and draws a bar on a terminal."""
 
     def __init__(self, folder: Path, total_steps: int, *, done: tuple[int, int] = (0, 0), active: bool = True) -> None:
-        """Opens the log.
-
-        Args:
-            folder: Of the run.
-            total_steps: For the bar.
-            done: Steps and epochs that are in the state; what was logged after them comes again, so it is removed.
-            active: Whether this process is the one that tells.
-        """
+        """Opens the log; entries after the `done` steps and epochs of the state come again, so they are removed."""
         self._done = done
         self._active = active
         self._folder = folder
@@ -46,9 +38,7 @@ class RunLog:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._active:
             self._bar.stop()
             self._board.close()

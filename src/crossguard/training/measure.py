@@ -24,11 +24,6 @@ ALIASES: Final = {"roc_macro": "roc_auc_macro"}
 def measure_outputs(recipe: Recipe, examples: Examples, logits: Floats) -> dict[str, float]:
     """Measures logits against known targets.
 
-    Args:
-        recipe: Names the outputs.
-        examples: n posts.
-        logits: float32 (n, outputs).
-
     Returns:
         `roc_auc_macro`, `average_precision_macro`, `f1_macro`, `f1_micro` (at 0.5) and `loss`, each the mean over the
         sources; and `roc_auc/<source>/<output>` for every output that has both classes there.

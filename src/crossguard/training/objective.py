@@ -26,13 +26,7 @@ class Objective(nn.Module):
     prior_logits: Tensor
 
     def __init__(self, model: GatedModel, recipe: Recipe, targets: NDArray[np.float32]) -> None:
-        """Prepares the loss.
-
-        Args:
-            model: What is trained.
-            recipe: Which loss.
-            targets: float32 (posts, outputs), all that is trained on: gives balanced weights and priors.
-        """
+        """Prepares the loss."""
         super().__init__()
         self.model = model
         self.recipe = recipe

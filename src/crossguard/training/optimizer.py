@@ -19,17 +19,23 @@ from crossguard.training.recipe import Recipe
 
 def freeze(model: GatedModel, recipe: Recipe) -> None:
     """Stops the training of what the recipe freezes."""
-    text, image = model.holders()
-    towers = (
-        (text, "text_model", "text_projection", model.architecture.text_layers(text), recipe.freeze_text),
-        (image, "vision_model", "visual_projection", model.architecture.image_layers(image), recipe.freeze_image),
-    )
+    wholes = (recipe.freeze_text, recipe.freeze_image)
     counts = (recipe.freeze_text_layers, recipe.freeze_image_layers)
-    for (holder, tower, projection, layers, whole), count in zip(towers, counts, strict=True):
-        stopped = [getattr(holder, tower), getattr(holder, projection, None)] if whole else layers[:count]
-        for module in stopped:
-            if isinstance(module, nn.Module):
-                module.requires_grad_(requires_grad=False)
+    for (parts, layers), whole, count in zip(_towers(model), wholes, counts, strict=True):
+        for module in parts if whole else layers[:count]:
+            module.requires_grad_(requires_grad=False)
+
+
+def _towers(model: GatedModel) -> list[tuple[list[nn.Module], list[nn.Module]]]:
+    """Returns of text and image the encoder with the projection that it may have, and its layers, first to last."""
+    text, image = model.holders()
+    names = ("text_model", "text_projection"), ("vision_model", "visual_projection")
+    found = [
+        [part for name in own if isinstance(part := getattr(holder, name, None), nn.Module)]
+        for holder, own in zip((text, image), names, strict=True)
+    ]
+    layers = model.architecture.text_layers(text), model.architecture.image_layers(image)
+    return list(zip(found, layers, strict=True))
 
 
 def set_dropout(model: GatedModel, recipe: Recipe) -> None:
@@ -56,8 +62,7 @@ def checkpoint_gradients(model: GatedModel) -> None:
 
     Every layer is wrapped, in place of the libraries' own switches, whose names differ between their versions.
     """
-    text, image = model.holders()
-    for layer in (*model.architecture.text_layers(text), *model.architecture.image_layers(image)):
+    for layer in (layer for _, layers in _towers(model) for layer in layers):
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
@@ -91,17 +96,10 @@ def _group_name(recipe: Recipe, rate: float) -> str:
 
 def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:
     """Returns the learning rate of every weight of the encoders, by its name in the model."""
-    text, image = model.holders()
     rates: dict[str, float] = {}
-    towers = (
-        (text, "text_model", "text_projection", model.architecture.text_layers(text)),
-        (image, "vision_model", "visual_projection", model.architecture.image_layers(image)),
-    )
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for holder, tower, projection, layers in towers:
-        for part in (getattr(holder, tower), getattr(holder, projection, None)):
-            if isinstance(part, nn.Module):
-                rates |= {names[id(weight)]: recipe.lr_encoder for weight in part.parameters()}
+    for parts, layers in _towers(model):
+        rates |= {names[id(weight)]: recipe.lr_encoder for part in parts for weight in part.parameters()}
         for depth, layer in enumerate(reversed(layers)):
             rates |= {names[id(w)]: recipe.lr_encoder * recipe.layer_decay**depth for w in layer.parameters()}
     return rates

@@ -49,11 +49,7 @@ def build_cache(
 ) -> PixelCache:
     """Opens the cache of these images, and fills it first when it is not there.
 
-    Args:
-        paths: Images; a path given twice is stored once.
-        spec: How they become pixels.
-        folder: Where caches lie. The name of a cache depends on the images' paths, sizes and times, and on `spec`.
-        progress: Called once per image that is decoded.
+    The name of a cache depends on the images' paths, sizes and times, and on `spec`.
     """
     unique = list(dict.fromkeys(paths))
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,10 +79,7 @@ def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCac
 def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], lost: Mapping[str, int]) -> None:
     """Refuses to train when images are missing, instead of training on text alone in silence.
 
-    Args:
-        recipe: Says how many may be missing.
-        parts: Posts with the cache of their images.
-        lost: Per source, images that were lost before, while its table was prepared.
+    Those that were lost while a source's table was prepared count.
 
     Raises:
         ConfigError: Too large a fraction of the images of one source could not be read.

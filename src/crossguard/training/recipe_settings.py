@@ -15,14 +15,7 @@ from crossguard.training.recipe import Recipe, Source
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a recipe, in words.
-
-    Attributes:
-        name: The key.
-        default: As YAML holds it.
-        allowed: Choices or bounds; empty where the type says enough.
-        meaning: One sentence.
-    """
+    """One key of a recipe, in words."""
 
     name: str
     default: str

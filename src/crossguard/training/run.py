@@ -20,7 +20,7 @@ from crossguard.training.optimizer import checkpoint_gradients, freeze, set_drop
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.state import STATE
-from crossguard.training.tokenizers import TINY, MaskingEncoder, missing_weights, write_tokenizer
+from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
 TOKENIZER: Final = "tokenizer.json"
@@ -90,7 +90,8 @@ def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
         recipe.focal_gamma,
         recipe.encoder_name,
     )
-    model = tiny(config) if recipe.encoder_name == TINY else _pretrained(config)
+    with reading_pretrained(f"load the encoders '{config.encoder_name}'"):
+        model = tiny(config) if recipe.encoder_name == TINY else from_pretrained_encoder(config)
     if start:
         try:
             load_average(model, start, new_outputs=True)
@@ -115,18 +116,6 @@ def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
     problems = model.misfits(recipe.image_size, recipe.max_text_length, highest)
     if problems:
         raise ConfigError.gather(f"The encoder '{recipe.encoder_name}' does not fit the recipe", problems)
-
-
-def _pretrained(config: ModelConfig) -> GatedModel:
-    try:
-        return from_pretrained_encoder(config)
-    except ImportError as error:
-        raise missing_weights(error) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"Cannot load the encoders '{config.encoder_name}': {str(error).splitlines()[0]} "
-            "Give a Hub id (with a network) or a folder as encoder_name."
-        ) from None
 
 
 def _caches(recipe: Recipe, data: Path, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:

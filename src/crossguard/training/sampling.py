@@ -34,17 +34,7 @@ class Step:
 def plan_epoch(
     recipe: Recipe, examples: Examples, lengths: NDArray[np.int64], epoch: int, processes: int = 1
 ) -> list[Step]:
-    """Plans an epoch.
-
-    Args:
-        recipe: Batch size, sampling and seed.
-        examples: n posts.
-        lengths: (n,), tokens of each.
-        epoch: From 0.
-        processes: Each takes every `processes`-th batch of a step.
-
-    Returns:
-        The steps of all processes.
+    """Returns the steps of an epoch, of all processes together: each takes every `processes`-th batch of a step.
 
     Raises:
         ConfigError: There are fewer batches than processes.

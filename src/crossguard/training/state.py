@@ -20,12 +20,8 @@ class Progress:
 
     Attributes:
         epoch: The running one, from 0.
-        step: Steps done in it.
-        total_steps: Steps done in all.
         best: The best measure so far; NaN before the first.
         best_epoch: The epoch that it belongs to.
-        stale_epochs: Epochs since then.
-        finished: Whether training is over.
     """
 
     epoch: int = 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.models.tokenizers import first_id, read_pretrained
 from crossguard.preprocessing.text import TextEncoder, TextSpec
 from crossguard.training.recipe import Recipe
 
@@ -34,18 +37,10 @@ class MaskingEncoder(TextEncoder):
         # Training sees the first window of the text as written, so the others need not be made.
         super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1, "undisguise": False}))
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
-        self.mask_id = _mask_id(tokenizer)
+        # The unknown token stands in for a mask that there is not.
+        self.mask_id = first_id(tokenizer, ("[MASK]", "<mask>", "[UNK]", "<unk>"))
         added = tokenizer.get_added_tokens_decoder().items()
         self.special_ids = frozenset(id_ for id_, token in added if token.special)
-
-
-def _mask_id(tokenizer: Any) -> int:
-    """Returns the mask's id, or the unknown token's where there is no mask."""
-    for name in ("[MASK]", "<mask>", "[UNK]", "<unk>"):
-        id_ = tokenizer.token_to_id(name)
-        if id_ is not None:
-            return int(id_)
-    return 0
 
 
 def write_tokenizer(recipe: Recipe, path: Path) -> int:
@@ -61,24 +56,29 @@ def write_tokenizer(recipe: Recipe, path: Path) -> int:
 
 def _write_pretrained(recipe: Recipe, path: Path) -> int:
     from crossguard.models.compact import text_source
-    from crossguard.models.tokenizers import read_pretrained
 
-    try:
+    with reading_pretrained(f"read the tokenizer of '{recipe.encoder_name}'"):
         text, pad_id = read_pretrained(text_source(recipe.encoder_name), lowercase=recipe.backend == "siglip")
-    except ImportError as error:
-        raise missing_weights(error) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"Cannot read the tokenizer of '{recipe.encoder_name}': {str(error).splitlines()[0]} "
-            "Give a Hub id (with a network) or a folder as encoder_name."
-        ) from None
     path.write_text(text, encoding="utf-8")
     return pad_id
 
 
-def missing_weights(error: ImportError) -> MissingExtraError:
-    """Returns what to say when a package with pretrained weights is not installed."""
-    return MissingExtraError(f"The encoders of this recipe ({error.name}): training with them", "compact")
+@contextmanager
+def reading_pretrained(doing: str) -> Iterator[None]:
+    """Says of a pretrained encoder that cannot be had what would work.
+
+    Raises:
+        MissingExtraError: The package with its weights is not installed.
+        ConfigError: It is neither on the Hub nor in a folder.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(f"The encoders of this recipe ({error.name}): training with them", "compact") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot {doing}: {str(error).splitlines()[0]} Give a Hub id (with a network) or a folder as encoder_name."
+        ) from None
 
 
 def _write_tiny(backend: str, path: Path) -> int:

@@ -33,15 +33,7 @@ class Trainer:
     """Holds what a run changes; `run` is the story."""
 
     def __init__(self, recipe: Recipe, model: GatedModel, train: Batcher, measured: Batcher, folder: Path) -> None:
-        """Prepares a run.
-
-        Args:
-            recipe: What to do.
-            model: What to train; changed in place.
-            train: The posts to train on.
-            measured: The posts to measure on; may be none.
-            folder: Where the state, the log and the best weights go.
-        """
+        """Prepares a run."""
         self.recipe = recipe
         self.train = train
         self.measured = measured
@@ -67,10 +59,6 @@ class Trainer:
 
     def run(self, *, resume: bool = False, save_every: int | None = None) -> tuple[dict[str, float], Floats]:
         """Trains.
-
-        Args:
-            resume: Go on from the state in the folder.
-            save_every: Write the state after that many steps, besides after each epoch.
 
         Returns:
             The measures of the weights that the model ends with, and their logits of the measured posts.

@@ -25,16 +25,10 @@ class Report:
     """What a dataset holds, and what is wrong with it.
 
     Attributes:
-        dataset: Its name.
-        posts: Annotated posts per split: what the table holds.
         not_annotated: Ids without annotation per split; they are left out of the table.
-        labels: Mean of each label per split, among the posts where it is known; votes count as fractions.
         known: Number of posts per split where each label is known.
-        images: Images that can be read, per split.
         missing_images: Images that are not there, per split; their posts are kept, as posts without an image.
         broken_images: Path and reason of each image that cannot be read.
-        image_text: Share of posts with words read from the image, per split.
-        duplicate_ids: Ids that occur more than once.
         duplicate_texts: Texts that occur in two splits, up to case and punctuation; pairs of splits to counts.
         alike_images: Images that look alike in two splits; pairs of splits to counts.
         caution: What is known to be wrong with the dataset's labels.
@@ -66,14 +60,7 @@ def prepare(
     max_missing_images: float = MAX_MISSING_IMAGES,
     progress: Callable[[], object] = lambda: None,
 ) -> Report:
-    """Writes the table of a dataset and says what it holds.
-
-    Args:
-        dataset: Which one.
-        raw: The folder, as its authors publish it.
-        out: The Parquet file to write.
-        max_missing_images: Fraction of the images that may be missing or broken; their posts keep their text alone.
-        progress: Called once per image that is looked at.
+    """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone.
 
     Raises:
         TableError: The folder is not what it should be, or too many images cannot be read; no table is then written.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.errors import MissingExtraError, TableError
+from crossguard.errors import TableError, needs_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,9 +25,6 @@ class Row:
     """One annotated post.
 
     Attributes:
-        id: Unique within the dataset.
-        text: What the author wrote.
-        image_text: The words in the image.
         image: The image's file, whether it is there or not; None where the dataset has no image.
         split: `train`, `val` or `test`, as its authors divided it, or as divided here by a hash of the text.
         labels: Share of annotators per label, in [0, 1]; a label that is not named is unknown.
@@ -52,8 +49,6 @@ class Dataset:
     """How to read one public dataset.
 
     Attributes:
-        name: The word for `crossguard prepare`.
-        labels: Columns of its table.
         read: Raw folder to rows; raises `TableError` when the folder is not what it should be.
         layout: What the raw folder holds, for people.
         source: Paper and licence.
@@ -77,13 +72,7 @@ def write_table(
 ) -> None:
     """Writes rows as Parquet; see `as_table`.
 
-    Args:
-        rows: What to write.
-        labels: The label columns.
-        source: Name of the dataset.
-        path: The file.
-        lost_images: Per split, images that the dataset names and that could not be read; training counts them among
-            the missing ones.
+    `lost_images`, by split, are named by the dataset and could not be read; training counts them as missing.
     """
     _, parquet = _pyarrow()
     table = as_table(rows, labels, source, path.parent)
@@ -154,9 +143,7 @@ def _schema(path: Path) -> Any:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with needs_extra("Reading and writing training tables", "parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("Reading and writing training tables", "parquet") from None
     return pa, pq

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
-from crossguard.errors import DeployError, MissingExtraError
+from crossguard.errors import DeployError, needs_extra
 
 POLL_SECONDS: Final = 15
 
@@ -44,11 +44,9 @@ def client(service: str, session: Session | None = None) -> Any:
         MissingExtraError: boto3 is not installed.
         DeployError: Region or credentials are not set.
     """
-    try:
+    with needs_extra("Talking to AWS", "sagemaker"):
         import boto3
         from botocore.exceptions import BotoCoreError
-    except ImportError:
-        raise MissingExtraError("Talking to AWS", "sagemaker") from None
     try:
         return (session or boto3.Session()).client(service)
     except BotoCoreError as error:

@@ -49,11 +49,8 @@ class BiasAudit:
     """Metrics of all groups.
 
     Attributes:
-        question: Label, or `any`.
-        overall_auc: ROC-AUC over all posts.
         generalised_means: Of each AUC over the groups where it is defined.
         final_bias_auc: A quarter each of overall AUC and the three means.
-        groups: By name.
         warnings: Groups whose harmless posts are flagged more often than others', beyond chance.
     """
 
@@ -68,15 +65,7 @@ class BiasAudit:
 def audit_groups(
     sample: Sample, groups: Mapping[str, NDArray[np.bool_]], question: str = "any", rounds: int = 200, seed: int = 0
 ) -> BiasAudit:
-    """Measures every group.
-
-    Args:
-        sample: Scores, flags and known labels.
-        groups: Per group, which posts belong to it, (n,).
-        question: Label, or `any`.
-        rounds: Bootstrap resamples for intervals; 0 for none.
-        seed: Of the resamples.
-    """
+    """Measures every group."""
     task = sample.task(question)
     audits = {
         name: _audit(task, member[task.rows], [] if not rounds else draw(len(sample), rounds, seed))

@@ -37,10 +37,7 @@ class Swapped:
     """How one group fares in sentences that differ in nothing else.
 
     Attributes:
-        group: Its name.
         shift: Mean difference of its highest label score to the sentence's mean over all groups, in [-1, 1].
-        worst: Largest such difference.
-        sentence: The sentence with the largest difference.
         flagged: Share of sentences flagged for this group.
     """
 
@@ -56,8 +53,6 @@ class Counterfactuals:
     """The result over all sentences and groups.
 
     Attributes:
-        source: Where the sentences come from.
-        sentences: How many.
         mean_spread: Mean over sentences of highest minus lowest score among the groups.
         worst_spread: Largest spread of a sentence.
         flips: Share of sentences that are flagged for some groups and not for others.
@@ -86,13 +81,7 @@ def template_sentences() -> list[dict[str, str]]:
 
 
 def swapped_sentences(texts: Sequence[str], limit: int, seed: int = 0) -> list[dict[str, str]]:
-    """Returns sentences by group for texts that name exactly one group once.
-
-    Args:
-        texts: Where to look.
-        limit: At most so many, drawn at random.
-        seed: Of the draw.
-    """
+    """Returns sentences by group for texts that name exactly one group once."""
     found = [(text, named[0]) for text in texts if len(named := mentions(text)) == 1]
     picks = np.random.default_rng(seed).permutation(len(found))[:limit]
     return [{group: swap(found[index][0], found[index][1], group) for group in IDENTITIES} for index in sorted(picks)]

@@ -21,10 +21,8 @@ class Evasion:
     """One way of disguising a text.
 
     Attributes:
-        name: Key in every report.
         kind: What it works by; a kind is held out as a whole or not at all.
         held_out: Whether training must not use it.
-        meaning: What it does, one line.
         rewrite: From a text and a source of randomness to the disguised text.
     """
 

@@ -24,7 +24,6 @@ class Identity:
     """One group.
 
     Attributes:
-        name: How reports call it.
         axis: What sets the group apart.
         adjectives: Words that stand before a noun or after "is"; the first one is put in when swapping.
         plurals: Words for several members; the first one is put in when swapping.
@@ -87,14 +86,7 @@ DIALECT_GROUP, RECLAIMED_GROUP = "dialect words", "reclaimed terms"
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A term found in a text.
-
-    Attributes:
-        group: Whom it names.
-        slot: Its place in the sentence.
-        start: First character.
-        end: After the last character.
-    """
+    """A term found in a text."""
 
     group: str
     slot: Slot

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
@@ -53,8 +52,6 @@ class Robustness:
     """A model against every way of `EVASIONS`.
 
     Attributes:
-        source: Where the posts come from.
-        question: Label, or `any`.
         hateful: Hateful posts that were tried.
         found: Of those, flagged as written; only these can be lost.
         harmless: Harmless posts that were tried.
@@ -63,7 +60,6 @@ class Robustness:
         worst_tenth: Mean over the tenth of the ways that keeps least; the ways stay the same in every resample.
         held_out: Mean over the ways that no training of Crossguard uses.
         harmless_change: Mean over the ways of the change in the flagged share of harmless posts.
-        ways: By name.
     """
 
     source: str
@@ -124,15 +120,7 @@ def summarise(
     disguised: Mapping[str, NDArray[np.bool_]],
     test: EvasionTest,
 ) -> Robustness:
-    """Builds the result.
-
-    Args:
-        source: Where the posts come from.
-        truth: (n,), whether each post is hateful.
-        plain: (n,), whether it is flagged as written.
-        disguised: (n,), whether it is flagged in disguise, by name of the way.
-        test: How it was tested.
-    """
+    """Builds the result."""
     found, harmless = truth & plain, ~truth
     flags = np.stack([disguised[name] for name in disguised], axis=1)
     kept, wrong = flags[found], flags[harmless]
@@ -190,8 +178,7 @@ def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArra
 def _share(kept: NDArray[np.bool_]) -> Estimate:
     if not len(kept):
         return Estimate.undefined(_NOTHING)
-    interval = binomtest(int(kept.sum()), len(kept)).proportion_ci(method="wilson")
-    return Estimate(float(kept.mean()), float(interval.low), float(interval.high))
+    return Estimate.share(int(kept.sum()), len(kept))
 
 
 def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.__about__ import __version__
-from crossguard.errors import InputError, OutputError, suggest
+from crossguard.errors import InputError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.bias import BiasAudit, audit_groups
 from crossguard.evaluation.audit.counterfactuals import (
@@ -23,11 +22,12 @@ from crossguard.evaluation.audit.counterfactuals import (
 )
 from crossguard.evaluation.audit.identities import DIALECT_GROUP, RECLAIMED_GROUP, members
 from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, measure_robustness
-from crossguard.evaluation.audit.suites import Suite, SuiteResult, annotated_suite, run_suite, score_phrases
+from crossguard.evaluation.audit.suites import SuiteResult, run_suite, score_phrases
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.sample import ANY
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
+from crossguard.saving import save_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +35,16 @@ class AuditRequest:
     """What to audit.
 
     Attributes:
-        posts: Annotated posts.
         group_columns: Columns of the posts that name a group; groups are found by identity terms when empty.
-        question: Label, or `any`.
-        madlibs: Template phrases.
-        suites: Functional suites.
         evasion: How to disguise the posts and the suites; None for not at all.
         swaps: How many sentences of the posts to swap identities in; the built-in templates are always swapped.
-        rounds: Bootstrap resamples.
-        seed: Of everything random.
-        command: What was typed, for the record.
     """
 
     posts: Annotated | None = None
     group_columns: tuple[str, ...] = ()
     question: str = "any"
     madlibs: Annotated | None = None
-    suites: tuple[Suite, ...] = ()
+    suites: tuple[Annotated, ...] = ()
     evasion: EvasionTest | None = None
     swaps: int = 200
     rounds: int = 200
@@ -61,19 +54,7 @@ class AuditRequest:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
-
-    Attributes:
-        model: Name and version of the bundle.
-        policy: Name and version of the policy.
-        groups: Metrics per group, by source of posts.
-        counterfactuals: Swaps, by source of sentences.
-        suites: Functional suites.
-        robustness: Disguised posts, by source.
-        warnings: What a reader must not miss.
-        command: What was typed.
-        crossguard: Version of the package.
-    """
+    """What was found."""
 
     model: str
     policy: str
@@ -136,7 +117,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
 def _robustness(moderator: Moderator, request: AuditRequest) -> tuple[Robustness, ...]:
     if request.evasion is None:
         return ()
-    sources = [annotated_suite(suite, moderator.labels.names) for suite in request.suites]
+    sources = list(request.suites)
     if request.posts is not None:
         sources.insert(0, replace(request.posts, source=Path(request.posts.source).name))
     return tuple(measure_robustness(moderator, source, request.evasion) for source in sources)
@@ -163,18 +144,9 @@ def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDA
 
 
 def write_audit(found: Audit, folder: Path) -> Path:
-    """Writes `audit.json`.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
-    path = folder / "audit.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(plain(found), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"Cannot write to '{folder}': {error.strerror}.") from None
-    return path
+    """Writes `audit.json`."""
+    save_json(folder / "audit.json", plain(found))
+    return folder / "audit.json"
 
 
 def _numbers(values: Iterable[Any]) -> NDArray[np.float64] | None:

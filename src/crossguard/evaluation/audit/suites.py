@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,33 +30,9 @@ _NO = {"non-hateful": 0.0, "nontoxic": 0.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
 NO_TARGET = "(none)"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Suite:
-    """Cases of a functional suite; n rows.
-
-    Attributes:
-        name: File or dataset.
-        texts: n sentences.
-        hateful: float64, (n,), 1 or 0.
-        functions: What each sentence tests.
-        targets: Whom it is about.
-    """
-
-    name: str
-    texts: tuple[str, ...]
-    hateful: NDArray[np.float64]
-    functions: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Accuracy of some cases.
-
-    Attributes:
-        right: How many were decided right.
-        cases: How many there are.
-    """
+    """Accuracy of some cases."""
 
     right: int
     cases: int
@@ -68,16 +45,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """What a model does on a suite.
-
-    Attributes:
-        name: The suite.
-        cells: By functionality and target; only filled cells.
-        functions: By functionality.
-        hateful: Whether the cases of a functionality are hateful.
-        targets: By target.
-        evaluation: Balanced accuracy, ROC-AUC and more of "any label flagged" and "highest label score".
-    """
+    """What a model does on a suite."""
 
     name: str
     cells: dict[tuple[str, str], Cell]
@@ -108,8 +76,8 @@ class SuiteResult:
         }
 
 
-def read_suite(path: Path) -> Suite:
-    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality` and `target_ident`.
+def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
+    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality` and `target_ident`; keeps the last two.
 
     Raises:
         TableError: A column is missing, or an answer is neither yes nor no.
@@ -120,13 +88,11 @@ def read_suite(path: Path) -> Suite:
         if name not in header:
             raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")
     answers = [_answer(row, number, path) for number, row in enumerate(rows, start=1)]
-    return Suite(
-        path.name,
-        tuple(row[TEXT] for row in rows),
-        np.array(answers),
-        tuple(row[FUNCTION] for row in rows),
-        tuple(row[TARGET] or NO_TARGET for row in rows),
-    )
+    columns = {
+        FUNCTION: tuple(row[FUNCTION] for row in rows),
+        TARGET: tuple(row[TARGET] or NO_TARGET for row in rows),
+    }
+    return _annotated(path.name, "case", [row[TEXT] for row in rows], labels, np.array(answers), columns)
 
 
 def fetch_hatecheck() -> Path:
@@ -149,11 +115,8 @@ def fetch_hatecheck() -> Path:
 def read_phrases(path: Path, labels: tuple[str, ...], limit: int = 0, seed: int = 0) -> Annotated:
     """Reads template sentences that differ in an identity term only (Dixon et al. 2018), so that bias cannot hide.
 
-    Args:
-        path: CSV with the columns `phrase` and `toxicity` (`toxic` or `nontoxic`).
-        labels: The model's labels.
-        limit: Keep at most so many phrases, drawn at random; all when 0.
-        seed: Of the draw.
+    The CSV has the columns `phrase` and `toxicity` (`toxic` or `nontoxic`); of more than `limit` phrases so many are
+    drawn at random, unless it is 0.
 
     Raises:
         TableError: It cannot be read, a column is missing, or an answer is neither.
@@ -179,33 +142,36 @@ def score_phrases(moderator: Moderator, phrases: Annotated) -> tuple[Scored, dic
     return scored, {term: np.array([term in named for named in found]) for term in terms}
 
 
-def annotated_suite(suite: Suite, labels: tuple[str, ...]) -> Annotated:
-    """Returns the cases of a suite as posts."""
-    return _annotated(suite.name, "case", suite.texts, labels, suite.hateful)
-
-
-def _annotated(
-    source: str, kind: str, texts: Sequence[str], labels: tuple[str, ...], hateful: NDArray[np.float64]
+def _annotated(  # noqa: PLR0917
+    source: str,
+    kind: str,
+    texts: Sequence[str],
+    labels: tuple[str, ...],
+    hateful: NDArray[np.float64],
+    columns: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Annotated:
     """Returns texts as posts of which is only known whether they are hateful at all."""
     posts = tuple(Post(f"{kind}-{number}", text) for number, text in enumerate(texts, start=1))
-    return Annotated(source, posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, {})
+    return Annotated(source, posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, columns)
 
 
-def run_suite(moderator: Moderator, suite: Suite, rounds: int = 1000, seed: int = 0) -> SuiteResult:
+def run_suite(moderator: Moderator, suite: Annotated, rounds: int = 1000, seed: int = 0) -> SuiteResult:
     """Scores a suite by "any label flagged" and by the highest label score."""
-    scored = score(moderator, annotated_suite(suite, moderator.labels.names))
+    scored = score(moderator, suite)
     if scored.failed:
-        raise InputError(f"{sum(scored.failed.values())} cases of '{suite.name}' could not be scored: {scored.failed}.")
+        raise InputError(
+            f"{sum(scored.failed.values())} cases of '{suite.source}' could not be scored: {scored.failed}."
+        )
     return summarise(suite, scored.sample, rounds, seed)
 
 
-def summarise(suite: Suite, sample: Sample, rounds: int = 1000, seed: int = 0) -> SuiteResult:
+def summarise(suite: Annotated, sample: Sample, rounds: int = 1000, seed: int = 0) -> SuiteResult:
     """Builds the result from the scored cases of a suite, in its order."""
     right = sample.task(ANY).flags == (suite.hateful > 0)
-    rows = list(zip(suite.functions, suite.targets, right.tolist(), suite.hateful.tolist(), strict=True))
+    columns = suite.columns[FUNCTION], suite.columns[TARGET]
+    rows = list(zip(*columns, right.tolist(), suite.hateful.tolist(), strict=True))
     return SuiteResult(
-        suite.name,
+        suite.source,
         _cells([((function, target), ok) for function, target, ok, _ in rows]),
         _cells([(function, ok) for function, _, ok, _ in rows]),
         {function: bool(hateful) for function, _, _, hateful in rows},

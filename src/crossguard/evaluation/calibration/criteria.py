@@ -29,8 +29,6 @@ class Criterion:
         kind: `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then
             fewest flags), `cost` (lowest `value` per false positive plus `miss` per false negative), or
             `review-budget` (at most the share `value` of all posts flagged, over all labels with that criterion).
-        value: Share in (0, 1], or cost of a false positive.
-        miss: Cost of a false negative.
     """
 
     kind: Kind

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from crossguard.decision.calibration import shift_prior
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
@@ -29,13 +28,11 @@ class Plan:
 
     Attributes:
         criterion: What each threshold should achieve.
-        criteria: Other criteria for some labels.
         kinds: Calibrations to choose among, from the simplest to the richest.
         prevalence: Base rate of labels in the feed that the policy is for, where it differs from the data's.
         miss_rate: Guarantee for `review`: a hateful post is allowed with at most this probability.
         block_rate: Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked
             when None.
-        seed: Of all folds.
     """
 
     criterion: Criterion = BEST_F1
@@ -53,14 +50,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What was fitted.
-
-    Attributes:
-        rules: By label.
-        kinds: Chosen calibration by label.
-        losses: Cross-validated log loss by label and kind.
-        notes: What a person should know, one sentence each.
-    """
+    """What was fitted."""
 
     rules: dict[str, LabelPolicy]
     kinds: dict[str, str] = field(default_factory=dict)
@@ -69,19 +59,14 @@ class Fitted:
 
     def scores(self, labels: tuple[str, ...], logits: Floats) -> Floats:
         """Returns calibrated scores, (n, labels)."""
-        return np.stack([_scores(self.rules[name], logits[:, i]) for i, name in enumerate(labels)], axis=1)
+        return np.stack([self.rules[name].score(logits[:, i]) for i, name in enumerate(labels)], axis=1)
 
 
 def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, feed: Floats | None = None) -> Fitted:
-    """Fits a policy for all labels.
+    """Fits a policy for all labels to logits and truth of shape (n, labels).
 
-    Args:
-        plan: What to fit.
-        labels: L names in column order.
-        logits: (n, L), what the model said about annotated posts that it was not trained on.
-        truth: (n, L), 1, 0 or NaN.
-        feed: (m, L), logits of unlabelled posts from the feed that the policy is for. Prevalences that `plan` does not
-            give are then estimated from them, and review budgets are kept on them.
+    `feed`, (m, labels), are logits of unlabelled posts from the feed that the policy is for: prevalences that the plan
+    does not give are then estimated from them, and review budgets are kept on them.
 
     Raises:
         InputError: A label has no positive or no negative post, no threshold meets its criterion, or a guarantee needs
@@ -111,12 +96,7 @@ def cross_fit(
 ) -> Sample:
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
-    Args:
-        plan: What to fit.
-        sample: Posts with known answers; its scores and flags are replaced.
-        logits: (n, L).
-        groups: (n,), posts of one group (near-duplicates) never stand on both sides of a fold.
-        feed: As in `fit`.
+    Posts of one group (near-duplicates; `groups`, (n,)) never stand on both sides of a fold.
 
     Raises:
         InputError: As `fit`, within a fold.
@@ -177,11 +157,9 @@ def _thresholds(plan: Plan, columns: Sequence[_Column], posts: Floats) -> dict[s
             sharing.setdefault(criterion.value, []).append(column)
             continue
         with _named(column):
-            result[column.name] = fit_threshold(
-                criterion, column.yes, _scores(column.rule, column.logits), column.weights
-            )
+            result[column.name] = fit_threshold(criterion, column.yes, column.rule.score(column.logits), column.weights)
     for budget, group in sharing.items():
-        scores = np.stack([_scores(column.rule, posts[:, column.index]) for column in group], axis=1)
+        scores = np.stack([column.rule.score(posts[:, column.index]) for column in group], axis=1)
         limits = map(float, fit_budget(budget, scores))
         result |= dict(zip([column.name for column in group], limits, strict=True))
     return result
@@ -197,11 +175,11 @@ def _limits(plan: Plan, column: _Column, threshold: float) -> dict[str, float]:
     with _named(column):
         if plan.miss_rate is not None:
             limit = review_limit(column.logits[column.yes], plan.miss_rate)
-            scores = _scores(column.rule, np.append(column.logits[column.logits < limit], limit))
+            scores = column.rule.score(np.append(column.logits[column.logits < limit], limit))
             limits["review"] = min(between(float(scores[:-1].max(initial=0.0)), float(scores[-1])), threshold)
         if plan.block_rate is not None:
             limit = block_limit(column.logits[~column.yes], plan.block_rate)
-            scores = _scores(column.rule, np.append(limit, column.logits[column.logits > limit]))
+            scores = column.rule.score(np.append(limit, column.logits[column.logits > limit]))
             # Strictly above the limit; a score of 1 cannot be passed, so then nothing may be blocked.
             higher = scores[scores > scores[0]].min(initial=1.0)
             if scores[0] < 1:
@@ -216,14 +194,6 @@ def _named(column: _Column) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"Label '{column.name}': {error}") from None
-
-
-def _scores(rule: LabelPolicy, logits: Floats) -> Floats:
-    scores = rule.calibration.apply(logits)
-    if rule.prevalence is None:
-        return scores
-    source, target = np.array([rule.prevalence.source]), np.array([rule.prevalence.target])
-    return shift_prior(scores[:, None], source, target)[:, 0]
 
 
 def _rarest(truth: Floats) -> NDArray[np.int64]:

@@ -85,12 +85,6 @@ def choose(
 
     A richer kind must beat the simpler one by more than one standard error of the paired difference.
 
-    Args:
-        logits: (n,).
-        truth: (n,).
-        kinds: Candidates from the simplest to the richest.
-        seed: Of the folds.
-
     Returns:
         Name of the kind, the map, and the cross-validated log loss per kind (empty where there are too few answers to
         cross-validate; then the simplest kind is taken).

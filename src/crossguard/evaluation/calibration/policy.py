@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
-from crossguard.errors import InputError, OutputError
+from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.bootstrap import at_prevalence
 from crossguard.evaluation.calibration.fitting import FOLDS, Fitted, Plan, cross_fit, fit
@@ -24,6 +24,7 @@ from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.scoring import score
 from crossguard.moderator import Moderator
 from crossguard.records import Post
+from crossguard.saving import save_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,14 +32,11 @@ class Calibrated:
     """A fitted policy and how good it is.
 
     Attributes:
-        file: The policy file to write.
-        fitted: What was fitted on all posts.
         cross_validated: Metrics in which no post had a part in its own decision.
         in_sample: Metrics on the very posts of the fit; the difference to `cross_validated` is overfitting.
         feed: Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all
             three at the same one, so that they can be read in one row. At the data's own where no other was given.
         feed_in_sample: The same, in-sample.
-        notes: What a person should know, one sentence each.
     """
 
     file: PolicyFile
@@ -63,17 +61,8 @@ def calibrate(
 ) -> Calibrated:
     """Fits calibration, thresholds and bands to annotated posts that the model was not trained on.
 
-    Labels with fewer than ten posts of either kind keep the rule of the moderator's own policy.
-
-    Args:
-        moderator: The model, under the policy to start from.
-        annotated: Posts with known labels.
-        plan: Criteria, guarantees, prevalences.
-        name: Of the new policy.
-        version: Of the new policy.
-        feed: Unlabelled posts of the feed that the policy is for.
-        rounds: Bootstrap resamples for intervals.
-        command: What was typed, for the record.
+    Labels with fewer than ten posts of either kind keep the rule of the moderator's own policy. `feed` are unlabelled
+    posts of the feed that the new one is for.
 
     Raises:
         InputError: No label can be fitted, a criterion cannot be met, or a guarantee needs more posts.
@@ -108,16 +97,7 @@ def calibrate(
 
 def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str) -> PolicyFile:
     """Names every field of a fitted label, so that nothing of the base's other scale of scores shows through."""
-    labels = {
-        label: LabelOverride(
-            threshold=rule.threshold,
-            review=rule.review,
-            block=rule.block,
-            calibration=rule.calibration,
-            prevalence=rule.prevalence,
-        )
-        for label, rule in fitted.rules.items()
-    }
+    labels = {label: LabelOverride(**dict(rule)) for label, rule in fitted.rules.items()}
     return PolicyFile(
         name=name,
         version=version,
@@ -140,18 +120,11 @@ def _notes(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
 
 
 def write_policy(file: PolicyFile, path: Path) -> None:
-    """Writes a policy file as YAML.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Writes a policy file as YAML."""
     data = file.model_dump(mode="json", exclude={"labels", "tenants"})
     data["labels"] = {label: override.given() for label, override in file.labels.items()}
     head = f"# Use it with: crossguard score --policy {path.name} ...\n"
-    try:
-        path.write_text(head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110), "utf-8")
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+    save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 
 
 def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:

@@ -31,8 +31,6 @@ class Sweep:
         below: (k,), the highest score that is not flagged; 0 where all posts are.
         hits: (k,), weight of the flagged positive posts.
         alarms: (k,), weight of the flagged negative posts.
-        positives: Weight of all positive posts.
-        negatives: Weight of all negative posts.
     """
 
     thresholds: Floats
@@ -61,13 +59,7 @@ class Sweep:
 
 
 def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> Sweep:
-    """Computes all outcomes of thresholding.
-
-    Args:
-        truth: (n,).
-        scores: (n,), in [0, 1].
-        weights: (n,), how much each post counts; 1 when None.
-    """
+    """Computes all outcomes of thresholding."""
     count = np.ones(len(scores)) if weights is None else weights
     order = np.argsort(-scores, kind="stable")
     ranked, yes = scores[order], np.where(truth, count, 0.0)[order]
@@ -130,11 +122,6 @@ def fit_budget(budget: float, scores: Floats, weights: Floats | None = None) -> 
     """Returns one threshold per label so that at most the share `budget` of posts is flagged by any of them.
 
     Every label gets the same share of flags of its own; that share is raised until the budget is used up.
-
-    Args:
-        budget: In (0, 1].
-        scores: (n, labels).
-        weights: (n,), how much each post counts; 1 when None.
     """
     count = np.ones(len(scores)) if weights is None else weights
     curves = [sweep(np.zeros(len(scores), dtype=np.bool_), column, count) for column in scores.T]
@@ -164,10 +151,6 @@ def _point(curve: Sweep, place: int) -> float:
 def review_limit(positive: NDArray[np.float64], miss_rate: float) -> float:
     """Returns the highest limit under which a hateful post is missed with probability at most `miss_rate`.
 
-    Args:
-        positive: (n,), scores or logits of hateful posts.
-        miss_rate: In (0, 1).
-
     Raises:
         InputError: Too few hateful posts to promise that.
     """
@@ -178,10 +161,6 @@ def block_limit(negative: NDArray[np.float64], block_rate: float) -> float:
     """Returns the lowest limit above which a harmless post lies with probability at most `block_rate`.
 
     Posts must be blocked only strictly above the limit.
-
-    Args:
-        negative: (n,), scores or logits of harmless posts.
-        block_rate: In (0, 1).
 
     Raises:
         InputError: Too few harmless posts to promise that.

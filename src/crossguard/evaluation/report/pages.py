@@ -10,19 +10,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from crossguard.data.masking import mask
-from crossguard.errors import OutputError
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.comparison import Row, best, describe
 from crossguard.evaluation.titles import title
+from crossguard.saving import save_text
 
 
 def write_audit_page(audit: Audit, path: Path) -> None:
-    """Writes an audit as one HTML file that opens offline; sentences are masked.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    write_text(render("audit.html.j2", audit=audit), path)
+    """Writes an audit as one HTML file that opens offline; sentences are masked."""
+    save_text(path, render("audit.html.j2", audit=audit))
 
 
 def comparison_page(rows: Sequence[Row], keys: Sequence[str]) -> str:
@@ -34,19 +30,6 @@ def comparison_page(rows: Sequence[Row], keys: Sequence[str]) -> str:
 def render(template: str, **context: Any) -> str:
     """Fills one of the templates; a name that the context lacks is an error."""
     return _environment().get_template(template).render(**context)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Writes a page.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
 
 
 @cache

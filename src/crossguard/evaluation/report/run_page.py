@@ -13,11 +13,12 @@ from crossguard.evaluation import curves
 from crossguard.evaluation.curves import Chart
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
-from crossguard.evaluation.report.pages import render, write_text
+from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import Run
 from crossguard.evaluation.sample import ANY, Task
 from crossguard.evaluation.titles import title
 from crossguard.records import ImageSource, Post
+from crossguard.saving import save_text
 
 WORST = 8
 _LONGEST = 280
@@ -50,12 +51,8 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
 
 
 def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
-    """Writes `build_page` to a file.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    write_text(build_page(run, posts), path)
+    """Writes `build_page` to a file."""
+    save_text(path, build_page(run, posts))
 
 
 def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from crossguard.records import Post
 
 
 def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
-    suite = read_suite(suite_file)
-    assert suite.targets == (NO_TARGET, "women", "women", "Muslims")
+    suite = read_suite(suite_file, HATE.names)
+    assert suite.columns["target_ident"] == (NO_TARGET, "women", "women", "Muslims")
     scores = np.array([[0.1, 0.1], [0.1, 0.9], [0.9, 0.1], [0.2, 0.4]])
     unknown = np.full((4, 2), np.nan)
     result = summarise(suite, Sample.build("ab", unknown, scores, hateful=suite.hateful), rounds=20)
@@ -43,9 +43,9 @@ def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
 
 
 def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file: Path) -> None:
-    suite = read_suite(suite_file)
+    suite = read_suite(suite_file, HATE.names)
     result = run_suite(tiny, suite, rounds=0)
-    decisions = tiny.score([Post(text, text) for text in suite.texts])
+    decisions = tiny.score([Post(post.text, post.text) for post in suite.posts])
     right = [d.ok and bool(d.flags) == bool(hateful) for d, hateful in zip(decisions, suite.hateful, strict=True)]
     assert sum(cell.right for cell in result.cells.values()) == sum(right)
 
@@ -61,7 +61,7 @@ def test_a_wrong_suite_is_refused(tmp_path: Path, content: str, message: str) ->
     path = tmp_path / "suite.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(TableError, match=message):
-        read_suite(path)
+        read_suite(path, HATE.names)
 
 
 def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -
 
 @pytest.mark.data
 def test_the_real_suites_are_read_whole(shared_data: Path) -> None:
-    suite = read_suite(shared_data / "hatecheck" / "test_suite_cases.csv")
-    assert len(suite.texts) == 3728
-    assert len(set(suite.functions)) == 29
-    assert len(set(suite.targets) - {NO_TARGET}) == 7
+    suite = read_suite(shared_data / "hatecheck" / "test_suite_cases.csv", HATE.names)
+    assert len(suite) == 3728
+    assert len(set(suite.columns["functionality"])) == 29
+    assert len(set(suite.columns["target_ident"]) - {NO_TARGET}) == 7
     assert len(read_phrases(shared_data / "madlibs" / "en_sentence_templates.csv", HATE.names)) == 76564

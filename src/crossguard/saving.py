@@ -1,0 +1,28 @@
+"""Text and JSON files for people, with one error where they cannot be written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from crossguard.errors import OutputError
+
+
+def save_text(path: Path, text: str) -> None:
+    """Writes a file, and its folder where there is none.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Half characters, as in names of files that are not UTF-8, stand as escapes, which JSON reads back.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
+
+
+def save_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
+    """Writes a value indented, as a person would read it; raises as `save_text`."""
+    save_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=allow_nan) + "\n")
