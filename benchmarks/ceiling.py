@@ -42,7 +42,7 @@ def text_gflop(subject: Subject, lengths: Sequence[int]) -> float:
 
 
 def image_gflop(subject: Subject) -> float:
-    """Returns the arithmetic of one picture in GFLOP."""
+    """Returns the arithmetic of one image in GFLOP."""
     size = subject.image.size
     pixels = PixelNormalizer(subject.image.mean, subject.image.std)(torch.zeros(1, size, size, 3))
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -193,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="compact", help="shipped name or folder")
     parser.add_argument("--posts", type=Path, help="JSON Lines of posts; synthetic ones when not given")
-    parser.add_argument("--images", type=float, default=0.7, help="share of synthetic posts with a picture")
+    parser.add_argument("--images", type=float, default=0.7, help="share of synthetic posts with an image")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60.0, help="at most")
     parser.add_argument("--requests", type=int, default=0, help="stop after so many; 0: only by time")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [TABLE] [POSTS]
 
-The plain loop decodes every picture again in each epoch, runs the frozen image encoder every time, pads every text to
+The plain loop decodes every image again in each epoch, runs the frozen image encoder every time, pads every text to
 the maximum, and computes in float32. TABLE is what `crossguard prepare harmeme` wrote; without it, memes are made on
 the spot.
 """
@@ -74,8 +74,8 @@ def plain_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
             part = examples.take(range(start, min(start + recipe.per_device_train_batch_size, len(examples))))
             tokens = [entry.ids for entry in encoder.encode(part.words)]
             ids, mask = _padded(tokens, recipe.max_text_length)
-            pictures = [to_pixels(decode(path)[0], spec) for path in part.images if path is not None]
-            pixels = normalizer(torch.from_numpy(np.stack(pictures)))
+            images = [to_pixels(decode(path)[0], spec) for path in part.images if path is not None]
+            pixels = normalizer(torch.from_numpy(np.stack(images)))
             loss = model(ids, mask, pixels, labels=torch.from_numpy(part.targets))["loss"]
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+from crossguard.cli.annotated_options import annotated_options, hateful_option, typed
 from crossguard.errors import needs_extra
 
 
@@ -29,11 +30,8 @@ from crossguard.errors import needs_extra
 @click.option("--evasion", is_flag=True, help="Disguise the words of DATA and of suites: what is still found?")
 @click.option("--evasion-posts", default=300, show_default=True, help="At most so many hateful and harmless posts.")
 @click.option("--swaps", default=200, show_default=True, help="Sentences of DATA to swap identities in.")
-@click.option("--split", help="Only rows whose column 'split' has this value.")
-@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
-@click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
-@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
+@annotated_options
+@hateful_option
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json and audit.html.")
@@ -51,15 +49,11 @@ def command(
     evasion: bool,
     evasion_posts: int,
     swaps: int,
-    split: str | None,
-    positive_from: float,
-    hateful_column: str,
-    image_root: Path | None,
-    images: bool,
     rounds: int,
     seed: int,
     out: Path | None,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Find out whom a model treats unfairly. Without DATA, built-in sentences are swapped between identities.
 
@@ -83,20 +77,9 @@ def command(
 
     moderator = load(model, policy=policy)
     labels = moderator.labels.names
-    posts = None
-    if data is not None:
-        posts = read_annotated(
-            data,
-            labels,
-            split=split,
-            positive_from=positive_from,
-            hateful_column=hateful_column,
-            image_root=image_root,
-            images=images,
-        )
     test = EvasionTest(label, evasion_posts, rounds, seed, _reporter())
     request = AuditRequest(
-        posts=posts,
+        posts=None if data is None else read_annotated(data, labels, **reading),
         group_columns=columns,
         question=label,
         madlibs=read_phrases(madlibs, labels, limit, seed) if madlibs else None,
@@ -105,7 +88,7 @@ def command(
         swaps=swaps,
         rounds=rounds,
         seed=seed,
-        command=shlex.join(["crossguard", *sys.argv[1:]]),
+        command=typed(),
     )
     found = audit(moderator, request)
     if as_json:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.annotated_options import annotated_options, typed
 from crossguard.errors import ConfigError, needs_extra, suggest
 
 if TYPE_CHECKING:
@@ -57,10 +56,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Guarantee: a harmless post is blocked at most this often.",
 )
-@click.option("--split", help="Only rows whose column 'split' has this value.")
-@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
-@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
+@annotated_options
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
@@ -79,15 +75,12 @@ def command(
     feed: Path | None,
     miss_rate: float | None,
     block_rate: float | None,
-    split: str | None,
-    positive_from: float,
-    image_root: Path | None,
-    images: bool,
     rounds: int,
     seed: int,
     name: str | None,
     version: str,
     out: Path,
+    **reading: Any,
 ) -> None:
     """Fit calibration, thresholds and review bands to DATA, and write a policy file.
 
@@ -111,18 +104,15 @@ def command(
     plan = replace(
         _plan(labels, criteria, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed
     )
-    annotated = read_annotated(
-        data, labels, split=split, positive_from=positive_from, image_root=image_root, images=images
-    )
     found = calibrate(
         moderator,
-        annotated,
+        read_annotated(data, labels, **reading),
         plan,
         name=name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem),
         version=version,
         feed=read_posts(feed) if feed else (),
         rounds=rounds,
-        command=shlex.join(["crossguard", *sys.argv[1:]]),
+        command=typed(),
     )
     write_policy(found.file, out)
     console = Console()

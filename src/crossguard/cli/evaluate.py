@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.annotated_options import annotated_options, hateful_option, typed
 from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
@@ -27,14 +25,11 @@ if TYPE_CHECKING:
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--scores", multiple=True, type=click.Path(path_type=Path), help="Measure these scores, not a model's.")
 @click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
-@click.option("--split", help="Only rows whose column 'split' has this value.")
+@annotated_options
+@hateful_option
 @click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
 @click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
 @click.option("--cross-fit", "criterion", metavar="CRITERION", help="Calibrate and set thresholds here, cross-fitted.")
-@click.option("--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given.")
-@click.option("--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all.")
-@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
-@click.option("--images/--no-images", default=True, help="Whether to use the images of DATA.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
@@ -49,20 +44,16 @@ def command(
     tenant: str | None,
     scores: tuple[Path, ...],
     label_scheme: str | None,
-    split: str | None,
     training: Path | None,
     training_split: str | None,
     criterion: str | None,
-    positive_from: float,
-    hateful_column: str,
-    image_root: Path | None,
-    images: bool,
     rounds: int,
     seed: int,
     name: str,
     out: Path | None,
     show_posts: bool,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Measure a model on DATA: a JSONL, CSV or Parquet table with a column per label.
 
@@ -86,24 +77,15 @@ def command(
         seed=seed,
         cross_fit=_plan(criterion, seed),
         training=read_posts(training, training_split) if training else (),
-        split=split,
-        command=shlex.join(["crossguard", *sys.argv[1:]]),
-    )
-    read = partial(
-        read_annotated,
-        data,
-        split=split,
-        positive_from=positive_from,
-        hateful_column=hateful_column,
-        image_root=image_root,
-        images=images,
+        split=reading["split"],
+        command=typed(),
     )
     if scores:
-        annotated = read(score_labels(scores[0], next(read_rows(data), {})))
+        annotated = read_annotated(data, score_labels(scores[0], next(read_rows(data), {})), **reading)
         run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, label_scheme), annotated, request)
     else:
         moderator = load(model, policy=policy, tenant=tenant)
-        run, scored = measure_model(moderator, read(moderator.labels.names), request)
+        run, scored = measure_model(moderator, read_annotated(data, moderator.labels.names, **reading), request)
         annotated = scored.annotated
     _show(run, annotated.posts if show_posts else None, out, as_json=as_json)
 

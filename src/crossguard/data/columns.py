@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -13,6 +14,7 @@ from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
 _KNOWN_SHAPES: Final = 1000
+_UNKNOWN: Final = frozenset({"", "nan", "null", "none"})
 # Other names that tables give the same things; read as such where exactly one is there, and said so.
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("post_id", "tweet_id", "comment_id", "message_id", "_id"),
@@ -257,6 +259,23 @@ class RowBuilder(AnyBuilder):
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the row as it is."""
         return Post(place, extra=dict(row))
+
+
+def share_of(value: Any, name: str, where: str) -> float:
+    """Returns the share of annotators who gave a label, in [0, 1]; NaN where the cell is empty, as then nobody knows.
+
+    Raises:
+        TableError: The cell holds anything else.
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in _UNKNOWN):
+        return math.nan
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = -1.0
+    if 0 <= share <= 1 or math.isnan(share):
+        return share
+    raise TableError(f"{where}: '{name}' must be a number from 0 to 1, or empty where unknown, and is {value!r}.")
 
 
 def _as_text(value: Any, column: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.columns import AnyBuilder, Columns, PostBuilder
+from crossguard.data.columns import AnyBuilder, Columns, PostBuilder, share_of
 from crossguard.data.tables import PostReader
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
@@ -123,17 +123,8 @@ def _whole(path: Path, builder: PostBuilder) -> list[Post]:
 
 
 def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
-    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "nan", "null", "none"}):
-        return math.nan
-    try:
-        answer = float(value)
-    except (TypeError, ValueError):
-        raise TableError(f"Row {number}: '{name}' must be a number in [0, 1], and is {value!r}.") from None
-    if math.isnan(answer):
-        return answer
-    if not 0 <= answer <= 1:
-        raise TableError(f"Row {number}: '{name}' must lie in [0, 1], and is {answer:g}.")
-    return float(answer >= positive_from)
+    answer = share_of(value, name, f"Row {number}")
+    return answer if math.isnan(answer) else float(answer >= positive_from)
 
 
 def read_posts(path: Path, split: str | None = None, image_root: Path | None = None) -> tuple[Post, ...]:

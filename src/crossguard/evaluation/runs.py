@@ -89,7 +89,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     report = to_report(run.main, run.facts.thresholds)
     for name, data in ((RUN, run.to_dict()), (TEST_METRICS, flat), (REPORT, report)):
         save_json(folder / name, data, allow_nan=False)
-    columns = {entry.name: np.array(getattr(run.sample, entry.name)) for entry in fields(Sample)}
+    columns: dict[str, Any] = {entry.name: np.array(getattr(run.sample, entry.name)) for entry in fields(Sample)}
     try:
         np.savez_compressed(folder / SCORES, **columns)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Prepared posts to one `Batch`, with identical texts and identical pictures stored once."""
+"""Prepared posts to one `Batch`, with identical texts and identical images stored once."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple
 
 def _place(frame: NDArray[np.uint8], images: dict[bytes, list[int]], pixels: list[NDArray[np.uint8]]) -> int:
     """Returns the row of a frame in `pixels`, adding it when it is new."""
-    # Few pixels tell most pictures apart, and only those that agree in them are compared in whole.
+    # Few pixels tell most images apart, and only those that agree in them are compared in whole.
     alike = images.setdefault(frame[::SAMPLED, ::SAMPLED].tobytes(), [])
     for row in alike:
         if np.array_equal(pixels[row], frame):

@@ -21,7 +21,7 @@ Feed: TypeAlias = Mapping[str, Array]
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory.
 TOKENS_PER_JOB: Final = 512
 TEXTS_PER_JOB: Final = 32
-# A picture fills the cores by itself; more of them in one job only take memory.
+# An image fills the cores by itself; more of them in one job only take memory.
 IMAGES_PER_JOB: Final = 4
 
 

@@ -29,7 +29,7 @@ class OpenVINORuntime:
     """Graphs, and as many threads as streams, each with its own request per graph.
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
-    comes: posts without pictures never pay for the image encoder, neither in time nor in memory.
+    comes: posts without images never pay for the image encoder, neither in time nor in memory.
 
     Args:
         graphs: File of each graph by name.

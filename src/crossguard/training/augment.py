@@ -1,4 +1,4 @@
-"""Random changes of pictures and texts in training; each depends on the seed, the epoch and the post alone."""
+"""Random changes of images and texts in training; each depends on the seed, the epoch and the post alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def augment_image(pixels: Pixels, recipe: Recipe, random: np.random.Generator) -
 
 
 def cached_size(recipe: Recipe) -> int:
-    """Returns the size at which training pictures are cached, so that the smallest crop needs no enlarging."""
+    """Returns the size at which training images are cached, so that the smallest crop needs no enlarging."""
     return round(recipe.image_size / recipe.aug_scale_min**0.5) if recipe.augment else recipe.image_size
 
 

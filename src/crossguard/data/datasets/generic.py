@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossguard.data.columns import Columns
+from crossguard.data.columns import Columns, share_of
 from crossguard.data.datasets.rows import FIXED, Dataset, Row, as_table, is_training_table, read_table
 from crossguard.data.tables import read_rows
 from crossguard.errors import TableError, suggest
@@ -47,8 +48,9 @@ def open_table(path: Path) -> pa.Table:
 
 def _rows(path: Path, columns: Mapping[str, str], labels: Sequence[str]) -> Iterator[Row]:
     for number, entry in enumerate(_entries(path)):
-        known = {name: _share(entry.get(name), name, number, path) for name in labels}
-        values = {name: share for name, share in known.items() if share is not None}
+        known = {name: _share(entry.get(name), name, number, path) for name in ("hateful", *labels)}
+        values = {name: share for name, share in known.items() if name != "hateful" and not math.isnan(share)}
+        hateful = None if math.isnan(known["hateful"]) else known["hateful"]
         post = {meaning: str(entry.get(name) or "") for meaning, name in columns.items()}
         image = post.get("image_path", "")
         yield Row(
@@ -58,25 +60,17 @@ def _rows(path: Path, columns: Mapping[str, str], labels: Sequence[str]) -> Iter
             path.parent / image if image else None,
             str(entry.get("split") or "train"),
             values,
-            _share(entry.get("hateful"), "hateful", number, path),
+            hateful,
             str(entry.get("stratum") or ""),
-            annotated=bool(values) or entry.get("hateful") not in {None, ""},
+            annotated=bool(values) or hateful is not None,
         )
 
 
-def _share(value: Any, name: str, number: int, path: Path) -> float | None:
-    if value is None or value == "":
-        return None
+def _share(value: Any, name: str, number: int, path: Path) -> float:
     try:
-        share = float(value)
-    except (TypeError, ValueError):
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise TableError(
-            f"{path}, row {number}: '{name}' must be a number from 0 to 1, or empty where unknown, and is {value!r}. "
-            f"Columns other than {', '.join(FIXED)} are taken for labels."
-        )
-    return share
+        return share_of(value, name, f"{path}, row {number}")
+    except TableError as error:
+        raise TableError(f"{error} Columns other than {', '.join(FIXED)} are taken for labels.") from None
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:

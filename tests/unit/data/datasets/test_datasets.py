@@ -13,8 +13,7 @@ pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
 import crossguard
 from crossguard.data.datasets.generic import dataset
-from crossguard.data.datasets.hashing import alike, perceptual_hash
-from crossguard.data.datasets.preparing import prepare
+from crossguard.data.datasets.preparing import alike, perceptual_hash, prepare
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import lost_images, read_table
 from crossguard.errors import ConfigError, TableError
@@ -168,10 +167,11 @@ def test_two_files_of_another_length_are_refused(tmp_path: Path) -> None:
 
 def test_a_table_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text("id,text,split,spam\na,hello,train,1\nb,bye,val,\n")
+    # As pandas writes what is unknown, too.
+    path.write_text("id,text,split,spam,hateful\na,hello,train,1,nan\nb,bye,val,,\nc,see you,val,NaN,None\n")
     report = prepare(dataset(path), path, tmp_path / "t.parquet")
     assert report.posts == {"train": 1}
-    assert report.not_annotated == {"val": 1}
+    assert report.not_annotated == {"val": 2}
     path.write_text("id,text,spam\na,hello,often\n")
     with pytest.raises(TableError, match="from 0 to 1"):
         prepare(dataset(path), path, tmp_path / "t.parquet")
