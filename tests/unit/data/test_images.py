@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from crossguard.data.image_decoding import decode_bytes
-from crossguard.data.images import DecodeOptions, ImageLimits, decode, read_image
+from crossguard.data.images import THUMBNAIL_SIZE, DecodeOptions, ImageLimits, decode, read_image, thumbnail
 from crossguard.errors import ImageError
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -499,3 +499,19 @@ def test_real_pictures(shared_data: Path) -> None:
         assert min(fast.size) >= 224
         difference = np.asarray(exact.resize((224, 224)), np.float32) - np.asarray(fast.resize((224, 224)), np.float32)
         assert np.abs(difference).mean() < 4.0
+
+
+@pytest.mark.parametrize(("size", "expected"), [((1000, 500), (360, 180)), ((50, 80), (50, 80))])
+def test_a_picture_becomes_a_small_jpeg_of_the_same_shape(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", size, (200, 30, 30, 255)).save(buffer, "PNG")
+    head, _, data = thumbnail(buffer.getvalue()).partition(",")
+    assert head == "data:image/jpeg;base64"
+    small = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert (small.format, small.size) == ("JPEG", expected)
+    assert small.size[0] <= THUMBNAIL_SIZE[0]
+
+
+def test_what_is_no_picture_is_said() -> None:
+    with pytest.raises(ImageError):
+        thumbnail(b"no picture")

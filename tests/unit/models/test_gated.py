@@ -139,3 +139,12 @@ def test_noisy_or_is_finite_at_the_ends() -> None:
     loss.backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("head", ["fusion", "mtl"])
+@pytest.mark.parametrize(
+    ("backend", "image_size", "positions"), [("clip", 32, 77), ("siglip", 32, 64), ("compact", None, 128)]
+)
+def test_a_model_knows_what_it_takes(backend: str, head: str, image_size: int | None, positions: int) -> None:
+    model = tiny(ModelConfig(backend, head, fusion_dim=8))
+    assert (model.image_size, model.text_positions, model.vocabulary) == (image_size, positions, 99)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from crossguard.errors import ConfigError, MissingExtraError, needs_extra, suggest
+
+
+def test_an_import_that_fails_names_the_extra_to_install() -> None:
+    message = r"^Evaluating needs .*pip install 'crossguard\[evaluate\]'$"
+    with pytest.raises(MissingExtraError, match=message) as caught, needs_extra("Evaluating", "evaluate"):
+        importlib.import_module("a_package_that_nobody_has")
+    assert (caught.value.extra, caught.value.exit_code) == ("evaluate", 6)
+
+
+def test_other_errors_of_the_block_stay_what_they_are() -> None:
+    with pytest.raises(ConfigError, match="wrong"), needs_extra("Evaluating", "evaluate"):
+        raise ConfigError("wrong")
+
+
+def test_a_misspelt_name_is_answered_with_its_neighbour() -> None:
+    assert suggest("sexsit", ["racist", "sexist"]) == " Did you mean 'sexist'? Known: racist, sexist."
+    assert suggest("xyz", ["b", "a"]) == " Known: a, b."
+
+
+def test_all_problems_of_a_file_are_told_at_once() -> None:
+    assert str(ConfigError.gather("a.yaml", ["one"])) == "a.yaml: one"
+    assert str(ConfigError.gather("a.yaml", ["one", "two"])) == "a.yaml: 2 problems\n  - one\n  - two"
