@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from crossguard.errors import ConfigError, suggest
 
@@ -18,7 +18,13 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 M = TypeVar("M", bound=StrictModel)
+# A setting of several words, with commas between them in flags and variables.
+Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
@@ -53,6 +59,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, and holds {type(data).__name__}.")
     return data
+
+
+def gather_settings(  # noqa: PLR0917
+    model: type[M],
+    prefix: str,
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str],
+    file: Path | None,
+    where: str,
+) -> M:
+    """Merges the sources of settings: flags win over the environment, the environment over the file.
+
+    Args:
+        model: What may be set.
+        prefix: How the names of its variables begin.
+        flags: Values from the command line; None where a flag was not given.
+        environment: Variables of the process.
+        file: YAML file of settings, if there is one.
+        where: What to call the settings in an error where there is no file.
+
+    Raises:
+        ConfigError: A source has an unknown key or a wrong value.
+    """
+    found = read_yaml(file) if file is not None else {}
+    variables = {name: prefix + name.upper() for name in model.model_fields}
+    found |= {name: environment[variable] for name, variable in variables.items() if variable in environment}
+    found |= {name: value for name, value in flags.items() if value is not None}
+    return parse(model, found, str(file or where))
 
 
 def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:

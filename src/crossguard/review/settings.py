@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
-from crossguard.strict import StrictModel, parse, read_yaml
+from crossguard.strict import StrictModel, Words, gather_settings
 
 PREFIX: Final = "CROSSGUARD_REVIEW_"
 MAIN, AUDIT, APPEALS, ESCALATED = "main", "audit", "appeals", "escalated"
@@ -19,11 +19,6 @@ BUILT_IN: Final = (MAIN, AUDIT, APPEALS, ESCALATED)
 _MEBI: Final = 1024 * 1024
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Rate: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -135,15 +130,5 @@ class ReviewSettings(StrictModel):
 
 
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ReviewSettings:
-    """Merges the sources of settings: flags win over the environment, the environment over the file.
-
-    Raises:
-        ConfigError: A source has an unknown key or a wrong value.
-    """
-    from_file = read_yaml(file) if file is not None else {}
-    names = ReviewSettings.model_fields
-    from_environment = {
-        name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment
-    }
-    given = {name: value for name, value in flags.items() if value is not None}
-    return parse(ReviewSettings, from_file | from_environment | given, str(file or "Settings of crossguard review"))
+    """Returns the settings of a process; see `strict.gather_settings`."""
+    return gather_settings(ReviewSettings, PREFIX, flags, environment, file, "Settings of crossguard review")

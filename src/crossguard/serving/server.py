@@ -125,7 +125,7 @@ class DrainingServer(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._loop.call_later, self._service.settings.drain_s, self._stop)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Lets in who stands at the door, closes it, and lets every request finish.
+        """Accepts the connections that already wait, closes the socket, and lets every request finish.
 
         Closing a listening socket resets the connections that the kernel holds for it, and fails those that asyncio
         has accepted but not yet given a protocol. So the loop is told to accept no more, gets time for what it has

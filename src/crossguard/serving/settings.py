@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
 from crossguard.errors import suggest
-from crossguard.strict import StrictModel, parse, read_yaml
+from crossguard.strict import StrictModel, Words, gather_settings
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
 # Where SageMaker unpacks the model of an endpoint.
 SAGEMAKER_MODEL = Path("/opt/ml/model")
-
-
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class ServeSettings(StrictModel):
@@ -161,18 +154,8 @@ class ServeSettings(StrictModel):
 
 
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ServeSettings:
-    """Merges the sources of settings: flags win over the environment, the environment over the file.
-
-    Raises:
-        ConfigError: A source has an unknown key or a wrong value.
-    """
-    from_file = read_yaml(file) if file is not None else {}
-    names = ServeSettings.model_fields
-    from_environment = {
-        name: environment[variable] for name in names if (variable := PREFIX + name.upper()) in environment
-    }
-    merged = {**from_file, **from_environment, **{name: value for name, value in flags.items() if value is not None}}
-    return parse(ServeSettings, merged, str(file) if file is not None else "Settings of crossguard serve")
+    """Returns the settings of a process; see `strict.gather_settings`."""
+    return gather_settings(ServeSettings, PREFIX, flags, environment, file, "Settings of crossguard serve")
 
 
 def unread_variables(environment: Mapping[str, str]) -> list[str]:
