@@ -99,6 +99,25 @@ class TwoTowers(Backbone):
 
     reads_attention_mask = False
 
+    classes: tuple[str, str, str]
+    """Of transformers: the configuration, the model, and what reads pretrained weights."""
+
+    @override
+    def build(self, encoder: dict[str, Any]) -> nn.Module:
+        config, model, _ = self._classes()
+        module: nn.Module = model(config.from_dict(encoder))
+        return module
+
+    @override
+    def load(self, source: str) -> nn.Module:
+        module: nn.Module = self._classes()[2].from_pretrained(source)
+        return module
+
+    def _classes(self) -> list[Any]:
+        import transformers
+
+        return [getattr(transformers, name) for name in self.classes]
+
     @override
     def describe(self, module: nn.Module) -> dict[str, Any]:
         config: Any = module.config

@@ -14,25 +14,12 @@ class ClipBackbone(TwoTowers):
     """CLIP: pooled at the end token, projected into one space."""
 
     name = "clip"
+    classes = ("CLIPConfig", "CLIPModel", "CLIPModel")
     # Attention is causal and the pooled token is the first end token, so what follows it cannot change the features.
     trims_padding = True
     text_length = 77
     mean = (0.48145466, 0.4578275, 0.40821073)
     std = (0.26862954, 0.26130258, 0.27577711)
-
-    @override
-    def build(self, encoder: dict[str, Any]) -> nn.Module:
-        from transformers import CLIPConfig, CLIPModel
-
-        module: nn.Module = CLIPModel(CLIPConfig.from_dict(encoder))
-        return module
-
-    @override
-    def load(self, source: str) -> nn.Module:
-        from transformers import CLIPModel
-
-        module: nn.Module = CLIPModel.from_pretrained(source)
-        return module
 
     @override
     def tiny(self) -> dict[str, Any]:

@@ -14,25 +14,12 @@ class SiglipBackbone(TwoTowers):
     """SigLIP: texts padded to 64 tokens and never masked, because it was trained so; towers pool into one space."""
 
     name = "siglip"
+    # The SigLIP2 checkpoints of a fixed resolution name the SigLIP architecture in their config.json.
+    classes = ("SiglipConfig", "SiglipModel", "AutoModel")
     trims_padding = False
     text_length = 64
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
-
-    @override
-    def build(self, encoder: dict[str, Any]) -> nn.Module:
-        from transformers import SiglipConfig, SiglipModel
-
-        module: nn.Module = SiglipModel(SiglipConfig.from_dict(encoder))
-        return module
-
-    @override
-    def load(self, source: str) -> nn.Module:
-        from transformers import AutoModel
-
-        # The SigLIP2 checkpoints of a fixed resolution name the SigLIP architecture in their config.json.
-        module: nn.Module = AutoModel.from_pretrained(source)
-        return module
 
     @override
     def tiny(self) -> dict[str, Any]:

@@ -86,14 +86,6 @@ def once(sign: str) -> Rewrite:
     return per_word(change, SHORT)
 
 
-def emoji_between(text: str, random: Random) -> str:
-    return _WORD.sub(lambda match: random.choice(EMOJI).join(match[0]), text)
-
-
-def emoji_before(text: str, random: Random) -> str:
-    return "".join(random.choices(EMOJI, k=600)) + f" {text}"
-
-
 def hide(pick: Callable[[str], bool], sign: str) -> Rewrite:
     """Hides the first inner letter that is picked in every word."""
 
@@ -130,10 +122,6 @@ def insert(word: str, random: Random) -> str:
     return word[:at] + random.choice(alphabets.LOWER) + word[at:]
 
 
-def without_vowels(word: str, _: Random) -> str:
-    return word[0] + "".join(c for c in word[1:-1] if c not in VOWELS) + word[-1]
-
-
 def by_sound(word: str, _: Random) -> str:
     for spelling, sound in _SOUNDS:
         word = re.sub(spelling, sound, word, flags=re.IGNORECASE)
@@ -156,11 +144,6 @@ def joined(text: str, sign: str, *, camel: bool = False) -> str:
     return sign.join(word[:1].upper() + word[1:] for word in words) if camel else sign.join(words)
 
 
-def moved_spaces(text: str, _: Random) -> str:
-    """Moves every space one letter to the left: `tos ee itl ike this`."""
-    return re.sub(r"(\w) (?=\w)", r" \1", text)
-
-
 def mention(random: Random) -> str:
     return f"@{random.choice(HARMLESS_WORDS)}{random.randrange(100)}"
 
@@ -173,26 +156,8 @@ def mentions_between(text: str, random: Random) -> str:
     return " ".join(f"{mention(random)} {word}" if place % 2 == 0 else word for place, word in enumerate(text.split()))
 
 
-def links_around(text: str, random: Random) -> str:
-    first, last = random.randrange(10**6), random.randrange(10**6)
-    return f"{LINK}{first} {text} {LINK}{last}"
-
-
-def regional_indicators(text: str, _: Random) -> str:
-    """Hair spaces keep two letters from becoming a flag."""
-    return "\u200a".join(text.translate(alphabets.REGIONAL_INDICATORS))
-
-
-def direction_override(text: str, _: Random) -> str:
-    return f"\u202e{text[::-1]}\u202c"
-
-
-def stammer(word: str, _: Random) -> str:
-    return f"{word[0]}-{word}"
-
-
-def markdown(word: str, _: Random) -> str:
-    return f"**{word[:2]}**{word[2:]}"
+def link(random: Random) -> str:
+    return f"{LINK}{random.randrange(10**6)}"
 
 
 def words(count: int, random: Random) -> str:
@@ -202,11 +167,3 @@ def words(count: int, random: Random) -> str:
 def story(count: int) -> str:
     words = _HARMLESS_STORY.split()
     return " ".join(words[place % len(words)] for place in range(count))
-
-
-def alternate(text: str, _: Random) -> str:
-    return "".join(c.upper() if place % 2 else c.lower() for place, c in enumerate(text))
-
-
-def random_case(text: str, random: Random) -> str:
-    return "".join(random.choice((c.lower(), c.upper())) for c in text)
