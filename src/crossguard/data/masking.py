@@ -10,6 +10,8 @@ WIDTH = 60
 _SHORT = 2
 # One word with its letters set apart, as people write it to slip past a filter.
 _SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]){2,}[^\W_](?!\w)")
+# A word from its first to its last letter or digit, whatever stands between.
+_WORD = re.compile(r"[^\W_](?:[^ ]*[^\W_])?")
 # Words that carry no attack by themselves and keep a masked sentence readable.
 _PLAIN = (
     "about after again all also and any are because been before being but can could did does doing don't down each "
@@ -28,8 +30,7 @@ def mask(text: str) -> str:
     Common words and words of up to two letters stay. Words are what stands between spaces, so that letters replaced by
     signs do not help a slur to be shown; letters set apart are one word.
     """
-    joined = _SPACED_OUT.sub(_masked_letters, visible(text))
-    return " ".join(_masked(word) for word in joined.split(" "))
+    return _WORD.sub(_masked, _SPACED_OUT.sub(_masked_letters, visible(text)))
 
 
 def excerpt(text: str, width: int = WIDTH) -> str:
@@ -40,6 +41,8 @@ def excerpt(text: str, width: int = WIDTH) -> str:
 
 def visible(text: str) -> str:
     """Returns a text on one line without characters that steer a terminal or turn the direction of writing."""
+    if text.isprintable():  # nearly every text; the rest takes twenty times as long
+        return " ".join(text.split())
     kept = (" " if unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character for character in text)
     shown = (character for character in kept if unicodedata.category(character) not in {"Cf", "Cs"})
     return " ".join("".join(shown).split())
@@ -49,10 +52,8 @@ def _masked_letters(match: re.Match[str]) -> str:
     return match[0][0] + MASK * (len(match[0]) // 2)
 
 
-def _masked(word: str) -> str:
-    start = next((index for index, character in enumerate(word) if character.isalnum()), len(word))
-    end = next((index for index in range(len(word), start, -1) if word[index - 1].isalnum()), start)
-    core = word[start:end]
+def _masked(match: re.Match[str]) -> str:
+    core = match[0]
     if len(core) <= _SHORT or core.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") in _PLAIN_WORDS:
-        return word
-    return word[: start + 1] + MASK * (len(core) - 1) + word[end:]
+        return core
+    return core[0] + MASK * (len(core) - 1)

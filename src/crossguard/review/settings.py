@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from crossguard.strict import StrictModel, Words, gather_settings
 PREFIX: Final = "CROSSGUARD_REVIEW_"
 MAIN, AUDIT, APPEALS, ESCALATED = "main", "audit", "appeals", "escalated"
 BUILT_IN: Final = (MAIN, AUDIT, APPEALS, ESCALATED)
+_LETTERS: Final = frozenset(ascii_lowercase) - frozenset("secutigxnp")  # the other keys of the item's page
 _MEBI: Final = 1024 * 1024
 
 
@@ -122,6 +125,15 @@ class ReviewSettings(StrictModel):
     def all_queues(self) -> tuple[str, ...]:
         """Names of the queues, the built-in ones first."""
         return tuple(dict.fromkeys((*BUILT_IN, *self.queues)))
+
+    @cached_property
+    def action_keys(self) -> dict[str, str]:
+        """The key of each action: the first of its letters that nothing else has; nothing where none is left."""
+        found: dict[str, str] = {}
+        for action in self.actions:
+            free = (letter for letter in action.lower() if letter in _LETTERS and letter not in found.values())
+            found[action] = next(free, "")
+        return found
 
     @property
     def secure(self) -> bool:

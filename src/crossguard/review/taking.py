@@ -6,8 +6,10 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from crossguard.review.console import Console
-from crossguard.review.errors import NotAllowedError, ReviewError
+from sqlalchemy import Connection
+
+from crossguard.review.errors import ReviewError
+from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, workload
 from crossguard.review.store.claims import Filters
 from crossguard.review.store.people import Person
@@ -17,14 +19,23 @@ MINUTE = 60.0
 
 
 def take_next(
-    console: Console, person: Person, queue: str, order: str, filters: Filters, *, now: float, after: Any = None
+    tx: Connection,
+    settings: ReviewSettings,
+    person: Person,
+    queue: str,
+    *,
+    order: str,
+    filters: Filters,
+    now: float,
+    after: Any = None,
 ) -> int | None:
     """Claims an item for a person and returns its id; None when the queue holds nothing for them.
 
     Near-duplicates come one after another, unless the order is random.
 
     Args:
-        console: The console.
+        tx: Transaction.
+        settings: Of the console.
         person: Who.
         queue: From where.
         order: One of `claims.ORDERS`.
@@ -33,28 +44,22 @@ def take_next(
         after: The item that the person has just answered.
 
     Raises:
-        NotAllowedError: The queue is not theirs.
-        ReviewError: They have seen as many items today as the settings allow.
+        ReviewError: They have seen as many items today as the settings allow; nothing is changed.
     """
-    if not person.sees(queue):
-        raise NotAllowedError(f"Your account does not include the queue '{queue}'. Ask an admin.")
-    settings, lease = console.settings, console.settings.lease_minutes * MINUTE
-    with console.database.write(durable=False) as tx:
-        held: list[int] = [row.id for row in claims.held_by(tx, person.id, now) if row.queue == queue]
-        if held:
-            claims.renew(tx, held[0], person.id, now, lease)
-            return held[0]
-        if settings.daily_limit and workload.seen_today(tx, person.id, now) >= settings.daily_limit:
-            raise ReviewError(
-                f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow."
-            )
-        if _CHANCE.random() < settings.gold_rate:
-            golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
-            if golden is not None:
-                return golden
-        if after is not None and after.likeness is not None and order != claims.RANDOM:
-            like = replace(filters, likeness=after.likeness)
-            near = claims.claim_next(tx, person.id, queue, now, lease, order=claims.OLDEST, filters=like)
-            if near is not None:
-                return near
-        return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)
+    lease = settings.lease_minutes * MINUTE
+    held: list[int] = [row.id for row in claims.held_by(tx, person.id, now) if row.queue == queue]
+    if held:
+        claims.renew(tx, held[0], person.id, now, lease)
+        return held[0]
+    if settings.daily_limit and workload.seen_today(tx, person.id, now) >= settings.daily_limit:
+        raise ReviewError(f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow.")
+    if _CHANCE.random() < settings.gold_rate:
+        golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
+        if golden is not None:
+            return golden
+    if after is not None and after.likeness is not None and order != claims.RANDOM:
+        like = replace(filters, likeness=after.likeness)
+        near = claims.claim_next(tx, person.id, queue, now, lease, order=claims.OLDEST, filters=like)
+        if near is not None:
+            return near
+    return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)

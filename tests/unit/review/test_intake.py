@@ -47,7 +47,7 @@ def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database
     with database.read() as db:
         rows = db.execute(select(table.c.kind, table.c.reports).order_by(table.c.id)).all()
         assert [tuple(row) for row in rows] == [("flag", 0), ("report", 2)]
-        assert len(items.reports_of(db, 2)) == 2
+        assert len(items.reports_of(db, items.get(db, 2))) == 2
 
 
 @pytest.mark.parametrize(

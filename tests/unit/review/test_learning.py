@@ -187,7 +187,7 @@ def test_suggestions_become_reports(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(command) == 0
     with Database.open(store).read() as db:
         (row,) = db.execute(select(items)).all()
-        said = [(report.reporter, report.reason) for report in reports_of(db, row.id)]
+        said = [(report.reporter, report.reason) for report in reports_of(db, row)]
     assert (row.kind, row.queue, row.reports) == ("report", "main", 2)
     assert said == [("forum", "suggests TOXICITY 0.90"), ("blog", "suggests TOXICITY 0.90")]
     file.write_text('{"text": 3}\n')

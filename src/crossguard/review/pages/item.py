@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from typing import Any
 
-from sqlalchemy import select
+from PIL import Image
+from sqlalchemy import Connection, select
 from starlette.responses import HTMLResponse, Response
 
 from crossguard.errors import CrossguardError
 from crossguard.records import Decision
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
-from crossguard.review.pages.queues import go_to_next, kept_query
+from crossguard.review.pages.queues import kept_query, next_after
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
@@ -21,6 +23,8 @@ from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.review.taking import MINUTE
 
+SHOWN_ALIKE = 20
+THUMBNAIL = 160
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
 
 
@@ -34,10 +38,11 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         row = _seen(visit, items.get(db, visit.item))
         cast = votes.standing(db, row.id)
         held = row.claimed_by == visit.person.id and (row.claim_expires_at or 0) > visit.now
-        alike = votes.alike(db, row.id, visit.person, visit.now) if held else []
+        alike = votes.alike(db, row, visit.person, visit.now) if held else []
         context = {
             "images": items.images_of(db, row.id),
-            "reports": items.reports_of(db, row.id),
+            "pictured": items.pictured(db, [other.id for other in alike[:SHOWN_ALIKE]]),
+            "reports": items.reports_of(db, row),
             "earlier": items.earlier_of_author(db, row),
             "last": workload.last_submission(db, visit.person.id),
         }
@@ -56,6 +61,7 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         cast=cast if visit.person.may(Right.MEASURE) and row.state != "open" else [],
         clauses=visit.console.clauses,
         reasons=SKIP_REASONS,
+        shown_alike=SHOWN_ALIKE,
         submission=secrets.token_hex(16),
         kept=kept_query(visit),
         problem=problem,
@@ -103,12 +109,18 @@ def vote(visit: Visit) -> Response:
         return _show(visit, error.status, str(error))
     submission = _submission(visit)
     with visit.console.database.write() as tx:
-        row = _seen(visit, items.get(tx, visit.item))
-        others = [other.id for other in votes.alike(tx, row.id, visit.person, visit.now)]
-        chosen = [item for item in others if visit.form.get("alike") == "all" or f"alike.{item}" in visit.form]
-        for item in (row.id, *chosen):
+        row = _seen(visit, votes.lock(tx, visit.item))
+        for item in (row.id, *_chosen(visit, tx, row)):
             votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
-    return go_to_next(visit, row)
+        return next_after(visit, tx, row)
+
+
+def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
+    """Returns the near-duplicates that are to be decided along with an item."""
+    if not any(name.partition(".")[0] == "alike" for name in visit.form):
+        return []
+    others = [other.id for other in votes.alike(tx, row, visit.person, visit.now)]
+    return [item for item in others if visit.form.get("alike") == "all" or f"alike.{item}" in visit.form]
 
 
 def skip(visit: Visit) -> Response:
@@ -119,7 +131,7 @@ def skip(visit: Visit) -> Response:
     with visit.console.database.write() as tx:
         row = _seen(visit, items.get(tx, visit.item))
         votes.skip(tx, row.id, visit.person, reason[:200], submission=_submission(visit), now=visit.now)
-    return go_to_next(visit, row)
+        return next_after(visit, tx, row)
 
 
 def escalate(visit: Visit) -> Response:
@@ -128,7 +140,7 @@ def escalate(visit: Visit) -> Response:
         row = _seen(visit, items.get(tx, visit.item))
         reason = visit.form.get("reason", "").strip()[:200]
         votes.escalate(tx, row.id, visit.person, reason, submission=_submission(visit), now=visit.now)
-    return go_to_next(visit, row)
+        return next_after(visit, tx, row)
 
 
 def undo(visit: Visit) -> Response:
@@ -164,7 +176,16 @@ def image(visit: Visit) -> Response:
     if row is None or row.jpeg is None or not visit.person.sees(row.queue):
         raise NotFoundError("There is no such image.")
     headers = {"cache-control": "private, max-age=600", "content-disposition": "inline"}
-    return Response(row.jpeg, media_type="image/jpeg", headers=headers)
+    jpeg = _thumbnail(row.jpeg) if "small" in visit.request.query_params else row.jpeg
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def _thumbnail(jpeg: bytes) -> bytes:
+    with Image.open(io.BytesIO(jpeg)) as image:
+        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.save(buffer := io.BytesIO(), "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 def _seen(visit: Visit, row: Any) -> Any:

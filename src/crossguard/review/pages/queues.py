@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from crossguard.errors import suggest
-from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
+from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError
 from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
@@ -39,46 +40,72 @@ def queue(visit: Visit) -> Response:
     name = _queue_of(visit)
     query = visit.request.query_params
     filters, order = filters_of(query), _order(query, name)
-    offset = max(0, int(query.get("from", "0"))) if query.get("from", "0").isdigit() else 0
+    after = place_of(query.get("after", ""))
     with visit.console.database.read() as db:
-        rows, more = items.page(db, name, filters, order, offset=offset, limit=PAGE)
-        alike = items.alike(db, name, {row.likeness for row in rows})
-        count = visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0]
-    chosen = {key: value for key, value in query.items() if value and key != "from"}
-    link = urlencode(chosen)
-    found = {"rows": rows, "more": more, "offset": offset, "page": PAGE, "count": count, "alike": alike}
-    return render(visit, "queue.html.j2", queue=name, order=order, chosen=chosen, link=link, found=found)
+        rows, more = items.page(db, name, filters, order, after=after, limit=PAGE)
+        found = {
+            "rows": rows,
+            "after": after,
+            "more": more,
+            "alike": items.alike(db, name, {row.likeness for row in rows}),
+            "images": items.pictured(db, [row.id for row in rows]),
+            "count": visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0],
+        }
+    chosen = {key: value for key, value in query.items() if value and key != "after"}
+    return render(visit, "queue.html.j2", queue=name, order=order, chosen=chosen, link=urlencode(chosen), found=found)
 
 
 def take(visit: Visit) -> Response:
     """Claims the next item of a queue and goes there."""
-    return _take(visit, _queue_of(visit), visit.form)
+    name, order, filters = _queue_of(visit), _order(visit.form, _queue_of(visit)), filters_of(visit.form)
+    with visit.console.database.write(durable=False) as tx:
+        item = take_next(tx, visit.console.settings, visit.person, name, order=order, filters=filters, now=visit.now)
+    return visit.go(_place_of_item(name, item, visit.form))
 
 
-def go_to_next(visit: Visit, answered: Any) -> Response:
+def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
     """Claims the item after one that was answered, under the same order and filters, and goes there."""
-    return _take(visit, answered.queue, visit.request.query_params, answered)
-
-
-def _take(visit: Visit, name: str, fields: Mapping[str, str], after: Any = None) -> Response:
+    name, fields, settings = answered.queue, visit.request.query_params, visit.console.settings
     order, filters = _order(fields, name), filters_of(fields)
-    item = take_next(visit.console, visit.person, name, order, filters, now=visit.now, after=after)
+    try:
+        item = take_next(tx, settings, visit.person, name, order=order, filters=filters, now=visit.now, after=answered)
+    except ReviewError:  # the day's limit: the answer counts, and the start page tells
+        return visit.go("/")
+    return visit.go(_place_of_item(name, item, fields))
+
+
+def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
     kept = urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
-    return visit.go(f"/queues/{name}?{kept}#nothing" if item is None else f"/items/{item}?{kept}")
+    return f"/queues/{queue}?{kept}#nothing" if item is None else f"/items/{item}?{kept}"
 
 
 def mine(visit: Visit) -> Response:
-    """Lists recent answers."""
+    """Lists a person's answers, the newest first."""
+    before = place_of(visit.request.query_params.get("before", ""))
     with visit.console.database.read() as db:
-        rows = workload.recent(db, visit.person.id)
+        rows = workload.recent(db, visit.person.id, before=before, limit=PAGE + 1)
         done = workload.seen_today(db, visit.person.id, visit.now)
     oldest = visit.now - visit.console.settings.undo_minutes * MINUTE
-    return render(visit, "mine.html.j2", rows=rows, done=done, oldest=oldest)
+    more = (rows[PAGE - 1].decided_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
+    return render(visit, "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=oldest)
+
+
+def place_of(text: str) -> tuple[float, int] | None:
+    """Reads where a page of a list goes on, written as `VALUE:ID`; None where nothing is said.
+
+    Raises:
+        FormError: It cannot be read.
+    """
+    value, _, number = text.partition(":")
+    try:
+        return (float(value), int(number)) if text else None
+    except ValueError:
+        raise FormError(f"'{text[:80]}' is no place in this list. Open the list again from its start.") from None
 
 
 def switches(visit: Visit) -> Response:
-    """Stores the two switches: text and images."""
-    values = {name: visit.form.get(name) == "on" for name in ("show_text", "show_images")}
+    """Stores the switches: text, blur of images, and their colours."""
+    values = {name: visit.form.get(name) == "on" for name in ("show_text", "show_images", "show_colours")}
     with visit.console.database.write() as tx:
         people.change(tx, visit.person.id, **values)
     return visit.go(local_path(visit.form.get("back", "/me")))

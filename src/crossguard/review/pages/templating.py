@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from crossguard.data.masking import mask, visible
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
+from crossguard.review.store.people import Person
 
 
 def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -35,9 +36,20 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(masked=mask_lines, plain=plain_lines, excerpted=excerpted, moment=moment, ago=ago)
-    made.filters.update(only_in=only_in)
+    made.filters.update(masked=mask_lines, plain=plain_lines, seen_by=seen_by, only_in=only_in, moment=moment, ago=ago)
     return made
+
+
+def seen_by(text: str, person: Person, width: int | None = None) -> str:
+    """Returns a text as a person wants texts to be shown: masked, or only without characters that are not seen.
+
+    Args:
+        text: As it came.
+        person: Whose switch counts.
+        width: Most characters, on one line; None keeps all lines.
+    """
+    cut = text if width is None else excerpted(text, width)
+    return plain_lines(cut) if person.show_text else mask_lines(cut)
 
 
 def mask_lines(text: str) -> str:
@@ -50,16 +62,16 @@ def plain_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.splitlines())
 
 
-def excerpted(text: str, width: int = 120) -> str:
-    """Returns the start of a text that is fit to be shown already."""
-    line = " ".join(text.split())
+def excerpted(text: str, width: int) -> str:
+    """Returns the start of a text, on one line."""
+    line = " ".join(text[: 4 * width].split())
     return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
 
 
-def only_in(text: str, other: str, width: int = 120) -> str:
+def only_in(text: str, other: str) -> str:
     """Returns the words of a text that another lacks, in their order."""
     known = set(other.casefold().split())
-    return excerpted(" ".join(word for word in text.split() if word.casefold() not in known), width)
+    return " ".join(word for word in text.split() if word.casefold() not in known)
 
 
 def moment(seconds: float | None) -> str:

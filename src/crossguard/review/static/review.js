@@ -95,6 +95,8 @@ const KEYS = {
   c: () => document.querySelector("#decide textarea")?.focus(),
   t: () => flip("details.text", "open"),
   i: () => flip(".image input", "checked"),
+  g: () => document.querySelectorAll(".image").forEach((image) => image.classList.toggle("coloured")),
+  p: () => document.querySelector("#decide select[name=clause]")?.focus(),
   x: () => document.getElementById("explain")?.click(),
   n: () => document.querySelector("form[data-next]")?.requestSubmit(),
 };
@@ -103,7 +105,7 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
   if (event.key === "Escape" && typing) { event.target.blur(); return; }
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.value[0] === event.key);
+  const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.dataset.key === event.key);
   const run = /^[1-9]$/.test(event.key) ? () => cycle(Number(event.key) - 1) : action ? () => action.click() : KEYS[event.key];
   if (!run) return;
   event.preventDefault();

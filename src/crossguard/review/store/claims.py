@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Connection,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 
 from crossguard.review.store.schema import items, votes
 
 OPEN, DECIDED, GOLD = "open", "decided", "gold"
 URGENT, UNCERTAIN, RANDOM, OLDEST = "urgent", "uncertain", "random", "oldest"
-ORDERS: Final = {
-    URGENT: (items.c.urgency.desc(), items.c.id),
-    UNCERTAIN: (items.c.uncertainty.desc(), items.c.id),
-    RANDOM: (items.c.shuffle, items.c.id),
-    OLDEST: (items.c.id,),
+ORDERS: Final[dict[str, tuple[Column[Any], bool]]] = {
+    URGENT: (items.c.urgency, True),
+    UNCERTAIN: (items.c.uncertainty, True),
+    RANDOM: (items.c.shuffle, False),
+    OLDEST: (items.c.id, False),
 }
+"""Column, and whether its greatest value comes first; equal ones come by `id`."""
+NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
+
+
+def asked(name: str) -> BindParameter[Any]:
+    """Returns the parameter of a statement in which columns may have the same name."""
+    return bindparam(f"asked_{name}")
+
+
+_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "label": items.c.flagged.like(asked("label"), escape="/"),
+    "kind": items.c.kind == asked("kind"),
+    "source": items.c.source == asked("source"),
+    "language": items.c.language == asked("language"),
+    "author": items.c.author == asked("author"),
+    "score_from": items.c.score >= asked("score_from"),
+    "score_to": items.c.score <= asked("score_to"),
+    "since": items.c.received_at >= asked("since"),
+    "until": items.c.received_at < asked("until"),
+    "likeness": items.c.likeness == asked("likeness"),
+}
+_ABOUT_THE_MODEL: Final = {"asked_label", "asked_score_from", "asked_score_to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +83,80 @@ class Filters:
     until: float | None = None
     likeness: str | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Returns what a query must add to its WHERE."""
-        found = [
-            items.c[name] == value
-            for name in ("kind", "source", "language", "author", "likeness")
-            if (value := getattr(self, name)) is not None
-        ]
+    def given(self) -> dict[str, Any]:
+        """Returns what is asked for, as the parameters of a statement."""
+        found = {f"asked_{name}": value for name, value in asdict(self).items() if value is not None}
         if self.label is not None:
-            found.append(items.c.flagged.contains(f" {self.label} ", autoescape=True))
-        if self.score_from is not None:
-            found.append(items.c.score >= self.score_from)
-        if self.score_to is not None:
-            found.append(items.c.score <= self.score_to)
-        if self.since is not None:
-            found.append(items.c.received_at >= self.since)
-        if self.until is not None:
-            found.append(items.c.received_at < self.until)
+            escaped = self.label.replace("/", "//").replace("%", "/%").replace("_", "/_")
+            found["asked_label"] = f"% {escaped} %"
         return found
+
+
+def ordering(order: str) -> list[ColumnElement[Any]]:
+    """Returns what to order by."""
+    column, descending = ORDERS[order]
+    return [column.desc() if descending else column, items.c.id]
+
+
+def conditions(given: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """Returns what a query must add to its WHERE for these filters; `Filters.given` has the values.
+
+    Who asks for a label or a score learns it of what is found, so items that are judged blind are not found then.
+    """
+    seen = [] if _ABOUT_THE_MODEL.isdisjoint(given) else [items.c.blind.is_(False)]
+    return [_CONDITIONS[name.removeprefix("asked_")] for name in given] + seen
+
+
+def free_for(person: Any, now: Any) -> ColumnElement[bool]:
+    """The condition that an item is not another's, and has not been before this person."""
+    before = and_(
+        votes.c.item.in_((items.c.id, items.c.appeal_of)), votes.c.person == person, votes.c.undone_at.is_(None)
+    )
+    return and_(_unclaimed(now), ~exists().where(before))
+
+
+def _unclaimed(now: Any) -> ColumnElement[bool]:
+    return or_(items.c.claim_expires_at.is_(None), items.c.claim_expires_at <= now)
+
+
+# Statements are built once: to build one takes longer than to run it.
+_PERSON, _NOW, _ITEM = bindparam("person"), bindparam("now"), bindparam("item")
+_FREE: Final = free_for(_PERSON, _NOW)
+_MINE: Final = and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
+_HELD: Final = select(items.c.id, items.c.queue, items.c.claim_expires_at).where(
+    items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW
+)
+_RENEW: Final = (
+    update(items)
+    .where(items.c.id == _ITEM, items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW)
+    .values(claim_expires_at=bindparam("until_"))
+)
+_RELEASE: Final = update(items).where(items.c.id == _ITEM, items.c.claimed_by == _PERSON).values(**NO_CLAIM)
+
+
+def _take(which: ColumnElement[bool]) -> Update:
+    taken = {"claimed_by": _PERSON, "claimed_at": _NOW, "claim_expires_at": bindparam("until_")}
+    return update(items).where(which, _unclaimed(_NOW)).values(**taken).returning(items.c.id)
+
+
+_CLAIM: Final = _take(and_(items.c.id == _ITEM, or_(_MINE, and_(items.c.state == OPEN, _FREE))))
+
+
+@cache
+def _claim_first(order: str, given: tuple[str, ...]) -> Update:
+    pick = (
+        select(items.c.id)
+        .where(items.c.queue == asked("queue"), items.c.state == asked("state"), _FREE, *conditions(given))
+        .order_by(*ordering(order))
+        .limit(1)
+        .with_for_update(skip_locked=True)  # PostgreSQL: rows that another claim is taking are passed over
+    )
+    return _take(items.c.id == pick.scalar_subquery())
 
 
 def held_by(db: Connection, person: int, now: float) -> Sequence[Any]:
     """Returns the items (id, queue, claim_expires_at) that a person holds."""
-    query = select(items.c.id, items.c.queue, items.c.claim_expires_at)
-    return db.execute(query.where(items.c.claimed_by == person, items.c.claim_expires_at > now)).all()
+    return db.execute(_HELD, {"person": person, "now": now}).all()
 
 
 def claim_next(
@@ -89,51 +174,23 @@ def claim_next(
 
     Items that the person has decided, skipped or escalated do not come again; nor do appeals against own decisions.
     """
-    conditions = (filters or Filters()).conditions()
-    pick = (
-        select(items.c.id)
-        .where(items.c.queue == queue, items.c.state == state, free_for(person, now), *conditions)
-        .order_by(*ORDERS[order])
-        .limit(1)
-        .with_for_update(skip_locked=True)  # PostgreSQL: rows that another claim is taking are passed over
-    )
-    return _take(tx, items.c.id == pick.scalar_subquery(), person, now, lease_s)
+    given = (filters or Filters()).given()
+    values = given | {"asked_queue": queue, "asked_state": state, "person": person, "now": now, "until_": now + lease_s}
+    found: int | None = tx.execute(_claim_first(order, tuple(given)), values).scalar_one_or_none()
+    return found
 
 
 def claim(tx: Connection, item: int, person: int, now: float, lease_s: float) -> bool:
     """Claims one item; False when another holds it, or the person must not decide it. Renews an own claim."""
-    mine = and_(items.c.claimed_by == person, items.c.state.in_((OPEN, GOLD)))
-    if renew(tx, item, person, now, lease_s):
-        return True
-    condition = and_(items.c.id == item, or_(mine, and_(items.c.state == OPEN, free_for(person, now))))
-    return _take(tx, condition, person, now, lease_s) is not None
+    values = {"item": item, "person": person, "now": now, "until_": now + lease_s}
+    return renew(tx, item, person, now, lease_s) or tx.execute(_CLAIM, values).first() is not None
 
 
 def renew(tx: Connection, item: int, person: int, now: float, lease_s: float) -> bool:
     """Lengthens a claim that has not ended; False when it has."""
-    held = and_(items.c.id == item, items.c.claimed_by == person, items.c.claim_expires_at > now)
-    return tx.execute(update(items).where(held).values(claim_expires_at=now + lease_s)).rowcount > 0
+    return tx.execute(_RENEW, {"item": item, "person": person, "now": now, "until_": now + lease_s}).rowcount > 0
 
 
 def release(tx: Connection, item: int, person: int) -> None:
     """Gives an item back."""
-    held = and_(items.c.id == item, items.c.claimed_by == person)
-    tx.execute(update(items).where(held).values(claimed_by=None, claimed_at=None, claim_expires_at=None))
-
-
-def free_for(person: int, now: float) -> ColumnElement[bool]:
-    """The condition that an item is not another's, and has not been before this person."""
-    before = and_(
-        votes.c.item.in_((items.c.id, items.c.appeal_of)), votes.c.person == person, votes.c.undone_at.is_(None)
-    )
-    unclaimed = or_(items.c.claim_expires_at.is_(None), items.c.claim_expires_at <= now)
-    return and_(unclaimed, ~exists().where(before))
-
-
-def _take(tx: Connection, which: ColumnElement[bool], person: int, now: float, lease_s: float) -> int | None:
-    taken = {"claimed_by": person, "claimed_at": now, "claim_expires_at": now + lease_s}
-    unclaimed = or_(items.c.claim_expires_at.is_(None), items.c.claim_expires_at <= now)
-    found: int | None = tx.execute(
-        update(items).where(which, unclaimed).values(**taken).returning(items.c.id)
-    ).scalar_one_or_none()
-    return found
+    tx.execute(_RELEASE, {"item": item, "person": person})

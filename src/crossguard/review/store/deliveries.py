@@ -14,13 +14,14 @@ from crossguard.review.store.schema import deliveries
 ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 5.0
 LONGEST_WAIT_S: Final = 6 * 3600.0
+_ADDED: Final = insert(deliveries)
 
 
 def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any]) -> None:
     """Adds a message to be sent; its id stays the same over all attempts."""
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
     name = f"msg_{secrets.token_hex(16)}"
-    tx.execute(insert(deliveries).values(id=name, item=item, event=event, body=body, attempts=0, next_at=now))
+    tx.execute(_ADDED, {"id": name, "item": item, "event": event, "body": body, "attempts": 0, "next_at": now})
 
 
 def due(db: Connection, now: float, limit: int = 20) -> Sequence[Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.likeness import Likeness
 from crossguard.review.store import likenesses
-from crossguard.review.store.claims import OPEN, ORDERS, Filters
+from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
 from crossguard.review.store.database import insert
 from crossguard.review.store.schema import feed, images, items, reports
 
@@ -24,6 +25,46 @@ _COPIED: Final = (
     "source", "external", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score",
     "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
 )  # fmt: skip
+# Statements are built once: to build one takes longer than to run it.
+_ITEM: Final = select(items).where(items.c.id == bindparam("item"))
+_IMAGES: Final = (
+    select(images.c.id, images.c.problem, images.c.jpeg.is_not(None).label("there"))
+    .where(images.c.item == bindparam("item"))
+    .order_by(images.c.position)
+)
+_FIRST_IMAGES: Final = (
+    select(images.c.item, func.min(images.c.id))
+    .where(images.c.item.in_(bindparam("items", expanding=True)), images.c.hash.is_not(None))
+    .group_by(images.c.item)
+)
+_REPORTS: Final = select(reports).where(reports.c.item == bindparam("item")).order_by(reports.c.id)
+_EARLIER: Final = (
+    select(items.c.id, items.c.text, items.c.image_text, items.c.outcome)
+    .where(
+        items.c.source == bindparam("source"),
+        items.c.author == bindparam("author"),
+        items.c.id != bindparam("item"),
+        items.c.kind != "gold",
+    )
+    .order_by(items.c.id.desc())
+    .limit(10)
+)
+_GROUPS: Final = (
+    select(items.c.likeness, func.count())
+    .where(
+        items.c.likeness.in_(bindparam("keys", expanding=True)),
+        items.c.queue == bindparam("queue"),
+        items.c.state == OPEN,
+    )
+    .group_by(items.c.likeness)
+)
+_LISTED: Final = [
+    items.c[name]
+    for name in (
+        "id", "text", "image_text", "kind", "reports", "blind", "score", "action", "label", "likeness", "source",
+        "language", "received_at", "claimed_by", "claim_expires_at",
+    )
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +146,7 @@ def get(db: Connection, item: int) -> Any:
     Raises:
         NotFoundError: No such item.
     """
-    row = db.execute(select(items).where(items.c.id == item)).first()
+    row = db.execute(_ITEM, {"item": item}).first()
     if row is None:
         raise NotFoundError(f"There is no item {item}.")
     return row
@@ -126,21 +167,18 @@ def find(db: Connection, source: str, external: str) -> Any:
 
 def images_of(db: Connection, item: int) -> Sequence[Any]:
     """Returns id and problem of an item's images, in their order."""
-    query = select(images.c.id, images.c.problem, images.c.jpeg.is_not(None).label("there"))
-    return db.execute(query.where(images.c.item == item).order_by(images.c.position)).all()
+    return db.execute(_IMAGES, {"item": item}).all()
 
 
-def reports_of(db: Connection, item: int) -> Sequence[Any]:
+def reports_of(db: Connection, row: Any) -> Sequence[Any]:
     """Returns what people reported about an item."""
-    return db.execute(select(reports).where(reports.c.item == item).order_by(reports.c.id)).all()
+    return db.execute(_REPORTS, {"item": row.id}).all() if row.reports else []
 
 
-def earlier_of_author(db: Connection, row: Any, limit: int = 10) -> Sequence[Any]:
-    """Returns other items by the author of an item, the newest first."""
-    if row.author is None:
-        return []
-    same = (items.c.source == row.source, items.c.author == row.author, items.c.id != row.id, items.c.kind != "gold")
-    return db.execute(select(items).where(*same).order_by(items.c.id.desc()).limit(limit)).all()
+def earlier_of_author(db: Connection, row: Any) -> Sequence[Any]:
+    """Returns other items (id, text, image_text, outcome) by the author of an item, the newest ten first."""
+    same = {"item": row.id, "source": row.source, "author": row.author}
+    return db.execute(_EARLIER, same).all() if row.author is not None else []
 
 
 def waiting(db: Connection) -> dict[str, tuple[int, float]]:
@@ -151,20 +189,48 @@ def waiting(db: Connection) -> dict[str, tuple[int, float]]:
 
 
 def page(
-    db: Connection, queue: str, filters: Filters, order: str, *, offset: int = 0, limit: int = 30
-) -> tuple[Sequence[Any], bool]:
-    """Returns open items of a queue in an order, and whether there are more."""
-    waits = (items.c.queue == queue, items.c.state == OPEN, *filters.conditions())
-    found = select(items.c.id).where(*waits).order_by(*ORDERS[order]).offset(offset).limit(limit + 1).subquery()
-    rows = db.execute(select(items).join(found, found.c.id == items.c.id).order_by(*ORDERS[order])).all()
-    return rows[:limit], len(rows) > limit
+    db: Connection, queue: str, filters: Filters, order: str, *, after: tuple[float, int] | None = None, limit: int = 30
+) -> tuple[Sequence[Any], tuple[float, int] | None]:
+    """Returns open items of a queue in an order, and where the next page goes on; None when there are no more.
+
+    Args:
+        db: Connection.
+        queue: Its name.
+        filters: Which of its items.
+        order: One of `ORDERS`.
+        after: What the page before returned. Items that were decided meanwhile move nothing.
+        limit: Items on a page.
+    """
+    given = filters.given()
+    values = given | {"queue": queue, "limit": limit + 1}
+    if after is not None:
+        values |= {"value": after[0], "last": after[1]}
+    rows = db.execute(_page(order, tuple(given), after is not None), values).all()
+    more = (rows[limit - 1].place, rows[limit - 1].id) if len(rows) > limit else None
+    return rows[:limit], more
+
+
+@cache
+def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
+    column, descending = ORDERS[order]
+    value, last = bindparam("value"), bindparam("last")
+    beyond = column < value if descending else column > value
+    at = column <= value if descending else column >= value  # a range that an index finds; the OR is none
+    waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(given)]
+    waits += [at, or_(beyond, and_(column == value, items.c.id > last))] if further else []
+    found = select(items.c.id).where(*waits).order_by(*ordering(order)).limit(bindparam("limit")).subquery()
+    shown = (*_LISTED, column.label("place"))
+    return select(*shown).join(found, found.c.id == items.c.id).order_by(*ordering(order))
 
 
 def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
     """Returns how many items of a queue wait in each of these groups of near-duplicates."""
-    wanted = (items.c.likeness.in_(keys - {None}), items.c.queue == queue, items.c.state == OPEN)
-    found = db.execute(select(items.c.likeness, func.count()).where(*wanted).group_by(items.c.likeness))
-    return {None: 1} | {row.likeness: row[1] for row in found}
+    return {None: 1} | dict(db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue}).all())
+
+
+def pictured(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
+    """Returns the first image of each of these items that has one."""
+    return dict(db.execute(_FIRST_IMAGES, {"items": list(wanted)}).all()) if wanted else {}
 
 
 def _add_report(tx: Connection, new: NewItem, report: tuple[str, str], item: int | None) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
 from crossguard.review.store.schema import log
 
+_ADDED: Final = insert(log)
+
 
 def record(tx: Connection, now: float, actor: str, act: str, item: int | None = None, **detail: Any) -> None:
     """Adds one act; `detail` must not hold content of posts, as it is never erased."""
-    tx.execute(insert(log).values(at=now, actor=actor, act=act, item=item, detail=detail))
+    tx.execute(_ADDED, {"at": now, "actor": actor, "act": act, "item": item, "detail": detail})
 
 
 def entries(db: Connection, *, item: int | None = None, before: int | None = None, limit: int = 100) -> Sequence[Any]:

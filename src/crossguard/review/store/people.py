@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from crossguard.errors import suggest
 from crossguard.review.errors import NotFoundError, ReviewError, TooManyAttemptsError
@@ -21,6 +21,11 @@ FAILURES: Final = 10
 """Failed logins of a name from one address in `WINDOW_S` seconds; more have to wait."""
 FAILURES_OF_NAME: Final = 100
 """The same from all addresses together; higher, so that a stranger cannot easily lock somebody out."""
+_SESSION: Final = (
+    select(people, sessions.c.csrf, sessions.c.digest)
+    .join(sessions, sessions.c.person == people.c.id)
+    .where(sessions.c.digest == bindparam("digest"), sessions.c.expires_at > bindparam("now"), people.c.active)
+)  # built once, as every request needs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Person:
         active: Whether they may log in.
         queues: Names of the queues that they may work in; None is all.
         show_text: Whether they want text unmasked from the start.
-        show_images: Whether they want images clear from the start.
+        show_images: Whether they want images without blur from the start.
+        show_colours: Whether they want images in their colours, not grey.
     """
 
     id: int
@@ -44,6 +50,7 @@ class Person:
     queues: tuple[str, ...] | None = None
     show_text: bool = False
     show_images: bool = False
+    show_colours: bool = False
 
     def may(self, right: Right) -> bool:
         """Whether the role includes a right."""
@@ -138,9 +145,7 @@ def start_session(tx: Connection, person: int, now: float, seconds: float) -> st
 
 def session_of(db: Connection, token: str, now: float) -> Session | None:
     """Returns the login of a cookie's token."""
-    query = select(people, sessions.c.csrf, sessions.c.digest).join(sessions, sessions.c.person == people.c.id)
-    valid = (sessions.c.digest == digest(token), sessions.c.expires_at > now, people.c.active)
-    row = db.execute(query.where(*valid)).first()
+    row = db.execute(_SESSION, {"digest": digest(token), "now": now}).first()
     return None if row is None else Session(row.digest, _person(row), row.csrf)
 
 
@@ -205,4 +210,6 @@ def digest(token: str) -> str:
 
 def _person(row: Any) -> Person:
     queues = None if row.queues is None else tuple(row.queues)
-    return Person(row.id, row.name, Role(row.role), row.active, queues, row.show_text, row.show_images)
+    return Person(
+        row.id, row.name, Role(row.role), row.active, queues, row.show_text, row.show_images, row.show_colours
+    )

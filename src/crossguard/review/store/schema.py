@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -47,6 +48,7 @@ people = Table(
     Column("queues", Json),  # names that the person may work in; null is all
     Column("show_text", Boolean, nullable=False, default=False),
     Column("show_images", Boolean, nullable=False, default=False),
+    Column("show_colours", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Double, nullable=False),
 )
 
@@ -177,11 +179,11 @@ votes = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("item", ForeignKey("items.id"), nullable=False),
-    Column("person", ForeignKey("people.id"), nullable=False),
-    Column("kind", String(8), nullable=False),  # vote, skip or escalate
+    Column("person", ForeignKey("people.id")),  # null for a suggestion from outside
+    Column("kind", String(8), nullable=False),  # vote, skip, escalate or suggest
     Column("queue", String(64), nullable=False),  # where the item was
     Column("submission", String(64), nullable=False),  # chosen by the page, so that sending twice counts once
-    Column("labels", Json, nullable=False),  # label -> yes, no or unsure
+    Column("labels", Json, nullable=False),  # label -> yes, no or unsure; of a suggestion, attribute -> its score
     Column("action", String(32)),
     Column("clause", Text, nullable=False, default=""),
     Column("comment", Text, nullable=False, default=""),

@@ -5,20 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, resolve
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
-from crossguard.review.store.claims import DECIDED, GOLD, OPEN, free_for
+from crossguard.review.store.claims import DECIDED, GOLD, NO_CLAIM, OPEN, free_for
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
 VOTE, SKIP, ESCALATE = "vote", "skip", "escalate"
 MOST_ALIKE: Final = 100
 UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
-NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
+# Statements are built once: to build one takes longer than to run it.
+_LOCKED: Final = select(items).where(items.c.id == bindparam("item")).with_for_update()
+_CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
+_CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
+_ADDED: Final = insert(votes)
+_FRESH: Final = select(items.c.id).where(
+    items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
+)
+_ALIKE: Final = (
+    select(items.c.id, items.c.text, items.c.image_text)
+    .where(
+        items.c.likeness == bindparam("likeness"),
+        items.c.queue == bindparam("queue"),
+        items.c.state == OPEN,
+        items.c.id != bindparam("item"),
+        items.c.needed == 1,
+        free_for(bindparam("person"), bindparam("now")),
+    )
+    .order_by(items.c.id)
+    .limit(MOST_ALIKE)
+)
 
 
 def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submission: str, now: float) -> None:
@@ -30,30 +50,25 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
         NotFoundError: No such item.
         ClaimLostError: The item is another's, or decided already.
     """
-    row = _held(tx, item, person, submission, now)
+    row, before = _held(tx, item, person, submission, now)
     if row is None:
         return
     labels = {name: answer.value for name, answer in ballot.labels.items()}
     filled = {"labels": labels, "action": ballot.action, "clause": ballot.clause, "comment": ballot.comment}
     _add(tx, row, person, VOTE, submission=submission, now=now, **filled)
     log.record(tx, now, person.name, "decide", item, action=ballot.action, labels=labels, clause=ballot.clause)
-    if row.state != GOLD:
-        settle(tx, item, now)
+    _settle(tx, row, [*map(ballot_of, before), ballot], now, NO_CLAIM)
 
 
-def alike(db: Connection, item: int, person: Person, now: float) -> Sequence[Any]:
-    """Returns near-duplicates (id, text, image_text) that wait and that the person may decide along with this item.
+def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]:
+    """Returns near-duplicates (id, text, image_text) that wait and that the person may decide along with an item.
 
     Items that need two votes are left out: each of those is to be judged by itself.
     """
-    row = db.execute(select(items.c.likeness, items.c.queue, items.c.needed).where(items.c.id == item)).one()
     if row.likeness is None or row.needed > 1:
         return []
-    same = (items.c.likeness == row.likeness, items.c.queue == row.queue, items.c.state == OPEN, items.c.id != item)
-    query = select(items.c.id, items.c.text, items.c.image_text).where(
-        *same, items.c.needed == 1, free_for(person.id, now)
-    )
-    return db.execute(query.order_by(items.c.id).limit(MOST_ALIKE)).all()
+    of_item = {"item": row.id, "likeness": row.likeness, "queue": row.queue}
+    return db.execute(_ALIKE, of_item | {"person": person.id, "now": now}).all()
 
 
 def skip(tx: Connection, item: int, person: Person, reason: str, *, submission: str, now: float) -> None:
@@ -63,9 +78,10 @@ def skip(tx: Connection, item: int, person: Person, reason: str, *, submission: 
         NotFoundError: No such item.
         ClaimLostError: The item is another's, or decided already.
     """
-    row = _held(tx, item, person, submission, now)
+    row, _ = _held(tx, item, person, submission, now)
     if row is not None:
         _add(tx, row, person, SKIP, submission=submission, now=now, comment=reason)
+        _change(tx, item, NO_CLAIM)
         log.record(tx, now, person.name, "skip", item, reason=reason)
 
 
@@ -76,11 +92,10 @@ def escalate(tx: Connection, item: int, person: Person, reason: str, *, submissi
         NotFoundError: No such item.
         ClaimLostError: The item is another's, or decided already.
     """
-    row = _held(tx, item, person, submission, now)
+    row, _ = _held(tx, item, person, submission, now)
     if row is not None:
         _add(tx, row, person, ESCALATE, submission=submission, now=now, comment=reason)
-        if row.state != GOLD:
-            tx.execute(update(items).where(items.c.id == item).values(queue=ESCALATED))
+        _change(tx, item, NO_CLAIM if row.state == GOLD else NO_CLAIM | {"queue": ESCALATED})
         log.record(tx, now, person.name, "escalate", item, reason=reason)
 
 
@@ -101,7 +116,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
     for vote in found:
         reopen(tx, vote.item, now)
         if vote.kind == ESCALATE:
-            tx.execute(update(items).where(items.c.id == vote.item).values(queue=vote.queue))
+            _change(tx, vote.item, {"queue": vote.queue})
         log.record(tx, now, person.name, "undo", vote.item, what=vote.kind)
     return [vote.item for vote in found]
 
@@ -118,32 +133,15 @@ def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
 def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
     row = lock(tx, item)
-    if row.state == DECIDED:
-        tx.execute(update(items).where(items.c.id == item).values(state=OPEN, **UNDECIDED))
-        if deliveries.withdraw(tx, item):
-            deliveries.put(tx, item, "item.reopened", now, _reference(row))
-    if row.state != GOLD:
-        settle(tx, item, now)
-
-
-def settle(tx: Connection, item: int, now: float) -> None:
-    """Decides an item when its votes suffice, and puts the outcome into the outbox."""
-    row = lock(tx, item)
-    ballots = [ballot_of(vote) for vote in standing(tx, item)]
-    outcome = resolve(ballots, row.needed) if row.state == OPEN and ballots else None
-    if outcome is None:
-        return
-    hateful = any(value >= MAJORITY for value in outcome.labels.values())
-    values = {"state": DECIDED, "outcome": outcome.to_dict(), "hateful": hateful, "decided_at": now}
-    tx.execute(update(items).where(items.c.id == item).values(**values))
-    event = "appeal.decided" if row.kind == "appeal" else "item.decided"
-    deliveries.put(tx, item, event, now, _reference(row) | {"outcome": outcome.to_dict()})
+    if row.state == DECIDED and deliveries.withdraw(tx, item):
+        deliveries.put(tx, item, "item.reopened", now, _reference(row))
+    opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
+    _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
     """Returns the votes on an item that are not undone, in their order."""
-    valid = (votes.c.item == item, votes.c.kind == VOTE, votes.c.undone_at.is_(None))
-    return db.execute(select(votes).where(*valid).order_by(votes.c.id)).all()
+    return [vote for vote in db.execute(_CAST, {"item": item}) if vote.kind == VOTE and vote.undone_at is None]
 
 
 def ballot_of(vote: Any) -> Ballot:
@@ -158,34 +156,50 @@ def lock(tx: Connection, item: int) -> Any:
     Raises:
         NotFoundError: No such item.
     """
-    row = tx.execute(select(items).where(items.c.id == item).with_for_update()).first()
+    row = tx.execute(_LOCKED, {"item": item}).first()
     if row is None:
         raise NotFoundError(f"There is no item {item}.")
     return row
 
 
-def _held(tx: Connection, item: int, person: Person, submission: str, now: float) -> Any | None:
-    """Returns the item's row when the person may decide it now; None when this submission has been recorded."""
+def _held(tx: Connection, item: int, person: Person, submission: str, now: float) -> tuple[Any, Sequence[Any]]:
+    """Returns the item's row and standing votes when the person may decide it now.
+
+    The row is None when this submission has been recorded.
+    """
     row = lock(tx, item)
-    again = (votes.c.item == item, votes.c.submission == submission, votes.c.person == person.id)
-    if tx.execute(select(votes.c.id).where(*again)).first() is not None:
-        return None
-    mine = row.claimed_by == person.id
-    free = row.claim_expires_at is None or row.claim_expires_at <= now
-    fresh = tx.execute(select(items.c.id).where(items.c.id == item, free_for(person.id, now))).first() is not None
+    cast = tx.execute(_CAST, {"item": item}).all()
+    if any(vote.submission == submission and vote.person == person.id for vote in cast):
+        return None, ()
     if row.state == DECIDED:
         raise ClaimLostError("This item has been decided by somebody else meanwhile. Your answer was not recorded.")
-    if not mine and not (free and fresh and row.state == OPEN):
+    free = {"item": item, "person": person.id, "now": now}
+    if row.claimed_by != person.id and tx.execute(_FRESH, free).first() is None:
         raise ClaimLostError("This item is with somebody else, or you have answered it before. Take the next one.")
-    return row
+    return row, [vote for vote in cast if vote.kind == VOTE and vote.undone_at is None]
 
 
 def _add(tx: Connection, row: Any, person: Person, kind: str, *, submission: str, now: float, **filled: Any) -> None:
     claimed_at = row.claimed_at if row.claimed_by == person.id else now
     values = {"labels": {}} | filled | {"item": row.id, "person": person.id, "kind": kind, "submission": submission}
     values |= {"queue": row.queue, "blind": row.blind, "claimed_at": claimed_at, "decided_at": now}
-    tx.execute(insert(votes).values(**values))
-    tx.execute(update(items).where(items.c.id == row.id).values(**NO_CLAIM))
+    tx.execute(_ADDED, values)
+
+
+def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, values: dict[str, Any]) -> None:
+    """Changes an item, and decides it when its votes suffice: its outcome then goes into the outbox."""
+    outcome = resolve(ballots, row.needed) if ballots and row.state != GOLD else None
+    if outcome is not None:
+        hateful = any(value >= MAJORITY for value in outcome.labels.values())
+        values = values | {"state": DECIDED, "outcome": outcome.to_dict(), "hateful": hateful, "decided_at": now}
+        event = "appeal.decided" if row.kind == "appeal" else "item.decided"
+        deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()})
+    if values:
+        _change(tx, row.id, values)
+
+
+def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:
+    tx.execute(_CHANGED, {"item": item} | values)
 
 
 def _reference(row: Any) -> dict[str, Any]:

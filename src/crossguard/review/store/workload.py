@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select, tuple_
 
 from crossguard.review.store.schema import items, votes
 
 DAY_S: Final = 86_400
+Place: TypeAlias = tuple[float, int]
+_NEWEST: Final = (votes.c.decided_at.desc(), votes.c.id.desc())
+_LAST: Final = (
+    select(votes).where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None)).order_by(*_NEWEST).limit(1)
+)
 
 
 def seen_today(db: Connection, person: int, now: float) -> int:
@@ -20,14 +25,21 @@ def seen_today(db: Connection, person: int, now: float) -> int:
     return found
 
 
-def recent(db: Connection, person: int, limit: int = 50) -> Sequence[Any]:
-    """Returns a person's answers that stand, the newest first, each with its item's text."""
-    query = select(votes, items.c.text, items.c.external, items.c.source).join(items, items.c.id == votes.c.item)
-    mine = (votes.c.person == person, votes.c.undone_at.is_(None))
-    return db.execute(query.where(*mine).order_by(votes.c.id.desc()).limit(limit)).all()
+def recent(db: Connection, person: int, *, before: Place | None = None, limit: int = 50) -> Sequence[Any]:
+    """Returns a person's answers that stand, the newest first, each with its item's text.
+
+    Args:
+        db: Connection.
+        person: Who.
+        before: `decided_at` and `id` of the answer after which to go on.
+        limit: Most of them.
+    """
+    earlier = [] if before is None else [tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before)]
+    query = select(votes, items.c.text).join(items, items.c.id == votes.c.item)
+    mine = (votes.c.person == person, votes.c.undone_at.is_(None), *earlier)
+    return db.execute(query.where(*mine).order_by(*_NEWEST).limit(limit)).all()
 
 
 def last_submission(db: Connection, person: int) -> Any:
-    """Returns the newest answer of a person that stands (submission, kind, item), or None."""
-    rows = recent(db, person, 1)
-    return rows[0] if rows else None
+    """Returns the newest answer of a person that stands, or None."""
+    return db.execute(_LAST, {"person": person}).first()

@@ -187,7 +187,7 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     console.intake.take([submission(str(index), text) for index, text in enumerate(words)], NOW)
     with database.write() as tx:
         assert claims.claim(tx, 1, ann.id, NOW, LEASE)
-        others = [other.id for other in votes.alike(tx, 1, ann, NOW)]
+        others = [other.id for other in votes.alike(tx, items.get(tx, 1), ann, NOW)]
         assert others == [2, 3]
         for item in (1, *others):
             votes.cast(tx, item, ann, BLOCK, submission="together", now=NOW)
