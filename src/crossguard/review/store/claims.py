@@ -120,7 +120,9 @@ def _unclaimed(now: Any) -> ColumnElement[bool]:
 
 
 # Statements are built once: to build one takes longer than to run it.
-_PERSON, _NOW, _ITEM = bindparam("person"), bindparam("now"), bindparam("item")
+_PERSON: Final[BindParameter[int]] = bindparam("person")
+_NOW: Final[BindParameter[float]] = bindparam("now")
+_ITEM: Final[BindParameter[int]] = bindparam("item")
 _FREE: Final = free_for(_PERSON, _NOW)
 _MINE: Final = and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
 _HELD: Final = select(items.c.id, items.c.queue, items.c.claim_expires_at).where(

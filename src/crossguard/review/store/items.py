@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.review.errors import NotFoundError
@@ -213,7 +213,8 @@ def page(
 @cache
 def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
     column, descending = ORDERS[order]
-    value, last = bindparam("value"), bindparam("last")
+    value: BindParameter[Any] = bindparam("value")
+    last: BindParameter[Any] = bindparam("last")
     beyond = column < value if descending else column > value
     at = column <= value if descending else column >= value  # a range that an index finds; the OR is none
     waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(given)]
@@ -225,12 +226,14 @@ def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
 
 def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
     """Returns how many items of a queue wait in each of these groups of near-duplicates."""
-    return {None: 1} | dict(db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue}).all())
+    found = db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue})
+    return {None: 1} | {row[0]: row[1] for row in found}
 
 
 def pictured(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
     """Returns the first image of each of these items that has one."""
-    return dict(db.execute(_FIRST_IMAGES, {"items": list(wanted)}).all()) if wanted else {}
+    found = db.execute(_FIRST_IMAGES, {"items": list(wanted)}) if wanted else ()
+    return {row[0]: row[1] for row in found}
 
 
 def _add_report(tx: Connection, new: NewItem, report: tuple[str, str], item: int | None) -> None:
