@@ -31,7 +31,7 @@ from crossguard.jobs.parts import part_name
 from crossguard.jobs.plan import Source, cut_all, plan_line, sources_of
 from crossguard.jobs.storage import Entry, Storage
 from crossguard.jobs.tasks import TaskRunner
-from crossguard.jobs.units import Task, Unit
+from crossguard.jobs.units import Part, Task, Unit
 from crossguard.scoring import score_table
 
 
@@ -115,7 +115,7 @@ def resuming(folder: Path, parts: int) -> tuple[int, float]:
     """Finds out what is left of a job of which every second part is there."""
     job = _simulated(folder / "resume", parts)
     for index in range(0, parts, 2):
-        path = folder / "resume" / part_name(index, "00000000", 10, 0, "jsonl")
+        path = folder / "resume" / part_name(Part(index, 10, 0), "00000000", "jsonl")
         path.parent.mkdir(exist_ok=True)
         path.touch()
     left = 0

@@ -20,20 +20,47 @@ if TYPE_CHECKING:
 _STEPS = 1000
 
 
-class Watcher:
+class Bar:
+    """A progress bar on stderr while its block runs; nothing where none is wanted."""
+
+    def __init__(self, *, shown: bool, posts: str = "") -> None:
+        self._bar: Progress | None = None
+        if shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[posts]}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("scoring", total=None, posts=posts)
+
+    def move(self, done: int | None, total: int | None, posts: str) -> None:
+        """Shows how far the work is, and what stands beside it."""
+        if self._bar is not None:
+            self._bar.update(self._task, total=total, completed=done, posts=posts)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class Watcher(Bar):
     """Follows a run: a progress bar, a table of decisions, a line per failed post, each where wanted."""
 
     def __init__(
         self, reader: PostReader, *, limit: int | None, bar: bool, table: bool, show_text: bool, verbose: bool
     ) -> None:
+        # A bar below a growing table would flicker; the table shows the progress.
+        super().__init__(shown=bar and not table)
         self._reader = reader
         self._limit = limit
         self._verbose = verbose
         self._posts = 0
         self._table: DecisionTable | None = None
-        # A bar below a growing table would flicker; the table shows the progress.
-        self._bar = progress_bar() if bar and not table else None
-        self._task = self._bar.add_task("scoring", total=None, posts="") if self._bar else None
         if table:
             from crossguard.cli.table import DecisionTable, console
 
@@ -46,19 +73,13 @@ class Watcher:
             self._table.add(post, decision)
         if self._verbose and decision.error is not None:
             click.echo(visible(f"{decision.id}: {decision.error.code}: {decision.error.message}"), err=True)
-        if self._bar is not None and self._task is not None and self._posts % 16 == 0:
+        if self._bar is not None and self._posts % 16 == 0:
             fraction = self._posts / self._limit if self._limit else self._reader.fraction
             total, done = (None, None) if fraction is None else (_STEPS, round(fraction * _STEPS))
-            self._bar.update(self._task, total=total, completed=done, posts=f"{self._posts:,} posts")
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
+            self.move(done, total, f"{self._posts:,} posts")
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        super().__exit__()
         if self._table is not None:
             self._table.flush()
 
@@ -83,12 +104,3 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
 def counts(counter: Counter[str]) -> str:
     """Returns the names with their counts, the most frequent first."""
     return ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
-
-
-def progress_bar() -> Progress:
-    """Returns a progress bar on stderr with a field `posts`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[posts]}"), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -91,11 +91,27 @@ _POSITIVE = click.IntRange(min=1)
 @click.option(
     "-v", "--verbose", is_flag=True, help="Say which runtime is used and why; name each post that could not be scored."
 )
+@click.option(
+    "--fetch-origin",
+    "fetch_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Many files: fetch images named by URL from here, such as https://media.example.com; several times for more.",
+)
+@click.option("--fetch-private", is_flag=True, help="Many files: such an origin may be at a private address.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), help="Many files: on this machine, or on a Ray cluster.")
 @click.option("--workers", type=_POSITIVE, help="Many files: how many workers; else by the cores.")
 @click.option("--shards", metavar="I/N", help="Many files: only every N-th unit from the I-th, from 0; for array jobs.")
 @click.option("--unit-posts", type=_POSITIVE, help="Many files: about how many posts go into a part; else 10,000.")
 @click.option("--dry-run", is_flag=True, help="Many files: plan, score a sample, and say what the job would take.")
+@click.option(
+    "--core-hour-price",
+    "price",
+    type=click.FloatRange(min=0),
+    metavar="PRICE",
+    help="Many files: what a core costs for an hour, to show what the job costs.",
+)
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Many files: a port for Prometheus, without a key.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 def command(
     *,
@@ -119,11 +135,15 @@ def command(
     ocr: bool,
     on_error: str,
     out: str | None,
+    fetch_origins: tuple[str, ...],
+    fetch_private: bool,
     engine: str | None,
     workers: int | None,
     shards: str | None,
     unit_posts: int | None,
     dry_run: bool,
+    price: float | None,
+    metrics_port: int | None,
     **others: Any,
 ) -> int:
     """Score posts. INPUT is a table, a folder of images, or - for stdin; many of them go into a folder.
@@ -155,7 +175,9 @@ def command(
         "pixels": pixels,
         "other_languages": other_languages,
     }
-    if not single and many.wanted(sources, out, [engine, workers, shards, unit_posts, dry_run or None]):
+    if not single and many.wanted(
+        sources, out, [engine, workers, shards, unit_posts, dry_run or None, price, metrics_port, fetch_origins or None]
+    ):
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
         many.refuse([name for name, given in refused.items() if given])
         how = loaded | {
@@ -164,12 +186,15 @@ def command(
             "columns": columns,
             "image_root": image_root,
             "confine_images": confine_images,
+            "fetch_origins": fetch_origins,
+            "fetch_private": fetch_private,
             "ocr": ocr,
             "unit_posts": unit_posts,
         }
         if dry_run:
-            return many.estimate(sources, workers, options, **how)
-        return many.run(sources, out, options, engine=engine or "local", workers=workers, shards=shards, **how)
+            return many.estimate(sources, workers, options, price=price, **how)
+        how |= {"engine": engine or "local", "workers": workers, "shards": shards}
+        return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
     source = sources[0] if sources else None
     if source is not None:
         steps.refuse_a_text(source)

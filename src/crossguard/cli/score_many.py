@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from crossguard.cli.progress import Bar, counts
 
 if TYPE_CHECKING:
     from crossguard.cli.score_run import Options
@@ -41,8 +42,16 @@ def refuse(options: Sequence[str]) -> None:
         )
 
 
-def run(sources: Sequence[str], out: str | None, options: Options, **how: Any) -> int:
-    """Runs a job and returns the exit code."""
+def run(
+    sources: Sequence[str],
+    out: str | None,
+    options: Options,
+    *,
+    metrics_port: int | None = None,
+    price: float | None = None,
+    **how: Any,
+) -> int:
+    """Runs a job and returns the exit code; `price` is that of one core for an hour."""
     from crossguard.jobs.run import score_files
     from crossguard.jobs.storage import is_remote
 
@@ -53,26 +62,32 @@ def run(sources: Sequence[str], out: str | None, options: Options, **how: Any) -
         raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/")
     bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
     try:
-        with JobProgress(bar=bar, quiet=options.quiet) as progress:
+        with JobProgress(bar=bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
             summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))
     except KeyboardInterrupt:
         click.echo("\nStopped. Finished parts are kept; the same command with --resume does the rest.", err=True)
         raise
     if not options.quiet:
-        print_job(summary, out)
-    for problem in summary.problems:
+        print_job(summary, out, price)
+    later = summary.totals.later if summary.totals else 0
+    problems = [*summary.problems, *([f"{later:,} posts wait for images; --resume tries again."] if later else [])]
+    for problem in problems:
         click.echo(f"Error: {problem}", err=True)
-    return UNFINISHED if summary.problems else 0
+    return UNFINISHED if problems else 0
 
 
-def estimate(sources: Sequence[str], workers: int | None, options: Options, **how: Any) -> int:
+def estimate(
+    sources: Sequence[str], workers: int | None, options: Options, *, price: float | None = None, **how: Any
+) -> int:
     """Says what a job would take."""
+    from rich.filesize import decimal
+
     from crossguard.jobs.estimate import estimate as measure
     from crossguard.jobs.job import Job
 
     found = measure(Job.open(sources, "not-written", **_settings(how, options)), workers)
     about = "" if found.counted else "about "
-    click.echo(f"input: {found.files:,} files, {_bytes(found.size)}, {about}{found.posts:,} posts")
+    click.echo(f"input: {found.files:,} files, {decimal(found.size)}, {about}{found.posts:,} posts")
     if found.unreadable:
         click.echo(f"not readable: {found.unreadable:,} files")
     click.echo(f"output: {found.units:,} parts")
@@ -81,57 +96,54 @@ def estimate(sources: Sequence[str], workers: int | None, options: Options, **ho
         f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
     )
     click.echo(
-        f"expected: {_time(found.hours * 3600)} here, {found.core_hours:,.2g} core-hours, plus reading and storing"
+        f"expected: {_time(found.hours * 3600)} here, {_cost(found.core_hours, price)}, plus reading and storing"
     )
     return 0
 
 
-class JobProgress:
-    """Follows a job: a bar on a terminal, else a line every half minute."""
+class JobProgress(Bar):
+    """Follows a job: a bar on a terminal, else a line every half minute; and for Prometheus, where wanted."""
 
-    def __init__(self, *, bar: bool, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, bar: bool, quiet: bool, metrics_port: int | None = None, price: float | None = None) -> None:
+        super().__init__(shown=bar, posts="planning")
+        self._quiet = quiet or bar
+        self._price = price
         self._last = 0.0
-        self._bar: Any = None
-        if bar:
-            from crossguard.cli.progress import progress_bar
+        self._metrics = None
+        if metrics_port is not None:
+            from crossguard.jobs.telemetry import JobMetrics
 
-            self._bar = progress_bar()
-            self._task = self._bar.add_task("scoring", total=None, posts="planning")
+            self._metrics = JobMetrics()
+            self._metrics.listen(metrics_port)
 
     def see(self, event: Event, summary: JobSummary) -> None:
         """Shows what happened."""
-        del event
-        posts = summary.posts + summary.moving
+        if self._metrics is not None:
+            self._metrics.see(event, summary)
+        posts, done = summary.posts + summary.moving, summary.previous + summary.done
         speed = posts / summary.seconds if summary.seconds else 0.0
-        done = summary.previous + summary.done
         line = f"{posts:,} posts, {speed:,.0f}/s, {done:,} of {summary.planned:,} parts"
-        if self._bar is not None:
-            self._bar.update(self._task, total=summary.planned, completed=done, posts=line)
-        elif not self._quiet and summary.seconds - self._last > _PLAIN_EVERY:
+        if self._price is not None:
+            line += f", cost {self._price * summary.core_hours:,.2f}"
+        self.move(done, summary.planned, line)
+        if not self._quiet and summary.seconds - self._last > _PLAIN_EVERY:
             self._last = summary.seconds
             left = summary.seconds_left
-            click.echo(line if left is None else f"{line}, {_time(left)} left", err=True)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+            if left is not None:
+                line += f", {_time(left)} left"
+                if self._price is not None:
+                    line += f" for {self._price * left * summary.cores / 3600:,.2f}"
+            click.echo(line, err=True)
 
 
-def print_job(summary: JobSummary, out: str) -> None:
+def print_job(summary: JobSummary, out: str, price: float | None = None) -> None:
     """Prints what a job did."""
-    from crossguard.cli.progress import counts
+    from rich.filesize import decimal
 
     speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds and summary.posts else ""
     kept = f" after {summary.previous:,} of earlier runs" if summary.previous else ""
-    click.echo(f"{summary.done:,} parts{kept}, {summary.posts:,} posts{speed}", err=True)
+    spent = "" if price is None else f", {_cost(summary.core_hours, price)}"
+    click.echo(f"{summary.done:,} parts{kept}, {summary.posts:,} posts{speed}{spent}", err=True)
     for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
         if counter:
             click.echo(f"{name}: {counts(counter)}", err=True)
@@ -141,7 +153,7 @@ def print_job(summary: JobSummary, out: str) -> None:
     whole = summary.totals
     click.echo(
         f"decisions: {out}: {whole.index:,} parts, {whole.posts:,} posts, {whole.failed:,} of them not scored, "
-        f"{_bytes(whole.size)}",
+        f"{decimal(whole.size)}",
         err=True,
     )
 
@@ -160,12 +172,9 @@ def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _bytes(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:  # noqa: PLR2004
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} TB"
+def _cost(core_hours: float, price: float | None) -> str:
+    shown = f"{core_hours:,.2g} core-hours"
+    return shown if price is None else f"{shown} at {price:g} = {core_hours * price:,.2f}"
 
 
 def _time(seconds: float) -> str:

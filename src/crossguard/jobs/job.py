@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,7 +212,8 @@ def locked(output: Storage, shard: Shard) -> Iterator[None]:
     if not output.is_local:
         yield
         return
-    path = Path(output.join(f"_job/lock-{shard.index}-of-{shard.count}"))
+    folder, path = Path(output.path), Path(output.join(f"_job/lock-{shard.index}-of-{shard.count}"))
+    existed = folder.is_dir()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
@@ -223,4 +224,19 @@ def locked(output: Storage, shard: Shard) -> Iterator[None]:
             raise OutputError(
                 f"Another run writes into '{output.address}'. Wait for its end, or choose another folder."
             )
-        yield
+        try:
+            yield
+        finally:
+            if not Path(output.join(JOB)).exists():  # refused before it began: nothing of it stays
+                _remove_traces(output, path, existed=existed)
+
+
+def _remove_traces(output: Storage, lock: Path, *, existed: bool) -> None:
+    with suppress(OSError):
+        lock.unlink()
+        if not any(lock.parent.glob("lock-*")):  # another shard may be planning
+            Path(output.join(PLAN)).unlink(missing_ok=True)
+        lock.parent.rmdir()
+        output.clean()
+        if not existed:
+            Path(output.path).rmdir()

@@ -26,7 +26,7 @@ from crossguard.machine import available_cores
 WORKER_CORES: Final = 4
 # Without a sign of life for so long, a worker hangs.
 STALL_SECONDS: Final = 900.0
-_STARTS: Final = 3
+_STARTS: Final = 5
 _END_SECONDS: Final = 5.0
 
 
@@ -68,11 +68,10 @@ class LocalWorker:
     ) -> None:
         plain = {**spec.to_dict(), "threads": threads}
         self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
-        self._threads = threads
+        self.cores = threads
         self._stall_seconds = stall_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._failed_starts = 0
         self._closed = False
 
     @property
@@ -94,9 +93,24 @@ class LocalWorker:
     def close(self) -> None:
         """Ends the process, at once."""
         self._closed = True
-        self._end()
+        self._end(kill=True)
 
     def _start(self) -> None:
+        """Starts the process; again where it is killed while it loads, for which no post is to blame."""
+        for left in reversed(range(_STARTS)):
+            try:
+                return self._launch()
+            except WorkerCrashed as crash:
+                if self._closed:
+                    raise
+                if not left:
+                    raise ConfigError(
+                        f"Worker processes end while they load the model ({crash}). "
+                        "Memory may be short: use fewer --workers."
+                    ) from None
+        return None
+
+    def _launch(self) -> None:
         package = str(Path(__file__).resolve().parents[2])
         code = f"import sys; sys.path.append({package!r}); from crossguard.jobs.worker import serve; serve()"
         self._answers = queue.SimpleQueue()
@@ -106,23 +120,13 @@ class LocalWorker:
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": str(self.cores), "OPENBLAS_NUM_THREADS": "1"},
         )
         threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()
-        try:
-            self._send(self._first)
-            answer = self._answer()
-        except WorkerCrashed as crash:
-            self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
-                raise ConfigError(
-                    f"Worker processes end while they load the model ({crash}). "
-                    "Memory may be short: use fewer --workers."
-                ) from None
-            raise
+        self._send(self._first)
+        answer = self._answer()
         if "ready" not in answer:
             outcome(answer)
-        self._failed_starts = 0
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -137,7 +141,7 @@ class LocalWorker:
         try:
             answer = self._answers.get(timeout=self._stall_seconds)
         except queue.Empty:
-            self._end()
+            self._end(kill=True)
             raise WorkerCrashed(f"it did not move for {self._stall_seconds:.0f} s") from None
         if answer is None:
             raise self._crashed()
@@ -151,10 +155,10 @@ class LocalWorker:
             return WorkerCrashed(f"signal {-code} ({signal.Signals(-code).name})")
         return WorkerCrashed(f"exit code {code}")
 
-    def _end(self) -> None:
+    def _end(self, *, kill: bool = False) -> None:
         process, self._process = self._process, None
         if process is not None:
-            if self._closed:
+            if kill:
                 process.kill()
             with suppress(OSError):  # what it was sent is lost
                 if process.stdin is not None:

@@ -2,7 +2,8 @@
 
 ```
 OUTPUT/
-  00000/part-00000000-9f86d081-10000-3.jsonl    unit, fingerprint of the job, rows, and how many of them failed
+  00000/part-00000000-9f86d081-10000-3.jsonl    unit, fingerprint of the job, rows, and how many of them failed;
+                      and, as in `-10000-3-2`, how many of those wait for images that could not be fetched
   _manifest.jsonl     written last: totals, then one line per part
   _job/               job.json (identity), plan.jsonl (units), lock
   _unfinished/        parts that are being written, on this machine only
@@ -27,12 +28,14 @@ from crossguard.jobs.units import UNITS_PER_FOLDER, Part, Unit
 MANIFEST: Final = PARTS_MANIFEST
 JOB: Final = "_job/job.json"
 PLAN: Final = "_job/plan.jsonl"
-_NAME: Final = re.compile(r"part-(\d{8})-([0-9a-f]{8})-(\d+)-(\d+)\.(\w+)")
+_NAME: Final = re.compile(r"part-(\d{8})-([0-9a-f]{8})-(\d+)-(\d+)(?:-(\d+))?\.(\w+)")
 
 
-def part_name(index: int, fingerprint: str, posts: int, failed: int, suffix: str) -> str:
+def part_name(part: Part, fingerprint: str, suffix: str) -> str:
     """Returns the name of a part below the output folder."""
-    return f"{_folder(index)}/part-{index:08d}-{fingerprint}-{posts}-{failed}.{suffix}"
+    later = f"-{part.later}" if part.later else ""
+    folder = _folder(part.index)
+    return f"{folder}/part-{part.index:08d}-{fingerprint}-{part.posts}-{part.failed}{later}.{suffix}"
 
 
 def finished(storage: Storage, units: Iterable[Unit], fingerprint: str) -> Iterator[tuple[Unit, Part | None]]:
@@ -62,9 +65,9 @@ def _listed(storage: Storage, folder: str, fingerprint: str) -> dict[int, Part]:
         match = _NAME.fullmatch(name)
         if match is None or match[2] != fingerprint:
             continue
-        index, posts, failed = int(match[1]), int(match[3]), int(match[4])
-        part = Part(index, posts, failed, name=f"{folder}/{name}", size=entry.size)
-        if index not in found or failed < found[index].failed:
+        index, posts, failed, later = (int(match[place] or 0) for place in (1, 3, 4, 5))
+        part = Part(index, posts, failed, later=later, name=f"{folder}/{name}", size=entry.size)
+        if index not in found or (failed, later) < (found[index].failed, found[index].later):
             found[index] = part
     return found
 
@@ -75,7 +78,7 @@ def write_manifest(storage: Storage, units: Iterable[Unit], identity: dict[str, 
     Returns:
         The totals, with `index` the number of parts; None where parts are missing.
     """
-    count = posts = failed = size = 0
+    count = posts = failed = later = size = 0
     with storage.scratch() as scratch:
         body, whole = scratch / "body", scratch / "manifest"
         with body.open("wb") as stream:
@@ -83,6 +86,7 @@ def write_manifest(storage: Storage, units: Iterable[Unit], identity: dict[str, 
                 if part is None:
                     return None
                 count, posts, failed, size = count + 1, posts + part.posts, failed + part.failed, size + part.size
+                later += part.later
                 line = {"part": part.name, "posts": part.posts, "failed": part.failed, "bytes": part.size}
                 stream.write(_line(line | {"input": unit.entry.path, "first": unit.first}))
         totals = {"parts": count, "posts": posts, "scored": posts - failed, "failed": failed, "bytes": size}
@@ -90,7 +94,7 @@ def write_manifest(storage: Storage, units: Iterable[Unit], identity: dict[str, 
             stream.write(_line({"job": fingerprint, **totals, "identity": identity}))
             shutil.copyfileobj(lines, stream)
         storage.put(MANIFEST, whole)
-    return Part(count, posts, failed, size=size)
+    return Part(count, posts, failed, size=size, later=later)
 
 
 def read_json(storage: Storage, name: str) -> dict[str, Any] | None:

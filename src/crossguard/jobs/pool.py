@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol, Self
 
 from crossguard.errors import JobError
@@ -13,7 +14,13 @@ from crossguard.jobs.units import Part, Task, Unit
 
 
 class Worker(Protocol):
-    """Carries out one task at a time."""
+    """Carries out one task at a time.
+
+    Attributes:
+        cores: How many it uses.
+    """
+
+    cores: int
 
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
         """Carries out a task; starts the process behind it where it does not run.
@@ -47,8 +54,8 @@ class Pool:
         Raises:
             CrossguardError: The job cannot go on; what is done is kept.
         """
-        for worker in self._workers:
-            threading.Thread(target=self._work, args=(worker, units), daemon=True).start()
+        for place, worker in enumerate(self._workers):
+            threading.Thread(target=self._work, args=(place, worker, units), daemon=True).start()
         ended = 0
         while ended < len(self._workers):
             event = self._events.get()
@@ -71,16 +78,18 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _work(self, worker: Worker, units: Iterator[Unit]) -> None:
+    def _work(self, place: int, worker: Worker, units: Iterator[Unit]) -> None:
         try:
             while (unit := self._next(units)) is not None:
                 try:
-                    self._events.put(complete(unit, lambda task: worker.run(task, self._events.put)))
+                    part = complete(unit, lambda task: worker.run(task, self._events.put))
+                    self._events.put(replace(part, worker=place))
                 except JobError as error:
                     self._events.put(error)
         except BaseException as error:  # noqa: BLE001 - raised by whoever iterates over `run`
             self._events.put(error)
         finally:
+            worker.close()  # its cores may be what another one waits for
             self._events.put(None)
 
     def _next(self, units: Iterator[Unit]) -> Unit | None:

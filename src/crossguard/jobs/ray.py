@@ -5,12 +5,14 @@ Ray Core, and not Ray Data: units are small descriptions, and posts never pass t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from crossguard.errors import MissingExtraError
-from crossguard.jobs.local import WORKER_CORES
+from crossguard.errors import CrossguardError, needs_extra
+from crossguard.jobs.local import STALL_SECONDS, WORKER_CORES
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import TaskRunner
@@ -29,10 +31,8 @@ def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> l
     Raises:
         MissingExtraError: Ray is not installed.
     """
-    try:
+    with needs_extra("Scoring on a Ray cluster", "ray"):
         import ray
-    except ImportError:
-        raise MissingExtraError("Scoring on a Ray cluster", "ray") from None
     if not ray.is_initialized():
         ray.init(log_to_driver=True)
     cluster: Any = ray  # parts of Ray are without types
@@ -54,7 +54,7 @@ class RayWorker:
     def __init__(self, spec: JobSpec, identity: dict[str, str], cores: int) -> None:
         self._plain = spec.to_dict()
         self._identity = identity
-        self._cores = cores
+        self.cores = cores
         self._actor: Any = None
 
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
@@ -63,16 +63,21 @@ class RayWorker:
 
         if self._actor is None:
             # Retries are ours: only so is a post found that crashes whoever scores it.
-            remote = ray.remote(num_cpus=self._cores, max_restarts=0, max_task_retries=0)(_Scorer)
+            remote = ray.remote(num_cpus=self.cores, max_restarts=0, max_task_retries=0)(_Scorer)
             self._actor = remote.remote(self._plain, self._identity)
+        said = self._actor.run.options(num_returns="streaming").remote(task.to_dict())
         try:
-            answered = ray.get(self._actor.run.remote(task.to_dict()))
+            ray.get(next(said))  # cores may become free much later, as others finish or the cluster grows
+            while ray.wait([said], timeout=STALL_SECONDS)[0]:
+                answered = ray.get(next(said))
+                if "posts" not in answered:
+                    return outcome(answered)
+                progress(answered["posts"])
         except ray.exceptions.RayActorError as error:
             self._actor = None
             raise WorkerCrashed(str(error).partition("\n")[0]) from None
-        part = outcome(answered)
-        progress(part.posts)
-        return part
+        self.close()
+        raise WorkerCrashed(f"it did not move for {STALL_SECONDS:.0f} s")
 
     def close(self) -> None:
         """Ends the actor, at once."""
@@ -84,19 +89,43 @@ class RayWorker:
 
 
 class _Scorer:
-    """The actor: one loaded model. What goes wrong while it loads is told by its first task."""
+    """The actor: one loaded model. What goes wrong while it loads is told by its first task.
+
+    Its counters are those of Ray (`ray.util.metrics`), which each machine of a cluster exports for Prometheus.
+    """
 
     def __init__(self, spec: Mapping[str, Any], identity: dict[str, str]) -> None:
+        from ray.util.metrics import Counter
+
         self._spec = JobSpec.from_dict(spec)
         self._identity = identity
         self._runner: TaskRunner | None = None
+        self._posts = Counter("crossguard_job_posts", "Posts in finished parts")
+        self._seconds = Counter("crossguard_job_seconds", "Time that finished units took")
+        self._failed = Counter("crossguard_job_failed_posts", "Posts that failed", tag_keys=("code",))
 
-    def run(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        """Carries out a task."""
-        from crossguard.errors import CrossguardError
-
+    def run(self, task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Carries out a task; yields something at once, then how many posts were scored since, then how it ended."""
+        yield {"posts": 0}
         try:
             self._runner = self._runner or TaskRunner(self._spec, self._identity)
         except CrossguardError as error:
-            return {"fatal": str(error), "code": error.exit_code}
-        return answer(self._runner, task, lambda _: None)
+            yield {"fatal": str(error), "code": error.exit_code}
+            return
+        runner, said = self._runner, queue.SimpleQueue[dict[str, Any]]()
+
+        def work() -> None:
+            said.put(answer(runner, task, lambda count: said.put({"posts": count})))
+
+        threading.Thread(target=work, daemon=True).start()
+        while "posts" in (answered := said.get()):
+            yield answered
+        self._count(answered.get("part"))
+        yield answered
+
+    def _count(self, part: Mapping[str, Any] | None) -> None:
+        if part is not None:
+            self._posts.inc(Part(**part).done)
+            self._seconds.inc(part["seconds"])
+            for code, count in part["counts"]["error"].items():
+                self._failed.inc(count, {"code": code})

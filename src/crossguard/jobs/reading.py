@@ -20,7 +20,7 @@ from crossguard.errors import ChangedError, PostError, TableError
 from crossguard.jobs.plan import in_order
 from crossguard.jobs.storage import Ranges, Storage, decompressed, is_remote
 from crossguard.jobs.units import Unit
-from crossguard.records import Post
+from crossguard.records import Post, PostFailure
 
 _IMAGES_AT_ONCE: Final = 16
 
@@ -65,8 +65,8 @@ class UnitReader:
         if not is_remote(root):
             return self._complete(unit, storage, Path(root))
         images = storage if self._root is None else self._storage(root)
-        fetcher = _Fetcher(images, folder if self._root is None else images.path)
-        return in_order(fetcher.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
+        beside = _StorageImages(images, folder if self._root is None else images.path)
+        return in_order(beside.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
 
     def _storage(self, address: str) -> Storage:
         if address not in self._storages:
@@ -115,7 +115,7 @@ class UnitReader:
             yield from itertools.islice(posts, unit.rows)
 
 
-class _Fetcher:
+class _StorageImages:
     """Reads the images of posts from a storage, below one folder."""
 
     def __init__(self, storage: Storage, folder: str) -> None:
@@ -130,7 +130,7 @@ class _Fetcher:
         try:
             return replace(post, image=self._read(post.image))
         except PostError as error:
-            return Post.failed(post.id, error.code, str(error))
+            return replace(post, image=None, error=PostFailure(error.code, str(error)))
 
     def _read(self, name: str) -> bytes:
         path = PurePosixPath(name)

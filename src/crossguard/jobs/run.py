@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,6 +22,8 @@ from crossguard.jobs.units import Kind, Part, Unit
 
 EngineName = Literal["local", "ray"]
 ENGINES: Final = ("local", "ray")
+# Seconds before each look at the finished folder: some storages list a new object a little later.
+LISTING_WAITS: Final = (0.0, 1.0, 5.0, 15.0)
 Watch = Callable[[Event, "JobSummary"], None]
 
 
@@ -33,13 +35,14 @@ class JobSummary:
         planned: Units of the job, or of this shard.
         previous: Units that earlier runs finished.
         done: Units that this run finished.
-        posts: Posts in the parts of this run.
+        posts: Posts that this run scored, or tried to, in parts that are finished.
         moving: Posts that were scored for parts which are not finished.
         failed: How many of them could not be scored, by error code.
         actions: Their decisions by action.
         flags: How many of them flagged which label.
         problems: Units that could not be finished, one sentence each.
         seconds: Time of this run.
+        cores: Of all workers.
         totals: Of the whole job, from its manifest: parts, posts, failed, bytes; None while parts are missing.
     """
 
@@ -53,6 +56,7 @@ class JobSummary:
     flags: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cores: int = 0
     totals: Part | None = None
 
     @property
@@ -61,14 +65,19 @@ class JobSummary:
         left = self.planned - self.previous - self.done
         return left * self.seconds / self.done if self.done else None
 
+    @property
+    def core_hours(self) -> float:
+        """What this run has taken so far: its time on all cores of its workers."""
+        return self.seconds * self.cores / 3600
+
     def add(self, event: Event) -> None:
         """Counts what happened."""
         if isinstance(event, int):
             self.moving += event
         elif isinstance(event, Part):
             self.done += 1
-            self.posts += event.posts
-            self.moving = max(0, self.moving - event.posts)
+            self.posts += event.done
+            self.moving = max(0, self.moving - event.done)
             self.actions.update(event.counts["action"])
             self.flags.update(event.counts["flag"])
             self.failed.update(event.counts["error"])
@@ -110,7 +119,7 @@ def score_files(
         watch: Called with each event of the job and what was counted so far.
         settings: `runtime`, `precision`, `threads`, `pixels`, `other_languages`, `batch_size`, `columns`, `image_root`,
             `confine_images`, `keep`, `ocr` and `format` (of the parts: `jsonl`, `csv` or `parquet`), as for
-            `crossguard score`.
+            `crossguard score`; `fetch_origins`, from which images named by URL are fetched, and `fetch_private`.
 
     Returns:
         What the job did, in numbers.
@@ -139,13 +148,15 @@ def score_files(
             job.output.clean()
         job.start(resume=resume or shard.count > 1)
         summary.planned = sum(1 for unit in job.units() if unit.index % shard.count == shard.index)
-        with Pool(make_workers(engine, job, workers)) as pool:
+        crew = make_workers(engine, job, workers)
+        summary.cores = sum(worker.cores for worker in crew)
+        with Pool(crew) as pool:
             for event in pool.run(_pending(job, shard, summary)):
                 summary.add(event)
                 summary.seconds = time.monotonic() - started
                 if watch is not None:
                     watch(event, summary)
-        summary.totals = write_manifest(job.output, job.units(), job.identity, job.spec.fingerprint)
+        summary.totals = _totals(job, shard, summary)
         if shard.count == 1 or summary.totals:
             job.output.clean()
     summary.seconds = time.monotonic() - started
@@ -170,10 +181,26 @@ def make_workers(engine: EngineName, job: Job, count: int | None) -> Sequence[Wo
     raise ConfigError(f"Unknown engine '{engine}'.{suggest(engine, ENGINES)}")
 
 
+def _totals(job: Job, shard: Shard, summary: JobSummary) -> Part | None:
+    """Writes the manifest where all parts are there; waits for those of this run that a storage does not list yet."""
+    complete = shard.count == 1 and not summary.problems
+    for wait in LISTING_WAITS if complete else LISTING_WAITS[:1]:
+        time.sleep(wait)
+        totals = write_manifest(job.output, job.units(), job.identity, job.spec.fingerprint)
+        if totals is not None:
+            return totals
+    if complete:
+        summary.problems.append(
+            f"All parts were written, and '{job.output.address}' does not list all of them. Run the same command with "
+            "--resume: it scores what is still missing then, and writes the manifest."
+        )
+    return None
+
+
 def _pending(job: Job, shard: Shard, summary: JobSummary) -> Iterator[Unit]:
-    """Yields the units of a shard that have no part yet, and counts the others."""
+    """Yields the units of a shard that have no part yet, or one with posts to repeat, and counts the others."""
     for unit, part in job.finished(shard):
-        if part is None:
-            yield unit
+        if part is None or part.later:
+            yield unit if part is None else replace(unit, previous=part.name)
         else:
             summary.previous += 1

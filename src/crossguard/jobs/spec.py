@@ -41,6 +41,8 @@ class JobSpec:
         columns: Which column holds what.
         image_root: Folder of relative image paths; the one of the file when None.
         confine_images: Whether images must lie in that folder.
+        fetch_origins: Where images are fetched from that posts name by their address in the web; nowhere when empty.
+        fetch_private: Whether such an origin may lie at a private or loopback address.
         keep: Whether results keep the columns of the input.
         ocr: Whether the words in images are read where they are not given.
         format: Of the parts, one of `FORMATS`.
@@ -60,6 +62,8 @@ class JobSpec:
     columns: Columns = field(default_factory=Columns)
     image_root: str | None = None
     confine_images: bool = False
+    fetch_origins: tuple[str, ...] = ()
+    fetch_private: bool = False
     keep: bool = False
     ocr: bool = False
     format: str = "jsonl"
@@ -72,7 +76,8 @@ class JobSpec:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Returns the settings that `to_dict` turned into plain values."""
-        return cls(**{**plain, "inputs": tuple(plain["inputs"]), "columns": Columns(**plain["columns"])})
+        lists = {name: tuple(plain[name]) for name in ("inputs", "fetch_origins")}
+        return cls(**{**plain, **lists, "columns": Columns(**plain["columns"])})
 
     def load(self) -> Moderator:
         """Loads the model.
@@ -104,9 +109,19 @@ class JobSpec:
         """
         model, policy = moderator.bundle.manifest.model, moderator.policy
         manifest = (moderator.bundle.folder / MANIFEST).read_bytes()
-        chosen = ("pixels", "other_languages", "batch_size", "columns", "confine_images", "keep", "ocr", "format")
+        chosen = (
+            "pixels",
+            "other_languages",
+            "batch_size",
+            "columns",
+            "confine_images",
+            "fetch_origins",
+            "keep",
+            "ocr",
+            "format",
+        )
         plain = self.to_dict()
-        settings = {name: str(plain[name]) for name in chosen}
+        settings = {name: str(plain[name]) for name in (*chosen, "ocr", "format")}
         return {
             "input": plan,
             "model": f"{model.name} {model.version} ({_hash(manifest)})",

@@ -23,10 +23,10 @@ from typing import Any, BinaryIO, Final
 from crossguard.errors import (
     ChangedError,
     CrossguardError,
-    MissingExtraError,
     OutputError,
     StorageError,
     TableError,
+    needs_extra,
 )
 
 UNFINISHED: Final = "_unfinished"
@@ -70,10 +70,8 @@ class Storage:
             MissingExtraError: pyarrow is not installed.
             TableError: The address cannot be understood.
         """
-        try:
+        with needs_extra("Scoring many files", "jobs"):
             from pyarrow import fs
-        except ImportError:
-            raise MissingExtraError("Scoring many files", "jobs") from None
         self.address = address
         if is_remote(address):
             scheme, rest = address.split("://", 1)
@@ -198,6 +196,15 @@ class Storage:
                 raise self._refused(target, error) from None
             return
         retried(lambda: self._upload(file, target), target)
+
+    def delete(self, name: str) -> None:
+        """Removes a file under the place, if it is there.
+
+        Raises:
+            StorageError: The storage does not answer.
+        """
+        if self.entry(self.join(name)) is not None:
+            retried(lambda: self._fs.delete_file(self.join(name)), name)
 
     def _upload(self, file: Path, target: str) -> None:
         atomic = self._fs.type_name.startswith(_ATOMIC)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
-from typing import Any, Final
+from functools import reduce
+from pathlib import Path
+from typing import Final
 
-from crossguard.data.writing import open_output
+from crossguard.data.outputs import Output
+from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError
 from crossguard.jobs.parts import part_name
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.storage import Storage
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import Part, Task, Unit
+from crossguard.jobs.web_images import LATER, WebImages, is_later
 from crossguard.records import Decision, Post
 from crossguard.scoring import Summary, Transform, score_table
 
@@ -40,7 +46,7 @@ class TaskRunner:
             raise ConfigError(f"This worker is not like the others: {told}. Install the same versions everywhere.")
         self._reader = spec.reader()
         self._output = Storage(spec.output)
-        self._transform = _word_reader() if spec.ocr else None
+        self._transform = _transform(spec)
 
     def run(self, task: Task, progress: Progress) -> Part:
         """Scores a unit, or a stretch of it.
@@ -55,31 +61,55 @@ class TaskRunner:
             ChangedError: The input changed.
         """
         started = time.monotonic()
-        posts = _without(self._reader.posts(task.unit), task.poison)
-        chosen: Iterator[Post] = itertools.islice(posts, task.start, task.stop)
         watch = _Counter(progress)
-        summary = score_table(self._moderator, chosen, **self._how(watch)) if not task.write else Summary()
-        if not task.write:
-            return _part(task, summary, started)
         with self._output.scratch() as scratch:
+            earlier = self._earlier(task.unit, scratch)
+            posts = _without(self._reader.posts(task.unit), task.poison)
+            posts, kept = _kept(posts) if self._spec.keep and task.write else (posts, ())
+            posts = _chosen(posts, task, earlier)
             file = scratch / f"part.{self._spec.format}"
-            names = self._moderator.labels.names
-            chosen, kept = _kept(chosen) if self._spec.keep else (chosen, ())
-            attributes = self._moderator.bundle.manifest.attributes
-            output = open_output(file, names, kept=kept, attributes=attributes)
-            summary = score_table(self._moderator, chosen, output, keep=self._spec.keep, **self._how(watch))
+            summary = score_table(
+                self._moderator,
+                posts,
+                self._open(file, kept) if task.write else None,
+                keep=self._spec.keep,
+                batch_size=self._spec.batch_size,
+                transform=self._transform,
+                watch=watch.see,
+            )
             part = _part(task, summary, started)
-            name = part_name(part.index, self._spec.fingerprint, part.posts, part.failed, self._spec.format)
-            part = replace(part, name=name, size=file.stat().st_size)
-            self._output.put(name, file)
-        return part
+            return self._put(part, file, earlier, kept, task.unit.previous) if task.write else part
+
+    def _put(self, part: Part, file: Path, earlier: Path | None, kept: tuple[str, ...], previous: str) -> Part:
+        """Puts a part into the output folder, in place of the one of an earlier run if there is one."""
+        if earlier is not None:
+            merged = file.with_name(f"merged.{self._spec.format}")
+            part = _merge(earlier, file, self._open(merged, kept), part)
+            file = merged
+        name = part_name(part, self._spec.fingerprint, self._spec.format)
+        size = file.stat().st_size
+        self._output.put(name, file)
+        if earlier is not None and previous != name:
+            self._output.delete(previous)
+        return replace(part, name=name, size=size)
+
+    def _open(self, file: Path, kept: tuple[str, ...]) -> Output:
+        attributes = self._moderator.bundle.manifest.attributes
+        return open_output(file, self._moderator.labels.names, kept=kept, attributes=attributes)
+
+    def _earlier(self, unit: Unit, scratch: Path) -> Path | None:
+        """Brings the part of an earlier run to this machine; None where there is none, or no longer."""
+        stream = self._output.read(unit.previous) if unit.previous else None
+        if stream is None:
+            return None
+        file = scratch / f"earlier.{self._spec.format}"
+        with closing(stream), file.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        return file
 
     def close(self) -> None:
         """Ends the threads of the model."""
         self._moderator.close()
-
-    def _how(self, watch: _Counter) -> dict[str, Any]:
-        return {"batch_size": self._spec.batch_size, "transform": self._transform, "watch": watch.see}
 
 
 class _Counter:
@@ -98,13 +128,36 @@ class _Counter:
 
 def _part(task: Task, summary: Summary, started: float) -> Part:
     counts = {"action": dict(summary.actions), "flag": dict(summary.flags), "error": dict(summary.failed)}
-    return Part(task.unit.index, summary.posts, summary.failed.total(), time.monotonic() - started, counts)
+    seconds = time.monotonic() - started
+    return Part(task.unit.index, summary.posts, summary.failed.total(), seconds, counts, later=summary.failed[LATER])
 
 
 def _without(posts: Iterator[Post], poison: Mapping[int, str]) -> Iterator[Post]:
     """Yields posts, with a failed one in the place of each that crashes."""
     for place, post in enumerate(posts):
         yield Post.failed(post.id, "worker_crashed", poison[place]) if place in poison else post
+
+
+def _chosen(posts: Iterator[Post], task: Task, earlier: Path | None) -> Iterator[Post]:
+    """Returns the posts of a task; after an earlier run, those that wait for their images since then."""
+    if earlier is None:
+        return itertools.islice(posts, task.start, task.stop)
+    pairs = itertools.islice(zip(posts, read_decisions(earlier), strict=False), task.start, task.stop)
+    return (post for post, decision in pairs if is_later(decision))
+
+
+def _merge(earlier: Path, repeated: Path, output: Output, part: Part) -> Part:
+    """Writes the decisions of an earlier part, with those that were repeated in their places."""
+    news = read_decisions(repeated)
+    posts = failed = 0
+    with output:
+        output.start()
+        for decision in read_decisions(earlier):
+            row = next(news) if is_later(decision) else decision
+            posts, failed = posts + 1, failed + (not row.ok)
+            output.write(row)
+        output.finish()
+    return replace(part, posts=posts, failed=failed)
 
 
 def _kept(posts: Iterator[Post]) -> tuple[Iterator[Post], tuple[str, ...]]:
@@ -114,7 +167,13 @@ def _kept(posts: Iterator[Post]) -> tuple[Iterator[Post], tuple[str, ...]]:
     return itertools.chain(first, posts), tuple(dict.fromkeys(["text", "image_path", "image_text", *names]))
 
 
-def _word_reader() -> Transform:
-    from crossguard.data.ocr import WordReader
+def _transform(spec: JobSpec) -> Transform | None:
+    """Returns what completes posts before they are scored: fetches their images, reads the words in them."""
+    steps: list[Transform] = []
+    if spec.fetch_origins:
+        steps.append(WebImages(spec.fetch_origins, private=spec.fetch_private).fill)
+    if spec.ocr:
+        from crossguard.data.ocr import WordReader
 
-    return WordReader().fill
+        steps.append(WordReader().fill)
+    return (lambda posts: reduce(lambda found, step: step(found), steps, posts)) if steps else None

@@ -30,6 +30,7 @@ class Unit:
         skip: Rows of those groups that belong to units before.
         names: Images, below the folder.
         problem: Why an `unreadable` file cannot be read.
+        previous: Its part of an earlier run, in which posts wait for their images; only those are scored again.
     """
 
     entry: Entry
@@ -43,6 +44,7 @@ class Unit:
     skip: int = 0
     names: tuple[str, ...] = ()
     problem: str = ""
+    previous: str = ""
 
     @property
     def size(self) -> int:
@@ -113,10 +115,12 @@ class Part:
         index: Of the unit.
         posts: How many there were, which is how many rows the part has.
         failed: How many of them could not be scored.
+        later: How many of those wait for their images, which another run may get.
         seconds: Time that it took.
-        counts: Decisions by action, label and error code.
+        counts: Decisions of this run by action, label and error code.
         name: The file below the output folder; empty where none was written.
         size: Its bytes.
+        worker: Which worker of the run made it, from 0.
     """
 
     index: int
@@ -126,3 +130,10 @@ class Part:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     name: str = ""
     size: int = 0
+    worker: int = 0
+    later: int = 0
+
+    @property
+    def done(self) -> int:
+        """Posts that this run went through: fewer than `posts` where it repeated only some."""
+        return sum(self.counts.get("action", {}).values()) + sum(self.counts.get("error", {}).values())

@@ -100,4 +100,7 @@ def _tasks() -> queue.SimpleQueue[dict[str, Any]]:
 
 
 def _say(answers: IO[bytes], **message: Any) -> None:
-    answers.write(json.dumps(message).encode() + b"\n")
+    try:
+        answers.write(json.dumps(message).encode() + b"\n")
+    except BrokenPipeError:  # the driver is gone
+        os._exit(0)

@@ -20,6 +20,7 @@ from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guard
 from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
+from crossguard.serving.telemetry import serve_metrics
 
 BACKLOG = 2048
 ACCEPTED_S = 0.01
@@ -90,7 +91,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     if service.served.keys.open and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
     if settings.metrics_port:
-        service.telemetry.listen(settings.host, settings.metrics_port)
+        serve_metrics(service.telemetry.registry, settings.host, settings.metrics_port)
     logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", docs="/docs")
     await server.serve(sockets=[listener])
     logs.event("stopped")

@@ -98,19 +98,22 @@ class Telemetry(Observer):
                 if label.flagged:
                     self.flags.labels(decision.policy, name).inc()
 
-    def listen(self, host: str, port: int) -> None:
-        """Gives the metrics to a scraper on a port of their own, from a thread that ends with the process.
-
-        Raises:
-            ConfigError: The port is taken or not allowed.
-        """
-        try:
-            start_http_server(port, host, self.registry)
-        except OSError as error:
-            raise ConfigError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Try another --metrics-port."
-            ) from None
-
     def render(self) -> bytes:
         """Returns the metrics as text."""
         return generate_latest(self.registry)
+
+
+def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> int:
+    """Gives metrics to a scraper on a port of their own, from a thread that ends with the process.
+
+    Returns:
+        The port: a free one where 0 was asked for.
+
+    Raises:
+        ConfigError: The port is taken or not allowed.
+    """
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --metrics-port.") from None
+    return server.server_port

@@ -11,7 +11,7 @@ from crossguard.engine import FAILED
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted((ROOT / "src" / "crossguard").rglob("*.py"))
-GIVERS = {"ImageError", "PostError", "PostFailure", "failed", "_failed"}
+GIVERS = {"ImageError", "FetchError", "PostError", "PostFailure", "failed", "_failed"}
 CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from crossguard.jobs import run
@@ -21,6 +23,8 @@ WORDS = ("hello you", "awful people", "good morning", "i love my friends", "i ha
 
 class InlineWorker(TaskRunner):
     """A worker in this process."""
+
+    cores = 1
 
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
         return super().run(task, progress)
@@ -62,6 +66,13 @@ def write_parquet(path: Path, count: int, rows_per_group: int) -> Path:
     table = pa.table({"id": [f"c{index}" for index in range(count)], "text": texts})
     parquet.write_table(table, path, row_group_size=rows_per_group, compression="none", use_dictionary=False)
     return path
+
+
+def png(size: tuple[int, int]) -> bytes:
+    """An encoded image of one colour."""
+    stream = BytesIO()
+    Image.new("RGB", size, "blue").save(stream, "PNG")
+    return stream.getvalue()
 
 
 def parts_of(folder: Path) -> dict[str, bytes]:

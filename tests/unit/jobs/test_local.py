@@ -6,56 +6,77 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from tests.unit.jobs.conftest import parts_of, write_jsonl
+from pyarrow import parquet
+from tests.unit.jobs.conftest import parts_of, png, write_jsonl
 
 from crossguard.bundle import Bundle
 from crossguard.data.writing import read_decisions
 from crossguard.errors import CrossguardError
 from crossguard.jobs import run
 from crossguard.jobs.job import Job
-from crossguard.jobs.local import LocalWorker, local_workers
+from crossguard.jobs.local import STALL_SECONDS, LocalWorker, local_workers
+from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.run import score_files
 from crossguard.jobs.units import Part, Task
 
-# Runs in every worker: a post with this name ends the process, as a fault in a decoder written in C would.
+# Runs in every worker: an image of this size ends the process, as a fault in a decoder written in C would.
 POISON = """
 import os
-from crossguard.jobs import tasks
-original = tasks._without
-def posts(*arguments):
-    for post in original(*arguments):
-        if post.id == "a5" and post.error is None:
-            os.kill(os.getpid(), 11)
-        yield post
-tasks._without = posts
+from crossguard.data import image_decoding
+original = image_decoding.decode_opened
+def decode(image, *others):
+    if image.size == (13, 7):
+        os.kill(os.getpid(), 11)
+    return original(image, *others)
+image_decoding.decode_opened = decode
 """
 
 
 @pytest.mark.slow
-def test_a_post_that_crashes_its_worker_fails_alone(
+def test_an_image_that_crashes_its_worker_fails_alone(
     tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl(tmp_path / "in.jsonl", 8)
-    score_files(source, tmp_path / "whole", model=tiny_bundle.folder, unit_posts=4, workers=1)
+    images = [png((13, 7) if index == 5 else (20 + index, 20)) for index in range(12)]
+    table = pa.table({"id": [f"a{index}" for index in range(12)], "text": ["hello you"] * 12, "image": images})
+    parquet.write_table(table, tmp_path / "in.parquet")
+    how: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 4, "workers": 1}
+    score_files(tmp_path / "in.parquet", tmp_path / "whole", **how)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(POISON)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    summary = score_files(source, tmp_path / "out", model=tiny_bundle.folder, unit_posts=4, workers=1)
-    assert summary.failed == {"worker_crashed": 1, "line_malformed": 1}
-    failed = [decision for decision in read_decisions(tmp_path / "out") if decision.id == "a5"]
-    assert failed[0].error is not None
-    assert "signal 11 (SIGSEGV)" in failed[0].error.message
+    summary = score_files(tmp_path / "in.parquet", tmp_path / "out", **how)
+    assert summary.failed == {"worker_crashed": 1}
+    decisions = list(read_decisions(tmp_path / "out"))
+    assert [decision.id for decision in decisions if not decision.ok] == ["a5"]
+    assert decisions[5].error is not None
+    assert "signal 11 (SIGSEGV)" in decisions[5].error.message
     whole, parts = parts_of(tmp_path / "whole"), parts_of(tmp_path / "out")
-    assert [decision.id for decision in read_decisions(tmp_path / "out")][:6] == [f"a{index}" for index in range(6)]
-    first = "00000/part-00000000-"
-    assert [parts[name] for name in parts if name.startswith(first)] == [
-        whole[name] for name in whole if name.startswith(first)
-    ]
+    assert decisions[:5] + decisions[6:] == [each for each in read_decisions(tmp_path / "whole") if each.id != "a5"]
+    assert {name for name in whole if whole[name] != parts.get(name)} == {
+        name for name in whole if name.startswith(("00000/part-00000001-", "_manifest"))
+    }
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    job = Job.open(write_jsonl(tmp_path / "in.jsonl", 8), tmp_path / "out", model=tiny_bundle.folder)
+    job.start(resume=False)
+    task = Task(next(job.units()))
+    with closing(LocalWorker(job.spec, job.identity, (), threads=1)) as worker:
+        part = worker.run(task, lambda _: None)
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        worker._stall_seconds = 0.5
+        with pytest.raises(WorkerCrashed, match="it did not move for"):
+            worker.run(task, lambda _: None)
+        worker._stall_seconds = STALL_SECONDS
+        assert worker.run(task, lambda _: None).name == part.name
 
 
 @pytest.mark.slow
@@ -87,23 +108,6 @@ def test_a_worker_that_cannot_load_says_why(tmp_path: Path, tiny_bundle: Bundle)
         worker.run(Task(next(job.units())), lambda _: None)
     assert told.value.exit_code == 5
     worker.close()
-
-
-@pytest.mark.slow
-def test_a_killed_driver_leaves_no_workers_and_is_resumed(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    source = write_jsonl(tmp_path / "in.jsonl", 3000)
-    how = ["--model", str(tiny_bundle.folder), "--unit-posts", "50", "--workers", "1", "--resume", "-q"]
-    command = [sys.executable, "-m", "crossguard", "score", str(source), *how]
-    subprocess.run([*command, "-o", f"{tmp_path}/whole/"], check=True)
-    out = tmp_path / "out"
-    driver = subprocess.Popen([*command, "-o", f"{out}/"])
-    while not list(out.glob("0*/part-*")):
-        assert driver.poll() is None
-        time.sleep(0.01)
-    driver.kill()
-    driver.wait()
-    subprocess.run([*command, "-o", f"{out}/"], check=True)
-    assert parts_of(out) == parts_of(tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,11 +16,11 @@ from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl, write_
 import crossguard
 from crossguard.bundle import Bundle
 from crossguard.data.writing import read_decisions
-from crossguard.errors import ConfigError, OutputError, TableError
+from crossguard.errors import BundleError, ConfigError, OutputError, TableError
 from crossguard.jobs import job, run
 from crossguard.jobs.job import Shard
 from crossguard.jobs.run import score_files
-from crossguard.jobs.storage import Storage
+from crossguard.jobs.storage import Entry, Storage
 from crossguard.jobs.units import Part, Task
 from crossguard.moderator import Moderator
 from crossguard.scoring import score_file
@@ -209,6 +211,75 @@ def test_two_drivers_in_a_storage_without_locks_are_harmless(
     assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
 
 
+def test_a_slow_worker_keeps_one_unit_and_no_more(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score("whole")
+    others_done = Event()
+    units: list[list[int]] = [[], []]
+
+    class Uneven(InlineWorker):
+        """The first of two is slower than the other with all the rest."""
+
+        number = 0
+
+        def run(self, task: Task, progress: Callable[[int], None]) -> Part:
+            if self.number == 0:
+                assert others_done.wait(300)
+            units[self.number].append(task.unit.index)
+            return super().run(task, progress)
+
+    def make(_: str, made: job.Job, __: int | None) -> list[Uneven]:
+        workers = [Uneven(made.spec, made.identity) for _ in range(2)]
+        workers[1].number = 1
+        return workers
+
+    def watch(_: object, summary: run.JobSummary) -> None:
+        if summary.done == 8:
+            others_done.set()
+
+    monkeypatch.setattr(run, "make_workers", make)
+    score(watch=watch)
+    assert (len(units[0]), len(units[1])) == (1, 8)
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+def hide_parts(monkeypatch: pytest.MonkeyPatch, listings: int) -> None:
+    """Lets a storage list its second part only after so many listings that should have shown it."""
+    listing = Storage.list
+    left = listings
+
+    def late(self: Storage, folder: str, *, deep: bool = False) -> Iterator[Entry]:
+        nonlocal left
+        hidden = [entry for entry in listing(self, folder, deep=deep) if "part-00000001-" in entry.path]
+        left -= bool(hidden)
+        yield from (entry for entry in listing(self, folder, deep=deep) if entry not in hidden or left < 0)
+
+    monkeypatch.setattr(Storage, "list", late)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+def test_a_storage_that_lists_late_is_waited_for(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score("whole")
+    hide_parts(monkeypatch, listings=3)
+    summary = score()
+    assert summary.totals is not None
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
+def test_a_storage_that_lists_too_late_is_told_and_resumed(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score("whole")
+    hide_parts(monkeypatch, listings=len(run.LISTING_WAITS) + 1)
+    summary = score()
+    assert summary.totals is None
+    assert "does not list all of them" in summary.problems[0]
+    again = score(resume=True)  # the part is not listed at first, so it is made again
+    assert (again.done, again.problems) == (1, [])
+    assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
+
+
 def test_a_corrupt_row_group_is_on_record(score: Score, tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "in.parquet", 30, rows_per_group=10)
     content = path.read_bytes()
@@ -254,6 +325,19 @@ def test_a_folder_that_is_in_use_is_refused(score: Score, tmp_path: Path) -> Non
         score("file")
 
 
+def test_a_refused_job_leaves_nothing(score: Score, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="There is no"):
+        score(source=tmp_path / "none")
+    with pytest.raises(BundleError):
+        score(model=tmp_path / "none.model")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(TableError, match="none of the columns text"):
+        score(source=tmp_path / "in.csv")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_part_with_rows_missing_is_not_taken(score: Score, tmp_path: Path) -> None:
     score()
     part = next((tmp_path / "out" / "00000").glob("part-00000008-*"))
@@ -288,7 +372,6 @@ def test_a_listing_holds_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Storage, "list", note)
     from crossguard.jobs.parts import finished
-    from crossguard.jobs.storage import Entry
     from crossguard.jobs.units import Unit
 
     units = (Unit(Entry("x", 1, 1), "jsonl", index=index) for index in range(2500))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl
+
+from crossguard.bundle import Bundle
+from crossguard.cli import run as main
+from crossguard.cli import score_many
+from crossguard.cli.score_many import JobProgress, print_job, refuse, wanted
+from crossguard.errors import UnitError
+from crossguard.jobs import run
+from crossguard.jobs.run import JobSummary
+from crossguard.jobs.units import Part, Task
+
+Score = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def score(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Score:
+    """Runs the command with workers in this process; returns its exit code and what it said on both streams."""
+    monkeypatch.setattr(run, "make_workers", lambda _, job, __: [InlineWorker(job.spec, job.identity)])
+
+    def call(*args: str | Path) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main(["score", "--model", str(tiny_bundle.folder), *map(str, args)])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("sources", "out", "options", "expected"),
+    [
+        (["a.csv"], "a.jsonl", [], False),
+        (["a.csv"], None, [None], False),
+        (["a.csv", "b.csv"], "out", [], True),
+        (["s3://bucket/a.csv"], "out", [], True),
+        (["a.csv"], "s3://bucket/out", [], True),
+        (["*.csv"], "out", [], True),
+        (["a.csv"], "out/", [], True),
+        (["a.csv"], "out", ["ray"], True),
+    ],
+)
+def test_what_is_a_job(sources: list[str], out: str | None, options: list[object], expected: bool) -> None:
+    assert wanted(sources, out, options) is expected
+
+
+def test_options_of_one_file_are_refused() -> None:
+    refuse([])
+    with pytest.raises(click.UsageError, match="--limit is for one file"):
+        refuse(["--limit"])
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--workers", "1", "-o", "out/"], "A job reads files: name them"),
+        (["a.jsonl", "b.jsonl"], "Name one: -o decisions/"),
+        (["a.jsonl", "b.jsonl", "-o", "out.csv"], "'out.csv' looks like a file"),
+        (["a.jsonl", "-o", "out/", "--limit", "3"], "--limit is for one file"),
+        (["a.jsonl", "-o", "out/", "--input-format", "folder"], "in a job a folder is found as one"),
+    ],
+)
+def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: str) -> None:
+    code, said = score(*args)
+    assert code == 2
+    assert message in " ".join(said.split())
+
+
+def test_a_job_is_run_and_summed_up(score: Score, tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", 12)
+    code, said = score(source, "-o", f"{tmp_path}/out/", "--unit-posts", "5", "--core-hour-price", "0.04")
+    assert code == 0
+    assert "3 parts, 12 posts" in said
+    assert "core-hours at 0.04 = 0.00" in said
+    assert "not scored: line_malformed 1" in said
+    assert f"decisions: {tmp_path}/out/: 3 parts, 12 posts, 1 of them not scored" in said
+    assert score(source, "-o", f"{tmp_path}/out/", "--unit-posts", "5", "--resume", "-q") == (0, "")
+    assert len(parts_of(tmp_path / "out")) == 4
+
+
+def test_units_that_are_left_have_an_exit_code(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_one(self: InlineWorker, task: Task, progress: Callable[[int], None]) -> Part:
+        if task.unit.index == 1:
+            raise UnitError("Unit 1 ends its worker")
+        return task_run(self, task, progress)
+
+    task_run = InlineWorker.run
+    monkeypatch.setattr(InlineWorker, "run", refuse_one)
+    source = write_jsonl(tmp_path / "in.jsonl", 12)
+    code, said = score(source, "-o", f"{tmp_path}/out/", "--unit-posts", "5")
+    assert code == score_many.UNFINISHED
+    assert "Error: Unit 1 ends its worker" in said
+    assert "the manifest is written with the last of them" in said
+
+
+def test_ctrl_c_says_how_to_continue(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> Part:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(InlineWorker, "run", interrupt)
+    code, said = score(write_jsonl(tmp_path / "in.jsonl", 12), "-o", f"{tmp_path}/out/")
+    assert code == 130
+    assert "the same command with --resume does the rest" in said
+
+
+def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crossguard.jobs import estimate
+
+    def make(spec: Any, identity: dict[str, str], *_: object, **__: object) -> InlineWorker:
+        return InlineWorker(spec, identity)
+
+    monkeypatch.setattr(estimate, "LocalWorker", make)
+    source = write_jsonl(tmp_path / "in.jsonl", 12)
+    code, said = score(source, "-o", f"{tmp_path}/out/", "--dry-run", "--core-hour-price", "0.04")
+    assert code == 0
+    for told in ("input: 1 files, ", "12 posts", "output: 1 parts", "measured: 12 of these", "core-hours at 0.04 ="):
+        assert told in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_is_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = JobSummary(planned=10, previous=2, done=4, posts=400, moving=20, seconds=40.0, cores=2)
+    with JobProgress(bar=False, quiet=False, price=36.0) as progress:
+        progress.see(20, summary)
+        progress.see(20, summary)
+    said = capsys.readouterr().err
+    assert said == "420 posts, 10/s, 6 of 10 parts, cost 0.80, 40 s left for 0.80\n"
+    with JobProgress(bar=False, quiet=True) as progress:
+        progress.see(20, summary)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_shows_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with JobProgress(bar=True, quiet=False) as progress:
+        assert progress._bar is not None
+        progress.see(20, JobSummary(planned=10, done=4, posts=400, seconds=40.0))
+        task = progress._bar.tasks[0]
+        assert (task.completed, task.total, task.fields["posts"]) == (4, 10, "400 posts, 10/s, 4 of 10 parts")
+    assert "every half" not in capsys.readouterr().err
+
+
+def test_a_sum_without_a_manifest_says_where_the_parts_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_job(JobSummary(done=3, previous=1, posts=30, seconds=2.0, failed=Counter({"post_empty": 2})), "out/")
+    said = capsys.readouterr().err
+    assert said.startswith("3 parts after 1 of earlier runs, 30 posts, 15 posts/s\nnot scored: post_empty 2\n")
+    assert "decisions: parts in out/" in said
