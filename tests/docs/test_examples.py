@@ -46,6 +46,7 @@ NOT_RUN: Final = {
 # Python blocks that are compiled only, and why.
 NOT_EXECUTED: Final = {
     r"sagemaker": "talks to AWS",
+    r"spark\.": "needs Spark; tests/integration/jobs/test_spark.py runs it",
     r"127\.0\.0\.1|localhost|http://|openai|googleapiclient": "talks to a running service; tests/e2e/serving does so",
     r"torch|transformers|tables/": "needs trained models",
 }
