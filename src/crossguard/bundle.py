@@ -134,12 +134,16 @@ def _is_inside(name: str) -> bool:
     return bool(name) and "\\" not in name and ":" not in name and not path.is_absolute() and ".." not in path.parts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bundle:
     """A verified model folder."""
 
     folder: Path
     manifest: BundleManifest
+
+    def __repr__(self) -> str:
+        model = self.manifest.model
+        return f"Bundle({model.name} {model.version}, {str(self.folder)!r})"
 
     @property
     def labels(self) -> LabelSet:

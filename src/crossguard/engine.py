@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from crossguard.errors import PostError
+from crossguard.errors import InputError, PostError
 from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, Logits, Post, PostFailure
@@ -164,10 +164,21 @@ class ScoringEngine:
         self._ready: deque[_Entry] = deque()
         self._gathering = False
         self._batches = 0
+        self._closed = False
         self._progress = time.monotonic()
+
+    def check_open(self) -> None:
+        """Checks that the engine was not closed.
+
+        Raises:
+            InputError: It was.
+        """
+        if self._closed:
+            raise InputError("This moderator was closed. Load another one: crossguard.load(...)")
 
     def close(self) -> None:
         """Ends the threads."""
+        self._closed = True
         for threads in self._threads.values():
             threads.shutdown(cancel_futures=True)
 

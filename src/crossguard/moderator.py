@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
+import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypedDict, overload
+from typing import Any, BinaryIO, Final, Self, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from crossguard.decision.policy import Policy, choose, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
-from crossguard.posts import PostsLike, as_image, as_post, as_posts, is_one
+from crossguard.posts import PostsLike, as_post, as_posts, is_one
 from crossguard.preparation import OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
@@ -26,6 +28,8 @@ from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
+
+_FILE_NAME: Final = re.compile(r"[^\n\0]{1,200}\.[A-Za-z0-9]{2,7}")
 
 
 class LoadOptions(TypedDict, total=False):
@@ -49,6 +53,9 @@ class Moderator:
 
     Use `Moderator.load`. Safe to share between threads. A context manager: leaving it ends the threads.
     """
+
+    # So that an attribute that nothing reads, such as a threshold, cannot be set.
+    __slots__ = ("_bundle", "_engine", "_policy", "_preparation", "_runtime")
 
     def __init__(
         self,
@@ -102,9 +109,11 @@ class Moderator:
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
-            ConfigError: The policy, runtime, precision, pixel mode or `other_languages` is unknown or wrong.
+            ConfigError: The policy, runtime, precision, pixel mode, `threads` or `other_languages` is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
+        if threads is not None and threads < 1:
+            raise ConfigError(f"threads is {threads}; it is the number of cores to use, or None for all.")
         folder = find(model, revision)
         if holds_checkpoint(folder):
             raise BundleError(f"{folder} holds a PyTorch checkpoint and no bundle. Open it with crossguard.load(...).")
@@ -151,7 +160,7 @@ class Moderator:
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
         """Returns a moderator with another policy that shares the loaded model."""
         other = copy.copy(self)
-        vars(other)["_policy"] = resolve_policy(self.bundle, policy, tenant)
+        object.__setattr__(other, "_policy", resolve_policy(self.bundle, policy, tenant))
         return other
 
     def close(self) -> None:
@@ -209,11 +218,12 @@ class Moderator:
             TableError: A table has no column that can be scored.
         """
         if posts is None:
-            return self._score_one(Post(id, text, as_image(image), image_text))
+            return self._score_one(Post(id, text, image, image_text))  # type: ignore[arg-type]  # a file object is read
         if text or image_text or image is not None or id != "post":
             raise InputError("Give either posts, or the text, image and id of one post; not both.")
         if is_one(posts):
-            return self._score_one(as_post(posts, "post"))
+            _warn_of_a_file(posts)
+            return self._score_one(posts)
         seen: list[Post] = []
         return Results(self.stream(_noted(as_posts(posts), seen)), seen)
 
@@ -247,8 +257,9 @@ class Moderator:
             return self.infer([]), []
         return Logits(np.concatenate(values), np.concatenate(weights)), failed
 
-    def _score_one(self, post: Post) -> Decision:
-        ready = [self.prepare(post)]
+    def _score_one(self, post: object) -> Decision:
+        self._engine.check_open()
+        ready = [self.prepare(as_post(post, "post"))]
         return self.decide(ready, self.infer(ready))[0]
 
     def submit(self, posts: Sequence[Post]) -> Future[list[Decision]]:
@@ -281,6 +292,7 @@ class Moderator:
         return self._preparation.prepare_all(posts)
 
     def _run(self, posts: PostsLike, batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
+        self._engine.check_open()
         return self._engine.stream(as_posts(posts), batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
@@ -342,6 +354,16 @@ class Moderator:
     def _versions(self) -> tuple[str, str, str, str]:
         model, policy = self.bundle.manifest.model, self.policy
         return model.name, model.version, policy.name, policy.version
+
+
+def _warn_of_a_file(post: object) -> None:
+    """Warns where a text is the name of a file that is there: was it the file that was meant?"""
+    if isinstance(post, str) and _FILE_NAME.fullmatch(post) and Path(post).is_file():
+        warnings.warn(
+            f"'{post}' was scored as a text, and a file has that name. An image: score(image={post!r}). "
+            f"A table: crossguard.score_file({post!r}, OUT). A text, without this warning: score(text=...).",
+            stacklevel=3,
+        )
 
 
 def _noted(posts: Iterator[Post], seen: list[Post]) -> Iterator[Post]:

@@ -8,9 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from crossguard.data.columns import Columns, PostBuilder
-from crossguard.errors import InputError, TableError
-from crossguard.records import ImageSource, Post
+from crossguard.data.columns import Columns, PostBuilder, as_text
+from crossguard.data.image_sources import as_image
+from crossguard.errors import InputError, PostError, TableError
+from crossguard.records import Post, PostFailure
 
 
 class ArrowTable(Protocol):
@@ -40,7 +41,7 @@ def as_post(post: object, place: str) -> Post:
         place: Its id where it has none.
     """
     if isinstance(post, Post):
-        return post if isinstance(post.image, str | bytes | None) else replace(post, image=as_image(post.image))
+        return _read(post)
     if isinstance(post, str):
         return Post(place, str(post))
     if not isinstance(post, Mapping):
@@ -54,14 +55,16 @@ def as_post(post: object, place: str) -> Post:
     return built
 
 
-def as_image(source: Any) -> ImageSource | None:
-    """Returns an image source that can be read more than once: what a file object holds, for one."""
-    if hasattr(source, "read"):
-        if hasattr(source, "seek"):
-            source.seek(0)
-        return bytes(source.read())
-    image: ImageSource | None = bytes(source) if isinstance(source, bytearray | memoryview) else source
-    return image
+def _read(post: Post) -> Post:
+    """Returns the post with texts that are texts, and images that can be read again, whatever Python put there."""
+    name = post.id if isinstance(post.id, str) else str(post.id)
+    try:
+        text, image_text = as_text(post.text, "text"), as_text(post.image_text, "image_text")
+        image, *more = map(as_image, (post.image, *post.more_images))
+    except PostError as error:
+        return Post(name, extra=post.extra, error=PostFailure(error.code, str(error)))
+    others = tuple(other for other in more if other is not None)
+    return replace(post, id=name, text=text, image=image, image_text=image_text, more_images=others)
 
 
 def as_posts(posts: object) -> Iterator[Post]:
@@ -77,6 +80,10 @@ def as_posts(posts: object) -> Iterator[Post]:
     rows = _rows_of_table(posts)
     if rows is not None:
         return rows
+    if hasattr(posts, "collect") and hasattr(posts, "columns"):
+        raise InputError(f"This is a {type(posts).__name__} that is not computed yet. Call its collect() first.")
+    if hasattr(posts, "to_pylist"):  # a column of Arrow
+        posts = posts.to_pylist()
     if isinstance(posts, set | frozenset) or not isinstance(posts, Iterable):
         raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}.")
     if hasattr(posts, "index") and hasattr(posts, "iloc"):
@@ -100,10 +107,13 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
     if hasattr(table, "iter_rows"):  # polars
         named = enumerate(table.iter_rows(named=True))
         return _built(table.columns, ((str(place), row) for place, row in named))
-    if hasattr(table, "to_batches") and hasattr(table, "schema"):  # an Arrow table
-        batches = table.to_batches(max_chunksize=ROWS)
-        named = enumerate(row for batch in batches for row in batch.to_pylist())
-        return _built(table.schema.names, ((str(place), row) for place, row in named))
+    if hasattr(table, "__arrow_c_stream__") and (hasattr(table, "columns") or hasattr(table, "schema")):  # Arrow
+        from pyarrow import RecordBatchReader
+
+        reader = RecordBatchReader.from_stream(table)
+        pieces = (batch.slice(start, ROWS) for batch in reader for start in range(0, len(batch), ROWS))
+        named = enumerate(row for piece in pieces for row in piece.to_pylist())
+        return _built(reader.schema.names, ((str(place), row) for place, row in named))
     return None
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -37,7 +38,7 @@ class PostFailure:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Post:
     """What somebody published: text, image or both.
 
@@ -68,6 +69,13 @@ class Post:
     def failed(cls, id_: str, code: str, message: str) -> Post:
         """Returns the place of a post that could not be read."""
         return cls(id_, error=PostFailure(code, message))
+
+    def __repr__(self) -> str:
+        texts = {"text": self.text, "image_text": self.image_text}
+        shown = [f"{name}={reprlib.repr(text)}" for name, text in texts.items() if text]
+        shown += [f"image={reprlib.repr(image)}" for image in self.images]
+        shown += [f"error={self.error.code}"] if self.error is not None else []
+        return f"Post({', '.join([repr(self.id), *shown])})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

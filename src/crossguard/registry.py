@@ -11,7 +11,7 @@ from crossguard.errors import BundleError, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
 CARD_CONFIG: Final = "inference_config.json"
-HUB_ID: Final = re.compile(r"^[\w.-]+/[\w.-]+$")
+HUB_ID: Final = re.compile(r"^\w[\w.-]*/\w[\w.-]*$")
 
 
 def shipped() -> dict[str, Path]:
@@ -50,11 +50,11 @@ def holds_checkpoint(folder: Path) -> bool:
 
 def _download(repository: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
         return Path(snapshot_download(repository, revision=revision))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         raise BundleError(
             f"'{repository}' is neither a folder nor reachable on the Hugging Face Hub ({type(error).__name__}: "
             f"{str(error).splitlines()[0]}). With a network, try again; without one, give a local folder."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, InputError, PostError, TableError
 from crossguard.moderator import Moderator
 from crossguard.posts import as_posts
@@ -45,6 +47,9 @@ def test_one_post_in_any_shape_is_one_decision(tiny: Moderator, post: Any) -> No
         np.array(["hello", "good"]),
         pd.DataFrame({"text": ["hello", "good"]}),
         pa.table({"text": ["hello", "good"]}),
+        pa.array(["hello", "good"]),
+        pa.chunked_array([["hello"], ["good"]]),
+        pa.record_batch({"text": ["hello", "good"]}),
         pa.table({"id": ["0", "1"], "TEXT": ["hello", "good"], "n": [1, 2]}),
     ],
 )
@@ -65,6 +70,8 @@ def test_a_frame_names_posts_by_its_index_and_carries_other_columns() -> None:
     assert brief(FRAME) == [("a", "hello"), ("b", ""), ("c", "good")]
     assert [post.extra for post in as_posts(FRAME)] == [{"likes": 1}, {"likes": 2}, {"likes": 3}]
     assert brief(FRAME["Comment"]) == [("a", "hello"), ("b", "!post_bad_type"), ("c", "good")]
+    assert brief(pd.DataFrame({"text": ["a", pd.NA]}, dtype="string")) == [("0", "a"), ("1", "")]
+    assert brief(pd.DataFrame({"text": ["a", "b"], "image": [pd.NaT, pd.NA]})) == [("0", "a"), ("1", "b")]
     assert brief(pd.DataFrame({"id": [1.0, np.nan], "text": ["a", np.nan]})) == [("1", "a"), ("1", "")]
 
 
@@ -76,6 +83,51 @@ def test_what_is_no_post_fails_alone(tiny: Moderator) -> None:
     assert codes == ["", *types, "post_unknown_fields", "", "field_bad_type", "post_empty"]
     assert "nan" in str(results[2].error)
     assert results.failed.posts[0].id == "1"
+
+
+def test_what_a_post_should_not_hold_fails_alone(tiny: Moderator) -> None:
+    odd: list[Any] = [float("nan"), None, 7, ["list"], "\ud800 hello", pd.NA]
+    results = tiny.score([*(Post(str(n), text) for n, text in enumerate(odd)), Post(9, "hello")])  # type: ignore[arg-type]
+    codes = [row.error.code if row.error else "" for row in results]
+    assert codes == ["post_empty", "post_empty", "", "field_bad_type", "", "post_empty", ""]
+    assert results[-1].id == "9"
+    with pytest.raises(PostError, match="must be a text, not list"):
+        tiny.score(text=["hello"])  # type: ignore[call-overload]
+    with pytest.raises(PostError, match="nothing to score"):
+        tiny.score(text=None, image=float("nan"))  # type: ignore[call-overload]
+
+
+def test_a_file_that_gives_no_image_fails_alone(tiny: Moderator) -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    for image in (io.StringIO("text"), closed):
+        results = tiny.score([{"text": "hello", "image": image}, Post("x", image=image), "hello"])  # type: ignore[arg-type]
+        assert [row.error.code if row.error else "" for row in results] == ["image_unreadable", "image_unreadable", ""]
+
+
+def test_a_text_that_names_a_file_is_scored_with_a_warning(tiny: Moderator, tmp_path: Path) -> None:
+    path = str(tmp_path / "meme.jpg")
+    tiny.score(path)
+    Path(path).touch()
+    with pytest.warns(UserWarning, match="score\\(image="):
+        assert tiny.score(path).ok
+    tiny.score(text=path)
+
+
+def test_representations_are_short(tiny: Moderator) -> None:
+    post = Post("7", "hello " * 100, image=b"x" * 10_000)
+    for thing in (post, Post.failed("8", "post_empty", "Empty."), tiny, tiny.bundle, tiny.policy, tiny.score("hello")):
+        assert len(repr(thing)) < 200
+        assert len(str(thing)) < 200
+
+
+def test_a_closed_moderator_says_so(tiny_bundle: Bundle) -> None:
+    with Moderator.load(tiny_bundle.folder) as moderator:
+        other = moderator.with_policy("benchmark")
+    for closed in (moderator, other):
+        for posts in ("hello", ["hello"]):
+            with pytest.raises(InputError, match="was closed"):
+                closed.score(posts)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +143,7 @@ def test_what_is_no_post_fails_alone(tiny: Moderator) -> None:
         (pd.DataFrame({"words": ["a"]}), "Rename one to 'text'"),
         (pd.DataFrame({"comment": ["a"], "message": ["b"]}), "comment, message"),
         (pd.DataFrame({"text": ["a"]}).iloc[0], "one row of a DataFrame"),
+        (SimpleNamespace(collect=list, columns=["text"]), "collect\\(\\) first"),
     ],
 )
 def test_anything_else_is_told(tiny: Moderator, posts: Any, words: str) -> None:
@@ -131,7 +184,7 @@ def test_a_tenant_without_tenants_is_an_error(tiny: Moderator) -> None:
 
 
 def test_what_must_not_be_assigned_is_read_only(tiny: Moderator) -> None:
-    for name in ("bundle", "runtime", "policy", "labels"):
+    for name in ("bundle", "runtime", "policy", "labels", "threshold"):
         with pytest.raises(AttributeError):
             setattr(tiny, name, None)
     with pytest.raises(AttributeError):

@@ -18,6 +18,9 @@ def test_a_folder_is_found(tiny_bundle: Bundle) -> None:
 def test_an_unknown_name_is_answered_with_what_would_work() -> None:
     with pytest.raises(BundleError, match=r"Unknown model 'kompact'.*Hub id"):
         find("kompact")
+    for name in ("./compact", "../no/where"):
+        with pytest.raises(BundleError, match="Unknown model"):
+            find(name)
 
 
 def test_a_hub_id_is_downloaded(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle) -> None:
@@ -37,6 +40,8 @@ def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(BundleError, match="neither a folder nor reachable"):
         find("someone/not-there")
+    with pytest.raises(BundleError, match="neither a folder nor reachable"):
+        find("someone/no..name")
 
 
 def test_a_checkpoint_is_opened_by_load_and_not_by_the_class(tmp_path: Path, tiny_bundle: Bundle) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -57,6 +58,15 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the command line, and says where the options of a command go."""
+        given = shlex.join(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = f"Options follow their command, such as: crossguard score {given}"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -70,7 +80,7 @@ class LazyGroup(click.Group):
         elif Path(name).exists() or " " in name:
             hint = f"To score it: crossguard score {'--text ' if ' ' in name else ''}'{name}'"
         else:
-            hint = "All commands: crossguard --help"
+            hint = f"All commands: crossguard --help. To score a text: crossguard score --text '{name}'"
         raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
 
     def invoke(self, ctx: click.Context) -> object:

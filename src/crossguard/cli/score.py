@@ -175,6 +175,8 @@ def command(
         "pixels": pixels,
         "other_languages": other_languages,
     }
+    if len(sources) > 1 and not any(Path(source).exists() or {"*", ":"} & set(source) for source in sources):
+        steps.refuse_a_text(" ".join(sources))
     if not single and many.wanted(
         sources, out, [engine, workers, shards, unit_posts, dry_run or None, price, metrics_port, fetch_origins or None]
     ):
@@ -200,7 +202,8 @@ def command(
         steps.refuse_a_text(source)
     if single == (source is not None):
         raise click.UsageError(
-            "Give INPUT, or the --text and --image of one post. Example: crossguard score --text Hello"
+            "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
+            "Example: crossguard score --text Hello"
         )
     if options.resume and options.out is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data.image_sources import check_inside, is_url
+from crossguard.data.image_sources import as_image, check_inside, is_missing, is_url
 from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
@@ -116,6 +116,7 @@ class Columns:
         return TableError(
             f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(present) or 'none'}. "
             "Name yours with --text-column, --image-path-column or --image-column."
+            + (" If each line is a text: --input-format txt" if where == "stdin" else "")
         )
 
 
@@ -187,9 +188,9 @@ class PostBuilder:
         try:
             found = self._found(row)
             cells = {meaning: row.get(name) for meaning, name in found.items()}
-            id_ = _as_text(cells.get("id"), found.get("id", "id")) or place
-            text = _as_text(cells.get("text"), found.get("text", "text"))
-            image_text = _as_text(cells.get("image_text"), found.get("image_text", "image_text"))
+            id_ = as_text(cells.get("id"), found.get("id", "id")) or place
+            text = as_text(cells.get("text"), found.get("text", "text"))
+            image_text = as_text(cells.get("image_text"), found.get("image_text", "image_text"))
             image = self._image(cells.get("image"), "image")
             if image is None:
                 image = self._image(cells.get("image_path"), "image_path")
@@ -212,17 +213,12 @@ class PostBuilder:
         return self._matches[names]
 
     def _image(self, value: Any, column: str) -> ImageSource | None:
-        if isinstance(value, Mapping) and {"bytes", "path"} & set(value):
-            value = value.get("bytes") or value.get("path")
-        if isinstance(value, bytes | bytearray):
-            return bytes(value) or None
-        if hasattr(value, "__array_interface__"):  # a PIL image or an array, from Python
-            image: ImageSource = value
+        image = as_image(value)
+        if isinstance(image, bytes):
+            return image or None
+        if hasattr(image, "__array_interface__"):  # a PIL image or an array, from Python
             return image
-        if hasattr(value, "read"):
-            value.seek(0)
-            return bytes(value.read()) or None
-        text = str(value) if isinstance(value, PathLike) else _as_text(value, column)
+        text = str(image) if isinstance(image, PathLike) else as_text(image, column)
         if not text:
             return None
         if is_url(text):
@@ -278,17 +274,19 @@ def share_of(value: Any, name: str, where: str) -> float:
     raise TableError(f"{where}: '{name}' must be a number from 0 to 1, or empty where unknown, and is {value!r}.")
 
 
-def _as_text(value: Any, column: str) -> str:
-    """Returns a cell as text; numbers are written out, as ids often are numbers."""
+def as_text(value: Any, column: str) -> str:
+    """Returns a cell as text; numbers are written out, as ids often are numbers, and None and NaN are empty.
+
+    Raises:
+        PostError: `field_bad_type`.
+    """
     if isinstance(value, str):
         return _whole(value)
-    if value is None or value != value:  # noqa: PLR0124 - NaN, also of NumPy and pandas
+    if is_missing(value):
         return ""
     if hasattr(value, "item"):  # a number of NumPy
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        if type(value).__name__ in {"NAType", "NaTType"}:
-            return ""
         raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.")
     # pandas turns whole numbers of a column with gaps into floats.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -7,16 +7,59 @@ import binascii
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
+
+import numpy as np
 
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.errors import ImageError
+
+if TYPE_CHECKING:
+    from crossguard.records import ImageSource
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SHOWN = 80
 # Never waits for a writer of a pipe, and never becomes the terminal of this process. Windows has only the last.
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+
+
+def as_image(source: Any) -> ImageSource | None:
+    """Returns an image source that can be read more than once; None for no image (None, NaN, an empty text).
+
+    Args:
+        source: An image source, bytes of any kind, a file object, or the mapping of bytes and path that Hugging Face
+            datasets store.
+
+    Raises:
+        ImageError: `image_unreadable`: a file object that is closed, or gives texts.
+    """
+    if isinstance(source, Mapping) and {"bytes", "path"} & set(source):
+        source = source.get("bytes") or source.get("path")
+    if hasattr(source, "read"):
+        try:
+            if hasattr(source, "seek"):
+                source.seek(0)
+            source = source.read()
+        except (OSError, ValueError) as error:
+            raise ImageError("image_unreadable", f"The file of the image cannot be read: {error}.") from None
+        if isinstance(source, str):
+            raise ImageError("image_unreadable", "The file of an image is read as bytes: open(path, 'rb').")
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if is_missing(source) or (isinstance(source, str) and not source):
+        return None
+    image: ImageSource = source
+    return image
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing: None, or NaN, NA or NaT of NumPy and pandas."""
+    # The NA of pandas refuses to be compared with itself, and arrays and images need not be.
+    known = type(value).__name__ in {"NoneType", "NAType", "NaTType"}
+    return known or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
 def is_data_url(text: str) -> bool:

@@ -85,7 +85,11 @@ class CsvRows:
         if start != self.header:
             if self.header.startswith(start):
                 return
-            raise OutputError("The header is not the one that would be written; the file is from something else.")
+            begin = start.decode("utf-8", "replace").strip()[:40]
+            raise OutputError(
+                f"The file begins with '{begin}', which is not the header of these results; it is from something else. "
+                "Results are written by: crossguard score POSTS -o RESULTS"
+            )
         lines = _CompleteLines(stream, len(self.header))
         rows = csv.reader(lines, strict=True)
         end = lines.end

@@ -34,6 +34,7 @@ SUFFIX_FORMATS = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
 }
+_BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
 TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
 _WHOLE_READERS: dict[str, type[ParquetPosts | ExcelPosts]] = {"parquet": ParquetPosts, "xlsx": ExcelPosts}
 # About 20 MB of ids. Beyond, only repetitions of the first ones are noticed.
@@ -205,7 +206,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def _format_of_stdin() -> str:
     """JSON begins with a bracket; everything else that has a header is CSV."""
     peek = getattr(sys.stdin.buffer, "peek", None)
-    start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip()[:1] if peek is not None else b""
+    start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip() if peek is not None else b""
+    for magic, kind in _BINARY.items():
+        if start.startswith(magic):
+            raise TableError(f"stdin holds {kind}, and only text formats come from stdin. Write it to a file first.")
+    start = start[:1]
     return "csv" if start and start not in b"[{" else "jsonl"
 
 

@@ -164,6 +164,12 @@ class Policy(StrictModel):
             self._rules[kind] = self.labels | {name: LabelPolicy(**rule) for name, rule in merged.items()}
         return self
 
+    def __repr__(self) -> str:
+        return f"Policy({self.name} {self.version}, {', '.join(self.labels)})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
     def rules(self, kind: Kind = "text") -> Mapping[str, LabelPolicy]:
         """Returns the rule of each label for one kind of input."""
         return self._rules.get(kind, self.labels)

@@ -424,6 +424,35 @@ class TestFirstContact:
         result = score("Good morning, it's me")
         assert result.code == 2
         assert "crossguard score --text 'Good morning, it" in result.err
+        assert "--text 'Good morning all'" in score("Good", "morning", "all").err
+
+    def test_an_option_without_its_command_says_where_it_goes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["--text", "Good morning"]) == 2
+        assert "crossguard score --text 'Good morning'" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"PK\x03\x04\x14", "an Excel workbook"),
+            (b"\x1f\x8b\x08", "zcat"),
+            (b"PAR1", "Parquet"),
+            (b"Good morning\nGood evening\n", "--input-format txt"),
+        ],
+    )
+    def test_what_stdin_cannot_be_says_what_to_do(
+        self, score: Score, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))  # type: ignore[type-var]
+        result = score("-")
+        assert result.code == 3
+        assert words in result.err
+
+    def test_a_report_of_posts_says_how_results_are_made(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "posts.csv").write_text("text\nhello\n")
+        assert run(["report", str(tmp_path / "posts.csv")]) == 7
+        assert "crossguard score POSTS -o RESULTS" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("word", "words"),
