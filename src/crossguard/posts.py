@@ -57,7 +57,7 @@ def as_post(post: object, place: str) -> Post:
 
 def _read(post: Post) -> Post:
     """Returns the post with texts that are texts, and images that can be read again, whatever Python put there."""
-    name = post.id if isinstance(post.id, str) else str(post.id)
+    name = str(post.id)
     try:
         text, image_text = as_text(post.text, "text"), as_text(post.image_text, "image_text")
         image, *more = map(as_image, (post.image, *post.more_images))

@@ -14,6 +14,8 @@ from crossguard.errors import PostError, TableError, suggest
 from crossguard.records import ImageSource, Post
 
 _KNOWN_SHAPES: Final = 1000
+# As pandas and spreadsheets write them.
+_YES_OR_NO: Final = {"true": 1.0, "false": 0.0}
 _UNKNOWN: Final = frozenset({"", "nan", "null", "none"})
 # Other names that tables give the same things; read as such where exactly one is there, and said so.
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -263,7 +265,10 @@ def share_of(value: Any, name: str, where: str) -> float:
     Raises:
         TableError: The cell holds anything else.
     """
-    if value is None or (isinstance(value, str) and value.strip().lower() in _UNKNOWN):
+    if isinstance(value, str):
+        word = value.strip().lower()
+        value = None if word in _UNKNOWN else _YES_OR_NO.get(word, value)
+    if value is None:
         return math.nan
     try:
         share = float(value)

@@ -442,7 +442,7 @@ class TestFirstContact:
     def test_what_stdin_cannot_be_says_what_to_do(
         self, score: Score, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str
     ) -> None:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))  # type: ignore[type-var]
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
         result = score("-")
         assert result.code == 3
         assert words in result.err

@@ -50,7 +50,9 @@ def test_an_empty_cell_of_a_label_is_unknown(cell: Any) -> None:
     assert math.isnan(share_of(cell, "racist", "Row 1"))
 
 
-@pytest.mark.parametrize(("cell", "share"), [(0, 0.0), (True, 1.0), ("1", 1.0), ("0.33", 0.33), (1e-3, 0.001)])
+@pytest.mark.parametrize(
+    ("cell", "share"), [(0, 0.0), (True, 1.0), ("1", 1.0), ("0.33", 0.33), ("True", 1.0), ("FALSE", 0.0)]
+)
 def test_a_cell_of_a_label_is_a_share_of_annotators(cell: Any, share: float) -> None:
     assert share_of(cell, "racist", "Row 1") == share
 
