@@ -13,7 +13,7 @@ from crossguard.saving import save_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossguard.evaluation.comparison import Row
+    from crossguard.evaluation.comparison import Compared
     from crossguard.evaluation.runs import Run
     from crossguard.evaluation.terminal import Grid
 
@@ -69,10 +69,10 @@ def command(
         click.echo(f"Wrote {out}", err=True)
 
 
-def _entry(name: str, data: Path | None, policy: str, split: str | None, resampling: tuple[int, int]) -> Run | Row:
+def _entry(name: str, data: Path | None, policy: str, split: str | None, resampling: tuple[int, int]) -> Run | Compared:
     from crossguard.evaluation.annotated import read_annotated
     from crossguard.evaluation.comparison import read_entry
-    from crossguard.evaluation.measuring import Request, measure_model
+    from crossguard.evaluation.measuring import EvaluationRequest, measure_model
     from crossguard.evaluation.runs import RUN
     from crossguard.moderator import Moderator
 
@@ -81,10 +81,12 @@ def _entry(name: str, data: Path | None, policy: str, split: str | None, resampl
         return read_entry(path)
     moderator = Moderator.load(name, policy=policy)
     annotated = read_annotated(data, moderator.labels.names, split=split)
-    return measure_model(moderator, annotated, Request(rounds=resampling[0], seed=resampling[1], split=split))[0]
+    return measure_model(
+        moderator, annotated, EvaluationRequest(rounds=resampling[0], seed=resampling[1], split=split)
+    )[0]
 
 
-def _grid(rows: Sequence[Row], keys: Sequence[str]) -> Grid:
+def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
     from rich.text import Text
 
     from crossguard.evaluation.comparison import best

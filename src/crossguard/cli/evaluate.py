@@ -67,11 +67,11 @@ def command(
     with needs_extra("Evaluating", "evaluate"):
         from crossguard.data.tables import read_rows
         from crossguard.evaluation.annotated import read_annotated, read_posts
-        from crossguard.evaluation.measuring import Request, measure_model, measure_scores
+        from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
         from crossguard.evaluation.score_tables import read_scores, score_labels
     from crossguard.loading import load
 
-    request = Request(
+    request = EvaluationRequest(
         name=name or (scores[0].stem if scores else ""),
         rounds=rounds,
         seed=seed,

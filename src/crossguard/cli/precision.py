@@ -50,8 +50,8 @@ def _show(report: QualityReport) -> None:
         table.add_column(heading, justify="left" if heading in {"policy", "label"} else "right")
     for policy, labels in report.policies.items():
         for name, row in labels.items():
-            figures = (*_pair(row.auc), *_pair(row.f1))
-            table.add_row(policy, name, str(row.positives), *figures, f"{row.flips:.2%}")
+            metrics = (*_pair(row.auc), *_pair(row.f1))
+            table.add_row(policy, name, str(row.positives), *metrics, f"{row.flips:.2%}")
         table.add_section()
     console = Console()
     console.print(table)

@@ -12,7 +12,7 @@ from crossguard.data.datasets.registry import find
 from crossguard.data.datasets.rows import Dataset
 
 if TYPE_CHECKING:
-    from crossguard.data.datasets.preparing import Report
+    from crossguard.data.datasets.preparing import DatasetReport
 
 SHOWN = 5
 
@@ -64,7 +64,7 @@ def _dataset(name: str, raw: Path) -> Dataset:
     return find(name)
 
 
-def _show(report: Report) -> None:
+def _show(report: DatasetReport) -> None:
     from rich.console import Console
     from rich.table import Table
 

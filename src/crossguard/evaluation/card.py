@@ -23,7 +23,7 @@ VAL_REPORT = "val_report.json"
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 
 
-class Dataset(StrictModel):
+class TrainingSource(StrictModel):
     """One source of training data."""
 
     name: str
@@ -46,7 +46,7 @@ class CardDetails(StrictModel):
     licence: str = "mit"
     languages: tuple[str, ...] = ("en",)
     base_models: tuple[str, ...] = ()
-    datasets: tuple[Dataset, ...] = ()
+    datasets: tuple[TrainingSource, ...] = ()
     training: str = ""
     limits: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

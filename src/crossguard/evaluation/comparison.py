@@ -30,7 +30,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Compared:
     """One model of the table.
 
     Attributes:
@@ -46,7 +46,9 @@ class Row:
     note: str = ""
 
 
-def compare(runs: Sequence[Run | Row], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS) -> list[Row]:
+def compare(
+    runs: Sequence[Run | Compared], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS
+) -> list[Compared]:
     """Puts runs side by side and tests each against the first.
 
     Raises:
@@ -55,7 +57,7 @@ def compare(runs: Sequence[Run | Row], rounds: int = 1000, seed: int = 0, keys: 
     return [_row(run, runs[0], (rounds, seed), keys) for run in runs]
 
 
-def read_entry(path: Path) -> Run | Row:
+def read_entry(path: Path) -> Run | Compared:
     """Reads a run's folder, or a bare `test_metrics.json` such as the reference's.
 
     Raises:
@@ -74,7 +76,9 @@ def read_entry(path: Path) -> Run | Row:
     if not estimates:
         raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")
     name = path.parent.name or path.stem
-    return Row(name, int(data.get("samples", 0)), estimates, data.get("samples_per_second"), note="no posts to test on")
+    return Compared(
+        name, int(data.get("samples", 0)), estimates, data.get("samples_per_second"), note="no posts to test on"
+    )
 
 
 def paired_differences(
@@ -106,7 +110,7 @@ def paired_differences(
     return result
 
 
-def to_markdown(rows: Sequence[Row], keys: Sequence[str] = KEYS) -> str:
+def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:
     """Returns the comparison table in Markdown, best value per column in bold."""
     head = ["Model", *(title(key) for key in keys), "Posts/s"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
@@ -125,7 +129,7 @@ def to_markdown(rows: Sequence[Row], keys: Sequence[str] = KEYS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def best(rows: Sequence[Row], key: str) -> float | None:
+def best(rows: Sequence[Compared], key: str) -> float | None:
     """Returns the best value of a column, or None."""
     found = [row.estimates[key].value for row in rows if key in row.estimates]
     known = [value for value in found if value is not None]
@@ -144,18 +148,18 @@ def describe(difference: Difference) -> str:
     return f"{estimate.value:+.3f}{interval}, {sign}"
 
 
-def _row(run: Run | Row, first: Run | Row, resampling: tuple[int, int], keys: Sequence[str]) -> Row:
-    if isinstance(run, Row):
+def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int], keys: Sequence[str]) -> Compared:
+    if isinstance(run, Compared):
         return run
     estimates = {key: estimate for key in keys if (estimate := run.main.estimate(key)) is not None}
     unknown = [key for key in keys if key not in estimates]
     if unknown:
         known = ", ".join([*run.main.overall, "any/roc_auc"])
         raise InputError(f"Unknown metric '{unknown[0]}'. Known: {known}, and so on per label.")
-    row = Row(run.facts.name, run.main.posts, estimates, run.throughput)
+    row = Compared(run.facts.name, run.main.posts, estimates, run.throughput)
     if run is first:
         return row
-    if isinstance(first, Row):
+    if isinstance(first, Compared):
         return replace(row, note="the first row has no posts to test on")
     try:
         return replace(row, differences=paired_differences(run.sample, first.sample, keys, *resampling))

@@ -81,7 +81,8 @@ def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[
     """Finds posts whose words (nearly) occur in the training data.
 
     Texts with the same letters and digits, or with a Jaccard similarity of their 5-character pieces of at least 0.7,
-    found by MinHash with banding (Broder 1997; Leskovec et al. 2014, chapter 3). Images are not compared.
+    found by MinHash with banding (Broder 1997; Leskovec et al. 2014, chapter 3). Images are not compared. Ours, as
+    datasketch would be a dependency for thirty lines.
 
     Returns:
         bool, (n,), True for a near-duplicate. Posts without words are never one.

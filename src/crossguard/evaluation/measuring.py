@@ -28,7 +28,7 @@ ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EvaluationRequest:
     """How to measure.
 
     Attributes:
@@ -45,7 +45,7 @@ class Request:
     command: str = ""
 
 
-def measure_model(moderator: Moderator, annotated: Annotated, request: Request) -> tuple[Run, Scored]:
+def measure_model(moderator: Moderator, annotated: Annotated, request: EvaluationRequest) -> tuple[Run, Scored]:
     """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines.
 
     Raises:
@@ -85,7 +85,10 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Request) 
 
 
 def measure_scores(
-    scores: NDArray[np.float64], annotated: Annotated, request: Request, limits: Mapping[str, float] | float = 0.5
+    scores: NDArray[np.float64],
+    annotated: Annotated,
+    request: EvaluationRequest,
+    limits: Mapping[str, float] | float = 0.5,
 ) -> Run:
     """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
 
@@ -110,7 +113,7 @@ def measure_scores(
     return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, {})))
 
 
-def _facts(request: Request, annotated: Annotated, **known: Any) -> Facts:
+def _facts(request: EvaluationRequest, annotated: Annotated, **known: Any) -> Facts:
     return Facts(
         data=Path(annotated.source).name,
         split=request.split,
@@ -167,7 +170,9 @@ def _crossed_facts(
     return {name: limit for name, limit in limits.items() if name not in fitted}, source, warnings
 
 
-def _modalities(moderator: Moderator, scored: Scored, sample: Sample, request: Request) -> dict[str, Evaluation]:
+def _modalities(
+    moderator: Moderator, scored: Scored, sample: Sample, request: EvaluationRequest
+) -> dict[str, Evaluation]:
     """Fused beside each modality alone, all on the posts that have both."""
     rows = has_both(scored.annotated)
     if not rows.any():
@@ -183,7 +188,7 @@ def _modalities(moderator: Moderator, scored: Scored, sample: Sample, request: R
     return {f"{view}, {note}": evaluate(s, request.rounds, request.seed) for view, s in samples.items()}
 
 
-def _others(sample: Sample, annotated: Annotated, request: Request) -> dict[str, Evaluation]:
+def _others(sample: Sample, annotated: Annotated, request: EvaluationRequest) -> dict[str, Evaluation]:
     found = {}
     if request.training:
         again = near_duplicates(annotated.posts, request.training)

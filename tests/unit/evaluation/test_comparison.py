@@ -9,8 +9,8 @@ from sklearn.metrics import f1_score
 
 from crossguard.errors import InputError
 from crossguard.evaluation.comparison import (
+    Compared,
     Difference,
-    Row,
     compare,
     describe,
     paired_differences,
@@ -70,8 +70,8 @@ def test_other_posts_or_annotations_are_not_compared() -> None:
 def test_markdown_marks_the_best_and_lower_errors_are_better() -> None:
     better = Difference(Estimate(0.1), 0.0001)
     rows = [
-        Row("a|b", 10, {"f1_macro": Estimate(0.5, 0.4, 0.6), "ece_macro": Estimate(0.1)}, 380.4),
-        Row(
+        Compared("a|b", 10, {"f1_macro": Estimate(0.5, 0.4, 0.6), "ece_macro": Estimate(0.1)}, 380.4),
+        Compared(
             "c",
             10,
             {"f1_macro": Estimate(0.6), "ece_macro": Estimate(0.2)},
@@ -90,7 +90,7 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
     path.parent.mkdir()
     path.write_text(json.dumps({"f1_macro": 0.566, "f1_micro": 0.635, "samples_per_second": 381.5}), encoding="utf-8")
     row = read_entry(path)
-    assert isinstance(row, Row)
+    assert isinstance(row, Compared)
     assert (row.name, row.estimates["f1_macro"].value, row.throughput) == ("clip", 0.566, 381.5)
     assert compare([row])[0].note == "no posts to test on"
     path.write_text("{}", encoding="utf-8")

@@ -11,12 +11,12 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.leakage import sketch
-from crossguard.evaluation.measuring import Request, leak_warnings, measure_model, measure_scores
+from crossguard.evaluation.measuring import EvaluationRequest, leak_warnings, measure_model, measure_scores
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
-FEW = Request(rounds=20)
+FEW = EvaluationRequest(rounds=20)
 
 
 def test_figures_are_those_of_the_moderators_own_decisions(tiny: Moderator, annotated_posts: Path) -> None:

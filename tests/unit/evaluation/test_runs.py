@@ -8,12 +8,12 @@ import pytest
 
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
-from crossguard.evaluation.measuring import Request, measure_model
+from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.evaluation.runs import RUN, SCHEMA, read_run, write_run
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
-FEW = Request(rounds=20)
+FEW = EvaluationRequest(rounds=20)
 
 
 def test_a_run_survives_its_folder(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
-    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), Request(rounds=0))
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
     write_run(run, tmp_path)
     stored = json.loads((tmp_path / RUN).read_text(encoding="utf-8"))
     (tmp_path / RUN).write_text(json.dumps(stored | {"schema": SCHEMA + 1}), encoding="utf-8")

@@ -33,7 +33,7 @@ BITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DatasetReport:
     """What a dataset holds, and what is wrong with it.
 
     Attributes:
@@ -71,7 +71,7 @@ def prepare(
     out: Path,
     max_missing_images: float = MAX_MISSING_IMAGES,
     progress: Callable[[], object] = lambda: None,
-) -> Report:
+) -> DatasetReport:
     """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone.
 
     Raises:
@@ -87,7 +87,7 @@ def prepare(
     parts = {split: [row for row in rows if row.split == split] for split in dict.fromkeys(row.split for row in rows)}
     votes = {split: _votes(part, dataset.labels) for split, part in parts.items()}
     words = {split: sum(bool(row.image_text.strip()) for row in part) / len(part) for split, part in parts.items()}
-    return Report(
+    return DatasetReport(
         dataset.name,
         posts={split: len(part) for split, part in parts.items()},
         not_annotated=dict(Counter(row.split for row in everything if not row.annotated)),

@@ -8,11 +8,11 @@ from typing import Literal
 
 from crossguard.errors import ConfigError
 
-Kind = Literal["f1", "precision", "recall", "cost", "review-budget"]
+CriterionKind = Literal["f1", "precision", "recall", "cost", "review-budget"]
 
 EXAMPLES = "f1, precision>=0.9, recall>=0.95, cost=1:5, review-budget=2%"
 _SHARE = r"(?P<value>\d*\.?\d+)(?P<percent>%?)"
-_FORMS: tuple[tuple[Kind, str], ...] = (
+_FORMS: tuple[tuple[CriterionKind, str], ...] = (
     ("f1", r"f1"),
     ("precision", rf"precision\s*>=\s*{_SHARE}"),
     ("recall", rf"recall\s*>=\s*{_SHARE}"),
@@ -31,7 +31,7 @@ class Criterion:
             `review-budget` (at most the share `value` of all posts flagged, over all labels with that criterion).
     """
 
-    kind: Kind
+    kind: CriterionKind
     value: float = 0.0
     miss: float = 0.0
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from crossguard.data.masking import mask
 from crossguard.evaluation.audit.running import Audit
-from crossguard.evaluation.comparison import Row, best, describe
+from crossguard.evaluation.comparison import Compared, best, describe
 from crossguard.evaluation.titles import title
 from crossguard.saving import save_text
 
@@ -21,7 +21,7 @@ def write_audit_page(audit: Audit, path: Path) -> None:
     save_text(path, render("audit.html.j2", audit=audit))
 
 
-def comparison_page(rows: Sequence[Row], keys: Sequence[str]) -> str:
+def comparison_page(rows: Sequence[Compared], keys: Sequence[str]) -> str:
     """Returns the comparison as one HTML document."""
     winners = {key: best(rows, key) for key in keys}
     return render("compare.html.j2", rows=rows, keys=keys, title=title, best=winners, describe=describe)

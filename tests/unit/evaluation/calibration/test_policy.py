@@ -12,7 +12,7 @@ from crossguard.evaluation.annotated import read_annotated, read_posts
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.calibration.policy import calibrate, write_policy
-from crossguard.evaluation.measuring import Request, measure_model
+from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
@@ -24,7 +24,7 @@ def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_po
     found = calibrate(tiny, annotated, replace(PLAN, miss_rate=0.2, block_rate=0.05), name="mine", rounds=0)
     write_policy(found.file, tmp_path / "mine.yaml")
     moderator = tiny.with_policy(tmp_path / "mine.yaml")
-    again, _ = measure_model(moderator, annotated, Request(rounds=0))
+    again, _ = measure_model(moderator, annotated, EvaluationRequest(rounds=0))
     for label in found.fitted.rules:
         assert again.main.per_label[label]["f1"] == found.in_sample.per_label[label]["f1"]
         rule, fitted = moderator.policy.labels[label], found.fitted.rules[label]
@@ -36,7 +36,7 @@ def test_a_written_policy_decides_as_it_was_fitted(tiny: Moderator, annotated_po
 def test_the_policy_remembers_where_it_was_fitted(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     write_policy(calibrate(tiny, annotated, PLAN, name="mine", rounds=0).file, tmp_path / "mine.yaml")
-    again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, Request(rounds=0))
+    again, _ = measure_model(tiny.with_policy(tmp_path / "mine.yaml"), annotated, EvaluationRequest(rounds=0))
     assert again.warnings[0].startswith("FITTED ON THESE POSTS: 100% of the evaluated posts are in 'posts.jsonl'")
 
 

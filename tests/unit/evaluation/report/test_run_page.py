@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from crossguard.evaluation.annotated import read_annotated
-from crossguard.evaluation.measuring import Request, measure_model
+from crossguard.evaluation.measuring import EvaluationRequest, measure_model
 from crossguard.evaluation.report.run_page import build_page
 from crossguard.evaluation.terminal import show_run
 from crossguard.labels import HATE
@@ -29,7 +29,7 @@ class Links(HTMLParser):
 
 
 def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), Request(rounds=20))
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=20))
     page = Links()
     page.feed(build_page(run, scored.annotated.posts))
     assert page.loaded == []
@@ -40,7 +40,7 @@ def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated_post
 def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     nasty = tuple(Post("<b>id</b>", f"<script>alert({i})</script> awful") for i in range(len(annotated)))
-    run, scored = measure_model(tiny, replace(annotated, posts=nasty), Request(name="<i>run</i>", rounds=0))
+    run, scored = measure_model(tiny, replace(annotated, posts=nasty), EvaluationRequest(name="<i>run</i>", rounds=0))
     page = build_page(run, scored.annotated.posts)
     assert "<script>" not in page
     assert "<b>id" not in page
@@ -49,7 +49,7 @@ def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: 
 
 
 def test_posts_can_be_left_out(tiny: Moderator, annotated_posts: Path) -> None:
-    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), Request(rounds=0))
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
     assert 'class="post"' in build_page(run, scored.annotated.posts)
     assert 'class="post"' not in build_page(run, None)
 
@@ -57,7 +57,7 @@ def test_posts_can_be_left_out(tiny: Moderator, annotated_posts: Path) -> None:
 def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     annotated.truth[:, 0] = 0
-    run, _ = measure_model(tiny, annotated, Request(rounds=20))
+    run, _ = measure_model(tiny, annotated, EvaluationRequest(rounds=20))
     assert 'title="no positive post">undefined' in build_page(run, None)
     console = Console(record=True, width=100, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     show_run(run, console)
