@@ -7,11 +7,18 @@ English are told by their function words in a few microseconds, so that it is no
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from crossguard.cache import cache_folder, keep
 from crossguard.preprocessing.normalization import MENTION, RETWEET, URL
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ OFTEN_IN_ENGLISH: Final = (
     "she him them know think people like not but out get got all how some than then into only our we're ain't"
 )
 ENGLISH: Final = frozenset(OFTEN_IN_ENGLISH.split())
+TABLES: Final = ("scores", "prior", "codes", "moves", "rows", "output")
 FEWEST_ENGLISH: Final = 2
 EVERY: Final = 6
 
@@ -68,7 +76,38 @@ def _is_english(words: list[str]) -> bool:
 
 @cache
 def classifier() -> LanguageIdentifier:
-    """Loads the classifier, once per process: half a second."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    """Loads the classifier, once per process.
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    Unpacking its 70 MB of tables takes most of a second, and each process would hold them. They are kept unpacked in
+    the cache and mapped from there, so that processes share what they touch of them, which is little.
+    """
+    from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
+    from py3langid.modelio import load_model
+
+    place = cache_folder() / "languages" / f"py3langid-{version('py3langid')}.npy"
+    tables = _mapped(place)
+    if tables is None:
+        scores, prior, codes, moves, rows, output = load_model(MODEL_DIR / MODEL_FILE)
+        tables = dict(zip(TABLES, map(np.asarray, (scores, prior, codes, moves, rows, output)), strict=True))
+        for name, table in tables.items():
+            buffer = io.BytesIO()
+            np.save(buffer, table, allow_pickle=False)
+            keep(place.with_suffix(f".{name}.npy"), buffer.getvalue())
+        tables = _mapped(place) or tables
+    # Memory views give Python's own integers, several times as fast as NumPy's.
+    return LanguageIdentifier(
+        tables["scores"],
+        np.array(tables["prior"]),
+        tables["codes"].tolist(),
+        tables["moves"].data,
+        tables["output"].tolist(),
+        norm_probs=True,
+        tk_row=tables["rows"].data,
+    )
+
+
+def _mapped(place: Path) -> dict[str, NDArray[Any]] | None:
+    try:
+        return {name: np.load(place.with_suffix(f".{name}.npy"), mmap_mode="r") for name in TABLES}
+    except (OSError, ValueError, EOFError):  # not kept yet, or broken
+        return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crossguard.bundle import Bundle
@@ -12,7 +14,7 @@ from crossguard.errors import ConfigError, PostError
 from crossguard.evaluation.audit.evasion import EVASIONS, evade
 from crossguard.moderator import Moderator
 from crossguard.preparation import Preparation
-from crossguard.preprocessing.language import UNDETERMINED, language_of
+from crossguard.preprocessing.language import UNDETERMINED, classifier, language_of
 from crossguard.records import Decision, Post
 from crossguard.scoring import score_table
 
@@ -53,6 +55,38 @@ def test_other_languages_are_named(language: str, text: str) -> None:
 )
 def test_english_slang_and_short_texts_are_called_nothing_else(text: str) -> None:
     assert language_of(text, ["en"]) in {"en", UNDETERMINED}
+
+
+def test_the_tables_of_the_classifier_are_mapped_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path))
+    unpacked = classifier.__wrapped__()
+    monkeypatch.setattr("py3langid.modelio.load_model", lambda _: pytest.fail("unpacked again"))
+    mapped = classifier.__wrapped__()
+    assert isinstance(mapped.nb_ptc, np.memmap)
+    assert mapped.rank(GERMAN) == unpacked.rank(GERMAN)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array"])
+def test_broken_tables_in_the_cache_are_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path))
+    classifier.__wrapped__()
+    broken = next(tmp_path.rglob("*.moves.npy"))
+    broken.write_bytes(content)
+    assert classifier.__wrapped__().classify(GERMAN)[0] == "de"
+    assert broken.stat().st_size > len(content)
+
+
+def test_a_cache_that_cannot_be_written_costs_the_unpacking_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    occupied = tmp_path / "file"
+    occupied.touch()
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(occupied))
+    assert classifier.__wrapped__().classify(GERMAN)[0] == "de"
 
 
 def prepared(bundle: Bundle, **options: str) -> Preparation:
