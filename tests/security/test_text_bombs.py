@@ -17,6 +17,62 @@ SETUP = """
 """
 # A character that NFKC expands to 18, an emoji, one that falls into pieces, and words without end.
 BOMBS = ["\ufdfa", "\U0001f595", "\u0e33", "a", "\u0301", "&amp;", "@a ", "#Aa1", "a.", "https://"]
+# What a pattern that starts anew at each place, or a correction of a word without end, takes seconds for.
+SLOW = [
+    "a",
+    "a.",
+    "a ",
+    "!",
+    "!a",
+    "1",
+    "1a",
+    "@a",
+    "<a",
+    "&amp;",
+    "_",
+    "a_",
+    "$a",
+    "(",
+    "zqxjv",
+    "zqxjv ",
+    "a\u0301\u0302",
+    "\U0001f680",
+    "\U0001f680 ",
+    "\U0001f680a",
+    "\u0430-",
+    "a\u0430b ",
+    "\u202e",
+    "\ufdfa",
+    "x y  z ",
+    "q*z ",
+    "h4t3",
+    "aaab",
+    "helo wrld hwo ",
+    "thisisajoinedsentenceofwords",
+    "http://",
+    "\n",
+    "a\n",
+]
+LONGEST_S = 3.0
+"""Of processor time; the slowest takes .2 s here, and took 9 s."""
+
+
+@pytest.mark.parametrize("characters", [8_192, 200_000])
+def test_no_text_takes_seconds_to_prepare(characters: int) -> None:
+    code = f"""
+    import time
+
+    def seconds(shape):
+        text = (shape * {characters})[:{characters}]
+        begun = time.process_time()
+        encoder.encode([(text, "")])
+        return time.process_time() - begun
+
+    print([seconds(shape) for shape in {SLOW!r}])
+    """
+    taken = dict(zip(SLOW, json.loads(run_capped(SETUP + code, mib=700, seconds=120)), strict=True))
+    assert len(taken) == len(SLOW)
+    assert not {shape: seconds for shape, seconds in taken.items() if seconds > LONGEST_S}
 
 
 @pytest.mark.parametrize("repeats", [2_304, 300_000])

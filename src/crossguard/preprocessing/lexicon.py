@@ -17,6 +17,8 @@ FORMS: Final = ("s", "d", "ed", "ing", "r")
 # Single letters that are words; every other one has a place in the vocabulary, too.
 SINGLE: Final = frozenset("aiu")
 LONGEST: Final = 24
+# Longer ones are not looked up: correcting a word tries some thirty others per letter, and costs are remembered.
+MOST_LETTERS: Final = 2 * LONGEST
 # Unknown letters cost more than any word, so that a text is only split where words are found.
 UNKNOWN: Final = 14.0
 SLANG_RANK: Final = 4000
@@ -47,7 +49,7 @@ class Lexicon:
         self._cost = lru_cache(maxsize=16_384)(self._find_cost)
 
     def __contains__(self, word: str) -> bool:
-        return word in self._costs or self._cost(word) is not None
+        return word in self._costs or (len(word) <= MOST_LETTERS and self._cost(word) is not None)
 
     def __len__(self) -> int:
         return len(self._costs)
@@ -74,7 +76,8 @@ class Lexicon:
 
     def best(self, candidates: Iterable[str]) -> str | None:
         """Returns the most frequent known word among the candidates."""
-        costs = {word: cost for word in candidates if (cost := self._cost(word)) is not None}
+        short = (word for word in candidates if len(word) <= MOST_LETTERS)
+        costs = {word: cost for word in short if (cost := self._cost(word)) is not None}
         return min(costs, key=costs.__getitem__) if costs else None
 
     def split(self, letters: str) -> list[str] | None:
@@ -97,6 +100,8 @@ class Lexicon:
 
     def correct(self, word: str) -> str | None:
         """Returns the known word that one typing error (or shuffled inner letters) turned into this one."""
+        if len(word) > MOST_LETTERS:
+            return None
         one = self.best(_transposed(word)) or self.best(_inserted(word)) or self.best(_others(word))
         return one or self._shuffled.get(_outline(word)) or self._consonants.get(_skeleton(word))
 

@@ -36,10 +36,12 @@ APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}(?:{SIGN}{{1,3}}{LETTER}){{2,}
 PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{LETTER})")
 SPACED: Final = re.compile(rf"(?<!\w){LETTER}(?: {LETTER}){{2,}}(?!\w)")
 PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
-WORD_LIKE: Final = re.compile(rf"^{SIGN}+|{SIGN}+$")
-EMOJI_WITHIN: Final = re.compile(rf"(?:{SYMBOL_SET}[^{SYMBOL_SET[1:-1]}]*){{4,}}{LETTER}")
+# Each run is tried from its start only: from all of its places, a search takes quadratic time.
+WORD_LIKE: Final = re.compile(rf"^{SIGN}+|(?<!{SIGN}){SIGN}+$")
+# A letter behind four symbols.
+EMOJI_WITHIN: Final = re.compile(rf"\A(?:[^{SYMBOL_SET[1:-1]}]*+{SYMBOL_SET}){{4}}[\W\d_]*+{LETTER}")
 SIGNS: Final = re.compile(rf"{SIGN}+")
-INNER: Final = re.compile(rf"{LETTER}+(?:{SIGN}{{1,4}}{LETTER}+)+")
+INNER: Final = re.compile(rf"(?<!{LETTER}){LETTER}++(?:{SIGN}{{1,4}}{LETTER}++)+")
 HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
 LEET: Final = {
     "4": "a", "@": "a", "3": "e", "\u20ac": "e", "1": "il", "!": "i", "|": "li", "0": "o", "5": "s", "$": "s",
