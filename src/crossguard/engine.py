@@ -21,6 +21,7 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 
 from crossguard.errors import InputError, PostError
+from crossguard.machine import available_cores
 from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, Logits, Post, PostFailure
@@ -38,9 +39,9 @@ LONG_TEXT: Final = 512
 SLOW_THREADS: Final = 2
 # Posts of one request that a batch takes before the next request has its turn.
 TURN: Final = 16
-# Windows of text, or frames, of one post that a batch takes at most, and such posts in a batch.
-SLICE: Final = 4
-SLICED_POSTS: Final = 2
+# Windows of text, or frames, of one post that a batch takes at most. Such posts are as many in a batch as cores work on
+# it, so that they do not make it longer for others.
+SLICE: Final = 2
 # The error code of a post that we failed on, and not it on us.
 FAILED: Final = "internal_error"
 
@@ -155,6 +156,7 @@ class ScoringEngine:
         self._preparation = preparation
         self._infer = infer
         self._limits = limits or BatchLimits()
+        self._sliced_posts = max(1, available_cores() // INFERRED_AHEAD)
         self.observer = Observer()
         sizes = {"prepare": PREPARED_AHEAD, "infer": INFERRED_AHEAD, "slow": SLOW_THREADS}
         # Threads start with the first job that needs them.
@@ -290,7 +292,7 @@ class ScoringEngine:
         for _ in range(len(self._ready)):
             entry = self._ready.popleft()
             is_sliced = len(entry.left) + len(entry.done) > 1
-            if len(taken) == self._limits.posts or (is_sliced and sliced == SLICED_POSTS):
+            if len(taken) == self._limits.posts or (is_sliced and sliced == self._sliced_posts):
                 self._ready.append(entry)
             else:
                 sliced += is_sliced

@@ -25,6 +25,7 @@ from crossguard.engine import (
     slices,
 )
 from crossguard.errors import PostError
+from crossguard.machine import available_cores
 from crossguard.moderator import Moderator
 from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
@@ -310,7 +311,7 @@ class TestSubmit:
         asked = [Post(str(seed), long_text(seed), image) for seed in range(5)]
         with gated_by(tiny, gate, BatchLimits(64)) as gated:
             answers = gated.submit(asked).result(SECONDS)
-        assert max(gate.batches) <= 2 * SLICE
+        assert max(gate.batches) <= max(1, available_cores() // INFERRED_AHEAD) * SLICE
         for answer, post in zip(answers, asked, strict=True):
             whole = tiny.score(post)
             assert answer.scores == pytest.approx(whole.scores, abs=1e-6)
