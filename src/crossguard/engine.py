@@ -4,7 +4,7 @@
 takes the posts of concurrent requests, which share batches: a batch starts at once while the model is idle, and else
 gathers posts until it is full or the max batch delay is over. No post waits long behind a slower kind: long texts, and
 images whose decoding may take seconds, are prepared by threads of their own, and a post of many windows or frames goes
-through the model in slices, each with a batch of the others.
+through the model in slices, in batches of their own.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ LONG_TEXT: Final = 512
 SLOW_THREADS: Final = 2
 # Posts of one request that a batch takes before the next request has its turn.
 TURN: Final = 16
-# Windows of text, or frames, of one post that a batch takes at most. Such posts are as many in a batch as cores work on
-# it, so that they do not make it longer for others.
+# Windows of text, or frames, of one post that a batch takes at most.
 SLICE: Final = 2
+# Slices have batches of their own: one at a time while other posts came within so many seconds; and while others are on
+# their way, after each a pause of so many times its length.
+OTHERS_S: Final = 1.0
+PAUSE: Final = 2.0
 # The error code of a post that we failed on, and not it on us.
 FAILED: Final = "internal_error"
 
@@ -157,6 +160,7 @@ class ScoringEngine:
         self._infer = infer
         self._limits = limits or BatchLimits()
         self._sliced_posts = max(1, available_cores() // INFERRED_AHEAD)
+        self._others_came = -OTHERS_S
         self.observer = Observer()
         sizes = {"prepare": PREPARED_AHEAD, "infer": INFERRED_AHEAD, "slow": SLOW_THREADS}
         # Threads start with the first job that needs them.
@@ -164,6 +168,9 @@ class ScoringEngine:
         self._changed = threading.Condition()
         self._waiting, self._slow = _Turns(), _Turns()
         self._ready: deque[_Entry] = deque()
+        self._sliced: deque[_Entry] = deque()
+        self._slicing = 0
+        self._slice_from = 0.0
         self._gathering = False
         self._batches = 0
         self._closed = False
@@ -244,13 +251,23 @@ class ScoringEngine:
         for entry in entries:
             if self._accept(entry, self._prepared(entry)):
                 with self._changed:
-                    self._ready.append(entry)
+                    (self._sliced if len(entry.left) > 1 else self._ready).append(entry)
                     self._gather_soon()
+
+    def _slice_is_due(self) -> bool:
+        if not self._sliced:
+            return False
+        now = time.monotonic()
+        busy = self._waiting or self._ready or self._batches > self._slicing + self._gathering
+        if busy and now < self._slice_from:
+            return False
+        return self._slicing < (1 if now - self._others_came < OTHERS_S else INFERRED_AHEAD)
 
     def _gather_soon(self) -> None:
         """Starts the next batch if there is one; the lock is held."""
         self._changed.notify_all()
-        if (self._waiting or self._ready) and not self._gathering and self._batches < INFERRED_AHEAD:
+        some = self._waiting or self._ready or self._slice_is_due()
+        if some and not self._gathering and self._batches < INFERRED_AHEAD:
             self._gathering = True
             if not self._batches:
                 self._progress = time.monotonic()
@@ -259,25 +276,33 @@ class ScoringEngine:
 
     def _prepare_batch(self) -> None:
         batch: list[_Entry] = []
+        sliced = False
         try:
-            sliced, fresh = self._gather()
-            batch = [*sliced, *self._prepare_fresh(fresh)]
+            prepared, fresh, sliced = self._gather()
+            batch = [*prepared, *self._prepare_fresh(fresh)]
         finally:
-            self._threads["infer"].submit(self._infer_batch, batch)
+            self._threads["infer"].submit(self._infer_batch, batch, sliced=sliced)
             with self._changed:
                 self._gathering = False
                 self._gather_soon()
 
-    def _gather(self) -> tuple[list[_Entry], list[_Entry]]:
-        """Returns prepared entries and fresh ones, after the max batch delay where other batches are on their way."""
+    def _gather(self) -> tuple[list[_Entry], list[_Entry], bool]:
+        """Returns prepared entries and fresh ones, or slices: then the third is true.
+
+        Where other batches are on their way, it waits for the max batch delay.
+        """
         with self._changed:
+            if self._slice_is_due():
+                self._slicing += 1
+                return self._wanted(_taken(self._sliced, self._sliced_posts)), [], True
             latest = (self._waiting.oldest if self._waiting else 0.0) + self._limits.delay_s
             while self._batches > 1 and len(self._waiting) < self._limits.posts:
                 left = latest - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
-            ready = self._take_ready()
-            return self._wanted(ready), self._wanted(self._waiting.take(self._limits.posts - len(ready)))
+            self._others_came = time.monotonic()
+            ready = _taken(self._ready, self._limits.posts)
+            return self._wanted(ready), self._wanted(self._waiting.take(self._limits.posts - len(ready))), False
 
     def _wanted(self, entries: Sequence[_Entry]) -> list[_Entry]:
         """Returns those that somebody waits for."""
@@ -285,19 +310,6 @@ class ScoringEngine:
         if len(wanted) < len(entries):
             self.observer.abandoned(len(entries) - len(wanted))
         return wanted
-
-    def _take_ready(self) -> list[_Entry]:
-        taken: list[_Entry] = []
-        sliced = 0
-        for _ in range(len(self._ready)):
-            entry = self._ready.popleft()
-            is_sliced = len(entry.left) + len(entry.done) > 1
-            if len(taken) == self._limits.posts or (is_sliced and sliced == self._sliced_posts):
-                self._ready.append(entry)
-            else:
-                sliced += is_sliced
-                taken.append(entry)
-        return taken
 
     def _prepare_fresh(self, entries: Sequence[_Entry]) -> list[_Entry]:
         """Returns those that can be inferred now; costly ones are left to the threads for slow ones."""
@@ -339,7 +351,7 @@ class ScoringEngine:
         entry.whole, entry.left = prepared, slices(prepared)
         return True
 
-    def _infer_batch(self, batch: Sequence[_Entry]) -> None:
+    def _infer_batch(self, batch: Sequence[_Entry], *, sliced: bool) -> None:
         begun = time.monotonic()
         try:
             wanted = self._wanted(batch)
@@ -349,6 +361,9 @@ class ScoringEngine:
         finally:
             with self._changed:
                 self._batches -= 1
+                if sliced:
+                    self._slicing -= 1
+                    self._slice_from = time.monotonic() + PAUSE * (time.monotonic() - begun)
                 self._progress = time.monotonic()
                 self._gather_soon()
 
@@ -373,7 +388,7 @@ class ScoringEngine:
             entry.done.append(answer)
             if entry.left:
                 with self._changed:
-                    self._ready.append(entry)
+                    self._sliced.append(entry)
             else:
                 complete.setdefault(id(entry.request.decider), []).append(entry)
         for group in complete.values():
@@ -400,6 +415,10 @@ class ScoringEngine:
             complete = len(request.decisions) == len(request.posts)
         if complete and request.answer.set_running_or_notify_cancel():
             request.answer.set_result([request.decisions[index] for index in range(len(request.posts))])
+
+
+def _taken(entries: deque[_Entry], most: int) -> list[_Entry]:
+    return [entries.popleft() for _ in range(min(most, len(entries)))]
 
 
 def slices(post: Prepared) -> list[Prepared]:
