@@ -33,7 +33,7 @@ class ParquetPosts:
             # Without these two a whole row group would be held in memory.
             self._file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{where} cannot be read as Parquet: {_first_line(error)}.") from None
+            raise TableError(f"{where} cannot be read as Parquet: {first_line(error)}.") from None
         names = self._file.schema_arrow.names
         found = builder.open(names, where)
         self._used = None if builder.extra else list(found.values())
@@ -60,19 +60,16 @@ class ParquetPosts:
             for batch in self._file.iter_batches(batch_size=_ROWS, row_groups=groups, columns=self._used):
                 skipped = min(max(0, first - number), len(batch))
                 number += skipped
-                for row in _rows(batch.slice(skipped)):
+                for row in rows_of(batch.slice(skipped)):
                     number += 1
-                    if row is None:
-                        yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
-                    else:
-                        yield self._builder.build(row, f"row-{number}")
+                    yield self._builder.build_read(row, number)
         except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{self._where} is damaged after row {number}: {_first_line(error)}.") from None
+            raise TableError(f"{self._where} is damaged after row {number}: {first_line(error)}.") from None
         finally:
             self._file.close()
 
 
-def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
+def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
     """Yields the rows of a record batch; None for one that holds a text that is not UTF-8."""
     try:
         yield from batch.to_pylist()
@@ -102,7 +99,7 @@ class ExcelPosts:
             self._cells = sheet.iter_rows(values_only=True)
             header = next(self._cells, ())
         except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
-            raise TableError(f"{where} cannot be read as Excel: {_first_line(error)}.") from None
+            raise TableError(f"{where} cannot be read as Excel: {first_line(error)}.") from None
         self._header = ["" if name is None else str(name).strip() for name in header]
         builder.open([name for name in self._header if name], where)
         self._builder = builder
@@ -169,5 +166,6 @@ class FolderPosts:
                 self.left_out += 1
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Returns the first line of what a library says."""
     return str(error).partition("\n")[0].rstrip(".")

@@ -202,6 +202,12 @@ class PostBuilder:
         extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
         return Post(id_, text, image, image_text, extra)
 
+    def build_read(self, row: Mapping[str, Any] | None, number: int) -> Post:
+        """Returns the post of a row of a binary file; a failed one where it holds a text that is not UTF-8 (None)."""
+        if row is None:
+            return Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
+        return self.build(row, f"row-{number}")
+
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
         names = tuple(row)
         if names not in self._matches:

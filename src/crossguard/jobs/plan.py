@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, TypeVar
 
+from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_headers import SUFFIXES
@@ -37,9 +40,13 @@ KINDS: Final[dict[str, Kind]] = {
     ".txt": "txt",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
     ".xlsx": "xlsx",
     ".tar": "tar",
 }
+# What Hugging Face datasets keep beside their tables.
+_NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
 _PACKED: Final = (".gz", ".zst")
 _FILES_AT_ONCE: Final = 16
 
@@ -174,7 +181,8 @@ def _files(storage: Storage, known: Kind | None) -> Iterator[tuple[Entry, Kind]]
     if has_wildcard(storage.path):
         entries = storage.glob()
     elif storage.is_folder(storage.path):
-        entries = storage.list(storage.path, deep=True)
+        listed = storage.list(storage.path, deep=True)
+        entries = (entry for entry in listed if not _NO_TABLES.fullmatch(PurePosixPath(entry.path).name))
     else:
         raise TableError(f"There is no '{storage.address}': no file, no folder, and no pattern that matches.")
     found = False
@@ -219,6 +227,8 @@ def _cut(source: Source, columns: Columns, unit_posts: int) -> list[Unit]:
         with source.storage.open(entry) as file:
             if kind == "parquet":
                 return list(_cut_parquet(file, entry, columns, where, unit_posts))
+            if kind == "arrow":
+                return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
             if kind in TEXT_KINDS and not entry.path.endswith(_PACKED):
                 stream = decompressed(file, entry.path)
                 next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
@@ -248,6 +258,29 @@ def _cut_parquet(file: Ranges, entry: Entry, columns: Columns, where: str, unit_
             if end > skip:
                 yield Unit(entry, "parquet", first=first + skip, rows=end - skip, groups=(start, stop), skip=skip)
         first, start = first + rows, stop
+
+
+def _cut_arrow(source: Source, file: BinaryIO, columns: Columns, where: str, unit_posts: int) -> Iterator[Unit]:
+    """Joins record batches; each unit is the schema and a stretch of the file."""
+    entry = source.entry
+    begin, batches = record_batches(file, where)
+    schema = (begin, batches[0].start if batches else entry.size)
+    with source.storage.open(entry, [schema]) as header:
+        ArrowPosts(header, PostBuilder(columns, Path()), where)
+    first, chosen = 1, list[RecordBatch]()
+
+    def unit() -> Unit:
+        rows = sum(batch.rows for batch in chosen)
+        return Unit(entry, "arrow", first=first, rows=rows, ranges=(schema, (chosen[0].start, chosen[-1].stop)))
+
+    for batch in batches:
+        rows = sum(each.rows for each in chosen)
+        if rows and (rows + batch.rows > unit_posts or batch.stop - chosen[0].start > UNIT_BYTES):
+            yield unit()
+            first, chosen = first + rows, []
+        chosen.append(batch)
+    if sum(batch.rows for batch in chosen):
+        yield unit()
 
 
 def _cut_text(stream: BinaryIO, entry: Entry, kind: Kind, where: str, *, unit_posts: int) -> Iterator[Unit]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_limits import ImageLimits
@@ -89,7 +90,7 @@ class UnitReader:
                 lost = f"{message.rstrip('.')}. All posts behind the first {count:,} are lost."
                 yield Post.failed(f"{PurePosixPath(unit.entry.path).name}#rest", "rows_unreadable", lost)
                 return
-            name = "row" if unit.kind == "parquet" else "line"
+            name = "row" if unit.kind in {"parquet", "arrow"} else "line"
             for place in range(unit.first + count, unit.first + unit.rows):
                 yield Post.failed(f"{name}-{place}", "rows_unreadable", f"{name} {place} of {where}: {message}")
 
@@ -106,6 +107,8 @@ class UnitReader:
             file = self._file
             if unit.kind == "parquet":
                 posts = ParquetPosts(file, builder, where).read(range(*unit.groups), unit.skip)
+            elif unit.kind == "arrow":
+                posts = ArrowPosts(file, builder, where).read(unit.first)
             elif unit.kind == "xlsx":
                 posts = iter(ExcelPosts(file, builder, where))
             elif unit.kind == "tar":

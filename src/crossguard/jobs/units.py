@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from crossguard.jobs.storage import Entry
 
-Kind = Literal["parquet", "jsonl", "csv", "txt", "xlsx", "tar", "images", "unreadable"]
+Kind = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar", "images", "unreadable"]
 TEXT_KINDS: Final = ("jsonl", "csv", "txt")
 # Of a plan with fewer units than this per folder, a listing holds little memory.
 UNITS_PER_FOLDER: Final = 1000
@@ -25,7 +25,7 @@ class Unit:
         input: Which of the inputs it comes from.
         first: Number of its first line or row in the file, from 1.
         rows: How many posts it has; None where only reading tells.
-        ranges: Bytes to read of a text file, the header first; all of the file when empty.
+        ranges: Bytes to read of a text or Arrow file, the header first; all of the file when empty.
         groups: Row groups of a Parquet file: the first, and the one behind the last.
         skip: Rows of those groups that belong to units before.
         names: Images, below the folder.

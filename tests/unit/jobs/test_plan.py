@@ -46,6 +46,55 @@ def test_units_of_parquet_are_its_posts(tmp_path: Path, rows_per_group: int) -> 
     assert read(units, path) == list(PostReader(path))
 
 
+def write_dataset(folder: Path, batches: list[int], *, stream: bool = True) -> list[Post]:
+    """Writes what `Dataset.save_to_disk` does, with so many rows in each record batch; returns its posts."""
+    folder.mkdir()
+    schema = pa.schema({"text": pa.string(), "image": pa.struct({"bytes": pa.binary(), "path": pa.string()})})
+    total = sum(batches)
+    columns = [[f"text {row}" for row in range(total)], [{"bytes": b"%d" % row, "path": None} for row in range(total)]]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    open_file = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with open_file(folder / "data-00000-of-00001.arrow", schema) as writer:
+        for place, rows in enumerate(batches):
+            writer.write_batch(pa.record_batch(arrays, schema).slice(sum(batches[:place]), rows))
+    (folder / "state.json").write_text('{"_data_files": []}')
+    (folder / "dataset_info.json").write_text('{"features": {}}')
+    (folder / "cache-1a2b.arrow").write_bytes(b"of another run")
+    return [Post(f"row-{row + 1}", f"text {row}", b"%d" % row) for row in range(total)]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("batches", [[10], [4, 4, 4, 4, 4], [25, 3], [3, 0, 9]])
+def test_units_of_a_saved_dataset_are_its_posts(tmp_path: Path, batches: list[int], stream: bool) -> None:
+    expected = write_dataset(tmp_path / "data", batches, stream=stream)
+    units = plan(tmp_path / "data")
+    assert sum(unit.rows or 0 for unit in units) == len(expected)
+    assert len(units) == {1: 1, 5: 3, 2: 2, 3: 2}[len(batches)]
+    assert read(units, tmp_path / "data") == expected
+    assert read(units[-1:], tmp_path / "data") == expected[units[-1].first - 1 :]
+
+
+def test_a_saved_dataset_without_rows_has_no_units(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "data", [])
+    assert plan(tmp_path / "data") == []
+
+
+def test_a_saved_dataset_that_cannot_be_read_is_on_record(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "data", [4, 4])
+    path = tmp_path / "data" / "data-00000-of-00001.arrow"
+    content = path.read_bytes()
+    path.write_bytes(b"rubbish that is no Arrow")
+    assert "cannot be read as Arrow" in plan(tmp_path / "data")[0].problem
+    path.write_bytes(content[:-200])  # cut in the last batch
+    *whole, last = read(plan(tmp_path / "data", unit_posts=4), tmp_path / "data")
+    assert [post.error for post in whole[:4]] == [None] * 4
+    assert last.error is not None
+    assert last.error.code == "rows_unreadable"
+    with pa.ipc.new_stream(path, pa.schema({"a": pa.int32()})) as writer:
+        writer.write_table(pa.table({"a": pa.array([1], pa.int32())}))
+    assert "none of the columns text" in plan(tmp_path / "data")[0].problem
+
+
 def test_units_of_lines_are_its_posts_with_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     lines = [b'\xef\xbb\xbf{"text": "first"}', b"", b"{broken", b'{"text": "\xff"}', b"\xe3\x80\x80", b'{"other": 1}']
