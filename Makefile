@@ -21,8 +21,9 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[train,compact,quantize,serve,review,postgres,excel,pandas,sagemaker,onnx,ocr,heif,ray]' --group dev
-	# Perspective's client for Node, for the tests; they skip it where npm or its registry is missing.
-	command -v npm > /dev/null && npm install --silent --no-save --no-package-lock perspective-api-client@3.1.0 || true
+	# Perspective's clients for Node, for the tests; they skip them where npm or its registry is missing.
+	command -v npm > /dev/null && npm install --silent --no-save --no-package-lock perspective-api-client@3.1.0 \
+		@conversationai/perspectiveapi-js-client@1.0.1 googleapis-common@8.0.3 || true
 	touch $@
 
 demo: install  ## Score the sample posts and write an HTML report

@@ -9,15 +9,23 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from PIL import Image
+from tests.support.perspective_bundle import write_perspective_bundle
 from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
+from crossguard.moderator import Moderator
 
 
 @pytest.fixture(scope="session")
 def server(tiny_bundle: Bundle) -> Iterator[RunningServer]:
     with RunningServer(tiny_bundle.folder, drain_s=0) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def attributed(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Moderator:
+    folder = tmp_path_factory.mktemp("attributed") / "bundle"
+    return Moderator.load(write_perspective_bundle(tiny_bundle, folder).folder)
 
 
 @pytest.fixture

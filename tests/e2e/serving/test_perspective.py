@@ -1,11 +1,8 @@
-"""Perspective's clients, unchanged but for the address: Google's own, JavaScript's, and recorded requests of others."""
+"""Perspective's interface, through Google's client for Python and recorded requests of others."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ import pytest
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
-from tests.support.perspective_bundle import write_perspective_bundle
 from tests.support.server import RunningServer
 
 from crossguard import registry
@@ -23,16 +19,8 @@ from crossguard.bundle import Bundle
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 
-ROOT = Path(__file__).resolve().parents[3]
-NODE_MODULES = Path(os.environ.get("CROSSGUARD_NODE_MODULES", ROOT / "node_modules"))
 SIX = ("TOXICITY", "SEVERE_TOXICITY", "INSULT", "THREAT", "PROFANITY", "IDENTITY_ATTACK")
 TEXT = "Hello you. All people are awful!  My friends"
-
-
-@pytest.fixture(scope="module")
-def attributed(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Moderator:
-    folder = tmp_path_factory.mktemp("attributed") / "bundle"
-    return Moderator.load(write_perspective_bundle(tiny_bundle, folder).folder)
 
 
 @pytest.fixture(scope="module")
@@ -316,50 +304,6 @@ def test_a_batch_reaches_nothing_but_comments(http: httpx2.Client) -> None:
     )
     answer = http.post("/batch", content=parts + "--b--", headers={"content-type": "multipart/mixed; boundary=b"})
     assert answer.text.count("HTTP/1.1 404") == len(targets)
-
-
-SCRIPT = """
-const axios = require('axios');
-const url = new URL(process.argv[1]);
-axios.interceptors.request.use(config => {
-  config.url = config.url.replace('https://commentanalyzer.googleapis.com', url.origin);
-  return config;
-});
-const Perspective = require('perspective-api-client');
-const client = new Perspective({apiKey: 'any'});
-(async () => {
-  const text = process.argv[2];
-  const found = [
-    await client.analyze(text),
-    await client.analyze(text, {attributes: ['toxicity', 'insult', 'threat']}),
-    await client.analyze({comment: {text}, requestedAttributes: {PROFANITY: {scoreThreshold: 0}}}),
-  ];
-  let message = '';
-  try { await client.analyze(text, {attributes: ['spam']}); } catch (error) { message = error.message; }
-  console.log(JSON.stringify({found, message}));
-})();
-"""
-
-
-def test_the_javascript_client(perspective: RunningServer, attributed: Moderator) -> None:
-    node = shutil.which("node")
-    if node is None or not (NODE_MODULES / "perspective-api-client").is_dir():
-        pytest.skip("needs node, and `npm install perspective-api-client`")
-    ended = subprocess.run(
-        [node, "-e", SCRIPT, perspective.url, TEXT],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"NODE_PATH": str(NODE_MODULES), "PATH": os.environ["PATH"], "NO_PROXY": "*"},
-    )
-    assert ended.returncode == 0, ended.stderr
-    answer = json.loads(ended.stdout)
-    offline = attributed.score(text=TEXT).scores
-    asked = [["TOXICITY"], ["TOXICITY", "INSULT", "THREAT"], ["PROFANITY"]]
-    for found, names in zip(answer["found"], asked, strict=True):
-        assert values(found) == pytest.approx({name: offline[name.lower()] for name in names}, abs=1e-6)
-    assert "SPAM is not supported" in answer["message"]
 
 
 @pytest.fixture(scope="module")
