@@ -36,6 +36,7 @@ BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NOT_RUN: Final = {
     r"\bserve\b|\breview\b(?!.*--help)": "runs until it is stopped; tests/e2e starts it",
     r"\bdeploy sagemaker (apply|delete)\b": "talks to AWS; tests/integration/sagemaker plays AWS",
+    r"--scores decisions/": "needs labels for the ids of a job; tests/unit/evaluation/test_score_tables.py reads one",
     r"s3://": "needs a storage; tests/unit/jobs plays S3",
     r"\bpush\b|ORGANISATION/|my-organisation/": "talks to the Hub",
     r"\b(prepare|train|export|torchrun)\b": "needs data sets, or hours; tests/integration trains small models",

@@ -96,7 +96,7 @@ def read_annotated(
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
     """
     builder = AnyBuilder(columns or Columns(), image_root or path.parent, extra=True)
-    posts = _whole(path, builder)
+    posts = _whole(path, builder, images=images)
     if posts and not set(builder.header) & {*labels, hateful_column}:
         raise TableError(
             f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {builder.header}."
@@ -109,13 +109,13 @@ def read_annotated(
     whole = [_answer(row.get(hateful_column), hateful_column, number, positive_from) for number, row in rows]
     used = {*builder.found.values(), *labels, hateful_column}
     extra = {name: tuple(row.get(name) for _, row in rows) for name in builder.header if name not in used}
-    kept = tuple(replace(post, extra={}, image=post.image if images else None) for post in posts)
+    kept = tuple(replace(post, extra={}) for post in posts)
     return Annotated(str(path), kept, tuple(labels), np.array(truth), np.array(whole), extra)
 
 
-def _whole(path: Path, builder: PostBuilder) -> list[Post]:
-    """Returns the posts of a table, in which every row must be readable."""
-    posts = list(PostReader(path, builder=builder))
+def _whole(path: Path, builder: PostBuilder, *, images: bool = True) -> list[Post]:
+    """Returns the posts of a table, in which every row must be readable; without images, these never are in memory."""
+    posts = [post if images else replace(post, image=None) for post in PostReader(path, builder=builder)]
     broken = next((post.error for post in posts if post.error is not None), None)
     if broken is not None:
         raise TableError(f"'{path}': {broken.message}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.tables import read_rows
+from crossguard.data.writing import PARTS_MANIFEST, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
 
@@ -46,8 +47,8 @@ def read_scores(
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
-        paths: Such as one per fold: JSONL, CSV or Parquet with `id` and a column per label, files of decisions, or
-            folders of training runs, whose held-out predictions are read.
+        paths: Such as one per fold: JSONL, CSV or Parquet with `id` and a column per label, files of decisions, the
+            folder of a job over many files, or folders of training runs, whose held-out predictions are read.
         labels: Which columns.
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
@@ -58,24 +59,30 @@ def read_scores(
     Raises:
         TableError: A post has no score or two, or a score is no number in [0, 1].
     """
-    wanted = set(ids)
-    rows: dict[str, Mapping[str, Any]] = {}
+    places = {id_: place for place, id_ in enumerate(ids)}
+    found = np.full((len(ids), len(labels)), np.nan)
+    seen = np.zeros(len(ids), dtype=bool)
     for path in paths:
         for id_, scores in _entries(path, label_scheme):
-            if id_ in rows:
+            place = places.get(id_)
+            if place is None:
+                continue
+            if seen[place]:
                 raise TableError(f"'{path}' scores post '{id_}' again; each post needs one score.")
-            if id_ in wanted:
-                rows[id_] = scores
-    absent = [name for name in ids if name not in rows]
+            found[place] = [_score(scores.get(name), id_, name) for name in labels]
+            seen[place] = True
+    order = [places[id_] for id_ in ids]  # a name may stand for two posts
+    absent = [id_ for id_, place in zip(ids, order, strict=True) if not seen[place]]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
         raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
-    return np.array([[_score(rows[id_].get(name), id_, name) for name in labels] for id_ in ids]).reshape(
-        -1, len(labels)
-    )
+    return found[order]
 
 
 def _entries(path: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if (path / PARTS_MANIFEST).is_file():  # what a job over many files wrote
+        yield from ((decision.id, decision.scores) for decision in read_decisions(path))
+        return
     if path.is_dir():
         yield from _training_run(path, label_scheme)
         return

@@ -24,6 +24,7 @@ def test_spark_scores_what_python_scores(tmp_path: Path, monkeypatch: pytest.Mon
     from pyspark.sql import SparkSession
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")  # or it asks for the name of the machine, for minutes
     (block,) = [
         body for body in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "mapInPandas" in body
     ]
@@ -38,7 +39,7 @@ def test_spark_scores_what_python_scores(tmp_path: Path, monkeypatch: pytest.Mon
     }
     builder = SparkSession.builder.master("local[1]")
     for name, value in settings.items():
-        builder = builder.config(name, value)
+        builder = builder.config(f"spark.{name}", value)
     spark = builder.getOrCreate()
     try:
         exec(compile(code, str(PAGE), "exec"), {"spark": spark, "__name__": "__main__"})  # noqa: S102 - our own page
@@ -50,5 +51,6 @@ def test_spark_scores_what_python_scores(tmp_path: Path, monkeypatch: pytest.Mon
     )
     assert [row["id"] for row in rows] == [decision.id for decision in expected]
     assert [row["action"] for row in rows] == [decision.action and decision.action.value for decision in expected]
+    assert [row["flags"] for row in rows] == [list(decision.flags) for decision in expected]
     assert rows[2]["error_code"] == "post_empty"
     assert rows[1]["score_otherhate"] == pytest.approx(expected[1].scores["otherhate"], abs=1e-4)

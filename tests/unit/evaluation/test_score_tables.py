@@ -9,6 +9,8 @@ import pytest
 
 from crossguard.errors import TableError
 from crossguard.evaluation.score_tables import read_scores, score_labels
+from crossguard.moderator import Moderator
+from crossguard.records import Post
 
 
 def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
@@ -53,6 +55,19 @@ def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:
     assert read_scores([two, one], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
     with pytest.raises(TableError, match="scores post '1' again"):
         read_scores([one, one], ("racist",), ("1",))
+
+
+def test_the_folder_of_a_job_is_read_as_scores(tmp_path: Path, tiny: Moderator) -> None:
+    posts = [Post("1", "hello you"), Post("2", "awful people")]
+    for decision in tiny.score(posts):
+        path = tmp_path / f"part-{decision.id}.jsonl"
+        path.write_text(json.dumps(decision.to_dict()) + "\n", encoding="utf-8")
+    lines = [{"parts": 2}, {"part": "part-1.jsonl"}, {"part": "part-2.jsonl"}]
+    (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    scores = read_scores([tmp_path], ("racist", "sexist"), ("2", "1", "2"))
+    one, two = ([decision.scores[name] for name in ("racist", "sexist")] for decision in tiny.score(posts))
+    assert scores == pytest.approx(np.array([two, one, two]), abs=1e-6)
+    assert score_labels(tmp_path, ("id", "racist")) == ("racist",)
 
 
 def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> None:
