@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field
 from sqlalchemy import Connection
 
+from crossguard.bundle import read_bundle
+from crossguard.decision.policy import Bands, Kind, Policy
 from crossguard.errors import InputError, suggest
 from crossguard.labels import HATE
-from crossguard.loading import load
-from crossguard.moderator import Moderator
+from crossguard.loading import find_bundle, load
+from crossguard.moderator import Moderator, resolve_policy
 from crossguard.review.errors import FormError
 from crossguard.review.intake import Intake
 from crossguard.review.resolution import Answer, Ballot
@@ -59,6 +62,12 @@ def read_clauses(path: Path | None) -> tuple[Clause, ...]:
     return tuple(Clause(id=label.name, title=label.name, text=f"{label.meaning}.") for label in HATE)
 
 
+def kind_of(record: Mapping[str, Any]) -> Kind:
+    """Returns what the post of a decision has: text, image or both."""
+    text = record["modality_weights"]["text"]
+    return "text" if text == 1 else "image" if text == 0 else "both"
+
+
 class Console:
     """State that all requests share; safe to use from several threads."""
 
@@ -99,6 +108,18 @@ class Console:
             if self._model is None:
                 self._model = load(self.settings.model, policy=self.settings.policy)
             return self._model
+
+    def bands_of(self, record: Mapping[str, Any]) -> Mapping[str, Bands]:
+        """Returns the bands of the labels under which a decision was made; none where the policy is another now."""
+        policy = self._policy
+        same = policy is not None and (record["policy"], record["policy_version"]) == (policy.name, policy.version)
+        return policy.rules(kind_of(record)) if policy is not None and same else {}
+
+    @cached_property
+    def _policy(self) -> Policy | None:
+        if self.settings.model == "none":
+            return None
+        return resolve_policy(read_bundle(find_bundle(self.settings.model), verify=False), self.settings.policy)
 
     def ballot(self, form: Mapping[str, str]) -> Ballot:
         """Reads a decision and checks it against the settings; every problem is told at once.

@@ -32,7 +32,7 @@ class Exported:
     erased: int
 
 
-def export(database: Database, labels: Sequence[str], path: Path) -> Exported:
+def export(database: Database, labels: Sequence[str], path: Path, *, with_images: bool = True) -> Exported:
     """Writes every decided item.
 
     A label's column holds the mean of the votes, in [0, 1]. `split` divides by a hash of the words, so near-duplicates
@@ -44,17 +44,19 @@ def export(database: Database, labels: Sequence[str], path: Path) -> Exported:
     """
     if path.suffix not in SUFFIXES:
         raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
-    folder = path.with_name(f"{path.stem}-images")
+    folder = path.with_name(f"{path.stem}-images") if with_images else None
     counts = {"rows": 0, "images": 0, "erased": 0}
     try:
-        with database.read() as db:
+        with database.engine.connect() as db:  # one transaction, as rows are read while they are written
             _write(path, labels, _rows(db, labels, folder, counts))
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
     return Exported(**counts)
 
 
-def _rows(db: Connection, labels: Sequence[str], folder: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _rows(
+    db: Connection, labels: Sequence[str], folder: Path | None, counts: dict[str, int]
+) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     wanted = (items.c.state == DECIDED, items.c.kind != "appeal")
     for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
@@ -70,7 +72,7 @@ def _rows(db: Connection, labels: Sequence[str], folder: Path, counts: dict[str,
             "id": name,
             "text": row.text,
             "image_text": row.image_text,
-            "image_path": _image(db, row.id, folder, counts),
+            "image_path": "" if folder is None else _image(db, row.id, folder, counts),
             "split": _split(row),
             "source": row.source,
             "stratum": row.stratum,

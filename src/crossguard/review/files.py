@@ -51,7 +51,7 @@ def take_file(
 
 
 def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[Received]:
-    """Takes what `crossguard serve --suggestions` wrote as reports: one item per text, one report per caller.
+    """Takes what `crossguard serve --suggestions` wrote as votes: one item per text, one vote per caller.
 
     A file that was taken before changes nothing. The console's model scores the texts.
 
@@ -70,14 +70,14 @@ def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
 def _suggestion(line: str, where: str, source: str) -> Submission:
     try:
         record = json.loads(line)
-        said = ", ".join(f"{name} {value:.2f}" for name, value in record["attributes"].items())
+        scores = dict(record["attributes"])
         text = str(record["text"])
-        reporter = "/".join(str(record[key]) for key in ("caller", "community_id", "client_token") if record.get(key))
+        by = "/".join(str(record[key]) for key in ("caller", "community_id", "client_token") if record.get(key))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise TableError(f"{where} is no suggestion as `crossguard serve --suggestions` writes it.") from None
     id_ = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    report = {"reporter": reporter[:256] or "unknown", "reason": f"suggests {said}"[:2000]}
-    return parse(Submission, {"id": id_, "source": source, "text": text, "report": report}, where)
+    suggestion = {"by": by[:256] or "unknown", "scores": scores}
+    return parse(Submission, {"id": id_, "source": source, "text": text, "suggestion": suggestion}, where)
 
 
 def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
@@ -85,7 +85,7 @@ def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
         if post.error is not None:
             raise TableError(f"'{path}': {post.error.message}")
         extra = {name: post.extra[name] for name in _EXTRA if post.extra.get(name) not in (None, "")}
-        images = () if post.image is None else (_data_url(post.image),)
+        images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
         yield parse(Submission, fields | extra, f"'{path}' row {place}")
 

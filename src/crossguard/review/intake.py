@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -50,6 +50,7 @@ class Submission(StrictModel):
     queue: str | None = Field(default=None, description="Queue; by the kind of the item when not given.")
     decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
     report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
+    suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")
     expected: Expected | None = Field(default=None, description="The known answer, which makes it a golden item.")
 
 
@@ -58,6 +59,13 @@ class Report(StrictModel):
 
     reporter: str = Field(min_length=1, max_length=256)
     reason: str = Field(default="", max_length=2000)
+
+
+class Suggestion(StrictModel):
+    """What somebody outside says the scores should be; kept as a vote that decides nothing."""
+
+    by: str = Field(min_length=1, max_length=256)
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1, max_length=32)
 
 
 class Expected(StrictModel):
@@ -137,6 +145,7 @@ class Intake:
         top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
         blind = (
             kind in {"flag", "report", "gold"}
+            and post.source != DEMO  # a newcomer is alone, and sees what the model says
             and uniform("blind", post.source, post.id) < self._settings.second_vote_rate
         )
         severity = _SEVERITY_H[decision.action if decision else None] + (24 * top[1].score if top else 0)
@@ -172,12 +181,13 @@ class Intake:
         }
         likeness = describe(f"{post.text} {post.image_text}", [found for _, found, _ in images if found])
         report = (post.report.reporter, post.report.reason) if post.report else None
-        return items.NewItem(row, images, likeness, report)
+        suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
+        return items.NewItem(row, images, likeness, report, suggestion)
 
     def _place(self, post: Submission, decision: Decision | None) -> tuple[str, str]:
         if post.expected is not None:
             return "gold", MAIN
-        if post.report is not None:
+        if post.report is not None or post.suggestion is not None:
             return "report", MAIN
         if stratum_of(decision) in AUDITED and post.source != DEMO:
             return "audit", AUDIT
@@ -185,7 +195,8 @@ class Intake:
 
 
 def _of_feed(post: Submission) -> bool:
-    return post.decision is not None and post.report is None and post.expected is None and post.queue is None
+    asked_for = (post.report, post.suggestion, post.expected, post.queue)
+    return post.decision is not None and all(reason is None for reason in asked_for)
 
 
 def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:

@@ -17,6 +17,9 @@ def with_decisions(console: Console, posts: Sequence[Submission]) -> list[Submis
     bare = [post for post in posts if post.decision is None]
     if not bare or console.settings.model == "none":
         return list(posts)
-    inputs = [Post(post.id, post.text, post.images[0] if post.images else None, post.image_text) for post in bare]
+    inputs = [
+        Post(post.id, post.text, next(iter(post.images), None), post.image_text, more_images=post.images[1:])
+        for post in bare
+    ]
     scored = {id(post): outcome.to_dict() for post, outcome in zip(bare, console.moderator.score(inputs), strict=True)}
     return [post.model_copy(update={"decision": scored[id(post)]}) if id(post) in scored else post for post in posts]

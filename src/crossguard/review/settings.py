@@ -102,6 +102,12 @@ class ReviewSettings(StrictModel):
             raise ValueError("oidc_issuer needs oidc_client_id")
         return self
 
+    @model_validator(mode="after")
+    def _signed_webhooks(self) -> Self:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("webhook_url needs webhook_secret, the key that messages are signed with")
+        return self
+
     @field_validator("public_url", "webhook_url", "oidc_issuer")
     @classmethod
     def _web_address(cls, value: str) -> str:

@@ -58,11 +58,11 @@ class Sender:
         return sum(self._try(message, now) for message in waiting)
 
     def _try(self, message: Any, now: float) -> bool:
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
             if not deliveries.reserve(tx, message.id, message.attempts, now + 2 * TIMEOUT_S):
                 return False
         problem = self._post(message.id, message.body, int(now))
-        with self._database.write() as tx:
+        with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
             if problem:
                 deliveries.failed(tx, message.id, message.attempts + 1, now, problem)
             else:

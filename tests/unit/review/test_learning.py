@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
-from sqlalchemy import select
+from sqlalchemy import select, update
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person
 
@@ -28,13 +28,12 @@ from crossguard.review.export import export
 from crossguard.review.learn import learn, policy_file
 from crossguard.review.quality import agreement, recall
 from crossguard.review.quality.estimate import proportion
-from crossguard.review.quality.reading import Decided, decided, strata
+from crossguard.review.quality.reading import Decided, backlog, decided, per_day, strata
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
-from crossguard.review.store.items import reports_of
 from crossguard.review.store.schema import items
 
 LABELS = HATE.names
@@ -174,7 +173,7 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "does not fit" in capsys.readouterr().err
 
 
-def test_suggestions_become_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "suggestions.jsonl"
     line = {"time": "2026-11-26T01:00:00+00:00", "text": "Go away, all of you.", "attributes": {"TOXICITY": 0.9}}
     more = {"community_id": None, "client_token": None}
@@ -187,9 +186,10 @@ def test_suggestions_become_reports(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(command) == 0
     with Database.open(store).read() as db:
         (row,) = db.execute(select(items)).all()
-        said = [(report.reporter, report.reason) for report in reports_of(db, row)]
-    assert (row.kind, row.queue, row.reports) == ("report", "main", 2)
-    assert said == [("forum", "suggests TOXICITY 0.90"), ("blog", "suggests TOXICITY 0.90")]
+        said = [(vote.kind, vote.person, vote.labels) for vote in votes.of(db, row.id)]
+        assert votes.standing(db, row.id) == []
+    assert (row.kind, row.queue, row.state, row.reports) == ("report", "main", "open", 0)
+    assert said == [("suggest", None, {"TOXICITY": 0.9})] * 2
     file.write_text('{"text": 3}\n')
     assert run(command) == 3
     assert "line 1 is no suggestion" in capsys.readouterr().err
@@ -251,6 +251,19 @@ def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
         assert found.recall.high is not None
         held += found.recall.low <= truth <= found.recall.high
     assert 180 <= held <= 200
+
+
+def test_sampled_posts_stand_for_those_that_were_not_taken(console: Console, database: Database) -> None:
+    near = {"stratum": "allow-far", "inclusion": 0.1, "score": 0.1}
+    console.intake.take([submission("1", score=0.9), submission("2", score=0.9)], NOW)
+    with database.write() as tx:
+        tx.execute(update(items).where(items.c.external == "2").values(**near))
+    with database.read() as db:
+        today = per_day(db, NOW)[-1]
+        ages = dict(backlog(db, NOW + 7200))
+    assert today.score.value == pytest.approx((0.9 + 10 * 0.1) / 11)
+    assert 0.3 < (today.score.high or 0) < 0.4, "few posts tell little"
+    assert (today.came, ages["< 6 h"], ages["< 1 h"]) == (2, 2, 0)
 
 
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:

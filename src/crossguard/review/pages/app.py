@@ -57,6 +57,8 @@ _PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("POST", "/me/switches", queues.switches, None),
     ("POST", "/logout", login.logout, None),
     ("GET", "/quality", quality.show, Right.MEASURE),
+    ("GET", "/quality/{name}", quality.download, Right.MEASURE),
+    ("POST", "/quality/retry", quality.retry, Right.LEAD),
     ("GET", "/log", lead.read_log, Right.AUDIT),
     ("GET", "/people", people.show, Right.ADMINISTER),
     ("POST", "/people/invite", people.invite, Right.ADMINISTER),

@@ -35,8 +35,9 @@ def show(visit: Visit) -> Response:
 
 def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     with visit.console.database.read() as db:
-        row = _seen(visit, items.get(db, visit.item))
-        cast = votes.standing(db, row.id)
+        row = _seen(visit, db)
+        answers = votes.of(db, row.id)
+        cast = [vote for vote in answers if vote.kind == votes.VOTE]
         held = row.claimed_by == visit.person.id and (row.claim_expires_at or 0) > visit.now
         alike = votes.alike(db, row, visit.person, visit.now) if held else []
         context = {
@@ -45,15 +46,19 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "reports": items.reports_of(db, row),
             "earlier": items.earlier_of_author(db, row),
             "last": workload.last_submission(db, visit.person.id),
+            "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
     hidden = row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
+    decision = None if hidden else decision_of(row)
     return render(
         visit,
         "item.html.j2",
         status,
         row=row,
-        decision=None if hidden else decision_of(row),
+        decision=decision,
+        bands=visit.console.bands_of(row.decision) if decision else {},
+        suggestions=[vote for vote in answers if vote.kind == votes.SUGGEST],
         hidden=hidden,
         held=held,
         alike=alike,
@@ -79,7 +84,7 @@ def decision_of(row: Any) -> Decision | None:
 def claim(visit: Visit) -> Response:
     """Claims this very item."""
     with visit.console.database.write(durable=False) as tx:
-        row = _seen(visit, items.get(tx, visit.item))
+        row = _seen(visit, tx)
         lease = visit.console.settings.lease_minutes * MINUTE
         if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
             raise NotAllowedError("This item is with somebody else, is decided, or has been before you already.")
@@ -109,7 +114,7 @@ def vote(visit: Visit) -> Response:
         return _show(visit, error.status, str(error))
     submission = _submission(visit)
     with visit.console.database.write() as tx:
-        row = _seen(visit, votes.lock(tx, visit.item))
+        row = _seen(visit, tx)
         for item in (row.id, *_chosen(visit, tx, row)):
             votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
         return next_after(visit, tx, row)
@@ -129,7 +134,7 @@ def skip(visit: Visit) -> Response:
     if not reason:
         return _show(visit, FormError.status, "Choose why you skip this item.")
     with visit.console.database.write() as tx:
-        row = _seen(visit, items.get(tx, visit.item))
+        row = _seen(visit, tx)
         votes.skip(tx, row.id, visit.person, reason[:200], submission=_submission(visit), now=visit.now)
         return next_after(visit, tx, row)
 
@@ -137,7 +142,7 @@ def skip(visit: Visit) -> Response:
 def escalate(visit: Visit) -> Response:
     """Hands an item to the second queue."""
     with visit.console.database.write() as tx:
-        row = _seen(visit, items.get(tx, visit.item))
+        row = _seen(visit, tx)
         reason = visit.form.get("reason", "").strip()[:200]
         votes.escalate(tx, row.id, visit.person, reason, submission=_submission(visit), now=visit.now)
         return next_after(visit, tx, row)
@@ -156,7 +161,7 @@ def undo(visit: Visit) -> Response:
 def explanation(visit: Visit) -> Response:
     """Shows which words move the score; not before a blind vote."""
     with visit.console.database.read() as db:
-        row = _seen(visit, items.get(db, visit.item))
+        row = _seen(visit, db)
         answered = any(vote.person == visit.person.id for vote in votes.standing(db, row.id))
     if row.blind and not answered:
         raise NotAllowedError("This item is judged blind: nothing about the model is shown before your answer.")
@@ -188,11 +193,13 @@ def _thumbnail(jpeg: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _seen(visit: Visit, row: Any) -> Any:
-    """Returns the row if the person may see it; golden items look like others, so they are not found by number."""
-    if not visit.person.sees(row.queue):
+def _seen(visit: Visit, db: Connection) -> Any:
+    """Returns the item if the person may see it; golden items look like others, so they are not found by number."""
+    row, person = items.get(db, visit.item), visit.person
+    if not person.sees(row.queue):
         raise NotAllowedError(f"Your account does not include the queue '{row.queue}'. Ask an admin.")
-    if row.state == "gold" and row.claimed_by != visit.person.id and not visit.person.may(Right.MEASURE):
+    known = row.state != "gold" or row.claimed_by == person.id or person.may(Right.MEASURE)
+    if not known and not votes.answered(db, row.id, person.id):
         raise NotFoundError(f"There is no item {row.id} for you.")
     return row
 

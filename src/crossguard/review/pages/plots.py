@@ -15,6 +15,7 @@ _NAME: Final = 120
 _RIGHT: Final = 14
 _ROW: Final = 26
 _HEIGHT: Final = 150
+FEW: Final = 7
 
 
 def intervals(title: str, rows: Sequence[tuple[str, Estimate, float | None]], low: float = 0.0) -> Markup:
@@ -57,11 +58,28 @@ def bars(title: str, values: Sequence[tuple[str, float]]) -> Markup:
             f'height="{height:.1f}">'
             f"<title>{escape(name)}: {value:,.0f}</title></rect>"
         )
+        if index in {0, len(values) - 1} or len(values) <= FEW:
+            middle = x + step / 2
+            body.append(f'<text x="{middle:.1f}" y="138" text-anchor="middle">{escape(name)}</text>')
+    return _svg(title, _HEIGHT, body)
+
+
+def series(title: str, values: Sequence[tuple[str, Estimate]]) -> Markup:
+    """Draws an estimate per day with its interval, on a scale from 0 to the highest end of an interval."""
+    ends = [end for _, found in values for end in (found.high, found.value) if end is not None]
+    top = max(ends, default=0.0) or 1.0
+    step = (_WIDTH - 50) / max(len(values), 1)
+    body = [f'<text x="4" y="16">{top:.2g}</text><line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>']
+    for index, (name, found) in enumerate(values):
+        x = 40 + (index + 0.5) * step
         if index in {0, len(values) - 1}:
-            anchor = "start" if index == 0 else "end"
-            body.append(
-                f'<text x="{x if index == 0 else x + step:.1f}" y="138" text-anchor="{anchor}">{escape(name)}</text>'
-            )
+            body.append(f'<text x="{x:.1f}" y="138" text-anchor="middle">{escape(name)}</text>')
+        if found.value is None:
+            continue
+        low, y, high = (120 - 108 * (end or 0.0) / top for end in (found.low, found.value, found.high))
+        told = f"{name}: {found.value:.3f}, from {found.low or 0:.3f} to {found.high or 0:.3f}, {found.count:,} posts"
+        body.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+        body.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(told)}</title></circle>')
     return _svg(title, _HEIGHT, body)
 
 

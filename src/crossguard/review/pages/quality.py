@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from starlette.responses import Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
 
 from crossguard.review.console import Console
+from crossguard.review.errors import NotFoundError
+from crossguard.review.export import SUFFIXES, export
 from crossguard.review.pages import plots
 from crossguard.review.pages.templating import moment, render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.quality import agreement, model, reading, recall
-from crossguard.review.store import items
+from crossguard.review.quality.estimate import Estimate
+from crossguard.review.store import deliveries, items, log
 
 FRESH_S, STALE_S = 60.0, 600.0
 
@@ -28,7 +35,30 @@ def show(visit: Visit) -> Response:
         threading.Thread(target=_renew, args=(console,), daemon=True).start()
     assert console.measured is not None
     at, found = console.measured
-    return render(visit, "quality.html.j2", measured_at=moment(at), **found)
+    with console.database.read() as db:
+        messages = deliveries.state(db) if console.settings.webhook_url else None
+    return render(visit, "quality.html.j2", measured_at=moment(at), messages=messages, suffixes=SUFFIXES, **found)
+
+
+def retry(visit: Visit) -> Response:
+    """Tries again to send the messages that were given up."""
+    with visit.console.database.write() as tx:
+        count = deliveries.retry(tx, visit.now)
+        log.record(tx, visit.now, visit.person.name, "retry messages", messages=count)
+    return visit.go("/quality")
+
+
+def download(visit: Visit) -> Response:
+    """Sends what people decided as a table, without images."""
+    name = str(visit.request.path_params["name"])
+    if name not in {f"decided{suffix}" for suffix in SUFFIXES}:
+        raise NotFoundError(f"Exports end in {', '.join(SUFFIXES)}.")
+    folder = TemporaryDirectory()
+    path = Path(folder.name) / name
+    done = export(visit.console.database, visit.console.settings.labels, path, with_images=False)
+    with visit.console.database.write() as tx:
+        log.record(tx, visit.now, visit.person.name, "export", items=done.rows)
+    return FileResponse(path, filename=name, background=BackgroundTask(folder.cleanup))
 
 
 def _renew(console: Console) -> None:
@@ -50,32 +80,31 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         workloads = reading.workloads(db, now)
         days = reading.per_day(db, now)
         waiting = items.waiting(db)
+        backlog = reading.backlog(db, now)
     live = recall.live(strata)
     precision = model.precision_per_label(found, labels, model.card_precision(console.settings.model, labels))
     groups = model.false_positive_rates(found)
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
-    pairs: dict[int, list[tuple[bool, bool]]] = {}
-    for given in answers.values():
-        for person, entries in agreement.pairs_with_others(given).items():
-            pairs.setdefault(person, []).extend(entries)
+    others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {
         "live": live,
         "precision": precision,
         "groups": groups,
         "agreed": agreed,
-        "people": [
-            (
-                work,
-                agreement.cohen_kappa(golden.get(work.person, [])),
-                agreement.cohen_kappa(pairs.get(work.person, [])),
-            )
+        "people": [(work, _kappa(golden, work.person), _kappa(others, work.person)) for work in workloads],
+        "per_label": [
+            (work.name, label, _kappa({label: golden[label]}, work.person), _kappa({label: pairs}, work.person))
             for work in workloads
+            for label, pairs in others.items()
+            if work.person in pairs or work.person in golden[label]
         ],
         "waiting": sorted(waiting.items()),
         "drawn": {
-            "in": plots.bars("Items in per day", [(_day(day), came) for day, came, _, _ in days]),
-            "out": plots.bars("Decisions per day", [(_day(day), went) for day, _, went, _ in days]),
-            "drift": plots.bars("Flagged posts per 10,000, per day", [(_day(day), rate) for day, _, _, rate in days]),
+            "in": plots.bars("Items in per day", [(_day(day.day), day.came) for day in days]),
+            "out": plots.bars("Decisions per day", [(_day(day.day), day.decided) for day in days]),
+            "flagged": plots.series("Part of the feed that is flagged", [(_day(d.day), d.flagged) for d in days]),
+            "scores": plots.series("Mean score of the feed", [(_day(day.day), day.score) for day in days]),
+            "backlog": plots.bars("Waiting items by age", backlog),
             "live": plots.intervals(
                 "Estimates for the live feed",
                 [
@@ -93,6 +122,10 @@ def measure(console: Console, now: float) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _kappa(pairs: Mapping[str, Mapping[int, Sequence[tuple[bool, bool]]]], person: int) -> Estimate:
+    return agreement.cohen_kappa(pair for of_label in pairs.values() for pair in of_label.get(person, ()))
 
 
 def _day(day: int) -> str:

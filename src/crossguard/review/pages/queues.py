@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError
+from crossguard.review.intake import DEMO
 from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
+from crossguard.review.roles import Right
 from crossguard.review.settings import AUDIT
 from crossguard.review.store import claims, items, people, workload
 from crossguard.review.store.claims import Filters
@@ -30,9 +32,10 @@ def home(visit: Visit) -> Response:
         waiting = visit.console.waiting(db, visit.now)
         mine = claims.held_by(db, visit.person.id, visit.now)
         done = workload.seen_today(db, visit.person.id, visit.now)
+        first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, DEMO)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
     rows = [(name, *waiting.get(name, (0, visit.now))) for name in names]
-    return render(visit, "home.html.j2", rows=rows, held=mine, done=done)
+    return render(visit, "home.html.j2", rows=rows, held=mine, done=done, first_steps=first_steps)
 
 
 def queue(visit: Visit) -> Response:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
 from sqlalchemy import Connection, case, func, select
 
 from crossguard.decision.policy import Kind
+from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED
+from crossguard.review.quality.estimate import Estimate, proportion
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, Answer
-from crossguard.review.store.claims import DECIDED
+from crossguard.review.store.claims import DECIDED, OPEN
 from crossguard.review.store.schema import feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 
 NEWEST: Final = 2000
 DAY_S: Final = 86_400
+HOUR_S: Final = 3600.0
+AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 0.0))
+"""Names of the ages of waiting items, and the hours up to which each goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,7 @@ def _decided(row: Any) -> Decided:
     record = row.decision
     scores = {name: (found["score"], found["threshold"], found["flagged"]) for name, found in record["labels"].items()}
     model = (record["model"], record["model_version"], record["policy"], record["policy_version"])
-    text = record["modality_weights"]["text"]
-    kind: Kind = "text" if text == 1 else "image" if text == 0 else "both"
-    return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id, kind)
+    return Decided(row.text, row.stratum, row.inclusion, row.outcome["labels"], scores, model, row.id, kind_of(record))
 
 
 def strata(db: Connection) -> list[Stratum]:
@@ -95,14 +100,14 @@ def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[in
     return found
 
 
-def golden_pairs(db: Connection) -> dict[int, list[tuple[bool, bool]]]:
-    """Returns person -> (their answer, the known answer), over all labels of golden items."""
+def golden_pairs(db: Connection) -> dict[str, dict[int, list[tuple[bool, bool]]]]:
+    """Returns label -> person -> (their answer, the known answer) of golden items."""
     query = select(votes.c.person, votes.c.labels, items.c.expected).join(items, items.c.id == votes.c.item)
-    found: dict[int, list[tuple[bool, bool]]] = defaultdict(list)
+    found: dict[str, dict[int, list[tuple[bool, bool]]]] = defaultdict(lambda: defaultdict(list))
     for person, given, expected in db.execute(query.where(_counts(), items.c.kind == "gold").order_by(votes.c.id)):
         for label, known in expected["labels"].items():
             if given.get(label) in {Answer.YES, Answer.NO}:
-                found[person].append((given[label] == Answer.YES, known == Answer.YES))
+                found[label][person].append((given[label] == Answer.YES, known == Answer.YES))
     return found
 
 
@@ -137,8 +142,27 @@ def _seconds(db: Connection, person: int) -> float | None:
     return median(found) if found else None
 
 
-def per_day(db: Connection, now: float, days: int = 14) -> list[tuple[int, int, int, int]]:
-    """Returns (day, items in, items decided, posts of the feed that were flagged per 10,000) for the last days."""
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day (UTC).
+
+    Attributes:
+        day: Days since 1970.
+        came: Items in.
+        decided: Votes.
+        flagged: Part of the feed's posts that was flagged.
+        score: Mean of the posts' highest score; a sampled post counts for those that were not taken in.
+    """
+
+    day: int
+    came: int
+    decided: int
+    flagged: Estimate
+    score: Estimate
+
+
+def per_day(db: Connection, now: float, days: int = 14) -> list[Day]:
+    """Returns the last days, the oldest first."""
     today = int(now // DAY_S)
     first = today - days + 1
     day_of = func.floor(items.c.received_at / DAY_S)
@@ -148,8 +172,43 @@ def per_day(db: Connection, now: float, days: int = 14) -> list[tuple[int, int, 
     every = _per(db, select(feed.c.day, func.sum(feed.c.posts)).where(feed.c.day >= first).group_by(feed.c.day))
     flagged_only = (feed.c.day >= first, feed.c.stratum.in_(("review", "block")))
     flagged = _per(db, select(feed.c.day, func.sum(feed.c.posts)).where(*flagged_only).group_by(feed.c.day))
-    rates = {day: round(10_000 * flagged.get(day, 0) / posts) for day, posts in every.items() if posts}
-    return [(day, came.get(day, 0), went.get(day, 0), rates.get(day, 0)) for day in range(first, today + 1)]
+    scores = _mean_scores(db, first * DAY_S)
+    return [
+        Day(
+            day,
+            came.get(day, 0),
+            went.get(day, 0),
+            proportion(flagged.get(day, 0), every.get(day, 0)),
+            scores.get(day, Estimate(None)),
+        )
+        for day in range(first, today + 1)
+    ]
+
+
+def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
+    """Returns the weighted mean (J. Hájek 1971) of the scores of each day's feed, with a normal interval."""
+    weight, score, day = 1 / items.c.inclusion, items.c.score, func.floor(items.c.received_at / DAY_S)
+    terms = (weight, weight * score, weight * weight, weight * weight * score, weight * weight * score * score)
+    wanted = (items.c.received_at >= since, items.c.score.is_not(None), items.c.stratum.in_((*FLAGGED, *AUDITED)))
+    query = select(day, func.count(), *map(func.sum, terms)).where(*wanted).group_by(day)
+    found = {}
+    for day_, count, w, ws, w2, w2s, w2s2 in db.execute(query):
+        mean = ws / w
+        half = 1.96 * math.sqrt(max(w2s2 - 2 * mean * w2s + mean * mean * w2, 0.0)) / w
+        found[int(day_)] = Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0), count)
+    return found
+
+
+def backlog(db: Connection, now: float) -> list[tuple[str, int]]:
+    """Returns how many open items wait since when, the newest first."""
+    age = (now - items.c.received_at) / HOUR_S
+    edges = [0.0, *(hours for _, hours in AGES[:-1]), math.inf]
+    parts = [
+        func.count().filter(age >= low, age < high) if high < math.inf else func.count().filter(age >= low)
+        for low, high in pairwise(edges)
+    ]
+    counts = db.execute(select(*parts).where(items.c.state == OPEN)).one()
+    return [(name, count) for (name, _), count in zip(AGES, counts, strict=True)]
 
 
 def _per(db: Connection, query: Any) -> dict[Any, int]:

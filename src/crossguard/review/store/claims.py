@@ -141,7 +141,7 @@ def _take(which: ColumnElement[bool]) -> Update:
     return update(items).where(which, _unclaimed(_NOW)).values(**taken).returning(items.c.id)
 
 
-_CLAIM: Final = _take(and_(items.c.id == _ITEM, or_(_MINE, and_(items.c.state == OPEN, _FREE))))
+_CLAIM: Final = _take(and_(items.c.id == _ITEM, or_(_MINE, and_(items.c.state.in_((OPEN, GOLD)), _FREE))))
 
 
 @cache

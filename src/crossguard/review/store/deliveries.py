@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from crossguard.review.store.schema import deliveries
 
@@ -15,6 +15,7 @@ ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 5.0
 LONGEST_WAIT_S: Final = 6 * 3600.0
 _ADDED: Final = insert(deliveries)
+_GIVEN_UP: Final = deliveries.c.next_at.is_(None) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
 
 
 def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any]) -> None:
@@ -58,7 +59,15 @@ def withdraw(tx: Connection, item: int) -> bool:
     return tx.execute(select(deliveries.c.id).where(of_item, deliveries.c.attempts > 0).limit(1)).first() is not None
 
 
+def state(db: Connection) -> Any:
+    """Returns how many messages wait, how many were given up, and what went wrong last (waiting, given_up, problem)."""
+    waits, given_up = deliveries.c.next_at.is_not(None), _GIVEN_UP
+    counts = [func.count().filter(which).label(name) for name, which in (("waiting", waits), ("given_up", given_up))]
+    last = select(deliveries.c.problem).where(waits | given_up, deliveries.c.attempts > 0)
+    problem = last.order_by(deliveries.c.id.desc()).limit(1).scalar_subquery().label("problem")
+    return db.execute(select(*counts, problem)).one()
+
+
 def retry(tx: Connection, now: float) -> int:
     """Tries again what was given up; returns how many."""
-    given_up = deliveries.c.next_at.is_(None) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
-    return tx.execute(update(deliveries).where(given_up).values(attempts=0, next_at=now)).rowcount
+    return tx.execute(update(deliveries).where(_GIVEN_UP).values(attempts=0, next_at=now)).rowcount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from crossguard.review.likeness import Likeness
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
 from crossguard.review.store.database import insert
-from crossguard.review.store.schema import feed, images, items, reports
+from crossguard.review.store.schema import feed, images, items, reports, votes
 
 REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
@@ -76,12 +77,14 @@ class NewItem:
         images: JPEG, perceptual hash and problem of each image.
         likeness: What it is compared by with others.
         report: Who reported the post and why, for items of that kind.
+        suggestion: Who suggests which scores.
     """
 
     row: Mapping[str, Any]
     images: Sequence[tuple[bytes | None, bytes | None, str]] = ()
     likeness: Likeness | None = None
     report: tuple[str, str] | None = None
+    suggestion: tuple[str, Mapping[str, float]] | None = None
 
     @property
     def unique(self) -> tuple[Any, ...]:
@@ -113,8 +116,8 @@ def put(tx: Connection, new: Sequence[NewItem]) -> int:
     if stored:
         tx.execute(plain_insert(images), stored)
     for item in new:
-        if item.report is not None:
-            _add_report(tx, item, item.report, made.get(item.unique))
+        if item.report is not None or item.suggestion is not None:
+            _add_opinion(tx, item, made.get(item.unique))
     return len(made)
 
 
@@ -181,6 +184,11 @@ def earlier_of_author(db: Connection, row: Any) -> Sequence[Any]:
     return db.execute(_EARLIER, same).all() if row.author is not None else []
 
 
+def only_from(db: Connection, source: str) -> bool:
+    """Whether no other source has sent anything."""
+    return db.execute(select(items.c.id).where(items.c.source != source).limit(1)).first() is None
+
+
 def waiting(db: Connection) -> dict[str, tuple[int, float]]:
     """Returns the number of open items per queue, and when the oldest was received."""
     query = select(items.c.queue, func.count(), func.min(items.c.received_at))
@@ -236,12 +244,21 @@ def pictured(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in found}
 
 
-def _add_report(tx: Connection, new: NewItem, report: tuple[str, str], item: int | None) -> None:
+def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
+    """Adds a report, or a suggestion, once per person who sent it."""
     if item is None:
         item = tx.execute(select(items.c.id).where(*(items.c[n] == new.row[n] for n in _UNIQUE))).scalar_one()
-    reporter, reason = report
-    values = {"item": item, "reporter": reporter, "reason": reason, "at": new.row["received_at"]}
-    statement = insert(tx, reports).values(**values).on_conflict_do_nothing(index_elements=["item", "reporter"])
-    if tx.execute(statement.returning(reports.c.id)).first() is not None:
-        more = {"reports": items.c.reports + 1, "urgency": items.c.urgency + REPORT_URGENCY_H}
+    at, more = new.row["received_at"], {"urgency": items.c.urgency + REPORT_URGENCY_H}
+    if new.report is not None:
+        reporter, reason = new.report
+        values = {"item": item, "reporter": reporter, "reason": reason, "at": at}
+        statement = insert(tx, reports).values(**values).on_conflict_do_nothing(index_elements=["item", "reporter"])
+        more["reports"] = items.c.reports + 1
+    else:
+        by, scores = new.suggestion or ("", {})
+        sent = hashlib.sha256(by.encode("utf-8", "surrogatepass")).hexdigest()
+        values = {"item": item, "kind": "suggest", "submission": sent, "labels": dict(scores)}
+        values |= {"queue": new.row["queue"], "claimed_at": at, "decided_at": at}
+        statement = insert(tx, votes).values(**values).on_conflict_do_nothing(index_elements=["item", "submission"])
+    if tx.execute(statement.returning(literal(1))).first() is not None:
         tx.execute(update(items).where(items.c.id == item).values(**more))

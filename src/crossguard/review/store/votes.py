@@ -8,20 +8,23 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
-from crossguard.review.resolution import MAJORITY, Answer, Ballot, resolve
+from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, GOLD, NO_CLAIM, OPEN, free_for
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
-VOTE, SKIP, ESCALATE = "vote", "skip", "escalate"
+VOTE, SKIP, ESCALATE, SUGGEST = "vote", "skip", "escalate", "suggest"
 MOST_ALIKE: Final = 100
 UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 # Statements are built once: to build one takes longer than to run it.
 _LOCKED: Final = select(items).where(items.c.id == bindparam("item")).with_for_update()
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
 _CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
+_ANSWERED: Final = select(votes.c.id).where(
+    votes.c.item == bindparam("item"), votes.c.person == bindparam("person"), votes.c.undone_at.is_(None)
+)
 _ADDED: Final = insert(votes)
 _FRESH: Final = select(items.c.id).where(
     items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
@@ -124,7 +127,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
 def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
     """Takes back every answer to an item, at a lead's word, so that it is decided anew."""
     lock(tx, item)
-    valid = (votes.c.item == item, votes.c.undone_at.is_(None))
+    valid = (votes.c.item == item, votes.c.kind != SUGGEST, votes.c.undone_at.is_(None))
     tx.execute(update(votes).where(*valid).values(undone_at=now))
     reopen(tx, item, now)
     log.record(tx, now, lead.name, "reopen", item)
@@ -133,6 +136,10 @@ def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
 def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
     row = lock(tx, item)
+    if row.state == DECIDED and row.appeal_of is not None:
+        before = outcome_of(tx, row.appeal_of)
+        if before is not None:
+            _change(tx, row.appeal_of, _decided(before))
     if row.state == DECIDED and deliveries.withdraw(tx, item):
         deliveries.put(tx, item, "item.reopened", now, _reference(row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
@@ -141,7 +148,22 @@ def reopen(tx: Connection, item: int, now: float) -> None:
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
     """Returns the votes on an item that are not undone, in their order."""
-    return [vote for vote in db.execute(_CAST, {"item": item}) if vote.kind == VOTE and vote.undone_at is None]
+    return [vote for vote in of(db, item) if vote.kind == VOTE]
+
+
+def of(db: Connection, item: int) -> Sequence[Any]:
+    """Returns all that was said about an item and is not undone: votes, skips, escalations, suggestions."""
+    return [vote for vote in db.execute(_CAST, {"item": item}) if vote.undone_at is None]
+
+
+def outcome_of(db: Connection, item: int) -> Outcome | None:
+    """Returns what the votes on a decided item amount to, appeals aside."""
+    return resolve([ballot_of(vote) for vote in standing(db, item)], 1)
+
+
+def answered(db: Connection, item: int, person: int) -> bool:
+    """Whether a person has answered an item in any way that stands."""
+    return db.execute(_ANSWERED, {"item": item, "person": person}).first() is not None
 
 
 def ballot_of(vote: Any) -> Ballot:
@@ -190,12 +212,17 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     """Changes an item, and decides it when its votes suffice: its outcome then goes into the outbox."""
     outcome = resolve(ballots, row.needed) if ballots and row.state != GOLD else None
     if outcome is not None:
-        hateful = any(value >= MAJORITY for value in outcome.labels.values())
-        values = values | {"state": DECIDED, "outcome": outcome.to_dict(), "hateful": hateful, "decided_at": now}
+        values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
+        if row.appeal_of is not None:  # what is exported, learnt from and measured is the last word
+            _change(tx, row.appeal_of, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
         deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()})
     if values:
         _change(tx, row.id, values)
+
+
+def _decided(outcome: Outcome) -> dict[str, Any]:
+    return {"outcome": outcome.to_dict(), "hateful": any(value >= MAJORITY for value in outcome.labels.values())}
 
 
 def _change(tx: Connection, item: int, values: dict[str, Any]) -> None:

@@ -132,7 +132,11 @@ def test_a_provider_that_is_away_is_told(database: Database, settings: ReviewSet
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"oidc_issuer": "https://id.example"}, "oidc_client_id"), ({"oidc_roles": "a=boss"}, "a=boss")],
+    [
+        ({"oidc_issuer": "https://id.example"}, "oidc_client_id"),
+        ({"oidc_roles": "a=boss"}, "a=boss"),
+        ({"webhook_url": "https://a.b"}, "secret"),
+    ],
 )
 def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import pytest
 from argon2 import PasswordHasher
+from PIL import Image
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
@@ -203,8 +206,56 @@ def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
     assert "judged blind" in before
     assert "0.77" not in before + client.get("/queues/main").text
     assert client.get("/items/1/explanation").status_code == 403
+    for query in ("label=racist", "score_from=0.5"):
+        assert "/items/1" not in client.get(f"/queues/main?{query}").text, "to be found would tell what the model says"
     client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "a1"})
     assert "0.77" in client.get("/items/1").text
+
+
+def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"gold_rate": 1.0})
+    token = log_in(client, console)
+    known = {"action": "block", "labels": {"racist": "yes"}}
+    console.intake.take([submission("1"), submission("2", expected=known)], NOW)
+    assert client.get("/items/2").status_code == 404, "nobody finds one by its number"
+    assert client.post("/queues/main/next", data={"csrf": token}).url.path == "/items/2"
+    client.post("/items/2/vote", data={"csrf": token, "action": "block", "submission": "g1"})
+    shown = client.get("/items/2")
+    assert shown.status_code == 200
+    assert "olden" not in shown.text
+    assert "Your decision" in client.post("/undo", data={"csrf": token, "submission": "g1"}).text
+
+
+def test_a_list_goes_on_where_it_stopped(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission(f"{i}0", f"words {chr(97 + i) * 9} {i}", score=0.5) for i in range(35)], NOW)
+    for order in ("urgent", "random", "uncertain"):
+        first = client.get(f"/queues/main?order={order}").text
+        seen = re.findall(r'<a href="/items/(\d+)', first)
+        client.post(f"/items/{seen[0]}/vote", data={"csrf": token, "action": "block", "submission": f"k{order}"})
+        (rest,) = re.findall(r'rel="next" href="([^"]+)"', first)
+        second = client.get("/queues/main" + rest.replace("&amp;", "&")).text
+        after = re.findall(r'<a href="/items/(\d+)', second)
+        assert (len(seen), set(seen) & set(after), 'rel="next"' in second) == (30, set(), False)
+        assert len(after) == 35 - 30 - ["urgent", "random", "uncertain"].index(order)
+    assert client.get("/queues/main?after=x").status_code == 422
+    assert client.get("/me").text.count('action="/undo"') == 3
+
+
+def test_small_images_and_tables_to_download(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.LEAD)
+    made = io.BytesIO()
+    Image.new("RGB", (900, 600), (10, 200, 90)).save(made, "PNG")
+    picture = f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
+    console.intake.take([submission("1", images=[picture])], NOW)
+    assert 'src="/images/1?small"' in client.get("/queues/main").text
+    assert Image.open(io.BytesIO(client.get("/images/1?small").content)).size == (160, 107)
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s"})
+    table = client.get("/quality/decided.csv")
+    assert (table.status_code, table.text.count("\n")) == (200, 2)
+    assert client.get("/quality/decided.exe").status_code == 404
+    log_in(client, console, "Rob")
+    assert client.get("/quality/decided.csv").status_code == 403
 
 
 def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import DBAPIError
 
 from crossguard.errors import ConfigError
+from crossguard.review.store import votes
 from crossguard.review.store.database import MIGRATIONS, Database
 from crossguard.review.store.schema import metadata
 
@@ -31,6 +32,30 @@ def test_the_migrations_make_the_schema(database: Database) -> None:
     with database.read() as db:
         context = MigrationContext.configure(db, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_an_older_database_keeps_its_votes(tmp_path: Path) -> None:
+    engine = Database(create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}"))
+    engine.migrate(revision="0001")
+    with engine.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO people (id, name, role, active, show_text, show_images, created_at) "
+            "VALUES (1, 'Ann', 'lead', 1, 0, 0, 0)"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO items (id, source, kind, external, queue, state, text, image_text, received_at, flagged, "
+            "reports, urgency, uncertainty, shuffle, stratum, inclusion, blind, needed, appeal_reason) VALUES "
+            "(1, 'a', 'flag', '1', 'main', 'open', '', '', 0, '', 0, 0, 0, 0, 'review', 1, 0, 1, '')"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO votes (item, person, kind, queue, submission, labels, clause, comment, blind, "
+            "claimed_at, decided_at) VALUES (1, 1, 'vote', 'main', 's', '{}', '', '', 0, 0, 0)"
+        )
+    engine.close()
+    with Database.open(str(tmp_path / "old.sqlite")).read() as db:
+        assert votes.standing(db, 1)[0].person == 1
+        (made,) = db.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'uq_votes_item_person_standing'").one()
+    assert "undone_at IS NULL" in made
 
 
 def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, tmp_path: Path) -> None:

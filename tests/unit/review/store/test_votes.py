@@ -214,6 +214,11 @@ def test_an_appeal_never_goes_to_who_decided_first(
     assert take(database, ben, "appeals") == made["item"]
     cast(database, made["item"], ben, ALLOW)
     assert "appeal.decided" in events(database)
+    assert row(database, 1).outcome["action"] == "allow", "the appeal has the last word"
+    assert not row(database, 1).hateful
+    with database.write() as tx:
+        votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
+    assert row(database, 1).outcome["action"] == "block"
 
 
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
