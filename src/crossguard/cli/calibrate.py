@@ -14,7 +14,7 @@ from crossguard.errors import ConfigError, needs_extra, suggest
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
-    from crossguard.evaluation.calibration.policy import Calibrated
+    from crossguard.evaluation.calibration.policy import FittedPolicy
     from crossguard.evaluation.terminal import Grid
 
 
@@ -155,7 +155,7 @@ def _known(label: str, labels: tuple[str, ...]) -> str:
     return label
 
 
-def _grid(found: Calibrated) -> Grid:
+def _grid(found: FittedPolicy) -> Grid:
     from crossguard.evaluation.terminal import Grid, cell
 
     grid = Grid(

@@ -34,7 +34,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Identity:
+class RunIdentity:
     """What must be the same for a run to go on exactly.
 
     Attributes:
@@ -47,7 +47,7 @@ class Identity:
     data: str
     processes: int
 
-    def check(self, folder: Path, stored: Identity) -> None:
+    def check(self, folder: Path, stored: RunIdentity) -> None:
         """Compares with the run that is stored in a folder.
 
         Raises:
@@ -77,7 +77,7 @@ class RunState:
     average: dict[str, Tensor] | None = None
     progress: Progress = field(default_factory=Progress)
 
-    def save(self, folder: Path, identity: Identity) -> None:
+    def save(self, folder: Path, identity: RunIdentity) -> None:
         """Writes the state beside its place, then moves it there."""
         state = {
             "identity": asdict(identity),
@@ -92,7 +92,7 @@ class RunState:
         torch.save(state, draft)
         draft.replace(folder / STATE)
 
-    def load(self, folder: Path, identity: Identity) -> None:
+    def load(self, folder: Path, identity: RunIdentity) -> None:
         """Takes over a saved state.
 
         Raises:
@@ -102,7 +102,7 @@ class RunState:
         if not path.is_file():
             raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        identity.check(folder, Identity(**state["identity"]))
+        identity.check(folder, RunIdentity(**state["identity"]))
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])

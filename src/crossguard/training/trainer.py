@@ -25,7 +25,7 @@ from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, drawn, plan_epoch, share
-from crossguard.training.state import Identity, RunState
+from crossguard.training.state import RunIdentity, RunState
 from crossguard.training.targets import Floats
 
 
@@ -43,7 +43,7 @@ class Trainer:
         self.gpu = self.accelerator.device.type == "cuda"
         self.workers = workers(self.accelerator)
         posts = f"{train.examples.fingerprint()} {measured.examples.fingerprint()}"
-        self.identity = Identity(recipe.to_dict(), posts, self.processes)
+        self.identity = RunIdentity(recipe.to_dict(), posts, self.processes)
         self.steps_per_epoch = [len(self._plan(epoch)) for epoch in range(recipe.num_train_epochs)]
         choose_attention(model, self.accelerator.device.type)
         objective = Objective(model, recipe, train.examples.targets)

@@ -11,9 +11,9 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.errors import ConfigError
 from crossguard.training.recipe import Recipe
-from crossguard.training.state import Identity
+from crossguard.training.state import RunIdentity
 
-RUN = Identity(Recipe().to_dict(), "posts", 1)
+RUN = RunIdentity(Recipe().to_dict(), "posts", 1)
 
 
 def test_the_same_run_goes_on() -> None:
@@ -28,6 +28,6 @@ def test_the_same_run_goes_on() -> None:
         (replace(RUN, processes=2), r"2 processes \(now 1\)"),
     ],
 )
-def test_another_run_does_not(other: Identity, message: str) -> None:
+def test_another_run_does_not(other: RunIdentity, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         RUN.check(Path("run"), other)

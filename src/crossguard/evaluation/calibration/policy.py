@@ -28,7 +28,7 @@ from crossguard.saving import save_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibrated:
+class FittedPolicy:
     """A fitted policy and how good it is.
 
     Attributes:
@@ -58,7 +58,7 @@ def calibrate(
     feed: Sequence[Post] = (),
     rounds: int = 1000,
     command: str = "",
-) -> Calibrated:
+) -> FittedPolicy:
     """Fits calibration, thresholds and bands to annotated posts that the model was not trained on.
 
     Labels with fewer than ten posts of either kind keep the rule of the moderator's own policy. `feed` are unlabelled
@@ -84,7 +84,7 @@ def calibrate(
     provenance = _provenance(scored.annotated, plan, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
-    return Calibrated(
+    return FittedPolicy(
         file,
         fitted,
         cross_validated,

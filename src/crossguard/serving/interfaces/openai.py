@@ -19,9 +19,9 @@ from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
+from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submitted_post import SubmittedPost, image_of
-from crossguard.serving.unions import hate_labels, union_score
 
 # The categories of omni-moderation-latest.
 CATEGORIES = (

@@ -11,7 +11,7 @@ from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.errors import BadRequest
-from crossguard.serving.unions import union_score
+from crossguard.serving.hate import union_score
 
 Missing: TypeAlias = Literal["error", "omit", "estimate"]
 
