@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +16,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crossguard.errors import ConfigError, MissingExtraError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 15
-IDLE_S: Final = 5.0
 _WRITE: Final = "crossguard_write"
 _MIGRATION_LOCK: Final = 7_283_641  # any number that nothing else in the database locks
 
@@ -57,14 +54,12 @@ class Database:
         """
         url = _url(where)
         try:
-            engine = create_engine(url, **_pool(url))
+            engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", **_pool(url))
         except ModuleNotFoundError:
             raise MissingExtraError("PostgreSQL", "postgres") from None
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
-        else:
-            event.listen(engine, "checkout", _check_idle)
         database = cls(engine)
         try:
             database.migrate(migrations)
@@ -142,18 +137,6 @@ def _pool(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"pool_size": 20, "max_overflow": 20, "connect_args": {"timeout": BUSY_S}}
     return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
-
-
-def _check_idle(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
-    """Tries a connection that nobody has used for a while; the pool replaces one that the server has closed."""
-    now = time.monotonic()
-    if now - record.info.get("used", now) > IDLE_S:
-        try:
-            connection.execute("SELECT 1")
-            connection.rollback()
-        except connection.Error as error:
-            raise DisconnectionError from error
-    record.info["used"] = now
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
