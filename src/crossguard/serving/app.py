@@ -37,8 +37,10 @@ def create_app(service: Service) -> Starlette:
         exception_handlers={HTTPException: _unmatched},
         lifespan=lifespan,
     )
-    app.state.openapi = openapi_document(ENDPOINTS)
-    app.state.docs = docs_page(app.state.openapi)
+    document = openapi_document(ENDPOINTS)
+    # Encoded once: whoever has no key may ask for it again and again.
+    app.state.openapi = as_json(document).body
+    app.state.docs = docs_page(document)
     return app
 
 

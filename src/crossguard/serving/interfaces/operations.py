@@ -96,7 +96,7 @@ async def reload(call: Call) -> Response:
 
 async def openapi(call: Call) -> Response:
     """Gives the OpenAPI file."""
-    return as_json(call.request.app.state.openapi)
+    return Response(call.request.app.state.openapi, media_type=JSON)
 
 
 async def docs(call: Call) -> Response:
