@@ -326,7 +326,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("tables", type=Path)
     parser.add_argument("--before", type=Path, required=True, help="bundle of the earlier release")
-    parser.add_argument("--version", default="1.3.1")
+    parser.add_argument("--version", default="1.3.2")
     options = parser.parse_args()
     after, before = Moderator.load(options.bundle), Moderator.load(options.before)
     bundle = after.bundle
