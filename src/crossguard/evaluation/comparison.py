@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,12 +50,19 @@ class Compared:
 def compare(
     runs: Sequence[Run | Compared], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS
 ) -> list[Compared]:
-    """Puts runs side by side and tests each against the first.
+    """Puts runs side by side and tests each against the first; runs of one name are told apart by the model's version.
 
     Raises:
         InputError: A key is unknown.
     """
-    return [_row(run, runs[0], (rounds, seed), keys) for run in runs]
+    rows = [_row(run, runs[0], (rounds, seed), keys) for run in runs]
+    names = Counter(row.name for row in rows)
+    return [
+        replace(row, name=f"{row.name} {run.facts.model_version}")
+        if names[row.name] > 1 and isinstance(run, Run)
+        else row
+        for row, run in zip(rows, runs, strict=True)
+    ]
 
 
 def read_entry(path: Path) -> Run | Compared:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from crossguard.evaluation.comparison import (
     to_markdown,
 )
 from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.results import evaluate
+from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 
 
@@ -98,6 +101,23 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
         read_entry(path)
     with pytest.raises(InputError, match="neither the folder of a run"):
         read_entry(tmp_path)
+
+
+def test_two_versions_of_one_model_are_told_apart() -> None:
+    one = samples(0.5)
+    old, new = (
+        Run(Facts("compact default", "compact", {}, "", "", None, 0, 0, "", version), one, evaluate(one, 0))
+        for version in ("1.3.0", "1.3.2")
+    )
+    assert [row.name for row in compare([old, new], rounds=10, keys=["f1_macro"])] == [
+        "compact default 1.3.0",
+        "compact default 1.3.2",
+    ]
+    other = replace(new, facts=replace(new.facts, name="compact benchmark"))
+    assert [row.name for row in compare([old, other], rounds=10, keys=["f1_macro"])] == [
+        "compact default",
+        "compact benchmark",
+    ]
 
 
 def test_an_undefined_difference_says_so() -> None:
