@@ -4,7 +4,7 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.decision.policy import Policy
-from crossguard.errors import MissingExtraError
+from crossguard.errors import InputError, MissingExtraError
 from crossguard.moderator import Moderator
 from crossguard.records import Action, Decision, LabelDecision, PostFailure
 
@@ -72,5 +72,5 @@ def test_parts_of_results_keep_their_posts(tiny: Moderator) -> None:
 def test_leaving_the_context_ends_the_threads(tiny_bundle: Bundle) -> None:
     with Moderator.load(tiny_bundle.folder) as moderator:
         assert moderator.score(["hello"])[0].ok
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(InputError, match="This moderator was closed"):
         moderator.score(["hello"])

@@ -175,7 +175,9 @@ def command(
         "pixels": pixels,
         "other_languages": other_languages,
     }
-    if len(sources) > 1 and not any(Path(source).exists() or {"*", ":"} & set(source) for source in sources):
+    if len(sources) > 1 and not any(
+        Path(source).exists() or Path(source).suffix or {"*", ":"} & set(source) for source in sources
+    ):
         steps.refuse_a_text(" ".join(sources))
     if not single and many.wanted(
         sources, out, [engine, workers, shards, unit_posts, dry_run or None, price, metrics_port, fetch_origins or None]
