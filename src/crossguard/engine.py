@@ -35,8 +35,9 @@ PREPARED_AHEAD: Final = 1
 INFERRED_AHEAD: Final = 2
 # Characters from which a text is long: cleaning and cutting it takes many times what others take.
 LONG_TEXT: Final = 512
-# Threads for long texts and for images that are decoded in a process of their own.
-SLOW_THREADS: Final = 2
+# Threads for posts that take long to prepare: one for long texts, whose cleaning holds the interpreter, and two for
+# images, which are decoded in processes of their own.
+SLOW_THREADS: Final = {"slow-text": 1, "slow-image": 2}
 # Posts of one request that a batch takes before the next request has its turn.
 TURN: Final = 16
 # Windows of text, or frames, of one post that a batch takes at most.
@@ -162,11 +163,12 @@ class ScoringEngine:
         self._sliced_posts = max(1, available_cores() // INFERRED_AHEAD)
         self._others_came = -OTHERS_S
         self.observer = Observer()
-        sizes = {"prepare": PREPARED_AHEAD, "infer": INFERRED_AHEAD, "slow": SLOW_THREADS}
+        sizes = {"prepare": PREPARED_AHEAD, "infer": INFERRED_AHEAD, **SLOW_THREADS}
         # Threads start with the first job that needs them.
         self._threads = {name: ThreadPoolExecutor(size, f"crossguard-{name}") for name, size in sizes.items()}
         self._changed = threading.Condition()
-        self._waiting, self._slow = _Turns(), _Turns()
+        self._waiting = _Turns()
+        self._slow = {name: _Turns() for name in SLOW_THREADS}
         self._ready: deque[_Entry] = deque()
         self._sliced: deque[_Entry] = deque()
         self._slicing = 0
@@ -242,12 +244,13 @@ class ScoringEngine:
         return request.answer
 
     def _put_slow(self, entry: _Entry) -> None:
-        self._slow.put(entry)
-        self._threads["slow"].submit(self._prepare_slow)
+        name = "slow-image" if entry.post.images else "slow-text"
+        self._slow[name].put(entry)
+        self._threads[name].submit(self._prepare_slow, name)
 
-    def _prepare_slow(self) -> None:
+    def _prepare_slow(self, name: str) -> None:
         with self._changed:
-            entries = self._wanted(self._slow.take(1))
+            entries = self._wanted(self._slow[name].take(1))
         for entry in entries:
             if self._accept(entry, self._prepared(entry)):
                 with self._changed:
