@@ -47,10 +47,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: No weights or no `inference_config.json`.
-        ValueError: The weights do not fit the configuration, or it was written by an earlier version.
+        ValueError: The weights are broken or do not fit the configuration, or it was written by an earlier version.
     """
-    from safetensors.torch import load_file
-
     weights, inference_file = find_weights(folder), find_inference_config(folder)
     inference = json.loads(inference_file.read_text(encoding="utf-8"))
     if "readouts" in inference:
@@ -59,7 +57,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             "key to `label_schemes`; everything else stays."
         )
     model = build(model_config(inference, inference_file.parent))
-    _fill(model, load_file(weights), weights)
+    _fill(model, _read(weights), weights)
     return Checkpoint(model.eval(), inference, inference_file.parent)
 
 
@@ -70,20 +68,28 @@ def load_average(model: GatedModel, folders: Sequence[Path], *, new_outputs: boo
 
     Raises:
         FileNotFoundError: A folder has none.
-        ValueError: They belong to another model.
+        ValueError: They are broken, or belong to another model.
     """
-    from safetensors.torch import load_file
-
     paths = [find_weights(folder) for folder in folders]
-    mean = load_file(paths[0])
+    mean = _read(paths[0])
     for count, path in enumerate(paths[1:], start=2):
-        for name, weight in load_file(path).items():
+        for name, weight in _read(path).items():
             if weight.is_floating_point():
                 mean[name].lerp_(weight, 1 / count)
     if new_outputs and not _same_outputs(model, mean):
         outputs = {name: value for name, value in model.state_dict().items() if name.startswith(model.output_weights)}
         mean = {name: value for name, value in mean.items() if not name.startswith(model.output_weights)} | outputs
     _fill(model, mean, paths[0])
+
+
+def _read(weights: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(weights)
+    except SafetensorError as error:
+        raise ValueError(f"{weights} is broken or was cut off ({error}). Copy or download it again.") from None
 
 
 def _same_outputs(model: GatedModel, weights: Mapping[str, Any]) -> bool:

@@ -31,6 +31,16 @@ def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
         find_inference_config(tmp_path / "below" / "it")
 
 
+@pytest.mark.parametrize("size", [0, 4, 200])
+def test_weights_that_were_cut_off_are_told(tmp_path: Path, size: int) -> None:
+    save_model(tiny(ModelConfig("clip", num_outputs=1, fusion_dim=8)), tmp_path)
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "thresholds": [0.5]}))
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:size])
+    with pytest.raises(ValueError, match=r"model.safetensors is broken or was cut off"):
+        load_checkpoint(tmp_path)
+
+
 def test_a_checkpoint_from_before_the_renaming_of_label_schemes_is_refused(tmp_path: Path) -> None:
     save_model(tiny(ModelConfig("clip", num_outputs=2, fusion_dim=8)), tmp_path)
     stored = {"class_names": ["racist"], "thresholds": [0.5], "readouts": {"any": [0], "consensus": [1]}}
