@@ -84,16 +84,15 @@ def classifier() -> LanguageIdentifier:
     from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
     from py3langid.modelio import load_model
 
-    place = cache_folder() / "languages" / f"py3langid-{version('py3langid')}.npy"
-    tables = _mapped(place)
+    tables = _mapped()
     if tables is None:
         scores, prior, codes, moves, rows, output = load_model(MODEL_DIR / MODEL_FILE)
         tables = dict(zip(TABLES, map(np.asarray, (scores, prior, codes, moves, rows, output)), strict=True))
         for name, table in tables.items():
             buffer = io.BytesIO()
             np.save(buffer, table, allow_pickle=False)
-            keep(place.with_suffix(f".{name}.npy"), buffer.getvalue())
-        tables = _mapped(place) or tables
+            keep(_file(name), buffer.getvalue())
+        tables = _mapped() or tables
     # Memory views give Python's own integers, several times as fast as NumPy's.
     return LanguageIdentifier(
         tables["scores"],
@@ -106,8 +105,12 @@ def classifier() -> LanguageIdentifier:
     )
 
 
-def _mapped(place: Path) -> dict[str, NDArray[Any]] | None:
+def _file(table: str) -> Path:
+    return cache_folder() / "languages" / f"py3langid-{version('py3langid')}.{table}.npy"
+
+
+def _mapped() -> dict[str, NDArray[Any]] | None:
     try:
-        return {name: np.load(place.with_suffix(f".{name}.npy"), mmap_mode="r") for name in TABLES}
+        return {name: np.load(_file(name), mmap_mode="r") for name in TABLES}
     except (OSError, ValueError, EOFError):  # not kept yet, or broken
         return None

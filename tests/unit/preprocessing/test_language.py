@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,9 +90,9 @@ def test_a_cache_that_cannot_be_written_costs_the_unpacking_only(
     assert classifier.__wrapped__().classify(GERMAN)[0] == "de"
 
 
-def prepared(bundle: Bundle, **options: str) -> Preparation:
+def prepared(bundle: Bundle, **options: Any) -> Preparation:
     known = replace(bundle, manifest=bundle.manifest.model_copy(update={"languages": ("en",)}))
-    return Preparation(known, ImageLimits(), **options)  # type: ignore[arg-type]
+    return Preparation(known, ImageLimits(), **options)
 
 
 def test_a_post_in_another_language_is_noted_skipped_or_scored_like_any_other(tiny_bundle: Bundle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 from sqlalchemy import func, select
 from tests.support.review import submission
@@ -25,9 +26,9 @@ def fill(console: Console, count: int) -> None:
     console.intake.take([submission(str(index), score=0.5 + index / 1000) for index in range(count)], NOW)
 
 
-def next_of(database: Database, who: Person, now: float = NOW, **more: object) -> int | None:
+def next_of(database: Database, who: Person, now: float = NOW, **more: Any) -> int | None:
     with database.write() as tx:
-        return claims.claim_next(tx, who.id, "main", now, LEASE, **more)  # type: ignore[arg-type]
+        return claims.claim_next(tx, who.id, "main", now, LEASE, **more)
 
 
 def test_twenty_people_at_once_never_share_an_item(console: Console, database: Database) -> None:
