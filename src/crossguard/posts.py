@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from crossguard.data.columns import Columns, PostBuilder, as_text
+from crossguard.data.columns import Columns, PostBuilder, as_text, unread_addresses
 from crossguard.data.image_sources import as_image
 from crossguard.errors import InputError, PostError, TableError
 from crossguard.records import Post, PostFailure
@@ -52,7 +53,19 @@ def as_post(post: object, place: str) -> Post:
     if built.error is None and built.extra and not content and not set(post) & set(Columns().content):
         fields = ", ".join(map(str, built.extra))
         return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {fields}.")
+    if built.extra and built.image is None:
+        _warn_of_addresses(map(str, built.extra), {})
     return built
+
+
+def _warn_of_addresses(names: Iterable[str], found: Mapping[str, str]) -> None:
+    """Warns where posts name images by an address in the web, which nothing here reads."""
+    if column := unread_addresses(names, found):
+        warnings.warn(
+            f"'{column}' is not read: images are never fetched here, and these posts are scored without theirs. "
+            "Download them and give image=..., or an image_path.",
+            stacklevel=3,
+        )
 
 
 def _read(post: Post) -> Post:
@@ -124,6 +137,7 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any]]]) ->
     except TableError as error:
         message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
         raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
+    _warn_of_addresses(builder.header, builder.found)
     return (builder.build(row, place) for place, row in rows)
 
 

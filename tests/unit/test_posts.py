@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,6 +113,15 @@ def test_a_text_that_names_a_file_is_scored_with_a_warning(tiny: Moderator, tmp_
     with pytest.warns(UserWarning, match="score\\(image="):
         assert tiny.score(path).ok
     tiny.score(text=path)
+
+
+@pytest.mark.parametrize("many", [list, pd.DataFrame, pa.Table.from_pylist])
+def test_an_address_of_an_image_that_is_not_read_is_told(tiny: Moderator, many: Callable[[Any], Any]) -> None:
+    row = {"text": "hello", "image_url": "https://example.com/meme.jpg"}
+    with pytest.warns(UserWarning, match="'image_url' is not read: images are never fetched here"):
+        assert tiny.score(many([row]))[0].ok
+    (other,) = tiny.score(many([{**row, "image_path": "nothing.jpg"}]))  # without a warning, which would be an error
+    assert other.error is not None
 
 
 def test_representations_are_short(tiny: Moderator) -> None:

@@ -28,6 +28,8 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_text": ("ocr", "ocr_text", "img_text"),
     "image": (),
 }
+# Addresses in the web, which are fetched only by a job, and only where it is told to.
+ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,11 @@ class PostBuilder:
         self.header = tuple(header)
         self.found = self.columns.match(self.header, where)
         self.notes = self.columns.notes(self.found)
+        if column := unread_addresses(self.header, self.found):
+            self.notes.append(
+                f"column '{column}' is not read, so posts are scored without these images. To fetch them: -o FOLDER/ "
+                f"--image-path-column '{column}' --fetch-origin https://HOST"
+            )
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of one row.
@@ -263,6 +270,13 @@ class RowBuilder(AnyBuilder):
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the row as it is."""
         return Post(place, extra=dict(row))
+
+
+def unread_addresses(names: Iterable[str], found: Mapping[str, str]) -> str | None:
+    """Returns the column of web addresses of images among these; None where images come from another column."""
+    if {"image", "image_path"} & set(found):
+        return None
+    return next((name for name in names if _plain(name) in ADDRESSES), None)
 
 
 def share_of(value: Any, name: str, where: str) -> float:

@@ -35,6 +35,22 @@ def test_a_column_under_another_name_is_told() -> None:
     assert builder.notes == ["column 'comment' is read as text; another one: --text-column NAME"]
 
 
+@pytest.mark.parametrize("name", ["image_url", "Image URL", "img_url"])
+def test_a_column_of_web_addresses_that_is_not_read_is_told_with_what_fetches_it(name: str) -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(["text", name], "posts.csv")
+    (note,) = builder.notes
+    assert note.startswith(f"column '{name}' is not read")
+    assert note.endswith(f"--image-path-column '{name}' --fetch-origin https://HOST")
+
+
+@pytest.mark.parametrize("columns", [Columns(), Columns(image_path="image_url")])
+def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(columns: Columns) -> None:
+    builder = PostBuilder(columns, Path())
+    builder.open(["text", "image_url", "image_path"], "posts.csv")
+    assert not [note for note in builder.notes if "not read" in note]
+
+
 def test_only_builders_of_posts_ask_for_something_to_score() -> None:
     with pytest.raises(TableError, match="none of the columns text, image_path"):
         PostBuilder(Columns(), Path()).open(["id", "racist"], "scores.csv")
