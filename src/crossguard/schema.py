@@ -21,11 +21,11 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal["text", "integer", "number", "texts"]
 
 
-class _Part(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class LabelRecord(_Part):
+class LabelRecord(_Record):
     """One label of one post."""
 
     score: Probability = Field(description="Calibrated probability.")
@@ -34,21 +34,21 @@ class LabelRecord(_Part):
     action: ActionWord = Field(description="What this label alone asks for.")
 
 
-class ModalityWeightsRecord(_Part):
+class ModalityWeightsRecord(_Record):
     """How the model's gate mixed text and image; their sum is 1."""
 
     text: Probability
     image: Probability
 
 
-class ErrorRecord(_Part):
+class ErrorRecord(_Record):
     """Why a post could not be scored."""
 
     code: str = Field(description="A stable word for programs; see the error codes.")
     message: str = Field(description="One sentence for people.")
 
 
-class WindowRecord(_Part):
+class WindowRecord(_Record):
     """The stretch of a long text, or the reading of a disguised one, that the decision rests on."""
 
     index: int = Field(ge=0, description="Which window, from 0.")
@@ -60,7 +60,7 @@ class WindowRecord(_Part):
     undisguised: bool = Field(description="Whether it is not the text as written, but what a disguise says.")
 
 
-class DecisionRecord(_Part):
+class DecisionRecord(_Record):
     """The answer for one post; the same in files, over HTTP and in Python."""
 
     id: str = Field(description="Your name for the post, as it was; its place where it had none.")

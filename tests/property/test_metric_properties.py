@@ -25,7 +25,7 @@ from crossguard.evaluation.bootstrap import engine_for
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import BINS, METRICS, measure
 from crossguard.evaluation.results import evaluate
-from crossguard.evaluation.sample import ANY, Sample, Task, pool
+from crossguard.evaluation.sample import ANY, LabelTask, Sample, pool
 
 
 @st.composite
@@ -167,6 +167,6 @@ def test_recall_at_a_false_positive_rate_equals_trying_every_threshold(sample: S
         assert measure(task.truth, task.scores)["recall_at_fpr_0.1"].value == pytest.approx(best)
 
 
-def _recall_if_cheap(task: Task, threshold: float, rate: float) -> float:
+def _recall_if_cheap(task: LabelTask, threshold: float, rate: float) -> float:
     flags = task.scores >= threshold
     return float(flags[task.truth].mean()) if flags[~task.truth].mean() <= rate + 1e-9 else 0.0

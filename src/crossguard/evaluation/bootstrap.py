@@ -9,7 +9,7 @@ import numpy as np
 
 from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, confusion, ratio
-from crossguard.evaluation.sample import ANY, Sample, Task, pool
+from crossguard.evaluation.sample import ANY, LabelTask, Sample, pool
 
 Table: TypeAlias = dict[str, Rounds]
 Engine: TypeAlias = Callable[[Counts], Table]
@@ -40,7 +40,7 @@ def resample(sample: Sample, rounds: int = 1000, seed: int = 0) -> Table:
     return joined([engine(counts) for counts in draw(len(sample), rounds, seed)])
 
 
-def at_prevalence(task: Task, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
+def at_prevalence(task: LabelTask, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
     """Returns precision, recall and F1 of a task where the share `target` of posts is positive, with intervals.
 
     Recall and false-positive rate do not change with the prevalence (the task's own when None); precision and F1 follow

@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from crossguard.evaluation.calibration.thresholds import sweep
 from crossguard.evaluation.metrics import BINS, bin_of
-from crossguard.evaluation.sample import Task
+from crossguard.evaluation.sample import LabelTask
 
 POINTS = 200
 
@@ -49,7 +49,7 @@ class Chart:
     points: tuple[tuple[float, float, str], ...] = ()
 
 
-def precision_recall(task: Task) -> Curve | None:
+def precision_recall(task: LabelTask) -> Curve | None:
     """Precision over recall; None without a positive post."""
     if not task.truth.any():
         return None
@@ -57,7 +57,7 @@ def precision_recall(task: Task) -> Curve | None:
     return _curve(task.name, recall, precision)
 
 
-def roc(task: Task) -> Curve | None:
+def roc(task: LabelTask) -> Curve | None:
     """Recall over false-positive rate; None without both kinds of posts."""
     if not task.truth.any() or task.truth.all():
         return None
@@ -65,7 +65,7 @@ def roc(task: Task) -> Curve | None:
     return _curve(task.name, wrong, right)
 
 
-def reliability(task: Task) -> Curve | None:
+def reliability(task: LabelTask) -> Curve | None:
     """Observed share over mean score, one point per filled bin; None with fewer posts than bins."""
     if len(task) < BINS:
         return None
@@ -78,7 +78,7 @@ def reliability(task: Task) -> Curve | None:
     return Curve(task.name, _points(score, share), tuple(sizes))
 
 
-def threshold_sweep(task: Task) -> tuple[Curve, Curve, Curve] | None:
+def threshold_sweep(task: LabelTask) -> tuple[Curve, Curve, Curve] | None:
     """Precision, recall and F1 over the threshold; None without a positive post."""
     if not task.truth.any():
         return None
@@ -98,13 +98,13 @@ class Confusion:
     passes: int
 
     @classmethod
-    def of(cls, task: Task) -> Confusion:
+    def of(cls, task: LabelTask) -> Confusion:
         """Counts a task."""
         cells = ((True, True), (True, False), (False, True), (False, False))
         return cls(*(int(((task.truth == truth) & (task.flags == flag)).sum()) for truth, flag in cells))
 
 
-def worst(task: Task, count: int) -> tuple[Sequence[int], Sequence[int]]:
+def worst(task: LabelTask, count: int) -> tuple[Sequence[int], Sequence[int]]:
     """Returns rows of the sample: surest false positives, and false negatives with the lowest scores."""
     alarms = np.flatnonzero(task.flags & ~task.truth)
     misses = np.flatnonzero(~task.flags & task.truth)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crossguard.evaluation.estimates import Estimate, number
-from crossguard.evaluation.sample import Task
+from crossguard.evaluation.sample import LabelTask
 
 Counts: TypeAlias = NDArray[np.int32]
 Rounds: TypeAlias = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Metric:
     averages: tuple[str, ...]
     meaning: str
 
-    def missing(self, task: Task) -> str:
+    def missing(self, task: LabelTask) -> str:
         """Returns why the metric is undefined on a task; empty where it is defined."""
         return next((reason for need in ("post", *self.needs) if (reason := _MISSING[need](task))), "")
 
@@ -54,7 +54,7 @@ class Metric:
 class Ranked:
     """One task, sorted by falling score, ready for many rounds."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: LabelTask) -> None:
         order = np.argsort(-task.scores, kind="stable")
         scores, truth, flags = task.scores[order], task.truth[order], task.flags[order]
         self._rows = task.rows[order]
@@ -125,12 +125,12 @@ def measure(y_true: ArrayLike, y_score: ArrayLike, y_pred: ArrayLike | None = No
     """
     truth, scores = np.asarray(y_true, dtype=np.bool_), np.asarray(y_score, dtype=np.float64)
     flags = scores >= 0.5 if y_pred is None else np.asarray(y_pred, dtype=np.bool_)  # noqa: PLR2004 - one half
-    task = Task("", truth, scores, flags, np.arange(len(truth)))
+    task = LabelTask("", truth, scores, flags, np.arange(len(truth)))
     found = Ranked(task)(np.ones((1, len(truth)), dtype=np.int32))
     return {name: number(float(found[name][0]), metric.missing(task)) for name, metric in METRICS.items()}
 
 
-def confusion(task: Task, counts: Counts) -> Rounds:
+def confusion(task: LabelTask, counts: Counts) -> Rounds:
     """Returns (4, rounds): true positives, positives, false positives, negatives, for counts of shape (rounds, n)."""
     columns = np.column_stack([task.flags & task.truth, task.truth, task.flags & ~task.truth, ~task.truth])
     return np.asarray((counts @ columns.astype(np.float64)).T)
@@ -153,7 +153,7 @@ def ratio(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> Rounds:
     return result
 
 
-_MISSING: Mapping[str, Callable[[Task], str]] = MappingProxyType(
+_MISSING: Mapping[str, Callable[[LabelTask], str]] = MappingProxyType(
     {
         "post": lambda task: "" if len(task) else "no annotated post",
         "positive": lambda task: "" if task.truth.any() else "no positive post",

@@ -1,6 +1,6 @@
 """Scored posts beside what annotators said: the input of every measurement.
 
-`Sample` holds all labels; `Task` is one yes/no question out of it with only the posts whose answer is known.
+`Sample` holds all labels; `LabelTask` is one yes/no question out of it with only the posts whose answer is known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ANY = "any"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class LabelTask:
     """One yes/no question over m posts with a known answer.
 
     Attributes:
@@ -96,7 +96,7 @@ class Sample:
         """Labels that at least one post has an answer for; the others cannot be measured here."""
         return tuple(name for name, column in zip(self.labels, self.truth.T, strict=True) if not np.isnan(column).all())
 
-    def task(self, label: str) -> Task:
+    def task(self, label: str) -> LabelTask:
         """Returns one label's question; `any` is the question whether the post is hateful at all.
 
         Raises:
@@ -109,7 +109,7 @@ class Sample:
         column = self.labels.index(label)
         return _task(label, self.truth[:, column], self.scores[:, column], self.flags[:, column])
 
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[LabelTask, ...]:
         """Returns the question of every annotated label."""
         return tuple(self.task(name) for name in self.annotated)
 
@@ -137,7 +137,7 @@ class Sample:
             hateful=self.hateful[rows],
         )
 
-    def _any(self) -> Task:
+    def _any(self) -> LabelTask:
         """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them."""
         known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
         known[self.complete() & np.isnan(known)] = 0.0
@@ -145,9 +145,9 @@ class Sample:
         return _task(ANY, truth, self.scores.max(axis=1), np.asarray(self.flags.any(axis=1)))
 
 
-def pool(tasks: Sequence[Task]) -> Task:
+def pool(tasks: Sequence[LabelTask]) -> LabelTask:
     """Returns all questions as one, for micro averages."""
-    return Task(
+    return LabelTask(
         "micro",
         np.concatenate([task.truth for task in tasks]),
         np.concatenate([task.scores for task in tasks]),
@@ -156,6 +156,6 @@ def pool(tasks: Sequence[Task]) -> Task:
     )
 
 
-def _task(name: str, truth: NDArray[np.float64], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> Task:
+def _task(name: str, truth: NDArray[np.float64], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> LabelTask:
     rows = np.flatnonzero(~np.isnan(truth))
-    return Task(name, truth[rows] > 0, scores[rows], flags[rows], rows)
+    return LabelTask(name, truth[rows] > 0, scores[rows], flags[rows], rows)

@@ -22,7 +22,7 @@ READ_POSTS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class JobEstimate:
     """What a job would take.
 
     Attributes:
@@ -60,7 +60,7 @@ class Estimate:
         return self.hours * self.cores
 
 
-def estimate(job: Job, workers: int | None = None) -> Estimate:
+def estimate(job: Job, workers: int | None = None) -> JobEstimate:
     """Plans the input, scores a sample of it on one worker, and extrapolates; nothing is written.
 
     Raises:
@@ -90,7 +90,7 @@ def estimate(job: Job, workers: int | None = None) -> Estimate:
         raise TableError("The sample of the input has no posts.")
     posts += round(open_size * _posts_per_byte(job, [unit for unit in chosen if unit.rows is None]))
     rate = sampled / seconds * count
-    return Estimate(files, unreadable, units, size, posts, not open_size, sampled, failed, rate, threads * count)
+    return JobEstimate(files, unreadable, units, size, posts, not open_size, sampled, failed, rate, threads * count)
 
 
 def _reservoir(chosen: list[Unit], unit: Unit, place: int, draw: random.Random) -> None:

@@ -26,7 +26,7 @@ _NAMES: Final = ("preferred_username", "name", "email", "sub")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SignedIn:
     """Whom the provider vouches for.
 
     Attributes:
@@ -84,7 +84,7 @@ class Provider:
         )
         return str(url)
 
-    def identity(self, query: Mapping[str, str], challenge: Challenge) -> Identity:
+    def identity(self, query: Mapping[str, str], challenge: Challenge) -> SignedIn:
         """Returns who has come back from the provider.
 
         Raises:
@@ -120,7 +120,7 @@ class Provider:
             raise NotAllowedError(f"What the provider said cannot be trusted: {error}") from None
         name = next(str(claims[key]) for key in _NAMES if claims.get(key))
         printable = "".join(character for character in name if character.isprintable())
-        return Identity(str(claims["sub"])[:500], printable[:60] or "somebody", self._role(claims))
+        return SignedIn(str(claims["sub"])[:500], printable[:60] or "somebody", self._role(claims))
 
     def close(self) -> None:
         """Closes the connections."""

@@ -13,7 +13,7 @@ from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.results import evaluate, to_report
-from crossguard.evaluation.sample import Sample, Task
+from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -100,7 +100,7 @@ def _sketches(examples: Examples) -> dict[str, list[str]]:
     return {source: sketch(own) for source, own in posts.items()}
 
 
-def _best_f1(task: Task) -> float:
+def _best_f1(task: LabelTask) -> float:
     """Returns the probability from which flagging gives the best F1; 0.5 where both classes are not known."""
     if not task.truth.any() or task.truth.all():
         return HALF

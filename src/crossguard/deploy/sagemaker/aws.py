@@ -12,7 +12,7 @@ from crossguard.errors import DeployError, needs_extra
 POLL_SECONDS: Final = 15
 
 
-class Session(Protocol):
+class AwsSession(Protocol):
     """What is needed of a `boto3.Session`."""
 
     def client(self, service_name: str) -> Any:
@@ -37,7 +37,7 @@ def to_json(requests: list[Request]) -> str:
     return json.dumps([asdict(request) for request in requests], indent=2)
 
 
-def client(service: str, session: Session | None = None) -> Any:
+def client(service: str, session: AwsSession | None = None) -> Any:
     """Returns a client of a service, of the machine's default session when None.
 
     Raises:

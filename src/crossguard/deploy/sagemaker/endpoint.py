@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from crossguard.deploy.sagemaker.aws import Request, Session, client, send, wait
+from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, send, wait
 from crossguard.deploy.sagemaker.capacity import Capacity, Realtime
 from crossguard.deploy.sagemaker.container import Container, Name
 from crossguard.deploy.sagemaker.template import SCALING, Template, instance_type, template_of, unscaled
@@ -35,7 +35,7 @@ class Endpoint(StrictModel):
         """Returns the CloudFormation template."""
         return template_of(self.name, self.container, self.capacity)
 
-    def deploy(self, session: Session | None = None) -> Literal["created", "updated", "unchanged"]:
+    def deploy(self, session: AwsSession | None = None) -> Literal["created", "updated", "unchanged"]:
         """Creates the endpoint, or updates it without a pause in service, and waits until it serves.
 
         Raises:
@@ -63,7 +63,7 @@ class Endpoint(StrictModel):
         return "updated"
 
 
-def delete(name: str, session: Session | None = None) -> None:
+def delete(name: str, session: AwsSession | None = None) -> None:
     """Deletes an endpoint, its configuration, model, scaling and alarm, and waits until they are gone.
 
     Raises:
@@ -78,7 +78,7 @@ def delete(name: str, session: Session | None = None) -> None:
     _require(formation, stack["StackId"], "DELETE_COMPLETE")
 
 
-def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: Session | None = None) -> list[dict[str, Any]]:
+def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: AwsSession | None = None) -> list[dict[str, Any]]:
     """Scores posts on a real-time or serverless endpoint.
 
     Args:

@@ -20,7 +20,7 @@ from crossguard.bundle import MANIFEST, Bundle, sha256, write_manifest
 from crossguard.errors import OutputError
 
 # Where a file of an archive comes from: a file on disk, or its content.
-Source: TypeAlias = Path | bytes
+Content: TypeAlias = Path | bytes
 PACKAGE: Final = Path(__file__).resolve().parents[2]
 # What a model needs for serving, and what people read about it; weights for PyTorch and logs are not among it.
 SERVED: Final = ("*.onnx", "*.onnx.data", "*.json", "*.md", "*.yaml", "LICENSE*", "NOTICE*")
@@ -71,7 +71,7 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
     kept = [name for name in bundle.manifest.files if _is_served(name)]
     with tempfile.TemporaryDirectory() as scratch:
         served = _copy(bundle, kept, Path(scratch))
-        files: dict[str, Source] = {name: served.folder / name for name in (MANIFEST, *kept)}
+        files: dict[str, Content] = {name: served.folder / name for name in (MANIFEST, *kept)}
         files |= {f"code/{name}": source for name, source in _inference_code().items()}
         return _pack(output, files, tuple(sorted(set(bundle.manifest.files) - set(kept))))
 
@@ -101,11 +101,11 @@ def write_code(folder: Path) -> None:
         raise OutputError(f"Cannot write {folder}: {error.strerror}.") from None
 
 
-def _inference_code() -> dict[str, Source]:
+def _inference_code() -> dict[str, Content]:
     return {"inference.py": INFERENCE, "requirements.txt": _requirements(), **_files("*.py", "resources/*.txt")}
 
 
-def _files(*patterns: str) -> dict[str, Source]:
+def _files(*patterns: str) -> dict[str, Content]:
     """Returns the package's own files: code, and what it reads while it scores; models lie elsewhere."""
     found = [path for pattern in patterns for path in PACKAGE.rglob(pattern)]
     return {path.relative_to(PACKAGE.parent).as_posix(): path for path in found}
@@ -133,7 +133,7 @@ def _copy(bundle: Bundle, names: Iterable[str], folder: Path) -> Bundle:
     return write_manifest(folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
 
 
-def _pack(output: Path, files: Mapping[str, Source], left_out: tuple[str, ...] = ()) -> Packed:
+def _pack(output: Path, files: Mapping[str, Content], left_out: tuple[str, ...] = ()) -> Packed:
     try:
         _write(output, files)
         digest = sha256(output)
@@ -143,7 +143,7 @@ def _pack(output: Path, files: Mapping[str, Source], left_out: tuple[str, ...] =
     return Packed(output, digest, output.stat().st_size, left_out)
 
 
-def _write(path: Path, files: Mapping[str, Source]) -> None:
+def _write(path: Path, files: Mapping[str, Content]) -> None:
     """Writes an archive whose bytes depend on nothing but its files; a reader never sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
@@ -159,7 +159,7 @@ def _write(path: Path, files: Mapping[str, Source]) -> None:
         os.replace(part, path)  # noqa: PTH105 - atomic, and said so
 
 
-def _add(archive: tarfile.TarFile, name: str, source: Source) -> None:
+def _add(archive: tarfile.TarFile, name: str, source: Content) -> None:
     entry = tarfile.TarInfo(name)
     entry.mode = 0o644
     if isinstance(source, bytes):

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from crossguard.deploy.sagemaker.aws import Request, Session, client, run_job
+from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job
 from crossguard.deploy.sagemaker.container import S3, InstanceType, JobName, Role, stamped, tagged
 from crossguard.strict import StrictModel
 
@@ -92,7 +92,7 @@ class TrainingJob(StrictModel):
             parameters["CheckpointConfig"] = {"S3Uri": self.checkpoints, "LocalPath": CHECKPOINTS}
         return [Request("CreateTrainingJob", parameters)]
 
-    def run(self, session: Session | None = None) -> str:
+    def run(self, session: AwsSession | None = None) -> str:
         """Starts the job, waits for its end, and returns where in S3 the bundle's archive lies.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from crossguard.deploy.sagemaker.aws import Request, Session, client, run_job, send
+from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
 from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, stamped, tagged
 from crossguard.strict import StrictModel
 from crossguard.wire.sagemaker import JSON_LINES
@@ -63,7 +63,7 @@ class BatchTransform(StrictModel):
         name = stamped(self.name, time)
         return [Request("CreateModel", {"ModelName": name, **self.container.model()}), self._job(name)]
 
-    def run(self, session: Session | None = None) -> str:
+    def run(self, session: AwsSession | None = None) -> str:
         """Starts the job, waits for its end, removes the model, and returns the prefix of the results.
 
         Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crossguard.evaluation.bootstrap import draw
 from crossguard.evaluation.estimates import Estimate, number, plain
 from crossguard.evaluation.metrics import Counts, Ranked, Rounds, confusion, measure, ratio
-from crossguard.evaluation.sample import Sample, Task
+from crossguard.evaluation.sample import LabelTask, Sample
 
 # Fewer posts of a kind than this say nothing about a group.
 LEAST = 10
@@ -79,7 +79,7 @@ def audit_groups(
     return BiasAudit(question, overall, means, final, audits, tuple(_warnings(audits)))
 
 
-def _audit(task: Task, inside: NDArray[np.bool_], drawn: Iterable[Counts]) -> GroupAudit:
+def _audit(task: LabelTask, inside: NDArray[np.bool_], drawn: Iterable[Counts]) -> GroupAudit:
     pairs = {"subgroup_auc": inside, "bpsn_auc": inside != task.truth, "bnsp_auc": inside == task.truth}
     parts = {key: _part(task, rows) for key, rows in pairs.items()}
     estimates = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)
@@ -93,15 +93,15 @@ def _audit(task: Task, inside: NDArray[np.bool_], drawn: Iterable[Counts]) -> Gr
     return GroupAudit(int(inside.sum()), int((inside & task.truth).sum()), estimates)
 
 
-def _part(task: Task, rows: NDArray[np.bool_]) -> Task:
-    return Task(task.name, task.truth[rows], task.scores[rows], task.flags[rows], task.rows[rows])
+def _part(task: LabelTask, rows: NDArray[np.bool_]) -> LabelTask:
+    return LabelTask(task.name, task.truth[rows], task.scores[rows], task.flags[rows], task.rows[rows])
 
 
-def _roc_auc(task: Task) -> Estimate:
+def _roc_auc(task: LabelTask) -> Estimate:
     return measure(task.truth, task.scores, task.flags)["roc_auc"]
 
 
-def _auc(part: Task) -> Estimate:
+def _auc(part: LabelTask) -> Estimate:
     positive = int(part.truth.sum())
     if min(positive, len(part) - positive) < LEAST:
         return Estimate.undefined(
@@ -110,7 +110,7 @@ def _auc(part: Task) -> Estimate:
     return _roc_auc(part)
 
 
-def _rates(task: Task, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
+def _rates(task: LabelTask, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
     if not inside.any() or inside.all() or task.truth.all() or not task.truth.any():
         return {key: Estimate.undefined("no posts to compare") for key in RATES}
     group = measure(task.truth[inside], task.scores[inside], task.flags[inside])
@@ -129,7 +129,7 @@ def _rates(task: Task, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
     }
 
 
-def _gap(task: Task, inside: NDArray[np.bool_], counts: Counts) -> Rounds:
+def _gap(task: LabelTask, inside: NDArray[np.bool_], counts: Counts) -> Rounds:
     """Returns the false-positive rate of the group minus that of all others per round, (rounds,)."""
     parts = (_part(task, rows) for rows in (inside, ~inside))
     sums = (confusion(part, counts[:, part.rows]) for part in parts)

@@ -20,7 +20,7 @@ Slot = Literal["adjective", "plural"]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class IdentityGroup:
     """One group.
 
     Attributes:
@@ -39,11 +39,11 @@ class Identity:
         return self.adjectives[0] if slot == "adjective" else self.plurals[0]
 
 
-def _identity(name: str, axis: str, adjectives: str, plurals: str) -> Identity:
-    return Identity(name, axis, tuple(adjectives.split(", ")), tuple(plurals.split(", ")))
+def _identity(name: str, axis: str, adjectives: str, plurals: str) -> IdentityGroup:
+    return IdentityGroup(name, axis, tuple(adjectives.split(", ")), tuple(plurals.split(", ")))
 
 
-IDENTITIES: Mapping[str, Identity] = MappingProxyType(
+IDENTITIES: Mapping[str, IdentityGroup] = MappingProxyType(
     {
         identity.name: identity
         for identity in (

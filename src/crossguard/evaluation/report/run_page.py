@@ -15,7 +15,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import Run
-from crossguard.evaluation.sample import ANY, Task
+from crossguard.evaluation.sample import ANY, LabelTask
 from crossguard.evaluation.titles import title
 from crossguard.records import ImageSource, Post
 from crossguard.saving import save_text
@@ -55,7 +55,7 @@ def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
     save_text(path, build_page(run, posts))
 
 
-def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> dict[str, Any]:
+def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[str, Any]:
     """Returns what the page shows of one label: its metrics in words, charts, counts and worst errors."""
     scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
     alarms, misses = (
@@ -72,7 +72,7 @@ def _section(run: Run, task: Task, posts: Sequence[Post] | None) -> dict[str, An
     }
 
 
-def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
+def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
     name, cells = task.name, curves.Confusion.of(task)
     flagged, positive, negative = cells.hits + cells.alarms, cells.hits + cells.misses, cells.alarms + cells.passes
     live = ((cells.hits / positive, cells.hits / flagged, "live threshold"),) if flagged and positive else ()
@@ -91,7 +91,7 @@ def _charts(task: Task, threshold: float | None, *, calibrated: bool) -> tuple[C
     return charts if calibrated else charts[:-1]
 
 
-def _sentence(run: Run, task: Task) -> str:
+def _sentence(run: Run, task: LabelTask) -> str:
     estimates = run.main.per_label[task.name]
     word = "hateful" if task.name == ANY else task.name
     precision, recall = estimates["precision"], estimates["recall"]

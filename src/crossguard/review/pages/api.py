@@ -23,7 +23,7 @@ from crossguard.strict import StrictModel, parse
 MAX_POSTS = 1000
 
 
-class Batch(StrictModel):
+class SubmittedPosts(StrictModel):
     """The body of `POST /api/items`."""
 
     items: tuple[Submission, ...] = Field(min_length=1, max_length=MAX_POSTS)
@@ -31,7 +31,7 @@ class Batch(StrictModel):
 
 def receive(console: Console, body: dict[str, Any]) -> dict[str, Any]:
     """Takes posts; those without a decision are scored first."""
-    batch = parse(Batch, body, "The body")
+    batch = parse(SubmittedPosts, body, "The body")
     posts = with_decisions(console, batch.items)
     return console.intake.take(posts, console.now()).to_dict()
 
