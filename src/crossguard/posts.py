@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+from crossguard.data.binary_rows import rows_of
 from crossguard.data.columns import Columns, PostBuilder, as_text, unread_addresses
 from crossguard.data.image_sources import as_image
 from crossguard.errors import InputError, PostError, TableError
@@ -23,7 +24,6 @@ class ArrowTable(Protocol):
 
 PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PostsLike: TypeAlias = "Iterable[PostLike] | ArrowTable"
-ROWS: Final = 64
 _MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
 KNOWN: Final = "A post is a text, a Post, or a mapping with text, image, image_path or image_text"
 MANY: Final = "Many posts are a list or an iterator of them, a pandas or polars Series or DataFrame, or an Arrow table"
@@ -124,13 +124,12 @@ def _rows_of_table(table: Any) -> Iterator[Post] | None:
         from pyarrow import RecordBatchReader
 
         reader = RecordBatchReader.from_stream(table)
-        pieces = (batch.slice(start, ROWS) for batch in reader for start in range(0, len(batch), ROWS))
-        named = enumerate(row for piece in pieces for row in piece.to_pylist())
+        named = enumerate(row for batch in reader for row in rows_of(batch))
         return _built(reader.schema.names, ((str(place), row) for place, row in named))
     return None
 
 
-def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any]]]) -> Iterator[Post]:
+def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | None]]) -> Iterator[Post]:
     builder = PostBuilder(Columns(), Path(), extra=True)
     try:
         builder.open(header, "The table")
@@ -138,7 +137,12 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any]]]) ->
         message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
         raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
     _warn_of_addresses(builder.header, builder.found)
-    return (builder.build(row, place) for place, row in rows)
+    return (
+        Post.failed(place, "invalid_utf8", "A text of this row is not valid UTF-8.")
+        if row is None
+        else builder.build(row, place)
+        for place, row in rows
+    )
 
 
 def _refuse_images_and_files(posts: object) -> None:

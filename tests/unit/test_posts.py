@@ -124,6 +124,12 @@ def test_an_address_of_an_image_that_is_not_read_is_told(tiny: Moderator, many: 
     assert other.error is not None
 
 
+def test_a_row_of_an_arrow_table_that_is_not_utf8_fails_alone() -> None:
+    offsets = pa.py_buffer(np.array([0, 1, 2, 3], dtype=np.int32))
+    column = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffc")])
+    assert brief(pa.table({"text": column})) == [("0", "a"), ("1", "!invalid_utf8"), ("2", "c")]
+
+
 def test_representations_are_short(tiny: Moderator) -> None:
     post = Post("7", "hello " * 100, image=b"x" * 10_000)
     for thing in (post, Post.failed("8", "post_empty", "Empty."), tiny, tiny.bundle, tiny.policy, tiny.score("hello")):

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from crossguard.data.binary_rows import first_line, rows_of
+from crossguard.data.binary_rows import first_line, posts_of
 from crossguard.data.columns import PostBuilder
 from crossguard.errors import TableError, needs_extra
 from crossguard.records import Post
 
-_ROWS: Final = 64
 # A file is this sign, a stream, and a footer, which says nothing that the stream does not.
 _FILE_SIGN: Final = b"ARROW1\0\0"
 _CONTINUES: Final = 0xFFFFFFFF
@@ -56,23 +55,14 @@ class ArrowPosts:
         self._where = where
 
     def read(self, first: int = 1) -> Iterator[Post]:
-        """Yields the posts; `first` is the number of the first row.
+        """Returns the posts; `first` is the number of the first row.
 
         Raises:
             TableError: They are damaged.
         """
-        import pyarrow as pa
-
         columns = self._stream.schema.names if self._builder.extra else list(self._found.values())
-        number = first - 1
-        try:
-            for batch in self._stream:
-                for start in range(0, len(batch), _ROWS):
-                    for row in rows_of(batch.slice(start, _ROWS).select(columns)):
-                        number += 1
-                        yield self._builder.build_read(row, number)
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{self._where} is damaged after row {number}: {first_line(error)}.") from None
+        batches = (batch.select(columns) for batch in self._stream)
+        return posts_of(batches, self._builder, self._where, first)
 
 
 def record_batches(file: IO[bytes], where: str) -> tuple[int, list[RecordBatch]]:

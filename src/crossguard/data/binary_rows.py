@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from crossguard.data.image_headers import SUFFIXES
 from crossguard.errors import TableError, needs_extra
 from crossguard.records import Post
 
-_ROWS: Final = 64
+# So many are Python objects at a time, images and all.
+ROWS: Final = 64
 _BUFFER_BYTES: Final = 1 << 20
 
 
@@ -52,33 +53,45 @@ class ParquetPosts:
         Raises:
             TableError: They are damaged.
         """
-        import pyarrow as pa
-
-        number = sum(self.groups[: groups.start])
-        first = number + skip
+        batches = self._file.iter_batches(batch_size=ROWS, row_groups=groups, columns=self._used)
+        first = sum(self.groups[: groups.start]) + 1
         try:
-            for batch in self._file.iter_batches(batch_size=_ROWS, row_groups=groups, columns=self._used):
-                skipped = min(max(0, first - number), len(batch))
-                number += skipped
-                for row in rows_of(batch.slice(skipped)):
-                    number += 1
-                    yield self._builder.build_read(row, number)
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{self._where} is damaged after row {number}: {first_line(error)}.") from None
+            yield from posts_of(batches, self._builder, self._where, first, skip)
         finally:
             self._file.close()
 
 
+def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: int = 1, skip: int = 0) -> Iterator[Post]:
+    """Yields the posts of record batches without the first `skip` rows; `first` is the number of the first row.
+
+    Raises:
+        TableError: They are damaged.
+    """
+    import pyarrow as pa
+
+    number = first - 1
+    try:
+        for batch in batches:
+            skipped = min(max(0, first + skip - 1 - number), len(batch))
+            number += skipped
+            for row in rows_of(batch.slice(skipped)):
+                number += 1
+                yield builder.build_read(row, number)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{where} is damaged after row {number}: {first_line(error)}.") from None
+
+
 def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
     """Yields the rows of a record batch; None for one that holds a text that is not UTF-8."""
-    try:
-        yield from batch.to_pylist()
-    except UnicodeDecodeError:
-        for index in range(len(batch)):
-            try:
-                yield batch.slice(index, 1).to_pylist()[0]
-            except UnicodeDecodeError:
-                yield None
+    for part in (batch.slice(start, ROWS) for start in range(0, len(batch), ROWS)):
+        try:
+            yield from part.to_pylist()
+        except UnicodeDecodeError:
+            for index in range(len(part)):
+                try:
+                    yield part.slice(index, 1).to_pylist()[0]
+                except UnicodeDecodeError:
+                    yield None
 
 
 class ExcelPosts:
