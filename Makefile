@@ -24,6 +24,8 @@ $(BIN)/.installed: pyproject.toml
 	# Perspective's clients for Node, for the tests; they skip them where npm or its registry is missing.
 	command -v npm > /dev/null && npm install --silent --no-save --no-package-lock perspective-api-client@3.1.0 \
 		@conversationai/perspectiveapi-js-client@1.0.1 googleapis-common@8.0.3 || true
+	# Spark, for the test of its how-to: 456 MB, of use only where Java is.
+	command -v java > /dev/null && $(BIN)/pip install --quiet 'pyspark>=4.1' || true
 	touch $@
 
 demo: install  ## Score the sample posts and write an HTML report

@@ -1,4 +1,4 @@
-"""Jobs over many files: what worker processes cost, how planning and resuming grow, and how much memory a driver takes.
+"""Jobs over many files: what the engines cost, how planning and resuming grow, and how much memory a driver takes.
 
 python -m benchmarks.jobs --out build/benchmarks
 """
@@ -11,28 +11,20 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from benchmarks.job_workers import workers
 from benchmarks.machine import describe
-from benchmarks.posts import make_posts
 from crossguard.data.columns import Columns
-from crossguard.data.writing import open_output
-from crossguard.jobs.cores import allowed_cores
 from crossguard.jobs.job import Job, Shard
-from crossguard.jobs.local import LocalWorker
 from crossguard.jobs.parts import part_name
 from crossguard.jobs.plan import Source, cut_all, plan_line, sources_of
 from crossguard.jobs.storage import Entry, Storage
-from crossguard.jobs.tasks import TaskRunner
-from crossguard.jobs.units import Part, Task, Unit
-from crossguard.scoring import score_table
+from crossguard.jobs.units import Part, Unit
 
 
 def main() -> None:
@@ -55,43 +47,6 @@ def main() -> None:
     (options.out / "jobs.json").write_text(json.dumps(found, indent=1) + "\n")
     for key, value in found.items():
         print(f"{key}: {value}")
-
-
-def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Lets four ways to score the same units take turns: in this process, by a worker, by one with a core, by two."""
-    made = make_posts(folder / "images", count)
-    for place in range(2):
-        rows = {"id": [post.id for post in made], "text": [post.text for post in made]}
-        rows["image"] = [Path(str(post.image)).read_bytes() for post in made]
-        parquet.write_table(pa.table(rows), folder / f"in-{place}.parquet")
-    job = Job.open([folder / "in-0.parquet", folder / "in-1.parquet"], folder / "out", threads=1)
-    job.start(resume=False)
-    units = list(job.units())
-    times: dict[str, list[float]] = {"plain": [], "worker": [], "one": [], "two": []}
-    with (
-        closing(TaskRunner(job.spec, job.identity)) as runner,
-        closing(LocalWorker(job.spec, job.identity, (), threads=1)) as free,
-        closing(LocalWorker(job.spec, job.identity, allowed_cores()[:1], threads=1)) as first,
-        closing(LocalWorker(job.spec, job.identity, allowed_cores()[-1:], threads=1)) as second,
-        ThreadPoolExecutor(2) as threads,
-    ):
-        calls: dict[str, Callable[[], object]] = {
-            "plain": lambda: [_plain(runner, unit, folder) for unit in units],
-            "worker": lambda: [_work(free, unit) for unit in units],
-            "one": lambda: [_work(first, unit) for unit in units],
-            "two": lambda: list(threads.map(_work, (first, second), units)),
-        }
-        for turn in range(rounds + 1):  # the first is not counted
-            for name, call in calls.items():
-                seconds = _seconds(call)
-                if turn:
-                    times[name].append(seconds)
-    turns = list(zip(*times.values(), strict=True))
-    return {
-        "posts_per_second": 2 * count / median(times["plain"]),
-        "worker_against_plain": median(worker / alone for alone, worker, _, _ in turns),
-        "two_workers_against_one": median(one / both for _, _, one, both in turns),
-    }
 
 
 def planning(folder: Path, groups: int) -> tuple[int, float]:
@@ -159,16 +114,6 @@ def _simulated(folder: Path, units: int) -> Job:
     with (folder / "_job" / "plan.jsonl").open("wb") as stream:
         stream.writelines(lines())
     return job
-
-
-def _plain(runner: TaskRunner, unit: Unit, folder: Path) -> None:
-    out = folder / "plain.jsonl"
-    moderator = runner._moderator  # noqa: SLF001 - the same loaded model, without a job around it
-    score_table(moderator, runner._reader.posts(unit), open_output(out, moderator.labels.names, overwrite=True))  # noqa: SLF001
-
-
-def _work(worker: LocalWorker, unit: Unit) -> None:
-    worker.run(Task(unit), lambda _: None)
 
 
 def _seconds(call: Callable[[], object]) -> float:

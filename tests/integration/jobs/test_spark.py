@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 import crossguard
 
-# 490 MB and Java: not among what developers install.
-pyspark = pytest.importorskip("pyspark", reason="Spark is not here; with Java 17: pip install pyspark")
+# `make install` brings it where Java is.
+pyspark = pytest.importorskip("pyspark", reason="Spark is not here; with Java 17, make install brings it")
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "score-many-files.md"
 
