@@ -98,6 +98,8 @@ def _summary(turns: Sequence[dict[str, tuple[float, float]]], posts: int) -> dic
             found[f"{name}_against_plain"] = ratio(f"{name}_one", "plain")
             found[f"{name}_against_plain_processor_time"] = ratio(f"{name}_one", "plain", 1)
             found[f"{name}_two_against_one"] = ratio(f"{name}_one", f"{name}_two")
+            # What it would be, had no neighbour taken a core: twice, less what the two slow each other down.
+            found[f"{name}_two_against_one_processor_time"] = 2 * ratio(f"{name}_one", f"{name}_two", 1)
     return found
 
 

@@ -104,13 +104,12 @@ class Job:
         Raises:
             TableError, OutputError: See `score_files`.
         """
-        known = read_json(self.output, JOB)
+        known = self._stored()
         if known is not None and not resume:
             raise OutputError(
                 f"'{self.spec.output}' holds a job already. Finish it with --resume, or choose another folder."
             )
         if known is None:
-            self._refuse_a_full_folder()
             plan = self._plan()
         else:
             self._refuse_changed_input(known)
@@ -168,14 +167,22 @@ class Job:
             self.output.put(PLAN, file)
         return found
 
-    def _refuse_a_full_folder(self) -> None:
+    def _stored(self) -> dict[str, Any] | None:
+        """Returns what the folder says of a job in it; None where it is empty."""
+        known = read_json(self.output, JOB)
+        if known is not None:
+            return known
         if self.output.entry(self.output.path) is not None:
             raise OutputError(f"'{self.spec.output}' is a file. Name a folder for the parts: -o decisions/")
         first = next(self.output.list(self.output.path, deep=True), None)
-        if first is not None:
+        if first is None:
+            return None
+        known = read_json(self.output, JOB)  # a run that began beside this one writes its job before its parts
+        if known is None:
             raise OutputError(
                 f"'{self.spec.output}' is not empty: there is '{first.path}'. Parts go into a folder of their own."
             )
+        return known
 
     def _refuse_changed_input(self, known: dict[str, Any]) -> None:
         settings = known["plan"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
 from crossguard.jobs import job, run
 from crossguard.jobs.job import Shard
+from crossguard.jobs.parts import read_json
 from crossguard.jobs.run import score_files
 from crossguard.jobs.storage import Entry, Storage
 from crossguard.jobs.units import Part, Task
@@ -323,6 +325,22 @@ def test_a_folder_that_is_in_use_is_refused(score: Score, tmp_path: Path) -> Non
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match=r"Cannot write into|is a file"):
         score("file")
+
+
+def test_a_run_goes_on_with_a_job_that_began_beside_it(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score("whole")
+
+    def read_and_wait(*asked: Any) -> dict[str, Any] | None:
+        found = read_json(*asked)
+        monkeypatch.setattr("crossguard.jobs.job.read_json", read_json)
+        shutil.copytree(tmp_path / "whole", tmp_path / "out", dirs_exist_ok=True)  # as another machine does meanwhile
+        return found
+
+    monkeypatch.setattr("crossguard.jobs.job.read_json", read_and_wait)
+    summary = score(resume=True)
+    assert (summary.previous, summary.done) == (9, 0)
 
 
 def test_a_refused_job_leaves_nothing(score: Score, tmp_path: Path) -> None:

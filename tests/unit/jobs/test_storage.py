@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from PIL import Image
-from pyarrow import fs
+from tests.support.object_storage import Faults, files_in, s3_server
 from tests.unit.jobs.conftest import parts_of
 
 from crossguard.bundle import Bundle
@@ -22,55 +19,11 @@ from crossguard.jobs.run import score_files
 from crossguard.jobs.storage import Entry, Storage, retried
 
 
-class Faults:
-    """Answers 503 in front of S3 for as many requests as it is told."""
-
-    def __init__(self, application: Callable[..., Any]) -> None:
-        self.application = application
-        self.left = 0
-        self.every = 0
-        self.seen = 0
-        self.puts = 0
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        self.seen += 1
-        self.puts += environ["REQUEST_METHOD"] in {"PUT", "POST"}
-        if self.left > 0 or (self.every and self.seen % self.every == 0):
-            self.left -= 1
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", "0")])
-            return []
-        return self.application(environ, start_response)
-
-
 @pytest.fixture(scope="module")
 def s3() -> Iterator[tuple[str, Faults]]:
     """The address of a bucket, with `{}` where a key goes, and what makes its server fail."""
-    moto = pytest.importorskip("moto.server")
-    serving = pytest.importorskip("werkzeug.serving")
-    faults = Faults(moto.DomainDispatcherApplication(moto.create_backend_app))
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = serving.make_server("127.0.0.1", 0, faults, threaded=True)
-    Thread(target=server.serve_forever, daemon=True).start()
-    place = f"127.0.0.1:{server.server_port}"
-    with _variables(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true"):  # noqa: S106
-        client = fs.S3FileSystem(endpoint_override=place, scheme="http", region="us-east-1", allow_bucket_creation=True)
-        client.create_dir("bucket")
-        yield f"s3://bucket/{{}}?endpoint_override={place}&scheme=http&region=us-east-1", faults
-    server.shutdown()
-    server.server_close()
-
-
-@contextmanager
-def _variables(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    yield
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    with s3_server() as server:
+        yield server
 
 
 def upload(address: str, folder: Path) -> None:
@@ -81,16 +34,6 @@ def upload(address: str, folder: Path) -> None:
             copy.write_bytes(path.read_bytes())
             target.put(path.relative_to(folder).as_posix(), copy)
             copy.unlink()
-
-
-def download(address: str) -> dict[str, bytes]:
-    place = Storage(address)
-    found = {}
-    for entry in [*place.list(place.path, deep=True), place.entry(place.join("_manifest.jsonl"))]:
-        assert entry is not None
-        with place.open(entry) as stream:
-            found[entry.path.removeprefix(f"{place.path}/")] = stream.readall()
-    return found
 
 
 @pytest.mark.usefixtures("inline")
@@ -109,11 +52,11 @@ def test_a_storage_holds_what_a_disk_would(
     assert faults.puts - puts == 9 + 3  # parts, plan, job and manifest: one request each
     again = score_files(address.format("in"), address.format("out"), resume=True, **how)
     assert (again.previous, again.done) == (9, 0)
-    found = download(address.format("out"))
+    found = files_in(address.format("out"))
     faults.every = 7  # the client repeats these requests
     score_files(address.format("in"), address.format("busy"), **how)
     faults.every = 0
-    assert download(address.format("busy")) == found
+    assert files_in(address.format("busy")) == found
     # Names and manifest differ by the times of the input, which are part of its identity; the rows are the same.
     assert [body for name, body in found.items() if "part-" in name] == [
         body for name, body in expected.items() if "part-" in name
