@@ -23,6 +23,8 @@ from crossguard.records import ImageSource, Post, PostFailure
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
 OtherLanguages: TypeAlias = Literal["score", "note", "skip"]
+OTHER_LANGUAGE: Final = "other_language"
+"""Note and error code of a text in a language that the model does not know."""
 OTHER_LANGUAGES: Final = ("score", "note", "skip")
 # uint8 (size, size, 3) per frame, and whether an animation shows more than these.
 Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
@@ -138,12 +140,12 @@ class Preparation:
         other = bool(tokens.language) and tokens.language not in {*self._languages, UNDETERMINED}
         if other and self._skips:
             raise PostError(
-                "other_language",
+                OTHER_LANGUAGE,
                 f"The text is in the language '{tokens.language}', and the model knows {', '.join(self._languages)}. "
                 "To score it nevertheless: --other-languages note",
             )
         sampled = any(sampled for _, sampled in images)
-        notes = {"text_truncated": tokens.truncated, "animation_sampled": sampled, "other_language": other}
+        notes = {"text_truncated": tokens.truncated, "animation_sampled": sampled, OTHER_LANGUAGE: other}
         held = tuple(note for note, holds in notes.items() if holds)
         return Prepared(post.id, tokens.windows, pixels, held, language=tokens.language)
 

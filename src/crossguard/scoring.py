@@ -27,6 +27,7 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, InputError, OutputError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
+from crossguard.preparation import OTHER_LANGUAGE
 from crossguard.records import Decision, Post
 
 Transform = Callable[[Iterator[Post]], Iterator[Post]]
@@ -34,7 +35,6 @@ Watch = Callable[[Post, Decision], None]
 
 
 EXCEL_DIGITS: Final = 15
-OTHER_LANGUAGE: Final = "other_language"
 
 
 class OnError(StrEnum):

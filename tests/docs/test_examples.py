@@ -41,7 +41,7 @@ NOT_RUN: Final = {
     r"\bpush\b|ORGANISATION/|my-organisation/": "talks to the Hub",
     r"\b(prepare|train|export|torchrun)\b": "needs data sets, or hours; tests/integration trains small models",
     r"runs/|models/|\./my-model|sentence_templates|hatecheck": "needs trained models or data sets of the reader",
-    r"\bperspective map\b": "needs pairs of scores; tests/docs/test_leave_perspective.py walks that page",
+    r"\bperspective map\b|\./kept": "needs files of the page; tests/docs/test_leave_perspective.py walks it",
     r"\bdemo\b": "writes into the folder; tests/e2e opens the page in a browser",
 }
 # Python blocks that are compiled only, and why.

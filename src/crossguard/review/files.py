@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +19,7 @@ from crossguard.review.console import Console
 from crossguard.review.intake import MISSING, Received, Submission
 from crossguard.review.scoring import with_decisions
 from crossguard.strict import parse
+from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200
 _EXTRA: Final = ("author", "language", "posted_at", "queue", "report", "expected")
@@ -69,15 +69,10 @@ def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
 
 def _suggestion(line: str, where: str, source: str) -> Submission:
     try:
-        record = json.loads(line)
-        scores = dict(record["attributes"])
-        text = str(record["text"])
-        by = "/".join(str(record[key]) for key in ("caller", "community_id", "client_token") if record.get(key))
+        item = as_item(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise TableError(f"{where} is no suggestion as `crossguard serve --suggestions` writes it.") from None
-    id_ = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    suggestion = {"by": by[:256] or "unknown", "scores": scores}
-    return parse(Submission, {"id": id_, "source": source, "text": text, "suggestion": suggestion}, where)
+    return parse(Submission, item | {"source": source}, where)
 
 
 def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:

@@ -48,7 +48,12 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
     """Returns what lets scripts of these origins read answers in a browser; credentials of the browser stay out."""
     if not origins:
         return []
-    versions = ["x-crossguard-model", "x-crossguard-policy", "x-crossguard-estimated"]
+    versions = [
+        "x-crossguard-model",
+        "x-crossguard-policy",
+        "x-crossguard-estimated",
+        "x-crossguard-unsupported-language",
+    ]
     return [
         Middleware(
             CORSMiddleware,

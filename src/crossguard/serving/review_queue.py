@@ -1,4 +1,4 @@
-"""Hands scored posts to a review console. No request waits for it, or fails because of it."""
+"""Hands scored posts and suggestions to a review console. No request waits for it, or fails because of it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import contextlib
 import hashlib
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import httpx2
 
 from crossguard.records import Decision
 from crossguard.serving import logs
 from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
+from crossguard.wire.suggestions import as_item
 
 MOST_WAITING: Final = 10_000
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -25,6 +27,8 @@ TIMEOUT_S: Final = 10.0
 LONGEST_WAIT_S: Final = 60.0
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
+Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
+"""Size of an item, and what writes it down; images are encoded by the sender's thread."""
 
 
 class ReviewQueue:
@@ -42,7 +46,7 @@ class ReviewQueue:
     def __init__(self, url: str, key: str, source: str, transport: httpx2.BaseTransport | None = None) -> None:
         self._url = f"{url.rstrip('/')}/api/items"
         self._source = source
-        self._waiting: queue.Queue[tuple[SubmittedPost, Decision]] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
         self._bytes, self._dropped = 0, 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -63,15 +67,21 @@ class ReviewQueue:
     def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
         """Takes scored posts; returns at once."""
         for post, decision in zip(posts, decisions, strict=True):
-            size = _size(post)
-            try:
-                with self._lock:
-                    if self._bytes + size > MOST_BYTES:
-                        raise queue.Full  # noqa: TRY301 - handled like a full queue
-                    self._waiting.put_nowait((post, decision))
-                    self._bytes += size
-            except queue.Full:
-                self._dropped += 1
+            self._put(_size(post), partial(self._item, post, decision))
+
+    def put_suggestion(self, record: Mapping[str, Any]) -> None:
+        """Takes what somebody thinks the scores of a text should be; returns at once."""
+        self._put(len(record["text"]), lambda: as_item(record) | {"source": self._source})
+
+    def _put(self, size: int, write: Callable[[], dict[str, Any]]) -> None:
+        try:
+            with self._lock:
+                if self._bytes + size > MOST_BYTES:
+                    raise queue.Full  # noqa: TRY301 - handled like a full queue
+                self._waiting.put_nowait((size, write))
+                self._bytes += size
+        except queue.Full:
+            self._dropped += 1
 
     def _run(self) -> None:
         while not self._stopping.is_set() or not self._waiting.empty():
@@ -79,19 +89,19 @@ class ReviewQueue:
             if batch and not self._deliver(batch):
                 return
 
-    def _next(self) -> Iterator[tuple[SubmittedPost, Decision]]:
+    def _next(self) -> Iterator[Waiting]:
         size = 0
         with contextlib.suppress(queue.Empty):
             for number in range(BATCH):
                 entry = self._waiting.get(timeout=IDLE_S) if number == 0 else self._waiting.get_nowait()
                 yield entry
-                size += _size(entry[0])
+                size += entry[0]
                 if size > BATCH_BYTES:
                     return
 
-    def _deliver(self, batch: Sequence[tuple[SubmittedPost, Decision]]) -> bool:
+    def _deliver(self, batch: Sequence[Waiting]) -> bool:
         """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile."""
-        body = {"items": [self._item(post, decision) for post, decision in batch]}
+        body = {"items": [write() for _, write in batch]}
         wait = 1.0
         while problem := self._post(body):
             logs.event("review_queue_waits", 30, message=problem, waiting=self._waiting.qsize(), dropped=self._dropped)
@@ -99,7 +109,7 @@ class ReviewQueue:
                 return False
             wait = min(2 * wait, LONGEST_WAIT_S)
         with self._lock:
-            self._bytes -= sum(_size(post) for post, _ in batch)
+            self._bytes -= sum(size for size, _ in batch)
         return True
 
     def _post(self, body: dict[str, Any]) -> str:

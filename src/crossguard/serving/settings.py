@@ -110,14 +110,22 @@ class ServeSettings(StrictModel):
         description="What Perspective callers get for an attribute that the model lacks: an error, no score, or the "
         "score of a named neighbour (marked as such).",
     )
+    perspective_languages: Literal["error", "mark"] = Field(
+        default="error",
+        description="What Perspective callers get for a comment in a language that the model was not made for: "
+        "Google's error, or scores with a mark that says so.",
+    )
     review_queue: str = Field(
-        default="", description="Address of a review console (crossguard review) that posts of /v1/score are sent to."
+        default="",
+        description="Address of a review console (crossguard review) that posts of /v1/score and suggestions of "
+        "comments:suggestscore are sent to.",
     )
     review_key: str = Field(default="", description="Key that the review console made for this service.")
     review_source: str = Field(default="serve", description="What the review console calls this service.")
     suggestions: Path | None = Field(
         default=None,
-        description="File to which comments:suggestscore adds a line each; without one, nothing of them is kept.",
+        description="File to which comments:suggestscore adds a line each; without one, and without a review queue, "
+        "nothing of them is kept.",
     )
     metrics_port: int = Field(
         default=0,

@@ -12,7 +12,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from tests.e2e.review.conftest import ConsoleProcess, ConsoleThread, RunningConsole
 from tests.support.postgres import PostgresServer
+from tests.support.server import RunningServer
 
+from crossguard.bundle import Bundle
 from crossguard.review.roles import Role
 
 Visit = Callable[..., Page]
@@ -101,6 +103,20 @@ def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConso
     ben.keyboard.press("a")
     ben.wait_for_url("**/queues/appeals*")
     assert running.count("SELECT count(*) FROM deliveries WHERE event = 'appeal.decided'") == 1
+
+
+def test_suggestions_of_perspectives_clients_become_votes(running: ConsoleThread, tiny_bundle: Bundle) -> None:
+    console: dict[str, Any] = {"review_queue": running.url, "review_key": running.key(), "review_source": "forum"}
+    body = {"comment": {"text": "hello"}, "attributeScores": {"TOXICITY": {"summaryScore": {"value": 0.9}}}}
+    with RunningServer(tiny_bundle.folder, drain_s=0, **console) as server, server.client() as client:
+        for community in ("one", "two", "two"):
+            answer = client.post("/v1alpha1/comments:suggestscore", json=body | {"communityId": community})
+            assert answer.headers["x-crossguard-stored"] == "true"
+    # A service that stops hands over what waits.
+    with running.store.read() as db:
+        assert list(db.exec_driver_sql("SELECT source, text FROM items")) == [("forum", "hello")]
+        found = db.exec_driver_sql("SELECT labels FROM votes WHERE kind = 'suggest'").scalars()
+        assert list(found) == ['{"TOXICITY": 0.9}'] * 2, "one vote for each who suggests"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

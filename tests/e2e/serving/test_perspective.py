@@ -121,7 +121,7 @@ def test_the_address_of_batches_is_in_the_discovery_document(google: Any) -> Non
         ({"requestedAttributes": {"SPAM": {}}}, "ATTRIBUTE_NOT_SUPPORTED"),
         ({"requestedAttributes": {"TOXICITY@other-9.9": {}}}, "ATTRIBUTE_VERSION_NOT_SUPPORTED"),
         ({"requestedAttributes": {}}, "NO_REQUESTED_ATTRIBUTES"),
-        ({"languages": ["de"]}, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"),
+        ({"languages": ["de", "fr-CA"]}, "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"),
         ({"comment": {"text": ""}}, "COMMENT_EMPTY"),
         ({"comment": {"text": 5}}, "INVALID_REQUEST"),
     ],
@@ -214,6 +214,13 @@ def test_what_a_model_lacks_is_said(http: httpx2.Client) -> None:
         "omitted": ["SPAM"],
     }
     assert answer.headers["x-crossguard-estimated"] == "TOXICITY_EXPERIMENTAL=TOXICITY, LIKELY_TO_REJECT=TOXICITY"
+
+
+def test_sexual_content_is_estimated_where_it_is_all_that_is_asked_for(http: httpx2.Client) -> None:
+    answer = ask(http, "SEXUALLY_EXPLICIT")
+    assert answer.status_code == 200
+    assert values(answer.json())["SEXUALLY_EXPLICIT"] == values(ask(http, "PROFANITY").json())["PROFANITY"]
+    assert answer.json()["crossguard"]["estimated"] == {"SEXUALLY_EXPLICIT": "PROFANITY"}
 
 
 @pytest.mark.parametrize(("missing", "status", "found"), [("error", 400, set()), ("omit", 200, {"IDENTITY_ATTACK"})])
@@ -345,15 +352,73 @@ def test_without_origins_no_page_may(http: httpx2.Client) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("text", "detected"),
-    [
-        ("Heute war das Wetter wunderbar und wir sind lange spazieren gegangen", ["de"]),
-        ("I think that you should have been there", ["en"]),
-        ("Hello", None),
-    ],
-)
+GERMAN = "Heute war das Wetter wunderbar und wir sind lange spazieren gegangen"
+
+
+@pytest.mark.parametrize(("text", "detected"), [("I think that you should have been there", ["en"]), ("Hello", None)])
 def test_the_language_of_a_comment_is_said_where_it_can_be_told(
     http: httpx2.Client, text: str, detected: list[str] | None
 ) -> None:
-    assert ask(http, "TOXICITY", text=text).json().get("detectedLanguages") == detected
+    answer = ask(http, "TOXICITY", text=text).json()
+    assert answer.get("detectedLanguages") == detected
+    assert "crossguard" not in answer
+
+
+@pytest.mark.parametrize("body", [{"text": GERMAN}, {"text": TEXT, "languages": ["ja"]}])
+def test_other_languages_get_googles_error(http: httpx2.Client, body: dict[str, Any]) -> None:
+    answer = ask(http, "TOXICITY", **body)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["details"][0]["errorType"] == "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"
+    language = body.get("languages", ["de"])[0]
+    assert error["message"].startswith(f"Attribute TOXICITY does not support request languages: {language}.")
+    assert "--perspective-languages mark" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("languages", "unsupported"), [(["en"], "de"), (["en-GB", "de"], "de"), (["de"], "400"), ([], "400")]
+)
+def test_a_declared_language_is_believed_and_doubts_are_said(
+    http: httpx2.Client, languages: list[str], unsupported: str
+) -> None:
+    answer = ask(http, "TOXICITY", text=GERMAN, languages=languages)
+    if unsupported == "400":
+        assert answer.status_code == 400
+    else:
+        assert answer.json()["crossguard"]["unsupported_language"] == unsupported
+        assert answer.headers["x-crossguard-unsupported-language"] == unsupported
+
+
+def test_a_setting_answers_other_languages_with_a_mark(attributed: Moderator) -> None:
+    with (
+        RunningServer(attributed.bundle.folder, drain_s=0, perspective_languages="mark") as server,
+        server.client() as client,
+    ):
+        for language in ("ja", "fr", "pt"):
+            answer = ask(client, "TOXICITY", languages=[language])
+            assert answer.status_code == 200
+            assert values(answer.json()) == values(ask(client, "TOXICITY").json())
+            assert answer.json()["crossguard"]["unsupported_language"] == language
+            assert answer.headers["x-crossguard-unsupported-language"] == language
+        found = ask(client, "TOXICITY", text=GERMAN).json()
+        assert (found["languages"], found["detectedLanguages"]) == (["de"], ["de"])
+        assert found["crossguard"]["unsupported_language"] == "de"
+        suggestion = {"comment": {"text": GERMAN}, "languages": ["de"]}
+        suggestion["attributeScores"] = {"TOXICITY": {"summaryScore": {"value": 1}}}
+        assert client.post("/v1alpha1/comments:suggestscore", json=suggestion).status_code == 200
+    with (
+        RunningServer(attributed.bundle.folder, drain_s=0, other_languages="skip") as server,
+        server.client() as client,
+    ):
+        refused = ask(client, "TOXICITY", text=GERMAN, languages=["en"]).json()["error"]
+        assert refused["message"].startswith("Attribute TOXICITY does not support request languages: de.")
+
+
+def test_json_without_its_content_type_is_read_unless_a_page_sends_it(http: httpx2.Client) -> None:
+    body = json.dumps(comment(TEXT))
+    plain = {"content-type": "text/plain;charset=UTF-8"}  # what `fetch` of Node writes for a string
+    answer = http.post("/v1alpha1/comments:analyze", content=body, headers=plain)
+    assert values(answer.json()) == values(ask(http, "TOXICITY").json())
+    page = http.post("/v1alpha1/comments:analyze", content=body, headers=plain | {"origin": "https://evil.example"})
+    assert page.status_code == 415
+    assert http.post("/v1/score", content=body, headers=plain).status_code == 415

@@ -63,3 +63,16 @@ def test_what_waits_is_bounded(tiny: Moderator, monkeypatch: pytest.MonkeyPatch)
     assert outgoing._waiting.qsize() == 2
     assert outgoing._dropped == 1
     outgoing._client.close()
+
+
+def test_suggestions_are_handed_over_as_votes() -> None:
+    console = Console()
+    outgoing = queue_to(console)
+    outgoing.start()
+    record = {"text": "hello", "attributes": {"TOXICITY": 0.9}, "caller": "forum", "community_id": None}
+    outgoing.put_suggestion(record)
+    assert console.taken.wait(20)
+    outgoing.stop()
+    (item,) = console.items
+    assert (item["source"], item["text"]) == ("forum", "hello")
+    assert item["suggestion"] == {"by": "forum", "scores": {"TOXICITY": 0.9}}

@@ -8,11 +8,17 @@ from sentencex import get_sentence_boundaries
 from starlette.responses import Response
 
 from crossguard.decision.monotone import MonotoneMap
-from crossguard.preprocessing.language import UNDETERMINED
+from crossguard.preparation import OTHER_LANGUAGE
+from crossguard.preprocessing.language import UNDETERMINED, language_of
 from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
 from crossguard.serving.interfaces.perspective.attributes import Answerable, answerable, attribute_score
+from crossguard.serving.interfaces.perspective.languages import (
+    LanguageNotSupportedError,
+    check_language,
+    declared_other,
+)
 from crossguard.serving.interfaces.perspective.schema import (
     Additions,
     AnalyzeCommentRequest,
@@ -22,6 +28,7 @@ from crossguard.serving.interfaces.perspective.schema import (
     SpanScore,
 )
 from crossguard.serving.json_bodies import as_json
+from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import SubmittedPost
 
 MAX_SPANS = 100
@@ -32,32 +39,43 @@ Span = tuple[int, int]
 
 async def analyze(call: Call) -> Response:
     """Scores a comment, and where asked each of its sentences."""
-    request = await call.parse(AnalyzeCommentRequest)
+    request = await call.parse(AnalyzeCommentRequest, plain=True)
     wanted = answerable(request.requested_attributes, call.moderator, call.settings.perspective_missing)
-    check_languages(request.languages, call.settings.languages)
+    other = declared_other(request.languages, call.settings.languages)
+    check_language(other, wanted.sources, call.settings)
     text = request.comment.text
     spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
     posts = [SubmittedPost("comment", text)]
     if spans != [(0, len(text))]:
         posts += [SubmittedPost(f"span-{index}", text[begin:end]) for index, (begin, end) in enumerate(spans)]
     decisions = await call.score(posts)
-    try:
-        whole = scored(decisions[0])
-    except Unscorable as error:
-        raise BadRequest(error.message, code="comment_empty") from None
+    whole = _whole(decisions[0], text, wanted, call.settings)
+    detected = "" if whole.language == UNDETERMINED else whole.language
+    if detected not in {"", *call.settings.languages}:
+        # What a caller declares counts, as it did at Google; without a declaration the text has the say.
+        check_language("" if request.languages else detected, wanted.sources, call.settings)
+        other = other or detected
     # A span without a word, such as a line of dashes, has no score of its own.
     parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
+    additions = Additions(estimated=wanted.estimated, omitted=wanted.omitted, unsupported_language=other or None)
     answer = AnalyzeCommentResponse(
         attribute_scores=_scores(request, wanted, whole, parts, call.moderator.policy.perspective),
-        languages=request.languages or list(call.settings.languages[:1]),
-        detected_languages=[whole.language] if whole.language not in {"", UNDETERMINED} else None,
+        languages=request.languages or [detected or call.settings.languages[0]],
+        detected_languages=[detected] if detected else None,
         client_token=request.client_token,
-        crossguard=Additions(estimated=wanted.estimated, omitted=wanted.omitted)
-        if wanted.estimated or wanted.omitted
-        else None,
+        crossguard=additions if additions != Additions() else None,
     )
     body = answer.model_dump(by_alias=True, exclude_none=True)
-    return as_json(body, headers=version_headers(whole) | _gap_headers(wanted))
+    return as_json(body, headers=version_headers(whole) | _mark_headers(wanted, other))
+
+
+def _whole(decision: Decision, text: str, wanted: Answerable, settings: ServeSettings) -> Decision:
+    try:
+        return scored(decision)
+    except Unscorable as error:
+        if error.code == OTHER_LANGUAGE:
+            raise LanguageNotSupportedError(language_of(text), wanted.sources, settings.languages) from None
+        raise BadRequest(error.message, code="comment_empty") from None
 
 
 def _scores(
@@ -98,20 +116,6 @@ def sentences(text: str, languages: Sequence[str]) -> list[Span]:
     return spans or [(0, len(text))]
 
 
-def check_languages(asked: Sequence[str], known: Sequence[str]) -> None:
-    """Checks that the model was made for the languages of a request.
-
-    Raises:
-        BadRequest: It was not for one of them.
-    """
-    other = [language for language in asked if language.partition("-")[0].lower() not in known]
-    if other:
-        raise BadRequest(
-            f"Language '{other[0][:20]}' is not supported. Supported: {', '.join(known)}.",
-            code="language_not_supported_by_attribute",
-        )
-
-
 def version_headers(decision: Decision) -> dict[str, str]:
     """Returns what scored and under which policy, so that a change is seen by whoever keeps answers."""
     return {
@@ -120,7 +124,10 @@ def version_headers(decision: Decision) -> dict[str, str]:
     }
 
 
-def _gap_headers(wanted: Answerable) -> dict[str, str]:
+def _mark_headers(wanted: Answerable, other: str) -> dict[str, str]:
     # Names are callers' own text, and only those of this form can be written into a header.
-    estimated = ", ".join(f"{name}={source}" for name, source in wanted.estimated.items() if name.isascii())
-    return {"x-crossguard-estimated": estimated} if estimated.isprintable() and estimated else {}
+    marks = {
+        "x-crossguard-estimated": ", ".join(f"{name}={source}" for name, source in wanted.estimated.items()),
+        "x-crossguard-unsupported-language": other,
+    }
+    return {name: mark for name, mark in marks.items() if mark and mark.isascii() and mark.isprintable()}

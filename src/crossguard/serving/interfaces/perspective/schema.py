@@ -121,6 +121,10 @@ class Additions(BaseModel):
     omitted: list[str] = Field(
         default_factory=list, description="Attributes that the model lacks and that were left out."
     )
+    unsupported_language: str | None = Field(
+        default=None,
+        description="Language of the comment, where the model was not made for it: the scores mean little then.",
+    )
 
 
 class AnalyzeCommentResponse(Message):

@@ -1,4 +1,7 @@
-"""`comments:suggestscore`: people say what a score should have been. Kept in a file, and only where one is named."""
+"""`comments:suggestscore`: people say what a score should have been.
+
+Kept only where the operator names a file, a review console, or both.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import Response
 
 from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest, Overloaded
-from crossguard.serving.interfaces.perspective.analyze import check_languages
+from crossguard.serving.interfaces.perspective.languages import check_language, declared_other
 from crossguard.serving.interfaces.perspective.schema import (
     SuggestCommentScoreRequest,
     SuggestCommentScoreResponse,
@@ -29,28 +33,32 @@ RETRY_S = 3600
 
 
 async def suggest_score(call: Call) -> Response:
-    """Keeps a suggestion where the operator named a file, and otherwise only says that it came."""
-    request = await call.parse(SuggestCommentScoreRequest)
-    check_languages(request.languages, call.settings.languages)
+    """Keeps a suggestion where the operator wants it, and otherwise only says that it came."""
+    request = await call.parse(SuggestCommentScoreRequest, plain=True)
     if not request.comment.text.strip():
         raise BadRequest("comment.text: the comment is empty.", code="comment_empty")
     if not 1 <= len(request.attribute_scores) <= MAX_ATTRIBUTES:
         raise BadRequest(f"attributeScores: 1 to {MAX_ATTRIBUTES} are needed.", code="no_attribute_scores")
     if len(request.comment.text) > MAX_TEXT:
         raise BadRequest(f"comment.text: a comment may have {MAX_TEXT} characters.", code="comment_too_long")
-    path = call.settings.suggestions
+    other = declared_other(request.languages, call.settings.languages)
+    check_language(other, request.attribute_scores, call.settings)
+    record = record_of(request, call.caller.name)
+    path, review = call.settings.suggestions, call.service.review
     if path is not None:
-        await asyncio.to_thread(append, path, line_of(request, call.caller.name))
+        await asyncio.to_thread(append, path, json.dumps(record, ensure_ascii=False) + "\n")
+    if review is not None:
+        review.put_suggestion(record)
     answer = SuggestCommentScoreResponse(
         client_token=request.client_token, requested_languages=request.languages or None
     )
-    headers = {"x-crossguard-stored": "true" if path is not None else "false"}
+    headers = {"x-crossguard-stored": "true" if path is not None or review is not None else "false"}
     return as_json(answer.model_dump(by_alias=True, exclude_none=True), headers=headers)
 
 
-def line_of(request: SuggestCommentScoreRequest, caller: str) -> str:
-    """Returns a suggestion as a line of the file."""
-    record = {
+def record_of(request: SuggestCommentScoreRequest, caller: str) -> dict[str, Any]:
+    """Returns a suggestion as the file keeps it, one JSON line each."""
+    return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "caller": caller,
         "text": request.comment.text,
@@ -58,7 +66,6 @@ def line_of(request: SuggestCommentScoreRequest, caller: str) -> str:
         "community_id": request.community_id and request.community_id[:200],
         "client_token": request.client_token and request.client_token[:200],
     }
-    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def append(path: Path, line: str) -> None:
