@@ -70,10 +70,10 @@ class Realtime(_Instances):
     max_instances: int | None = Field(default=None, ge=1)
     invocations_per_minute: float = Field(default=600, gt=0)
 
-    def tracking(self, endpoint: str) -> dict[str, Any]:  # noqa: ARG002 - the metric belongs to the scaled variant
-        """Returns what scaling aims at."""
-        metric = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
-        return {"TargetValue": self.invocations_per_minute, "PredefinedMetricSpecification": metric}
+    @property
+    def load(self) -> float:
+        """What scaling aims at, per instance."""
+        return self.invocations_per_minute
 
 
 class Asynchronous(_Instances):
@@ -118,15 +118,10 @@ class Asynchronous(_Instances):
             output["NotificationConfig"] = self.topics
         return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": self.concurrency}}
 
-    def tracking(self, endpoint: str) -> dict[str, Any]:
-        """Returns what scaling aims at."""
-        metric = {
-            "MetricName": "ApproximateBacklogSizePerInstance",
-            "Namespace": "AWS/SageMaker",
-            "Dimensions": [{"Name": "EndpointName", "Value": endpoint}],
-            "Statistic": "Average",
-        }
-        return {"TargetValue": self.backlog_per_instance, "CustomizedMetricSpecification": metric}
+    @property
+    def load(self) -> float:
+        """What scaling aims at, per instance."""
+        return self.backlog_per_instance
 
 
 Capacity: TypeAlias = Annotated[Realtime | Serverless | Asynchronous, Field(discriminator="kind")]

@@ -7,20 +7,17 @@ deploys, and what a program needs that calls the endpoint.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Final, TypeAlias
-
-import yaml
+from collections.abc import Iterable
+from typing import Any, Final
 
 from crossguard.deploy.sagemaker.capacity import Asynchronous, Serverless
+from crossguard.deploy.sagemaker.documents import document
 from crossguard.deploy.sagemaker.endpoint import Endpoint
+from crossguard.deploy.sagemaker.spec import Deployed
 from crossguard.deploy.sagemaker.template import VARIANT
 from crossguard.deploy.sagemaker.training_job import TrainingJob
 from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest
-
-Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob
 
 PARTIES: Final = ("trust", "execution", "deployer", "caller")
 TAG: Final = ("sagemaker:AddTags", "sagemaker:DeleteTags", "sagemaker:ListTags")
@@ -39,11 +36,11 @@ def policy_for(thing: Deployed, party: str) -> dict[str, Any]:
         raise ConfigError(f"Only an endpoint has callers; a job has the parties {', '.join(PARTIES[:-1])}.")
     if party not in PARTIES:
         raise ConfigError(f"Unknown party '{party}'.{suggest(party, PARTIES)}")
-    statements = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))[party]
-    values = _values(thing)
-    filled = _filled([entry for entry in statements if "when" not in entry or values[entry["when"]]], values)
-    kept = [entry for entry in filled if "Resource" not in entry or entry["Resource"]]
-    return {"Version": "2012-10-17", "Statement": kept}
+    statements = document("policies", _values(thing))[party]
+    kept = [entry for entry in statements if "Resource" not in entry or entry["Resource"]]
+    # A statement without an effect allows.
+    allowed = [{"Sid": entry["Sid"], "Effect": "Allow", **entry} if "Sid" in entry else entry for entry in kept]
+    return {"Version": "2012-10-17", "Statement": allowed}
 
 
 def _values(thing: Deployed) -> dict[str, Any]:
@@ -84,17 +81,6 @@ def _values(thing: Deployed) -> dict[str, Any]:
         "writes": _object_arns(partition, writes),
         "listings": _listings(partition, [*reads, *writes]),
     }
-
-
-def _filled(node: Any, values: Mapping[str, Any]) -> Any:
-    """Returns a part of the file with its names replaced; a statement without an effect allows."""
-    if isinstance(node, str):
-        return values[node[1:]] if node.startswith("$") else node.format_map(values)
-    if isinstance(node, dict):
-        effect = {"Sid": node["Sid"], "Effect": "Allow"} if "Sid" in node else {}
-        return effect | {key: _filled(value, values) for key, value in node.items() if key not in {"Sid", "when"}}
-    parts = [(_filled(entry, values), isinstance(entry, str) and entry.startswith("$")) for entry in node]
-    return [entry for part, spliced in parts for entry in (part if spliced else [part])]
 
 
 def _objects(thing: Deployed) -> tuple[list[str | None], list[str | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from crossguard.deploy.sagemaker.endpoint import Endpoint
 from crossguard.deploy.sagemaker.training_job import TrainingJob
@@ -11,14 +11,15 @@ from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest
 from crossguard.strict import parse, read_yaml
 
-KINDS: Final[dict[str, type[Endpoint | BatchTransform | TrainingJob]]] = {
+Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob
+KINDS: Final[dict[str, type[Deployed]]] = {
     "endpoint": Endpoint,
     "transform": BatchTransform,
     "training": TrainingJob,
 }
 
 
-def read_spec(path: Path) -> Endpoint | BatchTransform | TrainingJob:
+def read_spec(path: Path) -> Deployed:
     """Reads a file.
 
     Raises:

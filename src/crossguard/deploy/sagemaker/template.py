@@ -1,16 +1,15 @@
-"""An endpoint as a CloudFormation template: AWS creates, updates, rolls back and deletes what it describes."""
+"""An endpoint as the CloudFormation template `endpoint.yaml`: AWS creates, updates, rolls back and deletes it."""
 
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from crossguard.deploy.sagemaker.capacity import Asynchronous, Capacity, Serverless
+from crossguard.deploy.sagemaker.capacity import Asynchronous, Capacity, Realtime, Serverless
 from crossguard.deploy.sagemaker.container import Container, name_of, tagged
+from crossguard.deploy.sagemaker.documents import document
 
 Template: TypeAlias = dict[str, Any]
 VARIANT: Final = "AllTraffic"
-# Out at once when the load comes, in only when it has stayed away.
-COOLDOWNS: Final = {"ScaleOutCooldown": 60, "ScaleInCooldown": 300}
 SCALING: Final = ("Target", "Tracking", "Waking", "Backlog")
 
 
@@ -32,24 +31,25 @@ def template_of(name: str, container: Container, capacity: Capacity) -> Template
     if isinstance(capacity, Asynchronous):
         configuration["AsyncInferenceConfig"] = capacity.queue()
     configuration_name = name_of(name, {"model": model_name, **configuration})
-    endpoint = {
-        "EndpointName": name,
-        "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
-        **tagged(container.tags),
+    scaled = None if isinstance(capacity, Serverless) or not capacity.scales else capacity
+    values = {
+        "name": name,
+        "variant": VARIANT,
+        "model": {"ModelName": model_name, **model},
+        "configuration": {"EndpointConfigName": configuration_name, **configuration},
+        "endpoint": {
+            "EndpointName": name,
+            "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
+            **tagged(container.tags),
+        },
+        # SageMaker scales serverless endpoints by itself.
+        "scales": scaled is not None,
+        "sleeps": scaled is not None and not scaled.instances,
+        "realtime": isinstance(scaled, Realtime),
+        "queued": isinstance(scaled, Asynchronous),
+        **({} if scaled is None else {key: getattr(scaled, key) for key in ("instances", "max_instances", "load")}),
     }
-    resources = {
-        "Model": _resource("SageMaker::Model", {"ModelName": model_name, **model}),
-        "Configuration": _resource(
-            "SageMaker::EndpointConfig", {"EndpointConfigName": configuration_name, **configuration}
-        ),
-        "Endpoint": _resource("SageMaker::Endpoint", endpoint),
-        **_scaling(name, capacity),
-    }
-    return {
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"The Crossguard endpoint {name}",
-        "Resources": resources,
-    }
+    return document("endpoint", values)
 
 
 def unscaled(template: Template) -> Template:
@@ -63,68 +63,3 @@ def instance_type(template: Template) -> str | None:
     (variant,) = template["Resources"]["Configuration"]["Properties"]["ProductionVariants"]
     kind: str | None = variant.get("InstanceType")
     return kind
-
-
-def alarm(name: str) -> str:
-    """Returns the name of the alarm that wakes an endpoint without instances."""
-    return f"{name}-backlog-without-capacity"
-
-
-def _resource(kind: str, properties: dict[str, Any], after: str | None = None) -> dict[str, Any]:
-    return {"Type": f"AWS::{kind}", "Properties": properties, **({"DependsOn": after} if after else {})}
-
-
-def _scaling(name: str, capacity: Capacity) -> dict[str, Any]:
-    if isinstance(capacity, Serverless) or not capacity.scales:
-        return {}  # SageMaker scales serverless endpoints by itself
-    target = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": f"endpoint/{name}/variant/{VARIANT}",
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-        "MinCapacity": capacity.instances,
-        "MaxCapacity": capacity.max_instances,
-    }
-    tracking = {**capacity.tracking(name), **COOLDOWNS}
-    resources = {
-        "Target": _resource("ApplicationAutoScaling::ScalableTarget", target, after="Endpoint"),
-        "Tracking": _policy(
-            f"{name}-tracking", "TargetTrackingScaling", {"TargetTrackingScalingPolicyConfiguration": tracking}
-        ),
-    }
-    return resources if capacity.instances else {**resources, **_waking(name)}
-
-
-def _policy(name: str, kind: str, configuration: dict[str, Any]) -> dict[str, Any]:
-    properties = {"PolicyName": name, "PolicyType": kind, "ScalingTargetId": {"Ref": "Target"}, **configuration}
-    return _resource("ApplicationAutoScaling::ScalingPolicy", properties)
-
-
-def _waking(name: str) -> dict[str, Any]:
-    """Returns what starts one instance as soon as something waits and none is there.
-
-    A backlog per instance is not defined without an instance, so the tracking policy alone would never wake it.
-    """
-    steps = {
-        "AdjustmentType": "ChangeInCapacity",
-        "MetricAggregationType": "Average",
-        "Cooldown": 300,
-        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
-    }
-    backlog = {
-        "AlarmName": alarm(name),
-        "MetricName": "HasBacklogWithoutCapacity",
-        "Namespace": "AWS/SageMaker",
-        "Dimensions": [{"Name": "EndpointName", "Value": name}],
-        "Statistic": "Average",
-        "Period": 60,
-        "EvaluationPeriods": 2,
-        "DatapointsToAlarm": 2,
-        "Threshold": 1,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-        "TreatMissingData": "missing",
-        "AlarmActions": [{"Ref": "Waking"}],
-    }
-    return {
-        "Waking": _policy(f"{name}-waking", "StepScaling", {"StepScalingPolicyConfiguration": steps}),
-        "Backlog": _resource("CloudWatch::Alarm", backlog),
-    }

@@ -13,7 +13,8 @@ from tests.support.aws_models import operations
 from tests.unit.deploy.sagemaker.conftest import ROLE
 
 from crossguard.deploy.sagemaker import Asynchronous, BatchTransform, Container, Endpoint, Realtime, TrainingJob
-from crossguard.deploy.sagemaker.policies import Deployed, policy_for
+from crossguard.deploy.sagemaker.policies import policy_for
+from crossguard.deploy.sagemaker.spec import Deployed
 from crossguard.errors import ConfigError
 
 HERE = "eu-central-1:123456789012"
