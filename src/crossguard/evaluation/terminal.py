@@ -50,16 +50,16 @@ class Grid:
         # A pipe has no width of its own; rich would take 80 columns.
         before, console.width = console.width, limit
         for part in self._parts(limit):
-            console.print(self._table(part, limit))
+            console.print(self._table(part, int(limit * _NAMES) if console.is_terminal else limit))
         console.width = before
         if self.caption:
             console.print(Text(self.caption, style="dim"), soft_wrap=not console.is_terminal)
 
-    def _table(self, part: list[int], limit: int) -> Table:
+    def _table(self, part: list[int], names: int) -> Table:
         table = Table(box=box.SIMPLE, pad_edge=False, padding=0)
         for column in part:
             if column == 0:
-                table.add_column(self.columns[0], overflow="fold", max_width=int(limit * _NAMES))
+                table.add_column(self.columns[0], overflow="fold", max_width=names)
             else:
                 table.add_column(self.columns[column], justify="right", overflow="fold")
         for cells, last in self._rows:

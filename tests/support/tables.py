@@ -1,0 +1,22 @@
+"""Tables for tests of readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crossguard.data.tables import PostReader
+from crossguard.records import Post
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(path: Path, **options: Any) -> list[Post]:
+    return list(PostReader(path, **options))
+
+
+def brief(entries: list[Post]) -> list[tuple[str, str]]:
+    return [(entry.id, entry.text if entry.error is None else f"!{entry.error.code}") for entry in entries]

@@ -1,0 +1,83 @@
+"""Decisions for a terminal: what is masked, what is shown, and what a post cannot do to it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from tests.support.decisions import decision, failed
+
+from crossguard.cli.table import DecisionTable, post_words, print_decision
+from crossguard.records import Action, Decision, LabelDecision, Post
+
+SLUR = "you are an idiot"
+
+
+def scored(**scores: float) -> Decision:
+    labels = {
+        name: LabelDecision(score, 0.5, flagged=score >= 0.5, action=Action.BLOCK if score >= 0.5 else Action.ALLOW)
+        for name, score in scores.items()
+    }
+    return replace(decision("7"), labels=labels, action=max((label.action for label in labels.values()), key=str))
+
+
+def table(post: Post, found: Decision, *, show_text: bool = False, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    shown = DecisionTable(console, show_text=show_text)
+    shown.add(post, found)
+    shown.flush()
+    shown.flush()  # nothing waits any more
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    return text
+
+
+def test_words_of_flagged_posts_are_masked_unless_asked_for() -> None:
+    flagged, harmless = scored(racist=0.9), scored(racist=0.1)
+    assert SLUR not in table(Post("7", SLUR), flagged)
+    assert SLUR in table(Post("7", SLUR), flagged, show_text=True)
+    assert SLUR in table(Post("7", SLUR), harmless)
+
+
+def test_two_flags_are_named_and_the_others_counted() -> None:
+    shown = table(Post("7", "x"), scored(racist=0.6, sexist=0.9, homophobe=0.7, religion=0.2))
+    assert "sexist 0.90, homophobe 0.70 +1" in shown
+
+
+def test_without_a_flag_the_highest_score_is_shown() -> None:
+    assert "sexist 0.30" in table(Post("7", "x"), scored(racist=0.1, sexist=0.3))
+
+
+def test_a_failed_post_says_why_where_its_words_would_be() -> None:
+    shown = table(Post("7", SLUR), failed("7", "image_not_found", "No such image."))
+    assert "No such image." in shown
+    assert "image_not_found" in shown
+    assert SLUR not in shown
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\x1b[31mred", "a\u202eb", "a\rb"])
+def test_nothing_in_a_post_steers_the_terminal(text: str) -> None:
+    shown = table(Post(text, text), scored(racist=0.1))
+    assert not {"\x1b", "\u202e", "\r"} & set(shown)
+
+
+def test_a_table_fits_its_terminal() -> None:
+    shown = table(Post("an id of many letters", "word " * 50), scored(racist=0.1), width=80)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_an_image_is_told_with_its_words() -> None:
+    assert post_words(Post("1", "a", b"image"), hidden=False) == "a [image]"
+    assert post_words(Post("1", image_text="words"), hidden=False) == "[image: words]"
+    assert post_words(Post("1", image_text=SLUR), hidden=True) != f"[image: {SLUR}]"
+
+
+def test_one_decision_shows_every_label_and_its_notes() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    print_decision(Post("7", "x"), replace(scored(racist=0.9, sexist=0.1), notes=("text_truncated",)), console)
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    lines = shown.splitlines()
+    assert lines[0].split() == ["block", *post_words(Post("7", "x"), hidden=True).split()]
+    assert [line.split()[0] for line in lines[1:4]] == ["label", "racist", "sexist"]
+    assert "notes: text_truncated" in shown

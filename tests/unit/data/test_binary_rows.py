@@ -1,0 +1,105 @@
+"""Posts from Parquet and from folders of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.support.tables import brief, read, write
+
+from crossguard.data.tables import PostReader
+from crossguard.errors import MissingExtraError, TableError
+from crossguard.records import Post
+
+
+class TestParquet:
+    def test_columns(self, tmp_path: Path) -> None:
+        table = pa.table(
+            {
+                "id": [1, None, 3],
+                "text": ["a", None, "c"],
+                "image": [b"\x89PNG", None, b""],
+                "image_path": [None, "x.png", "y.png"],
+            }
+        )
+        pq.write_table(table, tmp_path / "in.parquet")
+        assert read(tmp_path / "in.parquet") == [
+            Post("1", "a", b"\x89PNG"),
+            Post("row-2", "", str(tmp_path / "x.png")),
+            Post("3", "c", str(tmp_path / "y.png")),
+        ]
+
+    def test_images_of_hugging_face_datasets(self, tmp_path: Path) -> None:
+        images = [{"bytes": b"x", "path": "a.png"}, {"bytes": None, "path": "b.png"}, {"bytes": None, "path": None}]
+        pq.write_table(pa.table({"id": ["1", "2", "3"], "image": images}), tmp_path / "in.parquet")
+        assert [post.image for post in read(tmp_path / "in.parquet")] == [
+            b"x",
+            str(tmp_path / "b.png"),
+            None,
+        ]
+
+    def test_dictionary_and_large_strings(self, tmp_path: Path) -> None:
+        text = pa.array(["a", "b", "a"]).dictionary_encode()
+        table = pa.table({"id": pa.array(["1", "2", "3"], pa.large_string()), "text": text})
+        pq.write_table(table, tmp_path / "in.parquet")
+        assert brief(read(tmp_path / "in.parquet")) == [("1", "a"), ("2", "b"), ("3", "a")]
+
+    def test_invalid_utf8_in_one_row(self, tmp_path: Path) -> None:
+        offsets = pa.py_buffer(b"".join(n.to_bytes(4, "little") for n in (0, 1, 2, 3)))
+        bad = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffc")])
+        pq.write_table(pa.table({"text": bad}), tmp_path / "in.parquet")
+        assert brief(read(tmp_path / "in.parquet")) == [("row-1", "a"), ("row-2", "!invalid_utf8"), ("row-3", "c")]
+
+    def test_not_parquet(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match="cannot be read as Parquet"):
+            read(write(tmp_path / "in.parquet", "hello"))
+
+    def test_missing_and_doubled_columns(self, tmp_path: Path) -> None:
+        pq.write_table(pa.table({"id": ["1"], "words": ["a"]}), tmp_path / "in.parquet")
+        with pytest.raises(TableError, match="It has: id, words"):
+            read(tmp_path / "in.parquet")
+        pq.write_table(pa.Table.from_arrays([["a"], ["b"]], names=["text", "text"]), tmp_path / "in.parquet")
+        with pytest.raises(TableError, match="twice"):
+            read(tmp_path / "in.parquet")
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        path = tmp_path / "in.parquet"
+        pq.write_table(pa.table({"text": [f"text {n}" for n in range(9000)]}), path, use_dictionary=False)
+        data = bytearray(path.read_bytes())
+        data[1000:20_000] = b"\xff" * 19_000
+        path.write_bytes(data)
+        with pytest.raises(TableError, match="damaged after row"):
+            read(path)
+
+    def test_without_pyarrow_says_what_to_install(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+        with pytest.raises(MissingExtraError, match=r"crossguard\[parquet\]"):
+            read(write(tmp_path / "in.parquet", "x"))
+
+    def test_stdin(self) -> None:
+        with pytest.raises(TableError, match="parquet cannot come from stdin"):
+            PostReader("-", format="parquet")
+
+
+class TestFolder:
+    def test_pictures_in_order(self, tmp_path: Path) -> None:
+        for name in ("b/2.jpg", "b/10.PNG", "a.webp", "c.gif", ".hidden/x.png", "notes.txt", ".x.png"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            write(tmp_path / name, "x")
+        (tmp_path / "loop").symlink_to(tmp_path)
+        reader = PostReader(tmp_path)
+        posts = list(reader)
+        assert [post.id for post in posts] == ["a.webp", "b/10.PNG", "b/2.jpg", "c.gif"]
+        assert [post.image for post in posts] == [tmp_path / post.id for post in posts]
+        assert any("2 files were left out" in warning for warning in reader.warnings)
+
+    def test_no_pictures(self, tmp_path: Path) -> None:
+        write(tmp_path / "a.txt", "x")
+        with pytest.raises(TableError, match="No images"):
+            read(tmp_path)
+
+    def test_name_that_is_not_utf8(self, tmp_path: Path) -> None:
+        (tmp_path / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
+        assert [post.id for post in read(tmp_path)] == ["\ufffd.png"]

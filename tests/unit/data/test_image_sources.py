@@ -1,0 +1,70 @@
+"""What an image may be given as, and what is never read."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.pictures import BLUE, WHITE, encoded, halves, near, reason
+
+from crossguard.data.images import decode
+from crossguard.errors import ImageError
+
+
+class TestSources:
+    def test_relative_path_starts_at_the_base(self, tmp_path: Path) -> None:
+        (tmp_path / "deep").mkdir()
+        halves().save(tmp_path / "deep" / "a.png")
+        assert decode("deep/a.png", base=tmp_path)[0].size == (64, 32)
+        assert decode(tmp_path / "deep" / "a.png", base=Path("/nowhere"))[0].size == (64, 32)
+
+    def test_data_urls(self) -> None:
+        png = encoded(halves(), "PNG")
+        packed = base64.b64encode(png).decode()
+        escaped = "".join(f"%{byte:02x}" for byte in png)
+        for url in (
+            f"data:image/png;base64,{packed}",
+            f"DATA:image/png;charset=x;BASE64,{packed.rstrip('=')}",
+            f"data:;base64,{packed[:20]}\n {packed[20:]}",
+            f"data:image/png,{escaped}",
+        ):
+            assert decode(url)[0].tobytes() == halves().tobytes()
+
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+    def test_bytes(self, kind: Any) -> None:
+        assert decode(kind(encoded(halves(), "PNG")))[0].tobytes() == halves().tobytes()
+
+    def test_pil_image_is_left_as_it_was(self) -> None:
+        image = halves().convert("P")
+        assert decode(image)[0].mode == "RGB"
+        assert image.mode == "P"
+
+    @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
+    def test_arrays(self, shape: tuple[int, ...]) -> None:
+        (frame,) = decode(np.full(shape, 255, np.uint8))
+        assert (frame.mode, frame.size) == ("RGB", (6, 4))
+        assert frame.getpixel((0, 0)) == WHITE
+
+    def test_array_view_with_strides(self) -> None:
+        array = np.asarray(halves())[::2, ::-1]
+        assert near(decode(array)[0].getpixel((0, 0)), BLUE, 0)
+
+    @pytest.mark.parametrize("shape", [(4,), (4, 6, 2), (4, 6, 5), (1, 4, 6, 3), (0, 6, 3), ()])
+    def test_array_of_a_wrong_shape(self, shape: tuple[int, ...]) -> None:
+        assert reason(np.zeros(shape, np.uint8)) == "image_bad_array"
+
+    def test_array_of_a_wrong_type_says_how_to_convert(self) -> None:
+        with pytest.raises(ImageError, match=r"\(array \* 255\)\.astype\('uint8'\)"):
+            decode(np.zeros((4, 6, 3), np.float32))
+
+    def test_something_else(self) -> None:
+        assert reason(12) == "image_bad_type"
+
+    @pytest.mark.parametrize(
+        "url", ["http://169.254.169.254/x.png", "https://e.org/x.png", "file:///etc/passwd", "s3://b/k"]
+    )
+    def test_network_is_never_asked(self, url: str) -> None:
+        assert reason(url) == "image_url_not_allowed"

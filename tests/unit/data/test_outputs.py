@@ -1,0 +1,97 @@
+"""A file of decisions while it is written: full disks, two runs, and its journal."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+
+import pytest
+from tests.support.decisions import decision
+from tests.support.written import ROWS, write
+
+from crossguard.data.outputs import RowWriter, journal_of
+from crossguard.data.row_formats import JsonlRows
+from crossguard.data.writing import open_output, read_decisions
+from crossguard.errors import OutputError
+from crossguard.labels import HATE
+
+
+class TestFullDisk:
+    def test_device(self) -> None:
+        output = open_output(Path("/dev/full"), HATE.names, format="jsonl")
+        output.start()
+        output.write(ROWS[0])
+        with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
+            output.close()
+
+    def test_complete_rows_stay_and_are_continued(self, tmp_path: Path) -> None:
+        whole = b"".join(map(JsonlRows().encode, ROWS))
+        for room in range(0, len(whole), 29):
+            path = tmp_path / "out.jsonl"
+            with path.open("wb") as file:
+                writer = RowWriter(_SmallDisk(file, room), JsonlRows(), "out.jsonl")
+                for row in ROWS:
+                    writer.write(row)
+                with pytest.raises(OutputError, match="No space left"):
+                    writer.flush()
+            with open_output(path, HATE.names, resume=True) as output:
+                there = len(list(output.previous()))
+                output.start()
+                for row in ROWS[there:]:
+                    output.write(row)
+            assert path.read_bytes() == whole
+
+
+class _SmallDisk(io.BytesIO):
+    """Takes some bytes, then has no room, as write(2) on a full disk does."""
+
+    def __init__(self, file: io.BufferedWriter, room: int) -> None:
+        super().__init__()
+        self._file, self._room = file, room
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if not self._room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = self._file.write(bytes(data[: self._room]))
+        self._room -= taken
+        return taken
+
+
+def test_rows_reach_the_disk_while_the_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with open_output(path, HATE.names) as output:
+        output.start()
+        for number in range(100):
+            output.write(decision(str(number)))
+        assert 64 <= path.read_bytes().count(b"\n") <= 100
+    assert path.read_bytes().count(b"\n") == 100
+
+
+def test_journal_stands_beside_the_file(tmp_path: Path) -> None:
+    assert journal_of(tmp_path / "out.parquet") == tmp_path / "out.parquet.journal"
+
+
+class TestTwoRuns:
+    @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+    def test_one_output_is_written_by_one_run(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        with open_output(path, HATE.names) as first:
+            first.start()
+            first.write(ROWS[0])
+            second = open_output(path, HATE.names, overwrite=True)
+            with pytest.raises(OutputError, match="another run"):
+                second.start()
+            first.write(ROWS[1])
+            first.finish()
+        assert [row.id for row in read_decisions(path)] == ["1", "2"]
+        write(path, overwrite=True)
+
+    def test_a_continued_file_is_locked_before_it_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        write(path)
+        with open_output(path, HATE.names, resume=True) as first:
+            assert len(list(first.previous())) == 3
+            first.start()
+            with pytest.raises(OutputError, match="another run"):
+                list(open_output(path, HATE.names, resume=True).previous())

@@ -1,0 +1,70 @@
+"""Posts from tar files in the layout of WebDataset."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from crossguard.data import tar_posts
+from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.tar_posts import read_tar
+from crossguard.errors import TableError
+from crossguard.records import Post
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def read(data: bytes) -> list[Post]:
+    return list(read_tar(io.BytesIO(data), PostBuilder(Columns(), Path()), "'in.tar'"))
+
+
+def test_files_of_one_name_are_one_post_and_others_are_left_out() -> None:
+    members = {
+        "a/1.jpg": b"picture",
+        "a/1.txt": b"hello",
+        "a/1.cls": b"3",
+        "a/2.json": json.dumps({"id": "two", "text": "bye"}).encode(),
+        "b/2.caption": b"same stem, other folder",
+        "notes": b"nothing",
+    }
+    assert read(packed(members)) == [
+        Post("a/1", "hello", b"picture"),
+        Post("two", "bye"),
+        Post("b/2", "same stem, other folder"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("1.txt", b"\xff\xfe", "invalid_utf8"),
+        ("1.json", b"{no", "line_malformed"),
+        ("1.txt", b"x" * 11, "member_too_large"),
+    ],
+)
+def test_a_bad_member_fails_its_post_alone(
+    name: str, content: bytes, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tar_posts, "MAX_LINE_BYTES", 10)
+    bad, good = read(packed({name: content, "2.txt": b"fine"}))
+    assert bad.error is not None
+    assert (bad.id, bad.error.code) == ("1", code)
+    assert good == Post("2", "fine")
+
+
+@pytest.mark.parametrize("data", [b"not a tar file at all", packed({"1.txt": b"a", "2.txt": b"b" * 5000})[:2500]])
+def test_a_damaged_file_is_told(data: bytes) -> None:
+    with pytest.raises(TableError, match=r"'in\.tar' is damaged after"):
+        read(data)
