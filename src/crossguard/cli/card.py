@@ -37,12 +37,13 @@ def command(
     crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
     """
     with needs_extra("Writing a card", "evaluate"):
-        from crossguard.evaluation.card import build_card, install_card, read_audit, read_details, read_runs
+        from crossguard.evaluation.card import build_card, install_card, read_audit, read_details
+        from crossguard.evaluation.runs import read_run
     from crossguard.bundle import read_bundle
     from crossguard.loading import find_bundle
 
     bundle = read_bundle(find_bundle(model), verify=False)
-    card = build_card(bundle, read_details(details), read_runs(runs), [read_audit(folder) for folder in audits])
+    card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)])
     if into_bundle:
         install_card(bundle, card, runs)
         click.echo(f"Wrote the card into {bundle.folder}", err=True)

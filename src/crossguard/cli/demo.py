@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from crossguard.data.page import write_page
 from crossguard.records import Post
 from crossguard.registry import RESOURCES
+from crossguard.saving import save_text
 
 
 @click.command("demo")
@@ -28,18 +28,18 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
 
     The posts were written and drawn for this purpose. Nothing is downloaded and nothing is opened.
     """
-    from crossguard.cli.table import print_table
+    from crossguard.cli.table import DecisionTable, console
     from crossguard.loading import load
-    from crossguard.scoring import with_posts
 
     posts = sample_posts()
     moderator = load(model, policy=policy)
-    decisions = moderator.score(posts)
-    print_table(zip(posts, decisions, strict=True), show_text=show_text)
-    output.mkdir(parents=True, exist_ok=True)
+    results = moderator.score(posts)
+    table = DecisionTable(console(), show_text=show_text)
+    for post, decision in zip(posts, results, strict=True):
+        table.add(post, decision)
+    table.flush()
     report = output / "report.html"
-    title = f"{moderator.bundle.manifest.model.name} on twelve sample posts"
-    write_page(with_posts(decisions, posts), report, title)
+    save_text(report, results.to_html(f"{moderator.bundle.manifest.model.name} on twelve sample posts"))
     click.echo(f"Report with blurred images: {report}")
 
 

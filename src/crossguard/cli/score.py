@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 
-if TYPE_CHECKING:
-    from crossguard.preparation import OtherLanguages, PixelMode
-
 _POSITIVE = click.IntRange(min=1)
+_COLUMNS = ("id", "text", "image_path", "image_text", "image")
+# Which options go where: to `load`, to a reader of posts, and to a job.
+_LOADED = ("model", "policy", "tenant", "runtime", "precision", "threads", "pixels", "other_languages")
+_READING = ("input_format", "image_root", "confine_images")
+_JOBS = ("engine", "shards", "unit_posts", "fetch_origins", "fetch_private")
+# Of the options of a job, those that ask for one.
+_ASK = ("engine", "shards", "unit_posts", "fetch_origins")
 
 
 @click.command("score")
@@ -119,28 +123,11 @@ def command(
     text: str | None,
     image: str | None,
     image_text: str | None,
-    model: str,
-    policy: str,
-    tenant: str | None,
-    runtime: str,
-    precision: str,
-    pixels: PixelMode,
-    other_languages: OtherLanguages,
-    threads: int | None,
-    batch_size: int | None,
     limit: int | None,
-    input_format: str | None,
-    image_root: str | None,
-    confine_images: bool,
     ocr: bool,
     on_error: str,
     out: str | None,
-    fetch_origins: tuple[str, ...],
-    fetch_private: bool,
-    engine: str | None,
     workers: int | None,
-    shards: str | None,
-    unit_posts: int | None,
     dry_run: bool,
     price: float | None,
     metrics_port: int | None,
@@ -161,43 +148,24 @@ def command(
     image, of which one to score is enough; usual other names are found, and said. Decisions come in the order of the
     posts: a table on a terminal, JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
     """
-    names = ("id", "text", "image_path", "image_text", "image")
-    columns = {name: others.pop(f"{name}_column") for name in names}
+    columns = {name: others.pop(f"{name}_column") for name in _COLUMNS}
+    loaded, reading, jobs = ({name: others.pop(name) for name in names} for names in (_LOADED, _READING, _JOBS))
+    batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
-    loaded: dict[str, Any] = {
-        "model": model,
-        "policy": policy,
-        "tenant": tenant,
-        "runtime": runtime,
-        "precision": precision,
-        "threads": threads,
-        "pixels": pixels,
-        "other_languages": other_languages,
-    }
     if len(sources) > 1 and not any(
         Path(source).exists() or Path(source).suffix or {"*", ":"} & set(source) for source in sources
     ):
         steps.refuse_a_text(" ".join(sources))
-    if not single and many.wanted(
-        sources, out, [engine, workers, shards, unit_posts, dry_run or None, price, metrics_port, fetch_origins or None]
-    ):
+    asked = [*(jobs[name] or None for name in _ASK), workers, dry_run or None, price, metrics_port]
+    if not single and many.wanted(sources, out, asked):
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
         many.refuse([name for name, given in refused.items() if given])
-        how = loaded | {
-            "batch_size": batch_size,
-            "input_format": input_format,
-            "columns": columns,
-            "image_root": image_root,
-            "confine_images": confine_images,
-            "fetch_origins": fetch_origins,
-            "fetch_private": fetch_private,
-            "ocr": ocr,
-            "unit_posts": unit_posts,
-        }
+        how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr}
+        engine, shards = how.pop("engine") or "local", how.pop("shards")
         if dry_run:
             return many.estimate(sources, workers, options, price=price, **how)
-        how |= {"engine": engine or "local", "workers": workers, "shards": shards}
+        how |= {"engine": engine, "workers": workers, "shards": shards}
         return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
     source = sources[0] if sources else None
     if source is not None:
@@ -224,11 +192,10 @@ def command(
     if source is not None:
         reader = PostReader(
             source,
-            format=input_format,
+            format=reading.pop("input_format"),
             columns=Columns(**columns),
-            image_root=image_root,
-            confine_images=confine_images,
             extra=options.keep,
+            **reading,
         )
         steps.refuse_to_read_what_is_written(source, options)
     transform = steps.word_reader() if ocr else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crossguard.data.masking import excerpt, mask, visible
@@ -11,7 +10,6 @@ from crossguard.records import Action, Decision, Post
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
 # Columns of a table in a pipe, where nothing wraps.
 WIDE = 1000
@@ -78,18 +76,6 @@ class DecisionTable:
         return excerpt(post_words(post, hidden=bool(decision.flags) and not self._show_text), self._text_width)
 
 
-def print_table(
-    rows: Iterable[tuple[Post, Decision]],
-    *,
-    show_text: bool = False,
-) -> None:
-    """Prints posts and their decisions."""
-    table = DecisionTable(console(), show_text=show_text)
-    for post, decision in rows:
-        table.add(post, decision)
-    table.flush()
-
-
 def print_decision(post: Post, decision: Decision, console: Console, *, show_text: bool = False) -> None:
     """Prints one decision with every label."""
     from rich.text import Text
@@ -104,12 +90,12 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
         console.print(Text(f"notes: {', '.join(decision.notes)}", style="dim"))
 
 
-def console(*, stderr: bool = False) -> Console:
+def console() -> Console:
     """Returns a console that never cuts a table: as wide as the terminal, and as wide as needed in a pipe."""
     from rich.console import Console
 
-    own = Console(stderr=stderr)
-    return own if own.is_terminal else Console(stderr=stderr, width=WIDE)
+    own = Console()
+    return own if own.is_terminal else Console(width=WIDE)
 
 
 def post_words(post: Post, *, hidden: bool) -> str:
@@ -123,6 +109,7 @@ def post_words(post: Post, *, hidden: bool) -> str:
 
 def _labels(decision: Decision) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, show_header=True, header_style="dim")
     table.add_column("label")
@@ -131,16 +118,9 @@ def _labels(decision: Decision) -> Table:
     table.add_column("threshold", justify="right")
     table.add_column("action")
     for name, label in decision.labels.items():
-        action: str | Text = _coloured(label.action.value)
-        bar = _bar(label.score, label.threshold)
-        table.add_row(name, f"{label.score:.3f}", bar, f"{label.threshold:.3f}", action)
+        action = Text(label.action.value, style=_COLOURS[label.action.value])
+        table.add_row(name, f"{label.score:.3f}", _bar(label.score, label.threshold), f"{label.threshold:.3f}", action)
     return table
-
-
-def _coloured(action: str) -> Text:
-    from rich.text import Text
-
-    return Text(action, style=_COLOURS[action])
 
 
 def _bar(score: float, threshold: float) -> str:

@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
-from crossguard.evaluation.runs import REPORT, RUN, TEST_METRICS, Run, read_run
+from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import title
 from crossguard.strict import StrictModel, parse, read_yaml
 
@@ -120,18 +120,6 @@ def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bund
     except OSError as error:
         raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
     return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
-
-
-def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Reads the folders of runs.
-
-    Raises:
-        InputError: A folder holds none; names the file that is missing.
-    """
-    for folder in folders:
-        if not (folder / RUN).is_file():
-            raise InputError(f"'{folder}' holds no {RUN}. Make one: crossguard evaluate DATA --out {folder}")
-    return [read_run(folder) for folder in folders]
 
 
 def _indexed(runs: Sequence[Run]) -> list[EvalResult]:

@@ -38,11 +38,6 @@ class Scored:
     failed: dict[str, int]
     seconds: float
 
-    @property
-    def throughput(self) -> float:
-        """Posts per second."""
-        return len(self.sample) / max(self.seconds, 1e-9)
-
 
 def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> Scored:
     """Scores annotated posts under the moderator's policy.

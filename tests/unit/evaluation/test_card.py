@@ -11,7 +11,8 @@ from tests.support.tiny_bundle import write_tiny_bundle
 from crossguard.bundle import check_files, read_bundle
 from crossguard.cli import run
 from crossguard.errors import InputError
-from crossguard.evaluation.card import read_audit, read_runs
+from crossguard.evaluation.card import read_audit
+from crossguard.evaluation.runs import read_run
 
 DETAILS = """
 summary: A toy that knows thirteen words.
@@ -95,6 +96,6 @@ def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
 
 def test_absent_evidence_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
-        read_runs([tmp_path])
+        read_run(tmp_path)
     with pytest.raises(InputError, match="crossguard audit --out"):
         read_audit(tmp_path)
