@@ -21,6 +21,7 @@ from typing import IO, Any, Final
 from crossguard.__about__ import __version__
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import processor_name, vector_units
+from crossguard.runtimes.rewriting import EDITION
 
 LONGEST_HEADER: Final = 4096
 LARGEST: Final = 2**31
@@ -39,7 +40,7 @@ class Blob:
         """Returns the place for a graph of the bundle with this digest, compiled with these settings."""
         import openvino as ov
 
-        told = [__version__, ov.__version__, processor_name(), *vector_units(), identity, graph]
+        told = [__version__, ov.__version__, processor_name(), *vector_units(), str(EDITION), identity, graph]
         told += [f"{name}={value}" for name, value in sorted(settings.items())]
         return cls(cache_folder() / "compiled" / f"{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:32]}.blob")
 

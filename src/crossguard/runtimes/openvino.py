@@ -15,6 +15,7 @@ from crossguard.errors import BundleError
 from crossguard.machine import available_cores
 from crossguard.runtimes.base import Array, Job
 from crossguard.runtimes.blobs import Blob
+from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.tuning import ENCODERS
 from crossguard.runtimes.tuning import PROPERTY as PRECISION
 
@@ -116,13 +117,13 @@ class _Lazy:
 
     def _read(self) -> tuple[str, ...]:
         try:
-            self._model = self._core.read_model(self._path)
+            self._model = read_model(self._core, self._path)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
         return tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
-        """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it, as for 8-bit graphs on AMX.
+        """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it.
 
         Raises:
             BundleError: It holds what OpenVINO does not compute.
@@ -147,7 +148,8 @@ class _Lazy:
             except RuntimeError as error:
                 if self._settings == exact:
                     raise
-                logger.warning("%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, error)
+                told = str(error).strip().splitlines()[-1]
+                logger.warning("%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, told)
                 return self._core.compile_model(self._model, "CPU", exact)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None

@@ -21,6 +21,7 @@ import numpy as np
 from crossguard.__about__ import __version__
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import available_cores, multiplies_bf16, processor_name, vector_units
+from crossguard.runtimes.rewriting import EDITION, read_model
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
     for graph in ENCODERS:
         requests: dict[str, Any] = {}
         failures: dict[str, str] = {}
-        model = core.read_model(graphs[graph])
+        model = read_model(core, graphs[graph])
         feed = {port.get_any_name(): _example(port, graph) for port in model.inputs}
         for name in dict.fromkeys((EXACT, *precisions)):
             try:
@@ -143,7 +144,16 @@ def _example(port: Any, graph: str) -> np.ndarray[Any, Any]:
 def _place(identity: str, allowed: Sequence[str], cores: int) -> Path:
     import openvino as ov
 
-    told = [__version__, ov.__version__, processor_name(), *vector_units(), str(cores), *allowed, identity]
+    told = [
+        __version__,
+        ov.__version__,
+        processor_name(),
+        *vector_units(),
+        str(EDITION),
+        str(cores),
+        *allowed,
+        identity,
+    ]
     return cache_folder() / "arithmetic" / f"{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:24]}.json"
 
 

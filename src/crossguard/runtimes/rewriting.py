@@ -1,0 +1,94 @@
+"""Reads a graph into OpenVINO, and rewrites what its compiler makes slow code of. What is computed stays the same.
+
+* With AMX, OpenVINO has no 8-bit convolution of *signed* numbers with a zero point and computes it in float32: half of
+  the time of an 8-bit image encoder, which then cannot be compiled in bf16 at all. The same steps counted from zero, as
+  a `FakeQuantize` leaves them to be, are multiplied in 8 bits.
+* PyTorch's exporter looks for NaN behind the softmax of an attention. There is none where each token sees another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from crossguard.machine import vector_units
+
+EDITION: Final = 1
+"""Of what is rewritten; compiled graphs are kept by it."""
+LEVELS: Final = 256
+
+
+def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
+    """Returns the graph of a file.
+
+    Args:
+        core: OpenVINO's.
+        path: The ONNX file.
+        amx: Whether the processor has 8-bit AMX; looked up when None.
+
+    Raises:
+        RuntimeError: OpenVINO cannot read it.
+    """
+    model = core.read_model(path)
+    _drop_nan_tests(model)
+    if "amx_int8" in vector_units() if amx is None else amx:
+        _drop_zero_points(model)
+    return model
+
+
+def _drop_nan_tests(model: Any) -> None:
+    for node in _nodes(model, "Select"):
+        test, softmax = _parent(node, 0), _parent(node, 2)
+        if test.get_type_name() == "IsNaN" and softmax.get_type_name() == "Softmax":
+            node.output(0).replace(node.input_value(2))
+
+
+def _drop_zero_points(model: Any) -> None:
+    """Replaces quantising to signed steps with a zero point, and back, by one node that says the same."""
+    import openvino.opset13 as ops
+
+    for node in _nodes(model, "Multiply"):
+        found = _dequantized(node)
+        if found is None:
+            continue
+        quantize, zero, scale = found
+        low, high = _constant(quantize, 3), _constant(quantize, 4)
+        if low is None or high is None or low.size > 1 or high.size > 1 or low.item() >= 0 or not zero.item():
+            continue
+        bounds = [np.float32((edge.item() - zero.item()) * scale.item()) for edge in (low, high)]
+        rounded = ops.fake_quantize(quantize.input_value(0), *bounds, *bounds, LEVELS)
+        node.output(0).replace(rounded.output(0))
+
+
+def _dequantized(node: Any) -> tuple[Any, Any, Any] | None:
+    """Returns quantisation, zero point and scale of `(convert(convert(quantised)) - zero point) * scale`, if it is so.
+
+    Those of weights are left: they are quantised in the file. So are those with a scale per channel.
+    """
+    scale, subtract = _constant(node, 1), _parent(node, 0)
+    if scale is None or scale.size > 1 or subtract.get_type_name() != "Subtract":
+        return None
+    zero, source = _constant(subtract, 1), _parent(subtract, 0)
+    while source.get_type_name() == "Convert":
+        source = _parent(source, 0)
+    is_whole = zero is not None and zero.size == 1 and source.get_type_name() == "FakeQuantize"
+    return (source, zero, scale) if is_whole else None
+
+
+def _nodes(model: Any, kind: str) -> Iterator[Any]:
+    return (node for node in model.get_ordered_ops() if node.get_type_name() == kind)
+
+
+def _parent(node: Any, index: int) -> Any:
+    return node.input_value(index).get_node()
+
+
+def _constant(node: Any, index: int) -> Any:
+    """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
+    found = _parent(node, index)
+    while found.get_type_name() in {"Convert", "Reshape"}:
+        found = _parent(found, 0)
+    return np.asarray(found.data, np.float32) if found.get_type_name() == "Constant" else None

@@ -1,0 +1,82 @@
+"""Graphs are rewritten for OpenVINO's compiler, and compute what they computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import openvino as ov
+import pytest
+from onnx import TensorProto, helper
+
+from crossguard.runtimes.rewriting import read_model
+
+X = np.linspace(-3, 2, 12, dtype=np.float32).reshape(3, 4)
+
+
+def written(folder: Path, nodes: list[Any], constants: dict[str, Any]) -> Path:
+    """Writes a graph from `x` to `y`, float32, (n, 4)."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 4]) for name in ("x", "y")]
+    tensors = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], tensors)
+    path = folder / "graph.onnx"
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    return path
+
+
+def rounded(folder: Path, zero: Any, scale: Any) -> Path:
+    """Writes a graph that rounds to 8 bits and back."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    ]
+    return written(folder, nodes, {"scale": scale, "zero": zero})
+
+
+def kinds(model: Any) -> set[str]:
+    """Returns the types of its nodes."""
+    return {node.get_type_name() for node in model.get_ordered_ops()}
+
+
+def said(model: Any, x: np.ndarray[Any, Any]) -> Any:
+    """Returns what a graph computes, as it stands in it."""
+    settings = {"INFERENCE_PRECISION_HINT": ov.Type.f32, "LP_TRANSFORMS_MODE": "NO"}
+    return ov.Core().compile_model(model, "CPU", settings)(x)[0]
+
+
+def test_signed_steps_with_a_zero_point_are_counted_from_zero_with_amx(tmp_path: Path) -> None:
+    path = rounded(tmp_path, np.int8(-17), np.float32(0.02))
+    plain, rewritten = read_model(ov.Core(), path, amx=False), read_model(ov.Core(), path, amx=True)
+    assert "Subtract" in kinds(plain)
+    assert kinds(rewritten) == {"Parameter", "Constant", "FakeQuantize", "Result"}
+    exact = (np.clip(np.rint(X / np.float32(0.02)) - 17, -128, 127) + 17) * np.float32(0.02)
+    np.testing.assert_allclose(said(rewritten, X), exact, atol=1e-5)
+    np.testing.assert_allclose(said(plain, X), exact, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("zero", "scale"),
+    [(np.int8(0), np.float32(0.02)), (np.uint8(9), np.float32(0.02))],
+    ids=["symmetric", "unsigned"],
+)
+def test_what_amx_multiplies_is_left(tmp_path: Path, zero: Any, scale: Any) -> None:
+    path = rounded(tmp_path, zero, scale)
+    assert kinds(read_model(ov.Core(), path, amx=True)) == kinds(read_model(ov.Core(), path, amx=False))
+
+
+def test_scales_per_channel_are_left(tmp_path: Path) -> None:
+    path = rounded(tmp_path, np.full(4, -3, np.int8), np.full(4, 0.02, np.float32))
+    assert "Subtract" in kinds(read_model(ov.Core(), path, amx=True))
+
+
+def test_an_attention_is_not_looked_through_for_nan(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["s"], axis=-1),
+        helper.make_node("IsNaN", ["s"], ["test"]),
+        helper.make_node("Where", ["test", "zero", "s"], ["y"]),
+    ]
+    model = read_model(ov.Core(), written(tmp_path, nodes, {"zero": np.float32(0)}))
+    assert "IsNaN" not in kinds(model)
+    np.testing.assert_allclose(said(model, X), np.exp(X) / np.exp(X).sum(axis=1, keepdims=True), rtol=1e-5)
