@@ -20,7 +20,7 @@ from crossguard.decision.policy import Policy, choose, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
-from crossguard.posts import PostsLike, as_post, as_posts, is_one
+from crossguard.posts import PostsLike, as_post, as_posts, is_one, noted
 from crossguard.preparation import OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
@@ -225,7 +225,7 @@ class Moderator:
             _warn_of_a_file(posts)
             return self._score_one(posts)
         seen: list[Post] = []
-        return Results(self.stream(_noted(as_posts(posts), seen)), seen)
+        return Results(self.stream(noted(as_posts(posts), seen)), seen)
 
     def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
         """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
@@ -364,12 +364,6 @@ def _warn_of_a_file(post: object) -> None:
             f"A table: crossguard.score_file({post!r}, OUT). A text, without this warning: score(text=...).",
             stacklevel=3,
         )
-
-
-def _noted(posts: Iterator[Post], seen: list[Post]) -> Iterator[Post]:
-    for post in posts:
-        seen.append(post)
-        yield post
 
 
 def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | None = None) -> Policy:

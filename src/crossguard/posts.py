@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -102,6 +102,13 @@ def as_posts(posts: object) -> Iterator[Post]:
     if hasattr(posts, "index") and hasattr(posts, "iloc"):
         return _of_series(posts)
     return (as_post(post, str(place)) for place, post in enumerate(posts))
+
+
+def noted(posts: Iterable[Post], seen: MutableSequence[Post]) -> Iterator[Post]:
+    """Yields posts, and puts each at the end of `seen` before."""
+    for post in posts:
+        seen.append(post)
+        yield post
 
 
 def _of_series(series: Any) -> Iterator[Post]:

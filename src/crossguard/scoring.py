@@ -27,6 +27,7 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, InputError, OutputError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
+from crossguard.posts import noted
 from crossguard.preparation import OTHER_LANGUAGE
 from crossguard.records import Decision, Post
 
@@ -201,7 +202,7 @@ def score_table(
             summary.previous = _skip_written(entries, output, moderator) if resume else 0
             output.start()
         originals: deque[Post] = deque()
-        left = _remembered(entries, originals)
+        left = noted(entries, originals)
         for post, decision in paired(moderator, transform(left) if transform else left, batch_size):
             summary.seconds = time.monotonic() - started
             original = originals.popleft()
@@ -251,12 +252,6 @@ def digest(post: Post) -> str:
     return found.hexdigest()
 
 
-def _remembered(posts: Iterable[Post], seen: deque[Post]) -> Iterator[Post]:
-    for post in posts:
-        seen.append(post)
-        yield post
-
-
 def _kept(original: Post, post: Post, *, keep: bool) -> dict[str, Any]:
     """Returns what goes along with a decision; words that were read in an image always do."""
     kept: dict[str, Any] = {}
@@ -280,7 +275,7 @@ def paired(
 ) -> Iterator[tuple[Post, Decision]]:
     """Yields each post with its decision; only the posts on their way are held."""
     waiting: deque[Post] = deque()
-    with closing(moderator.stream(_remembered(posts, waiting), batch_size)) as decisions:
+    with closing(moderator.stream(noted(posts, waiting), batch_size)) as decisions:
         for decision in decisions:
             yield waiting.popleft(), decision
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossguard.errors import ConfigError, needs_extra
+from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from crossguard.evaluation.runs import Run
     from crossguard.evaluation.terminal import Grid
 
-_KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
-
 
 @click.command("compare")
 @click.argument("entries", nargs=-1, required=True)
@@ -27,7 +26,7 @@ _KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ec
 )
 @click.option("--policy", default="default", show_default=True, help="Policy of those models.")
 @click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
-@click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(_KEYS)} by default.")
+@click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
 @click.option("--seed", default=0, show_default=True, help="Of the resamples.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the table to this .md or .html file.")
@@ -55,7 +54,7 @@ def command(
 
     if out is not None and out.suffix not in {".md", ".html"}:
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
-    keys = metrics or _KEYS
+    keys = metrics or KEYS
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
     console = Console()
     _grid(rows, keys).show(console)

@@ -13,8 +13,16 @@ _DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 _ONE_BYTE: Final = frozenset({"1", "L", "P"})
 _WHITE: Final = (255, 255, 255)
-# Deep pixels are scaled in bands of this many, so that the floats of a whole image never exist at once.
+# Deep pixels are scaled in bands of this many, so that the floats of a whole image never exist at once. Frames cross
+# the pipe of a worker in them, too.
 _BAND: Final = 1 << 18
+
+
+def bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the number of rows of pieces of an image."""
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        yield top, min(rows, height - top)
 
 
 def bytes_per_pixel(image: Image.Image) -> int:
@@ -77,9 +85,8 @@ def _range(low: float, high: float, kind: str) -> tuple[float, float]:
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yields rows of pixels with the number of the first; floats and 32-bit integers as finite float64."""
-    rows = max(1, _BAND // image.width)
-    for y in range(0, image.height, rows):
-        band = np.asarray(image.crop((0, y, image.width, min(y + rows, image.height))))
+    for y, rows in bands(*image.size):
+        band = np.asarray(image.crop((0, y, image.width, y + rows)))
         if band.dtype == np.uint16 or image.mode.startswith("I;16"):
             yield y, band
         else:

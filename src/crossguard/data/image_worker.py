@@ -26,6 +26,7 @@ from PIL import Image
 from crossguard.data.image_decoding import DecodedImage, DecodeOptions, check_size, decode_bytes
 from crossguard.data.image_headers import has_signature, read_header
 from crossguard.data.image_limits import MEBI, ImageLimits
+from crossguard.data.image_modes import bands
 from crossguard.errors import ImageError
 from crossguard.preprocessing.resize import Square
 
@@ -40,8 +41,6 @@ MOST_PROCESSES: Final = 4
 # What a process may allocate beside the image: its file, and what libraries keep.
 _HEADROOM: Final = 96 * MEBI
 _LONGEST_LINE: Final = 65_536
-# Frames cross the pipe in bands of this many pixels.
-_BAND: Final = 1 << 18
 # Long enough to start a process on a busy machine.
 _START_SECONDS: Final = 60.0
 
@@ -178,7 +177,7 @@ class _Worker:
 
     def _frame(self, width: int, height: int, name: str) -> Image.Image:
         frame = Image.new("RGB", (width, height))
-        for top, rows in _bands(width, height):
+        for top, rows in bands(width, height):
             band = self._stdout.read(3 * width * rows)
             if len(band) < 3 * width * rows:
                 raise self._ended(name)
@@ -286,15 +285,8 @@ def _reply(answers: IO[bytes], outcome: DecodedImage | ImageError) -> None:
     sizes = [frame.size for frame in outcome.frames]
     answers.write(json.dumps({"sizes": sizes, "sampled": outcome.sampled}).encode() + b"\n")
     for frame in outcome.frames:
-        for top, rows in _bands(*frame.size):
+        for top, rows in bands(*frame.size):
             answers.write(frame.crop((0, top, frame.width, top + rows)).tobytes())
-
-
-def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Yields the first row and the number of rows of pieces of an image."""
-    rows = max(1, _BAND // width)
-    for top in range(0, height, rows):
-        yield top, min(rows, height - top)
 
 
 def _confine(max_decoded_bytes: int) -> None:

@@ -14,13 +14,12 @@ from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
-from crossguard.evaluation.titles import title
+from crossguard.evaluation.titles import SHOWN, title
 from crossguard.strict import StrictModel, parse, read_yaml
 
 INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
 # The name by which the reference's users know the report per label.
 VAL_REPORT = "val_report.json"
-SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 
 
 class TrainingSource(StrictModel):

@@ -16,9 +16,8 @@ from crossguard.evaluation.bootstrap import draw, engine_for
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.titles import title
+from crossguard.evaluation.titles import KEYS, title
 
-KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
 LOWER_IS_BETTER = ("ece_macro", "brier_macro", "log_loss_macro", "false_positive_rate_macro")
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from crossguard.decision.calibration import logit
 from crossguard.evaluation.annotated import Annotated
-from crossguard.evaluation.calibration.fitting import FOLDS, Plan, cross_fit
-from crossguard.evaluation.calibration.maps import enough
+from crossguard.evaluation.calibration.fitting import Plan, cross_fit
+from crossguard.evaluation.calibration.maps import FOLDS, enough
 from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run

@@ -14,9 +14,8 @@ from rich.text import Text
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Run
-from crossguard.evaluation.titles import brief
+from crossguard.evaluation.titles import SHOWN, brief
 
-SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "ece_macro", "any/roc_auc")
 INTERVALS = "95 % bootstrap intervals"
 # Names longer than this share of the width are folded.

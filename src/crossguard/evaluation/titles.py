@@ -23,6 +23,9 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "subset_accuracy": "All labels right",
     }
 )
+# The metrics of a label, and the averages of a comparison, that tables have room for.
+SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
+KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
 _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", "subset_accuracy": "All\nright"})
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.generic import open_table
-from crossguard.data.datasets.rows import FIXED, lost_images
+from crossguard.data.datasets.rows import FIXED, letters, lost_images
 from crossguard.errors import ConfigError, TableError, suggest
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.targets import Floats, targets, unions
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-NOT_A_LETTER = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,18 +171,14 @@ def join(parts: Sequence[Examples]) -> Examples:
 
 def without(examples: Examples, others: Examples) -> Examples:
     """Returns the posts whose words do not occur among the others, whatever the table they come from."""
-    known = set(letters(others))
-    return examples.take([row for row, key in enumerate(letters(examples)) if not key or key not in known])
-
-
-def letters(examples: Examples) -> list[str]:
-    """Returns the letters and digits of each post's words: alike for copies with other case or punctuation."""
-    return [NOT_A_LETTER.sub("", f"{text} {words}".casefold()) for text, words in examples.words]
+    known = set(starmap(letters, others.words))
+    keys = starmap(letters, examples.words)
+    return examples.take([row for row, key in enumerate(keys) if not key or key not in known])
 
 
 def folds(examples: Examples, count: int) -> NDArray[np.int64]:
     """Returns a fold per post, (n,), that depends on its letters alone, so that copies stay together."""
-    hashes = (hashlib.sha256(key.encode()).hexdigest() for key in letters(examples))
+    hashes = (hashlib.sha256(key.encode()).hexdigest() for key in starmap(letters, examples.words))
     return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)
 
 

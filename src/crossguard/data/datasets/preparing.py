@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.datasets.rows import Dataset, Row, write_table
+from crossguard.data.datasets.rows import Dataset, Row, letters, write_table
 from crossguard.data.images import decode
 from crossguard.errors import ImageError, TableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-NOT_A_LETTER: Final = re.compile(r"[\W_]+")
 HASH_SIZE: Final = 64
 MAX_MISSING_IMAGES: Final = 0.02
 SHOWN: Final = 3
@@ -148,7 +146,7 @@ def _same_text(rows: Sequence[Row]) -> list[tuple[str, str]]:
     first: dict[str, str] = {}
     pairs = []
     for row in rows:
-        key = NOT_A_LETTER.sub("", f"{row.text} {row.image_text}".casefold())
+        key = letters(row.text, row.image_text)
         if key and first.setdefault(key, row.id) != row.id:
             pairs.append((first[key], row.id))
     return pairs

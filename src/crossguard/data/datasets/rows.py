@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Where a table notes how many images its rows lost while it was prepared, by split.
 LOST_IMAGES: Final = b"crossguard.lost_images"
+_NOT_A_LETTER: Final = re.compile(r"[\W_]+")
 # Columns beside the labels, which are all the others.
 FIXED: Final = ("id", "text", "image_text", "image_path", "split", "source", "stratum", "hateful")
 
@@ -61,6 +63,11 @@ class Dataset:
     layout: str
     source: str
     caution: str
+
+
+def letters(text: str, image_text: str) -> str:
+    """Returns the letters and digits of a post's words: alike for copies with other case or punctuation."""
+    return _NOT_A_LETTER.sub("", f"{text} {image_text}".casefold())
 
 
 def write_table(

@@ -13,12 +13,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
-from crossguard.evaluation.calibration.maps import KINDS, Map, choose, estimate_prevalence, weights_for
+from crossguard.evaluation.calibration.maps import FOLDS, KINDS, Map, choose, estimate_prevalence, weights_for
 from crossguard.evaluation.calibration.thresholds import between, block_limit, fit_budget, fit_threshold, review_limit
 from crossguard.evaluation.sample import Sample
 
 Floats = NDArray[np.float64]
-FOLDS = 5
 BEST_F1 = Criterion("f1")
 
 

@@ -15,8 +15,8 @@ from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.bootstrap import at_prevalence
-from crossguard.evaluation.calibration.fitting import FOLDS, Fitted, Plan, cross_fit, fit
-from crossguard.evaluation.calibration.maps import LEAST, enough
+from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
+from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
