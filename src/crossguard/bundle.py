@@ -15,13 +15,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from crossguard.checked_settings import StrictModel, parse
 from crossguard.decision.policy import Calibrated, Policy
 from crossguard.errors import BundleError, ConfigError
 from crossguard.labels import Label, LabelSet
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 from crossguard.saving import save_json
-from crossguard.strict import StrictModel, parse
 
 SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "bundle.json"

@@ -162,7 +162,7 @@ def write_policy(out: Path, base: str, name: str, version: str, maps: Mapping[st
     """Writes a policy file: the one that was given, or an empty one over a policy of the bundle, with the maps."""
     import yaml
 
-    from crossguard.strict import read_yaml
+    from crossguard.checked_settings import read_yaml
 
     content: dict[str, Any] = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
     content |= {"name": name, "version": version}

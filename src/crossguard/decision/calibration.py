@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from crossguard.strict import StrictModel
+from crossguard.checked_settings import StrictModel
 
 Floats: TypeAlias = NDArray[np.float64]
 

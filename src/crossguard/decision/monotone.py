@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field, model_validator
 
-from crossguard.strict import StrictModel
+from crossguard.checked_settings import StrictModel
 
 
 class MonotoneMap(StrictModel):

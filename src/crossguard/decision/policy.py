@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.decision.calibration import Calibrator, Floats, Identity, shift_prior
 from crossguard.decision.monotone import MonotoneMap
 from crossguard.errors import ConfigError, suggest
 from crossguard.labels import LabelSet
 from crossguard.records import Action, LabelDecision
-from crossguard.strict import StrictModel, parse, read_yaml
 
 Kind: TypeAlias = Literal["text", "image", "both"]
 Probability = Field(ge=0, le=1)

@@ -12,6 +12,7 @@ import yaml
 
 from crossguard.__about__ import __version__
 from crossguard.bundle import CARD, MANIFEST, TOKENIZER, Bundle, read_bundle, write_manifest
+from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.export.checkpoint import ExportSource, open_checkpoint
 from crossguard.export.folder import whole_folder
@@ -21,7 +22,6 @@ from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG
 from crossguard.saving import save_json
-from crossguard.strict import read_yaml
 
 REPORTS: Final = ("label_map.json", "test_metrics.json", "val_report.json")
 RECIPE: Final = "recipe.yaml"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crossguard.checked_settings import StrictModel
 from crossguard.preprocessing.resize import Interpolation, ResizeMode, Square
-from crossguard.strict import StrictModel
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crossguard.checked_settings import StrictModel
 from crossguard.errors import BundleError
 from crossguard.preprocessing.language import UNDETERMINED, language_of
 from crossguard.preprocessing.lexicon import Lexicon
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
-from crossguard.strict import StrictModel
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer

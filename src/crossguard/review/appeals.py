@@ -7,12 +7,12 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import select
 
+from crossguard.checked_settings import StrictModel
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.settings import APPEALS
 from crossguard.review.store import items
 from crossguard.review.store.schema import items as table
-from crossguard.strict import StrictModel
 
 
 class Appeal(StrictModel):

@@ -13,6 +13,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from crossguard.bundle import read_bundle
+from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.decision.policy import Bands, Kind, Policy
 from crossguard.errors import InputError, suggest
 from crossguard.labels import HATE
@@ -24,7 +25,6 @@ from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
-from crossguard.strict import StrictModel, parse, read_yaml
 
 COMMENT_CHARACTERS: Final = 4000
 MANY: Final = 10_000

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from crossguard.checked_settings import parse
 from crossguard.data.image_sources import is_url, read_encoded
 from crossguard.data.images import ImageLimits
 from crossguard.data.tables import PostReader
@@ -18,7 +19,6 @@ from crossguard.records import ImageSource
 from crossguard.review.console import Console
 from crossguard.review.intake import MISSING, Received, Submission
 from crossguard.review.scoring import with_decisions
-from crossguard.strict import parse
 from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from crossguard.checked_settings import StrictModel
 from crossguard.data.images import ImageLimits, decode
 from crossguard.errors import ImageError, InputError, suggest
 from crossguard.records import Action, Decision
@@ -18,7 +19,6 @@ from crossguard.review.likeness import describe, image_hash
 from crossguard.review.settings import AUDIT, MAIN, ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
-from crossguard.strict import StrictModel
 
 IMAGE_SIZE: Final = (1280, 1280)
 FRAMES: Final = 4

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from crossguard.checked_settings import StrictModel, Words, gather_settings
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
-from crossguard.strict import StrictModel, Words, gather_settings
 
 PREFIX: Final = "CROSSGUARD_REVIEW_"
 MAIN, AUDIT, APPEALS, ESCALATED = "main", "audit", "appeals", "escalated"
@@ -148,5 +148,5 @@ class ReviewSettings(StrictModel):
 
 
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ReviewSettings:
-    """Returns the settings of a process; see `strict.gather_settings`."""
+    """Returns the settings of a process; see `checked_settings.gather_settings`."""
     return gather_settings(ReviewSettings, PREFIX, flags, environment, file, "Settings of crossguard review")

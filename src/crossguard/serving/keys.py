@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from starlette.requests import Request
 
-from crossguard.strict import StrictModel, parse, read_yaml
+from crossguard.checked_settings import StrictModel, parse, read_yaml
 
 TOKEN_BYTES = 32
 

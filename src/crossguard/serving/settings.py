@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
+from crossguard.checked_settings import StrictModel, Words, gather_settings
 from crossguard.errors import suggest
-from crossguard.strict import StrictModel, Words, gather_settings
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
@@ -162,7 +162,7 @@ class ServeSettings(StrictModel):
 
 
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ServeSettings:
-    """Returns the settings of a process; see `strict.gather_settings`."""
+    """Returns the settings of a process; see `checked_settings.gather_settings`."""
     return gather_settings(ServeSettings, PREFIX, flags, environment, file, "Settings of crossguard serve")
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, model_validator
 from pydantic_core import PydanticUndefined
 
+from crossguard.checked_settings import StrictModel
 from crossguard.labels import HATE
 from crossguard.models.registry import BACKBONES
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.normalization import NormalizerName
 from crossguard.preprocessing.text import TextSpec
-from crossguard.strict import StrictModel
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Positive: TypeAlias = Annotated[float, Field(gt=0)]

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from crossguard.strict import StrictModel
+from crossguard.checked_settings import StrictModel
 from crossguard.training.recipe import Recipe, Source
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from crossguard.checked_settings import parse, read_yaml
 from crossguard.errors import ConfigError, suggest
-from crossguard.strict import parse, read_yaml
 from crossguard.training.recipe import Recipe
 
 EXTENDS = "extends"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from crossguard.checked_settings import parse
 from crossguard.decision.policy import Bands, LabelPolicy, Policy, PolicyFile, Prevalence, choose, read_policy_file
 from crossguard.errors import ConfigError
 from crossguard.labels import LabelSet
 from crossguard.records import Action
-from crossguard.strict import parse
 
 LABELS = LabelSet.of("a", "b")
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.container import S3, InstanceType
-from crossguard.strict import StrictModel
 
 
 class Serverless(StrictModel):

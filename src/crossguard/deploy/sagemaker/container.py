@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
-from crossguard.strict import StrictModel
+from crossguard.checked_settings import StrictModel
 
 # Names end in ten digits of a hash, so that 63 characters, SageMaker's limit, leave 52 for ours.
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=52)]

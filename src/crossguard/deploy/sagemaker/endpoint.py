@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
+from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, send, wait
 from crossguard.deploy.sagemaker.capacity import Capacity, Realtime
 from crossguard.deploy.sagemaker.container import Container, Name
 from crossguard.deploy.sagemaker.template import SCALING, Template, instance_type, template_of, unscaled
 from crossguard.errors import DeployError
-from crossguard.strict import StrictModel
 
 MINUTES: Final = 60
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

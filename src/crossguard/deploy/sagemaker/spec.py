@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from crossguard.checked_settings import parse, read_yaml
 from crossguard.deploy.sagemaker.endpoint import Endpoint
 from crossguard.deploy.sagemaker.training_job import TrainingJob
 from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest
-from crossguard.strict import parse, read_yaml
 
 Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob
 KINDS: Final[dict[str, type[Deployed]]] = {

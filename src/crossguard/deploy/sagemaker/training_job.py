@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job
 from crossguard.deploy.sagemaker.container import S3, InstanceType, JobName, Role, stamped, tagged
-from crossguard.strict import StrictModel
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
 # What the log says after each epoch, for AWS's graphs.

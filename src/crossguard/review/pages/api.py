@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from crossguard.checked_settings import StrictModel, parse
 from crossguard.errors import CrossguardError
 from crossguard.review.appeals import Appeal, take_appeal
 from crossguard.review.console import Console
@@ -18,7 +19,6 @@ from crossguard.review.errors import FormError, ReviewError
 from crossguard.review.intake import Submission
 from crossguard.review.scoring import with_decisions
 from crossguard.review.store import keys
-from crossguard.strict import StrictModel, parse
 
 MAX_POSTS = 1000
 

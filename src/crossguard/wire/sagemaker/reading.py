@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from crossguard.checked_settings import parse
 from crossguard.data.image_sources import is_url
 from crossguard.errors import ConfigError
 from crossguard.records import Post
-from crossguard.strict import parse
 from crossguard.wire.sagemaker.media_types import LINES, is_image_type, media_type
 from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, RequestError
 

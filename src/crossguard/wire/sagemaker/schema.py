@@ -9,10 +9,10 @@ from http import HTTPStatus
 
 from pydantic import BaseModel, Field
 
+from crossguard.checked_settings import StrictModel
 from crossguard.data.image_sources import is_data_url
 from crossguard.errors import InputError
 from crossguard.records import Post
-from crossguard.strict import StrictModel
 
 
 class RequestError(InputError):

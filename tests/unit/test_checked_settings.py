@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
+from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import ConfigError
-from crossguard.strict import StrictModel, parse, read_yaml
 
 
 class Inner(StrictModel):
