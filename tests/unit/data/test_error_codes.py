@@ -7,25 +7,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossguard.engine import FAILED
-
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted((ROOT / "src" / "crossguard").rglob("*.py"))
 GIVERS = {"ImageError", "FetchError", "PostError", "PostFailure", "failed", "_failed"}
 CODE = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
 
-def given(tree: ast.AST) -> Iterator[str]:
+def given(tree: ast.Module) -> Iterator[str]:
+    """Yields the codes of a module, as texts or by the names of its constants."""
+    constants = {
+        _name(node.target if isinstance(node, ast.AnnAssign) else node.targets[0]): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in GIVERS:
-            texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
-            yield from (text for text in texts if isinstance(text, str) and CODE.fullmatch(text))
-        if (
-            isinstance(node, ast.Assign | ast.AnnAssign)
-            and isinstance(node.value, ast.Constant)
-            and node.value.value == FAILED
-        ):
-            yield FAILED
+            found = [part.value if isinstance(part, ast.Constant) else constants.get(_name(part)) for part in node.args]
+            yield from (text for text in found if isinstance(text, str) and CODE.fullmatch(text))
 
 
 def _name(function: ast.expr) -> str:
