@@ -37,7 +37,7 @@ def scored(answers: list[httpx2.Response]) -> int:
 
 @pytest.fixture(scope="module")
 def keys() -> dict[str, str]:
-    return {name: new_key() for name in ("batches", "large", "early", "free")}
+    return {name: new_key() for name in ("batches", "large", "early", "free", "long")}
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,22 @@ def test_what_scores_nothing_costs_no_posts(server: RunningServer, keys: dict[st
             for _ in range(PER_MINUTE // 2):
                 assert client.get(path).status_code == 200
         assert client.post("/v1/score", json={"text": "hello"}).status_code == 200
+
+
+def test_a_long_text_counts_as_the_windows_that_it_fills(server: RunningServer, keys: dict[str, str]) -> None:
+    with server.client(headers={"x-api-key": keys["long"]}) as client:
+        longest = {"text": "good morning " * 5000}
+        assert client.post("/v1/score", json=longest).status_code == 200
+        refused = client.post("/v1/score", json=longest)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert "long texts" in refused.json()["error"]["message"]
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert client.post("/v1/score", json={"text": "hello"}).status_code == 200
+        batch = client.post("/v1/score/batch", json={"posts": [longest, longest]})
+        assert (batch.status_code, batch.json()["error"]["code"]) == (413, "too_many_posts")
+
+
+def test_a_single_post_is_never_larger_than_the_rate(tiny_bundle: Bundle) -> None:
+    with RunningServer(tiny_bundle.folder, drain_s=0, posts_per_minute=5) as slow, slow.client() as client:
+        assert client.post("/v1/score", json={"text": "good morning " * 5000}).status_code == 200
+        assert client.post("/v1/score", json={"text": "hello"}).status_code == 429

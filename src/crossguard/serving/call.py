@@ -29,7 +29,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
+from crossguard.serving.submitted_post import WINDOW_BYTES, RemoteImage, SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -131,8 +131,9 @@ class Call:
         """
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
-        # The first was counted before the body was read.
-        self.service.rates.reserve(self._payer, self._rate, len(posts) - 1)
+        cost = self._cost(posts)
+        # One was counted before the body was read.
+        self.service.rates.reserve(self._payer, self._rate, cost - 1)
         work = asyncio.ensure_future(self.service.score(self.moderator, posts))
         # The body has been read, so the next message can only be that the caller is gone.
         gone = asyncio.ensure_future(self.request.receive())
@@ -143,7 +144,7 @@ class Call:
             raise ClientDisconnected("The client disconnected.")
         except Overloaded:
             # What we refuse does not count.
-            self.service.rates.give_back(self._payer, len(posts))
+            self.service.rates.give_back(self._payer, cost)
             raise
         finally:
             gone.cancel()
@@ -168,11 +169,26 @@ class Call:
         own = self.caller.posts_per_minute
         return self.settings.posts_per_minute if own is None else own
 
+    def _cost(self, posts: Sequence[SubmittedPost]) -> int:
+        """Returns what the rate counts; a single post, however long, is no more than a whole minute of it.
+
+        Raises:
+            TooLargeForRate: More than the caller may send in a minute.
+        """
+        windows = self.moderator.bundle.manifest.text.windows
+        cost = sum(post.cost(windows) for post in posts)
+        if self._rate == 0 or cost <= self._rate:
+            return cost
+        if len(posts) == 1:
+            return self._rate
+        raise TooLargeForRate(
+            f"This caller may send {self._rate} posts per minute; these are {len(posts)}, which count as {cost}; "
+            f"each further {WINDOW_BYTES} bytes of text and each further image count as a post."
+        )
+
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         if len(posts) > self.settings.max_posts:
             raise BodyTooLarge(f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.")
-        if 0 < self._rate < len(posts):
-            raise TooLargeForRate(f"This caller may send {self._rate} posts per minute; this request has {len(posts)}.")
         remote = sum(isinstance(image, RemoteImage) for post in posts for image in post.images)
         if remote > self.settings.fetch_max:
             raise BodyTooLarge(

@@ -28,7 +28,7 @@ class KeyEntry(StrictModel):
         sha256: Of the key, as 64 hexadecimal digits.
         policy: Policy of the bundle, or YAML file, for this caller; the service's own when None.
         tenant: Whose overrides of a policy file apply.
-        posts_per_minute: Rate; the service's default when None, unlimited when 0.
+        posts_per_minute: Rate, in what posts count as; the service's default when None, unlimited when 0.
         admin: Whether the key may reload the model.
     """
 

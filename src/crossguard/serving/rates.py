@@ -1,4 +1,7 @@
-"""Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows."""
+"""Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows.
+
+A post counts as one or, with a long text or several images, as several (`SubmittedPost.cost`).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ class RateLimiter:
         Args:
             caller: Whose.
             per_minute: The most in a minute; 0 is unlimited.
-            posts: How many, at most `per_minute`.
+            posts: What they count as, at most `per_minute`.
 
         Raises:
             TooManyPosts: The minute is full; nothing is counted.
@@ -49,7 +52,8 @@ class RateLimiter:
         seconds = window.wait(now, per_minute, posts)
         if seconds > 0:
             wait = math.ceil(seconds)
-            raise TooManyPosts(f"Over {per_minute} posts per minute. Try again in {wait} s.", retry_after=wait)
+            told = f" This request needs {posts} more: long texts and further images count." if posts > 1 else ""
+            raise TooManyPosts(f"Over {per_minute} posts per minute.{told} Try again in {wait} s.", retry_after=wait)
         window.add(now, posts)
 
     def give_back(self, caller: str, posts: int) -> None:

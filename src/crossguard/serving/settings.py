@@ -43,7 +43,8 @@ class ServeSettings(StrictModel):
         default=0,
         ge=0,
         description="Most posts in a minute for a key without a rate of its own, or without keys for each client "
-        "address; 0 is unlimited.",
+        "address; 0 is unlimited. Each further 512 bytes of a text, up to the windows that the model reads, and each "
+        "further image of a post count as a post.",
     )
     max_body_bytes: int = Field(default=32 * MEBI, ge=1024, description="Largest request body.")
     max_buffered_bytes: int = Field(
