@@ -91,7 +91,7 @@ def import_posts(
 ) -> None:
     """Put the posts of a table into the console.
 
-    Flagged posts wait in the queue main; of allowed ones a sample waits in the queue audit. A table that was put in
+    Flagged posts wait in the queue main, and with them a sample of the allowed ones. A table that was put in
     before changes nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
     report and expected. Suggestions become people's reports.
     """

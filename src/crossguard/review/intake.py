@@ -16,7 +16,7 @@ from crossguard.data.images import ImageLimits, decode
 from crossguard.errors import ImageError, InputError, suggest
 from crossguard.records import Action, Decision
 from crossguard.review.likeness import describe, image_hash
-from crossguard.review.settings import AUDIT, MAIN, ReviewSettings
+from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
 
@@ -140,7 +140,7 @@ class Intake:
         return rates.get(stratum_of(decision), 1.0)
 
     def _item(self, post: Submission, decision: Decision | None, now: float) -> items.NewItem:
-        kind, queue = self._place(post, decision)
+        kind = _kind(post, decision)
         images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
         top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
         blind = (
@@ -150,11 +150,16 @@ class Intake:
         )
         severity = _SEVERITY_H[decision.action if decision else None] + (24 * top[1].score if top else 0)
         margins = [abs(label.score - label.threshold) for label in decision.labels.values()] if decision else [0.0]
+        uncertainty = 1.0 - min(margins)
+        if kind == "audit":
+            # Its place among the flagged posts must not tell reviewers that the model allowed it.
+            severity = _SEVERITY_H[Action.REVIEW] + 24 * uniform("severity", post.source, post.id)
+            uncertainty = uniform("uncertainty", post.source, post.id)
         row = {
             "source": post.source,
             "kind": kind,
             "external": post.id,
-            "queue": post.queue or queue,
+            "queue": post.queue or MAIN,
             "state": "gold" if kind == "gold" else "open",
             "text": post.text.replace("\0", ""),
             "image_text": post.image_text.replace("\0", ""),
@@ -171,7 +176,7 @@ class Intake:
             if decision
             else "",
             "urgency": severity - now / HOURS,
-            "uncertainty": 1.0 - min(margins),
+            "uncertainty": uncertainty,
             "shuffle": uniform("order", post.source, post.id),
             "stratum": stratum_of(decision) if _of_feed(post) else ROUTED,
             "inclusion": self._inclusion(post, decision),
@@ -184,14 +189,13 @@ class Intake:
         suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
         return items.NewItem(row, images, likeness, report, suggestion)
 
-    def _place(self, post: Submission, decision: Decision | None) -> tuple[str, str]:
-        if post.expected is not None:
-            return "gold", MAIN
-        if post.report is not None or post.suggestion is not None:
-            return "report", MAIN
-        if stratum_of(decision) in AUDITED and post.source != DEMO:
-            return "audit", AUDIT
-        return "flag", MAIN
+
+def _kind(post: Submission, decision: Decision | None) -> str:
+    if post.expected is not None:
+        return "gold"
+    if post.report is not None or post.suggestion is not None:
+        return "report"
+    return "audit" if stratum_of(decision) in AUDITED and post.source != DEMO else "flag"
 
 
 def _of_feed(post: Submission) -> bool:

@@ -16,8 +16,8 @@ from crossguard.labels import HATE
 from crossguard.review.roles import Role
 
 PREFIX: Final = "CROSSGUARD_REVIEW_"
-MAIN, AUDIT, APPEALS, ESCALATED = "main", "audit", "appeals", "escalated"
-BUILT_IN: Final = (MAIN, AUDIT, APPEALS, ESCALATED)
+MAIN, APPEALS, ESCALATED = "main", "appeals", "escalated"
+BUILT_IN: Final = (MAIN, APPEALS, ESCALATED)
 _LETTERS: Final = frozenset(ascii_lowercase) - frozenset("secutigxnp")  # the other keys of the item's page
 _MEBI: Final = 1024 * 1024
 
@@ -56,7 +56,9 @@ class ReviewSettings(StrictModel):
     daily_limit: int = Field(default=0, ge=0, description="Most items of a person per day (UTC); 0 is unlimited.")
     second_vote_rate: Rate = Field(default=0.1, description="Part of the items that two people decide, blind.")
     gold_rate: Rate = Field(default=0.05, description="Part of the claims that are golden items, where there are any.")
-    audit_rate: Rate = Field(default=0.01, description="Part of the allowed posts that people check.")
+    audit_rate: Rate = Field(
+        default=0.01, description="Part of the allowed posts that people check, blind, among the others."
+    )
     audit_rate_near: Rate = Field(
         default=0.1, description="The same for allowed posts that score at least half a threshold."
     )

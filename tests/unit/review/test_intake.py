@@ -32,7 +32,7 @@ def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, setti
         counted = {row.stratum: row.posts for row in db.execute(select(feed))}
         audited = db.execute(select(table).where(table.c.kind == "audit")).all()
     assert counted == {"allow-far": 500, "block": 1}
-    assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("audit", 0.2, True)}
+    assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("main", 0.2, True)}
 
 
 def test_the_same_post_twice_is_one_item(console: Console) -> None:

@@ -146,7 +146,8 @@ def _refused(request: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     titles = {404: "No such page", 405: "Not this way", 413: "Too large"}
-    return _message(request, titles.get(error.status_code, "Not possible"), str(error.detail), error.status_code)
+    text = "The console has no page at this address." if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
+    return _message(request, titles.get(error.status_code, "Not possible"), text, error.status_code)
 
 
 def _away(request: Request, error: Exception) -> Response:

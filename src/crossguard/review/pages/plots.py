@@ -50,7 +50,7 @@ def bars(title: str, values: Sequence[tuple[str, float]]) -> Markup:
     """Draws one bar per value, such as items per day."""
     top = max((value for _, value in values), default=0) or 1
     step = (_WIDTH - 50) / max(len(values), 1)
-    body = [f'<text x="4" y="16">{top:,.0f}</text><line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>']
+    body = _ground(f"{top:,.0f}")
     for index, (name, value) in enumerate(values):
         height, x = 108 * value / top, 40 + index * step
         body.append(
@@ -69,7 +69,7 @@ def series(title: str, values: Sequence[tuple[str, Estimate]]) -> Markup:
     ends = [end for _, found in values for end in (found.high, found.value) if end is not None]
     top = max(ends, default=0.0) or 1.0
     step = (_WIDTH - 50) / max(len(values), 1)
-    body = [f'<text x="4" y="16">{top:.2g}</text><line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>']
+    body = _ground(f"{top:.2g}")
     for index, (name, found) in enumerate(values):
         x = 40 + (index + 0.5) * step
         if index in {0, len(values) - 1}:
@@ -81,6 +81,13 @@ def series(title: str, values: Sequence[tuple[str, Estimate]]) -> Markup:
         body.append(f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
         body.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(told)}</title></circle>')
     return _svg(title, _HEIGHT, body)
+
+
+def _ground(top: str) -> list[str]:
+    """Returns the ends of a vertical scale, and the line at its 0."""
+    axis = f'<line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>'
+    ends = ((16, top), (124, "0"))
+    return [axis, *(f'<text x="34" y="{y}" text-anchor="end">{escape(end)}</text>' for y, end in ends)]
 
 
 def _scale(low: float, height: int) -> str:

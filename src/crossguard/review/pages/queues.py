@@ -17,7 +17,6 @@ from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
-from crossguard.review.settings import AUDIT
 from crossguard.review.store import claims, items, people, workload
 from crossguard.review.store.claims import Filters
 from crossguard.review.taking import MINUTE, take_next
@@ -42,7 +41,7 @@ def queue(visit: Visit) -> Response:
     """Lists what waits in a queue."""
     name = _queue_of(visit)
     query = visit.request.query_params
-    filters, order = filters_of(query), _order(query, name)
+    filters, order = filters_of(query), _order(query)
     after = place_of(query.get("after", ""))
     with visit.console.database.read() as db:
         rows, more = items.page(db, name, filters, order, after=after, limit=PAGE)
@@ -60,7 +59,7 @@ def queue(visit: Visit) -> Response:
 
 def take(visit: Visit) -> Response:
     """Claims the next item of a queue and goes there."""
-    name, order, filters = _queue_of(visit), _order(visit.form, _queue_of(visit)), filters_of(visit.form)
+    name, order, filters = _queue_of(visit), _order(visit.form), filters_of(visit.form)
     with visit.console.database.write(durable=False) as tx:
         item = take_next(tx, visit.console.settings, visit.person, name, order=order, filters=filters, now=visit.now)
     return visit.go(_place_of_item(name, item, visit.form))
@@ -69,7 +68,7 @@ def take(visit: Visit) -> Response:
 def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
     """Claims the item after one that was answered, under the same order and filters, and goes there."""
     name, fields, settings = answered.queue, visit.request.query_params, visit.console.settings
-    order, filters = _order(fields, name), filters_of(fields)
+    order, filters = _order(fields), filters_of(fields)
     try:
         item = take_next(tx, settings, visit.person, name, order=order, filters=filters, now=visit.now, after=answered)
     except ReviewError:  # the day's limit: the answer counts, and the start page tells
@@ -154,9 +153,8 @@ def _day(text: str) -> float:
     return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
 
 
-def _order(fields: Mapping[str, str], queue: str) -> str:
-    """Returns the order; the audit's is random, as its figures need."""
-    order = fields.get("order") or (claims.RANDOM if queue == AUDIT else claims.URGENT)
+def _order(fields: Mapping[str, str]) -> str:
+    order = fields.get("order") or claims.URGENT
     if order not in claims.ORDERS:
         raise FormError(f"Unknown order '{order}'.{suggest(order, claims.ORDERS)}")
     return order

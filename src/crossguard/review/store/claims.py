@@ -15,6 +15,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     exists,
     or_,
     select,
@@ -42,7 +43,8 @@ def asked(name: str) -> BindParameter[Any]:
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "label": items.c.flagged.like(asked("label"), escape="/"),
-    "kind": items.c.kind == asked("kind"),
+    # Of what came from the feed nobody learns by a filter whether the model flagged or allowed it.
+    "kind": case((items.c.kind.in_(("flag", "audit")), "feed"), else_=items.c.kind) == asked("kind"),
     "source": items.c.source == asked("source"),
     "language": items.c.language == asked("language"),
     "author": items.c.author == asked("author"),
@@ -61,7 +63,7 @@ class Filters:
 
     Attributes:
         label: Flagged by the model for this label.
-        kind: flag, report, audit or appeal.
+        kind: feed, report or appeal.
         source: Where the post comes from.
         language: As the source told.
         author: The source's key of the author.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from itertools import pairwise
 
 import pytest
 from argon2 import PasswordHasher
@@ -210,6 +211,37 @@ def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
         assert "/items/1" not in client.get(f"/queues/main?{query}").text, "to be found would tell what the model says"
     client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "a1"})
     assert "0.77" in client.get("/items/1").text
+
+
+def test_nobody_can_tell_what_was_flagged_from_what_was_allowed_before_the_vote(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    """An allowed post in the sample looks like a flagged one that two people decide, by its page, place and filters."""
+    console.intake._settings = settings.model_copy(update={"second_vote_rate": 1.0, "audit_rate": 1.0})
+    token = log_in(client, console)
+    texts = [f"{letter * 5} {letter * 9}" for letter in "abcdefghij"]
+    scores = [0.02 if index % 2 else 0.5 + index / 25 for index in range(len(texts))]
+    console.intake.take([submission(str(i), texts[i], scores[i]) for i in range(len(texts))], NOW)
+    with console.database.read() as db:
+        kinds = dict(map(tuple, db.exec_driver_sql("SELECT id, kind FROM items").all()))
+    for order in ("urgent", "uncertain", "random"):
+        listed = [int(found) for found in re.findall(r"/items/(\d+)", client.get(f"/queues/main?order={order}").text)]
+        runs = 1 + sum(kinds[a] != kinds[b] for a, b in pairwise(listed))
+        assert runs > 2, f"{order}: flagged and allowed posts are mixed"
+    for filters in ("kind=audit", "kind=flag", "label=racist", "score_to=0.3"):
+        assert "/items/" not in client.get(f"/queues/main?{filters}").text
+    assert client.get("/queues/main?kind=feed").text.count('<a href="/items/') == len(texts)
+    pages: dict[str, set[str]] = {"flag": set(), "audit": set()}
+    for number, kind in kinds.items():
+        client.post(f"/items/{number}/claim", data={"csrf": token})
+        page = client.get(f"/items/{number}").text
+        assert "judged blind" in page
+        for own in (texts[number - 1], f"item {number}", f"Item {number}", f"/items/{number}"):
+            page = page.replace(own, "")
+        pages[kind].add(re.sub(r'value="[0-9a-f]{32}s?"|<span class="masked".*?</span>', "", page))
+        client.post(f"/items/{number}/release", data={"csrf": token})
+    assert pages["flag"] == pages["audit"]
+    assert len(pages["flag"]) == 1
 
 
 def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, console: Console) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import DBAPIError
 
 from crossguard.errors import ConfigError
-from crossguard.review.store import votes
+from crossguard.review.store import people, votes
 from crossguard.review.store.database import MIGRATIONS, Database
 from crossguard.review.store.schema import metadata
 
@@ -20,7 +20,7 @@ BROKEN = '''
 """Adds a table and fails."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on = "9999", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "0003", None, None
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer()))
     op.execute("UPDATE people SET name = 'lost'")
@@ -39,13 +39,13 @@ def test_an_older_database_keeps_its_votes(tmp_path: Path) -> None:
     engine.migrate(revision="0001")
     with engine.write() as tx:
         tx.exec_driver_sql(
-            "INSERT INTO people (id, name, role, active, show_text, show_images, created_at) "
-            "VALUES (1, 'Ann', 'lead', 1, 0, 0, 0)"
+            "INSERT INTO people (id, name, role, active, queues, show_text, show_images, created_at) "
+            "VALUES (1, 'Ann', 'lead', 1, '[\"audit\", \"main\"]', 0, 0, 0)"
         )
         tx.exec_driver_sql(
             "INSERT INTO items (id, source, kind, external, queue, state, text, image_text, received_at, flagged, "
             "reports, urgency, uncertainty, shuffle, stratum, inclusion, blind, needed, appeal_reason) VALUES "
-            "(1, 'a', 'flag', '1', 'main', 'open', '', '', 0, '', 0, 0, 0, 0, 'review', 1, 0, 1, '')"
+            "(1, 'a', 'audit', '1', 'audit', 'open', '', '', 0, '', 0, 0, 0, 0, 'review', 1, 0, 1, '')"
         )
         tx.exec_driver_sql(
             "INSERT INTO votes (item, person, kind, queue, submission, labels, clause, comment, blind, "
@@ -54,6 +54,8 @@ def test_an_older_database_keeps_its_votes(tmp_path: Path) -> None:
     engine.close()
     with Database.open(str(tmp_path / "old.sqlite")).read() as db:
         assert votes.standing(db, 1)[0].person == 1
+        assert db.exec_driver_sql("SELECT queue FROM items").scalar_one() == "main", "the queue audit is no more"
+        assert people.everybody(db)[0].queues == ("main",)
         (made,) = db.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'uq_votes_item_person_standing'").one()
     assert "undone_at IS NULL" in made
 
@@ -66,7 +68,7 @@ def test_a_migration_that_fails_leaves_everything_as_it_was(database: Database, 
         database.migrate(scripts)
     assert "half" not in inspect(database.engine).get_table_names()
     with database.read() as db:
-        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0002"
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0003"
 
 
 def test_a_database_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) -> None:
