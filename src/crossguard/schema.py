@@ -18,7 +18,7 @@ SCHEMA_VERSION: Final = 2
 
 ActionWord = Literal["allow", "review", "block"]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal["text", "integer", "number", "texts"]
+CellKind = Literal["text", "integer", "number", "texts"]
 
 
 class _Record(BaseModel):
@@ -140,7 +140,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: CellKind
     path: tuple[str, ...]
 
 
@@ -158,7 +158,7 @@ def columns(names: Names) -> tuple[Column, ...]:
                 for label in names.labels
             ]
         elif get_origin(kind) is dict:
-            value: Kind = "number" if key == "attributes" else "text"
+            value: CellKind = "number" if key == "attributes" else "text"
             found += [Column(f"{key}_{name}", value, (key, name)) for name in getattr(names, key)]
         elif kind is WindowRecord:
             continue
@@ -218,7 +218,7 @@ def _without_none(annotation: Any) -> Any:
     return annotation
 
 
-def _kind(annotation: Any) -> Kind:
+def _kind(annotation: Any) -> CellKind:
     kind = _without_none(annotation)
     if get_origin(kind) is list:
         return "texts"
@@ -226,5 +226,5 @@ def _kind(annotation: Any) -> Kind:
         kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         kind = type(get_args(kind)[0])
-    kinds: dict[Any, Kind] = {int: "integer", float: "number", str: "text"}
+    kinds: dict[Any, CellKind] = {int: "integer", float: "number", str: "text"}
     return kinds[kind]

@@ -45,7 +45,7 @@ def _show(report: QualityReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"int8 beside the original, {report.posts} held posts")
+    table = Table(title=f"int8 beside the original, {report.posts} held-out posts")
     for heading in ("policy", "label", "positive", "ROC-AUC", "int8", "F1", "int8", "flags differ"):
         table.add_column(heading, justify="left" if heading in {"policy", "label"} else "right")
     for policy, labels in report.policies.items():

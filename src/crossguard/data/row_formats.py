@@ -11,11 +11,11 @@ from typing import Any, BinaryIO, Final, Protocol
 from crossguard.data.text_rows import MAX_LINE_BYTES
 from crossguard.errors import OutputError
 from crossguard.records import Decision
-from crossguard.schema import Kind, Names, columns, flatten, unflatten
+from crossguard.schema import CellKind, Names, columns, flatten, unflatten
 
 JOINER: Final = ";"
 _JSON_START: Final = b'{"id": '
-_PARSERS: Final[dict[Kind, Callable[[str], Any]]] = {
+_PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
     "text": lambda cell: cell,
     "integer": lambda cell: int(cell) if cell else None,
     "number": lambda cell: float(cell) if cell else None,

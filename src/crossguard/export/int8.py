@@ -52,7 +52,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         problems = report.problems(gate.tolerance)
         if problems and not gate.accept_loss:
             raise BundleError(
-                f"The int8 copy was not written, because it loses more than it may on {report.posts} held posts: "
+                f"The int8 copy was not written, because it loses more than it may on {report.posts} held-out posts: "
                 f"{'; '.join(problems)}. Details: {report_file}. Calibrate with more posts like those to be scored, "
                 "keep the exact bundle, or take the loss with --accept-loss."
             )

@@ -74,7 +74,7 @@ class LabelQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """The comparison of an exact and a fast model on held posts.
+    """The comparison of an exact and a fast model on held-out posts.
 
     Attributes:
         policies: Labels by name, by policy: its outputs, calibration and thresholds.
@@ -102,7 +102,7 @@ class QualityReport:
 
 
 def compare_scores(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
-    """Scores held posts with both models, by every policy of the exact one; what cannot be scored is left out."""
+    """Scores held-out posts with both models, by every policy of the exact one; what cannot be scored is left out."""
     first, _ = exact.logits(held.posts)
     second, _ = fast.logits(held.posts)
     ready = ~np.isnan(first.values).any(axis=1)
