@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from crossguard.deploy.sagemaker import BatchTransform, Container, Endpoint, TrainingJob
+from crossguard.deploy.sagemaker.aws import Request
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/crossguard"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/crossguard:1.0"
 NOW = datetime(2026, 11, 22, 13, 30, tzinfo=UTC)
+
+
+def parameters(requests: list[Request], operation: str) -> Any:
+    (found,) = [request.parameters for request in requests if request.operation == operation]
+    return found
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from tests.support.aws_models import lint_problems
 from tests.unit.deploy.sagemaker.conftest import IMAGE, ROLE
 
@@ -28,6 +27,8 @@ CAPACITIES = [
         max_instances=3,
     ),
 ]
+
+
 CONTAINERS = [
     Container(image=IMAGE, model_data="s3://bucket/models/model.tar.gz", role=ROLE),
     Container(
@@ -109,12 +110,3 @@ def test_scaling_follows_load_or_queue(container: Container) -> None:
     by_queue = Endpoint(name="hate", container=container, capacity=queue)
     assert properties(by_queue, "Backlog")["AlarmActions"] == [{"Ref": "Waking"}]
     assert not {"Target", "Backlog"} & set(unscaled(by_queue.template())["Resources"])
-
-
-def test_wrong_capacities_are_told() -> None:
-    with pytest.raises(ValidationError, match="must not be below instances"):
-        Realtime(instances=3, max_instances=2)
-    with pytest.raises(ValidationError, match="must not be below instances"):
-        Asynchronous(input="s3://bucket/in/", output="s3://bucket/out/", instances=3, max_instances=2)
-    with pytest.raises(ValidationError, match="memory_mb"):
-        Serverless(memory_mb=1000)  # type: ignore[arg-type]  # the mistake under test

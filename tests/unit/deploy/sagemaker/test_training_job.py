@@ -7,15 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from tests.support.aws_models import operations, problems
-from tests.unit.deploy.sagemaker.conftest import NOW
+from tests.unit.deploy.sagemaker.conftest import NOW, parameters
 
 from crossguard.deploy.sagemaker import BatchTransform, TrainingJob
 from crossguard.deploy.sagemaker.aws import Request
-
-
-def parameters(requests: list[Request], operation: str) -> Any:
-    (found,) = [request.parameters for request in requests if request.operation == operation]
-    return found
 
 
 def test_every_request_of_the_jobs_is_one_that_aws_describes(transform: BatchTransform, training: TrainingJob) -> None:
@@ -29,31 +24,6 @@ def test_the_comparison_can_fail() -> None:
     )
     assert len(problems([wrong])) == 5
     assert "CreateEndpoint" in operations("sagemaker")
-
-
-def test_a_batch_transform_keeps_one_line_per_line(transform: BatchTransform) -> None:
-    job = parameters(transform.requests(NOW), "CreateTransformJob")
-    assert job["TransformJobName"] == "nightly-20261122-133000"
-    assert job["TransformInput"]["SplitType"] == "Line"
-    assert job["TransformOutput"] == {
-        "S3OutputPath": "s3://bucket/out/",
-        "Accept": "application/jsonlines",
-        "AssembleWith": "Line",
-    }
-    assert "DataProcessing" not in job
-    joined = transform.model_copy(update={"join": True})
-    assert parameters(joined.requests(NOW), "CreateTransformJob")["DataProcessing"] == {"JoinSource": "Input"}
-
-
-def test_the_environment_of_a_batch_transform_is_one_that_the_service_takes(transform: BatchTransform) -> None:
-    from crossguard.serving.settings import gather
-
-    job = parameters(transform.requests(), "CreateTransformJob")
-    model = parameters(transform.requests(), "CreateModel")["PrimaryContainer"]["Environment"]
-    settings = gather({}, {**model, **job["Environment"]}, None)
-    assert settings.max_posts == 1_000_000
-    assert settings.request_timeout_s == job["ModelClientConfig"]["InvocationsTimeoutInSeconds"]
-    assert settings.max_body_bytes > transform.request_mb * 2**20
 
 
 def test_a_spot_job_resumes_from_its_checkpoints(training: TrainingJob) -> None:
@@ -97,8 +67,3 @@ def test_a_wrong_training_job_is_told_before_anything_is_sent(
 ) -> None:
     with pytest.raises(ValidationError, match=words):
         TrainingJob(**{**training_settings, **changes})
-
-
-def test_a_batch_transform_stays_within_what_sagemaker_sends(transform: BatchTransform) -> None:
-    with pytest.raises(ValidationError, match="at most 100"):
-        BatchTransform(**{**transform.model_dump(), "request_mb": 60})

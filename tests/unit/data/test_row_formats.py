@@ -1,0 +1,54 @@
+"""Decisions as rows of text, and files that are none of ours."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from tests.support.written import write
+
+from crossguard.data.writing import open_output
+from crossguard.errors import OutputError
+from crossguard.labels import HATE
+
+
+def test_csv_is_flat(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert [row["status"] for row in rows] == ["scored", "failed", "scored"]
+    assert rows[2]["score_racist"] == "0.75"
+    assert rows[2]["threshold_sexist"] == "0.5"
+    assert rows[2]["flags"] == ";".join(HATE.names)
+    assert (rows[1]["score_racist"], rows[1]["error_code"]) == ("", "image_not_found")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+@pytest.mark.parametrize(
+    "content", [b'{"id": "1", "text": "a post"}\n', b"id,text\n1,a\n", b"PAR1 no", b"x", b'{"id": 1}\n']
+)
+def test_resume_never_cuts_a_file_from_elsewhere(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(OutputError):
+        list(open_output(path, HATE.names, resume=True).previous())
+    assert path.read_bytes() == content
+
+
+def test_csv_of_other_labels_is_not_continued(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    with pytest.raises(OutputError, match="header"):
+        list(open_output(tmp_path / "out.csv", ["spam"], resume=True).previous())
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_damage_in_the_middle_is_told_not_cut(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write(path)
+    damaged = path.read_bytes().replace(b"failed", b"f\xff,led")
+    path.write_bytes(damaged)
+    with pytest.raises(OutputError, match="nothing was changed"):
+        list(open_output(path, HATE.names, resume=True).previous())
+    assert path.read_bytes() == damaged

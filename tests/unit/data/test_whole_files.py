@@ -1,0 +1,49 @@
+"""Decisions as Parquet, Excel and pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tests.support.written import KEPT, write
+
+from crossguard.data.writing import open_output, read_decisions
+from crossguard.errors import MissingExtraError, OutputError
+from crossguard.labels import HATE
+
+
+def test_parquet_has_types(tmp_path: Path) -> None:
+    write(tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert str(table.schema.field("score_religion").type) == "double"
+    assert table["flags"].to_pylist() == [[], [], list(HATE.names)]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parquet_without_pyarrow_fails_before_scoring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r"crossguard\[parquet\]"):
+        open_output(tmp_path / "out.parquet", HATE.names)
+
+
+def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("text",)) as output:
+        output.start()
+        output.write(KEPT[0])
+        output.finish()
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    cells = {head.value: cell for head, cell in zip(sheet[1], sheet[2], strict=True)}
+    assert (cells["id"].value, cells["id"].data_type) == ("123456789012345678", "s")
+    assert (cells["input_text"].value, cells["input_text"].data_type) == ("=1+1", "s")
+    assert cells["score_racist"].value == 0.25
+
+
+def test_a_page_is_written_and_not_read_back(tmp_path: Path) -> None:
+    write(tmp_path / "out.html")
+    assert "not a result" not in (tmp_path / "out.html").read_text()
+    with pytest.raises(OutputError, match="not a file of results"):
+        list(read_decisions(tmp_path / "out.html"))
+    with pytest.raises(OutputError, match="cannot be continued"):
+        list(open_output(tmp_path / "out.html", HATE.names, resume=True).previous())
