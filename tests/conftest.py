@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.support.postgres import PostgresServer, postgres_binaries, running_postgres
 from tests.support.tiny_bundle import write_tiny_bundle
@@ -15,6 +16,10 @@ from crossguard.data import image_worker
 from crossguard.moderator import Moderator
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Where each core has a worker of the test run, threads of PyTorch wait for each other more than they work.
 if "PYTEST_XDIST_WORKER" in os.environ:

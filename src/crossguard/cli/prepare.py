@@ -10,6 +10,7 @@ import click
 
 from crossguard.data.datasets.registry import find
 from crossguard.data.datasets.rows import Dataset
+from crossguard.saving import save_json
 
 if TYPE_CHECKING:
     from crossguard.data.datasets.preparing import DatasetReport
@@ -47,10 +48,9 @@ def command(dataset: str, raw: Path, output: Path, max_missing_images: float, as
     from crossguard.data.datasets.preparing import prepare
 
     report = prepare(_dataset(dataset, raw), raw, output, max_missing_images)
-    text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
-    output.with_suffix(".report.json").write_text(text + "\n", encoding="utf-8")
+    save_json(output.with_suffix(".report.json"), report.to_dict())
     if as_json:
-        click.echo(text)
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
         click.echo(f"Wrote {output}", err=True)

@@ -221,20 +221,13 @@ class LabelOverride(BandsOverride):
 class PolicyFile(StrictModel):
     """A YAML file that overrides a bundle's policy, for everybody or per tenant.
 
+    Attributes mean what they mean in `Policy`, and replace those of the base where they are given, but for these:
+
     Attributes:
-        name: A name of its own.
-        version: A version of its own; the hash of the file's content is added to it.
+        version: The hash of the file's content is added to it.
         base: The bundle's policy to start from.
-        description: For people.
-        labels: Overrides per label.
-        inputs: Other bands per kind of input (`text`, `image`, `both`) and label, on top of `labels`; replace those of
-            the base.
-        attributes: Bands of attributes that enter the action, such as toxicity; replace the base's.
-        costs: By which the bands were chosen; recorded.
-        feed_prevalence: Share of the feed's posts that carry a label; recorded.
+        labels: Overrides per label, field by field.
         tenants: Overrides per tenant and label, on top of `labels`; they hold for every kind of input.
-        provenance: What the thresholds were fitted on, as `crossguard calibrate` writes it; replaces the base's.
-        perspective: Maps to Perspective's scores, as `crossguard perspective map` writes them; replace the base's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
