@@ -142,6 +142,8 @@ def test_nothing_is_wider_than_a_phone(running: RunningConsole, visit: Visit) ->
     for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people", "/items/1"):
         page.goto(running.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        tops = page.eval_on_selector_all("header.bar > *", "parts => parts.map(p => p.offsetTop >> 5)")
+        assert tops == [0, 0, 1, 1], "brand and pages; switches and log out"
     page.goto(f"{running.url}/queues/main")
     page.click("button:has-text('Next item')")
     item_of(page)
@@ -155,6 +157,7 @@ def test_reading_and_deciding_without_javascript(running: RunningConsole, visit:
     page = visit("Ann", java_script_enabled=False)
     page.goto(f"{running.url}/queues/main")
     assert page.locator("ul.list li").count() == 2
+    assert not page.locator("#help, kbd").filter(visible=True).count(), "no hints of keys that do nothing"
     page.click("button:has-text('Next item')")
     first = item_of(page)
     page.click("details.text summary")

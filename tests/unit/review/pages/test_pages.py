@@ -179,6 +179,22 @@ def test_every_page_answers(client: TestClient, console: Console) -> None:
     assert "The content of 5 items was erased" in client.post("/people/erase", data={"csrf": token, "author": "a"}).text
 
 
+def test_the_quality_page_draws_false_positives_per_group(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.LEAD)
+    assert "Too few harmless posts name a group of people yet." in client.get("/quality").text
+    places = ("park", "library", "museum", "harbour", "theatre", "market")
+    posts = [submission(str(n), f"my Muslim friends at the {place}", 0.45 + n / 50) for n, place in enumerate(places)]
+    console.intake.take(posts, NOW)
+    for number in range(1, len(posts) + 1):
+        client.post(f"/items/{number}/claim", data={"csrf": token})
+        client.post(f"/items/{number}/vote", data={"csrf": token, "action": "allow", "submission": f"v{number}"})
+    console.measured = None
+    page = client.get("/quality").text
+    assert "Part of the harmless posts naming a group that was flagged." in page
+    drawn = page[page.index('aria-label="False-positive rate per group"') :]
+    assert drawn.index("<title>Muslim: 0.50, 6 items</title>") < drawn.index("</svg>"), "three of six are flagged"
+
+
 def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     words = "these people should all go back to where they came from"
