@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""Fits the policies of `compact` and the calibration of its attributes, and writes them into its bundle.
+"""Fits the policy `default` of `compact` and the calibration of its attributes, and writes them into its bundle.
 
-Usage: scripts/write_policies.py BUNDLE TABLES --before BUNDLE [--version VERSION]
+Usage: scripts/write_policies.py BUNDLE TABLES --version VERSION
 
 All is fitted on held-out posts (the validation splits of the tables, LIMIT of each), which no weight was fitted to, as
-the bundle scores them; but `benchmark`: the weights have seen all annotated posts of MMHS150K, so each of its
-thresholds is the one that flags as many of the unseen training tweets as that of the release BEFORE does, which was
-cross-validated.
+the bundle scores them. `benchmark` stays as it was exported: cross-validated on MMHS150K.
 
 `default` has one free number per band: the share of harmless held-out posts that a label may flag. It is the one with
 the lowest cost at the stated prevalence, over posts known to be hateful or harmless; each set of posts counts alike.
@@ -68,8 +66,7 @@ SOURCES: Final = (
     "religious-memes",
 )
 MEMES: Final = ("harmeme", "religious-memes")
-TWEETS: Final = "mmhs150k-words"
-ANY, CONSENSUS = "any", "consensus"
+CONSENSUS: Final = "consensus"
 LANGUAGES: Final = ("en",)
 
 
@@ -273,33 +270,6 @@ def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) ->
     }
 
 
-def tweets_of(tables: Path) -> list[Post]:
-    """Returns the tweets of MMHS150K's training split that no model was trained on."""
-    table = read_table(tables / f"{TWEETS}.parquet")
-    rows = zip(*(table[name].to_pylist() for name in ("id", "text", "image_text", "split")), strict=True)
-    return [Post(id_, text, image_text=words) for id_, text, words, split in rows if split == "test"]
-
-
-def benchmark_policy(before: Moderator, after: Moderator, tweets: Sequence[Post]) -> dict[str, Any]:
-    """Carries the thresholds of the earlier release over, by the share of unseen tweets that each flags."""
-    policy = before.bundle.manifest.policies["benchmark"]
-    labels = before.labels
-    old = before.logits(tweets)[0].values[:, list(before.bundle.manifest.label_schemes[ANY])]
-    new = after.logits(tweets)[0].values[:, list(after.bundle.manifest.label_schemes[ANY])].astype(np.float64)
-    old_scores, own = policy.scores(labels, old), sigmoid(new)
-    rules = {}
-    for column, name in enumerate(labels.names):
-        rate = float((old_scores[:, column] >= policy.labels[name].threshold).mean())
-        rules[name] = {"threshold": quantile(own[:, column], np.ones(len(own)), rate), "calibration": {"kind": "none"}}
-    return {
-        "description": (
-            f"Flags as many of {len(tweets)} unseen tweets as the cross-validated thresholds (F1) of "
-            f"{before.bundle.manifest.model.name} {before.bundle.manifest.model.version} do."
-        ),
-        "labels": rules,
-    }
-
-
 def attributes(held: Held, first: int) -> dict[str, Any]:
     """Fits the attributes' calibration on held-out Wikipedia comments, at the prevalence before they were thinned."""
     jigsaw = held.take(held.sources == "jigsaw")
@@ -312,40 +282,29 @@ def attributes(held: Held, first: int) -> dict[str, Any]:
     return entries
 
 
-def provenance(before: Moderator, after: Moderator) -> dict[str, Any]:
-    """Returns where the model comes from; its weights have met the posts of the release BEFORE too."""
-    own, earlier = after.bundle.provenance(), before.bundle.provenance()
-    of = f", in {before.bundle.manifest.model.name} {before.bundle.manifest.model.version}"
-    met = [entry | {"what": entry["what"] + of} for entry in earlier.get("fitted_on", [])]
-    return own | {"fitted_on": [*own.get("fitted_on", []), *met]}
-
-
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("tables", type=Path)
-    parser.add_argument("--before", type=Path, required=True, help="bundle of the earlier release")
-    parser.add_argument("--version", default="1.3.2")
+    parser.add_argument("--version", required=True)
     options = parser.parse_args()
-    after, before = Moderator.load(options.bundle), Moderator.load(options.before)
-    bundle = after.bundle
+    moderator = Moderator.load(options.bundle)
+    bundle = moderator.bundle
     manifest = bundle.manifest.model_dump(mode="json", exclude={"files"})
-    held, posts = read_held(after, options.tables)
+    held, posts = read_held(moderator, options.tables)
     default = default_policy(held, bundle.manifest.label_schemes[CONSENSUS], bundle.labels.names)
-    tweets = tweets_of(options.tables)
-    benchmark = benchmark_policy(before, after, tweets)
     what = "thresholds and calibration"
     fitted = [{"name": name, "what": what, "sketch": sketch(own)} for name, own in posts.items()]
-    unseen = [{"name": TWEETS, "what": "thresholds", "sketch": sketch(tweets)}]
-    both = (("benchmark", ANY, benchmark, unseen), ("default", CONSENSUS, default, fitted))
-    manifest["policies"] = {
-        name: policy
-        | {"name": name, "version": options.version, "label_scheme": scheme, "provenance": {"fitted_on": sets}}
-        for name, scheme, policy, sets in both
+    manifest["policies"]["default"] = default | {
+        "name": "default",
+        "version": options.version,
+        "label_scheme": CONSENSUS,
+        "provenance": {"fitted_on": fitted},
     }
+    manifest["policies"]["benchmark"]["version"] = options.version
     manifest["attributes"] = attributes(held, held.logits.shape[1] - len(ATTRIBUTES))
-    manifest["provenance"] = provenance(before, after)
+    manifest["provenance"] = bundle.provenance()
     manifest["languages"] = LANGUAGES
     write_manifest(options.bundle, manifest)
     print(default["description"])

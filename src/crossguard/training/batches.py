@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from multiprocessing import get_all_start_methods
@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 from crossguard.preprocessing.text import pad
 from crossguard.training.augment import augment_image, dilute, disguise, random_for
 from crossguard.training.examples import Examples
+from crossguard.training.parallel import divided
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.tokenizers import MaskingEncoder
 
+Ids: TypeAlias = "NDArray[np.int32]"
 Shown: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 POSITIVE = 0.5
 KNOWN_HARMLESS = 5
@@ -70,6 +72,14 @@ class Tensors:
         return Tensors(**changed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The tokens of those of some rows whose text an epoch changes."""
+
+    rows: frozenset[int]
+    tokens: dict[int, Ids]
+
+
 class Batcher:
     """Makes batches of one set of posts."""
 
@@ -81,13 +91,14 @@ class Batcher:
         self._features: dict[Path, NDArray[np.float32]] = {}
         self._distractors = _harmless_images(examples, cache)
         self._fillers = _harmless_texts(examples)
-        self._epoch = -1
-        self._epoch_rows: frozenset[int] = frozenset()
-        self._epoch_tokens: dict[int, tuple[int, ...]] = {}
-        encoded = [tokens.ids for tokens in encoder.encode(examples.words)]
+        self._changes: dict[int, _Changes] = {}
+        words = examples.words
+        encoded = list(
+            chain.from_iterable(divided(lambda rows: self._encoded(words[row] for row in rows), range(len(words))))
+        )
         # One array for all posts: worker processes share it, and it takes a tenth of the memory of lists.
         self._ends = np.cumsum([0, *map(len, encoded)])
-        self._tokens = np.fromiter(chain.from_iterable(encoded), dtype=np.int32)
+        self._tokens = np.concatenate([*encoded, np.zeros(0, dtype=np.int32)])
 
     @property
     def images(self) -> list[Path]:
@@ -117,6 +128,10 @@ class Batcher:
         lengths[list(changed)] = [len(ids) for ids in changed.values()]
         return lengths
 
+    def forget(self, epoch: int) -> None:
+        """Drops the texts of an epoch that is over."""
+        self._changes.pop(epoch, None)
+
     def training(self, rows: NDArray[np.int64], epoch: int) -> Tensors:
         """Returns posts with the random changes of an epoch."""
         texts: list[tuple[int, ...]] = []
@@ -144,22 +159,26 @@ class Batcher:
         return path if path in self._cache else None
 
     def _noisy(self, row: int, epoch: int) -> tuple[int, ...]:
-        if self._epoch != epoch or row not in self._epoch_rows:
-            self._changed(epoch, [row])
-        changed = self._epoch_tokens.get(row)
-        return self._tokens_of(row) if changed is None else changed
+        changed = self._changed(epoch, [row]).get(row)
+        return self._tokens_of(row) if changed is None else tuple(changed.tolist())
 
     def _tokens_of(self, row: int) -> tuple[int, ...]:
         return tuple(self._tokens[self._ends[row] : self._ends[row + 1]].tolist())
 
-    def _changed(self, epoch: int, rows: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    def _changed(self, epoch: int, rows: Sequence[int]) -> dict[int, Ids]:
         """Returns the tokens of those of the posts whose text an epoch changes; many at once are done faster."""
-        if self._epoch != epoch or not self._epoch_rows.issuperset(rows):
-            texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
-            encoded = self._encoder.encode(list(texts.values()))
-            self._epoch, self._epoch_rows = epoch, frozenset(rows)
-            self._epoch_tokens = dict(zip(texts, (tokens.ids for tokens in encoded), strict=True))
-        return self._epoch_tokens
+        known = self._changes.get(epoch)
+        if known is None or not known.rows.issuperset(rows):
+            found = {row: ids for part in divided(lambda part: self._change(part, epoch), rows) for row, ids in part}
+            known = self._changes[epoch] = _Changes(frozenset(rows), found)
+        return known.tokens
+
+    def _change(self, rows: Sequence[int], epoch: int) -> list[tuple[int, Ids]]:
+        texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
+        return list(zip(texts, self._encoded(texts.values()), strict=True))
+
+    def _encoded(self, words: Iterable[tuple[str, str]]) -> list[Ids]:
+        return [np.array(tokens.ids, dtype=np.int32) for tokens in self._encoder.encode(list(words))]
 
     def _changed_text(self, row: int, epoch: int) -> tuple[str, str] | None:
         """Returns a post's words, disguised or diluted; None where they stay as they are."""

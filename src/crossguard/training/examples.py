@@ -185,16 +185,16 @@ def folds(examples: Examples, count: int) -> NDArray[np.int64]:
 def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: Path) -> Examples:
     import pyarrow as pa
 
-    known = [column for column in table.column_names if column not in FIXED]
+    known = [column.partition("@")[0] for column in table.column_names if column not in FIXED]
     if not set(known) & {*recipe.labels, *recipe.auxiliary}:
         hint = suggest(recipe.labels[0], known) if known else " It has no column of numbers from 0 to 1 per label."
         raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{hint}")
-    shares = np.stack([_numbers(table, label) for label in recipe.labels], axis=1)
     strata = table["stratum"].to_pylist()
-    hateful = _hateful(source, _numbers(table, "hateful"), strata)
     outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
     whole = np.full((len(table), len(recipe.label_schemes)), np.nan, dtype=np.float32)
     for label_scheme, rule in source.label_schemes.items():
+        shares = np.stack([_of_scheme(table, label, label_scheme) for label in recipe.labels], axis=1)
+        hateful = _hateful(source, _of_scheme(table, "hateful", label_scheme), strata)
         outputs[:, list(recipe.columns[label_scheme])] = targets(shares, rule)
         whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
     for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
@@ -218,6 +218,12 @@ def _weights(recipe: Recipe, source: Source) -> Floats:
     for label_scheme, factor in source.label_scheme_weights.items():
         weights[list(recipe.columns[label_scheme])] *= factor
     return weights
+
+
+def _of_scheme(table: pa.Table, column: str, label_scheme: str) -> Floats:
+    """Returns a column, or the one that holds it under a label scheme alone, such as `racist@any`."""
+    own = f"{column}@{label_scheme}"
+    return _numbers(table, own if own in table.column_names else column)
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:

@@ -77,6 +77,7 @@ class Trainer:
                     log.step(progress.total_steps, epoch, values)
                     if save_every and progress.total_steps % save_every == 0:
                         self._save()
+                self.train.forget(epoch)
                 self._end_epoch(epoch, log)
                 self._save()
             return self._finish(log)

@@ -1,10 +1,8 @@
-"""What teachers think of posts, written as a table, and what a run of one fold takes of it."""
+"""What teachers think of the posts that they held out, written as a table, and what a run of one fold takes of it."""
 
 from __future__ import annotations
 
-import json
 import runpy
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,58 +11,98 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
-from crossguard.bundle import Bundle, write_manifest
 from crossguard.data.datasets.rows import Row, read_table, write_table
 from crossguard.labels import HATE
-from crossguard.moderator import Moderator
+from crossguard.training.checkpoint_files import PREDICTIONS
 from crossguard.training.examples import Fold, read_examples
+from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_soft_labels.py"
-RECIPE = """\
-extends: compact-teacher
+FOLDS = 3
+TEACHER = """\
+label_schemes: [any, consensus]
+auxiliary: [harm, toxicity]
 sources:
-  soft: {table: soft-one, label_schemes: {any: votes}, evaluate: false}
+  posts: {label_schemes: {any: any, consensus: unanimous}, cross_validate: true}
+"""
+STUDENT = """\
+label_schemes: [any, consensus]
+auxiliary: [harm, toxicity]
+sources:
+  posts: {label_schemes: {any: any, consensus: unanimous}, cross_validate: true}
+  soft: {label_schemes: {any: votes, consensus: votes}, evaluate: false}
 """
 
 
+def run(*arguments: object) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
 @pytest.fixture
-def data(tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    texts = [f"hello {word} people {number}" for number, word in enumerate(["good", "awful", "love", "hate"] * 5)]
-    votes = dict.fromkeys(HATE.names, 0.0)
-    rows = [Row(f"id{number}", text, labels=votes) for number, text in enumerate([*texts, ""])]
-    write_table(rows, HATE.names, "mmhs150k", tmp_path / "mmhs150k.parquet")
-    for name in ("one", "two"):
-        shutil.copytree(tiny_bundle.folder, tmp_path / name)
-    other = json.loads((tmp_path / "two" / "bundle.json").read_text())
-    other["label_schemes"]["any"] = other["label_schemes"]["consensus"]
-    write_manifest(tmp_path / "two", {name: value for name, value in other.items() if name != "files"})
-    teachers = [f"--teacher={tmp_path / name}" for name in ("one", "two")]
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "compact-teacher", str(tmp_path), *teachers])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+def data(tmp_path: Path) -> Path:
+    texts = [f"hello {word} people {number}" for number, word in enumerate(["good", "awful", "love", "hate"] * 6)]
+    votes = {**dict.fromkeys(HATE.names, 0.0), "toxicity": 1.0}
+    rows = [Row(f"id{number}", text, image=tmp_path / "meme.png", labels=votes) for number, text in enumerate(texts)]
+    write_table(rows, [*HATE.names, "toxicity"], "posts", tmp_path / "posts.parquet")
+    (tmp_path / "teacher.yaml").write_text(TEACHER)
+    (tmp_path / "student.yaml").write_text(STUDENT)
+    for fold in range(FOLDS):
+        write_predictions(load(str(tmp_path / "teacher.yaml")), tmp_path, fold)
     return tmp_path
 
 
-def shares(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    table = read_table(path)
-    return np.stack([table[label].to_numpy() for label in HATE.names], axis=1)
+def write_predictions(recipe: Recipe, data: Path, fold: int) -> None:
+    """Writes what a run of a fold leaves: for each post that it held out, logits that tell the post."""
+    _, held = read_examples(recipe, data, Fold(fold, FOLDS))
+    numbers = np.array([int(id_.removeprefix("id")) for id_ in held.ids], dtype=np.float32)
+    logits = numbers[:, None] / 10 - np.arange(recipe.num_outputs, dtype=np.float32)
+    (data / f"run-{fold}").mkdir(exist_ok=True)
+    np.savez(data / f"run-{fold}" / PREDICTIONS, ids=np.array(held.ids), logits=logits)
 
 
-def test_the_labels_are_what_the_teacher_says_of_the_words(data: Path) -> None:
-    table = read_table(data / "soft-one.parquet")
-    assert table["id"].to_pylist() == [f"id{number}" for number in range(20)], "the post without words is left out"
-    logits, _ = Moderator.load(data / "one").logits([{"text": text} for text in table["text"].to_pylist()])
-    expected = 1 / (1 + np.exp(-logits.values[:, :5]))
-    found = shares(data / "soft-one.parquet")
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    np.testing.assert_allclose(table["hateful"].to_numpy(), 1 - np.prod(1 - expected, axis=1), atol=1e-6)
-    both = (found + shares(data / "soft-two.parquet")) / 2
-    np.testing.assert_allclose(shares(data / "soft-mean.parquet"), both, atol=1e-6)
+def runs(data: Path) -> list[Path]:
+    return [data / f"run-{fold}" for fold in range(FOLDS)]
+
+
+def test_each_post_gets_the_probabilities_of_the_run_that_held_it_out(data: Path) -> None:
+    run(data / "teacher.yaml", data, data / "soft.parquet", *runs(data))
+    table = read_table(data / "soft.parquet").to_pandas().set_index("id")
+    assert sorted(table.index) == sorted(f"id{number}" for number in range(24))
+    logits = np.arange(24)[:, None] / 10 - np.arange(12)
+    expected = 1 / (1 + np.exp(-logits))
+    ordered = table.loc[[f"id{number}" for number in range(24)]]
+    for scheme, first in (("any", 0), ("consensus", 5)):
+        found = ordered[[f"{label}@{scheme}" for label in HATE.names]].to_numpy()
+        np.testing.assert_allclose(found, expected[:, first : first + 5], atol=1e-6)
+        whole = 1 - np.prod(1 - expected[:, first : first + 5], axis=1)
+        np.testing.assert_allclose(ordered[f"hateful@{scheme}"], whole, atol=1e-6)
+    assert ordered["harm"].isna().all(), "no post says anything of it, so no teacher has learned it"
+    np.testing.assert_allclose(ordered["toxicity"], expected[:, 11], atol=1e-6)
+    assert set(ordered["stratum"]) == {"posts"}
+    assert set(ordered["image_path"]) == {"meme.png"}
+
+
+def test_a_label_under_one_scheme_teaches_that_scheme_alone(data: Path) -> None:
+    run(data / "teacher.yaml", data, data / "soft.parquet", *runs(data))
+    trained, _ = read_examples(load(str(data / "student.yaml")), data)
+    soft = np.array(trained.sources) == "soft"
+    any_, consensus = trained.targets[soft][:, 0], trained.targets[soft][:, 5]
+    np.testing.assert_allclose(np.log(any_ / (1 - any_)) - np.log(consensus / (1 - consensus)), 5, atol=1e-3)
+    assert np.isnan(trained.targets[soft][:, 10]).all()
+    assert (trained.unions[soft][:, 0] > any_).all()
 
 
 def test_a_fold_takes_no_opinion_on_posts_that_it_holds_out(data: Path) -> None:
-    (data / "student.yaml").write_text(RECIPE)
-    trained, held = read_examples(load(str(data / "student.yaml")), data, Fold(0, 3))
+    run(data / "teacher.yaml", data, data / "soft.parquet", *runs(data))
+    trained, held = read_examples(load(str(data / "student.yaml")), data, Fold(0, FOLDS))
     soft = [id_ for id_, source in zip(trained.ids, trained.sources, strict=True) if source == "soft"]
     assert len(held)
-    assert set(soft) == {f"id{number}" for number in range(20)} - set(held.ids)
+    assert set(soft) == {f"id{number}" for number in range(24)} - set(held.ids)
+
+
+def test_runs_of_other_folds_are_refused(data: Path) -> None:
+    with pytest.raises(SystemExit, match="is not fold 0/3 of this recipe"):
+        run(data / "teacher.yaml", data, data / "soft.parquet", *reversed(runs(data)))
