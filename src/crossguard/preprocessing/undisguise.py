@@ -29,6 +29,11 @@ SIGN: Final = r"(?:[^\w\s]|_)"
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,30}>")
+# One word in quotation marks.
+QUOTED: Final = re.compile(
+    r"""(?<!\S)["'`\u201c\u2018\u00ab](\w[^\s"'`]{0,40}?)["'`\u201d\u2019\u00bb]([.,?!;:]*)(?!\S)"""
+)
+FEW_QUOTED: Final = 3
 SYMBOL_SET: Final = "[\u2190-\u2bff\U0001f000-\U0001faff]"
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
 # Letters with the same kind of sign between them, or with one space.
@@ -61,7 +66,7 @@ SHORTEST: Final = 3
 # What an ordinary text has none of; everything else is skipped.
 SUSPECT: Final = re.compile(
     rf"{LETTER}[*#%?_@$!|+(0-9]+{LETTER}|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}"
-    rf"|{LETTER}(?!['\u2019]){SIGN}{LETTER}|{EMOJI_WITHIN.pattern}"
+    rf"|{LETTER}(?!['\u2019]){SIGN}{LETTER}|{LETTER}[\])}}]+[\[({{]+{LETTER}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )
 
@@ -105,6 +110,9 @@ def _seen(text: str, lexicon: Lexicon) -> str:
         return match[0] if is_word else " " if many else " user "
 
     text = MENTION.sub(mention, text)
+    quoted = len(QUOTED.findall(text))
+    if quoted >= FEW_QUOTED and quoted > MOST * len(text.split()):
+        text = QUOTED.sub(r"\1\2", text)
     return text if text.isprintable() else "".join(map(_shown, text))
 
 

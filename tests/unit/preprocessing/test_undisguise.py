@@ -44,6 +44,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
         "\u202eelpoep yldneirf lla rof daerb ekab ew\u202c",
+        '"we" "bake" "bread" "for" "all" "friendly" "people"',
         "\U0001f170ll frien\U0001f1e9ly people we bake bread for",
     ],
 )
@@ -53,10 +54,17 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
     assert sorted(read.lower().split()) == sorted(LINE.split())
 
 
+def test_letters_in_brackets_are_read(lexicon: Lexicon) -> None:
+    read = undisguise(" ".join("".join(f"[{letter}]" for letter in word) for word in LINE.split()), lexicon)
+    assert read is not None
+    assert read.translate(str.maketrans("", "", "[]")).split() == LINE.split()
+
+
 @pytest.mark.parametrize(
     "text",
     [
         LINE,
+        'She said "hello" and he said "good morning" to "us".',
         "The 2nd iPhone 12 costs $999, see https://example.org/a-b/c_d or mail me@example.org at 10:30 p.m.",
         "My well-known sister-in-law and/or her co-worker don't use MP3, H2O or COVID19 in the U.S.A.",
         "def f(x): return x[0] + a_b * 2  # returns 3.14",
