@@ -14,6 +14,7 @@ from crossguard.__about__ import __version__
 from crossguard.bundle import CARD, MANIFEST, TOKENIZER, Bundle, read_bundle, write_manifest
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
+from crossguard.errors import ConfigError
 from crossguard.export.checkpoint import ExportSource, open_checkpoint
 from crossguard.export.folder import whole_folder
 from crossguard.export.onnx import export_graphs
@@ -22,6 +23,8 @@ from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG
 from crossguard.saving import save_json
+
+DEFAULT: Final = "default"
 
 REPORTS: Final = ("label_map.json", "test_metrics.json", "val_report.json")
 RECIPE: Final = "recipe.yaml"
@@ -75,6 +78,8 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
     labels = source.labels
     label_schemes = label_schemes_of(source)
     if plan.policies:
+        if DEFAULT not in {policy.name for policy in plan.policies}:
+            raise ConfigError(f"A bundle needs a policy '{DEFAULT}'. Give one more: --policy {DEFAULT}=SCHEME:RUN@f1")
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
     rules = {
@@ -85,8 +90,8 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
     label_scheme = next(iter(label_schemes))
     description = "The thresholds stored with the checkpoint."
     return {
-        "default": Policy(
-            name="default",
+        DEFAULT: Policy(
+            name=DEFAULT,
             version=plan.version,
             description=description,
             label_scheme=label_scheme,
@@ -105,7 +110,7 @@ def label_schemes_of(source: ExportSource) -> dict[str, tuple[int, ...]]:
 
 
 def _thresholds(policies: Mapping[str, Policy], labels: Sequence[str]) -> list[float]:
-    return [policies["default"].labels[name].threshold for name in labels]
+    return [policies[DEFAULT].labels[name].threshold for name in labels]
 
 
 def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Policy]) -> dict[str, Any]:
