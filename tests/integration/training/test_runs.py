@@ -141,6 +141,8 @@ def test_train_export_and_score(kind: tuple[str, str], table: Path, tmp_path: Pa
     files = {"model.safetensors", "config.json", "inference_config.json", "label_map.json", "val_report.json"}
     assert files <= {path.name for path in run.iterdir()}
 
+    with pytest.raises(ConfigError, match="needs a policy 'default'"):
+        export_bundle(run, out, ExportPlan("tiny", policies=[PolicyPlan("other", "labels", (run,))]))
     export_bundle(run, out, ExportPlan("tiny", policies=[PolicyPlan("default", "labels", (run,))]))
     moderator = crossguard.load(out)
     noise = np.random.default_rng(0).integers(0, 100, size=(40, 50, 3))
