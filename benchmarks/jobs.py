@@ -20,10 +20,10 @@ from pyarrow import parquet
 from benchmarks.job_workers import workers
 from benchmarks.machine import describe
 from crossguard.data.columns import Columns
+from crossguard.data.storage import Entry, Storage
 from crossguard.jobs.job import Job, Shard
 from crossguard.jobs.parts import part_name
 from crossguard.jobs.plan import Source, cut_all, plan_line, sources_of
-from crossguard.jobs.storage import Entry, Storage
 from crossguard.jobs.units import Part, Unit
 
 

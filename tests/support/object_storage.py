@@ -8,13 +8,14 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
 import pytest
 from pyarrow import fs
 
-from crossguard.jobs.storage import Storage
+from crossguard.data.storage import Storage
 
 _LISTED: Final = re.compile(rb"<Contents>.*?<Key>(.*?)</Key>.*?</Contents>", re.DOTALL)
 
@@ -96,6 +97,17 @@ def _variables(**values: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = value
+
+
+def upload(address: str, folder: Path) -> None:
+    """Puts the files of a folder into a storage."""
+    target = Storage(address)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            copy = path.with_suffix(".copy")
+            copy.write_bytes(path.read_bytes())
+            target.put(path.relative_to(folder).as_posix(), copy)
+            copy.unlink()
 
 
 def files_in(address: str) -> dict[str, bytes]:

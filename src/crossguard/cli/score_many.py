@@ -52,8 +52,8 @@ def run(
     **how: Any,
 ) -> int:
     """Runs a job and returns the exit code; `price` is that of one core for an hour."""
+    from crossguard.data.storage import is_remote
     from crossguard.jobs.run import score_files
-    from crossguard.jobs.storage import is_remote
 
     if not sources or "-" in sources:
         raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 @click.argument("recipe")
 @click.option(
     "--data",
-    type=click.Path(exists=True, path_type=Path),
     required=True,
-    help="A table of `crossguard prepare`, or a folder with one per source of the recipe.",
+    help="A table of `crossguard prepare`, or a folder with one per source of the recipe; also s3://, gs://, hdfs://.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--save-every", type=click.IntRange(min=1), help="Save the state after that many steps, too.")
 def command(  # noqa: PLR0917 one per option, by name
     recipe: str,
-    data: Path,
+    data: str,
     output: Path,
     overrides: tuple[str, ...],
     resume: bool,

@@ -41,6 +41,11 @@ def sketch(posts: Iterable[Post]) -> list[str]:
     return sorted({_hash(post) for post in posts})[:SKETCH_SIZE]
 
 
+def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Returns the sketch of two sets together, by theirs."""
+    return sorted({*one, *other})[:SKETCH_SIZE]
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """How many of some posts a fingerprinted set contains, as far as its sketch can tell.

@@ -12,12 +12,12 @@ from typing import Any
 
 from crossguard.bundle import read_bundle
 from crossguard.data.outputs import lock_file
+from crossguard.data.storage import Storage, is_remote
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import UNIT_POSTS, Source, cut_all, digest_of, plan_line, read_plan, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
-from crossguard.jobs.storage import Storage, is_remote
 from crossguard.jobs.units import Kind, Part, Unit
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy

@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, Final
 
+from crossguard.data.storage import Storage
 from crossguard.data.writing import PARTS_MANIFEST
 from crossguard.errors import OutputError
-from crossguard.jobs.storage import Storage
 from crossguard.jobs.units import UNITS_PER_FOLDER, Part, Unit
 
 MANIFEST: Final = PARTS_MANIFEST

@@ -18,10 +18,10 @@ from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.storage import Entry, Ranges, Storage, decompressed, has_wildcard
 from crossguard.data.tables import TEXT_READERS
 from crossguard.data.text_rows import is_json_array, row_starts
 from crossguard.errors import ChangedError, TableError, suggest
-from crossguard.jobs.storage import Entry, Ranges, Storage, decompressed, has_wildcard
 from crossguard.jobs.units import TEXT_KINDS, Kind, Unit
 
 A = TypeVar("A")

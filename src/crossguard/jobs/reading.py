@@ -13,13 +13,12 @@ from typing import Final
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url
+from crossguard.data.storage import Ranges, Storage, decompressed, is_remote
 from crossguard.data.tables import TEXT_READERS
 from crossguard.data.tar_posts import read_tar
 from crossguard.errors import ChangedError, PostError, TableError
 from crossguard.jobs.plan import in_order
-from crossguard.jobs.storage import Ranges, Storage, decompressed, is_remote
 from crossguard.jobs.units import Unit
 from crossguard.records import Post, PostFailure
 
@@ -124,7 +123,6 @@ class _StorageImages:
     def __init__(self, storage: Storage, folder: str) -> None:
         self._storage = storage
         self._folder = folder
-        self._most = ImageLimits().max_bytes
 
     def fill(self, post: Post) -> Post:
         """Returns the post with the bytes of its image; a failed one where there is none."""
@@ -139,10 +137,4 @@ class _StorageImages:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
-        entry = self._storage.entry(f"{self._folder}/{path}")
-        if entry is None:
-            raise PostError("image_not_found", f"No such image: '{self._storage.address_of(self._folder)}/{path}'.")
-        if entry.size > self._most:
-            raise PostError("image_too_large", f"'{name}' has {entry.size:,} bytes; an image may have {self._most:,}.")
-        with self._storage.open(entry) as file:
-            return file.readall()
+        return self._storage.image(f"{self._folder}/{path}")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from crossguard.data.outputs import Output
+from crossguard.data.storage import Storage
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError
 from crossguard.jobs.parts import part_name
 from crossguard.jobs.spec import JobSpec
-from crossguard.jobs.storage import Storage
 from crossguard.jobs.units import Part, Task, Unit
 from crossguard.jobs.web_images import LATER, WebImages, is_later
 from crossguard.records import Decision, Post

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
 
-from crossguard.jobs.storage import Entry
+from crossguard.data.storage import Entry
 
 Kind = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar", "images", "unreadable"]
 TEXT_KINDS: Final = ("jsonl", "csv", "txt")

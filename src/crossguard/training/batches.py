@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -90,20 +89,17 @@ class Batcher:
         self._cache = cache
         self._features: dict[Path, NDArray[np.float32]] = {}
         self._distractors = _harmless_images(examples, cache)
-        self._fillers = _harmless_texts(examples)
+        self._fillers = _harmless_texts(examples) if recipe.dilution else []
         self._changes: dict[int, _Changes] = {}
-        words = examples.words
-        encoded = list(
-            chain.from_iterable(divided(lambda rows: self._encoded(words[row] for row in rows), range(len(words))))
-        )
         # One array for all posts: worker processes share it, and it takes a tenth of the memory of lists.
-        self._ends = np.cumsum([0, *map(len, encoded)])
-        self._tokens = np.concatenate([*encoded, np.zeros(0, dtype=np.int32)])
+        lengths, tokens = zip(*divided(self._tokenized, range(len(examples))), strict=True)
+        self._ends = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
+        self._tokens = np.concatenate(tokens)
 
     @property
     def images(self) -> list[Path]:
         """Every image that can be read, once."""
-        return [path for path in dict.fromkeys(self.examples.images) if path is not None and path in self._cache]
+        return [path for path in dict.fromkeys(_images(self.examples)) if path in self._cache]
 
     def pixels(self, paths: list[Path]) -> NDArray[np.uint8]:
         """Returns (n, size, size, 3)."""
@@ -176,6 +172,11 @@ class Batcher:
     def _change(self, rows: Sequence[int], epoch: int) -> list[tuple[int, Ids]]:
         texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
         return list(zip(texts, self._encoded(texts.values()), strict=True))
+
+    def _tokenized(self, rows: Sequence[int]) -> tuple[list[int], Ids]:
+        """Returns how many tokens each of these posts has, and all of them."""
+        encoded = self._encoded(map(self.examples.words_of, rows))
+        return list(map(len, encoded)), np.concatenate([*encoded, np.zeros(0, dtype=np.int32)])
 
     def _encoded(self, words: Iterable[tuple[str, str]]) -> list[Ids]:
         return [np.array(tokens.ids, dtype=np.int32) for tokens in self._encoder.encode(list(words))]
@@ -255,22 +256,28 @@ class Batcher:
         )
 
 
+def _images(examples: Examples) -> Iterator[Path]:
+    return (path for chunk in examples.chunks() for path in chunk.images if path is not None)
+
+
 def _harmless_images(examples: Examples, cache: PixelCache) -> list[Path]:
     """Images of posts without a known positive target."""
-    harmless = [not (np.nan_to_num(row) > POSITIVE).any() for row in examples.targets]
-    paths = (path for path, fine in zip(examples.images, harmless, strict=True) if fine and path is not None)
-    return [path for path in dict.fromkeys(paths) if path in cache]
+    found: dict[Path, None] = {}
+    for chunk in examples.chunks():
+        harmful = (np.nan_to_num(chunk.targets) > POSITIVE).any(axis=1)
+        found |= dict.fromkeys(_images(chunk.take(np.flatnonzero(~harmful))))
+    return [path for path in found if path in cache]
 
 
 def _harmless_texts(examples: Examples) -> list[str]:
     """Short texts of posts whose targets are all known not to hold, as far as they are known, and some are."""
-    targets = examples.targets
-    harmless = (np.nan_to_num(targets) == 0).all(axis=1) & ((targets == 0).sum(axis=1) >= KNOWN_HARMLESS)
-    return [
-        text
-        for (text, _), fine in zip(examples.words, harmless, strict=True)
-        if fine and SHORTEST_FILLER <= len(text) <= LONGEST_FILLER
-    ]
+    found: list[str] = []
+    for chunk in examples.chunks():
+        known = (chunk.targets == 0).sum(axis=1) >= KNOWN_HARMLESS
+        harmless = (np.nan_to_num(chunk.targets) == 0).all(axis=1) & known
+        texts = (text for (text, _), fine in zip(chunk.words, harmless, strict=True) if fine)
+        found += (text for text in texts if SHORTEST_FILLER <= len(text) <= LONGEST_FILLER)
+    return found
 
 
 class BatchData(Dataset[Tensors]):

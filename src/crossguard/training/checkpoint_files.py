@@ -11,7 +11,7 @@ import numpy as np
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
-from crossguard.evaluation.leakage import sketch
+from crossguard.evaluation.leakage import joined_sketch, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.models.gated import GatedModel
@@ -94,10 +94,14 @@ def provenance(trained: Examples, measured: Examples) -> dict[str, Any]:
 
 
 def _sketches(examples: Examples) -> dict[str, list[str]]:
-    posts: dict[str, list[Post]] = {}
-    for id_, (text, words), source in zip(examples.ids, examples.words, examples.sources, strict=True):
-        posts.setdefault(source, []).append(Post(id_, text, image_text=words))
-    return {source: sketch(own) for source, own in posts.items()}
+    found: dict[str, list[str]] = {}
+    for chunk in examples.chunks():
+        posts: dict[str, list[Post]] = {}
+        for id_, (text, words), source in zip(chunk.ids, chunk.words, chunk.sources, strict=True):
+            posts.setdefault(source, []).append(Post(id_, text, image_text=words))
+        for source, own in posts.items():
+            found[source] = joined_sketch(found.get(source, []), sketch(own))
+    return found
 
 
 def _best_f1(task: LabelTask) -> float:

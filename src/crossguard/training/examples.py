@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.datasets.generic import open_table
-from crossguard.data.datasets.rows import FIXED, letters, lost_images
+from crossguard.cache import cache_folder
+from crossguard.data.datasets.chunks import ROWS, lost_images, read_chunks, table_files
+from crossguard.data.datasets.rows import FIXED, letters
+from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError, suggest
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.targets import Floats, targets, unions
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+COLUMNS: Final = ("id", "text", "image_text", "image", "source")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +33,7 @@ class Examples:
 
     Attributes:
         posts: Arrow table of n rows with `id`, `text`, `image_text`, `image` (a file, or empty) and `source` (the name
-            of its table). Processes that load batches share its memory.
+            of its table). `gather` maps it from a file, and processes that load batches share it.
         targets: float32 (n, outputs) in [0, 1], NaN where unknown.
         unions: float32 (n, label_schemes), whether a post carries any label; NaN where unknown.
         weights: float32 (n, outputs), what the loss of a post counts.
@@ -76,9 +81,10 @@ class Examples:
     def fingerprint(self) -> str:
         """Returns a hash of the posts, their order and their targets; the folder of the images does not matter."""
         digest = hashlib.sha256()
-        names = (image.name if image else "" for image in self.images)
-        for id_, words, name, source in zip(self.ids, self.words, names, self.sources, strict=True):
-            digest.update("\x1f".join((id_, *words, name, source)).encode() + b"\x1e")
+        for chunk in self.chunks():
+            names = (image.name if image else "" for image in chunk.images)
+            for id_, words, name, source in zip(chunk.ids, chunk.words, names, chunk.sources, strict=True):
+                digest.update("\x1f".join((id_, *words, name, source)).encode() + b"\x1e")
         for values in (self.targets, self.unions, self.weights, self.repeats):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
@@ -88,6 +94,12 @@ class Examples:
         index = np.asarray(rows, dtype=np.int64)
         arrays = (values[index] for values in (self.targets, self.unions, self.weights, self.repeats))
         return Examples(self.posts.take(index), *arrays)
+
+    def chunks(self) -> Iterator[Examples]:
+        """Yields all posts, so many at a time that lists of their words are small; once, where there are none."""
+        for start in range(0, max(1, len(self)), ROWS):
+            arrays = (self.targets, self.unions, self.weights, self.repeats)
+            yield Examples(self.posts.slice(start, ROWS), *(values[start : start + ROWS] for values in arrays))
 
     def _column(self, name: str) -> list[str]:
         values: list[str] = self.posts[name].to_pylist()
@@ -102,76 +114,91 @@ class Fold:
     count: int
 
 
-def read_examples(recipe: Recipe, data: Path, fold: Fold | None = None) -> tuple[Examples, Examples]:
-    """Reads what a recipe trains on and what it is measured on.
+def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) -> tuple[Examples, Examples]:
+    """Reads what a recipe trains on and what it is measured on; words stay on disk.
 
     Args:
         recipe: Names the sources; without any, `data` is the one table.
         data: A table that can be scored, with a column per label, or a folder with one table per source as `prepare`
-            writes them (`<source>.parquet`, or what its `table` says).
+            writes them (`<source>.parquet`, or what its `table` says). A table may be a folder of Parquet files, and
+            all of it may lie in a storage.
         fold: Holds out a part of the sources that say `cross_validate`; only that part is then measured.
 
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
         TableError: A table cannot be read or knows none of the labels.
     """
-    train, measured = [], []
-    for name, source, path in tables(recipe, data):
-        table = open_table(path)
-        splits = np.array(table["split"].to_pylist())
-        everything = _examples(recipe, name, source, table, path)
-        trained = np.isin(splits, source.train_splits)
-        held = np.isin(splits, source.eval_splits) & (fold is None) & source.evaluate
-        if fold is not None and source.cross_validate:
-            held = trained & (folds(everything, fold.count) == fold.index)
-            trained &= ~held
-        train.append(everything.take(np.flatnonzero(trained & (everything.repeats > 0))))
-        measured.append(everything.take(np.flatnonzero(held)))
-    kept = join(measured)
-    joined = without(join(train), kept)
-    if not len(joined):
+    measured = gather(_picked(recipe, data, fold, held=True))
+    known = {key for chunk in measured.chunks() for key in starmap(letters, chunk.words)}
+    trained = gather(without(part, known) for part in _picked(recipe, data, fold, held=False))
+    if not len(trained):
         raise ConfigError(f"{data} holds no posts in the splits that the recipe trains on.")
-    return joined, kept
+    return trained, measured
 
 
-def prepared_losses(recipe: Recipe, data: Path) -> dict[str, int]:
+def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) -> Iterator[Examples]:
+    """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
+    for name, source, place in tables(recipe, data):
+        for address, table in read_chunks(place):
+            splits = np.array(table["split"].to_pylist(), dtype=np.str_)
+            everything = _examples(recipe, name, source, table, address)
+            trained = np.isin(splits, source.train_splits)
+            kept = np.isin(splits, source.eval_splits) & (fold is None) & source.evaluate
+            if fold is not None and source.cross_validate:
+                kept = trained & (folds(everything, fold.count) == fold.index)
+                trained &= ~kept
+            yield everything.take(np.flatnonzero(kept if held else trained & (everything.repeats > 0)))
+
+
+def prepared_losses(recipe: Recipe, data: str | Path) -> dict[str, int]:
     """Returns, per source, how many images of the splits in use `crossguard prepare` could not read."""
     return {
-        name: lost_images(path, (*source.train_splits, *source.eval_splits))
-        for name, source, path in tables(recipe, data)
+        name: lost_images(place, (*source.train_splits, *source.eval_splits))
+        for name, source, place in tables(recipe, data)
     }
 
 
-def tables(recipe: Recipe, data: Path) -> list[tuple[str, Source, Path]]:
-    """Returns name, settings and file of each source.
+def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]]:
+    """Returns name, settings and place of each source.
 
     Raises:
-        ConfigError: A file is missing.
+        ConfigError: A table is missing.
     """
+    above = Storage(str(data))
     if not recipe.sources:
-        if not data.is_file():
+        if not table_files(above):
             raise ConfigError(f"The recipe has no sources, so {data} must be one table of annotated posts.")
         rules = dict.fromkeys(recipe.label_schemes, recipe.aggregation)
-        return [(data.stem, Source(label_schemes=rules, cross_validate=True), data)]
-    found = [(name, source, data / f"{source.table or name}.parquet") for name, source in recipe.sources.items()]
-    missing = [path.name for _, _, path in found if not path.is_file()]
+        own = Source(label_schemes=rules, cross_validate=True)
+        return [(PurePosixPath(above.path).stem, own, above)]
+    names = {name: f"{source.table or name}.parquet" for name, source in recipe.sources.items()}
+    found = [(name, source, above.at(above.join(names[name]))) for name, source in recipe.sources.items()]
+    missing = [names[name] for name, _, place in found if not table_files(place)]
     if missing:
         raise ConfigError(f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare")
     return found
 
 
-def join(parts: Sequence[Examples]) -> Examples:
-    """Returns the posts of all parts, one after the other."""
+def gather(parts: Iterable[Examples]) -> Examples:
+    """Returns the posts of all parts, one after the other; at least one. Words are mapped from a file of the cache."""
     import pyarrow as pa
 
-    posts = pa.concat_tables([part.posts for part in parts]).combine_chunks()
-    arrays = zip(*((part.targets, part.unions, part.weights, part.repeats) for part in parts), strict=True)
-    return Examples(posts, *map(np.concatenate, arrays))
+    folder = cache_folder() / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = []
+    with NamedTemporaryFile(dir=folder, suffix=".arrow") as file:
+        with pa.ipc.new_file(file, pa.schema([(name, pa.string()) for name in COLUMNS])) as sink:
+            for part in parts:
+                sink.write_table(part.posts.combine_chunks())
+                arrays.append((part.targets, part.unions, part.weights, part.repeats))
+        file.flush()
+        # The file has no name after this, and goes when nothing maps it any more.
+        posts = pa.ipc.open_file(pa.memory_map(file.name)).read_all()
+    return Examples(posts, *map(np.concatenate, zip(*arrays, strict=True)))
 
 
-def without(examples: Examples, others: Examples) -> Examples:
-    """Returns the posts whose words do not occur among the others, whatever the table they come from."""
-    known = set(starmap(letters, others.words))
+def without(examples: Examples, known: Container[str]) -> Examples:
+    """Returns the posts whose letters are not among these, whatever the table they come from."""
     keys = starmap(letters, examples.words)
     return examples.take([row for row, key in enumerate(keys) if not key or key not in known])
 
@@ -182,13 +209,13 @@ def folds(examples: Examples, count: int) -> NDArray[np.int64]:
     return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)
 
 
-def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: Path) -> Examples:
+def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, address: str) -> Examples:
     import pyarrow as pa
 
     known = [column.partition("@")[0] for column in table.column_names if column not in FIXED]
     if not set(known) & {*recipe.labels, *recipe.auxiliary}:
         hint = suggest(recipe.labels[0], known) if known else " It has no column of numbers from 0 to 1 per label."
-        raise TableError(f"{path} has none of the labels {list(recipe.labels)}.{hint}")
+        raise TableError(f"{address} has none of the labels {list(recipe.labels)}.{hint}")
     strata = table["stratum"].to_pylist()
     outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
     whole = np.full((len(table), len(recipe.label_schemes)), np.nan, dtype=np.float32)
@@ -199,12 +226,17 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, path: 
         whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
     for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
         outputs[:, column] = _numbers(table, label)
-    posts = table.select(["id", "text", "image_text"])
-    images = [str(path.parent / image) if image else "" for image in table["image_path"].to_pylist()]
-    for title, values in (("image", images), ("source", [name] * len(table))):
-        posts = posts.append_column(title, pa.array(values, pa.string()))
+    words = [table[column].cast(pa.string()).fill_null("") for column in ("id", "text", "image_text")]
+    folder = address.rpartition("/")[0]
+    images = [_image(folder, image) if image else "" for image in table["image_path"].to_pylist()]
+    texts = (pa.array(values, pa.string()) for values in (images, [name] * len(table)))
+    posts = pa.table([*words, *texts], names=COLUMNS)
     weights = np.tile(_weights(recipe, source), (len(table), 1))
-    return Examples(posts.replace_schema_metadata(None), outputs, whole, weights, _repeats(source, strata))
+    return Examples(posts, outputs, whole, weights, _repeats(source, strata))
+
+
+def _image(folder: str, name: str) -> str:
+    return name if name.startswith("/") else f"{folder}/{name}"
 
 
 def _hateful(source: Source, said: Floats, strata: Sequence[str]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.images import decode
+from crossguard.data.storage import stored_image
 from crossguard.errors import ConfigError, ImageError
 from crossguard.preprocessing.image import ImageSpec, to_pixels
 from crossguard.training.examples import Examples
@@ -67,9 +68,8 @@ def build_cache(
 def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCache:
     """Opens one cache per source, so that what differs between folds of one source does not decode the others again."""
     paths: dict[str, list[Path]] = {}
-    for path, source in zip(examples.images, examples.sources, strict=True):
-        if path is not None:
-            paths.setdefault(source, []).append(path)
+    for path, source in _named(examples):
+        paths.setdefault(source, []).append(path)
     joined = PixelCache({}, {})
     for own in paths.values():
         joined |= build_cache(own, spec, folder)
@@ -84,12 +84,12 @@ def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], l
     Raises:
         ConfigError: Too large a fraction of the images of one source could not be read.
     """
-    for source in dict.fromkeys(name for examples, _ in parts for name in examples.sources):
+    chunks = (chunk for examples, _ in parts for chunk in examples.chunks())
+    for source in dict.fromkeys(name for chunk in chunks for name in chunk.sources):
         wanted, failures = lost.get(source, 0), [f"{lost[source]} when the table was prepared"] * bool(lost.get(source))
         count = wanted
         for examples, cache in parts:
-            named = zip(examples.images, examples.sources, strict=True)
-            paths = [path for path, name in named if path is not None and name == source]
+            paths = [path for path, name in _named(examples) if name == source]
             failed = [path for path in paths if path in cache.failures]
             wanted, count = wanted + len(paths), count + len(failed)
             failures += [f"{path} ({cache.failures[path]})" for path in failed]
@@ -103,6 +103,14 @@ def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], l
             )
 
 
+def _named(examples: Examples) -> Iterator[tuple[Path, str]]:
+    """Yields each image with the source of its post."""
+    for chunk in examples.chunks():
+        for path, source in zip(chunk.images, chunk.sources, strict=True):
+            if path is not None:
+                yield path, source
+
+
 def _fill(
     paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...], progress: Callable[[], object]
 ) -> None:
@@ -114,7 +122,8 @@ def _fill(
 
     def store(row: int) -> None:
         try:
-            pixels[row] = to_pixels(decode(paths[row], size_hint=spec.size, frames=1)[0], spec)
+            source = stored_image(paths[row]) or paths[row]
+            pixels[row] = to_pixels(decode(source, size_hint=spec.size, frames=1)[0], spec)
         except ImageError as error:
             failures[str(paths[row])] = error.code
         progress()

@@ -28,7 +28,7 @@ TOKENIZER: Final = "tokenizer.json"
 
 def train(
     recipe: Recipe,
-    data: Path,
+    data: str | Path,
     folder: Path,
     *,
     resume: bool = False,
@@ -40,7 +40,7 @@ def train(
 
     Args:
         recipe: What to do.
-        data: A table, or a folder with a table per source.
+        data: A table, or a folder with a table per source, here or in a storage; see `read_examples`.
         folder: Where everything of the run goes; must be new or empty unless `resume`.
         resume: Go on with the run in the folder.
         fold: Hold out one part of the sources that are cross-validated.
@@ -118,7 +118,7 @@ def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
         raise ConfigError.gather(f"The encoder '{recipe.encoder_name}' does not fit the recipe", problems)
 
 
-def _caches(recipe: Recipe, data: Path, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
+def _caches(recipe: Recipe, data: str | Path, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
     folder = cache_folder() / "pixels"
     training_images = cache_sources(examples, recipe.image_spec(cached_size(recipe)), folder)
     measured_images = cache_sources(measured, recipe.image_spec(), folder)

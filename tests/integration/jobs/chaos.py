@@ -27,7 +27,7 @@ from tests.support.object_storage import Faults, files_in, s3_server
 from tests.support.tiny_bundle import write_tiny_bundle
 from tests.unit.jobs.conftest import write_jsonl, write_parquet
 
-from crossguard.jobs.storage import Storage
+from crossguard.data.storage import Storage
 
 POSTS: Final = 2000
 # A killed driver has a new one start, load the model and start workers: 5 s on two idle cores.

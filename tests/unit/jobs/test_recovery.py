@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from crossguard.data.storage import Entry
 from crossguard.errors import StorageError, UnitError
 from crossguard.jobs.recovery import WorkerCrashed, complete
-from crossguard.jobs.storage import Entry
 from crossguard.jobs.units import Part, Task, Unit
 
 

@@ -16,13 +16,13 @@ from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl, write_
 
 import crossguard
 from crossguard.bundle import Bundle
+from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
 from crossguard.jobs import job, run
 from crossguard.jobs.job import Shard
 from crossguard.jobs.parts import read_json
 from crossguard.jobs.run import score_files
-from crossguard.jobs.storage import Entry, Storage
 from crossguard.jobs.units import Part, Task
 from crossguard.moderator import Moderator
 from crossguard.scoring import score_file

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.support.object_storage import Faults, files_in, s3_server
+from tests.support.object_storage import Faults, files_in, s3_server, upload
 from tests.unit.jobs.conftest import parts_of
 
 from crossguard.bundle import Bundle
+from crossguard.data.storage import Entry, Storage, retried
 from crossguard.errors import ChangedError, OutputError, StorageError, TableError
 from crossguard.jobs.run import score_files
-from crossguard.jobs.storage import Entry, Storage, retried
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,6 @@ def s3() -> Iterator[tuple[str, Faults]]:
     """The address of a bucket, with `{}` where a key goes, and what makes its server fail."""
     with s3_server() as server:
         yield server
-
-
-def upload(address: str, folder: Path) -> None:
-    target = Storage(address)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            copy = path.with_suffix(".copy")
-            copy.write_bytes(path.read_bytes())
-            target.put(path.relative_to(folder).as_posix(), copy)
-            copy.unlink()
 
 
 @pytest.mark.usefixtures("inline")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
+from tests.support.object_storage import s3_server, upload
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.examples import read_examples
+from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
 
 
@@ -65,3 +70,39 @@ def test_a_table_that_can_be_scored_can_be_trained_on_as_it_is(tmp_path: Path) -
     trained, measured = read_examples(Recipe(labels=("racist",)), table)
     assert (trained.ids, trained.words) == (["a"], [("one", "")]), "a post without an answer teaches nothing"
     assert (measured.ids, measured.targets.tolist()) == (["b"], [[0.0]])
+
+
+def test_a_table_may_be_many_files_and_lie_in_a_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossguard.data.datasets.chunks.ROWS", 3)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 40), "blue").save(tmp_path / "images" / "blue.png")
+    rows = [
+        Row(
+            f"p{number}",
+            f"words {number // 2}",
+            image=tmp_path / "images" / "blue.png",
+            labels={"racist": number % 2},
+            split="val" if number % 5 == 0 else "train",
+        )
+        for number in range(20)
+    ]
+    write_table(rows, ("racist",), "t", tmp_path / "whole" / "t.parquet")
+    for part in range(2):
+        write_table(rows[part * 10 : part * 10 + 10], ("racist",), "t", tmp_path / "t.parquet" / f"{part}.parquet")
+    recipe = Recipe(labels=("racist",), image_size=32, sources={"t": Source()})
+    whole, held = read_examples(recipe, tmp_path / "whole")
+    assert (len(whole), len(held)) == (12, 4)
+    many = [read_examples(recipe, tmp_path)]
+    with s3_server() as (address, _):
+        upload(address.format("train"), tmp_path)
+        many.append(read_examples(recipe, address.format("train")))
+        # As addresses of images have no place for settings, these come from the environment.
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{re.findall('override=([^&]+)', address)[0]}")
+        stored = cache_sources(many[-1][0], recipe.image_spec(), tmp_path / "cache")
+    for examples, measured in many:
+        assert (examples.fingerprint(), measured.fingerprint()) == (whole.fingerprint(), held.fingerprint())
+    here = cache_sources(whole, recipe.image_spec(), tmp_path / "cache")
+    image, same = whole.image_of(0), many[-1][0].image_of(0)
+    assert image is not None
+    assert same is not None
+    np.testing.assert_array_equal(stored[same], here[image])

@@ -6,15 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crossguard.data.columns import Columns, share_of
-from crossguard.data.datasets.rows import FIXED, Dataset, Row, as_table, is_training_table, read_table
+from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.tables import read_rows
 from crossguard.errors import TableError, suggest
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def dataset(path: Path) -> Dataset:
@@ -32,18 +29,6 @@ def dataset(path: Path) -> Dataset:
     labels = tuple(name for name in first if name not in {*FIXED, *columns.values()})
     read = partial(_rows, columns=columns, labels=labels)
     return Dataset("table", labels, read, "", "", "")
-
-
-def open_table(path: Path) -> pa.Table:
-    """Opens a training table, or makes one of any table of annotated posts; images are looked for beside it.
-
-    Raises:
-        TableError: It cannot be read.
-    """
-    if is_training_table(path):
-        return read_table(path)
-    own = dataset(path)
-    return as_table([row for row in own.read(path) if row.annotated], own.labels, path.stem, path.parent)
 
 
 def _rows(path: Path, columns: Mapping[str, str], labels: Sequence[str]) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -127,26 +127,6 @@ def read_table(path: Path) -> pa.Table:
             f"{path} is not a training table: it lacks {', '.join(missing)}. Write it with: crossguard prepare table"
         )
     return table
-
-
-def is_training_table(path: Path) -> bool:
-    """Whether a file is a table that `write_table` wrote."""
-    return set(FIXED) <= set(_schema(path).names)
-
-
-def lost_images(path: Path, splits: Iterable[str]) -> int:
-    """Returns how many images the rows of these splits lost while a table was prepared."""
-    noted = json.loads((_schema(path).metadata or {}).get(LOST_IMAGES, b"{}"))
-    return sum(int(noted.get(split, 0)) for split in set(splits))
-
-
-def _schema(path: Path) -> Any:
-    """Returns the columns of a Parquet file; none for any other file."""
-    pyarrow, parquet = _pyarrow()
-    try:
-        return parquet.read_schema(path)
-    except (OSError, ValueError):
-        return pyarrow.schema([])
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -12,10 +12,12 @@ from PIL import Image
 pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
 import crossguard
+from crossguard.data.datasets.chunks import lost_images
 from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.preparing import alike, perceptual_hash, prepare
 from crossguard.data.datasets.registry import DATASETS, find
-from crossguard.data.datasets.rows import lost_images, read_table
+from crossguard.data.datasets.rows import read_table
+from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError
 
 FOLDERS = {
@@ -180,7 +182,8 @@ def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> 
     assert not out.exists()
     report = prepare(dataset(path), path, out, max_missing_images=1)
     assert report.missing_images == {"train": 10}
-    assert (lost_images(out, ("train",)), lost_images(out, ("val",))) == (10, 0)
+    place = Storage(str(out))
+    assert (lost_images(place, ("train",)), lost_images(place, ("val",))) == (10, 0)
 
 
 def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:

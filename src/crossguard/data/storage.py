@@ -5,11 +5,13 @@ pyarrow reads Parquet by row groups, and its wheel carries clients for all four:
 
 from __future__ import annotations
 
+import copy
 import errno
 import gzip
 import io
 import itertools
 import os
+import posixpath
 import re
 import shutil
 import tempfile
@@ -17,12 +19,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
+from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import (
     ChangedError,
     CrossguardError,
+    ImageError,
     OutputError,
     StorageError,
     TableError,
@@ -70,7 +75,7 @@ class Storage:
             MissingExtraError: pyarrow is not installed.
             TableError: The address cannot be understood.
         """
-        with needs_extra("Scoring many files", "jobs"):
+        with needs_extra("Reading many files, or from a storage,", "jobs"):
             from pyarrow import fs
         self.address = address
         if is_remote(address):
@@ -99,6 +104,12 @@ class Storage:
     def address_of(self, path: str) -> str:
         """Returns a path of this file system as an address."""
         return self._prefix + path
+
+    def at(self, path: str) -> Storage:
+        """Returns another place in the same file system."""
+        place = copy.copy(self)
+        place.path, place.address = path, self.address_of(path)
+        return place
 
     def join(self, name: str) -> str:
         """Returns the path of a name under the place."""
@@ -177,6 +188,24 @@ class Storage:
             raise StorageError(f"'{folder}' is gone: {error}.") from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def image(self, path: str) -> bytes:
+        """Returns the bytes of an image.
+
+        Raises:
+            ImageError: There is none, or it is too large.
+            StorageError: The storage does not answer.
+        """
+        entry, most = self.entry(path), ImageLimits().max_bytes
+        if entry is None:
+            raise ImageError("image_not_found", f"No such image: '{self.address_of(path)}'.")
+        if entry.size > most:
+            raise ImageError(
+                "image_too_large",
+                f"'{self.address_of(path)}' has {entry.size:,} bytes; an image may have {most:,}.",
+            )
+        with self.open(entry) as file:
+            return file.readall()
 
     def put(self, name: str, file: Path) -> None:
         """Moves a file of this machine under the place: at once, so that nobody sees a part of it.
@@ -295,6 +324,25 @@ def decompressed(file: Ranges, path: str) -> Any:
         # What stands before damage is read as far as the buffer allows.
         return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"), _PACKED_BUFFER)
     return plain
+
+
+@cache
+def _opened(base: str) -> Storage:
+    return Storage(base)
+
+
+def stored_image(path: Path) -> bytes | None:
+    """Returns the bytes of an image in a storage, whose address may have lost a slash as a path; None for others.
+
+    Raises:
+        ImageError, StorageError: See `Storage.image`.
+    """
+    scheme, _, rest = path.as_posix().partition(":/")
+    host, _, key = rest.lstrip("/").partition("/")
+    if not is_remote(f"{scheme}://{host}"):
+        return None
+    place = _opened(f"{scheme}://{host}/")
+    return place.image(place.join(posixpath.normpath(key)))
 
 
 def is_remote(address: str) -> bool:

@@ -1,0 +1,93 @@
+"""Training tables some rows at a time, from this machine or a storage, so that none must fit into memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from crossguard.data.datasets.generic import dataset
+from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, as_table
+from crossguard.data.storage import Entry, Storage
+from crossguard.errors import TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS: Final = 16_384
+
+
+def table_files(place: Storage) -> list[Entry]:
+    """Returns the file of a table, or the Parquet files of a folder, in the order of their names."""
+    entry = place.entry(place.path)
+    if entry is not None:
+        return [entry]
+    found = place.list(place.path, deep=True)
+    return [entry for entry in found if PurePosixPath(entry.path).suffix in {".parquet", ".pq"}]
+
+
+def read_chunks(place: Storage) -> Iterator[tuple[str, pa.Table]]:
+    """Yields each stretch of a training table with the address of its file; at least one, with or without rows.
+
+    Any other table of annotated posts is turned into one; it must lie on this machine.
+
+    Raises:
+        TableError: A file cannot be read, or is no table of annotated posts.
+    """
+    for entry in table_files(place):
+        address = place.address_of(entry.path)
+        stored = _open(place, entry)
+        if stored is not None and set(FIXED) <= set(stored.schema_arrow.names):
+            chunks = _stored(stored, address)
+        elif place.is_local:
+            chunks = _made(Path(entry.path))
+        else:
+            raise TableError(
+                f"'{address}' is no training table: from a storage, these are Parquet with the columns "
+                f"{', '.join(FIXED)} and one per label, as `crossguard prepare` writes them."
+            )
+        yield from ((address, chunk) for chunk in chunks)
+
+
+def lost_images(place: Storage, splits: Iterable[str]) -> int:
+    """Returns how many images the rows of these splits lost while a table was prepared."""
+    wanted, lost = set(splits), 0
+    for entry in table_files(place):
+        stored = _open(place, entry)
+        noted = {} if stored is None else json.loads((stored.schema_arrow.metadata or {}).get(LOST_IMAGES, b"{}"))
+        lost += sum(int(noted.get(split, 0)) for split in wanted)
+    return lost
+
+
+def _open(place: Storage, entry: Entry) -> Any:
+    """Opens a Parquet file; returns None for any other."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        # Without these two a whole row group would be held in memory.
+        return parquet.ParquetFile(place.open(entry), pre_buffer=False, buffer_size=1 << 20)
+    except (ArrowException, OSError, ValueError):
+        return None
+
+
+def _stored(file: Any, address: str) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    try:
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table()
+        for batch in file.iter_batches(batch_size=ROWS):
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"Cannot read the table {address}: {error}. Write it with: crossguard prepare") from None
+
+
+def _made(path: Path) -> Iterator[pa.Table]:
+    own = dataset(path)
+    rows = (row for row in own.read(path) if row.annotated)
+    first = True
+    while (chosen := list(itertools.islice(rows, ROWS))) or first:
+        first = False
+        yield as_table(chosen, own.labels, path.stem, path.parent)
