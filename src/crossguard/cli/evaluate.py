@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data")
 @click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
-@click.option("--scores", multiple=True, type=click.Path(path_type=Path), help="Measure these scores, not a model's.")
+@click.option("--scores", multiple=True, help="Measure these scores, not a model's.")
 @click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
 @annotated_options
 @hateful_option
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     *,
-    data: Path,
+    data: str,
     model: str,
     policy: str,
     tenant: str | None,
-    scores: tuple[Path, ...],
+    scores: tuple[str, ...],
     label_scheme: str | None,
     training: Path | None,
     training_split: str | None,
@@ -55,7 +55,7 @@ def command(
     as_json: bool,
     **reading: Any,
 ) -> None:
-    """Measure a model on DATA: a JSONL, CSV or Parquet table with a column per label.
+    """Measure a model on DATA: a JSONL, CSV or Parquet table, or a folder of tables, with a column per label.
 
     Thresholds come from the policy; evaluating on posts that they were fitted on prints a warning.
 
@@ -65,14 +65,15 @@ def command(
     crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
     with needs_extra("Evaluating", "evaluate"):
-        from crossguard.data.tables import read_rows
+        from crossguard.data.columns import RowBuilder
+        from crossguard.data.stored_posts import open_posts
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
         from crossguard.evaluation.score_tables import read_scores, score_labels
     from crossguard.loading import load
 
     request = EvaluationRequest(
-        name=name or (scores[0].stem if scores else ""),
+        name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,
         seed=seed,
         cross_fit=_plan(criterion, seed),
@@ -81,7 +82,11 @@ def command(
         command=typed(),
     )
     if scores:
-        annotated = read_annotated(data, score_labels(scores[0], next(read_rows(data), {})), **reading)
+        first = next(iter(open_posts(data, RowBuilder())), None)
+        labels = score_labels(scores[0], first.extra if first else {})
+        # Only the report, near-duplicates and folds look at texts.
+        words = (out is not None and show_posts) or training is not None or criterion is not None
+        annotated = read_annotated(data, labels, **{**reading, "words": words, "images": reading["images"] and words})
         run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, label_scheme), annotated, request)
     else:
         moderator = load(model, policy=policy, tenant=tenant)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
+from crossguard.data.storage import Storage, is_remote
 from crossguard.data.tables import SUFFIX_FORMATS
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
@@ -108,13 +112,16 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
 
 
 def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> Iterator[Decision]:  # noqa: A002
-    """Yields the decisions of a file, or of the folder that a job over many files filled, in order.
+    """Yields the decisions of a file, or of the folder of a job over many files, here or in a storage, in order.
 
     Raises:
         TableError: There is no such file.
         OutputError: The format is not clear, or the file is not one of ours.
         MissingExtraError: The library of the format is not installed.
     """
+    if is_remote(os.fspath(path)):
+        yield from _stored_decisions(Storage(os.fspath(path)))
+        return
     path = Path(path)
     if (path / PARTS_MANIFEST).is_file():
         with (path / PARTS_MANIFEST).open(encoding="utf-8") as lines:
@@ -140,6 +147,22 @@ def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> I
             rows = CsvRows.of_header(stream.readline())
             stream.seek(0)
         yield from (decision for decision, _ in rows.decode(stream))
+
+
+def _stored_decisions(place: Storage) -> Iterator[Decision]:
+    """Yields the decisions of a job in a storage; one part at a time is on this machine."""
+    manifest = place.read(PARTS_MANIFEST)
+    if manifest is None:
+        raise OutputError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
+    with manifest:
+        next(manifest)
+        for line in manifest:
+            name = json.loads(line)["part"]
+            with place.scratch() as folder, closing(place.read(name) or BytesIO()) as stored:
+                copy = folder / PurePosixPath(name).name
+                with copy.open("wb") as file:
+                    shutil.copyfileobj(stored, file)
+                yield from read_decisions(copy)
 
 
 def _check_place(path: Path) -> None:

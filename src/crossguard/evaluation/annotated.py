@@ -6,7 +6,9 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.columns import AnyBuilder, Columns, PostBuilder, share_of
-from crossguard.data.tables import PostReader
+from crossguard.data.stored_posts import open_posts
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
 HATEFUL = "hateful"
 SPLIT = "split"
+# Of rows, a group's name and the like; longer texts do not repeat.
+_SHORT = 100
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +75,7 @@ def join(parts: Sequence[Annotated]) -> Annotated:
 
 
 def read_annotated(
-    path: Path,
+    path: Path | str,
     labels: Sequence[str],
     *,
     split: str | None = None,
@@ -79,11 +84,12 @@ def read_annotated(
     columns: Columns | None = None,
     image_root: Path | None = None,
     images: bool = True,
+    words: bool = True,
 ) -> Annotated:
     """Reads a table of annotated posts, in any format that can be scored.
 
     Args:
-        path: The table.
+        path: The table, or a folder of tables; also the address of one in a storage.
         labels: Names of the model's labels; columns of these names hold values in [0, 1], or nothing where unknown.
         split: Keep only rows whose column `split` has this value.
         positive_from: The value from which a label counts as given; 0.5 is the majority of votes.
@@ -91,35 +97,57 @@ def read_annotated(
         image_root: Folder of relative image paths; the folder of the table when None.
         columns: Names of the post columns.
         images: Whether posts keep their images; without, a table can be measured whose images are elsewhere.
+        words: Whether posts keep their texts; without both, memory does not depend on how long or large these are.
 
     Raises:
         TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
     """
-    builder = AnyBuilder(columns or Columns(), image_root or path.parent, extra=True)
-    posts = _whole(path, builder, images=images)
-    if posts and not set(builder.header) & {*labels, hateful_column}:
-        raise TableError(
-            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: {builder.header}."
-        )
-    posts = _of_split(posts, split, path)
-    if not posts:
+    builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
+    asked = (*labels, hateful_column)
+    posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
+    for number, post in _rows(path, builder, split):
+        row = post.extra
+        if not posts and not set(builder.header) & set(asked):
+            known = ", ".join(labels)
+            raise TableError(
+                f"'{path}' has no column of a label ({known}) nor '{hateful_column}'. It has: {builder.header}."
+            )
+        posts.append(_kept(post, images=images, words=words))
+        answers.extend(_answer(row.get(name), name, number, positive_from) for name in asked)
+        for name in builder.header:
+            if name not in asked and name not in builder.found.values():
+                extra.setdefault(name, []).append(_once(row.get(name)))
+    truth = np.array(answers).reshape(len(posts), len(asked))
+    columns_ = {name: tuple(values) for name, values in extra.items()}
+    return Annotated(str(path), tuple(posts), tuple(labels), truth[:, :-1].copy(), truth[:, -1].copy(), columns_)
+
+
+def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:
+    """Yields the posts of a split and their numbers; every row of the table must be readable."""
+    splits, found = set[str](), False
+    for number, post in enumerate(open_posts(path, builder), start=1):
+        if post.error is not None:
+            raise TableError(f"'{path}': {post.error.message}")
+        own = str(post.extra.get(SPLIT))
+        splits.add(own)
+        if split is None or own == split:
+            found = True
+            yield number, post
+    if not found and splits:
+        raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split or '', sorted(splits))}")
+    if not found:
         raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
-    rows = list(enumerate((post.extra for post in posts), start=1))
-    truth = [[_answer(row.get(name), name, number, positive_from) for name in labels] for number, row in rows]
-    whole = [_answer(row.get(hateful_column), hateful_column, number, positive_from) for number, row in rows]
-    used = {*builder.found.values(), *labels, hateful_column}
-    extra = {name: tuple(row.get(name) for _, row in rows) for name in builder.header if name not in used}
-    kept = tuple(replace(post, extra={}) for post in posts)
-    return Annotated(str(path), kept, tuple(labels), np.array(truth), np.array(whole), extra)
 
 
-def _whole(path: Path, builder: PostBuilder, *, images: bool = True) -> list[Post]:
-    """Returns the posts of a table, in which every row must be readable; without images, these never are in memory."""
-    posts = [post if images else replace(post, image=None) for post in PostReader(path, builder=builder)]
-    broken = next((post.error for post in posts if post.error is not None), None)
-    if broken is not None:
-        raise TableError(f"'{path}': {broken.message}")
-    return posts
+def _kept(post: Post, *, images: bool, words: bool) -> Post:
+    if not words:
+        return Post(post.id, image=post.image if images else None, extra=_NOTHING)
+    return replace(post, extra=_NOTHING, image=post.image if images else None)
+
+
+def _once(value: Any) -> Any:
+    """Returns the one copy of a short text, as those of groups and splits repeat."""
+    return sys.intern(value) if isinstance(value, str) and len(value) < _SHORT else value
 
 
 def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
@@ -133,14 +161,5 @@ def read_posts(path: Path, split: str | None = None, image_root: Path | None = N
     Raises:
         TableError: The table cannot be read, or no row is of that split.
     """
-    posts = _whole(path, AnyBuilder(Columns(), image_root or path.parent, extra=True))
-    return tuple(replace(post, extra={}) for post in _of_split(posts, split, path))
-
-
-def _of_split(posts: list[Post], split: str | None, path: Path) -> list[Post]:
-    if split is None:
-        return posts
-    found = sorted({str(post.extra.get(SPLIT)) for post in posts})
-    if split not in found:
-        raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split, found)}")
-    return [post for post in posts if str(post.extra.get(SPLIT)) == split]
+    builder = AnyBuilder(Columns(), image_root or path.parent, extra=True)
+    return tuple(replace(post, extra={}) for _, post in _rows(path, builder, split))

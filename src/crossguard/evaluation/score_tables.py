@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import FIXED
+from crossguard.data.storage import is_remote
 from crossguard.data.tables import read_rows
 from crossguard.data.writing import PARTS_MANIFEST, read_decisions
 from crossguard.decision.calibration import sigmoid
@@ -21,7 +22,7 @@ _SHOWN = 3
 _PREDICTIONS, _CONFIG = "predictions.npz", "inference_config.json"
 
 
-def score_labels(path: Path, columns: Collection[str]) -> tuple[str, ...]:
+def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
     """Returns the labels that scores are there for, in the order of the scores.
 
     Args:
@@ -42,13 +43,14 @@ def score_labels(path: Path, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def read_scores(
-    paths: Sequence[Path], labels: Sequence[str], ids: Sequence[str], label_scheme: str | None = None
+    paths: Sequence[Path | str], labels: Sequence[str], ids: Sequence[str], label_scheme: str | None = None
 ) -> NDArray[np.float64]:
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
         paths: Such as one per fold: JSONL, CSV or Parquet with `id` and a column per label, files of decisions, the
-            folder of a job over many files, or folders of training runs, whose held-out predictions are read.
+            folder of a job over many files, also in a storage, or folders of training runs, whose held-out
+            predictions are read.
         labels: Which columns.
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
@@ -79,9 +81,10 @@ def read_scores(
     return found[order]
 
 
-def _entries(path: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if (path / PARTS_MANIFEST).is_file():  # what a job over many files wrote
-        yield from ((decision.id, decision.scores) for decision in read_decisions(path))
+def _entries(path: Path | str, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    address, path = str(path), Path(path)
+    if is_remote(address) or (path / PARTS_MANIFEST).is_file():  # what a job over many files wrote
+        yield from ((decision.id, decision.scores) for decision in read_decisions(address))
         return
     if path.is_dir():
         yield from _training_run(path, label_scheme)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.cache import cache_folder
-from crossguard.data.datasets.chunks import ROWS, lost_images, read_chunks, table_files
+from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
 from crossguard.data.datasets.rows import FIXED, letters
 from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError, suggest
@@ -24,6 +24,8 @@ from crossguard.training.targets import Floats, targets, unions
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Posts whose words are lists for a moment.
+CHUNK: Final = 2048
 COLUMNS: Final = ("id", "text", "image_text", "image", "source")
 
 
@@ -97,9 +99,9 @@ class Examples:
 
     def chunks(self) -> Iterator[Examples]:
         """Yields all posts, so many at a time that lists of their words are small; once, where there are none."""
-        for start in range(0, max(1, len(self)), ROWS):
+        for start in range(0, max(1, len(self)), CHUNK):
             arrays = (self.targets, self.unions, self.weights, self.repeats)
-            yield Examples(self.posts.slice(start, ROWS), *(values[start : start + ROWS] for values in arrays))
+            yield Examples(self.posts.slice(start, CHUNK), *(values[start : start + CHUNK] for values in arrays))
 
     def _column(self, name: str) -> list[str]:
         values: list[str] = self.posts[name].to_pylist()

@@ -74,7 +74,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", '{"id": 1}\n{', "Line 2: not valid JSON"),
+        ("a.jsonl", '{"id": 1, "racist": 1}\n{', "Line 2: not valid JSON"),
         ("a.jsonl", "[1]", "Line 1: an object like"),
         ("a.csv", "id,text,racist\n1,a", "Line 2: has 2 cells where the header has 3"),
         ("a.txt", "x", "no column of a label"),

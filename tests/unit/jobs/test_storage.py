@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from tests.support.object_storage import Faults, files_in, s3_server, upload
 from tests.unit.jobs.conftest import parts_of
 
 from crossguard.bundle import Bundle
+from crossguard.cli.evaluate import command
 from crossguard.data.storage import Entry, Storage, retried
+from crossguard.data.writing import read_decisions
 from crossguard.errors import ChangedError, OutputError, StorageError, TableError
+from crossguard.evaluation.annotated import read_annotated
 from crossguard.jobs.run import score_files
 
 
@@ -142,3 +147,21 @@ def test_a_file_that_changed_is_not_opened(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_told() -> None:
     with pytest.raises(TableError, match="Cannot understand the address"):
         Storage("s3://")
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_table_is_evaluated_where_it_lies(s3: tuple[str, Faults], tmp_path: Path, tiny_bundle: Bundle) -> None:
+    address, _ = s3
+    for part in range(2):
+        lines = [f'{{"id": "{part}{row}", "text": "hello {row}", "racist": {row % 2}}}\n' for row in range(10)]
+        (tmp_path / f"{part}.jsonl").write_text("".join(lines))
+    upload(address.format("votes"), tmp_path)
+    for kind in ("jsonl", "parquet"):
+        score_files(address.format("votes"), address.format(kind), model=tiny_bundle.folder, format=kind)
+        arguments = [address.format("votes"), "--scores", address.format(kind), "--rounds", "0", "--json"]
+        done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        assert json.loads(done.stdout)["main"]["posts"] == 20
+    read = read_annotated(tmp_path, ["racist"], words=False)
+    assert (read.ids[0], read.posts[0].text, read.truth[:2].tolist()) == ("00", "", [[0.0], [1.0]])
+    with pytest.raises(OutputError, match="no _manifest"):
+        next(read_decisions(address.format("votes")))
