@@ -87,10 +87,10 @@ def estimate(
 
     found = measure(Job.open(sources, "not-written", **_settings(how, options)), workers)
     about = "" if found.counted else "about "
-    click.echo(f"input: {found.files:,} files, {decimal(found.size)}, {about}{found.posts:,} posts")
+    click.echo(f"input: {_some(found.files, 'file')}, {decimal(found.size)}, {about}{_some(found.posts, 'post')}")
     if found.unreadable:
-        click.echo(f"not readable: {found.unreadable:,} files")
-    click.echo(f"output: {found.units:,} parts")
+        click.echo(f"not readable: {_some(found.unreadable, 'file')}")
+    click.echo(f"output: {_some(found.units, 'part')}")
     click.echo(
         f"measured: {found.sampled:,} of these posts, {found.failed:,} of them not scored; "
         f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
@@ -170,6 +170,10 @@ def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
         "format": options.format,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _cost(core_hours: float, price: float | None) -> str:

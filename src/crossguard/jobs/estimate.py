@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from crossguard.errors import TableError
@@ -84,8 +85,10 @@ def estimate(job: Job, workers: int | None = None) -> JobEstimate:
     threads = job.spec.threads or max(1, cores // count)
     with closing(job.spec.load()) as moderator:
         identity = job.spec.identity(moderator, "")
-    with closing(LocalWorker(job.spec, identity, (), threads=threads)) as worker:
-        sampled, failed, seconds = _measure(worker, chosen)
+    with TemporaryDirectory() as scratch:
+        spec = replace(job.spec, output=scratch)  # a worker makes folders in it, and parts are thrown away
+        with closing(LocalWorker(spec, identity, (), threads=threads)) as worker:
+            sampled, failed, seconds = _measure(worker, chosen)
     if not sampled:
         raise TableError("The sample of the input has no posts.")
     posts += round(open_size * _posts_per_byte(job, [unit for unit in chosen if unit.rows is None]))

@@ -121,11 +121,12 @@ def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
 
     monkeypatch.setattr(estimate, "LocalWorker", make)
     source = write_jsonl(tmp_path / "in.jsonl", 12)
+    monkeypatch.chdir(tmp_path)
     code, said = score(source, "-o", f"{tmp_path}/out/", "--dry-run", "--core-hour-price", "0.04")
     assert code == 0
-    for told in ("input: 1 files, ", "12 posts", "output: 1 parts", "measured: 12 of these", "core-hours at 0.04 ="):
+    for told in ("input: 1 file, ", "12 posts", "output: 1 part\n", "measured: 12 of these", "core-hours at 0.04 ="):
         assert told in said
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_progress_is_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
