@@ -130,21 +130,21 @@ def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
 
 def skip(visit: Visit) -> Response:
     """Passes an item on."""
-    reason = visit.form.get("reason", "").strip()
-    if not reason:
+    if not visit.form.get("reason", "").strip():
         return _show(visit, FormError.status, "Choose why you skip this item.")
-    with visit.console.database.write() as tx:
-        row = _seen(visit, tx)
-        votes.skip(tx, row.id, visit.person, reason[:200], submission=_submission(visit), now=visit.now)
-        return next_after(visit, tx, row)
+    return _pass_on(visit, votes.SKIP)
 
 
 def escalate(visit: Visit) -> Response:
     """Hands an item to the second queue."""
+    return _pass_on(visit, votes.ESCALATE)
+
+
+def _pass_on(visit: Visit, kind: str) -> Response:
+    reason = visit.form.get("reason", "").strip()[:200]
     with visit.console.database.write() as tx:
         row = _seen(visit, tx)
-        reason = visit.form.get("reason", "").strip()[:200]
-        votes.escalate(tx, row.id, visit.person, reason, submission=_submission(visit), now=visit.now)
+        votes.pass_on(tx, row.id, visit.person, kind, reason, submission=_submission(visit), now=visit.now)
         return next_after(visit, tx, row)
 
 

@@ -74,8 +74,8 @@ def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]
     return db.execute(_ALIKE, of_item | {"person": person.id, "now": now}).all()
 
 
-def skip(tx: Connection, item: int, person: Person, reason: str, *, submission: str, now: float) -> None:
-    """Passes an item on to others; it does not come back to this person.
+def pass_on(tx: Connection, item: int, person: Person, kind: str, reason: str, *, submission: str, now: float) -> None:
+    """Gives an item to others, in its queue (`SKIP`) or that of escalated items; it does not come back to the person.
 
     Raises:
         NotFoundError: No such item.
@@ -83,23 +83,10 @@ def skip(tx: Connection, item: int, person: Person, reason: str, *, submission: 
     """
     row, _ = _held(tx, item, person, submission, now)
     if row is not None:
-        _add(tx, row, person, SKIP, submission=submission, now=now, comment=reason)
-        _change(tx, item, NO_CLAIM)
-        log.record(tx, now, person.name, "skip", item, reason=reason)
-
-
-def escalate(tx: Connection, item: int, person: Person, reason: str, *, submission: str, now: float) -> None:
-    """Moves an item to the queue of escalated items, where others decide.
-
-    Raises:
-        NotFoundError: No such item.
-        ClaimLostError: The item is another's, or decided already.
-    """
-    row, _ = _held(tx, item, person, submission, now)
-    if row is not None:
-        _add(tx, row, person, ESCALATE, submission=submission, now=now, comment=reason)
-        _change(tx, item, NO_CLAIM if row.state == GOLD else NO_CLAIM | {"queue": ESCALATED})
-        log.record(tx, now, person.name, "escalate", item, reason=reason)
+        _add(tx, row, person, kind, submission=submission, now=now, comment=reason)
+        moved = {"queue": ESCALATED} if kind == ESCALATE and row.state != GOLD else {}
+        _change(tx, item, NO_CLAIM | moved)
+        log.record(tx, now, person.name, kind, item, reason=reason)
 
 
 def undo(tx: Connection, submission: str, person: Person, now: float, within_s: float) -> list[int]:

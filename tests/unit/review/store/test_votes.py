@@ -100,7 +100,7 @@ def test_skipped_items_go_to_others_only(console: Console, database: Database, a
     console.intake.take([submission("1")], NOW)
     take(database, ann)
     with database.write() as tx:
-        votes.skip(tx, 1, ann, "not enough context", submission="s", now=NOW)
+        votes.pass_on(tx, 1, ann, votes.SKIP, "not enough context", submission="s", now=NOW)
     assert take(database, ann) is None
     assert take(database, ben) == 1
 
@@ -111,7 +111,7 @@ def test_escalated_items_wait_in_the_second_queue_and_come_back_with_undo(
     console.intake.take([submission("1")], NOW)
     take(database, ann)
     with database.write() as tx:
-        votes.escalate(tx, 1, ann, "", submission="e", now=NOW)
+        votes.pass_on(tx, 1, ann, votes.ESCALATE, "", submission="e", now=NOW)
     assert take(database, ann, "escalated") is None
     assert row(database, 1).queue == "escalated"
     with database.write() as tx:
