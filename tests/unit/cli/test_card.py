@@ -19,6 +19,19 @@ def test_a_card_is_printed_or_written(tiny_model: Path, tmp_path: Path, capsys: 
     assert out.read_text(encoding="utf-8").strip() == shown.strip()
 
 
+def test_what_an_audit_could_not_measure_is_undefined(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details, suite, out = tmp_path / "card.yaml", tmp_path / "suite.csv", tmp_path / "audit"
+    details.write_text(DETAILS, encoding="utf-8")
+    suite.write_text("functionality,test_case,label_gold,target_ident\ninsult,awful people,hateful,women\n")
+    audit = ["audit", "--model", str(tiny_model), "--suite", str(suite), "--rounds", "0", "--out", str(out)]
+    assert run(audit) == 0
+    capsys.readouterr()
+    assert run(["card", str(tiny_model), "--details", str(details), "--audit", str(out)]) == 0
+    assert "**suite.csv**: balanced accuracy undefined, ROC-AUC undefined, " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -100,7 +100,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         phrases, terms = score_phrases(moderator, request.madlibs)
         source = Path(request.madlibs.source).name
         groups[source] = audit_groups(phrases.sample, terms, "any", request.rounds, request.seed)
-    suites = tuple(run_suite(moderator, suite, max(request.rounds, 1), request.seed) for suite in request.suites)
+    suites = tuple(run_suite(moderator, suite, request.rounds, request.seed) for suite in request.suites)
     model, policy = moderator.bundle.manifest.model, moderator.policy
     return Audit(
         f"{model.name} {model.version}",
