@@ -73,15 +73,21 @@ def _benchmark(bundle: Bundle) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("encoder", "precision", "ms a job", ""):
         table.add_column(column, justify="right" if column == "ms a job" else "left")
+    choice = tuning.choose(bundle.graphs, allowed, bundle.manifest.digest)
     for trial in tuning.measure(bundle.graphs, native):
         for name in native:
-            told = "chosen" if name == trial.best(allowed) else "" if name in allowed else "not allowed by the bundle"
+            told = (
+                "chosen"
+                if name == choice.precisions[trial.graph]
+                else ""
+                if name in allowed
+                else "not allowed by the bundle"
+            )
             taken = trial.milliseconds.get(name)
             table.add_row(trial.graph, name, "fails" if taken is None else f"{taken:.2f}", told)
     screen.print(table)
     if "bf16" not in native:
         screen.print("bf16 is not measured: this processor would emulate it.", soft_wrap=True)
-    choice = tuning.choose(bundle.graphs, allowed, bundle.manifest.digest)
     told = ", ".join(f"{graph} {name}" for graph, name in choice.precisions.items())
     screen.print(f"--precision auto: {told} ({choice.reason})", soft_wrap=True)
 
