@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,7 @@ class Columns:
         id: The post's own name; where there is none, `line-N` or `row-N` is used.
         image_path: A path (relative ones start from the image root), or a `data:` URL.
         image: Encoded bytes, a `data:` URL, or the struct of bytes and path that Hugging Face datasets store.
+        addresses: Whether a column of `ADDRESSES` is read as `image_path`, because they are fetched.
     """
 
     id: str = "id"
@@ -49,11 +50,12 @@ class Columns:
     image_path: str = "image_path"
     image_text: str = "image_text"
     image: str = "image"
+    addresses: bool = False
 
     @property
     def renamed(self) -> dict[str, str]:
         """The names that the caller chose, by what they hold."""
-        chosen = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        chosen = {meaning: getattr(self, meaning) for meaning in OTHER_NAMES}
         return {meaning: name for meaning, name in chosen.items() if name != meaning}
 
     @property
@@ -87,16 +89,17 @@ class Columns:
         """
         names = list(dict.fromkeys(present))
         found: dict[str, str] = {}
-        for entry in fields(self):
-            wanted = getattr(self, entry.name)
+        for meaning in OTHER_NAMES:
+            wanted = getattr(self, meaning)
             if wanted in names:
-                found[entry.name] = wanted
-            elif wanted == entry.name:
-                found |= self._other_name(entry.name, names, where)
+                found[meaning] = wanted
+            elif wanted == meaning:
+                found |= self._other_name(meaning, names, where)
         return found
 
     def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
-        for known in ((meaning,), OTHER_NAMES[meaning]):
+        fetched = ADDRESSES if self.addresses and meaning == "image_path" else ()
+        for known in ((meaning,), OTHER_NAMES[meaning], fetched):
             close = [name for name in names if _plain(name) in known]
             if len(close) == 1:
                 return {meaning: close[0]}

@@ -69,6 +69,10 @@ class JobSpec:
     format: str = "jsonl"
     fingerprint: str = ""
 
+    def __post_init__(self) -> None:
+        if self.fetch_origins:
+            object.__setattr__(self, "columns", replace(self.columns, addresses=True))
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values."""
         return asdict(self)
@@ -121,7 +125,7 @@ class JobSpec:
             "format",
         )
         plain = self.to_dict()
-        settings = {name: str(plain[name]) for name in (*chosen, "ocr", "format")}
+        settings = {name: str(plain[name]) for name in chosen}
         return {
             "input": plan,
             "model": f"{model.name} {model.version} ({_hash(manifest)})",

@@ -126,6 +126,20 @@ def test_nothing_is_fetched_unless_asked_for(score: Callable[..., JobSummary], m
         score("wrong", fetch_origins=["media.example.com"])
 
 
+def test_a_column_of_addresses_is_read_where_they_are_fetched(
+    media: Media, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    rows = tmp_path / "in.jsonl"
+    rows.write_text(json.dumps({"id": "1", "text": "hello", "image_url": f"{media.origin}/1.png"}) + "\n")
+    how: dict[str, Any] = {"model": tiny_bundle.folder, "fetch_private": True}
+    score_files(rows, tmp_path / "text", **how)
+    assert not media.asked
+    score_files(rows, tmp_path / "both", fetch_origins=[media.origin], **how)
+    assert media.asked == {"/1.png": 1}
+    alone, both = (next(iter(read_decisions(tmp_path / name))) for name in ("text", "both"))
+    assert alone.scores != both.scores
+
+
 def test_an_origin_that_is_down_is_left_alone(media: Media) -> None:
     images = WebImages([media.origin], private=True)
     media.server.shutdown()
