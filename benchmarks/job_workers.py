@@ -1,10 +1,14 @@
-"""What the engines of a job cost: the same units in this process, by worker processes, and by actors of Ray."""
+"""What the engines of a job cost: the same units in this process, by worker processes, and by actors of Ray.
+
+Each scorer is held to one core, whatever threads it has: one that reads, decodes and computes at once would use both
+cores alone, and a second one could add nothing.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
@@ -40,12 +44,16 @@ def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     units = list(job.units())
     with ExitStack() as stack:
         runner = stack.enter_context(closing(TaskRunner(job.spec, job.identity)))
-        calls: dict[str, Call] = {"plain": lambda: [_plain(runner, unit, folder).posts for unit in units]}
+        first, last = allowed_cores()[0], allowed_cores()[-1]
+        calls: dict[str, Call] = {"plain": lambda: _plain_on(first, runner, units, folder)}
         calls |= _engine("local", _local(job, stack), units, stack)
         if find_spec("ray"):
             stack.enter_context(_cluster())
             actors = [stack.enter_context(closing(RayWorker(job.spec, job.identity, 1))) for _ in range(2)]
             calls |= _engine("ray", actors, units, stack)
+            calls["ray_two"]()
+            for pid, core in zip(_actor_processes(), (first, last), strict=True):
+                _hold(pid, {core})
         turns = [{name: _measured(call) for name, call in calls.items()} for _ in range(rounds + 1)]
     return _summary(turns[1:], 2 * count)  # the first turn loads the models
 
@@ -86,6 +94,35 @@ def _cluster() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _plain_on(core: int, runner: TaskRunner, units: Sequence[Unit], folder: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    _hold(os.getpid(), {core})
+    try:
+        for unit in units:
+            _plain(runner, unit, folder)
+    finally:
+        _hold(os.getpid(), cores)
+
+
+def _hold(pid: int, cores: Iterable[int]) -> None:
+    """Lets all threads of a process run on these cores only."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            os.sched_setaffinity(int(thread.name), cores)
+
+
+def _actor_processes() -> list[int]:
+    """Returns the processes of Ray's actors on this machine that score."""
+    titles = {int(entry.name): _title(entry) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    return sorted(pid for pid, title in titles.items() if title.startswith("ray::_Scorer"))
+
+
+def _title(process: Path) -> str:
+    with suppress(OSError):
+        return (process / "cmdline").read_text().replace("\0", " ")
+    return ""
 
 
 def _summary(turns: Sequence[dict[str, tuple[float, float]]], posts: int) -> dict[str, Any]:
