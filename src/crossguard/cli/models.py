@@ -76,13 +76,9 @@ def _benchmark(bundle: Bundle) -> None:
     choice = tuning.choose(bundle.graphs, allowed, bundle.manifest.digest)
     for trial in tuning.measure(bundle.graphs, native):
         for name in native:
-            told = (
-                "chosen"
-                if name == choice.precisions[trial.graph]
-                else ""
-                if name in allowed
-                else "not allowed by the bundle"
-            )
+            told = "" if name in allowed else "not allowed by the bundle"
+            if name == choice.precisions[trial.graph]:
+                told = "chosen"
             taken = trial.milliseconds.get(name)
             table.add_row(trial.graph, name, "fails" if taken is None else f"{taken:.2f}", told)
     screen.print(table)

@@ -42,6 +42,8 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACC
 _CHUNK: Final = 8 << 20
 _BUFFER: Final = 1 << 20
 _PACKED_BUFFER: Final = 1 << 16
+PACKED: Final = (".gz", ".zst")
+"""Suffixes of what `decompressed` unpacks."""
 _ATTEMPTS: Final = 5
 
 

@@ -7,12 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import PostBuilder
-from crossguard.data.storage import Entry, Storage, decompressed, is_remote
+from crossguard.data.storage import PACKED, Entry, Storage, decompressed, is_remote
 from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS, PostReader
 from crossguard.errors import TableError
 from crossguard.records import Post
-
-_PACKED = (".gz", ".zst")
 
 
 def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
@@ -45,4 +43,4 @@ def _read(place: Storage, entry: Entry, kind: str, builder: PostBuilder) -> Iter
 
 def _kind(path: str) -> str | None:
     name = PurePosixPath(path)
-    return SUFFIX_FORMATS.get((name.with_suffix("") if name.suffix in _PACKED else name).suffix.lower())
+    return SUFFIX_FORMATS.get((name.with_suffix("") if name.suffix in PACKED else name).suffix.lower())

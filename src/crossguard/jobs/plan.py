@@ -18,7 +18,7 @@ from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.data.storage import Entry, Ranges, Storage, decompressed, has_wildcard
+from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard
 from crossguard.data.tables import TEXT_READERS
 from crossguard.data.text_rows import is_json_array, row_starts
 from crossguard.errors import ChangedError, TableError, suggest
@@ -47,7 +47,6 @@ KINDS: Final[dict[str, Kind]] = {
 }
 # What Hugging Face datasets keep beside their tables.
 _NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
-_PACKED: Final = (".gz", ".zst")
 _FILES_AT_ONCE: Final = 16
 
 
@@ -160,7 +159,7 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
 def kind_of(path: str) -> Kind | None:
     """Returns how a file is read, by its name; None for what is not read."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
-    packed = bool(suffixes) and suffixes[-1] in _PACKED
+    packed = bool(suffixes) and suffixes[-1] in PACKED
     kind = KINDS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
     return kind if kind in {*TEXT_KINDS, "tar"} or not packed else None
 
@@ -229,7 +228,7 @@ def _cut(source: Source, columns: Columns, unit_posts: int) -> list[Unit]:
                 return list(_cut_parquet(file, entry, columns, where, unit_posts))
             if kind == "arrow":
                 return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
-            if kind in TEXT_KINDS and not entry.path.endswith(_PACKED):
+            if kind in TEXT_KINDS and not entry.path.endswith(PACKED):
                 stream = decompressed(file, entry.path)
                 next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
                 stream.seek(0)

@@ -20,10 +20,8 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from crossguard.__about__ import __version__
 from crossguard.cache import cache_folder, keep
-from crossguard.machine import processor_name, vector_units
-from crossguard.runtimes.rewriting import EDITION
+from crossguard.runtimes.cache_key import cache_key
 
 LONGEST_HEADER: Final = 4096
 LARGEST: Final = 2**31
@@ -40,11 +38,8 @@ class Blob:
     @classmethod
     def of(cls, identity: str, graph: str, settings: Mapping[str, Any]) -> Blob:
         """Returns the place for a graph of the bundle with this digest, compiled with these settings."""
-        import openvino as ov
-
-        told = [__version__, ov.__version__, processor_name(), *vector_units(), str(EDITION), identity, graph]
-        told += [f"{name}={value}" for name, value in sorted(settings.items())]
-        return cls(cache_folder() / "compiled" / f"{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:32]}.blob")
+        key = cache_key(identity, graph, *(f"{name}={value}" for name, value in sorted(settings.items())))
+        return cls(cache_folder() / "compiled" / f"{key[:32]}.blob")
 
     def inputs(self) -> tuple[str, ...] | None:
         """Returns the names of the graph's inputs; None where nothing usable is kept."""

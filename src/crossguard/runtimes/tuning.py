@@ -7,7 +7,6 @@ remembered per bundle, processor and version, so that the same machine computes 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -18,10 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from crossguard.__about__ import __version__
 from crossguard.cache import cache_folder, keep
-from crossguard.machine import available_cores, multiplies_bf16, processor_name, vector_units
-from crossguard.runtimes.rewriting import EDITION, read_model
+from crossguard.machine import available_cores, multiplies_bf16
+from crossguard.runtimes.cache_key import cache_key
+from crossguard.runtimes.rewriting import read_model
 
 logger = logging.getLogger(__name__)
 
@@ -143,19 +142,7 @@ def _example(port: Any, graph: str) -> np.ndarray[Any, Any]:
 
 
 def _place(identity: str, allowed: Sequence[str], cores: int) -> Path:
-    import openvino as ov
-
-    told = [
-        __version__,
-        ov.__version__,
-        processor_name(),
-        *vector_units(),
-        str(EDITION),
-        str(cores),
-        *allowed,
-        identity,
-    ]
-    return cache_folder() / "arithmetic" / f"{hashlib.sha256(chr(10).join(told).encode()).hexdigest()[:24]}.json"
+    return cache_folder() / "arithmetic" / f"{cache_key(str(cores), *allowed, identity)[:24]}.json"
 
 
 def _recall(place: Path | None, graphs: Mapping[str, Path], allowed: Sequence[str]) -> dict[str, str] | None:
