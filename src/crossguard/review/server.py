@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
 from sqlalchemy import func, select
 
-from crossguard.errors import ConfigError
+from crossguard.listening import listen
 from crossguard.registry import RESOURCES
 from crossguard.review.console import Console
 from crossguard.review.files import take_file
@@ -57,19 +56,6 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         with background(console):
             uvicorn.Server(config).run(sockets=[listener])
         console.database.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens the listening socket.
-
-    Raises:
-        ConfigError: The address is not this machine's, or the port is taken or not allowed.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port, or 0.") from None
 
 
 def first_start(console: Console, address: str, say: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from typing import cast
 import uvicorn
 
 from crossguard.errors import ConfigError, CrossguardError
+from crossguard.listening import listen
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guarded_protocol
@@ -22,7 +23,6 @@ from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 from crossguard.serving.telemetry import serve_metrics
 
-BACKLOG = 2048
 ACCEPTED_S = 0.01
 """Seconds, many turns of the loop, in which an accepted connection gets its protocol."""
 
@@ -55,19 +55,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens the listening socket.
-
-    Raises:
-        ConfigError: The address is not this machine's, or the port is taken or not allowed.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port, or 0.") from None
 
 
 async def _run(service: Service, listener: socket.socket) -> None:

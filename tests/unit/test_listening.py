@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import pytest
+
+from crossguard.errors import ConfigError
+from crossguard.listening import listen
+
+
+def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> None:
+    with (
+        contextlib.closing(listen("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with contextlib.closing(listen("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"Cannot listen on 127\.0\.0\.1:{port}"):
+            listen("127.0.0.1", port)
