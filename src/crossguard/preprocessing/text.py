@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class TextSpec(StrictModel):
         attention_mask: Whether the text graph takes a mask.
         normalization: Which normaliser cleans the raw text.
         image_text: What to do with words read from the image: `pair` (second segment), `append`, or `ignore`.
-        undisguise: Whether a disguised text is also scored as what it says.
+        undisguise: Whether a disguised text is also (or only, where that is certain) scored as what it says.
     """
 
     max_length: int = Field(ge=4, le=8192)
@@ -73,10 +73,13 @@ class Tokens:
     truncated: bool
     language: str = ""
 
+    def undisguised(self) -> Tokens:
+        """Marks these windows as those of an undisguised reading."""
+        return replace(self, windows=tuple(replace(window, undisguised=True) for window in self.windows))
+
     def and_also(self, reading: Tokens) -> Tokens:
-        """Returns these windows, and behind them those of the undisguised reading."""
-        others = (replace(window, undisguised=True) for window in reading.windows)
-        return Tokens((*self.windows, *others), self.truncated or reading.truncated)
+        """Returns these windows, and behind them those of the reading."""
+        return Tokens((*self.windows, *reading.windows), self.truncated or reading.truncated)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -110,6 +113,16 @@ class _Part:
         return [_divided(alignment.locate(span), self.joint) for span in spans]
 
 
+class _Said(NamedTuple):
+    """The parts of what a disguised post says, and whether they are scored instead of it; none without a disguise."""
+
+    parts: Sequence[_Part]
+    certain: bool
+
+
+_NOTHING: Final = _Said((), certain=False)
+
+
 class TextEncoder:
     """Turns texts into token ids with the tokenizer of a bundle.
 
@@ -141,21 +154,19 @@ class TextEncoder:
         """Tokenises pairs of (text, image_text).
 
         Returns:
-            Windows of each pair: of the text as it was written, then, where a disguise was undone, of what it says.
-            There are none for a pair with no visible character.
+            Windows of each pair: of the text as it was written, then, where a disguise was undone, of what it says;
+            only of what it says where that is certain. There are none for a pair with no visible character.
         """
         written = [self._parts(text, image_text) for text, image_text in texts]
-        undisguised = [self._undisguised(parts) for parts in written]
-        first = self._encode(written)
-        second = iter(self._encode([parts for parts in undisguised if parts]))
-        found = [
-            tokens.and_also(next(second)) if parts else tokens for tokens, parts in zip(first, undisguised, strict=True)
-        ]
+        said = [self._said(parts) for parts in written]
+        first = iter(self._encode([parts for parts, other in zip(written, said, strict=True) if not other.certain]))
+        second = iter(self._encode([other.parts for other in said if other.parts]))
+        found = [_together(first, second, other) for other in said]
         if not self._languages:
             return found
         return [
-            replace(tokens, language=self._language(parts, said)) if parts else tokens
-            for tokens, parts, said in zip(found, written, undisguised, strict=True)
+            replace(tokens, language=self._language(parts, other.parts)) if parts else tokens
+            for tokens, parts, other in zip(found, written, said, strict=True)
         ]
 
     def _language(self, written: Sequence[_Part], undisguised: Sequence[_Part]) -> str:
@@ -166,19 +177,21 @@ class TextEncoder:
         said = language_of(_joined(undisguised), self._languages)
         return said if said in self._languages else language
 
-    def _undisguised(self, written: Sequence[_Part]) -> list[_Part]:
+    def _said(self, written: Sequence[_Part]) -> _Said:
         """Returns what disguised parts say; nothing where the tokenizer would see the same."""
         if self._lexicon is None:
-            return []
-        raws = [undisguise(part.raw, self._lexicon) for part in written]
-        if not any(raws):
-            return []
+            return _NOTHING
+        readings = [undisguise(part.raw, self._lexicon) for part in written]
+        if not any(readings):
+            return _NOTHING
         said = [
-            part if raw is None else replace(self._part(raw, 0), joint=None)
-            for part, raw in zip(written, raws, strict=True)
+            part if reading is None else replace(self._part(reading.text, 0), joint=None)
+            for part, reading in zip(written, readings, strict=True)
         ]
         same = all(a.clean.casefold() == b.clean.casefold() for a, b in zip(said, written, strict=True))
-        return [] if same or not all(part.clean for part in said) else said
+        if same or not all(part.clean for part in said):
+            return _NOTHING
+        return _Said(said, all(reading is None or reading.certain for reading in readings))
 
     def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:
         short = self.spec.max_length * CHARACTERS_PER_TOKEN
@@ -241,6 +254,13 @@ class TextEncoder:
             texts, image_texts = zip(*(place[index] for place, index in zip(places, at, strict=True)), strict=True)
             windows.append(Window(_framed(frame, window), _first(texts), _first(image_texts)))
         return Tokens(tuple(windows), any(part.cut for part in parts) or kept != cuts)
+
+
+def _together(written: Iterator[Tokens], said: Iterator[Tokens], which: _Said) -> Tokens:
+    """Returns the next windows of a post as written, of what it says, or of both."""
+    if not which.parts:
+        return next(written)
+    return next(said).undisguised() if which.certain else next(written).and_also(next(said).undisguised())
 
 
 def _joined(parts: Sequence[_Part]) -> str:

@@ -51,13 +51,13 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
 def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
     read = undisguise(disguised, lexicon)
     assert read is not None
-    assert sorted(read.lower().split()) == sorted(LINE.split())
+    assert sorted(read.text.lower().split()) == sorted(LINE.split())
 
 
 def test_letters_in_brackets_are_read(lexicon: Lexicon) -> None:
     read = undisguise(" ".join("".join(f"[{letter}]" for letter in word) for word in LINE.split()), lexicon)
     assert read is not None
-    assert read.translate(str.maketrans("", "", "[]")).split() == LINE.split()
+    assert read.text.translate(str.maketrans("", "", "[]")).split() == LINE.split()
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,36 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
     assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == [False]
 
 
-def test_a_disguised_text_is_scored_as_it_is_written_and_as_what_it_says(encoder: TextEncoder) -> None:
-    (written, said) = encoder.encode([("we b4k3 br34d for all", "")])[0].windows
-    assert (written.undisguised, said.undisguised) == (False, True)
+def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder) -> None:
+    (said,) = encoder.encode([("we b4k3 br34d for all", "")])[0].windows
+    assert said.undisguised
     assert said.ids == encoder.encode([("we bake bread for all", "")])[0].ids
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "we bkae bread for all freindly poeple",  # corrected words may be other ones
+        "all fr*endly pe*ple",  # so may be what a sign hides
+        "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
+        f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
+    ],
+)
+def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon, text: str) -> None:
+    read = undisguise(text, lexicon)
+    assert read is not None
+    assert not read.certain
+
+
+def test_a_guess_is_scored_beside_the_text_as_it_is_written(encoder: TextEncoder) -> None:
+    windows = encoder.encode([("we bkae bread for all freindly poeple", "")])[0].windows
+    assert [window.undisguised for window in windows] == [False, True]
+
+
+def test_both_parts_of_a_pair_must_be_certain(encoder: TextEncoder) -> None:
+    certain, guess = "w-e b-a-k-e b-r-e-a-d", "we bkae bread for all freindly poeple"
+    found = encoder.encode([(certain, certain), (certain, LINE), (certain, guess)])
+    assert [[window.undisguised for window in tokens.windows] for tokens in found] == [[True], [True], [False, True]]
 
 
 def test_no_letter_stands_for_two() -> None:
@@ -100,7 +126,7 @@ def test_styled_letters_are_told_by_their_names() -> None:
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
     read = undisguise(text, lexicon)
-    assert read is None or len(read) <= 40 * MOST_CHARACTERS
+    assert read is None or len(read.text) <= 40 * MOST_CHARACTERS
 
 
 def test_words_are_found_in_letters_without_spaces(lexicon: Lexicon) -> None:
