@@ -17,9 +17,9 @@ from crossguard.errors import MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 
 if TYPE_CHECKING:
+    from crossguard.evaluation.estimates import Estimate
     from crossguard.review.console import Console
     from crossguard.review.learn import Learnt
-    from crossguard.review.quality.estimate import Estimate
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass, replace
+from statistics import NormalDist
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 # A percentile interval from fewer defined rounds than this would describe the lucky resamples only.
-LEAST_DEFINED_SHARE = 0.95
+LEAST_DEFINED_SHARE: Final = 0.95
+_Z: Final = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +28,37 @@ class Estimate:
         low: Lower end of the 95 % interval, or None where there is none.
         high: Upper end, or None.
         reason: Why `value` is None; empty otherwise.
+        count: Posts that it rests on, where that is shown.
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    count: int = 0
 
     @classmethod
-    def share(cls, hits: int, of: int) -> Estimate:
-        """Returns `hits / of`, with its Wilson interval."""
-        interval = binomtest(hits, of).proportion_ci(method="wilson")
-        return cls(hits / of, float(interval.low), float(interval.high))
+    def share(cls, hits: float, of: float, reason: str = "no posts") -> Estimate:
+        """Returns `hits / of` with its score interval (E. B. Wilson 1927); without posts, the reason given."""
+        if of <= 0:
+            return cls.undefined(reason)
+        part, spread = hits / of, _Z**2 / of
+        middle = (part + spread / 2) / (1 + spread)
+        half = math.sqrt(part * (1 - part) * spread + spread**2 / 4) / (1 + spread)
+        return cls(part, max(middle - half, 0.0), min(middle + half, 1.0), count=round(of))
 
     @classmethod
     def undefined(cls, reason: str) -> Estimate:
         """Returns an estimate without a number."""
         return cls(None, reason=reason)
 
-    def with_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
-        """Adds the 95 % percentile interval of bootstrap rounds, (rounds,), NaN where a round is undefined."""
+    def with_rounds(self, rounds: NDArray[np.float64], least: float = LEAST_DEFINED_SHARE) -> Estimate:
+        """Adds the 95 % percentile interval of bootstrap rounds, (rounds,), if enough of them are defined, not NaN."""
         defined = rounds[~np.isnan(rounds)]
-        if self.value is None or len(defined) < max(1, LEAST_DEFINED_SHARE * len(rounds)):
+        if self.value is None or len(defined) < max(1, least * len(rounds)):
             return self
         low, high = np.percentile(defined, [2.5, 97.5])
-        return Estimate(self.value, float(low), float(high))
+        return replace(self, low=float(low), high=float(high))
 
     def with_biased_rounds(self, rounds: NDArray[np.float64]) -> Estimate:
         """Adds the interval of a metric in [0, 1] whose resamples lie above it on average, such as a binned ECE.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from crossguard.evaluation.estimates import Estimate
 from crossguard.records import Post
 
 SKETCH_SIZE = 256
@@ -78,8 +78,7 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
     seen = sum(entry in known for entry in inside)
     if complete:
         return Overlap(len(inside), seen, seen / len(inside), seen / len(inside))
-    interval = binomtest(seen, len(inside)).proportion_ci(method="wilson")
-    return Overlap(len(inside), seen, seen / len(inside), float(interval.low))
+    return Overlap(len(inside), seen, seen / len(inside), Estimate.share(seen, len(inside)).low or 0.0)
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:

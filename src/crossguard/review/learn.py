@@ -24,9 +24,10 @@ from crossguard.decision.policy import (
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
+from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
-from crossguard.review.quality.estimate import Estimate, bootstrap
+from crossguard.review.quality.bootstrap import bootstrap
 from crossguard.review.quality.reading import Decided
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY

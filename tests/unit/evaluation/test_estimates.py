@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from crossguard.evaluation.estimates import Estimate, number, plain
 
@@ -39,3 +40,11 @@ def test_records_become_plain_data() -> None:
         "x": {"estimate": {"value": 0.5, "low": 0.4, "high": 0.6}, "names": ["a"]},
         "y": [{"value": None, "reason": "why"}],
     }
+
+
+def test_a_share_has_the_interval_of_wilson() -> None:
+    assert Estimate.share(0, 0).value is None
+    half = Estimate.share(50, 100)
+    assert half.low == pytest.approx(0.4038, abs=0.0005)
+    assert half.high == pytest.approx(0.5962, abs=0.0005)
+    assert (half.count, str(Estimate.share(0, 0))) == (100, "undefined: no posts")

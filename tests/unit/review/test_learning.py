@@ -27,7 +27,6 @@ from crossguard.review.console import Console
 from crossguard.review.export import export
 from crossguard.review.learn import learn, policy_file
 from crossguard.review.quality import agreement, model, recall
-from crossguard.review.quality.estimate import proportion
 from crossguard.review.quality.reading import Decided, backlog, decided, per_day, strata
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import Answer, Ballot
@@ -299,10 +298,3 @@ def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_
         assert estimate.low is not None
         assert estimate.high is not None
         assert 0 <= estimate.low <= (estimate.value or 0) < estimate.high <= 1
-
-
-def test_proportions() -> None:
-    assert proportion(0, 0).value is None
-    half = proportion(50, 100)
-    assert half.low == pytest.approx(0.4038, abs=0.0005)
-    assert half.high == pytest.approx(0.5962, abs=0.0005)

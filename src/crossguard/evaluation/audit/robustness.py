@@ -128,7 +128,7 @@ def summarise(
     ways = {
         name: Survival(
             EVASIONS[name],
-            _share(kept[:, column]),
+            Estimate.share(int(kept[:, column].sum()), len(kept), _NOTHING),
             int((wrong[:, column] & ~before).sum()),
             int((before & ~wrong[:, column]).sum()),
         )
@@ -173,12 +173,6 @@ def _disguised(post: Post, name: str, seed: int) -> Post:
 def _flags(moderator: Moderator, posts: Sequence[Post], question: str) -> NDArray[np.bool_]:
     flags = [decision.flags for decision in moderator.score(posts)]
     return np.array([bool(found) if question == ANY else question in found for found in flags], dtype=np.bool_)
-
-
-def _share(kept: NDArray[np.bool_]) -> Estimate:
-    if not len(kept):
-        return Estimate.undefined(_NOTHING)
-    return Estimate.share(int(kept.sum()), len(kept))
 
 
 def _mean(table: NDArray[Any], test: EvasionTest, reason: str) -> Estimate:

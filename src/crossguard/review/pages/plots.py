@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from crossguard.review.quality.estimate import Estimate
+from crossguard.evaluation.estimates import Estimate
 
 _WIDTH: Final = 420
 _NAME: Final = 120

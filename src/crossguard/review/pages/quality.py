@@ -11,6 +11,7 @@ from typing import Any
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
+from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
 from crossguard.review.export import SUFFIXES, export
@@ -18,7 +19,6 @@ from crossguard.review.pages import plots
 from crossguard.review.pages.templating import moment, render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.quality import agreement, model, reading, recall
-from crossguard.review.quality.estimate import Estimate
 from crossguard.review.store import deliveries, items, log
 
 FRESH_S, STALE_S = 60.0, 600.0

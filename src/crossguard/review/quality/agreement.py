@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.review.quality.estimate import Estimate, Floats, bootstrap_counts
+from crossguard.evaluation.estimates import Estimate
+from crossguard.review.quality.bootstrap import Floats, bootstrap_counts
 
 Answers = Mapping[int, Mapping[int, bool]]
 """Item -> person -> yes or no; answers of "unsure" are left out."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
+from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
-from crossguard.review.quality.estimate import Estimate, proportion
 from crossguard.review.quality.reading import Decided
 from crossguard.review.resolution import MAJORITY
 
@@ -40,7 +40,7 @@ def precision_per_label(
     result = []
     for label in labels:
         flagged = [item.truth[label] >= MAJORITY for item in found if label in item.truth and _flagged(item, label)]
-        result.append(LabelPrecision(label, proportion(sum(flagged), len(flagged)), card.get(label)))
+        result.append(LabelPrecision(label, Estimate.share(sum(flagged), len(flagged)), card.get(label)))
     return result
 
 
@@ -71,8 +71,8 @@ def false_positive_rates(found: Sequence[Decided]) -> list[tuple[str, Estimate]]
         rate = float(np.average(flagged[rows], weights=weights[rows]))
         # Kish's effective sample size: unequal weights carry less information than their number says.
         effective = weights[rows].sum() ** 2 / (weights[rows] ** 2).sum()
-        interval = proportion(rate * effective, effective)
-        result.append((group, Estimate(rate, interval.low, interval.high, count)))
+        interval = Estimate.share(rate * effective, effective)
+        result.append((group, replace(interval, value=rate, count=count)))
     return sorted(result, key=lambda entry: -(entry[1].value or 0.0))
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, case, func, select
 
 from crossguard.decision.policy import Kind
+from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED
-from crossguard.review.quality.estimate import Estimate, proportion
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, Answer
 from crossguard.review.store.claims import DECIDED, OPEN
@@ -178,7 +178,7 @@ def per_day(db: Connection, now: float, days: int = 14) -> list[Day]:
             day,
             came.get(day, 0),
             went.get(day, 0),
-            proportion(flagged.get(day, 0), every.get(day, 0)),
+            Estimate.share(flagged.get(day, 0), every.get(day, 0)),
             scores.get(day, Estimate(None)),
         )
         for day in range(first, today + 1)
@@ -195,7 +195,7 @@ def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
     for day_, count, w, ws, w2, w2s, w2s2 in db.execute(query):
         mean = ws / w
         half = 1.96 * math.sqrt(max(w2s2 - 2 * mean * w2s + mean * mean * w2, 0.0)) / w
-        found[int(day_)] = Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0), count)
+        found[int(day_)] = Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0), count=count)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.review.quality.estimate import Estimate
+from crossguard.evaluation.estimates import Estimate
 
 Floats = NDArray[np.float64]
 DRAWS: Final = 4000
@@ -59,7 +59,7 @@ class Live:
     missing: Sequence[str]
 
 
-def live(strata: Sequence[Stratum], seed: int = 0) -> Live:
+def live(strata: Sequence[Stratum]) -> Live:
     """Estimates recall, precision and prevalence.
 
     Intervals come from draws of each stratum's rate (Jeffreys' posterior), so that a stratum without a hateful post
@@ -75,7 +75,7 @@ def live(strata: Sequence[Stratum], seed: int = 0) -> Live:
     count = int(checked.sum())
     if not count:
         return Live(Estimate(None), Estimate(None), Estimate(None), strata, missing)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rates = random.beta(hateful + _JEFFREYS, checked - hateful + _JEFFREYS, size=(DRAWS, len(used)))
     # What was checked is known; only the rest of a stratum is estimated.
     drawn = hateful + (size - checked) * rates
@@ -99,4 +99,4 @@ def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: in
     ratios = tops / np.maximum(bottoms, 1e-12)
     low, high = np.percentile(ratios, [2.5, 97.5])
     value = float(top[0] / bottom[0])
-    return Estimate(value, min(float(low), value), max(float(high), value), count)
+    return Estimate(value, min(float(low), value), max(float(high), value), count=count)
