@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.evaluation.estimates import Estimate
+from crossguard.likeness import Likeness
 from crossguard.records import Post
 
 SKETCH_SIZE = 256
-# Words of three letters share most 5-character pieces by chance; above this, texts read as the same.
-SIMILAR = 0.7
-_PIECE = 5
-_BANDS, _ROWS = 16, 4
-_PRIME = (1 << 31) - 1
 _NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
 _MARKS = re.compile(r"[\W_]+")
 
@@ -82,30 +79,28 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:
-    """Finds posts whose words (nearly) occur in the training data.
-
-    Texts with the same letters and digits, or with a Jaccard similarity of their 5-character pieces of at least 0.7,
-    found by MinHash with banding (Broder 1997; Leskovec et al. 2014, chapter 3). Images are not compared. Ours, as
-    datasketch would be a dependency for thirty lines.
+    """Finds posts whose letters and digits (nearly) occur in the training data; images are not compared.
 
     Returns:
         bool, (n,), True for a near-duplicate. Posts without words are never one.
     """
-    keys, known = [text_key(post) for post in posts], sorted({text_key(post) for post in training} - {""})
-    exact = set(known)
-    result = np.array([key in exact for key in keys], dtype=np.bool_)
-    open_ = [index for index, key in enumerate(keys) if key and not result[index]]
-    if not open_ or not known:
-        return result
-    buckets: dict[bytes, list[int]] = {}
-    for index, bands in enumerate(_bands(known)):
-        for band in bands:
-            buckets.setdefault(band, []).append(index)
-    for index, bands in zip(open_, _bands([keys[i] for i in open_]), strict=True):
-        candidates = {other for band in bands for other in buckets.get(band, ())}
-        pieces = _pieces(keys[index])
-        result[index] = any(_jaccard(pieces, _pieces(known[other])) >= SIMILAR for other in candidates)
-    return result
+    known = {like.words: like for post in training if (like := _likeness(post))}
+    of_band: dict[int, list[Likeness]] = defaultdict(list)
+    for like in known.values():
+        for band in like.bands:
+            of_band[band].append(like)
+    return np.array([_is_near(_likeness(post), known, of_band) for post in posts], dtype=np.bool_)
+
+
+def _is_near(post: Likeness | None, known: Collection[str], of_band: Mapping[int, Sequence[Likeness]]) -> bool:
+    if post is None or post.words in known:
+        return post is not None
+    return any(post.near(other) for band in post.bands for other in of_band.get(band, ()))
+
+
+def _likeness(post: Post) -> Likeness | None:
+    key = text_key(post)
+    return Likeness(key) if key else None
 
 
 def _content(post: Post) -> str:
@@ -114,25 +109,3 @@ def _content(post: Post) -> str:
 
 def _hash(post: Post) -> str:
     return hashlib.sha256(_content(post).encode()).hexdigest()[:12]
-
-
-def _pieces(key: str) -> set[str]:
-    return {key[i : i + _PIECE] for i in range(max(1, len(key) - _PIECE + 1))}
-
-
-def _jaccard(one: set[str], other: set[str]) -> float:
-    return len(one & other) / len(one | other)
-
-
-def _bands(keys: Sequence[str]) -> list[list[bytes]]:
-    """Returns the band hashes of each text; similar texts are likely to share one."""
-    random = np.random.default_rng(0)
-    factor, offset = random.integers(1, _PRIME, size=(2, _BANDS * _ROWS, 1))
-    result = []
-    for key in keys:
-        codes = np.frombuffer(key.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(codes, (0, max(0, _PIECE - len(codes)))), _PIECE)
-        hashes = windows @ np.array([1, 1_000_003, 10_007, 65_537, 257]) % _PRIME
-        smallest = ((factor * hashes + offset) % _PRIME).min(axis=1).reshape(_BANDS, _ROWS)
-        result.append([bytes([band]) + row.tobytes() for band, row in enumerate(smallest)])
-    return result

@@ -14,8 +14,8 @@ from pydantic import Field
 from crossguard.checked_settings import StrictModel
 from crossguard.data.images import ImageLimits, decode
 from crossguard.errors import ImageError, InputError, suggest
+from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
-from crossguard.review.likeness import describe, image_hash
 from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy import insert as plain_insert
 
+from crossguard.likeness import Likeness
 from crossguard.review.errors import NotFoundError
-from crossguard.review.likeness import Likeness
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
 from crossguard.review.store.database import insert

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
-from crossguard.review.likeness import Likeness, describe
+from crossguard.likeness import Likeness, describe
 from crossguard.review.store.schema import images, items, likenesses
 
 MOST_COMPARED: Final = 10

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from crossguard.review.likeness import Likeness, describe, image_hash
+from crossguard.likeness import Likeness, describe, image_hash
 
 POST = "These people should all go back to where they came from, every single one of them"
 
