@@ -10,19 +10,19 @@ from typing import Any
 
 import click
 
-from crossguard.cli.annotated_options import annotated_options, hateful_option, typed
+from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, typed
 from crossguard.errors import needs_extra
 
 
 @click.command("audit")
-@click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.argument("data", type=PATH, required=False)
+@model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option(
     "--group-column", "columns", multiple=True, help="Column of DATA that names groups; else by identity terms."
 )
 @click.option("--label", default="any", show_default=True, help="Question to audit: a label, or any.")
-@click.option("--madlibs", type=click.Path(path_type=Path), help="CSV of template phrases (phrase, toxicity).")
+@click.option("--madlibs", type=PATH, help="CSV of template phrases (phrase, toxicity).")
 @click.option("--limit", default=0, help="At most so many template phrases, drawn at random; 0 for all.")
 @click.option(
     "--suite", "suites", multiple=True, help="CSV of a functional suite, or 'hatecheck' to fetch it from the Hub."
@@ -34,7 +34,7 @@ from crossguard.errors import needs_extra
 @hateful_option
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for audit.json and audit.html.")
+@click.option("--out", type=PATH, help="Folder for audit.json and audit.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     *,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.annotated_options import annotated_options, typed
+from crossguard.cli.options import PATH, annotated_options, model_option, policy_name, typed
 from crossguard.errors import ConfigError, needs_extra, suggest
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command("calibrate")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.argument("data", type=PATH)
+@model_option
 @click.option("--policy", default="default", show_default=True, help="The bundle's policy to start from.")
 @click.option(
     "--criterion",
@@ -43,9 +43,7 @@ if TYPE_CHECKING:
     metavar="LABEL=SHARE",
     help="How common a label is in the feed, such as racist=0.5%.",
 )
-@click.option(
-    "--feed", type=click.Path(path_type=Path), help="Unlabelled posts of the feed, to estimate prevalences from."
-)
+@click.option("--feed", type=PATH, help="Unlabelled posts of the feed, to estimate prevalences from.")
 @click.option(
     "--miss-rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -61,9 +59,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("policy.yaml"), show_default=True, help="The policy file."
-)
+@click.option("--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")
 def command(
     *,
     data: Path,
@@ -108,7 +104,7 @@ def command(
         moderator,
         read_annotated(data, labels, **reading),
         plan,
-        name=name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem),
+        name=name or policy_name(out),
         version=version,
         feed=read_posts(feed) if feed else (),
         rounds=rounds,

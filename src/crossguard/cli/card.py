@@ -6,20 +6,17 @@ from pathlib import Path
 
 import click
 
+from crossguard.cli.options import PATH
 from crossguard.errors import needs_extra
 from crossguard.saving import save_text
 
 
 @click.command("card")
 @click.argument("model")
-@click.option("--details", type=click.Path(path_type=Path), required=True, help="YAML: summary, licence, data, limits.")
-@click.option(
-    "--run", "runs", multiple=True, type=click.Path(path_type=Path), help="Folder of 'crossguard evaluate --out'."
-)
-@click.option(
-    "--audit", "audits", multiple=True, type=click.Path(path_type=Path), help="Folder of 'crossguard audit --out'."
-)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; the terminal when not given.")
+@click.option("--details", type=PATH, required=True, help="YAML: summary, licence, data, limits.")
+@click.option("--run", "runs", multiple=True, type=PATH, help="Folder of 'crossguard evaluate --out'.")
+@click.option("--audit", "audits", multiple=True, type=PATH, help="Folder of 'crossguard audit --out'.")
+@click.option("--out", type=PATH, help="File to write; the terminal when not given.")
 @click.option("--into-bundle", is_flag=True, help="Write card and metrics into the bundle and renew its checksums.")
 def command(
     *,

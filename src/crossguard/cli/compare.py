@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossguard.cli.options import PATH
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @click.argument("entries", nargs=-1, required=True)
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Annotated posts, to measure models that have no run yet."
-)
+@click.option("--data", type=PATH, help="Annotated posts, to measure models that have no run yet.")
 @click.option("--policy", default="default", show_default=True, help="Policy of those models.")
 @click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
 @click.option("--seed", default=0, show_default=True, help="Of the resamples.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the table to this .md or .html file.")
+@click.option("--out", type=PATH, help="Write the table to this .md or .html file.")
 def command(
     *,
     entries: tuple[str, ...],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.annotated_options import annotated_options, hateful_option, typed
+from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, typed
 from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("data")
-@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--scores", multiple=True, help="Measure these scores, not a model's.")
 @click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
 @annotated_options
 @hateful_option
-@click.option("--training", type=click.Path(path_type=Path), help="Training posts, to report without near-duplicates.")
+@click.option("--training", type=PATH, help="Training posts, to report without near-duplicates.")
 @click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
 @click.option("--cross-fit", "criterion", metavar="CRITERION", help="Calibrate and set thresholds here, cross-fitted.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the metrics and the HTML report.")
+@click.option("--out", type=PATH, help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(

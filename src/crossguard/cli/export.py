@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.options import EXISTING, PATH
 from crossguard.cli.precision import write_int8
 from crossguard.errors import ConfigError, needs_extra
 
@@ -18,8 +19,8 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(exists=True, path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("run", type=EXISTING)
+@click.argument("out", type=PATH)
 @click.option(
     "--format",
     "format_",
@@ -38,7 +39,7 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 )
 @click.option(
     "--average",
-    type=click.Path(exists=True, path_type=Path),
+    type=EXISTING,
     multiple=True,
     help="A further run whose weights are averaged with RUN's; they must come from one start.",
 )
@@ -60,7 +61,7 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 @click.option(
     "--calibration",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=EXISTING,
     help="Annotated posts for --precision int8: a part calibrates, the rest judges. May be repeated.",
 )
 @click.option("--max-auc-loss", default=0.005, show_default=True, help="What a label may lose in an int8 copy.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.options import PATH, model_option, policy_name
+from crossguard.data.columns import Columns, share_of
+from crossguard.data.tables import read_rows
 from crossguard.errors import ConfigError, InputError, MissingExtraError
 from crossguard.records import Post
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from crossguard.decision.monotone import MonotoneMap
     from crossguard.moderator import Moderator
 
-    Pairs = dict[str, tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]]
+    Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+    Pairs = dict[str, tuple[Floats, Floats]]
 
-TEXT_COLUMNS = ("text", "comment", "comment_text", "message", "body", "content")
 OURS = "CROSSGUARD_"
 THEIRS = "PERSPECTIVE_"
 SHOWN = (0.5, 0.7, 0.8, 0.9)
@@ -34,16 +35,14 @@ def command() -> None:
 
 
 @command.command("map")
-@click.argument("pairs", type=click.Path(path_type=Path))
-@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@click.argument("pairs", type=PATH)
+@model_option
 @click.option(
     "--policy", default="default", show_default=True, help="The bundle's policy, or the policy file, to add to."
 )
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path), default=Path("perspective-policy.yaml"), show_default=True
-)
+@click.option("--out", "-o", type=PATH, default=Path("perspective-policy.yaml"), show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def map_command(
     *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool
@@ -71,7 +70,7 @@ def map_command(
     moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
-    write_policy(out, policy, name or re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem), version, maps)
+    write_policy(out, policy, name or policy_name(out), version, maps)
     _print(maps)
     click.echo(f"Written to {out}. Use it by: crossguard serve --policy {out}", err=True)
 
@@ -84,78 +83,51 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
     """
     import numpy as np
 
-    rows = _rows(path)
+    rows = list(read_rows(path))
     header = list(rows[0]) if rows else []
-    columns = {name.upper().removeprefix(THEIRS): name for name in header if not name.upper().startswith(OURS)}
-    attributes = [name for name in known if name in columns]
+    theirs = {name.upper().removeprefix(THEIRS): name for name in header if not name.upper().startswith(OURS)}
+    ours = {name.upper().removeprefix(OURS): name for name in header if name.upper().startswith(OURS)}
+    attributes = [name for name in known if name in theirs]
     if not attributes:
         raise InputError(
             f"{path} has no column for an attribute of this model. Its columns: {', '.join(header)[:300]}. Known "
             f"attributes: {', '.join(known)}."
         )
-    theirs = {name: [_score(row, columns[name], line) for line, row in enumerate(rows, 2)] for name in attributes}
-    ours = _our_scores(path, rows, header, attributes, moderator)
+    scored = _our_scores(path, rows, [name for name in attributes if name not in ours], moderator)
     pairs: Pairs = {}
     for name in attributes:
-        both = [(a, b) for a, b in zip(ours[name], theirs[name], strict=True) if a is not None and b is not None]
-        pairs[name] = (np.array([a for a, _ in both]), np.array([b for _, b in both]))
+        old = _column(rows, theirs[name])
+        new = scored[name] if name in scored else _column(rows, ours[name])
+        both = ~np.isnan(old + new)
+        pairs[name] = (new[both], old[both])
     return pairs
 
 
+def _column(rows: Sequence[Mapping[str, Any]], column: str) -> Floats:
+    import numpy as np
+
+    return np.array([share_of(row[column], column, f"Row {line}") for line, row in enumerate(rows, 2)])
+
+
 def _our_scores(
-    path: Path,
-    rows: Sequence[Mapping[str, str]],
-    header: Sequence[str],
-    attributes: Sequence[str],
-    moderator: Moderator,
-) -> dict[str, list[float | None]]:
+    path: Path, rows: Sequence[Mapping[str, Any]], attributes: Sequence[str], moderator: Moderator
+) -> dict[str, Floats]:
+    import numpy as np
+
     from crossguard.serving.interfaces.perspective.attributes import attribute_score
 
-    given = {name.upper().removeprefix(OURS): name for name in header if name.upper().startswith(OURS)}
-    ours = {
-        name: [_score(row, given[name], line) for line, row in enumerate(rows, 2)]
-        for name in attributes
-        if name in given
-    }
-    left = [name for name in attributes if name not in given]
-    if not left:
-        return ours
-    text = next((name for wanted in TEXT_COLUMNS for name in header if name.lower() == wanted), None)
+    if not attributes:
+        return {}
+    text = Columns().match(rows[0], str(path)).get("text")
     if text is None:
         raise InputError(
-            f"{path} has neither a column of texts ({', '.join(TEXT_COLUMNS)}) nor one of our scores "
-            f"({OURS.lower()}{left[0]})."
+            f"{path} has neither a column of texts, such as 'text', nor one of our scores "
+            f"({OURS.lower()}{attributes[0]})."
         )
-    ours |= {name: [] for name in left}
-    posts = [Post(str(line), row[text] or "") for line, row in enumerate(rows, 2)]
+    posts = [Post(str(line), str(row[text] or "")) for line, row in enumerate(rows, 2)]
     with click.progressbar(moderator.stream(posts), len(posts), "Scoring", file=sys.stderr) as decisions:
-        for decision in decisions:
-            for name in left:
-                ours[name].append(attribute_score(decision, name) if decision.ok else None)
-    return ours
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"Cannot read {path} as CSV: {error}.") from None
-
-
-def _score(row: Mapping[str, str], column: str, line: int) -> float | None:
-    cell = (row[column] or "").strip()
-    if not cell:
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise InputError(
-            f"Row {line}, column {column}: a score must be a number from 0 to 1, and this is '{cell[:40]}'."
-        )
-    return value
+        scores = [[attribute_score(d, name) if d.ok else np.nan for name in attributes] for d in decisions]
+    return dict(zip(attributes, np.array(scores).T, strict=True))
 
 
 def write_policy(out: Path, base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> None:

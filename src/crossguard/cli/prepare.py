@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.options import EXISTING, PATH
 from crossguard.data.datasets.registry import find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.saving import save_json
@@ -20,8 +21,8 @@ SHOWN = 5
 
 @click.command("prepare")
 @click.argument("dataset")
-@click.argument("raw", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The Parquet table to write.")
+@click.argument("raw", type=EXISTING)
+@click.option("-o", "--output", type=PATH, required=True, help="The Parquet table to write.")
 @click.option(
     "--max-missing-images",
     type=click.FloatRange(0, 1),

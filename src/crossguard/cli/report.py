@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
+from crossguard.cli.options import PATH
+
 
 @click.command("report")
-@click.argument("results", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="The page; else RESULTS with the suffix .html.")
+@click.argument("results", type=PATH)
+@click.option("-o", "--out", type=PATH, help="The page; else RESULTS with the suffix .html.")
 @click.option(
     "--posts", metavar="INPUT", help="What was scored, to show texts and images that the results did not keep."
 )
-@click.option(
-    "--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths; else that of INPUT."
-)
+@click.option("--image-root", type=PATH, help="Folder of relative image paths; else that of INPUT.")
 @click.option("--title", help="Heading of the page; else the name of RESULTS.")
 @click.option("--overwrite", is_flag=True, help="Replace a page that is there.")
 def command(

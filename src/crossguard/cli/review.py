@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from crossguard.cli.options import EXISTING, PATH, policy_name, settings_options, typed
 from crossguard.errors import MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 
@@ -21,25 +19,12 @@ if TYPE_CHECKING:
     from crossguard.review.console import Console
     from crossguard.review.learn import Learnt
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _settings_options(function: F) -> F:
-    """Adds a flag per setting, so that none can be forgotten."""
-    for name, field in reversed(ReviewSettings.model_fields.items()):
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        shown = f"  [default: {default}]" if default not in {None, ""} else ""
-        flag = f"--{name.replace('_', '-')}"
-        function = click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}")(function)
-    return function
-
 
 @click.group(
     invoke_without_command=True,
     epilog=f"Each setting can also be a line of the --config file, or a variable such as {PREFIX}PORT.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
-@_settings_options
+@settings_options(ReviewSettings)
 @click.pass_context
 def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> None:
     """Open the console where people review posts.
@@ -73,12 +58,10 @@ def _console(settings: ReviewSettings) -> Console:
 
 @command.command("import")
 @click.argument("posts", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--results", type=click.Path(path_type=Path, exists=True), help="What `crossguard score` wrote for POSTS."
-)
+@click.option("--results", type=EXISTING, help="What `crossguard score` wrote for POSTS.")
 @click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
 @click.option("--suggestions", is_flag=True, help="POSTS is what `crossguard serve --suggestions` wrote.")
-@click.option("--image-root", type=click.Path(path_type=Path), help="Folder of relative image paths.")
+@click.option("--image-root", type=PATH, help="Folder of relative image paths.")
 @click.pass_obj
 def import_posts(
     settings: ReviewSettings,
@@ -110,7 +93,7 @@ def import_posts(
 
 
 @command.command("export")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.pass_obj
 def export_decisions(settings: ReviewSettings, out: Path) -> None:
     """Write what people decided as a table for `crossguard calibrate`, `evaluate` and `train`.
@@ -127,7 +110,7 @@ def export_decisions(settings: ReviewSettings, out: Path) -> None:
 
 @command.command("learn")
 @click.option("--criterion", default="f1", show_default=True, help="f1, precision>=0.9, recall>=0.95, cost=1:5.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the proposal as a policy file.")
+@click.option("-o", "--out", type=PATH, help="Write the proposal as a policy file.")
 @click.pass_obj
 def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None) -> None:
     """Propose thresholds for the live feed from what people decided, and show what they would have changed.
@@ -144,10 +127,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None)
         learnt = learn(decided(db, newest=None), strata(db), Criterion.parse(criterion))
     _show_proposals(learnt)
     if out is not None:
-        name = re.sub(r"[^A-Za-z0-9_.-]", "-", out.stem)
-        file = policy_file(
-            settings.model, settings.policy, learnt.proposals, name, shlex.join(["crossguard", *sys.argv[1:]])
-        )
+        file = policy_file(settings.model, settings.policy, learnt.proposals, policy_name(out), typed())
         write_policy(file, out)
         click.echo(f"Wrote {out}. Try it with: crossguard score --policy {out} ...", err=True)
 

@@ -11,6 +11,7 @@ import click
 
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
+from crossguard.cli.options import model_option
 
 _POSITIVE = click.IntRange(min=1)
 _COLUMNS = ("id", "text", "image_path", "image_text", "image")
@@ -40,7 +41,7 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
 @click.option("--keep", is_flag=True, help="Keep the columns of the input, above all the text, beside the results.")
 @click.option("--resume", is_flag=True, help="Continue what an interrupted run wrote to --out.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in --out.")
-@click.option("--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id.")
+@model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
 @click.option("--tenant", help="Whose overrides of the policy file apply.")
 @click.option("--runtime", default="auto", show_default=True, help="auto, openvino or onnx.")

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from crossguard.cli.options import settings_options
 from crossguard.errors import MissingExtraError
 from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _settings_options(function: F) -> F:
-    """Adds a flag per setting, so that none can be forgotten."""
-    for name, field in reversed(ServeSettings.model_fields.items()):
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        shown = f"  [default: {default}]" if default not in {None, ""} else ""
-        flag = f"--{name.replace('_', '-')}"
-        # A switch may stand without its value.
-        switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if field.annotation is bool else {}
-        function = click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}", **switch)(function)
-    return function
 
 
 def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
@@ -40,7 +25,6 @@ def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> 
 
 
 @click.command(epilog=f"Each setting can also be a line of the --config file, or a variable such as {PREFIX}PORT.")
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
 @click.option(
     "--new-key",
     metavar="NAME",
@@ -49,7 +33,7 @@ def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> 
     callback=_print_new_key,
     help="Make an API key for a caller, print it and its entry for the keys file, and exit.",
 )
-@_settings_options
+@settings_options(ServeSettings)
 def command(config: Path | None, **flags: str | None) -> None:
     """Serve a model over HTTP.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossguard.cli.options import EXISTING, PATH
 from crossguard.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     required=True,
     help="A table of `crossguard prepare`, or a folder with one per source of the recipe; also s3://, gs://, hdfs://.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("-o", "--output", type=PATH, required=True, help="Folder of the run.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder, exactly where it was.")
 @click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the table, or of sources that say so.")
 @click.option(
     "--start",
-    type=click.Path(exists=True, path_type=Path),
+    type=EXISTING,
     multiple=True,
     help="A run whose weights to start from, also with other labels; the mean when given several times.",
 )

@@ -63,10 +63,11 @@ def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, t
     [
         ("text,SPAM\nhello,0.5\n", "no column for an attribute"),
         ("TOXICITY\n0.5\n", "neither a column of texts"),
-        ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3, column TOXICITY"),
+        ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3: 'TOXICITY'"),
         ("text,TOXICITY\nhello,0.5\n", "at least 50"),
-        ("", "no column"),
-        ('text,TOXICITY\n"hello,0.5\n', "as CSV"),
+        ("", "is empty"),
+        ("text,TOXICITY\n", "no column"),
+        ('text,TOXICITY\n"hello,0.5\n', "not valid CSV"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(bundle: Bundle, tmp_path: Path, content: str, said: str) -> None:

@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from crossguard.checked_settings import StrictModel
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH: Final = click.Path(path_type=Path)
+EXISTING: Final = click.Path(exists=True, path_type=Path)
+
+
+def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Returns the decorator that adds options in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+model_option = click.option(
+    "--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id."
+)
+hateful_option = click.option(
+    "--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all."
+)
+# How annotated posts are read: keywords of `evaluation.annotated.read_annotated`.
+annotated_options = added(
+    (
+        click.option("--split", help="Only rows whose column 'split' has this value."),
+        click.option(
+            "--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given."
+        ),
+        click.option("--image-root", type=PATH, help="Folder of relative image paths."),
+        click.option("--images/--no-images", default=True, help="Whether to use the images of DATA."),
+    )
+)
+
+
+def settings_options(model: type[StrictModel]) -> Callable[[F], F]:
+    """Returns the decorator that adds a file of settings, and a flag per setting, so that none can be forgotten."""
+    options = [click.option("--config", type=PATH, help="YAML file of settings.")]
+    for name, field in model.model_fields.items():
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = f"  [default: {default}]" if default not in {None, ""} else ""
+        # A switch may stand without its value.
+        switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if field.annotation is bool else {}
+        flag = f"--{name.replace('_', '-')}"
+        options.append(click.option(flag, name, metavar="VALUE", help=f"{field.description}{shown}", **switch))
+    return added(options)
+
+
+def policy_name(file: Path) -> str:
+    """Returns the name that a policy has by its file."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", file.stem)
+
+
+def typed() -> str:
+    """Returns the command as it was typed, for the record."""
+    return shlex.join(["crossguard", *sys.argv[1:]])
