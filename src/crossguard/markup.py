@@ -1,10 +1,13 @@
-"""A decision's scores as HTML: the same table in notebooks and on pages. Knows plain values only."""
+"""HTML: a decision's scores as the same table in notebooks and on pages, and the templates of reports and console."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 COLOURS: Final = {"allow": "#2e7d4f", "review": "#b26a00", "block": "#b3261e", "failed": "#6b6b6b"}
 
@@ -27,6 +30,19 @@ class ScoredLabel(Protocol):
     @property
     def action(self) -> str:
         """What the label asks for."""
+
+
+def templates(package: str) -> Environment:
+    """Returns the templates of a package: in HTML all data is escaped, and a name that a page lacks is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def decision_html(id_: str, head: str, labels: Mapping[str, ScoredLabel], error: str = "") -> str:

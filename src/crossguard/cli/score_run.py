@@ -153,11 +153,7 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
 
 
 def word_reader() -> Any:
-    """Returns what fills in the words of images.
-
-    Raises:
-        MissingExtraError: RapidOCR is not installed.
-    """
+    """Returns what fills in the words of images."""
     from crossguard.data.ocr import WordReader
 
     return WordReader().fill

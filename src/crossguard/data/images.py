@@ -38,11 +38,11 @@ __all__ = [
     "read_encoded",
     "read_image",
     "thumbnail",
+    "to_jpeg",
 ]
 
 DEFAULT_LIMITS: Final = ImageLimits()
 THUMBNAIL_SIZE: Final = (360, 270)
-THUMBNAIL_QUALITY: Final = 80
 
 _CHANNELS: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -92,10 +92,15 @@ def thumbnail(source: ImageSource) -> str:
         ImageError: It cannot be read.
     """
     frame = decode(source, base=Path.cwd(), frames=1)[0]
-    frame.thumbnail(THUMBNAIL_SIZE)
+    return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
+
+
+def to_jpeg(image: Image.Image, size: tuple[int, int], quality: int = 80) -> bytes:
+    """Returns an RGB image as a JPEG file; shrinks the image where it is larger than `size`."""
+    image.thumbnail(size)
     buffer = io.BytesIO()
-    frame.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def _from_array(array: np.ndarray[Any, Any], limits: ImageLimits) -> Image.Image:

@@ -23,8 +23,8 @@ from PIL import Image
 
 from crossguard.cache import cache_folder, keep
 from crossguard.data.image_sources import read_encoded
-from crossguard.data.images import DEFAULT_LIMITS, ImageLimits, decode
-from crossguard.errors import ImageError, MissingExtraError, needs_extra
+from crossguard.data.images import DEFAULT_LIMITS, decode
+from crossguard.errors import ImageError, needs_extra
 from crossguard.machine import available_cores
 from crossguard.records import ImageSource, Post
 
@@ -37,23 +37,19 @@ AHEAD = 4
 class WordReader:
     """Reads the words in images, several images at once. Safe to share between threads."""
 
-    def __init__(
-        self, cache: Path | None = None, limits: ImageLimits = DEFAULT_LIMITS, threads: int | None = None
-    ) -> None:
-        """Prepares threads; each loads models of its own with its first image, which takes a second or two.
+    def __init__(self, cache: Path | None = None) -> None:
+        """Prepares a thread per core; each loads models of its own with its first image: a second or two.
 
         Args:
             cache: Folder of remembered words; `cache_folder()` when None.
-            limits: Caps on what is decoded.
-            threads: Images that are read at once, each on one core; as many as there are cores when None.
 
         Raises:
             MissingExtraError: RapidOCR is not installed.
         """
-        self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{_version()}"
-        self._limits = limits
         self._create = _engines()
-        self._threads = threads or available_cores()
+        # A better version of the engine reads again.
+        self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{version('rapidocr')}"
+        self._threads = available_cores()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="crossguard-ocr")
         self._own = threading.local()
 
@@ -82,12 +78,12 @@ class WordReader:
 
     def _read(self, image: ImageSource | None) -> str:
         assert image is not None
-        content = image if isinstance(image, Image.Image | np.ndarray) else read_encoded(image, self._limits)
+        content = image if isinstance(image, Image.Image | np.ndarray) else read_encoded(image, DEFAULT_LIMITS)
         key = _content_key(content)
         place = self._cache / key[:2] / f"{key}.txt"
         with suppress(OSError, UnicodeDecodeError):
             return place.read_text(encoding="utf-8")
-        frames = decode(content, self._limits, frames=_FRAMES)
+        frames = decode(content, frames=_FRAMES)
         words = "\n".join(dict.fromkeys(line for frame in frames for line in self._lines(frame)))
         keep(place, words.encode())
         return words
@@ -126,11 +122,3 @@ def _engines() -> Callable[[], Any]:
     # By default it enlarges small images until the shorter side has 736 pixels, which is slow and tears lines apart.
     params |= {"Global.log_level": "critical", "Det.limit_type": "max", "Det.limit_side_len": 960}
     return lambda: RapidOCR(params=params)
-
-
-def _version() -> str:
-    """The version of the engine, so that a better one reads again."""
-    try:
-        return version("rapidocr")
-    except ImportError:
-        raise MissingExtraError("Reading the words in images", "ocr") from None

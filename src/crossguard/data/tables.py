@@ -164,8 +164,7 @@ class PostReader:
 class DuplicateWatch:
     """Counts posts whose id came before, in bounded memory; the posts themselves are not touched."""
 
-    def __init__(self, remembered: int = _REMEMBERED_IDS) -> None:
-        self._room = remembered
+    def __init__(self) -> None:
         self._seen: set[int] = set()
         self._count = 0
         self._first = ""
@@ -176,7 +175,7 @@ class DuplicateWatch:
         if key in self._seen:
             self._count += 1
             self._first = self._first or id_
-        elif len(self._seen) < self._room:
+        elif len(self._seen) < _REMEMBERED_IDS:
             self._seen.add(key)
 
     @property
@@ -184,7 +183,7 @@ class DuplicateWatch:
         """One sentence about what was seen, or None."""
         if not self._count:
             return None
-        least = "" if len(self._seen) < self._room else "at least "
+        least = "" if len(self._seen) < _REMEMBERED_IDS else "at least "
         return (
             f"ids that came before: {least}{self._count:,} (the first is '{self._first}'); all rows are kept, in order."
         )

@@ -111,7 +111,7 @@ def _identity(file: Path | int) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> Iterator[Decision]:  # noqa: A002
+def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     """Yields the decisions of a file, or of the folder of a job over many files, here or in a storage, in order.
 
     Raises:
@@ -129,7 +129,7 @@ def read_decisions(path: str | os.PathLike[str], format: str | None = None) -> I
             for line in lines:
                 yield from read_decisions(path / json.loads(line)["part"])
         return
-    kind = format or _SUFFIXES.get(path.suffix.lower())
+    kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
     if path.is_dir():
         raise OutputError(f"'{path}' has no {PARTS_MANIFEST}: the job is not finished. Finish it with --resume.")

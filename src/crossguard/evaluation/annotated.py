@@ -155,11 +155,11 @@ def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
     return answer if math.isnan(answer) else float(answer >= positive_from)
 
 
-def read_posts(path: Path, split: str | None = None, image_root: Path | None = None) -> tuple[Post, ...]:
+def read_posts(path: Path, split: str | None = None) -> tuple[Post, ...]:
     """Reads the posts of a table without their labels, such as training data or an unlabelled feed.
 
     Raises:
         TableError: The table cannot be read, or no row is of that split.
     """
-    builder = AnyBuilder(Columns(), image_root or path.parent, extra=True)
+    builder = AnyBuilder(Columns(), path.parent, extra=True)
     return tuple(replace(post, extra={}) for _, post in _rows(path, builder, split))

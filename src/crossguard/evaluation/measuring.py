@@ -84,21 +84,15 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
 
 
-def measure_scores(
-    scores: NDArray[np.float64],
-    annotated: Annotated,
-    request: EvaluationRequest,
-    limits: Mapping[str, float] | float = 0.5,
-) -> Run:
+def measure_scores(scores: NDArray[np.float64], annotated: Annotated, request: EvaluationRequest) -> Run:
     """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
 
     Args:
-        scores: (n, L), probabilities in [0, 1], in the order of `annotated`.
+        scores: (n, L), probabilities in [0, 1], in the order of `annotated`; flagged from one half, or cross-fitted.
         annotated: Posts with known labels.
         request: How to measure.
-        limits: Threshold by label, or one for all; unused with `request.cross_fit`.
     """
-    by_label = dict(limits) if isinstance(limits, Mapping) else dict.fromkeys(annotated.labels, float(limits))
+    by_label = dict.fromkeys(annotated.labels, 0.5)
     sample = Sample.build(
         annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, hateful=annotated.hateful
     )

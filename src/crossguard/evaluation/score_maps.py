@@ -33,13 +33,12 @@ TOLERANCE: Final = 0.001
 BOOTSTRAPS: Final = 1000
 
 
-def fit_map(ours: Floats, theirs: Floats, seed: int = 0) -> MonotoneMap:
+def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
     """Returns the map from our scores to theirs, with its cross-validated error.
 
     Args:
         ours: Scores in [0, 1], (pairs,).
         theirs: The other scorer's, (pairs,).
-        seed: Of the folds and of the bootstrap.
 
     Raises:
         InputError: Fewer than 50 pairs, scores outside [0, 1], or all of ours alike.
@@ -51,12 +50,12 @@ def fit_map(ours: Floats, theirs: Floats, seed: int = 0) -> MonotoneMap:
     if np.ptp(ours) < MIN_GAP:
         raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
     candidates: list[Fit] = [_isotonic, *map(_penalised, PENALTIES)]
-    errors = [_held_out_errors(fit, ours, theirs, seed) for fit in candidates]
+    errors = [_held_out_errors(fit, ours, theirs) for fit in candidates]
     best = int(np.argmin([float(np.mean(found**2)) for found in errors]))
     x, y = _thinned(*candidates[best](ours, theirs))
     x, first = np.unique(np.round(x, 6), return_index=True)
     misses = np.abs(errors[best])
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     means = misses[random.integers(0, len(misses), (BOOTSTRAPS, len(misses)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return MonotoneMap(
@@ -68,9 +67,9 @@ def fit_map(ours: Floats, theirs: Floats, seed: int = 0) -> MonotoneMap:
     )
 
 
-def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats, seed: int) -> Floats:
+def _held_out_errors(fit: Fit, ours: Floats, theirs: Floats) -> Floats:
     errors = np.zeros(len(ours))
-    for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(ours):
+    for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(ours):
         errors[test] = np.interp(ours[test], *fit(ours[train], theirs[train])) - theirs[test]
     return errors
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,9 @@ from crossguard.errors import InputError, suggest
 from crossguard.labels import HATE
 from crossguard.loading import find_bundle, load
 from crossguard.moderator import Moderator, resolve_policy
+from crossguard.records import Post
 from crossguard.review.errors import FormError
-from crossguard.review.intake import Intake
+from crossguard.review.intake import Intake, Submission
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
@@ -108,6 +109,20 @@ class Console:
             if self._model is None:
                 self._model = load(self.settings.model, policy=self.settings.policy)
             return self._model
+
+    def with_decisions(self, posts: Sequence[Submission]) -> list[Submission]:
+        """Returns the posts, each with a decision: its own, or the model's; without a model nothing is scored."""
+        bare = [post for post in posts if post.decision is None]
+        if not bare or self.settings.model == "none":
+            return list(posts)
+        inputs = [
+            Post(post.id, post.text, next(iter(post.images), None), post.image_text, more_images=post.images[1:])
+            for post in bare
+        ]
+        scored = {id(post): outcome.to_dict() for post, outcome in zip(bare, self.moderator.score(inputs), strict=True)}
+        return [
+            post.model_copy(update={"decision": scored[id(post)]}) if id(post) in scored else post for post in posts
+        ]
 
     def bands_of(self, record: Mapping[str, Any]) -> Mapping[str, Bands]:
         """Returns the bands of the labels under which a decision was made; none where the policy is another now."""

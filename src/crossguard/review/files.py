@@ -18,7 +18,6 @@ from crossguard.errors import ImageError, TableError
 from crossguard.records import ImageSource
 from crossguard.review.console import Console
 from crossguard.review.intake import MISSING, Received, Submission
-from crossguard.review.scoring import with_decisions
 from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200
@@ -64,7 +63,7 @@ def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[R
 
 def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
     while batch := list(islice(posts, BATCH)):
-        yield console.intake.take(with_decisions(console, batch), console.now())
+        yield console.intake.take(console.with_decisions(batch), console.now())
 
 
 def _suggestion(line: str, where: str, source: str) -> Submission:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from crossguard.checked_settings import StrictModel
-from crossguard.data.images import ImageLimits, decode
+from crossguard.data.images import decode, to_jpeg
 from crossguard.errors import ImageError, InputError, suggest
 from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
@@ -238,17 +237,10 @@ def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
     if not source.startswith("data:"):
         return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
     try:
-        frames = decode(source, ImageLimits(), base=None, frames=FRAMES)
+        frames = decode(source, frames=FRAMES)
     except ImageError as error:
         return [(None, str(error))]
-    return [(_encode(frame), "") for frame in frames]
-
-
-def _encode(frame: Any) -> bytes:
-    frame.thumbnail(IMAGE_SIZE)
-    buffer = io.BytesIO()
-    frame.convert("RGB").save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    return [(to_jpeg(frame, IMAGE_SIZE, 85), "") for frame in frames]
 
 
 def uniform(purpose: str, source: str, id_: str) -> float:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from crossguard.data import ocr
 from crossguard.data.image_sources import read_encoded
 from crossguard.data.images import ImageLimits
 from crossguard.data.ocr import AHEAD, WordReader
@@ -97,7 +96,6 @@ def test_broken_image_is_an_error(reader: WordReader) -> None:
 
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
-    monkeypatch.setattr(ocr, "_version", lambda: "0")
     with pytest.raises(MissingExtraError, match=r"pip install 'crossguard\[ocr\]'"):
         WordReader(tmp_path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -63,13 +63,7 @@ class DatasetReport:
         return asdict(self)
 
 
-def prepare(
-    dataset: Dataset,
-    raw: Path,
-    out: Path,
-    max_missing_images: float = MAX_MISSING_IMAGES,
-    progress: Callable[[], object] = lambda: None,
-) -> DatasetReport:
+def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = MAX_MISSING_IMAGES) -> DatasetReport:
     """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone.
 
     Raises:
@@ -77,7 +71,7 @@ def prepare(
     """
     everything = list(dataset.read(raw))
     rows = [row for row in everything if row.annotated]
-    checked = _Images(rows, progress)
+    checked = _Images(rows)
     checked.refuse_above(max_missing_images)
     kept = [row if row.id in checked.hashes else replace(row, image=None) for row in rows]
     lost = Counter(row.split for row in rows if row.image is not None and row.id not in checked.hashes)
@@ -109,7 +103,7 @@ def _votes(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, list[float]]
 class _Images:
     """Looks at every image once."""
 
-    def __init__(self, rows: Sequence[Row], progress: Callable[[], object]) -> None:
+    def __init__(self, rows: Sequence[Row]) -> None:
         self.hashes: dict[str, int] = {}
         self.missing: Counter[str] = Counter()
         self.broken: dict[str, str] = {}
@@ -117,7 +111,6 @@ class _Images:
         for row in rows:
             if row.image is not None:
                 self._look(row, row.image)
-                progress()
 
     def _look(self, row: Row, path: Path) -> None:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Pages of audits and comparisons, and the template environment of all pages: in HTML, all data is escaped."""
+"""Pages of audits and comparisons, and what fills the templates of all pages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from crossguard.data.masking import mask
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.comparison import Compared, best, describe
 from crossguard.evaluation.titles import title
+from crossguard.markup import templates
 from crossguard.saving import save_text
 
 
@@ -34,12 +35,6 @@ def render(template: str, **context: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("crossguard.evaluation.report", "templates"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("crossguard.evaluation.report")
     environment.filters["masked"] = mask
     return environment

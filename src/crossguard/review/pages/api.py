@@ -17,7 +17,6 @@ from crossguard.review.appeals import Appeal, take_appeal
 from crossguard.review.console import Console
 from crossguard.review.errors import FormError, ReviewError
 from crossguard.review.intake import Submission
-from crossguard.review.scoring import with_decisions
 from crossguard.review.store import keys
 
 MAX_POSTS = 1000
@@ -32,7 +31,7 @@ class SubmittedPosts(StrictModel):
 def receive(console: Console, body: dict[str, Any]) -> dict[str, Any]:
     """Takes posts; those without a decision are scored first."""
     batch = parse(SubmittedPosts, body, "The body")
-    posts = with_decisions(console, batch.items)
+    posts = console.with_decisions(batch.items)
     return console.intake.take(posts, console.now()).to_dict()
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from sqlalchemy import Connection, select
 from starlette.responses import HTMLResponse, Response
 
+from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
 from crossguard.records import Decision
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
@@ -24,7 +25,7 @@ from crossguard.review.store.schema import items as table
 from crossguard.review.taking import MINUTE
 
 SHOWN_ALIKE = 20
-THUMBNAIL = 160
+THUMBNAIL = (160, 160)
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
 
 
@@ -187,10 +188,8 @@ def image(visit: Visit) -> Response:
 
 def _thumbnail(jpeg: bytes) -> bytes:
     with Image.open(io.BytesIO(jpeg)) as image:
-        image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        image.save(buffer := io.BytesIO(), "JPEG", quality=80)
-    return buffer.getvalue()
+        image.draft("RGB", THUMBNAIL)
+        return to_jpeg(image, THUMBNAIL)
 
 
 def _seen(visit: Visit, db: Connection) -> Any:

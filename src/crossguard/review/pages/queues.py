@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
@@ -23,6 +23,18 @@ from crossguard.review.taking import MINUTE, take_next
 
 PAGE = 30
 _DAY = 86_400.0
+
+
+def _day(text: str) -> float:
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+
+
+_FILTERS: Final[dict[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(("label", "kind", "source", "language", "author"), str),
+    **dict.fromkeys(("score_from", "score_to"), float),
+    "since": _day,
+    "until": lambda text: _day(text) + _DAY,
+}
 
 
 def home(visit: Visit) -> Response:
@@ -113,9 +125,6 @@ def switches(visit: Visit) -> Response:
     return visit.go(local_path(visit.form.get("back", "/me")))
 
 
-_FILTERS = ("label", "kind", "source", "language", "author", "score_from", "score_to", "since", "until")
-
-
 def filters_of(fields: Mapping[str, str]) -> Filters:
     """Reads filters from a query or a form.
 
@@ -123,23 +132,8 @@ def filters_of(fields: Mapping[str, str]) -> Filters:
         FormError: A score or a day cannot be read.
     """
     given = {key: fields[key].strip() for key in _FILTERS if fields.get(key, "").strip()}
-    until = _number(given, "until", _day)
-    return Filters(
-        label=given.get("label"),
-        kind=given.get("kind"),
-        source=given.get("source"),
-        language=given.get("language"),
-        author=given.get("author"),
-        score_from=_number(given, "score_from", float),
-        score_to=_number(given, "score_to", float),
-        since=_number(given, "since", _day),
-        until=None if until is None else until + _DAY,
-    )
-
-
-def _number(given: Mapping[str, str], key: str, read: Callable[[str], float]) -> float | None:
     try:
-        return read(given[key]) if key in given else None
+        return Filters(**{key: _FILTERS[key](text) for key, text in given.items()})
     except ValueError:
         raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
 
@@ -147,10 +141,6 @@ def _number(given: Mapping[str, str], key: str, read: Callable[[str], float]) ->
 def kept_query(visit: Visit) -> str:
     """Returns the order and filters under which a person works, to be carried along."""
     return urlencode({key: value for key, value in visit.request.query_params.items() if key in {"order", *_FILTERS}})
-
-
-def _day(text: str) -> float:
-    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
 
 
 def _order(fields: Mapping[str, str]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.responses import HTMLResponse
 
-from crossguard.data.masking import mask, visible
+from crossguard.data.masking import excerpt, mask, visible
+from crossguard.markup import templates
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store.people import Person
@@ -29,14 +31,15 @@ def fill(template: str, **context: Any) -> str:
 @cache
 def environment() -> Environment:
     """Returns the environment of all templates."""
-    made = Environment(
-        loader=PackageLoader("crossguard.review.pages", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    made = templates("crossguard.review.pages")
+    made.filters.update(
+        masked=partial(by_line, mask),
+        plain=partial(by_line, visible),
+        seen_by=seen_by,
+        only_in=only_in,
+        moment=moment,
+        ago=ago,
     )
-    made.filters.update(masked=mask_lines, plain=plain_lines, seen_by=seen_by, only_in=only_in, moment=moment, ago=ago)
     return made
 
 
@@ -48,24 +51,13 @@ def seen_by(text: str, person: Person, width: int | None = None) -> str:
         person: Whose switch counts.
         width: Most characters, on one line; None keeps all lines.
     """
-    cut = text if width is None else excerpted(text, width)
-    return plain_lines(cut) if person.show_text else mask_lines(cut)
+    shown = text if width is None else excerpt(text[: 4 * width], width)
+    return by_line(visible if person.show_text else mask, shown)
 
 
-def mask_lines(text: str) -> str:
-    """Masks a text line by line."""
-    return "\n".join(mask(line) for line in text.splitlines())
-
-
-def plain_lines(text: str) -> str:
-    """Takes characters away that turn the direction of writing or are not seen; lines stay."""
-    return "\n".join(visible(line) for line in text.splitlines())
-
-
-def excerpted(text: str, width: int) -> str:
-    """Returns the start of a text, on one line."""
-    line = " ".join(text[: 4 * width].split())
-    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+def by_line(show: Callable[[str], str], text: str) -> str:
+    """Shows a text line by line."""
+    return "\n".join(map(show, text.splitlines()))
 
 
 def only_in(text: str, other: str) -> str:

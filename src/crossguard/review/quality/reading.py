@@ -25,6 +25,7 @@ from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 NEWEST: Final = 2000
 DAY_S: Final = 86_400
 HOUR_S: Final = 3600.0
+DAYS: Final = 14
 AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 0.0))
 """Names of the ages of waiting items, and the hours up to which each goes."""
 
@@ -161,10 +162,10 @@ class Day:
     score: Estimate
 
 
-def per_day(db: Connection, now: float, days: int = 14) -> list[Day]:
+def per_day(db: Connection, now: float) -> list[Day]:
     """Returns the last days, the oldest first."""
     today = int(now // DAY_S)
-    first = today - days + 1
+    first = today - DAYS + 1
     day_of = func.floor(items.c.received_at / DAY_S)
     came = _per(db, select(day_of, func.count()).where(items.c.received_at >= first * DAY_S).group_by(day_of))
     done = func.floor(votes.c.decided_at / DAY_S)

@@ -25,9 +25,9 @@ def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any])
     tx.execute(_ADDED, {"id": name, "item": item, "event": event, "body": body, "attempts": 0, "next_at": now})
 
 
-def due(db: Connection, now: float, limit: int = 20) -> Sequence[Any]:
+def due(db: Connection, now: float) -> Sequence[Any]:
     """Returns messages to be sent now, the oldest first."""
-    query = select(deliveries).where(deliveries.c.next_at <= now).order_by(deliveries.c.next_at).limit(limit)
+    query = select(deliveries).where(deliveries.c.next_at <= now).order_by(deliveries.c.next_at).limit(20)
     return db.execute(query).all()
 
 

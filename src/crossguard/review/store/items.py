@@ -28,6 +28,7 @@ _COPIED: Final = (
 )  # fmt: skip
 # Statements are built once: to build one takes longer than to run it.
 _ITEM: Final = select(items).where(items.c.id == bindparam("item"))
+_LOCKED: Final = _ITEM.with_for_update()
 _IMAGES: Final = (
     select(images.c.id, images.c.problem, images.c.jpeg.is_not(None).label("there"))
     .where(images.c.item == bindparam("item"))
@@ -143,13 +144,13 @@ def count_feed(tx: Connection, day: int, seen: Counter[tuple[str, str]]) -> None
         )
 
 
-def get(db: Connection, item: int) -> Any:
-    """Returns the row of an item.
+def get(db: Connection, item: int, *, lock: bool = False) -> Any:
+    """Returns the row of an item; no other transaction changes one that is locked until this one ends.
 
     Raises:
         NotFoundError: No such item.
     """
-    row = db.execute(_ITEM, {"item": item}).first()
+    row = db.execute(_LOCKED if lock else _ITEM, {"item": item}).first()
     if row is None:
         raise NotFoundError(f"There is no item {item}.")
     return row

@@ -17,9 +17,9 @@ def record(tx: Connection, now: float, actor: str, act: str, item: int | None = 
     tx.execute(_ADDED, {"at": now, "actor": actor, "act": act, "item": item, "detail": detail})
 
 
-def entries(db: Connection, *, item: int | None = None, before: int | None = None, limit: int = 100) -> Sequence[Any]:
+def entries(db: Connection, *, item: int | None = None, before: int | None = None) -> Sequence[Any]:
     """Returns the newest acts first, of one item or of all."""
-    query = select(log).order_by(log.c.id.desc()).limit(limit)
+    query = select(log).order_by(log.c.id.desc()).limit(100)
     if item is not None:
         query = query.where(log.c.item == item)
     if before is not None:

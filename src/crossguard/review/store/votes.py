@@ -12,6 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, GOLD, NO_CLAIM, OPEN, free_for
+from crossguard.review.store.items import get
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
@@ -19,7 +20,6 @@ VOTE, SKIP, ESCALATE, SUGGEST = "vote", "skip", "escalate", "suggest"
 MOST_ALIKE: Final = 100
 UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 # Statements are built once: to build one takes longer than to run it.
-_LOCKED: Final = select(items).where(items.c.id == bindparam("item")).with_for_update()
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
 _CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
 _ANSWERED: Final = select(votes.c.id).where(
@@ -113,7 +113,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
 
 def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
     """Takes back every answer to an item, at a lead's word, so that it is decided anew."""
-    lock(tx, item)
+    get(tx, item, lock=True)
     valid = (votes.c.item == item, votes.c.kind != SUGGEST, votes.c.undone_at.is_(None))
     tx.execute(update(votes).where(*valid).values(undone_at=now))
     reopen(tx, item, now)
@@ -122,7 +122,7 @@ def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
 
 def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
-    row = lock(tx, item)
+    row = get(tx, item, lock=True)
     if row.state == DECIDED and row.appeal_of is not None:
         before = outcome_of(tx, row.appeal_of)
         if before is not None:
@@ -159,24 +159,12 @@ def ballot_of(vote: Any) -> Ballot:
     return Ballot(labels, vote.action or "", vote.clause, vote.comment)
 
 
-def lock(tx: Connection, item: int) -> Any:
-    """Returns an item's row; no other transaction changes it until this one ends.
-
-    Raises:
-        NotFoundError: No such item.
-    """
-    row = tx.execute(_LOCKED, {"item": item}).first()
-    if row is None:
-        raise NotFoundError(f"There is no item {item}.")
-    return row
-
-
 def _held(tx: Connection, item: int, person: Person, submission: str, now: float) -> tuple[Any, Sequence[Any]]:
     """Returns the item's row and standing votes when the person may decide it now.
 
     The row is None when this submission has been recorded.
     """
-    row = lock(tx, item)
+    row = get(tx, item, lock=True)
     cast = tx.execute(_CAST, {"item": item}).all()
     if any(vote.submission == submission and vote.person == person.id for vote in cast):
         return None, ()
