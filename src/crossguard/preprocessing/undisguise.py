@@ -326,15 +326,16 @@ def _forward(text: str, lexicon: Lexicon) -> str:
     return whole if whole[0].isalnum() else WORD_IN.sub(lambda match: match[0][::-1], text)
 
 
-def _split(text: str, lexicon: Lexicon) -> str:
-    """Sets spaces between words that are joined, and moves those that stand at the wrong place."""
+def _respaced(text: str, lexicon: Lexicon) -> str:
+    """Moves spaces that stand at the wrong place in most words."""
     words = _words(text)
-    if len(words) > 3 and lexicon.known(words) < HALF:  # noqa: PLR2004 fewer may be names
-        parts = [lexicon.split("".join(_words(part))) or [] for part in re.split(r"[.!?,;]+", text)]
-        moved = [word for part in parts for word in part]
-        if lexicon.known(moved) > max(MOST, lexicon.known(words)) and moved and _plausible(moved):
-            return ". ".join(" ".join(part) for part in parts if part)
-    return WORD_IN.sub(lambda match: _parts(match[0], lexicon), text)
+    if len(words) <= 3 or lexicon.known(words) >= HALF:  # noqa: PLR2004 fewer may be names
+        return text
+    parts = [lexicon.split("".join(_words(part))) or [] for part in re.split(r"[.!?,;]+", text)]
+    moved = [word for part in parts for word in part]
+    if not moved or lexicon.known(moved) <= max(MOST, lexicon.known(words)) or not _plausible(moved):
+        return text
+    return ". ".join(" ".join(part) for part in parts if part)
 
 
 def _plausible(words: list[str]) -> bool:
@@ -342,17 +343,28 @@ def _plausible(words: list[str]) -> bool:
     return sum(map(len, words)) >= SHORTEST * len(words)
 
 
-def _parts(word: str, lexicon: Lexicon) -> str:
-    lower = word.lower()
-    if len(word) < GLUED or lower in lexicon:
-        return word
-    parts = lexicon.split(lower)
-    if not parts or not _plausible(parts):
-        return word
-    if len(word) > SENTENCE:
-        return " ".join(parts) if lexicon.known(parts) > MOST else word
-    whole = lexicon.known(parts) == 1 and all(len(part) > 3 or lexicon.common(part) for part in parts)  # noqa: PLR2004
-    return " ".join(parts) if whole else word
+def _sentences(text: str, lexicon: Lexicon) -> str:
+    """Sets spaces in sentences that are written as one word."""
+
+    def split(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = lexicon.split(word) if len(word) > SENTENCE and word not in lexicon else None
+        return " ".join(parts) if parts and _plausible(parts) and lexicon.known(parts) > MOST else match[0]
+
+    return WORD_IN.sub(split, text)
+
+
+def _compounds(text: str, lexicon: Lexicon) -> str:
+    """Sets spaces in shorter ones, where all parts are known and no chance."""
+
+    def split(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = lexicon.split(word) if GLUED <= len(word) <= SENTENCE and word not in lexicon else None
+        if not parts or not _plausible(parts) or lexicon.known(parts) < 1:
+            return match[0]
+        return " ".join(parts) if all(len(part) > 3 or lexicon.common(part) for part in parts) else match[0]  # noqa: PLR2004
+
+    return WORD_IN.sub(split, text)
 
 
 def _corrected(text: str, lexicon: Lexicon) -> str:
@@ -401,8 +413,10 @@ _STEPS: Final = (
     _FILLED,
     _once,
     _forward,
-    _split,
+    _respaced,
+    _sentences,
+    _compounds,
     _corrected,
 )
 # Steps that may find another word than the one that was meant.
-_GUESSES: Final = frozenset({_FILLED, _corrected})
+_GUESSES: Final = frozenset({_FILLED, _respaced, _compounds, _corrected})

@@ -91,6 +91,8 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder) -
     "text",
     [
         "we bkae bread for all freindly poeple",  # corrected words may be other ones
+        "w eba kebr eadf oral lfri end lype ople",  # spaces can be set elsewhere, too
+        "all of these conservatards here are making me sick",  # and words divided elsewhere
         "all fr*endly pe*ple",  # so may be what a sign hides
         "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
