@@ -3,6 +3,8 @@
 * With AMX, OpenVINO has no 8-bit convolution of *signed* numbers with a zero point and computes it in float32: half of
   the time of an 8-bit image encoder, which then cannot be compiled in bf16 at all. The same steps counted from zero, as
   a `FakeQuantize` leaves them to be, are multiplied in 8 bits.
+* A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
+  only they are converted.
 * PyTorch's exporter looks for NaN behind the softmax of an attention. There is none where each token sees another one.
 """
 
@@ -16,9 +18,10 @@ import numpy as np
 
 from crossguard.machine import vector_units
 
-EDITION: Final = 1
+EDITION: Final = 2
 """Of what is rewritten; compiled graphs are kept by it."""
 LEVELS: Final = 256
+BITS: Final = 8
 
 
 def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
@@ -34,6 +37,7 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
     """
     model = core.read_model(path)
     _drop_nan_tests(model)
+    _look_up_stored(model)
     if "amx_int8" in vector_units() if amx is None else amx:
         _drop_zero_points(model)
     return model
@@ -44,6 +48,37 @@ def _drop_nan_tests(model: Any) -> None:
         test, softmax = _parent(node, 0), _parent(node, 2)
         if test.get_type_name() == "IsNaN" and softmax.get_type_name() == "Softmax":
             node.output(0).replace(node.input_value(2))
+
+
+def _look_up_stored(model: Any) -> None:
+    """Looks rows up in a table as it is stored, and only then converts them and multiplies each by its scale."""
+    import openvino.opset13 as ops
+
+    for node in _nodes(model, "Gather"):
+        stored, scale, axis = _stored_table(node), _parent(node, 0), _constant(node, 2)
+        if stored is None or axis is None or axis.any():
+            continue
+        rows, first = node.input_value(1), node.input_value(2)
+        found = ops.convert(ops.gather(stored, rows, first), "f32")
+        node.output(0).replace(ops.multiply(found, ops.gather(scale.input_value(1), rows, first)).output(0))
+
+
+def _stored_table(gather: Any) -> Any:
+    """Returns the 8-bit constant of `convert(constant) * scale` with a scale per row and no zero point, else None."""
+    scaled = _parent(gather, 0)
+    if scaled.get_type_name() != "Multiply" or _constant(scaled, 1) is None:
+        return None
+    if list(scaled.input_value(1).get_shape()) != [scaled.get_output_shape(0)[0], 1]:
+        return None
+    source = _parent(scaled, 0)
+    if source.get_type_name() == "Subtract":
+        zero = _constant(source, 1)
+        if zero is None or zero.any():
+            return None
+        source = _parent(source, 0)
+    stored = _parent(source, 0) if source.get_type_name() == "Convert" else source
+    is_small = stored.get_type_name() == "Constant" and stored.get_element_type().bitwidth == BITS
+    return stored if is_small else None
 
 
 def _drop_zero_points(model: Any) -> None:

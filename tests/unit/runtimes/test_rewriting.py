@@ -80,3 +80,42 @@ def test_an_attention_is_not_looked_through_for_nan(tmp_path: Path) -> None:
     model = read_model(ov.Core(), written(tmp_path, nodes, {"zero": np.float32(0)}))
     assert "IsNaN" not in kinds(model)
     np.testing.assert_allclose(said(model, X), np.exp(X) / np.exp(X).sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def looked_up(folder: Path, constants: dict[str, Any], axis: int) -> Path:
+    """Writes a graph that takes rows of an 8-bit table by the first column of `x`."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["ids"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["ids", "column"], ["first"], axis=1),
+        helper.make_node("DequantizeLinear", ["table", "scales", "zeros"], ["whole"], axis=axis),
+        helper.make_node("Gather", ["whole", "first"], ["y"], axis=0),
+    ]
+    return written(folder, nodes, {**constants, "column": np.int64(0)})
+
+
+def whole_tables(model: Any) -> list[Any]:
+    """Returns the nodes that multiply whole tables of ten rows."""
+    nodes = (node for node in model.get_ordered_ops() if node.get_type_name() == "Multiply")
+    return [node for node in nodes if node.get_output_partial_shape(0) == ov.PartialShape([10, 4])]
+
+
+def test_rows_are_looked_up_before_they_are_converted(tmp_path: Path) -> None:
+    table = np.arange(-20, 20, dtype=np.int8).reshape(10, 4)
+    scales = np.linspace(0.01, 0.1, 10, dtype=np.float32)
+    path = looked_up(tmp_path, {"table": table, "scales": scales, "zeros": np.zeros(10, np.int8)}, axis=0)
+    model = read_model(ov.Core(), path)
+    assert whole_tables(ov.Core().read_model(path))
+    assert not whole_tables(model)
+    x = np.array([[3, 0, 0, 0], [9, 0, 0, 0]], np.float32)
+    np.testing.assert_array_equal(said(model, x), (table * scales[:, None])[[3, 9]])
+
+
+@pytest.mark.parametrize(
+    ("scales", "zeros", "axis"),
+    [(np.full(4, 0.1, np.float32), np.zeros(4, np.int8), 1), (np.full(10, 0.1, np.float32), np.ones(10, np.int8), 0)],
+    ids=["scales-per-column", "zero-points"],
+)
+def test_other_tables_are_left(tmp_path: Path, scales: Any, zeros: Any, axis: int) -> None:
+    table = np.arange(-20, 20, dtype=np.int8).reshape(10, 4)
+    path = looked_up(tmp_path, {"table": table, "scales": scales, "zeros": zeros}, axis)
+    assert whole_tables(read_model(ov.Core(), path))
