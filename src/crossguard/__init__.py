@@ -21,7 +21,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 if TYPE_CHECKING:
     from crossguard import errors
-    from crossguard.data.images import ImageLimits
+    from crossguard.data.image_limits import ImageLimits
     from crossguard.data.writing import read_decisions
     from crossguard.decision.policy import Policy
     from crossguard.jobs.run import JobSummary, score_files
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Action": "crossguard.records",
     "Decision": "crossguard.records",
-    "ImageLimits": "crossguard.data.images",
+    "ImageLimits": "crossguard.data.image_limits",
     "JobSummary": "crossguard.jobs.run",
     "Label": "crossguard.labels",
     "LabelDecision": "crossguard.records",

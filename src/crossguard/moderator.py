@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle, read_bundle
-from crossguard.data.images import ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.decision.policy import Policy, choose, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
@@ -121,10 +121,11 @@ class Moderator:
         chosen = resolve_policy(bundle, policy, tenant)
         root = Path(image_root) if image_root is not None else None
         images = image_limits or ImageLimits()
-        preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
         manifest = bundle.manifest
         identity = manifest.digest if verify else ""
+        # Before the tokenizer, which is read while graphs are loaded.
         engine = create(runtime, bundle.graphs, precision, threads, allowed=manifest.precisions, identity=identity)
+        preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
         return cls(bundle, engine, chosen, preparation, limits)
 
     @property

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import DecodeOptions, ImageLimits, is_cheap, read_encoded, read_image
+from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.machine import available_cores
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.language import UNDETERMINED, classifier
 from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import ImageSource, Post, PostFailure
+
+if TYPE_CHECKING:
+    from crossguard.data.images import DecodeOptions
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
@@ -63,14 +67,22 @@ class Preparation:
             raise ConfigError(
                 f"Unknown choice '{other_languages}' for other languages.{suggest(other_languages, OTHER_LANGUAGES)}"
             )
-        image = bundle.manifest.image
-        hint = image.size if pixels == "fast" else None
-        self._options = DecodeOptions(limits, hint, frames=image.frames, square=image.square)
+        self._image = bundle.manifest.image
+        self._limits = limits
+        self._pixels = pixels
         self._languages = () if other_languages == "score" else bundle.manifest.languages
         self._skips = other_languages == "skip"
         self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text, self._languages)
         self._root = image_root
         self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
+
+    @cached_property
+    def _options(self) -> DecodeOptions:
+        """How images are decoded; what decodes them is imported when the first one comes."""
+        from crossguard.data.images import DecodeOptions
+
+        hint = self._image.size if self._pixels == "fast" else None
+        return DecodeOptions(self._limits, hint, frames=self._image.frames, square=self._image.square)
 
     def close(self) -> None:
         """Ends the threads."""
@@ -112,13 +124,17 @@ class Preparation:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
 
     def _cheap_frames(self, source: ImageSource) -> Frames:
+        from crossguard.data import images
+
         if isinstance(source, str | bytes | PathLike):
-            source = read_encoded(source, self._options.limits, self._root)
-            if not is_cheap(source, self._options):
+            source = images.read_encoded(source, self._limits, self._root)
+            if not images.is_cheap(source, self._options):
                 raise _CostlyImageError
         return self._frames(source)
 
     def _frames(self, source: ImageSource) -> Frames:
+        from crossguard.data.images import read_image
+
         decoded = read_image(source, self._options, base=self._root)
         return tuple(map(np.asarray, decoded.frames)), decoded.sampled
 

@@ -291,7 +291,7 @@ class TestSubmit:
             return prepare(self, post)
 
         monkeypatch.setattr(Preparation, "prepare", noted)
-        monkeypatch.setattr("crossguard.preparation.is_cheap", lambda encoded, _: b"slow" not in encoded)
+        monkeypatch.setattr("crossguard.data.images.is_cheap", lambda encoded, _: b"slow" not in encoded)
         text = long_text()
         assert len(text) > LONG_TEXT
         asked = [

@@ -16,7 +16,6 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from crossguard.data.images import thumbnail
 from crossguard.data.masking import mask
 from crossguard.errors import ImageError
 from crossguard.records import Decision, Post
@@ -30,6 +29,8 @@ def with_post(decision: Decision, post: Post) -> Decision:
     """Returns a decision that carries what a page shows of its post: both texts and a small copy of the image."""
     shown: dict[str, Any] = {"text": post.text, "image_text": post.image_text}
     if post.image is not None:
+        from crossguard.data.images import thumbnail
+
         try:
             shown[IMAGE] = thumbnail(post.image)
         except ImageError as error:

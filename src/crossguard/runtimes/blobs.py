@@ -22,6 +22,7 @@ import numpy as np
 
 from crossguard.cache import cache_folder, keep
 from crossguard.runtimes.cache_key import cache_key
+from crossguard.runtimes.library import openvino
 
 LONGEST_HEADER: Final = 4096
 LARGEST: Final = 2**31
@@ -48,8 +49,6 @@ class Blob:
 
     def load(self, core: Any, settings: Mapping[str, Any]) -> Any:
         """Returns the compiled graph; None where nothing usable is kept."""
-        import openvino as ov
-
         found = self._read(whole=True)
         if found is None:
             return None
@@ -57,7 +56,7 @@ class Blob:
             os.utime(self.place)
         try:
             # A stream would be copied once more: 56 MiB of the peak for `compact`.
-            content = ov.Tensor(np.frombuffer(found[1], np.uint8))
+            content = openvino().Tensor(np.frombuffer(found[1], np.uint8))
             return core.import_model(content, "CPU", dict(settings))
         except RuntimeError:
             return None

@@ -64,6 +64,7 @@ def create(
         else:
             choice = tuning.Choice(dict.fromkeys(graphs, precision), "asked for")
         runtime = OpenVINORuntime(graphs, choice.precisions, threads, identity)
+        runtime.load_ahead()
         logger.info("%s on %s: %s", runtime.name, ", ".join(vector_units()) or "no known unit", choice.reason)
     elif chosen == "onnx":
         from crossguard.runtimes.onnx import ONNXRuntime

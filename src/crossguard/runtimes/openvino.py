@@ -15,6 +15,7 @@ from crossguard.errors import BundleError
 from crossguard.machine import available_cores
 from crossguard.runtimes.base import Array, Job
 from crossguard.runtimes.blobs import Blob
+from crossguard.runtimes.library import openvino
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.tuning import ENCODERS
 from crossguard.runtimes.tuning import PROPERTY as PRECISION
@@ -24,13 +25,15 @@ logger = logging.getLogger(__name__)
 # Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
 # every stream keeps its own packed copy of the weights.
 LONE_CORES: Final = 4
+AHEAD: Final = ("text", "fusion")
 
 
 class OpenVINORuntime:
     """Graphs, and as many threads as streams, each with its own request per graph.
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
-    comes: posts without images never pay for the image encoder, neither in time nor in memory.
+    comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
+    most posts need while the tokenizer is read.
 
     Args:
         graphs: File of each graph by name.
@@ -46,8 +49,7 @@ class OpenVINORuntime:
         threads: int | None = None,
         identity: str = "",
     ) -> None:
-        import openvino as ov
-
+        ov = openvino()
         cores = threads or available_cores()
         streams = cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
         settings = {
@@ -77,6 +79,12 @@ class OpenVINORuntime:
         """Names of the inputs of a graph."""
         return self._graphs[graph].inputs
 
+    def load_ahead(self) -> None:
+        """Begins to load, beside the caller, what any text needs, as far as it is kept compiled."""
+        for name in AHEAD:
+            if self._graphs[name].kept:
+                self._workers.submit(self._graphs[name].compiled)
+
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
         return list(self._workers.map(self._run, jobs))
@@ -103,6 +111,7 @@ class _Lazy:
 
     Attributes:
         inputs: Names of the inputs.
+        kept: Whether its compiled form was found in the cache.
     """
 
     def __init__(self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None) -> None:
@@ -113,7 +122,9 @@ class _Lazy:
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
-        self.inputs: tuple[str, ...] = (blob.inputs() if blob else None) or self._read()
+        found = blob.inputs() if blob else None
+        self.kept = found is not None
+        self.inputs: tuple[str, ...] = found or self._read()
 
     def _read(self) -> tuple[str, ...]:
         try:
@@ -139,8 +150,7 @@ class _Lazy:
             return self._compiled
 
     def _compile(self) -> Any:
-        import openvino as ov
-
+        ov = openvino()
         exact = {**self._settings, PRECISION: ov.Type.f32}
         try:
             try:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.machine import vector_units
+from crossguard.runtimes.library import openvino
 
 EDITION: Final = 2
 """Of what is rewritten; compiled graphs are kept by it."""
@@ -52,8 +53,7 @@ def _drop_nan_tests(model: Any) -> None:
 
 def _look_up_stored(model: Any) -> None:
     """Looks rows up in a table as it is stored, and only then converts them and multiplies each by its scale."""
-    import openvino.opset13 as ops
-
+    ops = openvino().opset13
     for node in _nodes(model, "Gather"):
         stored, scale, axis = _stored_table(node), _parent(node, 0), _constant(node, 2)
         if stored is None or axis is None or axis.any():
@@ -83,8 +83,7 @@ def _stored_table(gather: Any) -> Any:
 
 def _drop_zero_points(model: Any) -> None:
     """Replaces quantising to signed steps with a zero point, and back, by one node that says the same."""
-    import openvino.opset13 as ops
-
+    ops = openvino().opset13
     for node in _nodes(model, "Multiply"):
         found = _dequantized(node)
         if found is None:

@@ -20,6 +20,7 @@ import numpy as np
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import available_cores, multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
+from crossguard.runtimes.library import openvino
 from crossguard.runtimes.rewriting import read_model
 
 logger = logging.getLogger(__name__)
@@ -102,9 +103,7 @@ def describe(trial: Trial) -> str:
 
 def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial]:
     """Runs the encoders on one core in each precision, in turns; whatever fails is not chosen."""
-    import openvino as ov
-
-    core = ov.Core()
+    core = openvino().Core()
     trials = []
     for graph in ENCODERS:
         requests: dict[str, Any] = {}
