@@ -13,6 +13,7 @@ import itertools
 import os
 import posixpath
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -26,6 +27,7 @@ from typing import Any, BinaryIO, Final
 from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import (
     ChangedError,
+    ConfigError,
     CrossguardError,
     ImageError,
     OutputError,
@@ -36,6 +38,7 @@ from crossguard.errors import (
 
 UNFINISHED: Final = "_unfinished"
 _REMOTE: Final = re.compile(r"^(s3|gs|gcs|hdfs|viewfs|abfss?)://")
+_WITH_HOST: Final = ("hdfs", "viewfs")
 # Objects of these appear under their name only once they are whole.
 _ATOMIC: Final = ("s3", "gcs", "abfs")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -45,6 +48,13 @@ _PACKED_BUFFER: Final = 1 << 16
 PACKED: Final = (".gz", ".zst")
 """Suffixes of what `decompressed` unpacks."""
 _ATTEMPTS: Final = 5
+_OPTIONS: Final = {  # what an address says itself comes first, and counts
+    # A small file then takes one request, and not the three of an upload in pieces.
+    "s3": "allow_delayed_open=true",
+    # The client itself asks again for a quarter of an hour, which five attempts would make more than one.
+    "gs": "retry_limit_seconds=10",
+    "gcs": "retry_limit_seconds=10",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,6 +85,7 @@ class Storage:
 
         Raises:
             MissingExtraError: pyarrow is not installed.
+            ConfigError: Java or Hadoop's client is not here.
             TableError: The address cannot be understood.
         """
         with needs_extra("Reading many files, or from a storage,", "jobs"):
@@ -86,14 +97,14 @@ class Storage:
             # The place is cut off first: wildcards are no part of a URI.
             host, _, path = rest.partition("/")
             try:
-                # A small file then takes one request, and not the three of an upload in pieces.
-                options = "&".join(filter(None, [query, "allow_delayed_open=true" if scheme == "s3" else ""]))
+                options = "&".join(filter(None, [query, _OPTIONS.get(scheme)]))
                 base = f"{scheme}://{host}/" + (f"?{options}" if options else "")
-                self._fs, root = retried(lambda: fs.FileSystem.from_uri(base), address)
+                self._fs, root = retried(lambda: _connected(base), address)
             except ValueError as error:
                 raise TableError(f"Cannot understand the address '{address}': {error}.") from None
-            self.path = "/".join(filter(None, (root.rstrip("/"), path.strip("/")))) or root
-            self._prefix = f"{scheme}://" if scheme not in {"hdfs", "viewfs"} else f"{scheme}://{host}"
+            self.path = posixpath.join(root, path.strip("/")).rstrip("/") or root
+            kept = host if scheme in _WITH_HOST else "anonymous@" * host.startswith("anonymous@")
+            self._prefix = f"{scheme}://{kept}"
         else:
             self._fs, self._prefix = fs.LocalFileSystem(), ""
             self.path = Path(address.removeprefix("file://")).absolute().as_posix()
@@ -135,13 +146,16 @@ class Storage:
         """
         from pyarrow import fs
 
-        selector = fs.FileSelector(folder, allow_not_found=True)
-        for info in sorted(retried(lambda: self._fs.get_file_info(selector), folder), key=lambda info: str(info.path)):
-            if info.base_name.startswith((".", "_")):
+        # pyarrow lists no folders of Google Cloud Storage but those that are an object themselves, which is rare.
+        at_once = deep and self._fs.type_name == "gcs"
+        selector = fs.FileSelector(folder, allow_not_found=True, recursive=at_once)
+        found = retried(lambda: self._fs.get_file_info(selector), folder)
+        for info in sorted(found, key=lambda info: str(info.path).split("/")):
+            if any(name.startswith((".", "_")) for name in info.path[len(folder) :].split("/")):
                 continue
             if info.is_file:
                 yield _entry(info)
-            elif deep:
+            elif deep and not at_once:
                 yield from self.list(info.path, deep=True)
 
     def glob(self) -> Iterator[Entry]:
@@ -239,7 +253,7 @@ class Storage:
 
     def _upload(self, file: Path, target: str) -> None:
         atomic = self._fs.type_name.startswith(_ATOMIC)
-        place = target if atomic else f"{target}.{os.getpid()}.unfinished"
+        place = target if atomic else f"{target}.{secrets.token_hex(8)}.unfinished"
         if not atomic:
             self._fs.create_dir(str(PurePosixPath(target).parent))
         with file.open("rb") as source, self._fs.open_output_stream(place) as sink:
@@ -368,9 +382,27 @@ def retried(request: Any, name: str, attempts: int = _ATTEMPTS) -> Any:
             return request()
         except OSError as error:
             if attempt + 1 == attempts or isinstance(error, FileNotFoundError | PermissionError):
-                raise StorageError(f"'{name}' cannot be reached: {str(error).partition(chr(10))[0]}") from None
+                reason = str(error).partition("\n")[0].partition(" error_info=")[0]
+                raise StorageError(f"'{name}' cannot be reached: {reason}") from None
             time.sleep(0.2 * 3**attempt)
     raise AssertionError("there is at least one attempt")
+
+
+def _connected(uri: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    try:
+        found: tuple[Any, str] = fs.FileSystem.from_uri(uri)
+    except OSError as error:
+        if uri.startswith(_WITH_HOST):
+            reason = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"Cannot use '{uri}': {reason}. It needs Java and Hadoop's client on every machine, which pip does not "
+                "bring. Set JAVA_HOME, ARROW_LIBHDFS_DIR to the folder of libhdfs.so (mostly $HADOOP_HOME/lib/native), "
+                'and CLASSPATH="$(hadoop classpath --glob)".'
+            ) from None
+        raise
+    return found
 
 
 def _entry(info: Any) -> Entry:

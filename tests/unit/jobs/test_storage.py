@@ -19,7 +19,7 @@ from crossguard.bundle import Bundle
 from crossguard.cli.evaluate import command
 from crossguard.data.storage import Entry, Storage, retried
 from crossguard.data.writing import read_decisions
-from crossguard.errors import ChangedError, OutputError, StorageError, TableError
+from crossguard.errors import ChangedError, ConfigError, OutputError, StorageError, TableError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.jobs.run import score_files
 
@@ -147,6 +147,27 @@ def test_a_file_that_changed_is_not_opened(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_told() -> None:
     with pytest.raises(TableError, match="Cannot understand the address"):
         Storage("s3://")
+
+
+def test_what_hdfs_needs_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARROW_LIBHDFS_DIR", "/none")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"'hdfs://namenode:8020/': .*Set JAVA_HOME, ARROW_LIBHDFS_DIR"):
+            Storage("hdfs://namenode:8020/posts")
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "again"),
+    [
+        ("gs://bucket/a/b", "bucket/a/b", "gs://bucket/a/b"),
+        ("gs://anonymous@bucket/a/", "bucket/a", "gs://anonymous@bucket/a"),
+        ("s3://bucket/a?region=us-east-1", "bucket/a", "s3://bucket/a"),
+        ("s3://key:secret@bucket/?region=us-east-1", "bucket", "s3://bucket"),
+    ],
+)
+def test_a_path_is_told_as_an_address(address: str, path: str, again: str) -> None:
+    place = Storage(address)
+    assert (place.path, place.address_of(place.path)) == (path, again)
 
 
 @pytest.mark.usefixtures("inline")
