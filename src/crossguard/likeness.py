@@ -82,12 +82,7 @@ class Likeness:
 
 
 def describe(text: str, images: Sequence[bytes]) -> Likeness | None:
-    """Returns what a post is compared by; None where there is nothing to compare.
-
-    Args:
-        text: All of its words.
-        images: `image_hash` of each of its images.
-    """
+    """Returns what a post is compared by, all words and the `image_hash` of each image; None where there is nothing."""
     found = Likeness(_words(text), tuple(images))
     return found if found.words or found.images else None
 

@@ -34,7 +34,6 @@ class PostFailure:
 
     Attributes:
         code: A stable snake_case word for programs, such as `image_not_found` (docs/reference/error-codes.md).
-        message: One sentence for people.
     """
 
     code: str
@@ -140,14 +139,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelDecision:
-    """One label of one post.
-
-    Attributes:
-        score: Calibrated probability in [0, 1].
-        threshold: The score from which the label is flagged, in [0, 1].
-        flagged: Whether score >= threshold.
-        action: What this label alone asks for.
-    """
+    """One label of one post; `schema.LabelRecord` says what the fields mean."""
 
     score: float
     threshold: float
@@ -160,12 +152,8 @@ class DecidingWindow:
     """The stretch of a long text, or the reading of a disguised one, that the decision rests on.
 
     Attributes:
-        index: Which one, from 0.
-        of: How many there are.
         text: First character and the one behind the last in the post's text, to the word; None when the window holds
             none of it or the place is unknown.
-        image_text: The same for the words of the image.
-        undisguised: Whether it is not the text as written, but what a disguise says.
     """
 
     index: int
@@ -177,27 +165,12 @@ class DecidingWindow:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Decision:
-    """The answer for one post. `to_dict` gives the record of files and HTTP (`crossguard.schema`).
+    """The answer for one post. `to_dict` gives the record; `schema.DecisionRecord` says what the fields mean.
 
     A post that could not be scored has a decision, too: `error` says why, and `labels` is empty.
 
     Attributes:
-        id: The id of the post, or `line-N` where it could not be read.
-        labels: One entry per label, in label order; empty when the post could not be scored.
-        action: The strictest action over the labels; None when the post could not be scored.
         text_weight: The modality weight of the text, in [0, 1]; that of the image is the rest. None without a score.
-        model: Name of the bundle.
-        model_version: Version of the bundle.
-        policy: Name of the policy that set thresholds and bands.
-        policy_version: Version of that policy.
-        notes: What a reader should know, such as `text_truncated`.
-        error: Why the post could not be scored; None when it was.
-        runtime: What ran the model, such as `openvino`.
-        digest: In files of results: fingerprint of the post.
-        input: In files of results: columns of the input that were kept.
-        attributes: Scores in [0, 1] beside the labels, such as toxicity; only of models that have some.
-        language: ISO 639 code of the text, `und` where it cannot be told; empty where the model states no languages.
-        window: Where in a long or disguised text the decision rests; None where the text was scored once.
     """
 
     id: str

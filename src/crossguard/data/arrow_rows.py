@@ -21,13 +21,7 @@ _RECORDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Where some rows lie in a file.
-
-    Attributes:
-        start: The first byte.
-        stop: The one behind the last.
-        rows: How many there are.
-    """
+    """Where some rows lie in a file: the first byte, the one behind the last, and how many rows there are."""
 
     start: int
     stop: int

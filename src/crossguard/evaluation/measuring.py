@@ -87,10 +87,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
 def measure_scores(scores: NDArray[np.float64], annotated: Annotated, request: EvaluationRequest) -> Run:
     """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
 
-    Args:
-        scores: (n, L), probabilities in [0, 1], in the order of `annotated`; flagged from one half, or cross-fitted.
-        annotated: Posts with known labels.
-        request: How to measure.
+    They are probabilities, (n, L), in the order of the posts; flagged from one half where the request has no cross-fit.
     """
     by_label = dict.fromkeys(annotated.labels, 0.5)
     sample = Sample.build(
@@ -119,12 +116,7 @@ def _facts(request: EvaluationRequest, annotated: Annotated, **known: Any) -> Fa
 
 
 def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:
-    """Says so when the evaluated posts are those that something was fitted on.
-
-    Args:
-        provenance: May hold `fitted_on`: a list of `{"name": ..., "sketch": ...}` (see `leakage.sketch`).
-        annotated: The evaluated posts.
-    """
+    """Says so when the evaluated posts are those that something was fitted on, by the sketches under `fitted_on`."""
     warnings = []
     for entry in provenance.get("fitted_on", ()):
         found = overlap(entry.get("sketch", ()), annotated.posts)

@@ -34,11 +34,7 @@ BOOTSTRAPS: Final = 1000
 
 
 def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
-    """Returns the map from our scores to theirs, with its cross-validated error.
-
-    Args:
-        ours: Scores in [0, 1], (pairs,).
-        theirs: The other scorer's, (pairs,).
+    """Returns the map from our scores to theirs, (pairs,), in [0, 1], with its cross-validated error.
 
     Raises:
         InputError: Fewer than 50 pairs, scores outside [0, 1], or all of ours alike.

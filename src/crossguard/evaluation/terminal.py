@@ -27,9 +27,7 @@ class Grid:
     """A table whose columns are printed in as many parts as the terminal needs, each beside the names of the rows.
 
     Attributes:
-        title: Printed above.
         columns: Titles of the columns; the first one holds the names of the rows.
-        caption: Printed below.
     """
 
     title: str

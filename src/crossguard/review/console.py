@@ -33,13 +33,7 @@ RECOUNT_S: Final = 5.0
 
 
 class Clause(StrictModel):
-    """One rule.
-
-    Attributes:
-        id: What a decision names.
-        title: A few words.
-        text: The rule.
-    """
+    """One rule: what a decision names, a few words, and the rule itself."""
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$")
     title: str

@@ -31,17 +31,7 @@ def take_next(
 ) -> int | None:
     """Claims an item for a person and returns its id; None when the queue holds nothing for them.
 
-    Near-duplicates come one after another, unless the order is random.
-
-    Args:
-        tx: Transaction.
-        settings: Of the console.
-        person: Who.
-        queue: From where.
-        order: One of `claims.ORDERS`.
-        filters: Which items.
-        now: Seconds since 1970.
-        after: The item that the person has just answered.
+    Near-duplicates of `after`, the item that was just answered, come next, unless the order is random.
 
     Raises:
         ReviewError: They have seen as many items today as the settings allow; nothing is changed.

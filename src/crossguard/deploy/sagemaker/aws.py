@@ -25,7 +25,6 @@ class Request:
 
     Attributes:
         operation: As the API names it, such as `CreateModel`; the IAM action has the same name.
-        parameters: What is sent.
     """
 
     operation: str

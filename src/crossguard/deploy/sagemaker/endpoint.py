@@ -22,8 +22,6 @@ class Endpoint(StrictModel):
 
     Attributes:
         name: Of the endpoint and its CloudFormation stack, and how the names of model and configuration begin.
-        container: What runs.
-        capacity: What it runs on.
     """
 
     kind: Literal["endpoint"] = "endpoint"
@@ -79,12 +77,7 @@ def delete(name: str, session: AwsSession | None = None) -> None:
 
 
 def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: AwsSession | None = None) -> list[dict[str, Any]]:
-    """Scores posts on a real-time or serverless endpoint.
-
-    Args:
-        name: Of the endpoint.
-        posts: With the keys `text`, `image_base64`, `image_text` and `id`.
-        session: How to reach AWS.
+    """Scores posts, of `text`, `image_base64`, `image_text` and `id`, on a real-time or serverless endpoint.
 
     Returns:
         For each post, in order, a prediction, or an object with `error` and `message`.

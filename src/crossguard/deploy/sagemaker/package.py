@@ -49,8 +49,6 @@ class Packed:
 
     Attributes:
         path: Where it lies; its checksum lies beside it as `NAME.sha256`, in the format of `sha256sum --check`.
-        sha256: Of the archive.
-        size: Bytes of the archive.
         left_out: Files of the bundle that serving does not need.
     """
 

@@ -29,10 +29,8 @@ HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/ro
 def build_page(run: Run, posts: Sequence[Post] | None) -> str:
     """Returns the report as one HTML document.
 
-    Args:
-        run: What was measured.
-        posts: The posts of `run.sample`, in its order, to show the worst errors (text masked, images blurred); None
-            to show no post.
+    `posts` are those of `run.sample`, in its order, to show the worst errors (text masked, images blurred); None shows
+    no post.
     """
     tasks = (*run.sample.tasks(), run.sample.task(ANY))
     return render(

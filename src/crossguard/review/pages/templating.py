@@ -46,10 +46,7 @@ def environment() -> Environment:
 def seen_by(text: str, person: Person, width: int | None = None) -> str:
     """Returns a text as a person wants texts to be shown: masked, or only without characters that are not seen.
 
-    Args:
-        text: As it came.
-        person: Whose switch counts.
-        width: Most characters, on one line; None keeps all lines.
+    The start of it, of at most `width` characters on one line; all lines when None.
     """
     shown = text if width is None else excerpt(text[: 4 * width], width)
     return by_line(visible if person.show_text else mask, shown)

@@ -30,11 +30,8 @@ class Visit:
     """A request with what a page needs to answer it.
 
     Attributes:
-        console: The console.
-        request: As it came.
         form: Fields that were sent; files are left out.
         session: The login; None on pages for everybody.
-        now: Seconds since 1970.
     """
 
     console: Console

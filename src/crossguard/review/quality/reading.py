@@ -145,12 +145,9 @@ def _seconds(db: Connection, person: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day (UTC).
+    """One day (UTC, counted from 1970), with the items that came in and the votes.
 
     Attributes:
-        day: Days since 1970.
-        came: Items in.
-        decided: Votes.
         flagged: Part of the feed's posts that was flagged.
         score: Mean of the posts' highest score; a sampled post counts for those that were not taken in.
     """

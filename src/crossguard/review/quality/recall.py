@@ -23,10 +23,9 @@ _JEFFREYS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A part of the feed.
+    """A part of the feed, as `stratum_of` calls it.
 
     Attributes:
-        name: As `stratum_of` calls it.
         flagged: Whether the model asked for a person.
         posts: All that came by.
         checked: Those that people decided.

@@ -64,13 +64,7 @@ class Filters:
     Attributes:
         label: Flagged by the model for this label.
         kind: feed, report or appeal.
-        source: Where the post comes from.
-        language: As the source told.
-        author: The source's key of the author.
-        score_from: Least highest score.
-        score_to: Greatest highest score.
         since: Received at or after, seconds since 1970.
-        until: Received before.
         likeness: Key of near-duplicates.
     """
 

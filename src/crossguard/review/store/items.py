@@ -202,13 +202,7 @@ def page(
 ) -> tuple[Sequence[Any], tuple[float, int] | None]:
     """Returns open items of a queue in an order, and where the next page goes on; None when there are no more.
 
-    Args:
-        db: Connection.
-        queue: Its name.
-        filters: Which of its items.
-        order: One of `ORDERS`.
-        after: What the page before returned. Items that were decided meanwhile move nothing.
-        limit: Items on a page.
+    `after` is what the page before returned; items that were decided meanwhile move nothing.
     """
     given = filters.given()
     values = given | {"queue": queue, "limit": limit + 1}

@@ -36,12 +36,7 @@ def group(tx: Connection, new: Sequence[Likeness | None]) -> list[str | None]:
 
 
 def begin(tx: Connection, firsts: Iterable[tuple[int, Likeness]]) -> None:
-    """Stores how the first items of new groups are found.
-
-    Args:
-        tx: Transaction.
-        firsts: Items and what they are compared by.
-    """
+    """Stores how the first items of new groups are found: each with what it is compared by."""
     rows = [{"band": band, "item": item} for item, entry in firsts for band in set(entry.bands)]
     if rows:
         tx.execute(insert(likenesses), rows)

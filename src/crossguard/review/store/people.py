@@ -71,14 +71,7 @@ class Session:
 
 
 def add(tx: Connection, name: str, role: Role, now: float, *, password: str | None = None) -> Person:
-    """Adds a person.
-
-    Args:
-        tx: Transaction.
-        name: Up to 64 characters.
-        role: What they may do.
-        now: Seconds since 1970.
-        password: argon2 hash.
+    """Adds a person; `password` is an argon2 hash.
 
     Raises:
         ReviewError: The name is empty, too long or taken.

@@ -28,11 +28,7 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 def recent(db: Connection, person: int, *, before: Place | None = None, limit: int = 50) -> Sequence[Any]:
     """Returns a person's answers that stand, the newest first, each with its item's text.
 
-    Args:
-        db: Connection.
-        person: Who.
-        before: `decided_at` and `id` of the answer after which to go on.
-        limit: Most of them.
+    `before` are `decided_at` and `id` of the answer after which to go on.
     """
     earlier = [] if before is None else [tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before)]
     query = select(votes, items.c.text).join(items, items.c.id == votes.c.item)
