@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,15 +89,15 @@ def policy(file: Path, party: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Print the CloudFormation template or the requests, and send nothing.")
 def apply(file: Path, dry_run: bool) -> None:
     """Create or update the endpoint, or run the transform or training job, that FILE describes; wait for its end."""
-    from crossguard.deploy.sagemaker.aws import to_json
     from crossguard.deploy.sagemaker.endpoint import Endpoint
     from crossguard.deploy.sagemaker.spec import read_spec
 
     thing = read_spec(file)
-    if isinstance(thing, Endpoint):
-        click.echo(json.dumps(thing.template(), indent=2) if dry_run else f"{thing.name} is {thing.deploy()}.")
+    if dry_run:
+        asked = thing.template() if isinstance(thing, Endpoint) else [asdict(request) for request in thing.requests()]
+        click.echo(json.dumps(asked, indent=2))
     else:
-        click.echo(to_json(thing.requests()) if dry_run else thing.run())
+        click.echo(f"{thing.name} is {thing.deploy()}." if isinstance(thing, Endpoint) else thing.run())
 
 
 @sagemaker.command("delete")

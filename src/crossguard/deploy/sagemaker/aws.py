@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from crossguard.errors import DeployError, needs_extra
@@ -29,11 +28,6 @@ class Request:
 
     operation: str
     parameters: Mapping[str, Any]
-
-
-def to_json(requests: list[Request]) -> str:
-    """Returns requests as a dry run prints them."""
-    return json.dumps([asdict(request) for request in requests], indent=2)
 
 
 def client(service: str, session: AwsSession | None = None) -> Any:

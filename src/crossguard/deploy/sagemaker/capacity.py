@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,7 @@ class Serverless(StrictModel):
     """
 
     kind: Literal["serverless"] = "serverless"
+    scales: ClassVar[bool] = False  # SageMaker does it by itself
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
     max_concurrency: int = Field(default=10, ge=1, le=200)
     provisioned_concurrency: int | None = Field(default=None, ge=1, le=200)
@@ -70,11 +71,6 @@ class Realtime(_Instances):
     max_instances: int | None = Field(default=None, ge=1)
     invocations_per_minute: float = Field(default=600, gt=0)
 
-    @property
-    def load(self) -> float:
-        """What scaling aims at, per instance."""
-        return self.invocations_per_minute
-
 
 class Asynchronous(_Instances):
     """Requests wait in a queue, their bodies and answers in S3; with `instances` 0 nothing runs while it is empty.
@@ -117,11 +113,6 @@ class Asynchronous(_Instances):
         if self.topics:
             output["NotificationConfig"] = self.topics
         return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": self.concurrency}}
-
-    @property
-    def load(self) -> float:
-        """What scaling aims at, per instance."""
-        return self.backlog_per_instance
 
 
 Capacity: TypeAlias = Annotated[Realtime | Serverless | Asynchronous, Field(discriminator="kind")]

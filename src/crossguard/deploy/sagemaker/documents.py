@@ -27,14 +27,13 @@ def _filled(node: Any, values: Mapping[str, Any]) -> Any:
         kept = {key: part for key, part in node.items() if key != "when" and _holds(part, values)}
         return {key: _filled(part, values) for key, part in kept.items()}
     if isinstance(node, list):
-        parts = [part for part in node if _holds(part, values)]
-        return [entry for part in parts for entry in _entries(part, values)]
+        filled: list[Any] = []
+        for part in node:
+            if _holds(part, values):
+                own = _filled(part, values)
+                filled += own if isinstance(part, str) and part.startswith("$") else [own]
+        return filled
     return node
-
-
-def _entries(part: Any, values: Mapping[str, Any]) -> list[Any]:
-    filled = _filled(part, values)
-    return filled if isinstance(part, str) and part.startswith("$") else [filled]
 
 
 def _holds(part: Any, values: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from crossguard.deploy.sagemaker.capacity import Asynchronous, Serverless
+from crossguard.deploy.sagemaker.capacity import Asynchronous
 from crossguard.deploy.sagemaker.documents import document
 from crossguard.deploy.sagemaker.endpoint import Endpoint
 from crossguard.deploy.sagemaker.spec import Deployed
@@ -70,7 +70,7 @@ def _values(thing: Deployed) -> dict[str, Any]:
         "transform": isinstance(thing, BatchTransform),
         "training": isinstance(thing, TrainingJob),
         "attached": not isinstance(thing, TrainingJob) and bool(thing.container.subnets),
-        "scales": capacity is not None and not isinstance(capacity, Serverless) and capacity.scales,
+        "scales": capacity is not None and capacity.scales,
         "queued": queue is not None,
         "answers_at_once": queue is None,
         "tag": list(TAG if owner.tags else ()),

@@ -31,7 +31,6 @@ def template_of(name: str, container: Container, capacity: Capacity) -> Template
     if isinstance(capacity, Asynchronous):
         configuration["AsyncInferenceConfig"] = capacity.queue()
     configuration_name = name_of(name, {"model": model_name, **configuration})
-    scaled = None if isinstance(capacity, Serverless) or not capacity.scales else capacity
     values = {
         "name": name,
         "variant": VARIANT,
@@ -42,12 +41,12 @@ def template_of(name: str, container: Container, capacity: Capacity) -> Template
             "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
             **tagged(container.tags),
         },
-        # SageMaker scales serverless endpoints by itself.
-        "scales": scaled is not None,
-        "sleeps": scaled is not None and not scaled.instances,
-        "realtime": isinstance(scaled, Realtime),
-        "queued": isinstance(scaled, Asynchronous),
-        **({} if scaled is None else {key: getattr(scaled, key) for key in ("instances", "max_instances", "load")}),
+        "scales": capacity.scales,
+        "sleeps": capacity.scales and not getattr(capacity, "instances", 1),
+        "realtime": isinstance(capacity, Realtime),
+        "queued": isinstance(capacity, Asynchronous),
+        **{key: getattr(capacity, key, None) for key in ("instances", "max_instances")},
+        "load": getattr(capacity, "invocations_per_minute", None) or getattr(capacity, "backlog_per_instance", None),
     }
     return document("endpoint", values)
 
