@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -86,10 +86,6 @@ def _row(decision: Decision) -> dict[str, Any]:
     }
     if decision.flags:
         row |= {"masked": mask(text), "masked_words": mask(words)}
-    return _without_empty(row)
-
-
-def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value or key == "labels"}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from crossguard.data.datasets.rows import FIXED
-from crossguard.errors import MissingExtraError, OutputError
+from crossguard.errors import OutputError, needs_extra
 from crossguard.review.intake import uniform
 from crossguard.review.store.claims import DECIDED
 from crossguard.review.store.database import Database
@@ -119,11 +119,9 @@ def _write(path: Path, labels: Sequence[str], rows: Iterator[dict[str, Any]]) ->
 
 
 def _write_parquet(path: Path, labels: Sequence[str], columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
-    try:
+    with needs_extra("Writing Parquet", "parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtraError("Writing Parquet", "parquet") from None
     numbers = {name: pa.float32() for name in ("hateful", *labels)}
     others = {"votes": pa.int32(), "agreed": pa.bool_(), "weight": pa.float64(), "decided_at": pa.float64()}
     schema = pa.schema([(name, (numbers | others).get(name, pa.string())) for name in columns])

@@ -168,8 +168,8 @@ def _propose(
             interval.low if interval.low is not None else proposed,
             interval.high if interval.high is not None else proposed,
         ),
-        (_precision(truth, before, weights), _precision(truth, held_out, weights)),
-        (_recall(truth, before, weights), _recall(truth, held_out, weights)),
+        (_part(truth & before, before, weights), _part(truth & held_out, held_out, weights)),
+        (_part(truth & before, truth, weights), _part(truth & held_out, truth, weights)),
         (int(newly.sum()), int(truth[newly].sum())),
         (int(gone.sum()), int(truth[gone].sum())),
     )
@@ -188,14 +188,6 @@ def _cross_validated(
         rows = folds == fold
         flags[rows] = scores[rows] >= (fallback if np.isnan(threshold) else threshold)
     return flags
-
-
-def _precision(truth: Flags, flags: Flags, weights: Floats) -> Estimate:
-    return _part(truth & flags, flags, weights)
-
-
-def _recall(truth: Flags, flags: Flags, weights: Floats) -> Estimate:
-    return _part(truth & flags, truth, weights)
 
 
 def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:

@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse, Response
 
 from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
-from crossguard.records import Decision
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
+from crossguard.review.intake import decision_of
 from crossguard.review.pages.queues import kept_query, next_after
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
@@ -29,12 +29,8 @@ THUMBNAIL = (160, 160)
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
 
 
-def show(visit: Visit) -> Response:
+def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     """Shows an item; the form is there while the person holds it."""
-    return _show(visit)
-
-
-def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     with visit.console.database.read() as db:
         row = _seen(visit, db)
         answers = votes.of(db, row.id)
@@ -51,7 +47,7 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
     hidden = row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
-    decision = None if hidden else decision_of(row)
+    decision = None if hidden else decision_of(row.decision, row.external)
     return render(
         visit,
         "item.html.j2",
@@ -69,17 +65,11 @@ def _show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         reasons=SKIP_REASONS,
         shown_alike=SHOWN_ALIKE,
         submission=secrets.token_hex(16),
-        kept=kept_query(visit),
+        kept=kept_query(visit.request.query_params),
         problem=problem,
         form=visit.form,
         **context,
     )
-
-
-def decision_of(row: Any) -> Decision | None:
-    """Returns the decision of a stored item; None where it was never scored, or could not be."""
-    outcome = Decision.from_dict(row.decision) if row.decision else None
-    return outcome if outcome is not None and outcome.ok else None
 
 
 def claim(visit: Visit) -> Response:
@@ -89,7 +79,7 @@ def claim(visit: Visit) -> Response:
         lease = visit.console.settings.lease_minutes * MINUTE
         if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
             raise NotAllowedError("This item is with somebody else, is decided, or has been before you already.")
-    return _back(visit)
+    return visit.go(f"/items/{visit.item}?{kept_query(visit.request.query_params)}")
 
 
 def renew(visit: Visit) -> Response:
@@ -112,7 +102,7 @@ def vote(visit: Visit) -> Response:
     try:
         ballot = visit.console.ballot(visit.form)
     except FormError as error:
-        return _show(visit, error.status, str(error))
+        return show(visit, error.status, str(error))
     submission = _submission(visit)
     with visit.console.database.write() as tx:
         row = _seen(visit, tx)
@@ -132,7 +122,7 @@ def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
 def skip(visit: Visit) -> Response:
     """Passes an item on."""
     if not visit.form.get("reason", "").strip():
-        return _show(visit, FormError.status, "Choose why you skip this item.")
+        return show(visit, FormError.status, "Choose why you skip this item.")
     return _pass_on(visit, votes.SKIP)
 
 
@@ -207,7 +197,3 @@ def _submission(visit: Visit) -> str:
     """Returns the page's own number of this answer, so that sending it again changes nothing."""
     given = visit.form.get("submission", "")
     return given[:64] if given.isalnum() else secrets.token_hex(16)
-
-
-def _back(visit: Visit) -> Response:
-    return visit.go(f"/items/{visit.item}?{kept_query(visit)}")

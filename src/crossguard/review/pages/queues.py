@@ -89,7 +89,7 @@ def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
 
 
 def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
-    kept = urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
+    kept = kept_query(fields)
     return f"/queues/{queue}?{kept}#nothing" if item is None else f"/items/{item}?{kept}"
 
 
@@ -138,9 +138,9 @@ def filters_of(fields: Mapping[str, str]) -> Filters:
         raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
 
 
-def kept_query(visit: Visit) -> str:
+def kept_query(fields: Mapping[str, str]) -> str:
     """Returns the order and filters under which a person works, to be carried along."""
-    return urlencode({key: value for key, value in visit.request.query_params.items() if key in {"order", *_FILTERS}})
+    return urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
 
 
 def _order(fields: Mapping[str, str]) -> str:

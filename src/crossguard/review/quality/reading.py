@@ -32,7 +32,7 @@ AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0),
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decided item as the figures see it.
+    """A decided item as metrics see it.
 
     Attributes:
         text: What the author wrote; empty when it was deleted.

@@ -1,4 +1,4 @@
-"""Deleting content: after a time, or of one author. Decisions and votes stay, as figures rest on them."""
+"""Deleting content: after a time, or of one author. Decisions and votes stay, as metrics rest on them."""
 
 from __future__ import annotations
 
