@@ -54,7 +54,8 @@ class Gate:
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
         if jobs[0].graph == "fusion":
             self.open.wait(10)
-            rows = len(jobs[0].feed["has_text"])
+            feed = jobs[0].feed
+            rows = int(np.count_nonzero(np.maximum(feed["has_text"], feed["has_image"])))
             if self.fail_over is not None and rows > self.fail_over:
                 raise RuntimeError("cannot")
             self.batches.append(rows)

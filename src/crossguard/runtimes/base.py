@@ -19,6 +19,9 @@ Feed: TypeAlias = Mapping[str, Array]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory.
+#
+# The rows of a job are a power of two. Engines make kernels for each shape that they meet, which takes up to a tenth of
+# a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.
 TOKENS_PER_JOB: Final = 512
 TEXTS_PER_JOB: Final = 32
 # An image fills the cores by itself; more of them in one job only take memory.
@@ -88,14 +91,19 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
         Logits, float32, (n, outputs).
     """
     texts, images = encode(runtime, batch, trim=trim, widths=widths)
+    count = len(batch.text_of)
+    # Filled up with rows that have neither, because the fusion takes no time.
+    spare = (0, _power_of_two(2 * count - 1) - count)
+    text_of, image_of = (np.pad(of, spare, constant_values=-1) for of in (batch.text_of, batch.image_of))
     feed = {
-        "text_features": _rows(texts, batch.text_of),
-        "image_features": _rows(images, batch.image_of),
-        "has_text": (batch.text_of >= 0).astype(np.float32),
-        "has_image": (batch.image_of >= 0).astype(np.float32),
+        "text_features": _rows(texts, text_of),
+        "image_features": _rows(images, image_of),
+        "has_text": (text_of >= 0).astype(np.float32),
+        "has_image": (image_of >= 0).astype(np.float32),
     }
     fused = runtime.infer([Job("fusion", feed)])[0]
-    return Logits(np.asarray(fused["logits"], np.float32), np.asarray(fused["text_weight"], np.float32))
+    values, weight = (np.asarray(fused[name][:count], np.float32) for name in ("logits", "text_weight"))
+    return Logits(values, weight)
 
 
 def encode(
@@ -133,10 +141,12 @@ class EncoderJobs:
 def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
     """Cuts a batch into jobs; arguments as for `run`."""
     texts, order = _text_jobs(runtime, batch, trim=trim)
-    images = [
-        Job("image", {"pixels": batch.pixels[start : start + IMAGES_PER_JOB]})
-        for start in range(0, len(batch.pixels), IMAGES_PER_JOB)
-    ]
+    images: list[Job] = []
+    start = 0
+    while start < len(batch.pixels):
+        rows = min(IMAGES_PER_JOB, _power_of_two(len(batch.pixels) - start))
+        images.append(Job("image", {"pixels": batch.pixels[start : start + rows]}))
+        start += rows
     return EncoderJobs([*texts, *images], len(texts), order)
 
 
@@ -159,13 +169,19 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job]
 
 
 def _pieces(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cuts rows, the shortest first, where one more would make a job too large."""
+    """Cuts rows, the shortest first, into pieces of as many as a job may have."""
     start = 0
-    for stop in range(1, len(order) + 1):
-        count = stop + 1 - start
-        if stop == len(order) or count > TEXTS_PER_JOB or count * lengths[order[stop]] > TOKENS_PER_JOB:
-            yield order[start:stop]
-            start = stop
+    while start < len(order):
+        rows = min(TEXTS_PER_JOB, _power_of_two(len(order) - start))
+        while rows > 1 and rows * lengths[order[start + rows - 1]] > TOKENS_PER_JOB:
+            rows //= 2
+        yield order[start : start + rows]
+        start += rows
+
+
+def _power_of_two(most: int) -> int:
+    """Returns the largest one that is not over `most`, which is at least 1."""
+    return 1 << (most.bit_length() - 1)
 
 
 def _stack(outputs: Sequence[Mapping[str, Array]], name: str, width: int) -> NDArray[np.float32]:

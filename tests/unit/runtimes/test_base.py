@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import Prepared, collate
 from crossguard.preprocessing.text import TextSpec
 from crossguard.preprocessing.windows import Window
-from crossguard.records import Batch
+from crossguard.records import Batch, Post
 from crossguard.runtimes.base import IMAGES_PER_JOB, TEXTS_PER_JOB, TOKENS_PER_JOB, Array, Job, encoder_jobs
 
 RANDOM = np.random.default_rng(0)
@@ -43,6 +44,16 @@ def test_a_text_job_is_bounded_and_holds_texts_of_like_length() -> None:
     assert sum(rows * length for rows, length in shapes) < 1.3 * sum(lengths)
 
 
+def test_engines_meet_few_shapes() -> None:
+    shapes = set()
+    for images, texts in enumerate([*range(1, 40), 64]):
+        batch = batch_of([int(length) for length in RANDOM.integers(2, 97, texts)], images)
+        jobs = encoder_jobs(Masked(), batch, trim=True).jobs
+        shapes |= {job.feed["input_ids" if job.graph == "text" else "pixels"].shape[:2] for job in jobs}
+    assert all(rows.bit_count() == 1 for rows, _ in shapes)
+    assert len(shapes) < 60
+
+
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:
     todo = encoder_jobs(Masked(), batch_of([3, 2000, 5]), trim=True)
     assert [job.feed["input_ids"].shape for job in todo.jobs] == [(2, 8), (1, 2000)]
@@ -52,6 +63,15 @@ def test_a_model_that_wants_its_padding_keeps_it() -> None:
     spec = TextSpec(max_length=64, padding="max_length")
     todo = encoder_jobs(Masked(), batch_of([3, 5], spec=spec), trim=False)
     assert [job.feed["input_ids"].shape for job in todo.jobs] == [(2, 64)]
+
+
+def test_rows_that_fill_up_the_fusion_are_cut_off(tiny: Moderator) -> None:
+    posts = [tiny.prepare(Post(str(n), f"hello {n}")) for n in range(5)]
+    together = tiny.infer(posts)
+    alone = [tiny.infer([post]) for post in posts]
+    assert together.values.shape == (5, alone[0].values.shape[1])
+    assert together.text_weight.shape == (5,)
+    np.testing.assert_allclose(together.values, np.concatenate([one.values for one in alone]), atol=1e-5)
 
 
 def test_pictures_come_after_texts_in_small_jobs() -> None:
