@@ -14,8 +14,8 @@ from pydantic import Field
 
 from crossguard.checked_settings import StrictModel
 from crossguard.errors import BundleError
+from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.language import UNDETERMINED, language_of
-from crossguard.preprocessing.lexicon import Lexicon
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches

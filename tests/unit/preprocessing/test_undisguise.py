@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossguard.bundle import read_bundle
-from crossguard.preprocessing.lexicon import Lexicon
-from crossguard.preprocessing.lookalikes import SHAPES, UNSURE, unstyled
+from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.preprocessing.undisguise import MOST_CHARACTERS, undisguise
 from crossguard.registry import find
@@ -115,27 +114,7 @@ def test_both_parts_of_a_pair_must_be_certain(encoder: TextEncoder) -> None:
     assert [[window.undisguised for window in tokens.windows] for tokens in found] == [[True], [True], [False, True]]
 
 
-def test_no_letter_stands_for_two() -> None:
-    looks = [look for looks in SHAPES.values() for look in looks]
-    assert len(looks) == len(set(looks))
-    assert not set(looks) & set(UNSURE)
-
-
-def test_styled_letters_are_told_by_their_names() -> None:
-    assert unstyled("\u1d00\U0001f171\u24d2\U0001d41d\u0247\u0192") == "aBcdef"
-
-
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
     read = undisguise(text, lexicon)
     assert read is None or len(read.text) <= 40 * MOST_CHARACTERS
-
-
-def test_words_are_found_in_letters_without_spaces(lexicon: Lexicon) -> None:
-    assert lexicon.split("breadforallpeople") == ["bread", "for", "all", "people"]
-    assert lexicon.split("xqzjk") is None
-
-
-def test_typing_errors_are_corrected(lexicon: Lexicon) -> None:
-    assert [lexicon.correct(word) for word in ("freind", "peaple", "windwo")] == ["friend", "people", "window"]
-    assert lexicon.filled("br*ad") in {"broad", "bread"}

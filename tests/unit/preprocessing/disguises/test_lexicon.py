@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 import pytest
 
-from crossguard.preprocessing.lexicon import MOST_LETTERS, Lexicon, variants
+from crossguard.preprocessing.disguises.lexicon import MOST_LETTERS, Lexicon, variants
 
 WORDS = ("the", "you", "are", "house", "women", "walk", "a", "x", "river", "rover")
 LEXICON = Lexicon({word: rank for rank, word in enumerate(WORDS)}, slang=("finna",))
@@ -90,3 +90,13 @@ def test_the_share_of_known_letters() -> None:
 def test_ambiguous_characters_are_tried_in_order_and_not_without_end() -> None:
     assert list(variants("1t", {"1": "il"})) == ["it", "lt"]
     assert len(list(variants("1" * 20, {"1": "il"}, most=10))) == 10
+
+
+def test_words_are_found_in_letters_without_spaces(words: Lexicon) -> None:
+    assert words.split("breadforallpeople") == ["bread", "for", "all", "people"]
+    assert words.split("xqzjk") is None
+
+
+def test_typing_errors_are_corrected(words: Lexicon) -> None:
+    assert [words.correct(word) for word in ("freind", "peaple", "windwo")] == ["friend", "people", "window"]
+    assert words.filled("br*ad") in {"broad", "bread"}

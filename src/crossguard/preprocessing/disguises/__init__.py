@@ -1,0 +1,1 @@
+"""Disguises of texts, and how each is undone."""

@@ -1,0 +1,88 @@
+"""Letters that look alike, are repeated, or stand in another order."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
+from crossguard.preprocessing.disguises.lookalikes import FIRST, SURE, TURNED, UNSURE, UPSIDE_DOWN, unstyled
+from crossguard.preprocessing.disguises.patterns import FEW, HALF, LONG_RUN, MOST, SIGN, WORD_IN, words_of
+
+# Each run is tried from its start only: from all of its places, a search takes quadratic time.
+WORD_LIKE: Final = re.compile(rf"^{SIGN}+|(?<!{SIGN}){SIGN}+$")
+RUN: Final = re.compile(r"([a-z])\1+")
+
+
+def upright(text: str, lexicon: Lexicon) -> str:
+    """Turns a text that stands upside down."""
+    if len(TURNED.findall(text)) < 3:  # noqa: PLR2004 fewer are phonetic signs
+        return text
+    turned = text.lower()[::-1].translate(UPSIDE_DOWN)
+    return turned if lexicon.known(words_of(unstyled(turned))) > HALF else text
+
+
+def latin(text: str, lexicon: Lexicon) -> str:
+    """Reads styled and look-alike letters; words of another script stay, unless most of the text is words then."""
+    if text.isascii():
+        return text
+    text = unstyled(text)
+    tokens = text.split(" ")
+    folded = [token if token.isascii() else _shapes(token, lexicon) for token in tokens]
+    if lexicon.known(words_of(" ".join(folded))) > HALF:
+        return " ".join(folded)
+    # Letters of two scripts in one word are no accident.
+    return " ".join(new if WORD.search(old.lower()) else old for old, new in zip(tokens, folded, strict=True))
+
+
+def _shapes(token: str, lexicon: Lexicon) -> str:
+    plain = token.translate(SURE).lower()
+    word = WORD_LIKE.sub("", plain)
+    known = lexicon.best(variants(word, UNSURE))
+    return plain.replace(word, known) if known else plain.translate(FIRST)
+
+
+def once(text: str, lexicon: Lexicon) -> str:
+    """Writes repeated letters once: all alike where every letter of the text is, or where that makes a word."""
+    lower = text.lower()
+    if not RUN.search(lower):
+        return text
+    if len(WORD.findall(RUN.sub(" ", lower))) == 0 and len(text) > 5:  # noqa: PLR2004 less is no pattern
+        times = math.gcd(*(len(match[0]) for match in RUN.finditer(lower)))
+        return re.sub(rf"([A-Za-z])(?:\1{{{times - 1}}})", r"\1", text, flags=re.IGNORECASE)
+    return WORD_IN.sub(lambda match: _single(match[0], lexicon), text)
+
+
+def _single(word: str, lexicon: Lexicon) -> str:
+    lower = word.lower()
+    # One doubled letter is a name or a slip.
+    if not LONG_RUN.search(lower) and (len(RUN.findall(lower)) < 2 or lower in lexicon):  # noqa: PLR2004
+        return word
+    marks = iter("0123456789")
+    options: dict[str, str] = {}
+
+    def mark(match: re.Match[str]) -> str:
+        sign = next(marks, "")
+        options[sign] = match[1]
+        return sign or match[1]
+
+    pattern = RUN.sub(mark, lower)
+    # A run is one letter or two; the shortest first, so that what is no word has none repeated.
+    doubled = {sign: (letter, letter * 2) for sign, letter in options.items()}
+    found = lexicon.best(variants(pattern, doubled))
+    if found is not None:
+        return found
+    return re.sub(r"([a-z])\1{2,}", r"\1", lower)
+
+
+def forward(text: str, lexicon: Lexicon) -> str:
+    """Reads a text, or every word of it, from its end."""
+    words = words_of(text)
+    known = lexicon.known(words)
+    if known > HALF or len(words) < 2:  # noqa: PLR2004 one word may be a name
+        return text
+    if lexicon.known([word[::-1] for word in words]) < max(MOST, known + FEW):
+        return text
+    whole = text[::-1]
+    return whole if whole[0].isalnum() else WORD_IN.sub(lambda match: match[0][::-1], text)

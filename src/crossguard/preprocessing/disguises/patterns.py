@@ -1,0 +1,23 @@
+"""What counts as a letter, a sign, a word, few and most."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from crossguard.preprocessing.disguises.lexicon import WORD
+
+FEW, HALF, MOST = 1 / 3, 0.5, 0.75
+LETTER: Final = r"[^\W\d_]"
+SIGN: Final = r"(?:[^\w\s]|_)"
+SPACED: Final = re.compile(rf"(?<!\w){LETTER}(?: {LETTER}){{2,}}(?!\w)")
+SYMBOL_SET: Final = "[\u2190-\u2bff\U0001f000-\U0001faff]"
+# A letter behind four symbols.
+EMOJI_WITHIN: Final = re.compile(rf"\A(?:[^{SYMBOL_SET[1:-1]}]*+{SYMBOL_SET}){{4}}[\W\d_]*+{LETTER}")
+LONG_RUN: Final = re.compile(r"([A-Za-z])\1{2}")
+WORD_IN: Final = re.compile(r"[A-Za-z]+")
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the runs of the letters a to z, in lower case."""
+    return WORD.findall(text.lower())

@@ -1,0 +1,134 @@
+"""Signs and spaces inside words, and signs and digits in place of letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
+from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, LETTER, SIGN, SPACED, SYMBOL_SET
+
+SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
+# Letters with the same kind of sign between them, or with one space.
+APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}(?:{SIGN}{{1,3}}{LETTER}){{2,}}(?!{LETTER})")
+PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{LETTER})")
+PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
+SIGNS: Final = re.compile(rf"{SIGN}+")
+INNER: Final = re.compile(rf"(?<!{LETTER}){LETTER}++(?:{SIGN}{{1,4}}{LETTER}++)+")
+HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
+LEET: Final = {
+    "4": "a", "@": "a", "3": "e", "\u20ac": "e", "1": "il", "!": "i", "|": "li", "0": "o", "5": "s", "$": "s",
+    "7": "t", "+": "t", "8": "b", "9": "g", "2": "z", "(": "c",
+}  # fmt: skip
+PUNCTUATION: Final = ".,?!;:)\"'"
+LEET_SIGN: Final = re.compile(r"[0-9@$!|+(\u20ac]")
+INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
+# Ordinals, amounts, versions and names of products, which are not words in digits.
+NUMBER: Final = re.compile(r"\d+[a-z]{1,3}|[a-z]{1,3}\d+|.*\d{3,}.*")
+TOKEN: Final = re.compile(r"\S+")
+# Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
+SHORT: Final = 4
+
+
+def joined(text: str, lexicon: Lexicon) -> str:
+    """Joins letters that signs or spaces set apart, and takes emoji out of a sentence."""
+    apart = APART.findall(text)
+    if len(apart) > 1 or any(len(SIGNS.sub("", match)) > 3 for match in apart):  # noqa: PLR2004 `U.S.A.`
+        text = APART.sub(lambda match: _closed(match[0], lexicon), text)
+    if len(apart) > 1:
+        text = PAIR_APART.sub(lambda match: SIGNS.sub("", match[0]), text)
+    if not text.isascii() and EMOJI_WITHIN.search(text):
+        text = SYMBOL.sub(" ", text)
+
+    def run(match: re.Match[str]) -> str:
+        letters = match[0].replace(" ", "")
+        return letters if letters.lower() in lexicon else " ".join(lexicon.split(letters.lower()) or [letters])
+
+    text, count = SPACED.subn(run, text)
+    return PAIR_SPACED.sub(lambda match: match[0].replace(" ", ""), text) if count > 1 else text
+
+
+def _closed(word: str, lexicon: Lexicon) -> str:
+    """Takes out the signs between single letters, or reads them where different ones stand for letters."""
+    signs = SIGNS.findall(word)
+    spelt = lexicon.best(variants(word.lower(), LEET)) if len(set(signs)) > 1 and set(signs) <= set(LEET) else None
+    return spelt or SIGNS.sub("", word)
+
+
+def without_signs(text: str, lexicon: Lexicon) -> str:
+    """Takes signs out of words; words that a sign joins stay."""
+    return _within_words(text, lambda word: _merged(word, lexicon))
+
+
+def filled(text: str, lexicon: Lexicon) -> str:
+    """Finds the letters that signs hide."""
+
+    def fill(word: str) -> str:
+        joined = SIGNS.sub("", word)
+        if len(joined) < SHORT or not HIDDEN.fullmatch(word.lower()):
+            return word
+        return lexicon.filled(SIGNS.sub("*", word.lower())) or joined
+
+    return _within_words(text, fill)
+
+
+def _within_words(text: str, change: Callable[[str], str]) -> str:
+    """Changes what has signs between letters, in one word after the other: a sign is no space."""
+    return TOKEN.sub(lambda token: INNER.sub(lambda word: change(word[0]), token[0]), text)
+
+
+def _merged(word: str, lexicon: Lexicon) -> str:
+    parts = SIGNS.split(word)
+    joined, signs = "".join(parts).lower(), set("".join(SIGNS.findall(word)))
+    if signs <= {"'", "\u2019"}:
+        return word
+    if len(joined) < SHORT:
+        return joined if lexicon.common(joined) else word
+    if joined in lexicon:
+        return joined
+    # A sign that hides a letter is read later.
+    return word if HIDDEN.fullmatch(word.lower()) else _apart(word, parts, signs)
+
+
+def _apart(word: str, parts: list[str], signs: set[str]) -> str:
+    """Reads signs in what is no known word without them: a stammer, or spaces."""
+    if len(parts[0]) == 1 and parts[1][:1].lower() == parts[0].lower():
+        return " ".join(parts[1:])
+    if signs <= {"*"}:
+        return "".join(parts)
+    # Hyphens make compounds, also of three words.
+    return " ".join(parts) if len(parts) > (3 if "-" in signs else 2) else word
+
+
+def spelt(text: str, lexicon: Lexicon) -> str:
+    """Reads digits and signs as letters; where they are many, also what could be a number."""
+    if not LEET_SIGN.search(text):
+        return text
+    changed = 0
+
+    def change(token: str, *, bold: bool) -> str:
+        nonlocal changed
+        read = _letters(token.lower(), lexicon, bold=bold)
+        changed += read is not None
+        return token if read is None else read
+
+    careful = TOKEN.sub(lambda match: change(match[0], bold=False), text)
+    if changed < 2 or changed < FEW * len(text.split()):  # noqa: PLR2004 one may be a name
+        return careful
+    return TOKEN.sub(lambda match: change(match[0], bold=True), careful)
+
+
+def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
+    # An exclamation mark at the end is one; a bracket at the beginning may be a letter.
+    for core in dict.fromkeys((token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}"))):
+        if not core or not LEET_SIGN.search(core) or not all(c in LEET or c.isalpha() for c in core):
+            continue
+        if not bold and (NUMBER.fullmatch(core) or not WORD.search(core)):
+            continue
+        read = lexicon.best(variants(core, LEET))
+        if read is None and INSIDE.search(core) and not core[-1].isdigit():
+            read = next(variants(core, LEET))
+        if read is not None:
+            return token.replace(core, read)
+    return None

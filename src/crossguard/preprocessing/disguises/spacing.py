@@ -1,0 +1,59 @@
+"""Words that are written as one, or divided elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from crossguard.preprocessing.disguises.lexicon import Lexicon
+from crossguard.preprocessing.disguises.patterns import HALF, MOST, WORD_IN, words_of
+
+GLUED: Final = 12
+SENTENCE: Final = 20
+SHORTEST: Final = 3
+
+
+def respaced(text: str, lexicon: Lexicon) -> str:
+    """Moves spaces that stand at the wrong place in most words."""
+    words = words_of(text)
+    if len(words) <= 3 or lexicon.known(words) >= HALF:  # noqa: PLR2004 fewer may be names
+        return text
+    parts = [lexicon.split("".join(words_of(part))) or [] for part in re.split(r"[.!?,;]+", text)]
+    moved = [word for part in parts for word in part]
+    if not moved or lexicon.known(moved) <= max(MOST, lexicon.known(words)) or not _plausible(moved):
+        return text
+    return ". ".join(" ".join(part) for part in parts if part)
+
+
+def _plausible(words: list[str]) -> bool:
+    """Returns whether these can be the words of a sentence, which are longer than chance makes them."""
+    return sum(map(len, words)) >= SHORTEST * len(words)
+
+
+def sentences(text: str, lexicon: Lexicon) -> str:
+    """Sets spaces in sentences that are written as one word."""
+
+    def split(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = lexicon.split(word) if len(word) > SENTENCE and word not in lexicon else None
+        return " ".join(parts) if parts and _plausible(parts) and lexicon.known(parts) > MOST else match[0]
+
+    return WORD_IN.sub(split, text)
+
+
+def compounds(text: str, lexicon: Lexicon) -> str:
+    """Sets spaces in shorter ones, where all parts are known and no chance."""
+
+    def split(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = lexicon.split(word) if GLUED <= len(word) <= SENTENCE and word not in lexicon else None
+        if not parts or not _plausible(parts) or lexicon.known(parts) < 1:
+            return match[0]
+        return " ".join(parts) if all(len(part) > 3 or lexicon.common(part) for part in parts) else match[0]  # noqa: PLR2004
+
+    return WORD_IN.sub(split, text)
+
+
+def glued(text: str, lexicon: Lexicon) -> bool:
+    """Returns whether a word may be several."""
+    return any(len(word) >= GLUED and word not in lexicon for word in words_of(text))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
+from crossguard.preprocessing.disguises.lexicon import Lexicon
+
+RUSSIAN = "\u0434\u043e\u0431\u0440\u044b\u0439 \u0434\u0435\u043d\u044c"
+
+
+def test_repeated_letters_are_written_once_where_that_makes_a_word(words: Lexicon) -> None:
+    assert once("sooo goood, the baalll", words) == "so good, the ball"
+    assert once("a tall book", words) == "a tall book"
+    assert once("ggoooodd bbooookk", words) == "good book"
+
+
+def test_a_mirrored_text_is_turned_and_a_palindrome_stays(words: Lexicon) -> None:
+    assert forward("gninrom doog", words) == "good morning"
+    assert forward("doog gninrom!", words) == "good morning!"
+    assert forward("never odd or even", words) == "never odd or even"
+
+
+def test_letters_of_two_scripts_in_one_word_are_read_as_one(words: Lexicon) -> None:
+    assert latin("g\u043e\u043ed morning", words) == "good morning"
+    assert latin(RUSSIAN, words) == RUSSIAN
+
+
+def test_a_text_upside_down_is_turned(words: Lexicon) -> None:
+    assert upright("\u0183u\u1d09u\u0279o\u026f poo\u0183", words) == "good morning"
+    assert upright("\u0259 is a phonetic sign", words) == "\u0259 is a phonetic sign"

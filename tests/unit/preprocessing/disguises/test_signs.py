@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from crossguard.preprocessing.disguises.lexicon import Lexicon
+from crossguard.preprocessing.disguises.signs import filled, joined, spelt, without_signs
+
+
+def test_letters_set_apart_are_joined_and_an_abbreviation_stays(words: Lexicon) -> None:
+    assert joined("g.o.o.d m.o.r.n.i.n.g", words) == "good morning"
+    assert joined("g o o d m o r n i n g", words) == "good morning"
+    assert joined("the U.S. at 5 p.m.", words) == "the U.S. at 5 p.m."
+
+
+def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
+    assert without_signs("go*od mor-ning", words) == "good morning"
+    assert without_signs("sister-in-law and/or f(x)", words) == "sister-in-law and/or f(x)"
+
+
+def test_a_hidden_letter_is_found(words: Lexicon) -> None:
+    assert filled("fr*endly pe#ple", words) == "friendly people"
+    assert filled("a_b is x*y", words) == "a_b is x*y"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("g00d m0rn1ng", "good morning"),
+        ("meet at 10 for $15", "meet at 10 for $15"),
+        ("the 2nd h2o mp3", "the 2nd h2o mp3"),
+    ],
+)
+def test_digits_are_read_as_letters_where_they_make_words(words: Lexicon, written: str, said: str) -> None:
+    assert spelt(written, words) == said

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from crossguard.preprocessing.disguises.lexicon import Lexicon
+from crossguard.preprocessing.disguises.spacing import compounds, glued, respaced, sentences
+
+
+def test_a_sentence_in_one_word_is_divided(words: Lexicon) -> None:
+    assert sentences("goodmorningtoallpeople", words) == "good morning to all people"
+    assert sentences("Bruchsalerstrassenbahnfahrer", words) == "Bruchsalerstrassenbahnfahrer"
+
+
+def test_a_compound_is_divided_where_every_part_is_a_word(words: Lexicon) -> None:
+    assert compounds("#StopTheStreet", words) == "#stop the street"
+    assert compounds("Kreuzlingenx", words) == "Kreuzlingenx"
+
+
+def test_spaces_are_moved_where_most_words_are_none(words: Lexicon) -> None:
+    assert respaced("go odmo rni ngt oallp eop le", words) == "good morning to all people"
+    assert respaced("good morning to all people", words) == "good morning to all people"
+
+
+def test_only_an_unknown_long_word_may_be_several(words: Lexicon) -> None:
+    assert glued("goodmorning", words) is False
+    assert glued("goodmorningall", words) is True
+    assert glued("international", words) is False
