@@ -24,7 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("crossguard.cli.report", "Turn a file of results into an HTML page to sort and filter."),
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
     "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
-    "review": ("crossguard.cli.review", "Open the console where people review posts, decide and are learnt from."),
+    "review": (
+        "crossguard.cli.review",
+        "Open the console where people review posts; thresholds learn from their votes.",
+    ),
     "perspective": ("crossguard.cli.perspective", "Leave Google's Perspective API with your thresholds."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
