@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.support.review import submission
 
+from crossguard.labels import HATE
 from crossguard.review.console import Console
+from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import people
+from crossguard.review.store import claims, people, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 
@@ -61,3 +65,23 @@ def cid(database: Database) -> Person:
 def person(database: Database, name: str, role: Role = Role.REVIEWER) -> Person:
     with database.write() as tx:
         return people.add(tx, name, role, NOW)
+
+
+@pytest.fixture
+def everything(settings: ReviewSettings) -> ReviewSettings:
+    return settings.model_copy(update={"audit_rate": 1.0, "audit_rate_near": 1.0})
+
+
+def decide_all(console: Console, posts: int = 200, hateful_from: float = 0.6) -> None:
+    """Posts with even scores; a person finds those hateful that score at least `hateful_from`, with a little noise."""
+    chance = np.random.default_rng(1)
+    scores = [(index + 0.5) / posts for index in range(posts)]
+    console.intake.take([submission(str(i), f"words {i:b}", score=score) for i, score in enumerate(scores)], NOW)
+    ann = person(console.database, "Ann")
+    with console.database.write() as tx:
+        for item in range(1, posts + 1):
+            assert claims.claim(tx, item, ann.id, NOW, 600)
+            hateful = (scores[item - 1] >= hateful_from) != (chance.random() < 0.05)
+            answers = dict.fromkeys(HATE.names, Answer.NO) | {"racist": Answer.YES if hateful else Answer.NO}
+            ballot = Ballot(answers, "block" if hateful else "allow")
+            votes.cast(tx, item, ann, ballot, submission=f"s{item}", now=NOW)

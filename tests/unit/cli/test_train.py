@@ -1,8 +1,7 @@
-"""The commands around training, as people type them."""
+"""`crossguard train` and `recipes`, as people type them."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,22 +12,6 @@ from crossguard.cli import run
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from tests.support.tiny_table import write_tiny_table
-
-CSV = "id,text,split,spam\na,hello,train,1\nb,bye,val,0\n"
-
-
-def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "mine.csv").write_text(CSV)
-    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet")]) == 0
-    assert "spam" in capsys.readouterr().out
-    assert json.loads((tmp_path / "t.report.json").read_text())["posts"] == {"train": 1, "val": 1}
-    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["known"] == {"train": {"spam": 1}, "val": {"spam": 1}}
-
-
-def test_prepare_names_the_known_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["prepare", "mmhs", str(tmp_path), "-o", str(tmp_path / "t.parquet")]) == 5
-    assert "mmhs150k" in capsys.readouterr().err
 
 
 def test_recipes_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,15 +58,3 @@ def test_train_names_the_extra_with_the_pretrained_weights(
 def test_train_without_a_table_names_the_next_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "compact", "--data", str(tmp_path), "-o", str(tmp_path / "run")]) == 5
     assert "crossguard prepare" in capsys.readouterr().err
-
-
-def test_export_explains_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["export", str(tmp_path), str(tmp_path / "out"), "--weight-dtype", "int4"]) == 5
-    assert "fp16" in capsys.readouterr().err
-    assert run(["export", str(tmp_path), str(tmp_path / "out")]) == 4
-    assert "model.safetensors" in capsys.readouterr().err
-
-
-def test_push_refuses_a_folder_that_is_no_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["push", str(tmp_path), "me/model"]) == 4
-    assert "crossguard export" in capsys.readouterr().err

@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 from tests.support.oidc import CLIENT, SECRET, Provider, running_provider
 from tests.unit.review.conftest import person
 
-from crossguard.errors import ConfigError
 from crossguard.review.console import Console
 from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
@@ -128,16 +127,3 @@ def test_a_provider_that_is_away_is_told(database: Database, settings: ReviewSet
     answer = client.get("/oidc/login")
     assert answer.status_code == 409
     assert "cannot be reached" in answer.text
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"oidc_issuer": "https://id.example"}, "oidc_client_id"),
-        ({"oidc_roles": "a=boss"}, "a=boss"),
-        ({"webhook_url": "https://a.b"}, "secret"),
-    ],
-)
-def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        gather(given, {}, None)

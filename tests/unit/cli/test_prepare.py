@@ -1,0 +1,28 @@
+"""`crossguard prepare`, as people type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crossguard.cli import run
+
+pytest.importorskip("torch", reason="training tables belong to crossguard[train]")
+
+CSV = "id,text,split,spam\na,hello,train,1\nb,bye,val,0\n"
+
+
+def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet")]) == 0
+    assert "spam" in capsys.readouterr().out
+    assert json.loads((tmp_path / "t.report.json").read_text())["posts"] == {"train": 1, "val": 1}
+    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["known"] == {"train": {"spam": 1}, "val": {"spam": 1}}
+
+
+def test_prepare_names_the_known_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "mmhs", str(tmp_path), "-o", str(tmp_path / "t.parquet")]) == 5
+    assert "mmhs150k" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""All pages without a browser: who may do what, forms from elsewhere, hostile content, a database that is away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+from tests.unit.review.pages.conftest import ON_BOTH, PASSWORD, log_in
+
+from crossguard.review.console import Console
+from crossguard.review.roles import Role
+from crossguard.review.store.database import Database
+
+
+def test_nobody_sees_anything_without_logging_in(client: TestClient) -> None:
+    for path in ("/", "/queues/main", "/items/1", "/images/1", "/me", "/people", "/log", "/quality"):
+        answer = client.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.REVIEWER, {"/me"}),
+        (Role.LEAD, {"/me", "/quality", "/log"}),
+        (Role.AUDITOR, {"/me", "/quality", "/log"}),
+        (Role.ADMIN, {"/me", "/quality", "/log", "/people"}),
+    ],
+)
+def test_roles(client: TestClient, console: Console, role: Role, allowed: set[str]) -> None:
+    token = log_in(client, console, role=role)
+    console.intake.take([submission("1")], NOW)
+    seen = {path for path in ("/me", "/quality", "/log", "/people") if client.get(path).status_code == 200}
+    assert seen == allowed
+    answer = client.post("/queues/main/next", data={"csrf": token})
+    assert answer.status_code == (403 if role is Role.AUDITOR else 200)
+
+
+def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    assert client.post("/me/switches", data={"show_text": "on"}).status_code == 403
+    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 403
+    foreign = {"origin": "https://evil.example"}
+    assert client.post("/me/switches", data={"csrf": token}, headers=foreign).status_code == 403
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}, headers=foreign).status_code == 403
+    assert (
+        client.post("/me/switches", data={"csrf": token}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    )
+    assert client.post("/me/switches", data={"csrf": token, "show_text": "on"}).status_code == 200
+
+
+@ON_BOTH
+def test_every_page_answers(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    texts = ["buy now at http://a.example", "buy NOW at http://b.example", "other words entirely", "more of the rest"]
+    console.intake.take([submission(str(i), text, author="a", language="en") for i, text in enumerate(texts)], NOW)
+    console.intake.take([submission("9", "reported", report={"reporter": "r", "reason": "rude"})], NOW)
+    filters = [
+        "", "?order=uncertain", "?order=random", "?label=racist", "?label=sexist", "?kind=report", "?source=api",
+        "?language=en", "?author=a", "?score_from=0.1&score_to=0.9", "?since=2020-01-01&until=2099-01-01",
+        "?after=-1e9:0",
+    ]  # fmt: skip
+    found = {query: client.get(f"/queues/main{query}").text.count('<a href="/items/') for query in filters}
+    assert found == dict.fromkeys(filters, 5) | {
+        "?label=sexist": 0, "?kind=report": 1, "?language=en": 4, "?author=a": 4, "?after=-1e9:0": 0,
+    }  # fmt: skip
+    assert "2 alike" in client.get("/queues/main").text
+    item = client.post("/queues/main/next?author=a", data={"csrf": token, "author": "a"})
+    assert "Near-duplicates that wait too" in item.text
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all"}
+    assert "Undo" in client.post("/items/1/vote", data=form).text
+    with console.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM items WHERE state = 'decided'").scalar_one() == 2
+    for path in ("/", "/me", "/quality", "/log", "/people", "/items/1", "/log?item=1"):
+        assert client.get(path).status_code == 200, path
+    assert client.post("/items/1/gold", data={"csrf": token}).status_code == 200
+    assert "golden item of this post already" in client.post("/items/1/gold", data={"csrf": token}).text
+    assert client.post("/undo", data={"csrf": token, "submission": "s1"}).status_code == 200
+    # Four posts of the author, and the golden copy of one.
+    assert "The content of 5 items was erased" in client.post("/people/erase", data={"csrf": token, "author": "a"}).text
+
+
+def test_hostile_content_is_shown_as_text(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    text = "<script>alert(1)</script><img src=x onerror=alert(2)> \u202egnp.exe {{ 7*7 }}"
+    console.intake.take([submission("1", text, author="<b>a</b>")], NOW)
+    client.post("/me/switches", data={"csrf": token, "show_text": "on"})
+    client.post("/queues/main/next", data={"csrf": token})
+    for path in ("/items/1", "/queues/main"):
+        page = client.get(path).text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "\u202e" not in page
+        assert "{{ 7*7 }}" in page
+
+
+def test_no_inline_script_and_nothing_from_elsewhere(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    for path in ("/", "/queues/main", "/items/1", "/me", "/people", "/log", "/quality", "/login"):
+        answer = client.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=|https?://", answer.text), path
+
+
+def test_a_database_that_is_away_is_told(client: TestClient, console: Console, tmp_path: object) -> None:
+    token = log_in(client, console)
+    console.database.engine.dispose()
+    console.database = Database.open(f"{tmp_path}/other.sqlite")
+    with console.database.write() as tx:
+        tx.exec_driver_sql("DROP TABLE sessions")
+    answer = client.post("/me/switches", data={"csrf": token})
+    assert answer.status_code == 503
+    assert "The database is away" in answer.text

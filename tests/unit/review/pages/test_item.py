@@ -1,0 +1,109 @@
+"""What a person sees of an item before and after the vote."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from starlette.testclient import TestClient
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+from tests.unit.review.pages.conftest import ON_BOTH, log_in
+
+from crossguard.review.console import Console
+from crossguard.review.settings import ReviewSettings
+
+
+def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    words = "these people should all go back to where they came from"
+    texts = [words, "something else", f"{words} now", f"and {words}"]
+    posts = [submission(str(i), text, score=0.9 - i / 100) for i, text in enumerate(texts)]
+    console.intake.take(posts, NOW)
+    page = client.post("/queues/main/next", data={"csrf": token})
+    assert page.url.path == "/items/1"
+    assert "also says: now" in page.text
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike.4": "yes"}
+    assert client.post("/items/1/vote", data=form).url.path == "/items/3", "the other near-duplicate comes next"
+    with console.database.read() as db:
+        states = db.exec_driver_sql("SELECT id FROM items WHERE state = 'decided' ORDER BY id").scalars().all()
+    assert states == [1, 4]
+
+
+@ON_BOTH
+def test_a_blind_item_tells_nothing_about_the_model_before_the_vote(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    console.intake._settings = settings.model_copy(update={"second_vote_rate": 1.0})
+    token = log_in(client, console)
+    console.intake.take([submission("1", score=0.77)], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    before = client.get("/items/1").text
+    assert "judged blind" in before
+    assert "0.77" not in before + client.get("/queues/main").text
+    assert client.get("/items/1/explanation").status_code == 403
+    for query in ("label=racist", "score_from=0.5"):
+        assert "/items/1" not in client.get(f"/queues/main?{query}").text, "to be found would tell what the model says"
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "a1"})
+    assert "0.77" in client.get("/items/1").text
+
+
+def test_nobody_can_tell_what_was_flagged_from_what_was_allowed_before_the_vote(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    """An allowed post in the sample looks like a flagged one that two people decide, by its page, place and filters."""
+    console.intake._settings = settings.model_copy(update={"second_vote_rate": 1.0, "audit_rate": 1.0})
+    token = log_in(client, console)
+    texts = [f"{letter * 5} {letter * 9}" for letter in "abcdefghij"]
+    scores = [0.02 if index % 2 else 0.5 + index / 25 for index in range(len(texts))]
+    console.intake.take([submission(str(i), texts[i], scores[i]) for i in range(len(texts))], NOW)
+    with console.database.read() as db:
+        kinds = dict(map(tuple, db.exec_driver_sql("SELECT id, kind FROM items").all()))
+    for order in ("urgent", "uncertain", "random"):
+        listed = [int(found) for found in re.findall(r"/items/(\d+)", client.get(f"/queues/main?order={order}").text)]
+        runs = 1 + sum(kinds[a] != kinds[b] for a, b in pairwise(listed))
+        assert runs > 2, f"{order}: flagged and allowed posts are mixed"
+    for filters in ("kind=audit", "kind=flag", "label=racist", "score_to=0.3"):
+        assert "/items/" not in client.get(f"/queues/main?{filters}").text
+    assert client.get("/queues/main?kind=feed").text.count('<a href="/items/') == len(texts)
+    pages: dict[str, set[str]] = {"flag": set(), "audit": set()}
+    for number, kind in kinds.items():
+        client.post(f"/items/{number}/claim", data={"csrf": token})
+        page = client.get(f"/items/{number}").text
+        assert "judged blind" in page
+        for own in (texts[number - 1], f"item {number}", f"Item {number}", f"/items/{number}"):
+            page = page.replace(own, "")
+        pages[kind].add(re.sub(r'value="[0-9a-f]{32}s?"|<span class="masked".*?</span>', "", page))
+        client.post(f"/items/{number}/release", data={"csrf": token})
+    assert pages["flag"] == pages["audit"]
+    assert len(pages["flag"]) == 1
+
+
+def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"gold_rate": 1.0})
+    token = log_in(client, console)
+    known = {"action": "block", "labels": {"racist": "yes"}}
+    console.intake.take([submission("1"), submission("2", expected=known)], NOW)
+    assert client.get("/items/2").status_code == 404, "nobody finds one by its number"
+    assert client.post("/queues/main/next", data={"csrf": token}).url.path == "/items/2"
+    client.post("/items/2/vote", data={"csrf": token, "action": "block", "submission": "g1"})
+    shown = client.get("/items/2")
+    assert shown.status_code == 200
+    assert "olden" not in shown.text
+    assert "Your decision" in client.post("/undo", data={"csrf": token, "submission": "g1"}).text
+
+
+def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"required": ("labels", "clause", "comment")})
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = client.post(
+        "/items/1/vote", data={"csrf": token, "action": "block", "label.racist": "yes", "clause": "sexist"}
+    )
+    assert answer.status_code == 422
+    assert "missing: sexist, homophobe, religion, otherhate" in answer.text
+    assert "Write a comment." in answer.text
+    assert re.search(r'value="yes" aria-label="racist: yes"\s+checked', answer.text)
+    with console.database.read() as db:
+        assert db.exec_driver_sql("SELECT count(*) FROM votes").scalar_one() == 0

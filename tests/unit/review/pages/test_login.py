@@ -1,0 +1,49 @@
+"""Logging in, one-time links, and being put out."""
+
+from __future__ import annotations
+
+from starlette.testclient import TestClient
+from tests.unit.review.pages.conftest import PASSWORD, log_in
+
+from crossguard.review.console import Console
+from crossguard.review.roles import Role
+from crossguard.review.store import people
+
+
+def test_a_wrong_password_is_refused_and_guessing_is_slowed_down(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    client.cookies.clear()
+    answers = [client.post("/login", data={"name": "ann", "password": f"guess {n}"}) for n in range(11)]
+    assert [answer.status_code for answer in answers] == [422] * 10 + [429]
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}).status_code == 429
+    nobody = client.post("/login", data={"name": "Zoe", "password": PASSWORD})
+    assert "The name or the password is wrong." in nobody.text
+
+
+def test_logging_in_never_leads_elsewhere(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    for target in ("https://evil.example", "//evil.example", "/\\evil.example", "/%0d%0aset-cookie: a=b"):
+        answer = client.post(
+            "/login", params={"next": target}, data={"name": "Ann", "password": PASSWORD}, follow_redirects=False
+        )
+        assert answer.headers["location"].startswith("/")
+        assert not answer.headers["location"].startswith(("//", "/\\"))
+
+
+def test_a_link_works_once(client: TestClient, console: Console) -> None:
+    with console.database.write() as tx:
+        token = people.invite(tx, Role.LEAD, console.now())
+    form = {"name": "Lea", "password": PASSWORD, "again": PASSWORD}
+    short = client.post(f"/join/{token}", data=form | {"password": "short", "again": "short"})
+    assert "10 to 200 characters" in short.text
+    assert client.post(f"/join/{token}", data=form).status_code == 200
+    client.cookies.clear()
+    assert client.post(f"/join/{token}", data=form | {"name": "Mia"}).status_code == 404
+
+
+def test_somebody_who_is_put_out_is_out_at_once(client: TestClient, console: Console) -> None:
+    log_in(client, console)
+    with console.database.write() as tx:
+        person, _ = people.by_name(tx, "Ann")
+        people.change(tx, person.id, active=False)
+    assert client.get("/me", follow_redirects=False).status_code == 303

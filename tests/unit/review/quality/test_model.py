@@ -1,0 +1,31 @@
+"""False-positive rates per group."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossguard.review.quality import model
+from crossguard.review.quality.reading import Decided
+
+
+def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_for() -> None:
+    def post(text: str, *, flagged: bool, inclusion: float = 1.0, hateful: bool = False) -> Decided:
+        truth, scores = {"religion": float(hateful)}, {"religion": (0.9 if flagged else 0.1, 0.5, flagged)}
+        return Decided(text, "review", inclusion, truth, scores, ("tiny", "1", "default", "1"), 1, "text")
+
+    found = [
+        *(post("my Muslim neighbours", flagged=True) for _ in range(10)),
+        *(post("a Muslim holiday", flagged=False, inclusion=0.1) for _ in range(10)),
+        *(post("the Muslim vote", flagged=True, hateful=True) for _ in range(30)),
+        *(post("women at work", flagged=False) for _ in range(6)),
+        *(post("a Jewish bakery", flagged=True) for _ in range(4)),
+    ]
+    (muslim, rate), (women, none) = model.false_positive_rates(found)
+    assert (muslim, women) == ("Muslim", "women"), "the worst first; four posts are too few"
+    assert rate.value == pytest.approx(10 / 110)
+    assert rate.count == 20
+    assert none.value == 0
+    for estimate in (rate, none):
+        assert estimate.low is not None
+        assert estimate.high is not None
+        assert 0 <= estimate.low <= (estimate.value or 0) < estimate.high <= 1

@@ -1,0 +1,42 @@
+"""Export, in each format and from both engines."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.review.conftest import decide_all
+
+from crossguard.evaluation.annotated import read_annotated
+from crossguard.labels import HATE
+from crossguard.review.console import Console
+from crossguard.review.export import export
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store.database import Database
+
+
+@pytest.fixture
+def engine() -> str:
+    """SQLite, unless a test says otherwise."""
+    return "sqlite"
+
+
+@pytest.mark.parametrize(
+    ("engine", "suffix"), [("sqlite", ".jsonl"), ("sqlite", ".csv"), ("sqlite", ".parquet"), ("postgresql", ".parquet")]
+)
+def test_the_export_is_what_calibrate_reads(
+    everything: ReviewSettings, database: Database, tmp_path: Path, suffix: str
+) -> None:
+    console = Console(everything, database)
+    decide_all(console, posts=40)
+    out = tmp_path / f"decided{suffix}"
+    assert export(database, HATE.names, out).rows == 40
+    annotated = read_annotated(out, HATE.names)
+    assert len(annotated) == 40
+    assert 10 < np.nansum(annotated.truth[:, 0]) < 25
+    assert set(annotated.columns["split"]) <= {"train", "val", "test"}
+    if suffix == ".csv":
+        with out.open() as file:
+            assert next(csv.DictReader(file))["votes"] == "1"

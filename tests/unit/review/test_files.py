@@ -1,0 +1,52 @@
+"""Posts and suggestions from files, as people type the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from tests.support.review import submission
+
+from crossguard.cli import run
+from crossguard.review.store import votes
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import items
+
+
+def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts, results = tmp_path / "posts.jsonl", tmp_path / "results.jsonl"
+    texts = [submission(str(index), score=0.7) for index in range(3)]
+    posts.write_text("".join(json.dumps({"id": t.id, "text": t.text, "author": "a"}) + "\n" for t in texts))
+    results.write_text("".join(json.dumps(t.decision) + "\n" for t in texts))
+    command = ["review", "--database", str(tmp_path / "r.sqlite"), "import", str(posts), "--results", str(results)]
+    assert run(command) == 0
+    assert "3 items wait" in capsys.readouterr().err
+    assert run(command) == 0
+    assert "0 items wait, 3 were there" in capsys.readouterr().err
+    results.write_text(json.dumps(texts[1].decision) + "\n")
+    assert run(command) == 3
+    assert "does not fit" in capsys.readouterr().err
+
+
+def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "suggestions.jsonl"
+    line = {"time": "2026-11-26T01:00:00+00:00", "text": "Go away, all of you.", "attributes": {"TOXICITY": 0.9}}
+    more = {"community_id": None, "client_token": None}
+    lines = [line | more | {"caller": caller} for caller in ("forum", "blog", "forum")]
+    file.write_text("".join(json.dumps(entry) + "\n" for entry in lines))
+    store = str(tmp_path / "r.sqlite")
+    command = ["review", "--database", store, "--model", "none", "import", "--suggestions", str(file)]
+    assert run(command) == 0
+    assert "1 items wait" in capsys.readouterr().err
+    assert run(command) == 0
+    with Database.open(store).read() as db:
+        (row,) = db.execute(select(items)).all()
+        said = [(vote.kind, vote.person, vote.labels) for vote in votes.of(db, row.id)]
+        assert votes.standing(db, row.id) == []
+    assert (row.kind, row.queue, row.state, row.reports) == ("report", "main", "open", 0)
+    assert said == [("suggest", None, {"TOXICITY": 0.9})] * 2
+    file.write_text('{"text": 3}\n')
+    assert run(command) == 3
+    assert "line 1 is no suggestion" in capsys.readouterr().err
