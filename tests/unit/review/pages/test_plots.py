@@ -1,0 +1,35 @@
+"""Plots: escaped, and to scale."""
+
+from __future__ import annotations
+
+import re
+
+from crossguard.evaluation.estimates import Estimate
+from crossguard.review.pages import plots
+
+
+def test_names_are_escaped_and_undefined_rows_say_so() -> None:
+    drawn = plots.intervals("A <title>", [("<b>", Estimate(None), None), ("known", Estimate(0.5, 0.4, 0.6), 0.9)])
+    assert "<b>" not in drawn
+    assert 'aria-label="A &lt;title&gt;"' in drawn
+    assert "too few answers" in drawn
+    assert drawn.count("<circle") == drawn.count('class="whisker"') == drawn.count('class="reference"') == 1
+
+
+def test_an_interval_surrounds_its_estimate_on_the_scale() -> None:
+    drawn = plots.intervals("t", [("a", Estimate(0.25, 0.0, 1.0), None)])
+    low, high = map(float, re.search(r'whisker" x1="([\d.]+)" x2="([\d.]+)"', drawn).groups())  # type: ignore[union-attr]
+    middle = float(re.search(r'cx="([\d.]+)"', drawn)[1])  # type: ignore[index]
+    assert abs(middle - (low + 0.25 * (high - low))) < 0.2
+
+
+def test_the_highest_bar_fills_the_plot_and_the_others_are_to_scale() -> None:
+    heights = re.findall(r'height="([\d.]+)"', plots.bars("t", [("a", 10), ("b", 5), ("c", 0)]))
+    assert list(map(float, heights)) == [108.0, 54.0, 0.0]
+    assert "<rect" not in plots.bars("t", [])
+
+
+def test_a_day_without_an_estimate_is_left_empty() -> None:
+    drawn = plots.series("t", [("1", Estimate(0.1, 0.05, 0.2, count=9)), ("2", Estimate(None))])
+    assert drawn.count("<circle") == 1
+    assert "9 posts" in drawn

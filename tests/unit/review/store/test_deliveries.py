@@ -1,0 +1,50 @@
+"""The outbox: later and later, given up, tried again, withdrawn."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review.console import Console
+from crossguard.review.store import deliveries
+from crossguard.review.store.database import Database
+
+
+@pytest.fixture
+def message(console: Console, database: Database) -> str:
+    console.intake.take([submission("1")], NOW)
+    with database.write() as tx:
+        deliveries.put(tx, 1, "item.decided", NOW, {"id": "1"})
+        (waiting,) = deliveries.due(tx, NOW)
+    return str(waiting.id)
+
+
+def test_each_attempt_comes_twice_as_late_until_it_is_given_up(database: Database, message: str) -> None:
+    now, waits = NOW, []
+    with database.write() as tx:
+        for attempt in range(deliveries.ATTEMPTS):
+            assert deliveries.reserve(tx, message, attempt, now + 20)
+            assert not deliveries.reserve(tx, message, attempt, now + 20), "another process has it"
+            deliveries.failed(tx, message, attempt + 1, now, "no answer")
+            if attempt + 1 < deliveries.ATTEMPTS:
+                wait = next(s for s in range(1, 30_000) if deliveries.due(tx, now + s))
+                waits.append(wait)
+                now += wait
+        assert waits[:4] == [5, 10, 20, 40]
+        assert max(waits) <= deliveries.LONGEST_WAIT_S
+        state = deliveries.state(tx)
+        assert (state.waiting, state.given_up, state.problem) == (0, 1, "no answer")
+        assert deliveries.retry(tx, now) == 1
+        assert [entry.attempts for entry in deliveries.due(tx, now)] == [0]
+
+
+def test_what_was_never_tried_is_taken_back_without_a_word(database: Database, message: str) -> None:
+    with database.write() as tx:
+        assert not deliveries.withdraw(tx, 1)
+        assert deliveries.due(tx, NOW) == []
+        deliveries.put(tx, 1, "item.decided", NOW, {})
+        (again,) = deliveries.due(tx, NOW)
+        assert again.id != message
+        deliveries.reserve(tx, again.id, 0, NOW)
+        assert deliveries.withdraw(tx, 1), "it may have gone out"

@@ -1,0 +1,59 @@
+"""What is left of an item when its content is deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review.console import Console
+from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.store import claims, items, retention, votes
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import likenesses, reports
+
+DAY = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def decided(console: Console, database: Database, ann: Person) -> None:
+    """Item 1 is decided, item 2 waits; both are by one author."""
+    report = {"reporter": "somebody", "reason": "the reason"}
+    console.intake.take([submission("1", author="a", report=report), submission("2", author="a")], NOW)
+    ballot = Ballot({"racist": Answer.YES}, "block", "", "the comment")
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, 600)
+        votes.cast(tx, 1, ann, ballot, submission="s", now=NOW)
+
+
+def row(database: Database, item: int) -> Any:
+    with database.read() as db:
+        return items.get(db, item)
+
+
+def test_decided_items_lose_their_content_in_time_and_keep_their_decision(database: Database) -> None:
+    with database.write() as tx:
+        assert retention.expire(tx, NOW + 7 * DAY, 7) == 0
+        assert retention.expire(tx, NOW + 7 * DAY + 1, 7) == 1
+        assert retention.expire(tx, NOW + 7 * DAY + 2, 7) == 0
+    one, two = row(database, 1), row(database, 2)
+    assert (one.text, one.likeness, one.author, one.outcome["action"]) == ("", None, "a", "block")
+    assert one.erased_at is not None
+    assert (two.text != "", two.erased_at) == (True, None)
+    with database.read() as db:
+        (vote,) = votes.standing(db, 1)
+        assert (vote.action, vote.comment) == ("block", "")
+        assert db.execute(select(reports.c.reason)).scalar_one() == ""
+        assert db.execute(select(likenesses.c.item).distinct()).scalars().all() == [2]
+
+
+def test_an_author_is_erased_also_from_what_was_erased_before(database: Database) -> None:
+    with database.write() as tx:
+        retention.expire(tx, NOW + 8 * DAY, 7)
+        assert retention.erase_author(tx, "a", NOW + 9 * DAY) == 2
+        assert retention.erase_author(tx, "a", NOW + 9 * DAY) == 0
+    assert {row(database, item).author for item in (1, 2)} == {None}

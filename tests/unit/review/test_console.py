@@ -1,0 +1,71 @@
+"""What a decision needs, and the clauses that it may rest on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossguard.errors import ConfigError
+from crossguard.review.console import Console, kind_of, read_clauses
+from crossguard.review.errors import FormError
+from crossguard.review.resolution import Answer
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store.database import Database
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def settings() -> ReviewSettings:
+    return ReviewSettings(model="none", labels=("racist", "sexist"), required=("labels", "clause", "comment"))
+
+
+WHOLE = {"action": "block", "clause": "racist", "comment": " why ", "label.racist": "yes", "label.sexist": "unsure"}
+
+
+def test_a_whole_form_is_a_ballot(console: Console) -> None:
+    found = console.ballot(WHOLE)
+    assert found.labels == {"racist": Answer.YES, "sexist": Answer.UNSURE}
+    assert (found.action, found.clause, found.comment) == ("block", "racist", "why")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"action": "bloc"}, "Did you mean 'block'"),
+        ({"action": ""}, "Choose an action: allow, block"),
+        ({"clause": "7"}, "Unknown clause '7'"),
+        ({"label.sexist": ""}, "missing: sexist"),
+        ({"label.sexist": "maybe"}, "Unknown answer for sexist 'maybe'"),
+        ({"comment": "x" * 4001}, "at most 4,000 characters"),
+        ({"comment": ""}, "Write a comment"),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_said(console: Console, change: dict[str, str], said: str) -> None:
+    with pytest.raises(FormError, match=said):
+        console.ballot(WHOLE | change)
+
+
+def test_all_problems_are_told_at_once(console: Console) -> None:
+    with pytest.raises(FormError, match=r"Choose an action.*Answer every label.*Choose the clause.*Write a comment"):
+        console.ballot({})
+
+
+def test_clauses_come_from_the_labels_or_from_a_file(tmp_path: Path) -> None:
+    assert read_clauses(None)[0].id == "racist"
+    file = tmp_path / "policy.yaml"
+    file.write_text("clauses: [{id: '1.2', title: Insults}]\n")
+    assert [(clause.id, clause.title) for clause in read_clauses(file)] == [("1.2", "Insults")]
+    file.write_text("clauses: []\n")
+    with pytest.raises(ConfigError, match="clauses"):
+        read_clauses(file)
+
+
+def test_without_a_model_bands_are_unknown(database: Database, settings: ReviewSettings) -> None:
+    record = {"modality_weights": {"text": 0.4, "image": 0.6}, "policy": "default", "policy_version": "1"}
+    assert kind_of(record) == "both"
+    assert Console(settings, database).bands_of(record) == {}
