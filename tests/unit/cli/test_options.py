@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from pydantic import Field
+
+from crossguard.checked_settings import StrictModel, Words
+from crossguard.cli.options import added, policy_name, settings_options
+
+
+class Settings(StrictModel):
+    """Of a command that is only here."""
+
+    port: int = Field(default=80, description="Port.")
+    quiet: bool = Field(default=False, description="Silence.")
+    words: Words = Field(default=("a", "b"), description="Words.")
+
+
+@click.command()
+@settings_options(Settings)
+def command(config: Path | None, **flags: str | None) -> None:
+    click.echo(" ".join([str(config), *(f"{name}={flags[name]}" for name in sorted(flags))]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "None port=None quiet=None words=None"),
+        (["--quiet", "--port", "3"], "None port=3 quiet=true words=None"),
+        (["--quiet", "false", "--config", "s.yaml"], "s.yaml port=None quiet=false words=None"),
+    ],
+)
+def test_each_setting_is_a_flag_and_a_switch_may_stand_alone(given: list[str], said: str) -> None:
+    assert said in CliRunner().invoke(command, given).output
+
+
+def test_help_tells_defaults() -> None:
+    text = CliRunner().invoke(command, ["--help"]).output
+    assert "Port.  [default: 80]" in text
+    assert "Words.  [default: a,b]" in text
+
+
+def test_options_come_in_the_order_that_they_are_named() -> None:
+    @added([click.option("--one"), click.option("--two")])
+    def function() -> None: ...
+
+    assert [option.name for option in click.command()(function).params] == ["one", "two"]
+
+
+def test_a_policy_is_named_after_its_file() -> None:
+    assert policy_name(Path("a/my policy (2).yaml")) == "my-policy--2-"
