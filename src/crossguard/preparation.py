@@ -22,7 +22,7 @@ from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import ImageSource, Post, PostFailure
 
 if TYPE_CHECKING:
-    from crossguard.data.images import DecodeOptions
+    from crossguard.data.image_decoding import DecodeOptions
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
 PIXEL_MODES: Final = ("fast", "exact")
@@ -79,7 +79,7 @@ class Preparation:
     @cached_property
     def _options(self) -> DecodeOptions:
         """How images are decoded; what decodes them is imported when the first one comes."""
-        from crossguard.data.images import DecodeOptions
+        from crossguard.data.image_decoding import DecodeOptions
 
         hint = self._image.size if self._pixels == "fast" else None
         return DecodeOptions(self._limits, hint, frames=self._image.frames, square=self._image.square)
@@ -124,11 +124,12 @@ class Preparation:
         return self._texts.encode([(post.text, post.image_text) for post in posts])
 
     def _cheap_frames(self, source: ImageSource) -> Frames:
-        from crossguard.data import images
+        from crossguard.data.image_sources import read_encoded
+        from crossguard.data.image_worker import is_cheap
 
         if isinstance(source, str | bytes | PathLike):
-            source = images.read_encoded(source, self._limits, self._root)
-            if not images.is_cheap(source, self._options):
+            source = read_encoded(source, self._limits, self._root)
+            if not is_cheap(source, self._options):
                 raise _CostlyImageError
         return self._frames(source)
 

@@ -53,12 +53,9 @@ class Summary:
     Attributes:
         previous: Rows of an earlier run that were kept.
         scored: Posts that got a decision in this run.
-        actions: How many decisions asked for which action.
-        flags: How many decisions flagged which label.
         failed: How many posts could not be scored, by error code.
         other_languages: How many scored posts are in which language that the model does not know.
         long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.
-        seconds: Time that this run took.
     """
 
     previous: int = 0

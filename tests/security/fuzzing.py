@@ -28,8 +28,8 @@ from tests.support.hostile_images import encoded, gif, many_scans, png
 from tests.support.tiny_bundle import manifest, write_tiny_bundle
 
 from crossguard.bundle import parse_manifest
-from crossguard.data.image_decoding import decode_bytes
-from crossguard.data.images import DecodeOptions, ImageLimits
+from crossguard.data.image_decoding import DecodeOptions, decode_bytes
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.tables import PostReader
 from crossguard.errors import BundleError, ImageError, TableError
 from crossguard.preprocessing.resize import Square

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.engine import (
     FAILED,
     INFERRED_AHEAD,
@@ -292,7 +292,7 @@ class TestSubmit:
             return prepare(self, post)
 
         monkeypatch.setattr(Preparation, "prepare", noted)
-        monkeypatch.setattr("crossguard.data.images.is_cheap", lambda encoded, _: b"slow" not in encoded)
+        monkeypatch.setattr("crossguard.data.image_worker.is_cheap", lambda encoded, _: b"slow" not in encoded)
         text = long_text()
         assert len(text) > LONG_TEXT
         asked = [

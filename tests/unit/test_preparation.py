@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ConfigError
 from crossguard.preparation import PixelMode, Preparation
 from crossguard.preprocessing.image import to_pixels

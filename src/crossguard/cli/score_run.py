@@ -67,7 +67,7 @@ def score_one(moderator: Moderator, post: Post, options: Options) -> None:
 def score_many(moderator: Moderator, reader: PostReader, options: Options, **how: Any) -> int:
     """Scores a table and returns the exit code; `how` goes to `score_table`."""
     from crossguard.cli.progress import Watcher, print_summary
-    from crossguard.data.images import close_image_workers
+    from crossguard.data.image_worker import close_image_workers
     from crossguard.scoring import Summary, kept_columns, score_table
 
     posts = iter(reader)

@@ -43,9 +43,7 @@ class Header:
     """What decoding an image will cost at most.
 
     Attributes:
-        kind: `JPEG`, `PNG`, `GIF` or `WEBP`.
         width: Of the canvas that all frames fit on, in pixels.
-        height: Likewise.
         frames: At most how many frames there are.
         scans: At most how many passes over all pixels there are; 1 where the first pass is the only one.
         coefficients: Bytes per pixel that are kept between passes.

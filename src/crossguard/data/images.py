@@ -20,26 +20,11 @@ from crossguard.data.image_decoding import (
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_modes import to_rgb
 from crossguard.data.image_sources import describe, read_encoded
-from crossguard.data.image_worker import close_image_workers, decode_safely, is_cheap
+from crossguard.data.image_worker import decode_safely
 from crossguard.errors import ImageError
 
 if TYPE_CHECKING:
     from crossguard.records import ImageSource
-
-__all__ = [
-    "DEFAULT_FRAMES",
-    "DEFAULT_LIMITS",
-    "DecodeOptions",
-    "DecodedImage",
-    "ImageLimits",
-    "close_image_workers",
-    "decode",
-    "is_cheap",
-    "read_encoded",
-    "read_image",
-    "thumbnail",
-    "to_jpeg",
-]
 
 DEFAULT_LIMITS: Final = ImageLimits()
 THUMBNAIL_SIZE: Final = (360, 270)

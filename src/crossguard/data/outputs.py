@@ -45,11 +45,7 @@ class RowWriter:
         self._flushed = time.monotonic()
 
     def write(self, decision: Decision) -> None:
-        """Adds one row.
-
-        Raises:
-            OutputError: The disk is full, or writing fails otherwise.
-        """
+        """Adds one row; raises as `flush`."""
         self._waiting.append(self._rows.encode(decision))
         if len(self._waiting) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()
@@ -131,11 +127,7 @@ class Output:
             self._writer.flush()
 
     def write(self, decision: Decision) -> None:
-        """Adds one row.
-
-        Raises:
-            OutputError: The disk is full, or writing fails otherwise.
-        """
+        """Adds one row; raises as `RowWriter.flush`."""
         assert self._writer is not None, "start() comes first"
         self._writer.write(decision)
 

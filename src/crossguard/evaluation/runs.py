@@ -31,8 +31,6 @@ class Facts:
         thresholds: By label; empty where each fold had its own.
         thresholds_from: One sentence: which posts the thresholds and calibration were fitted on.
         split: Value of the column `split`, or None for all rows.
-        failed: Posts that could not be scored, by error code.
-        seconds: Time that scoring took, or None.
     """
 
     name: str

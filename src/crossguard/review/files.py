@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from crossguard.checked_settings import parse
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url, read_encoded
-from crossguard.data.images import ImageLimits
 from crossguard.data.tables import PostReader
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
@@ -29,15 +29,8 @@ def take_file(
 ) -> Iterator[Received]:
     """Takes the posts of a table into the console and yields what became of each batch.
 
-    A table that was taken before changes nothing, so an interrupted run can be repeated.
-
-    Args:
-        console: Where to.
-        path: A table with the columns that scoring reads, and `author`, `language`, `posted_at`,
-            `queue`, `report` and `expected` where there are any.
-        source: What to call where the posts come from.
-        results: What `crossguard score` wrote for the same table; the console's model scores them when None.
-        image_root: Folder of relative image paths; the folder of the table when None.
+    A table that was taken before changes nothing, so an interrupted run can be repeated. Besides what scoring reads, it
+    may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
 
     Raises:
         TableError: The table cannot be read, or the results are not those of its posts.

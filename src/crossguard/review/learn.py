@@ -46,12 +46,9 @@ class Proposal:
     """A threshold for one rule of the policy; precision and recall are weighted to the live feed.
 
     Attributes:
-        label: Its name.
         kinds: Kinds of input (text, image, both) whose items have the current threshold.
         items: Decided items that it rests on.
         positives: Those that carry the label.
-        current: The threshold now.
-        proposed: The new one.
         interval: Where the new one falls in 95 of 100 resamples of the items.
         precision: Now and then; "then" is cross-validated: no item had a part in its own threshold.
         recall: Now and then, likewise.

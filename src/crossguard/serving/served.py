@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crossguard.data.images import ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
 from crossguard.loading import load

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crossguard.data.images import close_image_workers
+from crossguard.data.image_worker import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure

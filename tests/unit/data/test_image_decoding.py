@@ -15,7 +15,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.support.pictures import HEIC, encoded, halves, reason
 
-from crossguard.data.images import ImageLimits, decode
+from crossguard.data.image_limits import ImageLimits
+from crossguard.data.images import decode
 from crossguard.errors import ImageError
 
 

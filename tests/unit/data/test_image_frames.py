@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 from tests.support.pictures import encoded, halves, reason
 
-from crossguard.data.images import DecodeOptions, decode, read_image
+from crossguard.data.image_decoding import DecodeOptions
+from crossguard.data.images import decode, read_image
 
 
 def greys(kind: str, *shades: int) -> bytes:

@@ -13,8 +13,10 @@ from PIL import Image
 from tests.support.hostile_images import encoded, many_scans, png
 
 from crossguard.data import image_worker
-from crossguard.data.image_decoding import decode_bytes
-from crossguard.data.images import DecodeOptions, ImageLimits, is_cheap, read_image
+from crossguard.data.image_decoding import DecodeOptions, decode_bytes
+from crossguard.data.image_limits import ImageLimits
+from crossguard.data.image_worker import is_cheap
+from crossguard.data.images import read_image
 from crossguard.errors import ImageError
 from crossguard.preprocessing.resize import Square
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from tests.support.pictures import BLUE, HEIC, RED, encoded, halves, near
 
-from crossguard.data.image_decoding import decode_bytes
-from crossguard.data.images import THUMBNAIL_SIZE, DecodeOptions, decode, thumbnail
+from crossguard.data.image_decoding import DecodeOptions, decode_bytes
+from crossguard.data.images import THUMBNAIL_SIZE, decode, thumbnail
 from crossguard.errors import ImageError
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import read_encoded
-from crossguard.data.images import ImageLimits
 from crossguard.data.ocr import AHEAD, WordReader
 from crossguard.errors import ImageError, MissingExtraError
 from crossguard.machine import available_cores

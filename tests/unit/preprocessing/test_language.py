@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crossguard.bundle import Bundle
-from crossguard.data.images import ImageLimits
+from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ConfigError, PostError
 from crossguard.evaluation.audit.evasion import EVASIONS, evade
 from crossguard.moderator import Moderator

@@ -60,7 +60,6 @@ class Realtime(_Instances):
     """Instances that are always on and answer at once; their number may follow the load.
 
     Attributes:
-        instance_type: Such as `ml.c7i.large`.
         instances: How many at the start, and at least.
         max_instances: How many at most; no scaling when None.
         invocations_per_minute: Requests per instance and minute that scaling aims at.
@@ -76,14 +75,12 @@ class Asynchronous(_Instances):
     """Requests wait in a queue, their bodies and answers in S3; with `instances` 0 nothing runs while it is empty.
 
     Attributes:
-        instance_type: Such as `ml.c7i.large`.
         instances: How many at least; 0 starts one when a request comes, which takes minutes.
         max_instances: How many at most.
         input: S3 prefix that callers put requests under.
         output: S3 prefix of the answers.
         failures: S3 prefix of the errors; beside the answers when None.
         success_topic: SNS topic that is told of answers.
-        error_topic: SNS topic that is told of errors.
         concurrency: Requests at once per instance.
         backlog_per_instance: Waiting requests per instance that scaling aims at.
     """

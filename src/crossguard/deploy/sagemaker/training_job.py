@@ -32,12 +32,9 @@ class TrainingJob(StrictModel):
         output: S3 prefix of the bundle.
         checkpoints: S3 prefix of checkpoints; required for spot machines.
         spot: Whether to use spare machines, which cost a third and may be taken away.
-        instance_type: Such as `ml.g5.xlarge`; every GPU of it is used.
         volume_gb: Disk for data, decoded images and checkpoints.
         hours: The longest training.
         wait_hours: The longest training and waiting for spot machines together; twice `hours` when None.
-        environment: More variables of the container.
-        tags: For the bill.
     """
 
     kind: Literal["training"] = "training"

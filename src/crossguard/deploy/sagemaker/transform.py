@@ -28,10 +28,8 @@ class BatchTransform(StrictModel):
 
     Attributes:
         name: Beginning of the name of the job and its model, which ends in the time.
-        container: What runs.
         input: S3 prefix of JSON Lines files, with the keys of a post on the wire on each line.
         output: S3 prefix; `a.jsonl` becomes `a.jsonl.out`.
-        instance_type: Such as `ml.c7i.xlarge`.
         instances: How many; each takes whole files, so split the input into at least as many.
         request_mb: The most that is sent in one request, and so the longest line.
         concurrency: Requests at once per instance; two, so that one is read while the other is scored.

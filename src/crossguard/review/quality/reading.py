@@ -36,12 +36,10 @@ class Decided:
 
     Attributes:
         text: What the author wrote; empty when it was deleted.
-        stratum: Of the feed.
         inclusion: Probability of having been taken into the console.
         truth: Label -> mean of the votes, in [0, 1].
         scores: Label -> (score, threshold, flagged).
         model: Name and version of model and policy.
-        item: Its number.
         kind: What it has: text, image or both.
     """
 

@@ -33,10 +33,6 @@ class Person:
     """Somebody who may log in.
 
     Attributes:
-        id: Row.
-        name: Unique, shown to others.
-        role: What they are to the console.
-        active: Whether they may log in.
         queues: Names of the queues that they may work in; None is all.
         show_text: Whether they want text unmasked from the start.
         show_images: Whether they want images without blur from the start.
