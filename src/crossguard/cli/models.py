@@ -89,9 +89,7 @@ def _benchmark(bundle: Bundle) -> None:
 
 
 def _show(bundle: Bundle) -> None:
-    from rich.table import Table
-
-    from crossguard.cli.table import console
+    from crossguard.cli.table import console, plain
 
     manifest, screen = bundle.manifest, console()
     screen.print(
@@ -101,10 +99,7 @@ def _show(bundle: Bundle) -> None:
     )
     for policy in manifest.policies.values():
         screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
-        table = Table(box=None, pad_edge=False)
-        for column in ("label", "review from", "flag from", "block from"):
-            left = column == "label"
-            table.add_column(column, justify="left" if left else "right", no_wrap=not left, overflow="fold")
+        table = plain(("label", "review from", "flag from", "block from"))
         for label in manifest.label_set.names:
             rule = policy.labels[label]
             review = rule.threshold if rule.review is None else rule.review

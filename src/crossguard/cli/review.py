@@ -165,22 +165,11 @@ def erase_author(settings: ReviewSettings, author: str) -> None:
 
 def _show_proposals(learnt: Learnt) -> None:
     from rich.console import Console as Terminal
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "label",
-        "input",
-        "items",
-        "threshold",
-        "proposed",
-        "95 %",
-        "precision",
-        "recall",
-        "newly flagged",
-        "no longer",
-    ):
-        table.add_column(name, justify="left" if name in {"label", "input"} else "right", no_wrap=True)
+    from crossguard.cli.table import plain
+
+    numbers = ("items", "threshold", "proposed", "95 %", "precision", "recall", "newly flagged", "no longer")
+    table = plain(("label", "input", *numbers), left=2)
     for found in learnt.proposals:
         table.add_row(
             found.label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crossguard.data.masking import excerpt, mask, visible
@@ -96,6 +97,16 @@ def console() -> Console:
 
     own = Console()
     return own if own.is_terminal else Console(width=WIDE)
+
+
+def plain(columns: Sequence[str], left: int = 1) -> Table:
+    """Returns a table without lines: the first columns hold names, the others numbers, which are never cut."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if place < left else "right", no_wrap=place >= left, overflow="fold")
+    return table
 
 
 def post_words(post: Post, *, hidden: bool) -> str:

@@ -49,8 +49,7 @@ def intervals(title: str, rows: Sequence[tuple[str, Estimate, float | None]], lo
 def bars(title: str, values: Sequence[tuple[str, float]]) -> Markup:
     """Draws one bar per value, such as items per day."""
     top = max((value for _, value in values), default=0) or 1
-    step = (_WIDTH - 50) / max(len(values), 1)
-    body = _ground(f"{top:,.0f}")
+    step, body = _ground(f"{top:,.0f}", [name for name, _ in values], FEW)
     for index, (name, value) in enumerate(values):
         height, x = 108 * value / top, 40 + index * step
         body.append(
@@ -58,9 +57,6 @@ def bars(title: str, values: Sequence[tuple[str, float]]) -> Markup:
             f'height="{height:.1f}">'
             f"<title>{escape(name)}: {value:,.0f}</title></rect>"
         )
-        if index in {0, len(values) - 1} or len(values) <= FEW:
-            middle = x + step / 2
-            body.append(f'<text x="{middle:.1f}" y="138" text-anchor="middle">{escape(name)}</text>')
     return _svg(title, _HEIGHT, body)
 
 
@@ -68,12 +64,9 @@ def series(title: str, values: Sequence[tuple[str, Estimate]]) -> Markup:
     """Draws an estimate per day with its interval, on a scale from 0 to the highest end of an interval."""
     ends = [end for _, found in values for end in (found.high, found.value) if end is not None]
     top = max(ends, default=0.0) or 1.0
-    step = (_WIDTH - 50) / max(len(values), 1)
-    body = _ground(f"{top:.2g}")
+    step, body = _ground(f"{top:.2g}", [name for name, _ in values])
     for index, (name, found) in enumerate(values):
         x = 40 + (index + 0.5) * step
-        if index in {0, len(values) - 1}:
-            body.append(f'<text x="{x:.1f}" y="138" text-anchor="middle">{escape(name)}</text>')
         if found.value is None:
             continue
         low, y, high = (120 - 108 * (end or 0.0) / top for end in (found.low, found.value, found.high))
@@ -83,11 +76,19 @@ def series(title: str, values: Sequence[tuple[str, Estimate]]) -> Markup:
     return _svg(title, _HEIGHT, body)
 
 
-def _ground(top: str) -> list[str]:
-    """Returns the ends of a vertical scale, and the line at its 0."""
-    axis = f'<line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>'
-    ends = ((16, top), (124, "0"))
-    return [axis, *(f'<text x="34" y="{y}" text-anchor="end">{escape(end)}</text>' for y, end in ends)]
+def _ground(top: str, names: Sequence[str], few: int = 2) -> tuple[float, list[str]]:
+    """Returns the width of a name's part, the ends of a vertical scale, the line at its 0, and the names below it.
+
+    Of more names than `few` only the first and the last are written.
+    """
+    step = (_WIDTH - 50) / max(len(names), 1)
+    body = [f'<line class="axis" x1="40" x2="{_WIDTH - 10}" y1="120" y2="120"/>']
+    body += [f'<text x="34" y="{y}" text-anchor="end">{escape(end)}</text>' for y, end in ((16, top), (124, "0"))]
+    for index, name in enumerate(names):
+        if index in {0, len(names) - 1} or len(names) <= few:
+            x = 40 + (index + 0.5) * step
+            body.append(f'<text x="{x:.1f}" y="138" text-anchor="middle">{escape(name)}</text>')
+    return step, body
 
 
 def _scale(low: float, height: int) -> str:
