@@ -27,12 +27,7 @@ Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
-    """Checks settings against their model.
-
-    Args:
-        model: What the settings must look like.
-        data: The settings.
-        where: What to call their source in an error, such as the file's name.
+    """Checks settings against their model; `where` names their source in an error, such as a file.
 
     Raises:
         ConfigError: Names every problem with its key, the value seen, and a suggestion for a misspelt key.
@@ -72,13 +67,7 @@ def gather_settings(  # noqa: PLR0917
 ) -> M:
     """Merges the sources of settings: flags win over the environment, the environment over the file.
 
-    Args:
-        model: What may be set.
-        prefix: How the names of its variables begin.
-        flags: Values from the command line; None where a flag was not given.
-        environment: Variables of the process.
-        file: YAML file of settings, if there is one.
-        where: What to call the settings in an error where there is no file.
+    Names of variables begin with `prefix`; `where` names the settings in an error where there is no file.
 
     Raises:
         ConfigError: A source has an unknown key or a wrong value.

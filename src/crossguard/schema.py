@@ -110,9 +110,7 @@ class Names:
     """The names that columns of a flat table are made of.
 
     Attributes:
-        labels: Of the model, in order.
         input: Columns of the input that are kept.
-        attributes: Of the model.
     """
 
     labels: Sequence[str]
@@ -134,8 +132,6 @@ class Column:
     """One column of a flat table.
 
     Attributes:
-        name: As the header has it.
-        kind: What its cells hold.
         path: Where the value stands in a record.
     """
 

@@ -51,8 +51,6 @@ class Summary:
     """What a run did, in numbers.
 
     Attributes:
-        previous: Rows of an earlier run that were kept.
-        scored: Posts that got a decision in this run.
         failed: How many posts could not be scored, by error code.
         other_languages: How many scored posts are in which language that the model does not know.
         long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.

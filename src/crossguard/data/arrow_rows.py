@@ -62,10 +62,6 @@ class ArrowPosts:
 def record_batches(file: IO[bytes], where: str) -> tuple[int, list[RecordBatch]]:
     """Finds the record batches of a stream or file by their headers; rows are not read.
 
-    Args:
-        file: Where it is read from.
-        where: How to call it in a message.
-
     Returns:
         The first byte of the schema, and the batches. What stands between is needed to read any of them.
 

@@ -138,7 +138,6 @@ class PostBuilder:
 
     Attributes:
         header: The columns of the table, once it was opened; those of the first object of JSON.
-        found: The column of each meaning.
         notes: What a person should know about the columns, one sentence each.
     """
 

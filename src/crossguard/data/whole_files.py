@@ -33,7 +33,6 @@ class WholeFile:
 
     Attributes:
         module: What must be installed for it, and with which extra; nothing when empty.
-        extra: See there.
         read: Yields them again; None for a format that is only for people.
     """
 

@@ -22,7 +22,6 @@ class Word:
     """A word and what it adds.
 
     Attributes:
-        text: The word, with what stands around it.
         effect: Score of the label with the word minus without it, in [-1, 1]; None beyond the first `MOST_WORDS`.
     """
 
@@ -35,9 +34,7 @@ class Explanation:
     """What the words of a post add to its highest score.
 
     Attributes:
-        label: The label of that score.
         score: Of the text alone, in [0, 1].
-        words: In their order.
     """
 
     label: str

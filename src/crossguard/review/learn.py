@@ -47,8 +47,6 @@ class Proposal:
 
     Attributes:
         kinds: Kinds of input (text, image, both) whose items have the current threshold.
-        items: Decided items that it rests on.
-        positives: Those that carry the label.
         interval: Where the new one falls in 95 of 100 resamples of the items.
         precision: Now and then; "then" is cross-validated: no item had a part in its own threshold.
         recall: Now and then, likewise.
@@ -78,12 +76,7 @@ class Learnt:
 
 
 def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion) -> Learnt:
-    """Proposes a threshold per label.
-
-    Args:
-        found: Decided items.
-        strata: Sizes of the feed's strata, which say how many posts a decided one stands for.
-        criterion: What a threshold should achieve.
+    """Proposes a threshold per label; the sizes of the feed's strata say how many posts a decided one stands for.
 
     Raises:
         InputError: No label has enough items.

@@ -31,7 +31,6 @@ class SignedIn:
 
     Attributes:
         subject: The provider's key of the person; it never changes.
-        name: What to call them.
         role: By the claim; None where no rule fits.
     """
 

@@ -30,9 +30,7 @@ class Ballot:
 
     Attributes:
         labels: Answer per label; a label without an answer is absent.
-        action: What should be done with the post.
         clause: Clause of the policy that it rests on.
-        comment: In the person's own words.
     """
 
     labels: Mapping[str, Answer]
@@ -49,7 +47,6 @@ class Outcome:
         labels: Mean of the votes per label, in [0, 1]; yes is 1, unsure 0.5, no 0.
         action: What most voted for; without a majority, what the last voted for.
         clause: That of the last ballot with this action.
-        votes: Number of ballots.
         agreed: Whether all gave the same action and no contrary answers.
     """
 
@@ -71,11 +68,9 @@ class Outcome:
 
 
 def resolve(ballots: Sequence[Ballot], needed: int) -> Outcome | None:
-    """Returns the outcome, or None while more ballots are needed.
+    """Returns the outcome of ballots in the order in which they were cast, or None while more are needed.
 
-    Args:
-        ballots: In the order in which they were cast.
-        needed: How many the item needs; one more where two disagree.
+    `needed` is how many the item needs; one more where two disagree.
     """
     if len(ballots) < needed:
         return None

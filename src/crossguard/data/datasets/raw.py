@@ -36,9 +36,7 @@ def entries(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
 def labelled_lines(folder: Path, *patterns: str) -> Iterator[tuple[str, int, str, float]]:
     """Yields split, number, text and label of TweetEval's pairs of files, `{split}_text` and `{split}_labels`.
 
-    Args:
-        folder: Where they are.
-        patterns: Of their names; `{}` stands for split and kind.
+    In the patterns of their names, `{}` stands for split and kind.
 
     Raises:
         TableError: A file is missing, or the two of a split are of another length.

@@ -53,7 +53,6 @@ class Dataset:
     Attributes:
         read: Raw folder to rows; raises `TableError` when the folder is not what it should be.
         layout: What the raw folder holds, for people.
-        source: Paper and licence.
         caution: What is known to be wrong with its labels.
     """
 

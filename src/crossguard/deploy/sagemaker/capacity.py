@@ -15,7 +15,6 @@ class Serverless(StrictModel):
 
     Attributes:
         memory_mb: Memory, and with it cores.
-        max_concurrency: Requests at once.
         provisioned_concurrency: How many stay warm, paid by the hour; none when None.
     """
 
@@ -76,12 +75,10 @@ class Asynchronous(_Instances):
 
     Attributes:
         instances: How many at least; 0 starts one when a request comes, which takes minutes.
-        max_instances: How many at most.
         input: S3 prefix that callers put requests under.
         output: S3 prefix of the answers.
         failures: S3 prefix of the errors; beside the answers when None.
         success_topic: SNS topic that is told of answers.
-        concurrency: Requests at once per instance.
         backlog_per_instance: Waiting requests per instance that scaling aims at.
     """
 

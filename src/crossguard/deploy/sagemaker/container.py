@@ -29,10 +29,7 @@ class Container(StrictModel):
         model_data: The archive of `crossguard deploy sagemaker package`, in S3.
         role: ARN of the role that SageMaker takes on; see `crossguard deploy sagemaker policy`.
         image_kind: `crossguard` is our own image, `pytorch` one of AWS's PyTorch inference images.
-        policy: Policy of the bundle that decides.
-        environment: More variables of the container.
         subnets: Of a VPC that the container shall be attached to.
-        security_groups: Of that VPC.
         tags: For the bill.
     """
 

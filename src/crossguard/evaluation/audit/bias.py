@@ -27,8 +27,6 @@ class GroupAudit:
     """Metrics of one group.
 
     Attributes:
-        posts: Annotated posts that belong to it.
-        positive: Of those, the hateful ones.
         estimates: `subgroup_auc` (within the group), `bpsn_auc` (harmless posts of the group against hateful posts of
             the others: low where harmless posts about the group score too high), `bnsp_auc` (hateful posts of the group
             against harmless posts of the others: low where hate against the group scores too low), the rates at the

@@ -54,7 +54,6 @@ class Counterfactuals:
 
     Attributes:
         mean_spread: Mean over sentences of highest minus lowest score among the groups.
-        worst_spread: Largest spread of a sentence.
         flips: Share of sentences that are flagged for some groups and not for others.
         groups: Worst off first.
         harmless: Whether the sentences were written here, and may be shown as they are.

@@ -29,7 +29,6 @@ class Survival:
     """One way of disguising a text.
 
     Attributes:
-        evasion: The way.
         kept: Of the hateful posts found as written, the share that is still found, with its 95 % Wilson interval.
         newly_flagged: Harmless posts that are flagged in disguise only.
         no_longer_flagged: Harmless posts that are flagged as written only.
@@ -52,9 +51,7 @@ class Robustness:
     """A model against every way of `EVASIONS`.
 
     Attributes:
-        hateful: Hateful posts that were tried.
         found: Of those, flagged as written; only these can be lost.
-        harmless: Harmless posts that were tried.
         harmless_flagged: Of those, flagged as written.
         mean: Mean of the kept shares over all ways, with a bootstrap interval over posts.
         worst_tenth: Mean over the tenth of the ways that keeps least; the ways stay the same in every resample.
@@ -82,7 +79,6 @@ class EvasionTest:
     Attributes:
         question: Label, or `any`.
         limit: At most so many hateful and so many harmless posts, drawn at random.
-        rounds: Bootstrap resamples.
         seed: Of the draw, the disguises and the resamples.
         on_way: Called with the name of each way before it is scored, to show progress.
     """

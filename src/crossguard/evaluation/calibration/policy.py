@@ -36,7 +36,6 @@ class FittedPolicy:
         in_sample: Metrics on the very posts of the fit; the difference to `cross_validated` is overfitting.
         feed: Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all
             three at the same one, so that they can be read in one row. At the data's own where no other was given.
-        feed_in_sample: The same, in-sample.
     """
 
     file: PolicyFile

@@ -19,13 +19,7 @@ FEW: Final = 7
 
 
 def intervals(title: str, rows: Sequence[tuple[str, Estimate, float | None]], low: float = 0.0) -> Markup:
-    """Draws one line per row: the estimate, its interval, and a reference where there is one.
-
-    Args:
-        title: Read out by a screen reader.
-        rows: Name, estimate, reference.
-        low: Left end of the scale; 1 is the right one.
-    """
+    """Draws one line per row: the estimate, its interval, and a reference where there is one, from `low` to 1."""
     height = _ROW * len(rows) + 24
     body = [_scale(low, height)]
     for index, (name, estimate, reference) in enumerate(rows):

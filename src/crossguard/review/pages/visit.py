@@ -73,10 +73,7 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 def page(handler: Handler, right: Right | None = None, *, public: bool = False) -> Endpoint:
     """Returns the endpoint of a handler; the handler runs in a thread, as it waits for the database.
 
-    Args:
-        handler: Answers a visit.
-        right: What the person's role must include.
-        public: Whether nobody needs to be logged in.
+    `right` is what the person's role must include; for `public` pages nobody needs to be logged in.
     """
 
     async def endpoint(request: Request) -> Response:

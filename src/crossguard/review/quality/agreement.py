@@ -23,7 +23,6 @@ class Agreement:
 
     Attributes:
         fleiss: Fleiss' kappa (1971), with the number of answers per item allowed to vary.
-        alpha: Krippendorff's alpha, nominal.
         observed: Part of the pairs of answers that agree.
     """
 

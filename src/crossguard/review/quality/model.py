@@ -23,7 +23,6 @@ class LabelPrecision:
     """How often people agree with a flag.
 
     Attributes:
-        label: Its name.
         live: Part of the flagged items that people gave the label.
         card: What the model's card says, on its test posts; None where it says nothing.
     """

@@ -40,7 +40,6 @@ class Decided:
         truth: Label -> mean of the votes, in [0, 1].
         scores: Label -> (score, threshold, flagged).
         model: Name and version of model and policy.
-        kind: What it has: text, image or both.
     """
 
     text: str

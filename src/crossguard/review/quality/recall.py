@@ -45,9 +45,6 @@ class Live:
 
     Attributes:
         recall: Part of the hateful posts that the model flagged.
-        precision: Part of the flagged posts that are hateful.
-        prevalence: Part of all posts that are hateful.
-        strata: What they rest on.
         missing: Strata with posts and without a decision; their posts are left out of the estimates.
     """
 

@@ -76,9 +76,7 @@ class NewItem:
     Attributes:
         row: Values for `items`.
         images: JPEG, perceptual hash and problem of each image.
-        likeness: What it is compared by with others.
         report: Who reported the post and why, for items of that kind.
-        suggestion: Who suggests which scores.
     """
 
     row: Mapping[str, Any]
