@@ -1,0 +1,31 @@
+"""Decisions as HTML: escaped, and to scale."""
+
+from __future__ import annotations
+
+from crossguard.markup import decision_html, results_html
+from crossguard.records import Action, LabelDecision
+
+RACIST = LabelDecision(0.75, 0.5, flagged=True, action=Action.BLOCK)
+
+
+def test_a_bar_shows_score_and_threshold_and_a_flag_is_bold() -> None:
+    sexist = LabelDecision(0.1, 0.4, flagged=False, action=Action.ALLOW)
+    drawn = decision_html("<1>", "block", {"racist": RACIST, "sexist": sexist})
+    assert "<1>" not in drawn
+    assert "&lt;1&gt;" in drawn
+    assert "width:75%" in drawn
+    assert "left:50%" in drawn
+    assert [part.partition(">")[0] for part in drawn.split("font-weight:")[1:]] == ['bold"', 'normal"']
+
+
+def test_an_error_stands_in_place_of_bars() -> None:
+    drawn = decision_html("1", "failed", {}, "No <b>words</b>.")
+    assert "No &lt;b&gt;words&lt;/b&gt;." in drawn
+    assert "<tr" not in drawn
+
+
+def test_a_table_tells_how_many_more_there_are() -> None:
+    rows = [("1", "<i>", "block", "racist")]
+    assert "and 1,200 more" in results_html("all", rows, 1200)
+    assert "more" not in results_html("all", rows, 0)
+    assert "<i>" not in results_html("all", rows, 0)
