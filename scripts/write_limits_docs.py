@@ -8,11 +8,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from crossguard import cost
 from crossguard.data import image_headers, image_worker, text_rows
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
 from crossguard.preprocessing.text import TextSpec
-from crossguard.serving import bodies, protocol, rates, submitted_post
+from crossguard.serving import bodies, protocol, rates
 from crossguard.serving.settings import ServeSettings
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "limits.md"
@@ -53,7 +54,7 @@ CONSTANTS: Final = {
         (protocol, "MAX_PIPELINED", "requests that a connection may send ahead of their answers"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (rates, "MAX_CALLERS", "callers whose rates are remembered"),
-        (submitted_post, "WINDOW_BYTES", "bytes of text, in UTF-8, for which a rate counts one post"),
+        (cost, "TEXT_BYTES", "bytes of text, in UTF-8, that count as one post: in rates, the queue and batches"),
     ],
 }
 

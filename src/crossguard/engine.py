@@ -2,9 +2,9 @@
 
 `stream` takes posts in order and in batches of a fixed size, so that the same file gives the same scores. `submit`
 takes the posts of concurrent requests, which share batches: a batch starts at once while the model is idle, and else
-gathers posts until it is full or the max batch delay is over. No post waits long behind a slower kind: long texts, and
-images whose decoding may take seconds, are prepared by threads of their own, and a post of many windows or frames goes
-through the model in slices, in batches of their own.
+gathers posts until it is full or the max batch delay is over. Every queue is fair between callers. No post waits long
+behind a slower kind: long texts, and images whose decoding may take seconds, are prepared by threads of their own, and
+a post of many windows or frames goes through the model in slices, in batches of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from crossguard.errors import InputError, PostError
 from crossguard.machine import available_cores
 from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
+from crossguard.preprocessing.windows import Window
+from crossguard.queueing import FairQueue
 from crossguard.records import Decision, Logits, Post, PostFailure
 
 T = TypeVar("T")
@@ -38,8 +40,6 @@ LONG_TEXT: Final = 512
 # Threads for posts that take long to prepare: one for long texts, whose cleaning holds the interpreter, and two for
 # images, which are decoded in processes of their own.
 SLOW_THREADS: Final = {"slow-text": 1, "slow-image": 2}
-# Posts of one request that a batch takes before the next request has its turn.
-TURN: Final = 16
 # Windows of text, or frames, of one post that a batch takes at most.
 SLICE: Final = 2
 # Slices have batches of their own: one at a time while other posts came within so many seconds; and while others are on
@@ -57,7 +57,7 @@ class BatchLimits:
     """What bounds the batches of `submit`.
 
     Attributes:
-        posts: Posts of a batch at most; its images are as many at most, but for those of its last post.
+        posts: What the posts of a batch cost at most together, but for its last one.
         delay_s: Max batch delay: how long a post waits for others while another batch is in the model, in seconds.
     """
 
@@ -92,6 +92,7 @@ class Observer:
 class _Request:
     posts: Sequence[Post]
     decider: Decider
+    caller: str
     answer: Future[list[Decision]] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
     decisions: dict[int, Decision] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class _Entry:
 
     request: _Request
     index: int
+    cost: int
     whole: Prepared | None = None
     left: list[Prepared] = field(default_factory=list)
     done: list[Logits] = field(default_factory=list)
@@ -111,37 +113,8 @@ class _Entry:
     def post(self) -> Post:
         return self.request.posts[self.index]
 
-
-class _Turns:
-    """Entries of requests, taken in turns, so that a large request does not hold up small ones."""
-
-    def __init__(self) -> None:
-        self._requests: dict[_Request, deque[_Entry]] = {}
-
-    def put(self, entry: _Entry) -> None:
-        self._requests.setdefault(entry.request, deque()).append(entry)
-
-    def take(self, most: int) -> list[_Entry]:
-        taken: list[_Entry] = []
-        room = most
-        while self._requests and room > 0:
-            request = next(iter(self._requests))
-            waiting = self._requests.pop(request)
-            for _ in range(min(TURN, len(waiting))):
-                if room <= 0:
-                    break
-                taken.append(waiting.popleft())
-                room -= max(1, len(taken[-1].post.images))
-            if waiting:
-                self._requests[request] = waiting
-        return taken
-
-    @property
-    def oldest(self) -> float:
-        return min(request.since for request in self._requests)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._requests.values()))
+    def put_into(self, queue: FairQueue[_Entry], cost: int = 1) -> None:
+        queue.put(self, caller=self.request.caller, request=self.request, cost=cost)
 
 
 class ScoringEngine:
@@ -167,10 +140,10 @@ class ScoringEngine:
         # Threads start with the first job that needs them.
         self._threads = {name: ThreadPoolExecutor(size, f"crossguard-{name}") for name, size in sizes.items()}
         self._changed = threading.Condition()
-        self._waiting = _Turns()
-        self._slow = {name: _Turns() for name in SLOW_THREADS}
-        self._ready: deque[_Entry] = deque()
-        self._sliced: deque[_Entry] = deque()
+        self._waiting: FairQueue[_Entry] = FairQueue()
+        self._slow: dict[str, FairQueue[_Entry]] = {name: FairQueue() for name in SLOW_THREADS}
+        self._ready: FairQueue[_Entry] = FairQueue()
+        self._sliced: FairQueue[_Entry] = FairQueue()
         self._slicing = 0
         self._slice_from = 0.0
         self._gathering = False
@@ -222,30 +195,34 @@ class ScoringEngine:
         prepared = self._threads["prepare"].submit(self._preparation.prepare_all, batch)
         return prepared, self._threads["infer"].submit(lambda: self._infer(prepared.result()))
 
-    def submit(self, posts: Sequence[Post], decider: Decider) -> Future[list[Decision]]:
+    def submit(self, posts: Sequence[Post], decider: Decider, caller: str = "") -> Future[list[Decision]]:
         """Scores the posts of a request, in batches with those of others.
 
         Args:
             posts: What is scored.
             decider: By whose policy.
+            caller: Whose posts they are.
 
         Returns:
             A decision per post, in order; a failed one for a post that cannot be scored, or that we failed on. When it
             is cancelled, the posts that have not been inferred are dropped.
         """
-        request = _Request(posts, decider)
+        request = _Request(posts, decider, caller)
         if not posts:
             request.answer.set_result([])
         with self._changed:
             for index, post in enumerate(posts):
-                is_long = len(post.text) + len(post.image_text) > LONG_TEXT
-                (self._put_slow if is_long else self._waiting.put)(_Entry(request, index))
+                entry = _Entry(request, index, self._preparation.cost(post))
+                if len(post.text) + len(post.image_text) > LONG_TEXT:
+                    self._put_slow(entry)
+                else:
+                    entry.put_into(self._waiting, entry.cost)
             self._gather_soon()
         return request.answer
 
     def _put_slow(self, entry: _Entry) -> None:
         name = "slow-image" if entry.post.images else "slow-text"
-        self._slow[name].put(entry)
+        entry.put_into(self._slow[name], entry.cost)
         self._threads[name].submit(self._prepare_slow, name)
 
     def _prepare_slow(self, name: str) -> None:
@@ -254,7 +231,7 @@ class ScoringEngine:
         for entry in entries:
             if self._accept(entry, self._prepared(entry)):
                 with self._changed:
-                    (self._sliced if len(entry.left) > 1 else self._ready).append(entry)
+                    entry.put_into(self._sliced if len(entry.left) > 1 else self._ready)
                     self._gather_soon()
 
     def _slice_is_due(self) -> bool:
@@ -297,14 +274,15 @@ class ScoringEngine:
         with self._changed:
             if self._slice_is_due():
                 self._slicing += 1
-                return self._wanted(_taken(self._sliced, self._sliced_posts)), [], True
-            latest = (self._waiting.oldest if self._waiting else 0.0) + self._limits.delay_s
+                return self._wanted(self._sliced.take(self._sliced_posts)), [], True
+            oldest = min((entry.request.since for entry in self._waiting), default=0.0)
+            latest = oldest + self._limits.delay_s
             while self._batches > 1 and len(self._waiting) < self._limits.posts:
                 left = latest - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
             self._others_came = time.monotonic()
-            ready = _taken(self._ready, self._limits.posts)
+            ready = self._ready.take(self._limits.posts)
             return self._wanted(ready), self._wanted(self._waiting.take(self._limits.posts - len(ready))), False
 
     def _wanted(self, entries: Sequence[_Entry]) -> list[_Entry]:
@@ -391,7 +369,7 @@ class ScoringEngine:
             entry.done.append(answer)
             if entry.left:
                 with self._changed:
-                    self._sliced.append(entry)
+                    entry.put_into(self._sliced)
             else:
                 complete.setdefault(id(entry.request.decider), []).append(entry)
         for group in complete.values():
@@ -420,20 +398,26 @@ class ScoringEngine:
             request.answer.set_result([request.decisions[index] for index in range(len(request.posts))])
 
 
-def _taken(entries: deque[_Entry], most: int) -> list[_Entry]:
-    return [entries.popleft() for _ in range(min(most, len(entries)))]
-
-
 def slices(post: Prepared) -> list[Prepared]:
     """Returns a post in pieces of a few windows or frames, or whole.
 
-    A post that has several of both is left whole: its pieces would encode the others again and again.
+    A post that has several of both is left whole: its pieces would encode the others again and again. Of windows that
+    are alike, the first is enough.
     """
-    if len(post.texts) > SLICE and len(post.frames) <= 1:
-        return [replace(post, texts=part) for part in _pieces(post.texts)]
+    places = _places(post.texts)
+    if len(places) > SLICE and len(post.frames) <= 1:
+        return [replace(post, texts=part) for part in _pieces([post.texts[place] for place in places])]
     if len(post.frames) > SLICE and len(post.texts) <= 1:
         return [replace(post, frames=part) for part in _pieces(post.frames)]
     return [post]
+
+
+def _places(windows: Sequence[Window]) -> list[int]:
+    """Returns the places of windows that are like none before them."""
+    firsts: dict[tuple[int, ...], int] = {}
+    for place, window in enumerate(windows):
+        firsts.setdefault(window.ids, place)
+    return list(firsts.values())
 
 
 def _pieces(whole: Sequence[T]) -> list[tuple[T, ...]]:
@@ -447,12 +431,13 @@ def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
     whole = _stacked(parts)
     best = whole.values.argmax(axis=0)
     columns = np.arange(len(best))
-    texts = None
-    if whole.texts is not None:
+    texts = whole.texts
+    places = np.array(_places(post.texts))
+    if texts is not None and len(places) > SLICE:
         # Windows are counted from the first of their slice.
-        starts = np.arange(len(parts))[:, None] * (SLICE if len(post.texts) > SLICE else 0)
-        texts = np.where(whole.texts < 0, whole.texts, whole.texts + starts)[best, columns][None]
-    return Logits(whole.values[best, columns][None], parts[0].text_weight, texts)
+        texts = places[np.arange(len(parts))[:, None] * SLICE + texts]
+    best_texts = None if texts is None else texts[best, columns][None]
+    return Logits(whole.values[best, columns][None], parts[0].text_weight, best_texts)
 
 
 def _stacked(parts: Sequence[Logits]) -> Logits:

@@ -263,14 +263,18 @@ class Moderator:
         ready = [self.prepare(as_post(post, "post"))]
         return self.decide(ready, self.infer(ready))[0]
 
-    def submit(self, posts: Sequence[Post]) -> Future[list[Decision]]:
+    def submit(self, posts: Sequence[Post], caller: str = "") -> Future[list[Decision]]:
         """Scores posts together with those of other callers, for a server; returns at once.
+
+        Args:
+            posts: What is scored.
+            caller: Whose they are; where there are several, each gets the same share of the work.
 
         Returns:
             A decision per post, in order; cancel it when nobody waits for them any more. Moderators that `with_policy`
             made of one another share their batches.
         """
-        return self._engine.submit(posts, self)
+        return self._engine.submit(posts, self, caller)
 
     def observe(self, observer: Observer) -> None:
         """Tells an observer from now on what `submit` does."""

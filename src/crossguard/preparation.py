@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle
+from crossguard.cost import cost_of
 from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ConfigError, PostError, suggest
 from crossguard.machine import available_cores
@@ -92,6 +93,10 @@ class Preparation:
         """Loads what tells languages, so that no later post waits for it."""
         if self._languages:
             classifier()
+
+    def cost(self, post: Post) -> int:
+        """Returns what a post costs; see `crossguard.cost`."""
+        return cost_of((post.text, post.image_text), len(post.images), self._texts.spec.windows)
 
     def prepare(self, post: Post) -> Prepared:
         """Tokenises and decodes one post, in this thread.

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,28 @@ class TestSubmit:
         assert sum(gate.batches) == 401
         assert max(gate.batches) <= 8
 
+    def test_a_caller_with_much_leaves_turns_to_others(self, tiny: Moderator, gate: Gate) -> None:
+        order: list[str] = []
+        with gated_by(tiny, gate, BatchLimits(8)) as gated:
+            gate.open.clear()
+            asked = []
+            for caller in [*["much"] * 200, "little"]:
+                asked.append(gated.submit(posts(1), caller))
+                asked[-1].add_done_callback(partial(lambda name, _: order.append(name), caller))
+            gate.open.set()
+            assert all(future.result(SECONDS)[0].ok for future in asked)
+        # Behind the batches that were formed before it came, and at most half of its own.
+        assert order.index("little") < (INFERRED_AHEAD + 2) * 8
+
+    def test_batches_are_bounded_by_what_posts_cost(self, tiny: Moderator, gate: Gate) -> None:
+        image = np.random.default_rng(2).integers(0, 255, (40, 40, 3), np.uint8)
+        asked = [Post(str(n), "hello", image, more_images=(image,) * 3) for n in range(12)]
+        with gated_by(tiny, gate, BatchLimits(8)) as gated:
+            watch = Watch()
+            gated.observe(watch)
+            assert all(answer.ok for answer in gated.submit(asked).result(SECONDS))
+        assert max(watch.sizes) == 2
+
     def test_a_long_text_and_a_costly_image_are_prepared_apart(
         self, gated: Moderator, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -357,6 +380,20 @@ class TestSlices:
         assert found.scores == pytest.approx(expected.scores, abs=1e-6)
         assert found.text_weight == pytest.approx(expected.text_weight, abs=1e-6)
         assert {**found.to_dict(), "labels": {}} == {**expected.to_dict(), "labels": {}}
+
+    def test_of_windows_that_are_alike_the_first_is_scored(self, tiny: Moderator) -> None:
+        distinct = [Window((1, n, 2)) for n in range(5, 10)]
+        windows = tuple(distinct[n] for n in (0, 0, 1, 1, 2, 0, 3, 4, 4))
+        whole = Prepared("a", windows, ())
+        pieces = slices(whole)
+        assert [window for piece in pieces for window in piece.texts] == distinct
+        found, expected = merged(whole, [tiny.infer([piece]) for piece in pieces]), tiny.infer([whole])
+        np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+        assert found.texts is not None
+        assert expected.texts is not None
+        assert found.texts.tolist() == expected.texts.tolist()
+        alike = Prepared("b", (distinct[0],) * 32, ())
+        assert slices(alike) == [alike]
 
     def test_an_ordinary_post_is_left_whole(self, tiny: Moderator) -> None:
         post = tiny.prepare(Post("a", "hello you"))

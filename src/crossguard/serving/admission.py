@@ -1,4 +1,4 @@
-"""How many posts the service holds: beyond a limit, requests are refused and told when to come back."""
+"""How much work the service holds: beyond a limit, requests are refused and told when to come back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REMEMBERED: Final = 64
 
 
 class Admission:
-    """Counts the posts that were accepted and not yet answered.
+    """Counts the posts that were accepted and not yet answered, long ones as several.
 
     Args:
         limit: The most.
@@ -32,8 +32,13 @@ class Admission:
         self.pending = 0
 
     @contextlib.contextmanager
-    def hold(self, posts: int) -> Iterator[None]:
+    def hold(self, posts: int, cost: int) -> Iterator[None]:
         """Counts posts for the time of a block.
+
+        Args:
+            posts: How many there are.
+            cost: Of all of them. More than half of the limit counts as half of it, so that no request is too long to be
+                ever answered.
 
         Raises:
             Overloaded: There is no room for them now.
@@ -41,18 +46,19 @@ class Admission:
         """
         if posts > self._limit:
             raise BodyTooLarge(f"A request may have {self._limit} posts; this one has {posts}.")
-        if self.pending + posts > self._limit:
+        counted = max(posts, min(cost, self._limit // 2))
+        if self.pending + counted > self._limit:
             seconds = self._retry_s()
             raise Overloaded(
                 f"The queue is full ({self.pending} of {self._limit} posts). Try again in {seconds} s.",
                 retry_after=seconds,
             )
-        self.pending += posts
+        self.pending += counted
         try:
             yield
         finally:
-            self.pending -= posts
-            self._answered.append((time.monotonic(), posts))
+            self.pending -= counted
+            self._answered.append((time.monotonic(), counted))
 
     def _retry_s(self) -> int:
         """Returns in how many seconds what is pending will be answered, as fast as the last requests were."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from crossguard.cost import TEXT_BYTES
 from crossguard.engine import FAILED
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
@@ -29,7 +30,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.submitted_post import WINDOW_BYTES, RemoteImage, SubmittedPost
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -131,10 +132,12 @@ class Call:
         """
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
-        cost = self._cost(posts)
+        windows = self.moderator.bundle.manifest.text.windows
+        cost = sum(post.cost(windows) for post in posts)
+        counted = self._counted(len(posts), cost)
         # One was counted before the body was read.
-        self.service.rates.reserve(self._payer, self._rate, cost - 1)
-        work = asyncio.ensure_future(self.service.score(self.moderator, posts))
+        self.service.rates.reserve(self._payer, self._rate, counted - 1)
+        work = asyncio.ensure_future(self.service.score(self.moderator, posts, cost, self._payer))
         # The body has been read, so the next message can only be that the caller is gone.
         gone = asyncio.ensure_future(self.request.receive())
         try:
@@ -144,7 +147,7 @@ class Call:
             raise ClientDisconnected("The client disconnected.")
         except Overloaded:
             # What we refuse does not count.
-            self.service.rates.give_back(self._payer, cost)
+            self.service.rates.give_back(self._payer, counted)
             raise
         finally:
             gone.cancel()
@@ -169,21 +172,19 @@ class Call:
         own = self.caller.posts_per_minute
         return self.settings.posts_per_minute if own is None else own
 
-    def _cost(self, posts: Sequence[SubmittedPost]) -> int:
+    def _counted(self, posts: int, cost: int) -> int:
         """Returns what the rate counts; a single post, however long, is no more than a whole minute of it.
 
         Raises:
             TooLargeForRate: More than the caller may send in a minute.
         """
-        windows = self.moderator.bundle.manifest.text.windows
-        cost = sum(post.cost(windows) for post in posts)
         if self._rate == 0 or cost <= self._rate:
             return cost
-        if len(posts) == 1:
+        if posts == 1:
             return self._rate
         raise TooLargeForRate(
-            f"This caller may send {self._rate} posts per minute; these are {len(posts)}, which count as {cost}; "
-            f"each further {WINDOW_BYTES} bytes of text and each further image count as a post."
+            f"This caller may send {self._rate} posts per minute; these are {posts}, which count as {cost}; "
+            f"each further {TEXT_BYTES} bytes of text and each further image count as a post."
         )
 
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:

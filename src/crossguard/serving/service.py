@@ -68,13 +68,22 @@ class Service:
         if self.review is not None:
             await asyncio.to_thread(self.review.stop)
 
-    async def score(self, moderator: Moderator, posts: Sequence[SubmittedPost]) -> list[Decision]:
-        """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place."""
+    async def score(
+        self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str
+    ) -> list[Decision]:
+        """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
+
+        Args:
+            moderator: Who scores.
+            posts: What.
+            cost: Of all of them.
+            caller: Whose they are.
+        """
         with BodyHold(self.budget) as hold:
             entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
             ready = [entry.post() for entry in entries if isinstance(entry, SubmittedPost)]
-            with self.admission.hold(len(ready)):
-                decisions = await asyncio.wrap_future(moderator.submit(ready))
+            with self.admission.hold(len(ready), cost):
+                decisions = await asyncio.wrap_future(moderator.submit(ready, caller))
             self.telemetry.decided(decisions)
             scored = iter(decisions)
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]

@@ -54,8 +54,14 @@ class ServeSettings(StrictModel):
     max_images: int = Field(default=8, ge=1, description="Most images of one post.")
     max_image_bytes: int = Field(default=16 * MEBI, ge=1024, description="Largest encoded image.")
     max_pixels: int = Field(default=64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
-    max_queue: int = Field(default=2048, ge=1, description="Most posts accepted and not yet answered; more get 429.")
-    batch_posts: int = Field(default=64, ge=1, description="Most posts of one batch.")
+    max_queue: int = Field(
+        default=2048,
+        ge=1,
+        description="Most posts accepted and not yet answered, long ones counted as for the rate; more get 429.",
+    )
+    batch_posts: int = Field(
+        default=32, ge=1, description="Most posts of one batch, long ones and further images counted as for the rate."
+    )
     max_batch_delay_ms: float = Field(
         default=4.0,
         ge=0,

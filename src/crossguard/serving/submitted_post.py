@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from crossguard.cost import cost_of
 from crossguard.data.image_sources import is_data_url
 from crossguard.records import Post
 
 # Encoded bytes, or a `data:` URL. Never a path: a caller must not reach the files of the server.
 EncodedImage: TypeAlias = bytes | str
-# Of UTF-8: what a rate counts as one post. About a hundred tokens of English, which fill a window or two.
-WINDOW_BYTES: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,8 @@ class SubmittedPost:
         return tuple(name for name, there in present.items() if there)
 
     def cost(self, windows: int) -> int:
-        """Returns what a rate counts this post as, known before it is cleaned and decoded.
-
-        A text of up to `WINDOW_BYTES` and an image are 1 together; each further `WINDOW_BYTES` and image are 1 more.
-
-        Args:
-            windows: That the model reads of a text at most; more bytes than fill them cost nothing.
-        """
-        size = len(self.text.encode("utf-8", "surrogatepass")) + len(self.image_text.encode("utf-8", "surrogatepass"))
-        return min(windows, max(1, math.ceil(size / WINDOW_BYTES))) + max(0, len(self.images) - 1)
+        """Returns what it counts as, for the rate of its caller and in the queue; see `crossguard.cost`."""
+        return cost_of((self.text, self.image_text), len(self.images), windows)
 
     def post(self) -> Post:
         """Returns what the model scores; all images must have been fetched."""

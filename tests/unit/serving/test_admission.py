@@ -8,21 +8,21 @@ from crossguard.serving.errors import BodyTooLarge, Overloaded
 
 def test_a_full_queue_refuses_and_recovers() -> None:
     admission = Admission(10)
-    with admission.hold(8):
+    with admission.hold(8, 8):
         assert admission.pending == 8
-        with pytest.raises(Overloaded) as refused, admission.hold(3):
+        with pytest.raises(Overloaded) as refused, admission.hold(3, 3):
             pass
         assert 1 <= (refused.value.retry_after or 0) <= LONGEST_RETRY_S
-        with admission.hold(2):
+        with admission.hold(2, 2):
             assert admission.pending == 10
     assert admission.pending == 0
-    with pytest.raises(ZeroDivisionError), admission.hold(3):
+    with pytest.raises(ZeroDivisionError), admission.hold(3, 3):
         raise ZeroDivisionError
     assert admission.pending == 0
 
 
 def test_more_posts_than_the_queue_holds_can_never_pass() -> None:
-    with pytest.raises(BodyTooLarge, match="may have 10 posts; this one has 11"), Admission(10).hold(11):
+    with pytest.raises(BodyTooLarge, match="may have 10 posts; this one has 11"), Admission(10).hold(11, 11):
         pass
 
 
@@ -33,11 +33,24 @@ def test_when_to_come_back_follows_from_how_fast_requests_were_answered(
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     admission = Admission(100)
-    with admission.hold(50):
+    with admission.hold(50, 50):
         pass
-    with admission.hold(50):
+    with admission.hold(50, 50):
         pass
     now += seconds
-    with admission.hold(100), pytest.raises(Overloaded) as refused, admission.hold(1):
+    with admission.hold(100, 100), pytest.raises(Overloaded) as refused, admission.hold(1, 1):
         pass
     assert refused.value.retry_after == expected
+
+
+def test_long_posts_count_as_several() -> None:
+    admission = Admission(100)
+    with admission.hold(1, 32), admission.hold(1, 32), pytest.raises(Overloaded), admission.hold(2, 40):
+        pass
+
+
+def test_no_request_is_too_long_to_be_ever_answered() -> None:
+    admission = Admission(100)
+    with admission.hold(50, 50), admission.hold(50, 1600):
+        assert admission.pending == 100
+    assert admission.pending == 0

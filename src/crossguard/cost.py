@@ -1,0 +1,25 @@
+"""What a post costs: counted the same by rates, admission, queues and batches.
+
+A text of up to `TEXT_BYTES` and an image are 1 together; each further `TEXT_BYTES` and image are 1 more. It is known
+before anything is cleaned, fetched or decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+# Of UTF-8. About a hundred tokens of English, which fill a window or two and take the model as long as an image does.
+TEXT_BYTES: Final = 512
+
+
+def cost_of(texts: tuple[str, ...], images: int, windows: int) -> int:
+    """Returns what a post costs.
+
+    Args:
+        texts: Its text and the words of its images.
+        images: How many it has.
+        windows: That the model reads of a text at most; more bytes than fill them cost nothing.
+    """
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return min(windows, max(1, math.ceil(size / TEXT_BYTES))) + max(0, images - 1)
