@@ -1,7 +1,9 @@
 """What the engines of a job cost: the same units in this process, by worker processes, and by actors of Ray.
 
 Each scorer is held to one core, whatever threads it has: one that reads, decodes and computes at once would use both
-cores alone, and a second one could add nothing.
+cores alone, and a second one could add nothing. The ways take turns, forwards and backwards, so that a machine which
+grows slower or faster favours none; a ratio is one within a turn. Turns in which other processes of the machine were
+busy are left out, if enough are left. Workers load their models before: that is stated apart.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -31,31 +35,79 @@ from crossguard.jobs.units import Part, Task, Unit
 from crossguard.scoring import Summary, score_table
 
 Call = Callable[[], object]
+# Cores that others may have busy in a turn, and how many such turns make a result.
+QUIET: Final = 0.15
+ENOUGH: Final = 5
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one way to score took.
+
+    Attributes:
+        seconds: Time.
+        processor: Processor time of this process and of those that score, seconds.
+        daemons: Of other processes below this one, which are those of Ray.
+        others: Of all other processes of the machine.
+    """
+
+    seconds: float
+    processor: float
+    daemons: float
+    others: float
+
+    @classmethod
+    def now(cls, scorers: Sequence[int]) -> Cost:
+        """Reads the clocks."""
+        own = _processor(os.getpid()) + sum(map(_below, scorers))
+        everything = _below(os.getpid())
+        return cls(time.perf_counter(), own, everything - own, _busy() - everything)
+
+    def since(self, before: Cost) -> Cost:
+        """Returns the difference."""
+        names = ("seconds", "processor", "daemons", "others")
+        return Cost(*(getattr(self, name) - getattr(before, name) for name in names))
+
+
+Turn = dict[str, Cost]
 
 
 def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     """Lets the ways to score the same units take turns; each worker has one thread.
 
     Returns:
-        Ratios within a turn, the median over the turns: of time, and of the processor time of all processes, which
-        neighbours on the machine do not change.
+        Of each ratio the median over the turns and its 95 % bootstrap interval: of time, and of the processor time of
+        the processes that score, which neighbours on the machine change less.
     """
     job = _job(folder, count)
     units = list(job.units())
+    found: dict[str, Any] = {}
     with ExitStack() as stack:
         runner = stack.enter_context(closing(TaskRunner(job.spec, job.identity)))
-        first, last = allowed_cores()[0], allowed_cores()[-1]
-        calls: dict[str, Call] = {"plain": lambda: _plain_on(first, runner, units, folder)}
-        calls |= _engine("local", _local(job, stack), units, stack)
+        calls: dict[str, Call] = {"plain": lambda: _plain_on(allowed_cores()[0], runner, units, folder)}
+        local = _local(job, stack)
+        calls |= _engine("local", local, units, stack)
         if find_spec("ray"):
             stack.enter_context(_cluster())
             actors = [stack.enter_context(closing(RayWorker(job.spec, job.identity, 1))) for _ in range(2)]
             calls |= _engine("ray", actors, units, stack)
-            calls["ray_two"]()
-            for pid, core in zip(_actor_processes(), (first, last), strict=True):
-                _hold(pid, {core})
-        turns = [{name: _measured(call) for name, call in calls.items()} for _ in range(rounds + 1)]
-    return _summary(turns[1:], 2 * count)  # the first turn loads the models
+        for name in ("local_two", "ray_two"):  # both load their models
+            if name in calls:
+                found[f"{name}_first_s"] = round(_timed(calls[name]), 2)
+        scorers = [*_actor_processes(), *(worker.pid for worker in local if worker.pid is not None)]
+        found["turns"] = rounds
+        turns = [_turn(calls, scorers, backwards=bool(place % 2)) for place in range(-1, rounds)][1:]
+    return found | _summary(turns, 2 * count)
+
+
+def _turn(calls: dict[str, Call], scorers: Sequence[int], *, backwards: bool) -> Turn:
+    turn: Turn = {}
+    for name in sorted(calls, key=list(calls).index, reverse=backwards):
+        before = Cost.now(scorers)
+        calls[name]()
+        turn[name] = Cost.now(scorers).since(before)
+    return turn
 
 
 def _job(folder: Path, count: int) -> Job:
@@ -125,19 +177,34 @@ def _title(process: Path) -> str:
     return ""
 
 
-def _summary(turns: Sequence[dict[str, tuple[float, float]]], posts: int) -> dict[str, Any]:
-    def ratio(one: str, other: str, clock: int = 0) -> float:
-        return round(median(turn[one][clock] / turn[other][clock] for turn in turns), 3)
-
-    found: dict[str, Any] = {"posts_per_second": posts / median(turn["plain"][0] for turn in turns)}
+def _summary(turns: Sequence[Turn], posts: int) -> dict[str, Any]:
+    quiet = [turn for turn in turns if all(cost.others <= QUIET * cost.seconds for cost in turn.values())]
+    used = quiet if len(quiet) >= ENOUGH else turns
+    found: dict[str, Any] = {"quiet_turns": len(quiet), "turns_used": len(used)}
+    for name in turns[0]:
+        found[f"{name}_posts_per_second"] = round(posts / median(turn[name].seconds for turn in used), 1)
+    busy = [cost.others / cost.seconds for turn in used for cost in turn.values()]
+    found["cores_of_others"] = round(median(busy), 3)
+    found["cores_of_ray_daemons"] = round(median(turn["plain"].daemons / turn["plain"].seconds for turn in used), 3)
     for name in ("local", "ray"):
-        if f"{name}_one" in turns[0]:
-            found[f"{name}_against_plain"] = ratio(f"{name}_one", "plain")
-            found[f"{name}_against_plain_processor_time"] = ratio(f"{name}_one", "plain", 1)
-            found[f"{name}_two_against_one"] = ratio(f"{name}_one", f"{name}_two")
-            # What it would be, had no neighbour taken a core: twice, less what the two slow each other down.
-            found[f"{name}_two_against_one_processor_time"] = 2 * ratio(f"{name}_one", f"{name}_two", 1)
+        if f"{name}_one" not in turns[0]:
+            continue
+        for clock in ("seconds", "processor"):
+            one, plain = ([getattr(turn[way], clock) for turn in used] for way in (f"{name}_one", "plain"))
+            found[f"{name}_against_plain_{clock}"] = _ratio(one, plain)
+        one, two = ([turn[f"{name}_{way}"] for turn in used] for way in ("one", "two"))
+        found[f"{name}_two_against_one"] = _ratio([cost.seconds for cost in one], [cost.seconds for cost in two])
+        # What it would be, had each a core of its own: twice, less what the two slow each other down.
+        processor = _ratio([2 * cost.processor for cost in one], [cost.processor for cost in two])
+        found[f"{name}_two_against_one_processor"] = processor
     return found
+
+
+def _ratio(these: Sequence[float], those: Sequence[float]) -> list[float]:
+    """Returns the median of the ratios within turns, and its 95 % bootstrap interval."""
+    ratios = np.divide(these, those)
+    drawn = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+    return [round(float(value), 3) for value in (np.median(ratios), *np.percentile(np.median(drawn, 1), [2.5, 97.5]))]
 
 
 def _plain(runner: TaskRunner, unit: Unit, folder: Path) -> Summary:
@@ -150,19 +217,30 @@ def _work(worker: Worker, unit: Unit) -> Part:
     return worker.run(Task(unit), lambda _: None)
 
 
-def _measured(call: Call) -> tuple[float, float]:
-    """Returns seconds, and seconds of processor time of this process and all below it."""
-    started, used = time.perf_counter(), _processor_seconds(os.getpid())
+def _timed(call: Call) -> float:
+    started = time.perf_counter()
     call()
-    return time.perf_counter() - started, _processor_seconds(os.getpid()) - used
+    return time.perf_counter() - started
 
 
-def _processor_seconds(pid: int) -> float:
-    """Returns the processor time of a process and those below it, as Linux counts it; 0 for one that has ended."""
-    total = 0.0
+def _processor(pid: int) -> float:
+    """Returns the processor time of a process and of its children that ended; 0 for one that is gone."""
     with suppress(OSError):
         values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total = sum(map(int, values[11:15])) / os.sysconf("SC_CLK_TCK")
+        return sum(map(int, values[11:15])) / _TICKS
+    return 0.0
+
+
+def _below(pid: int) -> float:
+    """Returns the processor time of a process and all below it."""
+    total = _processor(pid)
+    with suppress(OSError):
         for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_processor_seconds(int(child)) for child in listing.read_text().split())
+            total += sum(_below(int(child)) for child in listing.read_text().split())
     return total
+
+
+def _busy() -> float:
+    """Returns how long the cores of this machine were busy, or taken away by its host, together."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS

@@ -30,8 +30,8 @@ from crossguard.jobs.units import Part, Unit
 def main() -> None:
     """Measures, prints and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--posts", type=int, default=256, help="posts with images of a unit")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each way to score")
+    parser.add_argument("--posts", type=int, default=128, help="posts with images of a unit")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each way to score")
     parser.add_argument("--short", action="store_true", help="try the benchmark itself: no figures to quote")
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks"), help="folder for JSON")
     options = parser.parse_args()

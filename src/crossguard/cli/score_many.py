@@ -91,10 +91,9 @@ def estimate(
     if found.unreadable:
         click.echo(f"not readable: {_some(found.unreadable, 'file')}")
     click.echo(f"output: {_some(found.units, 'part')}")
-    click.echo(
-        f"measured: {found.sampled:,} of these posts, {found.failed:,} of them not scored; "
-        f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
-    )
+    failed = f", {found.failed:,} of them not scored" if found.failed else ""
+    speed = f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
+    click.echo(f"measured: {found.sampled:,} of these posts{failed}; {speed}")
     click.echo(
         f"expected: {_time(found.hours * 3600)} here, {_cost(found.core_hours, price)}, plus reading and storing"
     )

@@ -342,6 +342,12 @@ def decompressed(file: Ranges, path: str) -> Any:
     return plain
 
 
+def suffix_of(path: str) -> str:
+    """Returns the suffix of a name in lower case; the one before `.gz` and `.zst`."""
+    name = PurePosixPath(path.lower())
+    return (name.with_suffix("") if name.suffix in PACKED else name).suffix
+
+
 @cache
 def _opened(base: str) -> Storage:
     return Storage(base)

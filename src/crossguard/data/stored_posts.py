@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import PostBuilder
-from crossguard.data.storage import PACKED, Entry, Storage, decompressed, is_remote
+from crossguard.data.storage import Entry, Storage, decompressed, is_remote, suffix_of
 from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS, PostReader
 from crossguard.errors import TableError
 from crossguard.records import Post
@@ -24,7 +24,7 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
     place = Storage(str(path))
     entry = place.entry(place.path)
     files = [entry] if entry else [each for each in place.list(place.path, deep=True) if each.size]
-    tables = [(each, kind) for each in files if (kind := _kind(each.path))]
+    tables = [(each, kind) for each in files if (kind := SUFFIX_FORMATS.get(suffix_of(each.path)))]
     if not tables:
         raise TableError(f"There is no table in '{path}'. Known suffixes: {', '.join(SUFFIX_FORMATS)}.")
     return (post for each, kind in tables for post in _read(place, each, kind, builder))
@@ -39,8 +39,3 @@ def _read(place: Storage, entry: Entry, kind: str, builder: PostBuilder) -> Iter
             yield from ExcelPosts(file, builder, where)
         else:
             yield from TEXT_READERS[kind](decompressed(file, entry.path), builder, where)
-
-
-def _kind(path: str) -> str | None:
-    name = PurePosixPath(path)
-    return SUFFIX_FORMATS.get((name.with_suffix("") if name.suffix in PACKED else name).suffix.lower())

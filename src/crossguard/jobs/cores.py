@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+
+from crossguard.data.outputs import lock_file
+from crossguard.machine import available_cores
 
 _NODES: Final = Path("/sys/devices/system/node")
 
@@ -51,6 +56,30 @@ def share_cores(workers: int, nodes: Sequence[Sequence[int]]) -> list[list[int]]
     for _ in range(workers - len(nodes)):  # the next worker goes where cores are most plentiful
         counts[max(range(len(nodes)), key=lambda place: len(nodes[place]) / counts[place])] += 1
     return [list(node[index::count]) for node, count in zip(nodes, counts, strict=True) for index in range(count)]
+
+
+def claim_cores(count: int, folder: Path | None = None) -> IO[bytes] | None:
+    """Binds this thread, and those that it will start, to cores which no other claim on this machine holds.
+
+    Args:
+        count: How many cores; a few more where they do not divide evenly.
+        folder: Where claims are marked; that of temporary files when None.
+
+    Returns:
+        The claim, which ends with its process or when it is closed. None where no cores are free, or the cores are
+        shared under a quota: the kernel then moves threads about, and a bound one would wait beside free cores.
+    """
+    allowed = allowed_cores()
+    if available_cores() != len(allowed) or not hasattr(os, "sched_setaffinity"):
+        return None
+    for own in share_cores(max(1, len(allowed) // count), memory_nodes()):
+        with suppress(OSError):  # that of another user
+            claim = (folder or Path(tempfile.gettempdir())).joinpath(f"crossguard-cores-{own[0]}").open("ab")
+            if lock_file(claim):
+                os.sched_setaffinity(0, own)
+                return claim
+            claim.close()
+    return None
 
 
 def _listed(text: str) -> list[int]:

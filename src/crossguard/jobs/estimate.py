@@ -72,7 +72,7 @@ def estimate(job: Job, workers: int | None = None) -> JobEstimate:
     chosen: list[Unit] = []
     draw = random.Random(0)  # noqa: S311 - a sample, the same each time
     for source, cut in job.cut():
-        files, size = files + 1, size + source.entry.size
+        files, size = files + (len(source.names) or 1), size + source.entry.size
         for unit in cut:
             unreadable += unit.kind == "unreadable"
             posts += unit.rows or 0

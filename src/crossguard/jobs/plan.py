@@ -8,18 +8,18 @@ import itertools
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final, TypeVar, cast
 
 from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard
-from crossguard.data.tables import TEXT_READERS
+from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard, suffix_of
+from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS
 from crossguard.data.text_rows import is_json_array, row_starts
 from crossguard.errors import ChangedError, TableError, suggest
 from crossguard.jobs.units import TEXT_KINDS, Kind, Unit
@@ -31,18 +31,10 @@ B = TypeVar("B")
 UNIT_POSTS: Final = 10_000
 # Rows with embedded images are large; a unit of them stays one that can be read again.
 UNIT_BYTES: Final = 1 << 30
-KINDS: Final[dict[str, Kind]] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "txt",
-    ".parquet": "parquet",
-    ".pq": "parquet",
+KINDS: Final[Mapping[str, Kind]] = {
+    **cast("Mapping[str, Kind]", SUFFIX_FORMATS),
     ".arrow": "arrow",
     ".feather": "arrow",
-    ".xlsx": "xlsx",
     ".tar": "tar",
 }
 # What Hugging Face datasets keep beside their tables.
@@ -158,9 +150,7 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
 
 def kind_of(path: str) -> Kind | None:
     """Returns how a file is read, by its name; None for what is not read."""
-    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
-    packed = bool(suffixes) and suffixes[-1] in PACKED
-    kind = KINDS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
+    kind, packed = KINDS.get(suffix_of(path)), path.lower().endswith(PACKED)
     return kind if kind in {*TEXT_KINDS, "tar"} or not packed else None
 
 
@@ -205,7 +195,9 @@ def _is_new(address: str, seen: set[int] | None) -> bool:
 
 def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[Source]:
     """Yields the images of a folder, so many at a time."""
-    entries = (entry for entry in storage.list(storage.path, deep=True) if _suffix(entry.path) in SUFFIXES)
+    entries = (
+        entry for entry in storage.list(storage.path, deep=True) if PurePosixPath(entry.path).suffix.lower() in SUFFIXES
+    )
     above = len(storage.path.rstrip("/")) + 1
     found = False
     while chosen := list(itertools.islice(entries, unit_posts)):
@@ -304,7 +296,3 @@ def _cut_text(stream: BinaryIO, entry: Entry, kind: Kind, where: str, *, unit_po
 def _text_unit(entry: Entry, kind: Kind, header: int, span: tuple[int, int], *, first: int, rows: int) -> Unit:
     ranges = (span,) if not header else ((0, header), span)
     return Unit(entry, kind, first=first, rows=rows, ranges=ranges)
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()

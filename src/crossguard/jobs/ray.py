@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from crossguard.errors import CrossguardError, needs_extra
+from crossguard.jobs.cores import claim_cores
 from crossguard.jobs.local import STALL_SECONDS, WORKER_CORES
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
@@ -99,6 +100,7 @@ class _Scorer:
 
         self._spec = JobSpec.from_dict(spec)
         self._identity = identity
+        self._claim = claim_cores(self._spec.threads or 1)  # Ray says how many cores it keeps, and not which
         self._runner: TaskRunner | None = None
         self._posts = Counter("crossguard_job_posts", "Posts in finished parts")
         self._seconds = Counter("crossguard_job_seconds", "Time that finished units took")

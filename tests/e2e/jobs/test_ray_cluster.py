@@ -31,7 +31,7 @@ def cluster(**head: Any) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK} | head
-    made = Cluster(initialize_head=True, head_node_args=head)
+    made: Any = Cluster(initialize_head=True, head_node_args=head)
     try:
         ray.init(address=made.address, log_to_driver=False, configure_logging=False)
         yield made

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tarfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import click
 import pytest
-from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl
+from tests.unit.jobs.conftest import InlineWorker, parts_of, png, write_jsonl
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run as main
@@ -111,15 +112,19 @@ def test_ctrl_c_says_how_to_continue(score: Score, tmp_path: Path, monkeypatch: 
     assert "the same command with --resume does the rest" in said
 
 
-def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
-    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def estimate_inline(monkeypatch: pytest.MonkeyPatch) -> None:
     from crossguard.jobs import estimate
 
     def make(spec: Any, identity: dict[str, str], *_: object, **__: object) -> InlineWorker:
         return InlineWorker(spec, identity)
 
     monkeypatch.setattr(estimate, "LocalWorker", make)
+
+
+def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate_inline(monkeypatch)
     source = write_jsonl(tmp_path / "in.jsonl", 12)
     monkeypatch.chdir(tmp_path)
     code, said = score(source, "-o", f"{tmp_path}/out/", "--dry-run", "--core-hour-price", "0.04")
@@ -127,6 +132,27 @@ def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
     for told in ("input: 1 file, ", "12 posts", "output: 1 part\n", "measured: 12 of these", "core-hours at 0.04 ="):
         assert told in said
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate_inline(monkeypatch)
+    images, packed = tmp_path / "images", tmp_path / "packed"
+    images.mkdir()
+    packed.mkdir()
+    for place in range(8):
+        (images / f"{place}.png").write_bytes(png((20, 20)) if place else b"no image")
+    with tarfile.open(packed / "posts.tar", "w") as tar:
+        for place in range(1, 8):
+            tar.add(images / f"{place}.png", f"{place}.png")
+    code, said = score(images, "-o", f"{tmp_path}/out/", "--dry-run", "--unit-posts", "5")
+    assert code == 0
+    for told in ("input: 8 files, ", " 8 posts\n", "output: 2 parts\n", "measured: 8 of these posts, 1 of them not"):
+        assert told in said
+    code, said = score(packed, "-o", f"{tmp_path}/out/", "--dry-run")
+    for told in ("input: 1 file, ", "about 7 posts\n", "output: 1 part\n", "measured: 7 of these posts; "):
+        assert told in said
 
 
 def test_progress_is_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
