@@ -13,6 +13,7 @@ WORD: Final = re.compile(r"[a-z]+")
 VOWELS: Final = re.compile("[aeiou]")
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 ENDINGS: Final = ("s", "es", "ed", "d", "ing", "er", "ers", "ly", "y")
+LAST_OF_ENDINGS: Final = frozenset(end[-1] for end in ENDINGS)
 FORMS: Final = ("s", "d", "ed", "ing", "r")
 # Single letters that are words; every other one has a place in the vocabulary, too.
 SINGLE: Final = frozenset("aiu")
@@ -59,9 +60,15 @@ class Lexicon:
         cost = self._costs.get(word)
         if cost is not None:
             return cost
-        stems = (word[: -len(end)] for end in ENDINGS if word.endswith(end) and len(word) - len(end) > 2)  # noqa: PLR2004
-        forms = (word + end for end in FORMS if len(word) > 3)  # noqa: PLR2004 see above
-        known = [self._costs[other] for other in (*stems, *forms) if other in self._costs]
+        # Plain loops: correcting one word asks some three hundred times.
+        costs, size = self._costs, len(word)
+        known = [costs[word + end] for end in FORMS if word + end in costs] if size > 3 else []  # noqa: PLR2004
+        if word[-1:] in LAST_OF_ENDINGS:
+            for end in ENDINGS:
+                if size - len(end) > 2 and word.endswith(end):  # noqa: PLR2004
+                    cost = costs.get(word[: -len(end)])
+                    if cost is not None:
+                        known.append(cost)
         return min(known) + 1.0 if known else None
 
     def common(self, word: str) -> bool:
