@@ -74,7 +74,7 @@ def test_rows_that_fill_up_the_fusion_are_cut_off(tiny: Moderator) -> None:
     np.testing.assert_allclose(together.values, np.concatenate([one.values for one in alone]), atol=1e-5)
 
 
-def test_pictures_come_after_texts_in_small_jobs() -> None:
+def test_images_come_after_texts_four_or_one_at_a_time() -> None:
     todo = encoder_jobs(Masked(), batch_of([4], images=6), trim=True)
-    assert [job.graph for job in todo.jobs] == ["text", "image", "image"]
-    assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 6 - IMAGES_PER_JOB]
+    assert [job.graph for job in todo.jobs] == ["text", *["image"] * 3]
+    assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 1, 1]
