@@ -12,6 +12,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
+from crossguard.serving.gathering import GatheringHandler
+
 logger = logging.getLogger("crossguard.serving")
 
 
@@ -47,7 +49,7 @@ class TextFormatter(logging.Formatter):
 
 def configure(level: str, style: str) -> None:
     """Sends Crossguard's and uvicorn's events to stderr, in place of what was configured before."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = GatheringHandler(sys.stderr)
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     for name in ("crossguard", "uvicorn"):

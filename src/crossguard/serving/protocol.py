@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from crossguard.serving.gathering import GatheredTransport
+
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_PIPELINED: Final = 16
 """Most requests of a connection that wait for an earlier one; each costs kilobytes before it is authenticated."""
@@ -80,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Gives the first request its time, and makes room for it."""
         self._make_room()
-        super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn narrows it
+        super().connection_made(GatheredTransport(transport, self.loop))  # type: ignore[arg-type]  # as uvicorn narrows it
         # The transport reports the moments between which bytes wait for the client.
         self.transport.set_write_buffer_limits(high=0)
         self._resting_since = self.loop.time()
@@ -106,6 +108,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio reads the result, uvicorn gives none
         """Keeps the connection of a client that has sent its whole request, until it is answered."""
         if self._rests or self._receiving is not Receiving.IDLE:
+            cast("GatheredTransport", self.transport).flush()
             return None
         self.cycle.keep_alive = False
         self._read_within(HALF_CLOSED_S)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+import pytest
+
+from crossguard.serving.gathering import GatheredTransport, GatheringHandler
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+class Written(asyncio.Transport):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed
+        self.calls.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+class Stream(io.StringIO):
+    """Counts writes."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+@pytest.fixture
+def logger() -> logging.Logger:
+    stream = Stream()
+    logger = logging.getLogger("tests.gathering")
+    logger.handlers[:] = [GatheringHandler(stream)]
+    logger.propagate = False
+    return logger
+
+
+def stream_of(logger: logging.Logger) -> Stream:
+    handler = logger.handlers[0]
+    assert isinstance(handler, GatheringHandler)
+    assert isinstance(handler.stream, Stream)
+    return handler.stream
+
+
+@in_loop
+async def test_writes_of_a_turn_are_one() -> None:
+    inner = Written()
+    transport = GatheredTransport(inner, asyncio.get_running_loop())
+    transport.write(b"head")
+    transport.write(b"body")
+    assert inner.calls == []
+    await asyncio.sleep(0)
+    transport.write(b"next")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert inner.calls == [b"headbody", b"next"]
+
+
+@in_loop
+async def test_nothing_is_lost_where_the_transport_is_closed() -> None:
+    inner = Written()
+    transport = GatheredTransport(inner, asyncio.get_running_loop())
+    transport.write(b"last words")
+    assert not transport.is_closing()
+    transport.close()
+    assert transport.is_closing()
+    await asyncio.sleep(0)
+    assert inner.calls == [b"last words"]
+
+
+@in_loop
+async def test_lines_of_a_turn_are_one_write(logger: logging.Logger) -> None:
+    for number in range(5):
+        logger.warning("line %d", number)
+    assert stream_of(logger).writes == 0
+    await asyncio.sleep(0)
+    assert stream_of(logger).writes == 1
+    assert stream_of(logger).getvalue().split("\n") == [f"line {number}" for number in range(5)] + [""]
+    logger.warning("another")
+    await asyncio.sleep(0)
+    assert stream_of(logger).getvalue().endswith("another\n")
+
+
+@in_loop
+async def test_a_line_of_another_thread_waits_for_nobody(logger: logging.Logger) -> None:
+    logger.warning("of the loop")
+    thread = threading.Thread(target=logger.warning, args=("of a thread",))
+    thread.start()
+    thread.join()
+    assert stream_of(logger).getvalue() == "of the loop\nof a thread\n"
+    await asyncio.sleep(0)
+    assert stream_of(logger).getvalue() == "of the loop\nof a thread\n"
+
+
+def test_without_a_loop_a_line_is_written_at_once(logger: logging.Logger) -> None:
+    logger.warning("a")
+    assert stream_of(logger).getvalue() == "a\n"
