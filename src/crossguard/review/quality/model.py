@@ -44,14 +44,13 @@ def precision_per_label(
 
 
 def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
-    """Reads the precision per label that the model's `test_metrics.json` tells; empty where there is none."""
+    """Reads the precision per label that the model's `val_report.json` tells; empty where there is none."""
     try:
-        metrics = json.loads((find_bundle(model) / "test_metrics.json").read_text(encoding="utf-8"))
+        report = json.loads((find_bundle(model) / "val_report.json").read_text(encoding="utf-8"))
     except (CrossguardError, OSError, ValueError):
         return {}
-    return {
-        label: float(value) for label in labels if isinstance(value := metrics.get(f"precision_{label}"), int | float)
-    }
+    found = {label: report.get(label, {}).get("precision") for label in labels}
+    return {label: float(value) for label, value in found.items() if isinstance(value, int | float)}
 
 
 def false_positive_rates(found: Sequence[Decided]) -> list[tuple[str, Estimate]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from crossguard.review.quality import model
@@ -29,3 +32,15 @@ def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_
         assert estimate.low is not None
         assert estimate.high is not None
         assert 0 <= estimate.low <= (estimate.value or 0) < estimate.high <= 1
+
+
+def test_the_card_is_asked_for_the_precision_of_each_label(tmp_path: Path) -> None:
+    assert model.card_precision(str(tmp_path), ("racist",)) == {}
+    report = {
+        "racist": {"precision": 0.75, "recall": 0.5},
+        "sexist": {"precision": None},
+        "micro avg": {"precision": 0.6},
+    }
+    (tmp_path / "val_report.json").write_text(json.dumps(report))
+    assert model.card_precision(str(tmp_path), ("racist", "sexist", "religion")) == {"racist": 0.75}
+    assert model.card_precision("no such model", ("racist",)) == {}
