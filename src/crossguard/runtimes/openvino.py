@@ -64,7 +64,11 @@ class OpenVINORuntime:
         for name, path in graphs.items():
             own = {**settings, PRECISION: ov.Type.bf16 if types[name] == "bf16" else ov.Type.f32}
             self._graphs[name] = _Lazy(core, path, own, Blob.of(identity, name, own) if identity else None)
-        self._precision = _told(types)
+            # Each record says what it was computed in, so that is known before the first one.
+            if types[name] == "bf16" and not self._graphs[name].kept:
+                self._graphs[name].compiled()
+        fell_back = {name: "fp32" for name, graph in self._graphs.items() if graph.fell_back}
+        self._precision = _told(types | fell_back)
         self._version = ov.__version__.split("-")[0]
         _build_type_tables(ov)
         self._requests = threading.local()
@@ -112,6 +116,7 @@ class _Lazy:
     Attributes:
         inputs: Names of the inputs.
         kept: Whether its compiled form was found in the cache.
+        fell_back: Whether OpenVINO had no kernels for the precision asked for, and it is computed in fp32.
     """
 
     def __init__(self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None) -> None:
@@ -122,6 +127,7 @@ class _Lazy:
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
+        self.fell_back = False
         found = blob.inputs() if blob else None
         self.kept = found is not None
         self.inputs: tuple[str, ...] = found or self._read()
@@ -160,6 +166,7 @@ class _Lazy:
                     raise
                 told = str(error).strip().splitlines()[-1]
                 logger.warning("%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, told)
+                self.fell_back = True
                 return self._core.compile_model(self._model, "CPU", exact)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None

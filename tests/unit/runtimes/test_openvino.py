@@ -55,9 +55,28 @@ def test_a_graph_without_a_bf16_kernel_is_computed_in_fp32(
         return compile_model(core, model, device, settings)
 
     monkeypatch.setattr(ov.Core, "compile_model", refuse_bf16)
-    scores = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16").score(text="hello").scores
-    assert scores == Moderator.load(tiny_bundle.folder, runtime="openvino").score(text="hello").scores
+    moderator = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16")
+    assert moderator.runtime.name.endswith("(fp32)")
+    found = moderator.score(text="hello")
+    assert found.scores == Moderator.load(tiny_bundle.folder, runtime="openvino").score(text="hello").scores
+    assert found.runtime == moderator.runtime.name
     assert "text.onnx is computed in fp32" in caplog.text
+
+
+def test_a_record_tells_the_graph_that_is_computed_in_fp32(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_model = ov.Core.compile_model
+
+    def refuse_images(core: Any, model: Any, device: str, settings: dict[str, Any]) -> Any:
+        bf16 = settings["INFERENCE_PRECISION_HINT"] == ov.Type.bf16
+        if bf16 and any(port.get_any_name() == "pixels" for port in model.inputs):
+            raise RuntimeError("No suitable implementations")
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(ov.Core, "compile_model", refuse_images)
+    found = Moderator.load(tiny_bundle.folder, runtime="openvino", precision="bf16").score(text="hello")
+    assert found.runtime.endswith("(text bf16, image fp32)")
 
 
 def test_each_graph_has_its_own_precision(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
