@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from crossguard.data.storage import _opened
+
 
 @contextmanager
 def gcs_server(every: int = 0) -> Iterator[str]:
@@ -32,6 +34,7 @@ def gcs_server(every: int = 0) -> Iterator[str]:
         try:
             yield f"gs://anonymous@bucket/{{}}?endpoint_override=127.0.0.1:{port}&scheme=http"
         finally:
+            _opened.cache_clear()  # of images that are named by their address
             process.kill()
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 from pyarrow import fs
 
-from crossguard.data.storage import Storage
+from crossguard.data.storage import Storage, _opened
 
 _LISTED: Final = re.compile(rb"<Contents>.*?<Key>(.*?)</Key>.*?</Contents>", re.DOTALL)
 
@@ -82,7 +82,9 @@ def s3_server() -> Iterator[tuple[str, Faults]]:
     with _variables(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true"):  # noqa: S106
         client = fs.S3FileSystem(endpoint_override=place, scheme="http", region="us-east-1", allow_bucket_creation=True)
         client.create_dir("bucket")
-        yield f"s3://bucket/{{}}?endpoint_override={place}&scheme=http&region=us-east-1", faults
+        # What moto keeps outlives its server: each one has a prefix of its own.
+        yield f"s3://bucket/{server.server_port}/{{}}?endpoint_override={place}&scheme=http&region=us-east-1", faults
+    _opened.cache_clear()  # of images that are named by their address
     server.shutdown()
     server.server_close()
 
