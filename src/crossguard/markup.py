@@ -33,12 +33,12 @@ class ScoredLabel(Protocol):
 
 
 def templates(package: str) -> Environment:
-    """Returns the templates of a package: in HTML all data is escaped, and a name that a page lacks is an error."""
+    """Returns the templates of a package: data is escaped, but in Markdown; a name that a page lacks is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     return Environment(
         loader=PackageLoader(package, "templates"),
-        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        autoescape=select_autoescape(disabled_extensions=("md.j2",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

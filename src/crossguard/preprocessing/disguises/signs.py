@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
@@ -58,24 +57,19 @@ def _closed(word: str, lexicon: Lexicon) -> str:
 
 def without_signs(text: str, lexicon: Lexicon) -> str:
     """Takes signs out of words; words that a sign joins stay."""
-    return _within_words(text, lambda word: _merged(word, lexicon))
+    return INNER.sub(lambda match: _merged(match[0], lexicon), text)
 
 
 def filled(text: str, lexicon: Lexicon) -> str:
     """Finds the letters that signs hide."""
 
-    def fill(word: str) -> str:
-        joined = SIGNS.sub("", word)
-        if len(joined) < SHORT or not HIDDEN.fullmatch(word.lower()):
-            return word
-        return lexicon.filled(SIGNS.sub("*", word.lower())) or joined
+    def fill(match: re.Match[str]) -> str:
+        word, bare = match[0].lower(), SIGNS.sub("", match[0])
+        if len(bare) < SHORT or not HIDDEN.fullmatch(word):
+            return match[0]
+        return lexicon.filled(SIGNS.sub("*", word)) or bare
 
-    return _within_words(text, fill)
-
-
-def _within_words(text: str, change: Callable[[str], str]) -> str:
-    """Changes what has signs between letters, in one word after the other: a sign is no space."""
-    return TOKEN.sub(lambda token: INNER.sub(lambda word: change(word[0]), token[0]), text)
+    return INNER.sub(fill, text)
 
 
 def _merged(word: str, lexicon: Lexicon) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
@@ -32,26 +33,27 @@ def _plausible(words: list[str]) -> bool:
 
 def sentences(text: str, lexicon: Lexicon) -> str:
     """Sets spaces in sentences that are written as one word."""
-
-    def split(match: re.Match[str]) -> str:
-        word = match[0].lower()
-        parts = lexicon.split(word) if len(word) > SENTENCE and word not in lexicon else None
-        return " ".join(parts) if parts and _plausible(parts) and lexicon.known(parts) > MOST else match[0]
-
-    return WORD_IN.sub(split, text)
+    return _divided(text, lexicon, lambda word: len(word) > SENTENCE, lambda parts: lexicon.known(parts) > MOST)
 
 
 def compounds(text: str, lexicon: Lexicon) -> str:
     """Sets spaces in shorter ones, where all parts are known and no chance."""
 
-    def split(match: re.Match[str]) -> str:
-        word = match[0].lower()
-        parts = lexicon.split(word) if GLUED <= len(word) <= SENTENCE and word not in lexicon else None
-        if not parts or not _plausible(parts) or lexicon.known(parts) < 1:
-            return match[0]
-        return " ".join(parts) if all(len(part) > 3 or lexicon.common(part) for part in parts) else match[0]  # noqa: PLR2004
+    def is_sure(parts: list[str]) -> bool:
+        return lexicon.known(parts) == 1 and all(len(part) > 3 or lexicon.common(part) for part in parts)  # noqa: PLR2004
 
-    return WORD_IN.sub(split, text)
+    return _divided(text, lexicon, lambda word: GLUED <= len(word) <= SENTENCE, is_sure)
+
+
+def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_sure: Callable[[list[str]], bool]) -> str:
+    """Sets spaces in unknown words of a length, where the parts can be the words of a sentence."""
+
+    def divide(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = lexicon.split(word) if is_meant(word) and word not in lexicon else None
+        return " ".join(parts) if parts and _plausible(parts) and is_sure(parts) else match[0]
+
+    return WORD_IN.sub(divide, text)
 
 
 def glued(text: str, lexicon: Lexicon) -> bool:
