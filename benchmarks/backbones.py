@@ -34,7 +34,7 @@ SUBJECTS: Final = {"clip": clip, "siglip2": siglip2}
 def main() -> None:
     """Measures, prints, writes."""
     options = _options()
-    for name in options.models[:1] if options.short else options.models:
+    for name in options.models:
         with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
             result = run(SUBJECTS[name](short=options.short), Path(folder), options)
         paths = report.write(options.out, name, result)

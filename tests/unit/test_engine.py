@@ -44,6 +44,7 @@ class Gate:
     def __init__(self, moderator: Moderator) -> None:
         self.inner = moderator.runtime
         self.name = "gate"
+        self.images_per_job = self.inner.images_per_job
         self.open = threading.Event()
         self.open.set()
         self.batches: list[int] = []

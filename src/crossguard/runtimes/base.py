@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -25,8 +26,11 @@ Feed: TypeAlias = Mapping[str, Array]
 TOKENS_PER_JOB: Final = 512
 TEXTS_PER_JOB: Final = 32
 # A job has this many images or one: what is kept for each other number takes 11 MB, and two or three images take no
-# longer one by one.
+# longer one by one. The weights of a large encoder are read anew from memory for each job: in jobs of 16 images, a post
+# takes CLIP's base model a tenth (int8) to a fifth (bf16) less processor time.
 IMAGES_PER_JOB: Final = 4
+LARGE_IMAGES_PER_JOB: Final = 16
+LARGE_BYTES: Final = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Runtime(Protocol):
         """Name, version and precision, such as `openvino 2026.4 (fp32)`."""
         ...
 
+    @property
+    def images_per_job(self) -> int:
+        """Most images of one job."""
+        ...
+
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
         ...
@@ -52,6 +61,11 @@ class Runtime(Protocol):
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs, in parallel where the engine can; returns outputs by name, in the order of the jobs."""
         ...
+
+
+def images_per_job(graph: Path) -> int:
+    """Returns how many images a job of an image encoder should have at most, by the size of its file."""
+    return LARGE_IMAGES_PER_JOB if graph.stat().st_size > LARGE_BYTES else IMAGES_PER_JOB
 
 
 def infer(runtime: Runtime, bundle: Bundle, posts: Sequence[Prepared]) -> Logits:
@@ -144,8 +158,9 @@ def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
     texts, order = _text_jobs(runtime, batch, trim=trim)
     images: list[Job] = []
     start = 0
+    sizes = (runtime.images_per_job, IMAGES_PER_JOB, 1)
     while start < len(batch.pixels):
-        rows = IMAGES_PER_JOB if len(batch.pixels) - start >= IMAGES_PER_JOB else 1
+        rows = next(size for size in sizes if size <= len(batch.pixels) - start)
         images.append(Job("image", {"pixels": batch.pixels[start : start + rows]}))
         start += rows
     return EncoderJobs([*texts, *images], len(texts), order)

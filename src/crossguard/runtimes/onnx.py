@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crossguard.errors import BundleError, needs_extra
-from crossguard.runtimes.base import Array, Job
+from crossguard.runtimes.base import Array, Job, images_per_job
 
 
 class ONNXRuntime:
@@ -28,6 +28,7 @@ class ONNXRuntime:
             except Exception as error:  # noqa: BLE001 it has an exception of its own for each status
                 raise BundleError(f"ONNX Runtime cannot read {path}: {error}") from None
         self._version = onnxruntime.__version__
+        self.images_per_job = images_per_job(graphs["image"])
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
-from crossguard.runtimes.base import Array, Job
+from crossguard.runtimes.base import Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.rewriting import read_model
@@ -71,6 +71,7 @@ class OpenVINORuntime:
         self._precision = _told(types | fell_back)
         self._version = ov.__version__.split("-")[0]
         _build_type_tables(ov)
+        self.images_per_job = images_per_job(graphs["image"])
         self._requests = threading.local()
         self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
 

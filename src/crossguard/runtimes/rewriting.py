@@ -68,7 +68,8 @@ def _stored_table(gather: Any) -> Any:
     scaled = _parent(gather, 0)
     if scaled.get_type_name() != "Multiply" or _constant(scaled, 1) is None:
         return None
-    if list(scaled.input_value(1).get_shape()) != [scaled.get_output_shape(0)[0], 1]:
+    table = scaled.get_output_partial_shape(0)
+    if table.is_dynamic or list(scaled.input_value(1).get_shape()) != [table[0].get_length(), 1]:
         return None
     source = _parent(scaled, 0)
     if source.get_type_name() == "Subtract":

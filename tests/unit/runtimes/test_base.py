@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,7 +10,17 @@ from crossguard.preprocessing.batch import Prepared, collate
 from crossguard.preprocessing.text import TextSpec
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, Post
-from crossguard.runtimes.base import IMAGES_PER_JOB, TEXTS_PER_JOB, TOKENS_PER_JOB, Array, Job, encoder_jobs
+from crossguard.runtimes.base import (
+    IMAGES_PER_JOB,
+    LARGE_BYTES,
+    LARGE_IMAGES_PER_JOB,
+    TEXTS_PER_JOB,
+    TOKENS_PER_JOB,
+    Array,
+    Job,
+    encoder_jobs,
+    images_per_job,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -18,6 +29,9 @@ class Masked:
     """A runtime whose text graph takes a mask."""
 
     name = "masked"
+
+    def __init__(self, images_per_job: int = IMAGES_PER_JOB) -> None:
+        self.images_per_job = images_per_job
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         return ("input_ids", "attention_mask") if graph == "text" else ("pixels",)
@@ -78,3 +92,18 @@ def test_images_come_after_texts_four_or_one_at_a_time() -> None:
     todo = encoder_jobs(Masked(), batch_of([4], images=6), trim=True)
     assert [job.graph for job in todo.jobs] == ["text", *["image"] * 3]
     assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 1, 1]
+
+
+def test_a_large_encoder_gets_sixteen_images_then_four_then_one() -> None:
+    batch = batch_of([], images=38)
+    todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch, trim=True)
+    assert [len(job.feed["pixels"]) for job in todo.jobs] == [16, 16, 4, 1, 1]
+    np.testing.assert_array_equal(np.concatenate([job.feed["pixels"] for job in todo.jobs]), batch.pixels)
+
+
+def test_what_is_large_is_told_by_the_file(tmp_path: Path) -> None:
+    graph = tmp_path / "image.onnx"
+    for size, most in ((LARGE_BYTES, IMAGES_PER_JOB), (LARGE_BYTES + 1, LARGE_IMAGES_PER_JOB)):
+        with graph.open("wb") as file:
+            file.truncate(size)
+        assert images_per_job(graph) == most

@@ -119,3 +119,13 @@ def test_other_tables_are_left(tmp_path: Path, scales: Any, zeros: Any, axis: in
     table = np.arange(-20, 20, dtype=np.int8).reshape(10, 4)
     path = looked_up(tmp_path, {"table": table, "scales": scales, "zeros": zeros}, axis)
     assert whole_tables(read_model(ov.Core(), path))
+
+
+def test_a_lookup_in_what_the_graph_computed_is_left(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Mul", ["x", "scales"], ["scaled"]),
+        helper.make_node("Gather", ["scaled", "rows"], ["y"], axis=0),
+    ]
+    scales = np.linspace(1, 2, 4, dtype=np.float32)
+    model = read_model(ov.Core(), written(tmp_path, nodes, {"scales": scales, "rows": np.array([2, 0])}))
+    np.testing.assert_allclose(said(model, X), (X * scales)[[2, 0]])
