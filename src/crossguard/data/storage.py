@@ -96,12 +96,9 @@ class Storage:
             rest, _, query = rest.partition("?") if "=" in address.rpartition("?")[2] else (rest, "", "")
             # The place is cut off first: wildcards are no part of a URI.
             host, _, path = rest.partition("/")
-            try:
-                options = "&".join(filter(None, [query, _OPTIONS.get(scheme)]))
-                base = f"{scheme}://{host}/" + (f"?{options}" if options else "")
-                self._fs, root = retried(lambda: _connected(base), address)
-            except ValueError as error:
-                raise TableError(f"Cannot understand the address '{address}': {error}.") from None
+            options = "&".join(filter(None, [query, _OPTIONS.get(scheme)]))
+            base = f"{scheme}://{host}/" + (f"?{options}" if options else "")
+            self._fs, root = retried(lambda: _connected(base, address), address)
             self.path = posixpath.join(root, path.strip("/")).rstrip("/") or root
             kept = host if scheme in _WITH_HOST else "anonymous@" * host.startswith("anonymous@")
             self._prefix = f"{scheme}://{kept}"
@@ -381,24 +378,31 @@ def retried(request: Any, name: str, attempts: int = _ATTEMPTS) -> Any:
     """Returns what a request returns; tries again, ever later, where the storage fails.
 
     Raises:
-        StorageError: It failed every time.
+        StorageError: It failed every time, or the storage calls it invalid.
     """
     for attempt in range(attempts):
         try:
             return request()
         except OSError as error:
             if attempt + 1 == attempts or isinstance(error, FileNotFoundError | PermissionError):
-                reason = str(error).partition("\n")[0].partition(" error_info=")[0]
-                raise StorageError(f"'{name}' cannot be reached: {reason}") from None
+                raise StorageError(f"'{name}' cannot be reached: {_reason(error)}") from None
             time.sleep(0.2 * 3**attempt)
+        except ValueError as error:  # of Google's storage, a 400
+            raise StorageError(f"The storage refuses '{name}': {_reason(error)}") from None
     raise AssertionError("there is at least one attempt")
 
 
-def _connected(uri: str) -> tuple[Any, str]:
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0].partition(" error_info=")[0]
+
+
+def _connected(uri: str, address: str) -> tuple[Any, str]:
     from pyarrow import fs
 
     try:
         found: tuple[Any, str] = fs.FileSystem.from_uri(uri)
+    except ValueError as error:
+        raise TableError(f"Cannot understand the address '{address}': {error}.") from None
     except OSError as error:
         if uri.startswith(_WITH_HOST):
             reason = str(error).partition("\n")[0]

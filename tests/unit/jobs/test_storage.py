@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pyarrow import ArrowInvalid
 from tests.support.object_storage import Faults, files_in, s3_server, upload
 from tests.unit.jobs.conftest import parts_of
 
@@ -103,6 +104,18 @@ def test_requests_are_repeated_ever_later(monkeypatch: pytest.MonkeyPatch) -> No
     answers += [OSError("down")] * 9
     with pytest.raises(StorageError, match="'x' cannot be reached: down"):
         retried(request, "x")
+
+
+def test_a_request_that_the_storage_calls_invalid_is_not_repeated() -> None:
+    asked = []
+
+    def refuse() -> None:
+        asked.append(1)
+        raise ArrowInvalid("google::cloud::Status(INVALID_ARGUMENT: bad name)\nmore")
+
+    with pytest.raises(StorageError, match=r"refuses 'x': google::cloud::Status\(INVALID_ARGUMENT: bad name\)$"):
+        retried(refuse, "x")
+    assert len(asked) == 1
 
 
 def test_a_file_is_put_at_once(tmp_path: Path) -> None:
