@@ -15,6 +15,7 @@ import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from crossguard.export.onnx import export_graphs  # noqa: E402
+from crossguard.export.quantize import ENCODERS, quantize_graph  # noqa: E402
 from crossguard.export.weight_dtype import WeightDtype, store  # noqa: E402
 from crossguard.models.building import tiny  # noqa: E402
 from crossguard.models.config import ModelConfig  # noqa: E402
@@ -22,6 +23,7 @@ from crossguard.models.gated import GatedModel  # noqa: E402
 from crossguard.models.pixels import PixelNormalizer  # noqa: E402
 from crossguard.preprocessing.image import ImageSpec  # noqa: E402
 from crossguard.preprocessing.text import TextSpec  # noqa: E402
+from crossguard.runtimes.rewriting import read_model  # noqa: E402
 
 KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
 IMAGE = ImageSpec(size=32, mean=(0.48, 0.46, 0.41), std=(0.27, 0.26, 0.28))
@@ -67,14 +69,16 @@ def through_onnxruntime(paths: dict[str, Path], feed: dict[str, np.ndarray[Any, 
     return feed["logits"]
 
 
-def through_openvino(paths: dict[str, Path], feed: dict[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+def through_openvino(
+    paths: dict[str, Path], feed: dict[str, np.ndarray[Any, Any]], *, amx: bool | None = None
+) -> np.ndarray[Any, Any]:
     import openvino
 
     core = openvino.Core()
     # As in the runtime: with VNNI or AMX, activations would else be rounded to 8 bits.
     settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
     for name in ("text", "image", "fusion"):
-        compiled = core.compile_model(str(paths[name]), "CPU", settings)
+        compiled = core.compile_model(read_model(core, paths[name], amx=amx), "CPU", settings)
         results = compiled({port.any_name: feed[port.any_name] for port in compiled.inputs})
         feed |= {port.any_name: results[port] for port in compiled.outputs}
     return feed["logits"]
@@ -121,6 +125,23 @@ def test_a_smaller_weight_dtype_is_smaller_and_close(
     assert size(paths) < size(exported.paths)
     assert 0 < np.abs(first - exported.logits).max() < (0.02 if weight_dtype == "fp16" else 0.3)
     assert np.abs(first - second).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("backend", ["clip", "siglip", "compact"])
+def test_both_runtimes_multiply_every_backend_in_8_bits(backend: str, tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="8-bit encoders are made with crossguard[quantize]")
+    exact = Exported(backend, "fusion", tmp_path)
+    paths = dict(exact.paths)
+    for name in ENCODERS:
+        wanted = [entry.name for entry in onnx.load(exact.paths[name]).graph.input]
+        paths[name] = tmp_path / "int8" / f"{name}.onnx"
+        paths[name].parent.mkdir(exist_ok=True)
+        quantize_graph(exact.paths[name], [{key: exact.feed()[key] for key in wanted}], paths[name], backend)
+    first = through_onnxruntime(paths, exact.feed())
+    assert 0 < np.abs(first - exact.logits).max() < 0.3 * np.ptp(exact.logits)
+    for amx in (False, True):
+        second = through_openvino(paths, exact.feed(), amx=amx)
+        assert np.abs(first - second).max() < 0.1 * np.ptp(exact.logits)
 
 
 def test_no_path_of_this_machine_is_in_a_graph(exported: Exported) -> None:

@@ -44,7 +44,7 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
             raise InputError(
                 f"None of {len(posts)} calibration posts has a usable {graph}, so it cannot be calibrated."
             )
-        _quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
+        quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
     policies = bundle.manifest.policies
     data["provenance"] = bundle.provenance() | {"precision": "int8", "calibration_posts": len(posts)}
@@ -63,7 +63,18 @@ def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
     return [job for batch in batches for job in encoder_jobs(moderator.runtime, batch, trim=trim).jobs]
 
 
-def _quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:
+def quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:
+    """Writes one encoder in 8 bits.
+
+    Args:
+        source: Its ONNX file; the name says which encoder it is.
+        feeds: Inputs by name, to calibrate with.
+        target: The file to write.
+        backend: Whose encoder it is.
+
+    Raises:
+        MissingExtraError: NNCF is not installed.
+    """
     import onnx
 
     with needs_extra("Quantising to int8", "quantize"):
