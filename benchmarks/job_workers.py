@@ -26,7 +26,7 @@ from pyarrow import parquet
 from benchmarks.posts import make_posts
 from crossguard.data.writing import open_output
 from crossguard.jobs.cores import allowed_cores
-from crossguard.jobs.job import Job
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import LocalWorker
 from crossguard.jobs.pool import Worker
 from crossguard.jobs.ray import RayWorker
@@ -110,19 +110,19 @@ def _turn(calls: dict[str, Call], scorers: Sequence[int], *, backwards: bool) ->
     return turn
 
 
-def _job(folder: Path, count: int) -> Job:
+def _job(folder: Path, count: int) -> ScoringJob:
     """Returns a job over two files, a unit each, of posts with embedded images."""
     made = make_posts(folder / "images", count)
     for place in range(2):
         images = [Path(str(post.image)).read_bytes() for post in made]
         rows = {"id": [post.id for post in made], "text": [post.text for post in made], "image": images}
         parquet.write_table(pa.table(rows), folder / f"in-{place}.parquet")
-    job = Job.open([folder / "in-0.parquet", folder / "in-1.parquet"], folder / "out", threads=1)
+    job = ScoringJob.open([folder / "in-0.parquet", folder / "in-1.parquet"], folder / "out", threads=1)
     job.start(resume=False)
     return job
 
 
-def _local(job: Job, stack: ExitStack) -> list[LocalWorker]:
+def _local(job: ScoringJob, stack: ExitStack) -> list[LocalWorker]:
     """Returns two worker processes, each on a core of its own."""
     ends = allowed_cores()[:1], allowed_cores()[-1:]
     return [stack.enter_context(closing(LocalWorker(job.spec, job.identity, own, threads=1))) for own in ends]

@@ -21,9 +21,9 @@ from benchmarks.job_workers import workers
 from benchmarks.machine import describe
 from crossguard.data.columns import Columns
 from crossguard.data.storage import Entry, Storage
-from crossguard.jobs.job import Job, Shard
+from crossguard.jobs.job import ScoringJob, Shard
 from crossguard.jobs.parts import part_name
-from crossguard.jobs.plan import Source, cut_all, plan_line, sources_of
+from crossguard.jobs.plan import InputFile, cut_all, plan_line, sources_of
 from crossguard.jobs.units import Part, Unit
 
 
@@ -97,10 +97,10 @@ def memory(folder: Path, units: int) -> dict[str, Any]:
     return {"simulated_units": units, "driver_growth_mb": (after - before) / 1024, "simulated_s": seconds}
 
 
-def _simulated(folder: Path, units: int) -> Job:
+def _simulated(folder: Path, units: int) -> ScoringJob:
     """A job with a plan of files that do not exist."""
     folder.mkdir()
-    job = Job.open("none.parquet", folder)
+    job = ScoringJob.open("none.parquet", folder)
     job.spec = job.spec.__class__.from_dict({**job.spec.to_dict(), "fingerprint": "00000000"})
     storage = Storage("none")
 
@@ -108,7 +108,7 @@ def _simulated(folder: Path, units: int) -> Job:
         for place in range(-(-units // 1000)):
             entry = Entry(f"/none/{place}.parquet", 1 << 30, place)
             cut = [Unit(entry, "parquet", rows=10, groups=(group, group + 1)) for group in range(min(units, 1000))]
-            yield plan_line(Source(0, storage, entry, "parquet"), cut)
+            yield plan_line(InputFile(0, storage, entry, "parquet"), cut)
 
     (folder / "_job").mkdir()
     with (folder / "_job" / "plan.jsonl").open("wb") as stream:

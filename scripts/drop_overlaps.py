@@ -20,8 +20,6 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossguard.data.datasets.rows import read_table
-
 WORD: Final = re.compile(r"\w+")
 RUN: Final = 3
 NEAR: Final = 0.8
@@ -64,7 +62,7 @@ def read_suite(argument: str) -> set[str]:
 
 def clean(path: Path, suite: Suite) -> dict[str, int]:
     """Rewrites one table without the posts that repeat a text; returns how many of each kind there were."""
-    table = read_table(path)
+    table = pq.read_table(path)
     texts = zip(table["text"].to_pylist(), table["image_text"].to_pylist(), strict=True)
     kinds = [suite.repeats(f"{text} {words}") for text, words in texts]
     if any(kinds):

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from crossguard.data.datasets.rows import read_table
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -66,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [
         row
-        for row in read_table(options.table).to_pylist()
+        for row in pq.read_table(options.table).to_pylist()
         if row["split"] == options.split and row["stratum"].endswith(options.stratum_ends)
     ][: options.limit]
     moderator = Moderator.load(options.model)

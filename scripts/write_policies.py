@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from crossguard.bundle import write_manifest
-from crossguard.data.datasets.rows import read_table
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.leakage import sketch
 from crossguard.labels import ATTRIBUTES
@@ -97,7 +97,7 @@ def read_held(moderator: Moderator, tables: Path) -> tuple[Held, dict[str, list[
     """Scores held-out posts; returns them, and the posts by source."""
     parts, posts = [], {}
     for source in SOURCES:
-        rows = [row for row in read_table(tables / f"{source}.parquet").to_pylist() if row["split"] == "val"]
+        rows = [row for row in pq.read_table(tables / f"{source}.parquet").to_pylist() if row["split"] == "val"]
         rows = sorted(rows, key=lambda row: hashlib.sha256(row["id"].encode()).hexdigest())[: LIMITS.get(source, LIMIT)]
         posts[source] = [_post(number, row, tables) for number, row in enumerate(rows)]
         logits = moderator.logits(posts[source])[0].values.astype(np.float64)

@@ -57,6 +57,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_nth(text: str, option: str) -> tuple[int, int]:
+    """Reads `K/N`, with K from 0 to N - 1, the value of an option.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise ConfigError(f"{option} takes K/N with K from 0 to N - 1, as in 0/5; this is '{text}'.")
+    return int(index), int(count)
+
+
 def gather_settings(  # noqa: PLR0917
     model: type[M],
     prefix: str,

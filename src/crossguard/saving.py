@@ -1,8 +1,10 @@
-"""Text and JSON files for people, with one error where they cannot be written."""
+"""Files that are written at once: text and JSON with one error where they cannot be written; others whole or not."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +28,14 @@ def save_text(path: Path, text: str) -> None:
 def save_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
     """Writes a value indented, as a person would read it; raises as `save_text`."""
     save_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=allow_nan) + "\n")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields where to write a file that appears under its name only when the block ends without an error."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from crossguard.checked_settings import StrictModel, parse, read_yaml
+from crossguard.checked_settings import StrictModel, gather_settings, parse, read_nth, read_yaml
 from crossguard.errors import ConfigError
 
 
@@ -43,3 +43,26 @@ def test_a_file_must_hold_a_mapping(tmp_path: Path, content: str, told: str) -> 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot read .*none\.yaml"):
         read_yaml(tmp_path / "none.yaml")
+
+
+def test_flags_win_over_variables_and_these_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("width: 1\ninner: {x: {depth: 5}}\n")
+    variables = {"OUTER_WIDTH": "2", "OTHER_WIDTH": "9"}
+
+    def width(flag: int | None, environment: dict[str, str]) -> int:
+        found = gather_settings(Outer, "OUTER_", {"width": flag, "inner": None}, environment, path, "Settings")
+        assert found.inner["x"].depth == 5
+        return found.width
+
+    assert [width(3, variables), width(None, variables), width(None, {})] == [3, 2, 1]
+
+
+def test_the_nth_of_some_is_read() -> None:
+    assert [read_nth(text, "--fold") for text in ("0/5", "15/16")] == [(0, 5), (15, 16)]
+
+
+@pytest.mark.parametrize("text", ["3/3", "a/2", "1", "-1/2", "1/0", "²/3", "0/"])
+def test_what_is_no_nth_of_some_is_refused_by_the_name_of_its_option(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--shards takes K/N with K from 0 to N - 1"):
+        read_nth(text, "--shards")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.errors import OutputError
-from crossguard.saving import save_json, save_text
+from crossguard.saving import save_json, save_text, whole_file
 
 
 def test_a_file_is_written_with_the_folders_above_it(tmp_path: Path) -> None:
@@ -34,3 +34,23 @@ def test_what_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(OutputError, match=r"Cannot write '.*file/page.html'"):
         save_text(tmp_path / "file" / "page.html", "...")
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+
+    def write(content: str, *, interrupted: bool = False) -> None:
+        with whole_file(path) as unfinished:
+            unfinished.write_text(content, encoding="utf-8")
+            if interrupted:
+                raise KeyboardInterrupt
+
+    def found() -> dict[str, str]:
+        return {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+
+    write("old")
+    with pytest.raises(KeyboardInterrupt):
+        write("half", interrupted=True)
+    assert found() == {"out.bin": "old"}
+    write("new")
+    assert found() == {"out.bin": "new"}

@@ -83,9 +83,9 @@ def estimate(
     from rich.filesize import decimal
 
     from crossguard.jobs.estimate import estimate as measure
-    from crossguard.jobs.job import Job
+    from crossguard.jobs.job import ScoringJob
 
-    found = measure(Job.open(sources, "not-written", **_settings(how, options)), workers)
+    found = measure(ScoringJob.open(sources, "not-written", **_settings(how, options)), workers)
     about = "" if found.counted else "about "
     click.echo(f"input: {_some(found.files, 'file')}, {decimal(found.size)}, {about}{_some(found.posts, 'post')}")
     if found.unreadable:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from crossguard.checked_settings import read_nth
 from crossguard.cli.options import EXISTING, PATH
-from crossguard.errors import ConfigError, needs_extra
-
-if TYPE_CHECKING:
-    from crossguard.training.examples import Fold
+from crossguard.errors import needs_extra
 
 
 @click.command("train")
@@ -53,21 +50,12 @@ def command(  # noqa: PLR0917 one per option, by name
     (log.jsonl, and tensorboard/ for TensorBoard), and the state that --resume reads.
     """
     with needs_extra("Training", "train"):
+        from crossguard.training.examples import Fold
         from crossguard.training.recipes import load
         from crossguard.training.run import train
+    held_out = Fold(*read_nth(fold, "--fold")) if fold else None
     measures = train(
-        load(recipe, overrides), data, output, resume=resume, fold=_fold(fold), start=start, save_every=save_every
+        load(recipe, overrides), data, output, resume=resume, fold=held_out, start=start, save_every=save_every
     )
     for name, value in measures.items():
         click.echo(f"{name}\t{value:.4f}")
-
-
-def _fold(text: str | None) -> Fold | None:
-    from crossguard.training.examples import Fold
-
-    if text is None:
-        return None
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise ConfigError(f"--fold takes K/N with K from 0 to N-1, as in 0/5, and got '{text}'.")
-    return Fold(int(index), int(count))

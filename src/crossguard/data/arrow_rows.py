@@ -29,10 +29,10 @@ class RecordBatch:
 
 
 class ArrowPosts:
-    """The posts of an Arrow stream: its schema, and some of its record batches."""
+    """The posts of an Arrow stream: its schema, and all or some of its record batches."""
 
     def __init__(self, source: Any, builder: PostBuilder, where: str) -> None:
-        """Opens the stream, a file object, and checks its columns.
+        """Opens the stream, a file object with or without the sign of a file before it, and checks its columns.
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -41,6 +41,8 @@ class ArrowPosts:
         with needs_extra("Reading Arrow files", "parquet"):
             import pyarrow as pa
         try:
+            if source.read(len(_FILE_SIGN)) != _FILE_SIGN:
+                source.seek(0)
             self._stream = pa.ipc.open_stream(source)
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"{where} cannot be read as Arrow: {first_line(error)}.") from None

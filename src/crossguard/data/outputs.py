@@ -21,6 +21,7 @@ from crossguard.data.row_formats import JsonlRows, RowFormat
 from crossguard.data.whole_files import WholeFile
 from crossguard.errors import OutputError
 from crossguard.records import Decision
+from crossguard.saving import whole_file
 from crossguard.schema import Names
 
 fcntl: Any
@@ -186,10 +187,8 @@ class JournaledOutput(Output):
         if not self._path.exists() and has_content(self._target):
             if self._kind.read is None:
                 raise OutputError(f"A finished '{self._name}' cannot be continued. Write it anew with --overwrite.")
-            unfinished = self._path.with_name(f"{self._path.name}.unfinished")
-            with unfinished.open("wb") as stream:
+            with whole_file(self._path) as unfinished, unfinished.open("wb") as stream:
                 stream.writelines(map(self._rows.encode, self._kind.read(self._target)))
-            unfinished.replace(self._path)
         yield from super().previous()
 
     def finish(self) -> None:

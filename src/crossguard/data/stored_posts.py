@@ -1,16 +1,113 @@
-"""Posts of one table, or of all tables in a folder, here or in a storage."""
+"""Posts of one file, or of all tables in a folder, here or in a storage: what jobs, evaluation and training read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final, Literal, TypeAlias, cast
 
+from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import PostBuilder
-from crossguard.data.storage import Entry, Storage, decompressed, is_remote, suffix_of
+from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard, is_remote, suffix_of
 from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS, PostReader
+from crossguard.data.tar_posts import read_tar
 from crossguard.errors import TableError
 from crossguard.records import Post
+
+TableKind: TypeAlias = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar"]
+KINDS: Final[Mapping[str, TableKind]] = {
+    **cast("Mapping[str, TableKind]", SUFFIX_FORMATS),
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".tar": "tar",
+}
+# What Hugging Face datasets keep beside their tables.
+_NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
+
+
+def kind_of(path: str) -> TableKind | None:
+    """Returns how a file is read, by its name; None for what is not read."""
+    kind = KINDS.get(suffix_of(path))
+    return kind if kind in {*TEXT_READERS, "tar"} or not path.lower().endswith(PACKED) else None
+
+
+def table_files(place: Storage, known: TableKind | None = None) -> Iterator[tuple[Entry, TableKind]]:
+    """Yields the tables of a place and how each is read, in the order of their names; none for a folder without any.
+
+    Args:
+        place: A file, a folder with all its subfolders, or a pattern. Empty files in them, such as markers, are left
+            out.
+        known: The format of all files; by their names when None.
+
+    Raises:
+        TableError: There is no such place, no file matches the pattern, or the format of the one file is not clear.
+    """
+    entry = place.entry(place.path)
+    if entry is not None:
+        kind = known or kind_of(entry.path)
+        if kind is None:
+            raise TableError(
+                f"The format of '{place.address}' is not clear from its name. Known suffixes: {', '.join(KINDS)}; "
+                "texts and tar files also with .gz or .zst. Say which it is with --input-format."
+            )
+        yield entry, kind
+        return
+    if has_wildcard(place.path):
+        entries = place.glob()
+    elif place.is_folder(place.path):
+        listed = place.list(place.path, deep=True)
+        entries = (each for each in listed if not _NO_TABLES.fullmatch(PurePosixPath(each.path).name))
+    else:
+        raise TableError(f"There is no '{place.address}': no file, no folder, and no pattern that matches.")
+    found = False
+    for each in entries:
+        kind = known or kind_of(each.path)
+        if kind is not None and each.size:
+            found = True
+            yield each, kind
+    if not found and has_wildcard(place.path):
+        raise TableError(f"No file that can be read matches '{place.address}'. Known suffixes: {', '.join(KINDS)}.")
+
+
+def read_table(
+    file: Ranges,
+    entry: Entry,
+    kind: TableKind,
+    builder: PostBuilder,
+    where: str,
+    *,
+    first: int = 1,
+    groups: tuple[int, int] | None = None,
+    skip: int = 0,
+) -> Iterator[Post]:
+    """Returns the posts of an open file, or of those ranges of it that were opened.
+
+    Args:
+        file: As `Storage.open` gives it.
+        entry: What it is.
+        kind: How it is read.
+        builder: Makes posts of rows.
+        where: What to call it in messages.
+        first: Number of its first line, or of the first row of an Arrow file.
+        groups: Row groups of a Parquet file, the first and the one behind the last; all when None.
+        skip: Rows of those groups to leave out.
+
+    Raises:
+        TableError: It cannot be read.
+    """
+    if kind == "parquet":
+        table = ParquetPosts(file, builder, where)
+        return table.read(range(*(groups or (0, len(table.groups)))), skip)
+    if kind == "arrow":
+        return ArrowPosts(file, builder, where).read(first)
+    if kind == "xlsx":
+        return iter(ExcelPosts(file, builder, where))
+    if kind == "tar":
+        return read_tar(decompressed(file, entry.path), builder, where)
+    return TEXT_READERS[kind](decompressed(file, entry.path), builder, where, first)
 
 
 def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
@@ -19,23 +116,17 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
     Raises:
         TableError: There is no table.
     """
-    if not is_remote(str(path)) and not Path(path).is_dir():
+    address = str(path)
+    if not is_remote(address) and not Path(path).is_dir() and kind_of(address) not in {"arrow", "tar"}:
         return PostReader(path, builder=builder)
-    place = Storage(str(path))
-    entry = place.entry(place.path)
-    files = [entry] if entry else [each for each in place.list(place.path, deep=True) if each.size]
-    tables = [(each, kind) for each in files if (kind := SUFFIX_FORMATS.get(suffix_of(each.path)))]
-    if not tables:
-        raise TableError(f"There is no table in '{path}'. Known suffixes: {', '.join(SUFFIX_FORMATS)}.")
-    return (post for each, kind in tables for post in _read(place, each, kind, builder))
+    place = Storage(address)
+    tables = table_files(place)
+    first = next(tables, None)
+    if first is None:
+        raise TableError(f"There is no table in '{path}'. Known suffixes: {', '.join(KINDS)}.")
+    return (post for each, kind in itertools.chain([first], tables) for post in _read(place, each, kind, builder))
 
 
-def _read(place: Storage, entry: Entry, kind: str, builder: PostBuilder) -> Iterator[Post]:
-    where = f"'{place.address_of(entry.path)}'"
+def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -> Iterator[Post]:
     with place.open(entry) as file:
-        if kind == "parquet":
-            yield from ParquetPosts(file, builder, where)
-        elif kind == "xlsx":
-            yield from ExcelPosts(file, builder, where)
-        else:
-            yield from TEXT_READERS[kind](decompressed(file, entry.path), builder, where)
+        yield from read_table(file, entry, kind, builder, f"'{place.address_of(entry.path)}'")

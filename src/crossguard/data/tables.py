@@ -19,7 +19,7 @@ from crossguard.data.text_rows import ByteLines, read_delimited, read_jsonl, rea
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
-__all__ = ["FORMATS", "STDIN", "Columns", "PostReader", "read_rows"]
+__all__ = ["FORMATS", "STDIN", "Columns", "PostReader", "read_rows", "readable"]
 
 STDIN = "-"
 FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
@@ -196,10 +196,20 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         TableError: The file, or a row of it, cannot be read.
         MissingExtraError: The library of the format is not installed.
     """
-    for post in PostReader(path, builder=RowBuilder()):
+    for post in readable(PostReader(path, builder=RowBuilder()), path):
+        yield dict(post.extra) or {"text": post.text}
+
+
+def readable(posts: Iterable[Post], path: object) -> Iterator[Post]:
+    """Yields the posts of a table of which every row must be readable.
+
+    Raises:
+        TableError: One is not.
+    """
+    for post in posts:
         if post.error is not None:
             raise TableError(f"'{path}': {post.error.message}")
-        yield dict(post.extra) or {"text": post.text}
+        yield post
 
 
 def _format_of_stdin() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from crossguard.data.page import write_page
 from crossguard.data.row_formats import JOINER
 from crossguard.errors import MissingExtraError, OutputError
 from crossguard.records import Decision
+from crossguard.saving import whole_file
 from crossguard.schema import Column, Names, columns, flatten, unflatten
 
 T = TypeVar("T")
@@ -52,12 +52,8 @@ class WholeFile:
 
     def write_at_once(self, decisions: Iterable[Decision], names: Names, path: Path) -> None:
         """Writes all decisions; the file appears under its name only when it is whole."""
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        try:
+        with whole_file(path) as unfinished:
             self.write(decisions, names, unfinished)
-            os.replace(unfinished, path)  # noqa: PTH105 - Path.replace is the same
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def _write_parquet(decisions: Iterable[Decision], names: Names, path: Path) -> None:

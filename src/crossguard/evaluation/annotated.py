@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.columns import AnyBuilder, Columns, PostBuilder, share_of
 from crossguard.data.stored_posts import open_posts
+from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
@@ -125,9 +126,7 @@ def read_annotated(
 def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:
     """Yields the posts of a split and their numbers; every row of the table must be readable."""
     splits, found = set[str](), False
-    for number, post in enumerate(open_posts(path, builder), start=1):
-        if post.error is not None:
-            raise TableError(f"'{path}': {post.error.message}")
+    for number, post in enumerate(readable(open_posts(path, builder), path), start=1):
         own = str(post.extra.get(SPLIT))
         splits.add(own)
         if split is None or own == split:

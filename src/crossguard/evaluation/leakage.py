@@ -39,7 +39,7 @@ def sketch(posts: Iterable[Post]) -> list[str]:
 
 
 def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    """Returns the sketch of two sets together, by theirs."""
+    """Returns the sketch of two sets together: the smallest hashes of theirs are the smallest of all."""
     return sorted({*one, *other})[:SKETCH_SIZE]
 
 

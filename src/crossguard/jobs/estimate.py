@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from crossguard.errors import TableError
-from crossguard.jobs.job import Job
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import WORKER_CORES, LocalWorker
 from crossguard.jobs.tasks import REPORTED
 from crossguard.jobs.units import Task, Unit
@@ -61,7 +61,7 @@ class JobEstimate:
         return self.hours * self.cores
 
 
-def estimate(job: Job, workers: int | None = None) -> JobEstimate:
+def estimate(job: ScoringJob, workers: int | None = None) -> JobEstimate:
     """Plans the input, scores a sample of it on one worker, and extrapolates; nothing is written.
 
     Raises:
@@ -116,7 +116,7 @@ def _measure(worker: LocalWorker, units: list[Unit]) -> tuple[int, int, float]:
     return posts, failed, seconds
 
 
-def _posts_per_byte(job: Job, units: list[Unit]) -> float:
+def _posts_per_byte(job: ScoringJob, units: list[Unit]) -> float:
     """Reads the beginning of files that do not say how many posts they hold."""
     posts = read = 0
     reader = job.spec.reader()

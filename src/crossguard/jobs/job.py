@@ -13,12 +13,13 @@ from typing import Any
 from crossguard.bundle import read_bundle
 from crossguard.data.outputs import lock_file
 from crossguard.data.storage import Storage, is_remote
+from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
-from crossguard.jobs.plan import UNIT_POSTS, Source, cut_all, digest_of, plan_line, read_plan, sources_of
+from crossguard.jobs.plan import UNIT_POSTS, InputFile, cut_all, digest_of, plan_line, read_plan, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
-from crossguard.jobs.units import Kind, Part, Unit
+from crossguard.jobs.units import Part, Unit
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 
@@ -32,20 +33,8 @@ class Shard:
     index: int = 0
     count: int = 1
 
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """Reads `i/n`, with i from 0 to n - 1.
 
-        Raises:
-            ConfigError: It is something else.
-        """
-        index, _, count = text.partition("/")
-        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            raise ConfigError(f"--shards is i/n with i from 0 to n - 1, such as 0/16 to 15/16; this is '{text}'.")
-        return cls(int(index), int(count))
-
-
-class Job:
+class ScoringJob:
     """One job: input, settings, and the folder that it fills. Use `open`, then `start`.
 
     Attributes:
@@ -54,7 +43,7 @@ class Job:
         identity: What the bytes of the parts depend on, once it was started.
     """
 
-    def __init__(self, spec: JobSpec, unit_posts: int, known: Kind | None) -> None:
+    def __init__(self, spec: JobSpec, unit_posts: int, known: TableKind | None) -> None:
         self.spec = spec
         self.output = Storage(spec.output)
         self.identity: dict[str, str] = {}
@@ -71,9 +60,9 @@ class Job:
         policy: str | Path | Policy = "default",
         tenant: str | None = None,
         unit_posts: int = UNIT_POSTS,
-        input_format: Kind | None = None,
+        input_format: TableKind | None = None,
         **settings: Any,
-    ) -> Job:
+    ) -> ScoringJob:
         """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
         if unit_posts < 1:
             raise ConfigError(f"A unit has at least one post, not {unit_posts}.")
@@ -137,11 +126,11 @@ class Job:
         own = (unit for unit in self.units() if unit.index % shard.count == shard.index)
         return finished(self.output, own, self.spec.fingerprint)
 
-    def sources(self) -> Iterator[Source]:
+    def sources(self) -> Iterator[InputFile]:
         """Lists the input as it is now."""
         return sources_of(self.spec.inputs, unit_posts=self._unit_posts, known=self._known)
 
-    def cut(self) -> Iterator[tuple[Source, list[Unit]]]:
+    def cut(self) -> Iterator[tuple[InputFile, list[Unit]]]:
         """Plans the input as it is now.
 
         Raises:

@@ -6,23 +6,23 @@ import hashlib
 import io
 import itertools
 import json
-import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, TypeVar, cast
+from typing import BinaryIO, Final, TypeVar
 
 from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard, suffix_of
-from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS
+from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed
+from crossguard.data.stored_posts import KINDS, TableKind, table_files
+from crossguard.data.tables import TEXT_READERS
 from crossguard.data.text_rows import is_json_array, row_starts
 from crossguard.errors import ChangedError, TableError, suggest
-from crossguard.jobs.units import TEXT_KINDS, Kind, Unit
+from crossguard.jobs.units import Kind, Unit
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -31,19 +31,11 @@ B = TypeVar("B")
 UNIT_POSTS: Final = 10_000
 # Rows with embedded images are large; a unit of them stays one that can be read again.
 UNIT_BYTES: Final = 1 << 30
-KINDS: Final[Mapping[str, Kind]] = {
-    **cast("Mapping[str, Kind]", SUFFIX_FORMATS),
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".tar": "tar",
-}
-# What Hugging Face datasets keep beside their tables.
-_NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
 _FILES_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class InputFile:
     """A file of the input, or some images of a folder.
 
     Attributes:
@@ -61,7 +53,9 @@ class Source:
     names: tuple[str, ...] = ()
 
 
-def sources_of(inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: Kind | None = None) -> Iterator[Source]:
+def sources_of(
+    inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: TableKind | None = None
+) -> Iterator[InputFile]:
     """Lists the input, in the order of the inputs and of the names in them; no file is opened.
 
     Args:
@@ -76,16 +70,16 @@ def sources_of(inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: Ki
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):
         storage = Storage(address)
-        files = _files(storage, known)
+        files = table_files(storage, known)
         first = next(files, None)
         if first is None and storage.is_folder(storage.path):
             yield from _images(storage, place, unit_posts)
         for entry, kind in itertools.chain([first] if first else [], files):
             if _is_new(storage.address_of(entry.path), seen):
-                yield Source(place, storage, entry, kind)
+                yield InputFile(place, storage, entry, kind)
 
 
-def cut_all(sources: Iterable[Source], columns: Columns, unit_posts: int) -> Iterator[tuple[Source, list[Unit]]]:
+def cut_all(sources: Iterable[InputFile], columns: Columns, unit_posts: int) -> Iterator[tuple[InputFile, list[Unit]]]:
     """Yields each source with its units, of which an empty table has none.
 
     A file that cannot be read becomes a unit with one failed post, so that its loss is on record.
@@ -96,7 +90,7 @@ def cut_all(sources: Iterable[Source], columns: Columns, unit_posts: int) -> Ite
         unit_posts: About how many posts a unit has.
     """
 
-    def cut(source: Source) -> tuple[Source, list[Unit]]:
+    def cut(source: InputFile) -> tuple[InputFile, list[Unit]]:
         return source, [replace(unit, input=source.input) for unit in _cut(source, columns, unit_posts)]
 
     yield from in_order(cut, sources, _FILES_AT_ONCE)
@@ -126,7 +120,7 @@ def digest_of(lines: Iterable[bytes]) -> str:
     return found.hexdigest()
 
 
-def plan_line(source: Source, units: Sequence[Unit]) -> bytes:
+def plan_line(source: InputFile, units: Sequence[Unit]) -> bytes:
     """Returns the line of a plan that holds the units of one source."""
     plain = [unit.to_dict() for unit in units]
     for each in plain:
@@ -148,42 +142,6 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
         )
 
 
-def kind_of(path: str) -> Kind | None:
-    """Returns how a file is read, by its name; None for what is not read."""
-    kind, packed = KINDS.get(suffix_of(path)), path.lower().endswith(PACKED)
-    return kind if kind in {*TEXT_KINDS, "tar"} or not packed else None
-
-
-def _files(storage: Storage, known: Kind | None) -> Iterator[tuple[Entry, Kind]]:
-    """Yields the files of one input that are read; empty ones, such as markers, are left out."""
-    entry = storage.entry(storage.path)
-    if entry is not None:
-        kind = known or kind_of(entry.path)
-        if kind is None:
-            known_suffixes = ", ".join(KINDS)
-            raise TableError(
-                f"The format of '{storage.address}' is not clear from its name. Known suffixes: {known_suffixes}; "
-                "texts and tar files also with .gz or .zst. Say which it is with --input-format."
-            )
-        yield entry, kind
-        return
-    if has_wildcard(storage.path):
-        entries = storage.glob()
-    elif storage.is_folder(storage.path):
-        listed = storage.list(storage.path, deep=True)
-        entries = (entry for entry in listed if not _NO_TABLES.fullmatch(PurePosixPath(entry.path).name))
-    else:
-        raise TableError(f"There is no '{storage.address}': no file, no folder, and no pattern that matches.")
-    found = False
-    for each in entries:
-        kind = known or kind_of(each.path)
-        if kind is not None and each.size:
-            found = True
-            yield each, kind
-    if not found and has_wildcard(storage.path):
-        raise TableError(f"No file that can be read matches '{storage.address}'. Known suffixes: {', '.join(KINDS)}.")
-
-
 def _is_new(address: str, seen: set[int] | None) -> bool:
     """Whether a file was not met before: inputs may overlap."""
     if seen is None:
@@ -193,7 +151,7 @@ def _is_new(address: str, seen: set[int] | None) -> bool:
     return len(seen) > before
 
 
-def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[Source]:
+def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[InputFile]:
     """Yields the images of a folder, so many at a time."""
     entries = (
         entry for entry in storage.list(storage.path, deep=True) if PurePosixPath(entry.path).suffix.lower() in SUFFIXES
@@ -204,12 +162,12 @@ def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[Source]:
         found = True
         state = digest_of(json.dumps([entry.path, entry.size, entry.changed]).encode() for entry in chosen)
         folder = Entry(storage.path, sum(entry.size for entry in chosen), int(state[:15], 16))
-        yield Source(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
+        yield InputFile(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
     if not found:
         raise TableError(f"The folder '{storage.address}' has no tables and no images.{suggest('', KINDS)}")
 
 
-def _cut(source: Source, columns: Columns, unit_posts: int) -> list[Unit]:
+def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
     entry, kind = source.entry, source.kind
     if kind == "images":
         return [Unit(entry, kind, rows=len(source.names), names=source.names)]
@@ -220,7 +178,7 @@ def _cut(source: Source, columns: Columns, unit_posts: int) -> list[Unit]:
                 return list(_cut_parquet(file, entry, columns, where, unit_posts))
             if kind == "arrow":
                 return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
-            if kind in TEXT_KINDS and not entry.path.endswith(PACKED):
+            if kind in TEXT_READERS and not entry.path.endswith(PACKED):
                 stream = decompressed(file, entry.path)
                 next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
                 stream.seek(0)
@@ -251,7 +209,7 @@ def _cut_parquet(file: Ranges, entry: Entry, columns: Columns, where: str, unit_
         first, start = first + rows, stop
 
 
-def _cut_arrow(source: Source, file: BinaryIO, columns: Columns, where: str, unit_posts: int) -> Iterator[Unit]:
+def _cut_arrow(source: InputFile, file: BinaryIO, columns: Columns, where: str, unit_posts: int) -> Iterator[Unit]:
     """Joins record batches; each unit is the schema and a stretch of the file."""
     entry = source.entry
     begin, batches = record_batches(file, where)

@@ -10,13 +10,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from crossguard.data.arrow_rows import ArrowPosts
-from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.columns import Columns, PostBuilder
 from crossguard.data.image_sources import is_url
-from crossguard.data.storage import Ranges, Storage, decompressed, is_remote
-from crossguard.data.tables import TEXT_READERS
-from crossguard.data.tar_posts import read_tar
+from crossguard.data.storage import Ranges, Storage, is_remote
+from crossguard.data.stored_posts import read_table
 from crossguard.errors import ChangedError, PostError, TableError
 from crossguard.jobs.plan import in_order
 from crossguard.jobs.units import Unit
@@ -104,16 +101,8 @@ class UnitReader:
         builder = PostBuilder(self._columns, root, extra=self._extra, confined=confined)
         with storage.open(unit.entry, unit.ranges) as self._file:
             file = self._file
-            if unit.kind == "parquet":
-                posts = ParquetPosts(file, builder, where).read(range(*unit.groups), unit.skip)
-            elif unit.kind == "arrow":
-                posts = ArrowPosts(file, builder, where).read(unit.first)
-            elif unit.kind == "xlsx":
-                posts = iter(ExcelPosts(file, builder, where))
-            elif unit.kind == "tar":
-                posts = read_tar(decompressed(file, unit.entry.path), builder, where)
-            else:
-                posts = TEXT_READERS[unit.kind](decompressed(file, unit.entry.path), builder, where, unit.first)
+            how = (file, unit.entry, unit.kind, builder, where)
+            posts = read_table(*how, first=unit.first, groups=unit.groups, skip=unit.skip)
             yield from itertools.islice(posts, unit.rows)
 
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from crossguard.checked_settings import read_nth
+from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, suggest
-from crossguard.jobs.job import Job, PathLike, Shard, locked
+from crossguard.jobs.job import PathLike, ScoringJob, Shard, locked
 from crossguard.jobs.parts import write_manifest
 from crossguard.jobs.plan import UNIT_POSTS
 from crossguard.jobs.pool import Event, Pool, Worker
-from crossguard.jobs.units import Kind, Part, Unit
+from crossguard.jobs.units import Part, Unit
 
 EngineName = Literal["local", "ray"]
 ENGINES: Final = ("local", "ray")
@@ -97,7 +99,7 @@ def score_files(
     resume: bool = False,
     shards: str | None = None,
     unit_posts: int = UNIT_POSTS,
-    input_format: Kind | None = None,
+    input_format: TableKind | None = None,
     watch: Watch | None = None,
     **settings: Any,
 ) -> JobSummary:
@@ -131,7 +133,7 @@ def score_files(
         StorageError: A storage does not answer.
     """
     started = time.monotonic()
-    job = Job.open(
+    job = ScoringJob.open(
         inputs,
         out,
         model=model,
@@ -141,7 +143,7 @@ def score_files(
         input_format=input_format,
         **settings,
     )
-    shard = Shard.parse(shards) if shards else Shard()
+    shard = Shard(*read_nth(shards, "--shards")) if shards else Shard()
     summary = JobSummary()
     with locked(job.output, shard):
         if shard.count == 1:
@@ -163,7 +165,7 @@ def score_files(
     return summary
 
 
-def make_workers(engine: EngineName, job: Job, count: int | None) -> Sequence[Worker]:
+def make_workers(engine: EngineName, job: ScoringJob, count: int | None) -> Sequence[Worker]:
     """Returns the workers of an engine.
 
     Raises:
@@ -181,7 +183,7 @@ def make_workers(engine: EngineName, job: Job, count: int | None) -> Sequence[Wo
     raise ConfigError(f"Unknown engine '{engine}'.{suggest(engine, ENGINES)}")
 
 
-def _totals(job: Job, shard: Shard, summary: JobSummary) -> Part | None:
+def _totals(job: ScoringJob, shard: Shard, summary: JobSummary) -> Part | None:
     """Writes the manifest where all parts are there; waits for those of this run that a storage does not list yet."""
     complete = shard.count == 1 and not summary.problems
     for wait in LISTING_WAITS if complete else LISTING_WAITS[:1]:
@@ -197,7 +199,7 @@ def _totals(job: Job, shard: Shard, summary: JobSummary) -> Part | None:
     return None
 
 
-def _pending(job: Job, shard: Shard, summary: JobSummary) -> Iterator[Unit]:
+def _pending(job: ScoringJob, shard: Shard, summary: JobSummary) -> Iterator[Unit]:
     """Yields the units of a shard that have no part yet, or one with posts to repeat, and counts the others."""
     for unit, part in job.finished(shard):
         if part is None or part.later:

@@ -21,6 +21,10 @@ from crossguard.schema import SCHEMA_VERSION
 FORMATS: Final = ("jsonl", "csv", "parquet")
 # Changes when the same post would get other bytes in a part, or parts other names.
 JOB_VERSION: Final = 1
+# Settings that the bytes of a part depend on.
+_IN_BYTES: Final = (
+    "pixels", "other_languages", "batch_size", "columns", "confine_images", "fetch_origins", "keep", "ocr", "format",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,19 +117,8 @@ class JobSpec:
         """
         model, policy = moderator.bundle.manifest.model, moderator.policy
         manifest = (moderator.bundle.folder / MANIFEST).read_bytes()
-        chosen = (
-            "pixels",
-            "other_languages",
-            "batch_size",
-            "columns",
-            "confine_images",
-            "fetch_origins",
-            "keep",
-            "ocr",
-            "format",
-        )
         plain = self.to_dict()
-        settings = {name: str(plain[name]) for name in chosen}
+        settings = {name: str(plain[name]) for name in _IN_BYTES}
         return {
             "input": plan,
             "model": f"{model.name} {model.version} ({_hash(manifest)})",

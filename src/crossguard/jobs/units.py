@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from crossguard.data.storage import Entry
+from crossguard.data.stored_posts import TableKind
 
-Kind = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar", "images", "unreadable"]
-TEXT_KINDS: Final = ("jsonl", "csv", "txt")
+Kind: TypeAlias = TableKind | Literal["images", "unreadable"]
 # Of a plan with fewer units than this per folder, a listing holds little memory.
 UNITS_PER_FOLDER: Final = 1000
 

@@ -12,7 +12,7 @@ from typing import Final
 from crossguard.checked_settings import parse
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url, read_encoded
-from crossguard.data.tables import PostReader
+from crossguard.data.tables import PostReader, readable
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
 from crossguard.records import ImageSource
@@ -68,9 +68,7 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
 
 
 def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
-    for place, post in enumerate(PostReader(path, image_root=root, extra=True), 1):
-        if post.error is not None:
-            raise TableError(f"'{path}': {post.error.message}")
+    for place, post in enumerate(readable(PostReader(path, image_root=root, extra=True), path), 1):
         extra = {name: post.extra[name] for name in _EXTRA if post.extra.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}

@@ -6,7 +6,9 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from crossguard.data.datasets.rows import Row, read_table, write_table
+import pyarrow.parquet as pq
+
+from crossguard.data.datasets.rows import Row, write_table
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -32,4 +34,4 @@ def test_posts_that_repeat_a_suite_are_dropped(tmp_path: Path) -> None:
     ]
     write_table(rows, ("racist",), "t", tmp_path / "t.parquet")
     assert overlaps.clean(tmp_path / "t.parquet", suite) == {"equal": 1, "near": 1}
-    assert read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words"]
+    assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words"]

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
-from crossguard.data.datasets.rows import Row, read_table, write_table
+from crossguard.data.datasets.rows import Row, write_table
 from crossguard.labels import HATE
 from crossguard.training.checkpoint_files import PREDICTIONS
 from crossguard.training.examples import Fold, read_examples
@@ -69,7 +70,7 @@ def runs(data: Path) -> list[Path]:
 
 def test_each_post_gets_the_probabilities_of_the_run_that_held_it_out(data: Path) -> None:
     run(data / "teacher.yaml", data, data / "soft.parquet", *runs(data))
-    table = read_table(data / "soft.parquet").to_pandas().set_index("id")
+    table = pq.read_table(data / "soft.parquet").to_pandas().set_index("id")
     assert sorted(table.index) == sorted(f"id{number}" for number in range(24))
     logits = np.arange(24)[:, None] / 10 - np.arange(12)
     expected = 1 / (1 + np.exp(-logits))

@@ -447,13 +447,6 @@ class TestFirstContact:
         assert result.code == 3
         assert words in result.err
 
-    def test_a_report_of_posts_says_how_results_are_made(
-        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
-    ) -> None:
-        (tmp_path / "posts.csv").write_text("text\nhello\n")
-        assert run(["report", str(tmp_path / "posts.csv")]) == 7
-        assert "crossguard score POSTS -o RESULTS" in capsys.readouterr().err
-
     @pytest.mark.parametrize(
         ("word", "words"),
         [("scor", "crossguard score"), ("qqq", "crossguard --help"), ("a text", "--text 'a text'")],

@@ -1,4 +1,4 @@
-"""`crossguard train` and `recipes`, as people type them."""
+"""`crossguard train`, as people type it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,6 @@ from crossguard.cli import run
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from tests.support.tiny_table import write_tiny_table
-
-
-def test_recipes_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["recipes"]) == 0
-    assert "harmeme-compact" in capsys.readouterr().out
-    assert run(["recipes", "clip-mtl", "--set", "seed=7"]) == 0
-    printed = capsys.readouterr().out
-    assert "head: mtl" in printed
-    assert "seed: 7" in printed
 
 
 @pytest.mark.parametrize(

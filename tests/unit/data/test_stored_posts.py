@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from crossguard.data.columns import Columns, PostBuilder
-from crossguard.data.stored_posts import open_posts
+from crossguard.data.stored_posts import kind_of, open_posts
 from crossguard.errors import TableError
 
 pytest.importorskip("pyarrow")
@@ -38,3 +40,50 @@ def test_a_folder_without_a_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no table")
     with pytest.raises(TableError, match=r"no table in .*\.parquet"):
         open_posts(tmp_path, PostBuilder(Columns(), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a/POSTS.CSV.GZ", "csv"),
+        ("a.jsonl.zst", "jsonl"),
+        ("a.tar.gz", "tar"),
+        ("a.feather", "arrow"),
+        ("a.pq", "parquet"),
+        ("a.parquet.gz", None),  # a column file has no beginning that could be read without its end
+        ("a.jpg", None),
+    ],
+)
+def test_how_a_file_is_read_follows_from_its_name(name: str, kind: str | None) -> None:
+    assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "feather", "stream.arrow"])
+def test_what_hugging_face_saves_is_read_without_what_lies_beside_it(tmp_path: Path, suffix: str) -> None:
+    import pyarrow as pa
+
+    table = pa.table({"text": ["one", "two"]})
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    path = folder / f"data-00000-of-00001.{suffix}"
+    new = pa.ipc.new_stream if suffix.startswith("stream") else pa.ipc.new_file
+    with new(path, table.schema) as writer:
+        writer.write_table(table)
+    (folder / "dataset_info.json").write_text('{"description": "no post"}')
+    (folder / "state.json").write_text('{"_fingerprint": "no post"}')
+    assert texts(folder) == texts(path) == ["one", "two"]
+
+
+def test_a_tar_file_of_webdataset_is_read(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "posts.tar", "w") as tar:
+        for name, content in (("a.txt", b"one"), ("b.txt", b"two")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    assert texts(tmp_path / "posts.tar") == ["one", "two"]
+
+
+def test_a_table_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("text\none\n")
+    with pytest.raises(TableError, match=r"Did you mean '.*posts\.csv'"):
+        open_posts(tmp_path / "post.csv", PostBuilder(Columns(), tmp_path))

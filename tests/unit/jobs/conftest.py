@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from crossguard.jobs import run
-from crossguard.jobs.job import Job
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.tasks import TaskRunner
 from crossguard.jobs.units import Part, Task
 
@@ -34,7 +34,7 @@ class InlineWorker(TaskRunner):
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `score_files` work without processes, which take seconds to start."""
 
-    def make(engine: str, job: Job, count: int | None) -> list[InlineWorker]:
+    def make(engine: str, job: ScoringJob, count: int | None) -> list[InlineWorker]:
         return [InlineWorker(job.spec, job.identity) for _ in range(count or 1)]
 
     monkeypatch.setattr(run, "make_workers", make)

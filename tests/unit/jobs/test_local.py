@@ -19,7 +19,7 @@ from crossguard.bundle import Bundle
 from crossguard.data.writing import read_decisions
 from crossguard.errors import CrossguardError
 from crossguard.jobs import run
-from crossguard.jobs.job import Job
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import STALL_SECONDS, LocalWorker, local_workers
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.run import score_files
@@ -65,7 +65,7 @@ def test_an_image_that_crashes_its_worker_fails_alone(
 
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    job = Job.open(write_jsonl(tmp_path / "in.jsonl", 8), tmp_path / "out", model=tiny_bundle.folder)
+    job = ScoringJob.open(write_jsonl(tmp_path / "in.jsonl", 8), tmp_path / "out", model=tiny_bundle.folder)
     job.start(resume=False)
     task = Task(next(job.units()))
     with closing(LocalWorker(job.spec, job.identity, (), threads=1)) as worker:
@@ -84,7 +84,7 @@ def test_killed_workers_are_replaced(tmp_path: Path, tiny_bundle: Bundle, monkey
     source = write_jsonl(tmp_path / "in.jsonl", 12)
     made: list[LocalWorker] = []
 
-    def workers(engine: str, job: Job, count: int | None) -> list[LocalWorker]:
+    def workers(engine: str, job: ScoringJob, count: int | None) -> list[LocalWorker]:
         made[:] = local_workers(job.spec, job.identity, count)
         return made
 
@@ -101,7 +101,7 @@ def test_killed_workers_are_replaced(tmp_path: Path, tiny_bundle: Bundle, monkey
 
 def test_a_worker_that_cannot_load_says_why(tmp_path: Path, tiny_bundle: Bundle) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", 8)
-    job = Job.open(source, tmp_path / "out", model=tiny_bundle.folder)
+    job = ScoringJob.open(source, tmp_path / "out", model=tiny_bundle.folder)
     job.start(resume=False)
     worker = LocalWorker(job.spec, {**job.identity, "model": "another"}, (), threads=1)
     with pytest.raises(CrossguardError, match="This worker is not like the others: model is tiny") as told:

@@ -9,7 +9,7 @@ from tests.unit.jobs.conftest import parts_of, write_jsonl
 
 from crossguard.bundle import Bundle
 from crossguard.jobs import run
-from crossguard.jobs.job import Job
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.ray import RayWorker, _Scorer, ray_workers
 from crossguard.jobs.run import score_files
 from crossguard.jobs.units import Part, Task
@@ -33,7 +33,7 @@ def test_ray_makes_the_same_parts_and_replaces_actors(
     score_files(folder, tmp_path / "whole", **how)
     made: list[RayWorker] = []
 
-    def workers(engine: str, job: Job, count: int | None) -> list[RayWorker]:
+    def workers(engine: str, job: ScoringJob, count: int | None) -> list[RayWorker]:
         made[:] = ray_workers(job.spec, job.identity, count)
         return made
 
@@ -60,7 +60,7 @@ def test_an_actor_tells_how_far_it_is_and_counts_for_ray(
 
     monkeypatch.setattr("ray.util.metrics.Counter.inc", count)
     monkeypatch.setattr("crossguard.jobs.ray.claim_cores", lambda _: None)  # these are the tests' own cores
-    job = Job.open(write_jsonl(tmp_path / "in.jsonl", 200), tmp_path / "out", model=tiny_bundle.folder)
+    job = ScoringJob.open(write_jsonl(tmp_path / "in.jsonl", 200), tmp_path / "out", model=tiny_bundle.folder)
     job.start(resume=False)
     actor = _Scorer(job.spec.to_dict(), job.identity)
     *moves, last = actor.run(Task(next(job.units())).to_dict())

@@ -20,7 +20,6 @@ from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
 from crossguard.jobs import job, run
-from crossguard.jobs.job import Shard
 from crossguard.jobs.parts import read_json
 from crossguard.jobs.run import score_files
 from crossguard.jobs.units import Part, Task
@@ -179,12 +178,6 @@ def test_shards_make_the_same_folder(score: Score, tmp_path: Path) -> None:
     assert parts_of(tmp_path / "out") == parts_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("text", ["3/3", "a/2", "1", "-1/2", "1/0"])
-def test_shards_are_checked(text: str) -> None:
-    with pytest.raises(ConfigError, match="i from 0 to n - 1"):
-        Shard.parse(text)
-
-
 def test_a_second_run_into_one_folder_is_refused(score: Score, tmp_path: Path) -> None:
     seen: list[str] = []
 
@@ -231,7 +224,7 @@ def test_a_slow_worker_keeps_one_unit_and_no_more(
             units[self.number].append(task.unit.index)
             return super().run(task, progress)
 
-    def make(_: str, made: job.Job, __: int | None) -> list[Uneven]:
+    def make(_: str, made: job.ScoringJob, __: int | None) -> list[Uneven]:
         workers = [Uneven(made.spec, made.identity) for _ in range(2)]
         workers[1].number = 1
         return workers

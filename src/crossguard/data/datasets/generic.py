@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crossguard.data.columns import Columns, share_of
+from crossguard.data.columns import AnyBuilder, Columns, share_of
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
-from crossguard.data.tables import read_rows
+from crossguard.data.tables import PostReader, readable
 from crossguard.errors import TableError, suggest
+from crossguard.records import Post
 
 
 def dataset(path: Path) -> Dataset:
@@ -20,33 +21,29 @@ def dataset(path: Path) -> Dataset:
     Raises:
         TableError: The file is missing, of an unknown kind, empty, or has no column of text or image.
     """
-    first = next(_entries(path), None)
-    if first is None:
+    builder = AnyBuilder(Columns(), path.parent, extra=True)
+    if next(_posts(path, builder), None) is None:
         raise TableError(f"{path} holds no rows.")
-    columns = {meaning: name for meaning, name in Columns().match(first, str(path)).items() if meaning != "image"}
-    if not set(columns) - {"id"}:
-        raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', first)}")
-    labels = tuple(name for name in first if name not in {*FIXED, *columns.values()})
-    read = partial(_rows, columns=columns, labels=labels)
-    return Dataset("table", labels, read, "", "", "")
+    if not set(builder.found) - {"id", "image"}:
+        raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
+    labels = tuple(name for name in builder.header if name not in {*FIXED, *builder.found.values()})
+    return Dataset("table", labels, partial(_rows, labels=labels), "", "", "")
 
 
-def _rows(path: Path, columns: Mapping[str, str], labels: Sequence[str]) -> Iterator[Row]:
-    for number, entry in enumerate(_entries(path)):
-        known = {name: _share(entry.get(name), name, number, path) for name in ("hateful", *labels)}
-        values = {name: share for name, share in known.items() if name != "hateful" and not math.isnan(share)}
-        hateful = None if math.isnan(known["hateful"]) else known["hateful"]
-        post = {meaning: str(entry.get(name) or "") for meaning, name in columns.items()}
-        image = post.get("image_path", "")
+def _rows(path: Path, labels: Sequence[str]) -> Iterator[Row]:
+    for number, post in enumerate(_posts(path, AnyBuilder(Columns(), path.parent, extra=True))):
+        known = {name: _share(post.extra.get(name), name, number, path) for name in ("hateful", *labels)}
+        hateful, *shares = (None if math.isnan(share) else share for share in known.values())
+        values = {name: share for name, share in zip(labels, shares, strict=True) if share is not None}
         yield Row(
-            post.get("id") or f"row-{number}",
-            post.get("text", ""),
-            post.get("image_text", ""),
-            path.parent / image if image else None,
-            str(entry.get("split") or "train"),
+            post.id,
+            post.text,
+            post.image_text,
+            Path(post.image) if isinstance(post.image, str) else None,
+            str(post.extra.get("split") or "train"),
             values,
             hateful,
-            str(entry.get("stratum") or ""),
+            str(post.extra.get("stratum") or ""),
             annotated=bool(values) or hateful is not None,
         )
 
@@ -58,7 +55,7 @@ def _share(value: Any, name: str, number: int, path: Path) -> float:
         raise TableError(f"{error} Columns other than {', '.join(FIXED)} are taken for labels.") from None
 
 
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
+def _posts(path: Path, builder: AnyBuilder) -> Iterator[Post]:
     if not path.is_file():
         raise TableError(f"{path} is not a file. A table of annotated posts is a .jsonl, .csv, .parquet or .xlsx file.")
-    return read_rows(path)
+    return readable(PostReader(path, builder=builder), path)

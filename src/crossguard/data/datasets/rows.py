@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.errors import TableError, needs_extra
+from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,25 +107,6 @@ def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Pa
         values = [row.hateful if name == "hateful" else row.labels.get(name) for row in rows]
         columns[name] = pyarrow.array(values, type=pyarrow.float32())
     return pyarrow.table(columns)
-
-
-def read_table(path: Path) -> pa.Table:
-    """Opens a table that `write_table` wrote.
-
-    Raises:
-        TableError: It is missing, or is not such a table.
-    """
-    _, parquet = _pyarrow()
-    try:
-        table = parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        raise TableError(f"Cannot read the table {path}: {error}. Write it with: crossguard prepare") from None
-    missing = [name for name in FIXED if name not in table.column_names]
-    if missing:
-        raise TableError(
-            f"{path} is not a training table: it lacks {', '.join(missing)}. Write it with: crossguard prepare table"
-        )
-    return table
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import importlib.metadata
 import io
-import os
 import re
 import shutil
 import tarfile
@@ -18,6 +17,7 @@ from typing import Final, TypeAlias
 
 from crossguard.bundle import MANIFEST, Bundle, sha256, write_manifest
 from crossguard.errors import OutputError
+from crossguard.saving import whole_file
 
 # Where a file of an archive comes from: a file on disk, or its content.
 Content: TypeAlias = Path | bytes
@@ -144,17 +144,15 @@ def _pack(output: Path, files: Mapping[str, Content], left_out: tuple[str, ...] 
 def _write(path: Path, files: Mapping[str, Content]) -> None:
     """Writes an archive whose bytes depend on nothing but its files; a reader never sees half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        part = Path(scratch) / path.name
-        # An empty name and a fixed time: gzip would store both.
-        with (
-            part.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
-            tarfile.open(mode="w", fileobj=packed, format=tarfile.USTAR_FORMAT) as archive,
-        ):
-            for name in sorted(files):
-                _add(archive, name, files[name])
-        os.replace(part, path)  # noqa: PTH105 - atomic, and said so
+    # An empty name and a fixed time: gzip would store both.
+    with (
+        whole_file(path) as part,
+        part.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(mode="w", fileobj=packed, format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in sorted(files):
+            _add(archive, name, files[name])
 
 
 def _add(archive: tarfile.TarFile, name: str, source: Content) -> None:

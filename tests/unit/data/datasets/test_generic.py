@@ -10,6 +10,7 @@ pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
 from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.preparing import prepare
+from crossguard.data.tables import PostReader
 from crossguard.errors import TableError
 
 
@@ -40,3 +41,27 @@ def test_a_jsonl_file_that_is_not_json_names_its_line(tmp_path: Path) -> None:
     path.write_text('{"text": "a"}\n{oops\n')
     with pytest.raises(TableError, match="Line 2"):
         list(dataset(path).read(path))
+
+
+def test_posts_are_named_and_read_as_they_are_for_scoring(tmp_path: Path) -> None:
+    """So that what a run predicts for them is found again by `crossguard evaluate --scores`."""
+    path = tmp_path / "mine.csv"
+    path.write_text("tweet,img,lang,spam\nhello,a.png,1,0\n\n,b.png,0,1\n")
+    rows = list(dataset(path).read(path))
+    assert [(row.id, row.text, row.image) for row in rows] == [
+        ("line-2", "hello", tmp_path / "a.png"),
+        ("line-4", "", tmp_path / "b.png"),
+    ]
+    assert [row.id for row in rows] == [post.id for post in PostReader(path)]
+    assert [row.labels for row in rows] == [{"lang": 1.0, "spam": 0.0}, {"lang": 0.0, "spam": 1.0}]
+
+
+def test_numbers_are_names_and_a_missing_text_is_empty(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"id": [7, 8], "text": pa.array([None, "hello"]), "hateful": [None, 0.5]})
+    pq.write_table(table, tmp_path / "mine.parquet")
+    first, second = dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet")
+    assert (first.id, first.text, first.annotated) == ("7", "", False)
+    assert (second.id, second.text, second.hateful, second.annotated) == ("8", "hello", 0.5, True)

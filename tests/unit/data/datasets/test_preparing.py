@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -16,7 +17,6 @@ from crossguard.data.datasets.chunks import lost_images
 from crossguard.data.datasets.generic import dataset
 from crossguard.data.datasets.preparing import alike, perceptual_hash, prepare
 from crossguard.data.datasets.registry import DATASETS, find
-from crossguard.data.datasets.rows import read_table
 from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError
 
@@ -76,7 +76,7 @@ def raw_mmhs150k(folder: Path) -> Path:
 
 def test_label_ids_of_mmhs150k_start_at_one(tmp_path: Path) -> None:
     report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", 1.0)
-    table = read_table(tmp_path / "t.parquet").to_pylist()
+    table = pq.read_table(tmp_path / "t.parquet").to_pylist()
     assert [row["id"] for row in table] == ["10", "11", "12"]
     assert table[0]["racist"] == pytest.approx(1 / 3)
     assert table[0]["sexist"] == pytest.approx(1 / 3)
@@ -94,7 +94,7 @@ def test_the_report_names_what_is_wrong(tmp_path: Path) -> None:
     assert report.image_text == {"train": 1.0, "val": 0.0, "test": 0.0}
     assert report.labels["train"]["racist"] == pytest.approx(1 / 3, abs=1e-4)
     assert json.loads(json.dumps(report.to_dict()))["dataset"] == "mmhs150k"
-    rows = {row["id"]: row for row in read_table(tmp_path / "t.parquet").to_pylist()}
+    rows = {row["id"]: row for row in pq.read_table(tmp_path / "t.parquet").to_pylist()}
     assert rows["12"]["image_path"] == ""
 
 

@@ -1,0 +1,58 @@
+"""Rows as a training table: unknown labels are null, images are named from the table's folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
+
+import pyarrow.parquet as pq
+
+from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, Row, as_table, letters, write_table
+
+
+def test_what_nobody_said_is_null_and_not_no(tmp_path: Path) -> None:
+    rows = [Row("a", labels={"racist": 0.0}), Row("b", labels={"sexist": 1 / 3}, hateful=1.0)]
+    table = as_table(rows, ("racist", "sexist"), "mine", tmp_path)
+    assert table.column_names == [*FIXED, "racist", "sexist"]
+    assert table["racist"].to_pylist() == [0.0, None]
+    assert table["hateful"].to_pylist() == [None, 1.0]
+    assert table["sexist"][0].as_py() is None
+    assert math.isclose(table["sexist"][1].as_py(), 1 / 3, rel_tol=1e-6)
+    assert set(table["source"].to_pylist()) == {"mine"}
+
+
+def test_images_move_with_the_table(tmp_path: Path) -> None:
+    rows = [Row("a", image=tmp_path / "raw" / "a.png"), Row("b")]
+    assert as_table(rows, (), "mine", tmp_path / "tables")["image_path"].to_pylist() == ["../raw/a.png", ""]
+
+
+def test_a_table_of_nothing_has_its_columns_and_their_types(tmp_path: Path) -> None:
+    table = as_table([], ("racist",), "mine", tmp_path)
+    assert (len(table), table.schema.field("racist").type, table.schema.field("id").type) == (0, "float", "string")
+
+
+def test_a_table_notes_what_was_lost_while_it_was_made(tmp_path: Path) -> None:
+    write_table([Row("a", "words")], ("racist",), "mine", tmp_path / "deep" / "t.parquet", {"train": 3})
+    metadata = pq.read_schema(tmp_path / "deep" / "t.parquet").metadata
+    assert json.loads(metadata[LOST_IMAGES]) == {"train": 3}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("Hello, you!", ""), ("hello YOU", ""), True),
+        (("Straße", ""), ("STRASSE", ""), True),
+        (("a_b", ""), ("ab", ""), True),
+        (("hello", "you"), ("hello you", ""), True),
+        (("hello 1", ""), ("hello 2", ""), False),
+    ],
+)
+def test_copies_are_alike_but_for_case_and_punctuation(
+    one: tuple[str, str], other: tuple[str, str], *, same: bool
+) -> None:
+    assert (letters(*one) == letters(*other)) is same

@@ -1,0 +1,116 @@
+"""What a job refuses before it begins, and what it says when it is continued."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.jobs.conftest import write_jsonl
+
+from crossguard.bundle import Bundle
+from crossguard.errors import ConfigError, OutputError, TableError
+from crossguard.jobs.job import ScoringJob, Shard, locked
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    above = tmp_path / "in"
+    above.mkdir()
+    for name in ("b.jsonl", "d.jsonl"):
+        write_jsonl(above / name, 20)
+    return above
+
+
+def opened(folder: Path, tiny_bundle: Bundle, **how: Any) -> ScoringJob:
+    settings: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 10} | how
+    return ScoringJob.open(folder, folder.parent / "out", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"unit_posts": 0}, "at least one post"),
+        ({"pixel": "fast"}, "Did you mean 'pixels'"),
+        ({"format": "xlsx"}, "Parts are jsonl, csv, parquet"),
+    ],
+)
+def test_a_wrong_setting_is_told_before_anything_is_written(
+    folder: Path, tiny_bundle: Bundle, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        opened(folder, tiny_bundle, **settings)
+    assert not (folder.parent / "out").exists()
+
+
+def test_a_job_goes_on_with_the_units_that_it_planned(folder: Path, tiny_bundle: Bundle) -> None:
+    first = opened(folder, tiny_bundle)
+    first.start(resume=False)
+    again = opened(folder, tiny_bundle)
+    with pytest.raises(OutputError, match=r"holds a job already.*--resume"):
+        again.start(resume=False)
+    again.start(resume=True)
+    assert again.spec.fingerprint == first.spec.fingerprint
+    assert [unit.index for unit in again.units()] == [0, 1, 2, 3]
+    assert [unit.index for unit, part in again.finished(Shard(1, 3)) if part is None] == [1]
+
+
+def change(folder: Path, what: str) -> None:
+    if what == "changed":
+        write_jsonl(folder / "b.jsonl", 21)
+    elif what == "is new":
+        write_jsonl(folder / "c.jsonl", 20)
+    else:
+        (folder / "b.jsonl").unlink()
+
+
+@pytest.mark.parametrize("what", ["changed", "is new", "is gone"])
+def test_an_input_that_is_another_now_is_named(folder: Path, tiny_bundle: Bundle, what: str) -> None:
+    opened(folder, tiny_bundle).start(resume=False)
+    change(folder, what)
+    name = "c" if what == "is new" else "b"
+    with pytest.raises(TableError, match=rf"'.*{name}\.jsonl' {what} since the job began"):
+        opened(folder, tiny_bundle).start(resume=True)
+
+
+def test_other_settings_are_another_job(folder: Path, tiny_bundle: Bundle) -> None:
+    opened(folder, tiny_bundle).start(resume=False)
+    with pytest.raises(OutputError, match="unit_posts was 10, and is 5"):
+        opened(folder, tiny_bundle, unit_posts=5).start(resume=True)
+    with pytest.raises(OutputError, match="pixels was fast, and is exact"):
+        opened(folder, tiny_bundle, pixels="exact").start(resume=True)
+
+
+def test_a_folder_with_something_else_is_left_alone(folder: Path, tiny_bundle: Bundle) -> None:
+    out = folder.parent / "out"
+    out.mkdir()
+    (out / "diary.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"is not empty: there is '.*diary\.txt'"):
+        opened(folder, tiny_bundle).start(resume=False)
+    assert [path.name for path in out.iterdir()] == ["diary.txt"]
+
+
+def test_an_input_without_posts_is_told(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("text\n")
+    with pytest.raises(TableError, match="no posts: all tables in it are empty"):
+        opened(tmp_path / "in", tiny_bundle).start(resume=False)
+
+
+def test_a_run_that_is_refused_leaves_no_trace(folder: Path, tiny_bundle: Bundle) -> None:
+    job = opened(folder, tiny_bundle)
+
+    def refused() -> None:
+        with locked(job.output, Shard()):
+            raise ConfigError("no")
+
+    with pytest.raises(ConfigError):
+        refused()
+    assert not (folder.parent / "out").exists()
+
+
+def test_two_shards_may_run_at_once_and_one_shard_may_not_run_twice(folder: Path, tiny_bundle: Bundle) -> None:
+    job = opened(folder, tiny_bundle)
+    again = pytest.raises(OutputError, match="Another run writes into")
+    with locked(job.output, Shard(0, 2)), locked(job.output, Shard(1, 2)), again, locked(job.output, Shard(0, 2)):
+        pytest.fail("the first shard is held")

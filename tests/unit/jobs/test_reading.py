@@ -1,0 +1,101 @@
+"""Posts of units: one for each row, also where a file is damaged or has changed."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.jobs.conftest import png, write_parquet
+
+from crossguard.data.columns import Columns
+from crossguard.data.storage import Storage
+from crossguard.errors import ChangedError
+from crossguard.jobs.plan import cut_all, sources_of
+from crossguard.jobs.reading import UnitReader
+from crossguard.jobs.units import Unit
+from crossguard.records import Post
+
+
+def read(path: Path, unit_posts: int = 4, *, confined: bool = False, damage: bytes = b"") -> list[list[Post]]:
+    """Plans a file, overwrites its end if wanted, and reads its units."""
+    sources = sources_of([str(path)], unit_posts=unit_posts)
+    units = [unit for _, found in cut_all(sources, Columns(), unit_posts) for unit in found]
+    if damage:
+        status = path.stat()
+        with path.open("r+b") as file:
+            file.seek(-len(damage), os.SEEK_END)
+            file.write(damage)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    reader = UnitReader([str(path)], Columns(), None, confine_images=confined, extra=False)
+    return [list(reader.posts(unit)) for unit in units]
+
+
+def test_units_hold_all_rows_in_order_under_their_own_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text\n" + "".join(f"post {number}\n" for number in range(10)))
+    units = read(path)
+    assert [[post.text for post in unit] for unit in units] == [
+        [f"post {number}" for number in numbers] for numbers in (range(4), range(4, 8), range(8, 10))
+    ]
+    assert [unit[0].id for unit in units] == ["line-2", "line-6", "line-10"]
+
+
+def test_a_parquet_unit_reads_its_own_rows_of_a_group(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", 10, rows_per_group=10)
+    units = read(tmp_path / "a.parquet")
+    assert [post.id for unit in units for post in unit] == [f"c{number}" for number in range(10)]
+    assert len(units) > 1
+
+
+def test_rows_that_damage_took_are_failed_posts_in_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(5000)), mtime=0))
+    ((*whole, lost),) = read(path, damage=b"\0" * 40)
+    assert all(post.error is None for post in whole)
+    assert lost.id == "a.jsonl.gz#rest"
+    assert lost.error is not None
+    assert lost.error.code == "rows_unreadable"
+    assert f"All posts behind the first {len(whole):,} are lost" in lost.error.message
+
+
+def test_a_file_that_changed_since_it_was_planned_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n')
+    place = Storage(str(path))
+    entry = place.entry(place.path)
+    assert entry is not None
+    path.write_text('{"text": "another one"}\n')
+    reader = UnitReader([str(path)], Columns(), None, confine_images=False, extra=False)
+    with pytest.raises(ChangedError, match="changed since the input was planned"):
+        list(reader.posts(Unit(entry, "jsonl", rows=1)))
+
+
+def test_images_beside_a_table_are_found_and_may_be_confined_to_their_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_bytes(png((8, 8)))
+    (folder / "a.csv").write_text("image_path\na.png\n../outside.png\n")
+    ((inside, outside),) = read(folder / "a.csv")
+    assert (inside.image, outside.error) == (str(folder / "a.png"), None)
+    ((_, outside),) = read(folder / "a.csv", confined=True)
+    assert outside.error is not None
+    assert outside.error.code == "image_outside_root"
+
+
+def test_a_folder_of_images_is_a_post_for_each(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.png", "deep/a.png"):
+        (tmp_path / name).write_bytes(png((8, 8)))
+    ((first, second),) = read(tmp_path)
+    assert (first.id, first.image) == ("b.png", str(tmp_path / "b.png"))
+    assert second.id == "deep/a.png"
+
+
+def test_a_file_that_nothing_can_read_is_one_failed_post(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
+    ((post,),) = read(tmp_path / "a.parquet")
+    assert post.id == str(tmp_path / "a.parquet")
+    assert post.error is not None
+    assert post.error.code == "file_unreadable"

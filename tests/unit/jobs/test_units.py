@@ -1,0 +1,47 @@
+"""Units and tasks as plain values, and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from crossguard.data.storage import Entry
+from crossguard.jobs.units import Part, Task, Unit
+
+ENTRY = Entry("in/a.csv", 1000, 7)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        Unit(ENTRY, "jsonl"),
+        Unit(ENTRY, "csv", input=1, index=3, first=12, rows=10, ranges=((0, 20), (200, 300))),
+        Unit(ENTRY, "parquet", first=21, rows=5, groups=(2, 4), skip=3),
+        Unit(ENTRY, "images", rows=2, names=("a.png", "b/c.png")),
+        Unit(ENTRY, "unreadable", rows=1, problem="cut off", previous="00000/part-1"),
+    ],
+)
+def test_a_unit_comes_back_from_json(unit: Unit) -> None:
+    assert Unit.from_dict(json.loads(json.dumps(unit.to_dict()))) == unit
+
+
+def test_what_has_its_default_is_not_written() -> None:
+    assert set(Unit(ENTRY, "jsonl").to_dict()) == {"entry", "kind"}
+    assert set(Unit(ENTRY, "jsonl", rows=0).to_dict()) == {"entry", "kind", "rows"}
+
+
+def test_a_unit_stands_for_its_stretch_of_the_file_without_the_header() -> None:
+    assert Unit(ENTRY, "csv", ranges=((0, 20), (200, 300))).size == 100
+    assert Unit(ENTRY, "xlsx").size == 1000
+
+
+def test_a_task_comes_back_from_json() -> None:
+    task = Task(Unit(ENTRY, "jsonl", index=2), 5, 9, {7: "ended each time"}, write=False)
+    assert Task.from_dict(json.loads(json.dumps(task.to_dict()))) == task
+
+
+def test_a_part_that_repeats_some_posts_tells_how_many_it_went_through() -> None:
+    counts = {"action": {"allow": 2, "block": 1}, "flag": {"racist": 1}, "error": {"image_not_found": 1}}
+    assert Part(0, posts=100, failed=1, counts=counts).done == 4
+    assert Part(0, posts=100, failed=1).done == 0
