@@ -28,6 +28,8 @@ MANIFEST: Final = "bundle.json"
 PROVENANCE: Final = "provenance.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"
+VAL_REPORT: Final = "val_report.json"
+"""Metrics per label, by the name that the reference's users know."""
 GRAPHS: Final = ("text", "image", "fusion")
 
 
@@ -49,7 +51,7 @@ class ModelEntry(StrictModel):
     Attributes:
         name: The word for `--model`, and for every decision.
         version: Changes with the weights.
-        backend: Family of the encoders: `clip`, `siglip` or `compact`.
+        backend: Architecture of the encoders: `clip`, `siglip` or `compact`.
         head: `fusion` or `mtl`.
         text_width: Length of a text feature.
         image_width: Length of an image feature.
@@ -159,6 +161,11 @@ class Bundle:
     def tokenizer(self) -> Path:
         """File of the tokenizer."""
         return self.folder / TOKENIZER
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def columns(self, policy: Policy) -> list[int]:
         """Returns which outputs of the model a policy reads, one per label."""

@@ -87,7 +87,7 @@ def _entry(name: str, data: Path | None, policy: str, split: str | None, resampl
 def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
     from rich.text import Text
 
-    from crossguard.evaluation.comparison import best
+    from crossguard.evaluation.comparison import winners
     from crossguard.evaluation.terminal import INTERVALS, Grid, cell
     from crossguard.evaluation.titles import brief
 
@@ -96,12 +96,12 @@ def _grid(rows: Sequence[Compared], keys: Sequence[str]) -> Grid:
         ("model", *(brief(key) for key in keys), "posts/s"),
         f"{INTERVALS}; third line: difference to the first row and p of a paired bootstrap test",
     )
-    winners = {key: best(rows, key) for key in keys}
+    best = winners(rows, keys)
     for row in rows:
         cells = []
         for key in keys:
             text, estimate = cell(row.estimates.get(key)), row.estimates.get(key)
-            if estimate is not None and estimate.value is not None and estimate.value == winners[key]:
+            if estimate is not None and estimate.value is not None and estimate.value == best[key]:
                 text.stylize("bold", 0, len(estimate.short))
             difference = row.differences.get(key)
             if difference is not None and difference.value.value is not None:

@@ -1,11 +1,13 @@
-"""Bootstrap intervals: every metric on a thousand resamples of the posts in seconds."""
+"""Bootstrap intervals: of every metric on a thousand resamples of the posts in seconds, and of any other statistic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.metrics import METRICS, Counts, Ranked, Rounds, confusion, ratio
@@ -17,6 +19,9 @@ Engine: TypeAlias = Callable[[Counts], Table]
 # Rounds at a time: the running sums of a chunk should stay in the processor's cache, and in memory with many posts.
 CHUNK = 16
 CHUNK_POSTS = 400_000
+ROUNDS: Final = 300
+LEAST_DEFINED: Final = 0.5
+"""Part of the rounds of any other statistic that must be defined for an interval to be shown."""
 
 
 def draw(posts: int, rounds: int, seed: int) -> Iterator[Counts]:
@@ -95,3 +100,38 @@ def _averages(labels: Sequence[Table], pooled: Mapping[str, Rounds]) -> Table:
         }
         result |= {f"{metric.name}_{average}": kinds[average] for average in metric.averages}
     return result
+
+
+def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, rounds: int = ROUNDS) -> Estimate:
+    """Returns a statistic with its percentile interval.
+
+    Args:
+        statistic: Takes row numbers, with repeats; NaN where it is undefined.
+        count: Number of rows.
+        rounds: How many resamples.
+    """
+    value = statistic(np.arange(count)) if count else float("nan")
+    if np.isnan(value):
+        return _estimate(value, np.empty(0), count)
+    random = np.random.default_rng(0)
+    return _estimate(value, np.array([statistic(random.integers(0, count, count)) for _ in range(rounds)]), count)
+
+
+def bootstrap_counts(statistic: Callable[[Rounds], Rounds], counts: NDArray[np.int64]) -> Estimate:
+    """Returns a statistic of how often each kind of row occurs, with its percentile interval; quick for many rows.
+
+    Args:
+        statistic: Takes (rounds, kinds) numbers of rows and gives (rounds,) values; NaN where it is undefined.
+        counts: (kinds,) numbers of rows.
+    """
+    count = int(counts.sum())
+    if not count:
+        return Estimate(None)
+    drawn = np.random.default_rng(0).multinomial(count, counts / count, size=ROUNDS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, *rounds = statistic(np.vstack([counts, drawn]).astype(np.float64))
+    return _estimate(float(value), np.array(rounds), count)
+
+
+def _estimate(value: float, rounds: Rounds, count: int) -> Estimate:
+    return replace(number(value), count=count).with_rounds(rounds, LEAST_DEFINED)

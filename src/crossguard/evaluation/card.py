@@ -10,7 +10,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from crossguard.bundle import CARD, Bundle, write_manifest
+from crossguard.bundle import CARD, VAL_REPORT, Bundle, write_manifest
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
@@ -18,8 +18,6 @@ from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import SHOWN, title
 
 INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
-# The name by which the reference's users know the report per label.
-VAL_REPORT = "val_report.json"
 
 
 class TrainingSource(StrictModel):

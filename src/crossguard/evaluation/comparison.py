@@ -16,9 +16,7 @@ from crossguard.evaluation.bootstrap import draw, engine_for
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.titles import KEYS, title
-
-LOWER_IS_BETTER = ("ece_macro", "brier_macro", "log_loss_macro", "false_positive_rate_macro")
+from crossguard.evaluation.titles import KEYS, best, title
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +119,13 @@ def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:
     """Returns the comparison table in Markdown, best value per column in bold."""
     head = ["Model", *(title(key) for key in keys), "Posts/s"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
-    winners = {key: best(rows, key) for key in keys}
+    best_of = winners(rows, keys)
     for row in rows:
         cells = [row.name.replace("|", "\\|")]
         for key in keys:
             estimate = row.estimates.get(key)
             text = "" if estimate is None else str(estimate)
-            strong = estimate is not None and estimate.value is not None and estimate.value == winners[key]
+            strong = estimate is not None and estimate.value is not None and estimate.value == best_of[key]
             text = text.replace(estimate.short, f"**{estimate.short}**", 1) if strong and estimate is not None else text
             difference = row.differences.get(key)
             cells.append(f"{text}<br>{describe(difference)}" if difference is not None else text)
@@ -136,13 +134,9 @@ def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def best(rows: Sequence[Compared], key: str) -> float | None:
-    """Returns the best value of a column, or None."""
-    found = [row.estimates[key].value for row in rows if key in row.estimates]
-    known = [value for value in found if value is not None]
-    if not known:
-        return None
-    return min(known) if key in LOWER_IS_BETTER else max(known)
+def winners(rows: Sequence[Compared], keys: Sequence[str]) -> dict[str, float | None]:
+    """Returns the best value of each column, None where there is none."""
+    return {key: best(key, [row.estimates[key].value for row in rows if key in row.estimates]) for key in keys}
 
 
 def describe(difference: Difference) -> str:

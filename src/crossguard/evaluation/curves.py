@@ -92,10 +92,10 @@ def threshold_sweep(task: LabelTask) -> tuple[Curve, Curve, Curve] | None:
 class Confusion:
     """Counts of one label at the live threshold."""
 
-    hits: int
-    misses: int
-    alarms: int
-    passes: int
+    true_positives: int
+    false_negatives: int
+    false_positives: int
+    true_negatives: int
 
     @classmethod
     def of(cls, task: LabelTask) -> Confusion:

@@ -19,6 +19,7 @@ from sklearn.model_selection import KFold
 
 from crossguard.decision.monotone import MonotoneMap
 from crossguard.errors import InputError
+from crossguard.evaluation.bootstrap import bootstrap
 
 Floats: TypeAlias = NDArray[np.float64]
 Knots: TypeAlias = tuple[Floats, Floats]
@@ -51,15 +52,13 @@ def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
     x, y = _thinned(*candidates[best](ours, theirs))
     x, first = np.unique(np.round(x, 6), return_index=True)
     misses = np.abs(errors[best])
-    random = np.random.default_rng(0)
-    means = misses[random.integers(0, len(misses), (BOOTSTRAPS, len(misses)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    error = bootstrap(lambda rows: float(misses[rows].mean()), len(misses), BOOTSTRAPS)
     return MonotoneMap(
         x=tuple(x.tolist()),
         y=tuple(np.round(y[first], 6).tolist()),
         pairs=len(ours),
-        error=round(float(misses.mean()), 4),
-        error_interval=(round(float(low), 4), round(float(high), 4)),
+        error=round(error.value or 0.0, 4),
+        error_interval=(round(error.low or 0.0, 4), round(error.high or 0.0, 4)),
     )
 
 

@@ -16,10 +16,11 @@ from crossguard.data.tables import read_rows
 from crossguard.data.writing import PARTS_MANIFEST, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
+from crossguard.registry import CARD_CONFIG
 
 _SHOWN = 3
-# What `crossguard train` leaves in the folder of a run.
-_PREDICTIONS, _CONFIG = "predictions.npz", "inference_config.json"
+# What `crossguard train` leaves in the folder of a run, beside its configuration.
+PREDICTIONS = "predictions.npz"
 
 
 def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
@@ -100,15 +101,15 @@ def _entries(path: Path | str, label_scheme: str | None) -> Iterator[tuple[str, 
 
 def _training_run(folder: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, float]]]:
     try:
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-        with np.load(folder / _PREDICTIONS, allow_pickle=False) as stored:
+        config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
+        with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
             ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
     label_schemes: Mapping[str, Sequence[int]] = config.get("label_schemes", {})
     if not label_schemes:
         raise TableError(
-            f"'{folder}' names no label schemes in {_CONFIG}; an earlier version wrote it. Rename its key "
+            f"'{folder}' names no label schemes in {CARD_CONFIG}; an earlier version wrote it. Rename its key "
             "`readouts` to `label_schemes`, or train again."
         )
     name = label_scheme or next(iter(label_schemes))

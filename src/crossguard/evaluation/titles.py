@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -25,6 +25,8 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 # The metrics of a label, and the averages of a comparison, that tables have room for.
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
+# Metrics of which less is better.
+LOWER_IS_BETTER = frozenset({"false_positive_rate", "brier", "log_loss", "ece"})
 KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
 _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", "subset_accuracy": "All\nright"})
 
@@ -40,6 +42,13 @@ def brief(key: str) -> str:
     metric, of = _parts(key)
     name = _BRIEF.get(metric, TITLES.get(metric, metric))
     return f"{name.replace(chr(10), ' ')}\n{of}" if of else name
+
+
+def best(key: str, values: Iterable[float | None]) -> float | None:
+    """Returns the best of some values of an estimate; None where none is known."""
+    known = [value for value in values if value is not None]
+    choose = min if _parts(key)[0] in LOWER_IS_BETTER else max
+    return choose(known, default=None)
 
 
 def _parts(key: str) -> tuple[str, str]:

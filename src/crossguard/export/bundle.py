@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from crossguard.__about__ import __version__
-from crossguard.bundle import CARD, MANIFEST, TOKENIZER, Bundle, read_bundle, write_manifest
+from crossguard.bundle import CARD, MANIFEST, TOKENIZER, VAL_REPORT, Bundle, read_bundle, write_manifest
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError
@@ -26,7 +26,7 @@ from crossguard.saving import save_json
 
 DEFAULT: Final = "default"
 
-REPORTS: Final = ("label_map.json", "test_metrics.json", "val_report.json")
+REPORTS: Final = ("label_map.json", "test_metrics.json", VAL_REPORT)
 RECIPE: Final = "recipe.yaml"
 
 

@@ -20,7 +20,7 @@ from crossguard.moderator import Moderator
 from crossguard.saving import save_json
 
 # Enough for an AUC to the third digit; more only take time.
-HELD: Final = 2000
+HELD_OUT: Final = 2000
 FEWEST: Final = 30
 
 
@@ -42,12 +42,12 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         InputError: Too few posts, or none with text, or none with an image.
         MissingExtraError: NNCF is not installed.
     """
-    calibration, held = split(data)
+    calibration, held_out = split(data)
     report_file = out.with_name(f"{out.name}-quality.json")
     with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
         exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
-        report = compare_scores(exact, fast, held)
+        report = compare_scores(exact, fast, held_out)
         save_json(report_file, report.to_dict(gate.tolerance))
         problems = report.problems(gate.tolerance)
         if problems and not gate.accept_loss:
@@ -59,7 +59,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         # Where the processor has bf16, the copy is judged in it, too; what --precision auto may take follows from that.
         if multiplies_bf16() and not problems:
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
-            if not compare_scores(exact, half, held).problems(gate.tolerance):
+            if not compare_scores(exact, half, held_out).problems(gate.tolerance):
                 _allow_bf16(copy)
         shutil.copytree(copy.folder, out, dirs_exist_ok=True)
     return report
@@ -80,4 +80,4 @@ def split(data: Annotated) -> tuple[Annotated, Annotated]:
         raise InputError(f"Calibrating needs {FEWEST} posts or more, and {data.source} has {len(data)}.")
     order = np.random.default_rng(0).permutation(len(data)).astype(np.int64)
     count = min(EXAMPLES, len(data) // 3)
-    return data.take(order[:count]), data.take(order[count : count + HELD])
+    return data.take(order[:count]), data.take(order[count : count + HELD_OUT])

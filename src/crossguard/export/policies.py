@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.bundle import PROVENANCE
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
-from crossguard.evaluation.leakage import SKETCH_SIZE
+from crossguard.evaluation.leakage import joined_sketch
+from crossguard.evaluation.score_tables import PREDICTIONS
 
 HALF = 0.5
-PREDICTIONS = "predictions.npz"
-PROVENANCE = "provenance.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,7 @@ def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]
         stored = json.loads(path.read_text(encoding="utf-8"))[part] if path.is_file() else []
         for entry in stored:
             known = entries.setdefault(entry["name"], {"name": entry["name"], "what": what, "sketch": []})
-            # A sketch is the smallest hashes of its posts, so the smallest of several sketches are one of all.
-            known["sketch"] = sorted({*known["sketch"], *entry["sketch"]})[:SKETCH_SIZE]
+            known["sketch"] = joined_sketch(known["sketch"], entry["sketch"])
     return list(entries.values())
 
 

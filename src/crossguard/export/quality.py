@@ -101,16 +101,16 @@ class QualityReport:
         return {**asdict(self), "tolerance": asdict(tolerance), "problems": self.problems(tolerance)}
 
 
-def compare_scores(exact: Moderator, fast: Moderator, held: Annotated) -> QualityReport:
+def compare_scores(exact: Moderator, fast: Moderator, held_out: Annotated) -> QualityReport:
     """Scores held-out posts with both models, by every policy of the exact one; what cannot be scored is left out."""
-    first, _ = exact.logits(held.posts)
-    second, _ = fast.logits(held.posts)
+    first, _ = exact.logits(held_out.posts)
+    second, _ = fast.logits(held_out.posts)
     ready = ~np.isnan(first.values).any(axis=1)
     pair = first.values[ready], second.values[ready]
     names = exact.bundle.manifest.policies
-    policies = {name: _labels(exact.with_policy(name), pair, held.truth[ready]) for name in names}
+    policies = {name: _labels(exact.with_policy(name), pair, held_out.truth[ready]) for name in names}
     difference = np.abs(pair[0] - pair[1])
-    cosines = _cosines(exact, fast, held)
+    cosines = _cosines(exact, fast, held_out)
     return QualityReport(
         int(ready.sum()),
         policies,
@@ -158,14 +158,14 @@ def _both(pair: Sequence[Mapping[str, Estimate]], key: str) -> tuple[float, floa
     return None if exact is None or fast is None else (exact, fast)
 
 
-def _cosines(exact: Moderator, fast: Moderator, held: Annotated) -> list[tuple[float, float] | None]:
+def _cosines(exact: Moderator, fast: Moderator, held_out: Annotated) -> list[tuple[float, float] | None]:
     """Compares the features of both encoders on the first posts, text first."""
     spec, size = exact.bundle.manifest.text, exact.bundle.manifest.image.size
     model = exact.bundle.manifest.model
     widths, trim = (model.text_width, model.image_width), spec.padding == "longest"
     found: tuple[list[NDArray[np.float64]], ...] = ([], [])
-    for start in range(0, min(len(held), FEATURES), BATCH):
-        entries = exact.prepare_all(held.posts[start : start + BATCH])
+    for start in range(0, min(len(held_out), FEATURES), BATCH):
+        entries = exact.prepare_all(held_out.posts[start : start + BATCH])
         ready = [entry for entry in entries if entry.error is None]
         batch, _ = collate(ready, spec, size)
         features = [encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast)]

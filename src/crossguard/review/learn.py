@@ -10,6 +10,7 @@ from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
 
 from crossguard.bundle import read_bundle
 from crossguard.decision.policy import (
@@ -22,12 +23,12 @@ from crossguard.decision.policy import (
     read_policy_file,
 )
 from crossguard.errors import InputError
+from crossguard.evaluation.bootstrap import bootstrap
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
-from crossguard.review.quality.bootstrap import bootstrap
 from crossguard.review.quality.reading import Decided
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY
@@ -168,15 +169,10 @@ def _propose(
 def _cross_validated(
     fitted: Callable[[NDArray[np.int64]], float], truth: Flags, scores: Floats, fallback: float
 ) -> Flags:
-    order = np.random.default_rng(0).permutation(len(truth))
-    order = order[np.argsort(truth[order], kind="stable")]  # every fold gets its part of the positives
-    folds = np.empty(len(truth), dtype=np.int64)
-    folds[order] = np.arange(len(truth)) % FOLDS
     flags = np.zeros(len(truth), dtype=bool)
-    for fold in range(FOLDS):
-        threshold = fitted(np.flatnonzero(folds != fold))
-        rows = folds == fold
-        flags[rows] = scores[rows] >= (fallback if np.isnan(threshold) else threshold)
+    for inside, outside in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(scores, truth):
+        threshold = fitted(inside)
+        flags[outside] = scores[outside] >= (fallback if np.isnan(threshold) else threshold)
     return flags
 
 

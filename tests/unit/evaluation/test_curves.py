@@ -41,5 +41,5 @@ def test_reliability_holds_mean_score_and_observed_share_per_bin() -> None:
 def test_confusion_and_worst_errors_point_at_the_right_posts() -> None:
     truth = np.array([[np.nan], [1], [1], [0], [0], [1]], dtype=float)
     task = Sample.build("a", truth, np.array([[0.9], [0.8], [0.2], [0.7], [0.1], [0.3]])).task("a")
-    assert Confusion.of(task) == Confusion(hits=1, misses=2, alarms=1, passes=1)
+    assert Confusion.of(task) == Confusion(true_positives=1, false_negatives=2, false_positives=1, true_negatives=1)
     assert worst(task, 5) == ([3], [2, 5])

@@ -9,7 +9,6 @@ import pytest
 from tests.unit.review.conftest import decide_all
 
 from crossguard.bundle import read_bundle
-from crossguard.cli import run
 from crossguard.decision.policy import Kind
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.policy import write_policy
@@ -79,24 +78,3 @@ def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> 
     # What nobody judged stays as it was: images, and the other labels.
     assert thresholds == {**{kind: pytest.approx(line, abs=0.01) for kind, line in lines.items()}, "image": 0.6}
     assert changed.rules("both")["sexist"].threshold == pytest.approx(rules.rules("both")["sexist"].threshold, abs=1e-5)
-
-
-def test_learn_on_the_command_line_writes_only_when_told(
-    everything: ReviewSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    database = Database.open("review.sqlite")
-    decide_all(Console(everything, database))
-    options = ["review", "--database", "review.sqlite", "learn"]
-    assert run(options) == 0
-    assert "racist" in capsys.readouterr().out
-    assert list(tmp_path.glob("*.yaml")) == []
-    assert run([*options, "--criterion", "precision>=0.9", "-o", "learnt.yaml"]) == 0
-    policy = (tmp_path / "learnt.yaml").read_text()
-    assert "base: default" in policy
-    assert run(["review", "--database", "review.sqlite", "learn", "--criterion", "nonsense"]) == 5
-
-
-def test_learning_needs_decisions(database: Database, tmp_path: Path) -> None:
-    database.close()
-    assert run(["review", "--database", str(tmp_path / "review.sqlite"), "learn"]) == 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 from rich.text import Text
 
 from crossguard.data.masking import excerpt, mask
-from crossguard.evaluation.audit.bias import AUCS, BiasAudit
+from crossguard.evaluation.audit.bias import AUCS, BiasAudit, GroupAudit
 from crossguard.evaluation.audit.counterfactuals import Counterfactuals
 from crossguard.evaluation.audit.robustness import Robustness
 from crossguard.evaluation.audit.running import Audit
@@ -49,7 +51,7 @@ def bias_grid(source: str, bias: BiasAudit) -> Grid:
         ("group", "posts", "hateful", *_TITLES.values()),
         f"all posts: ROC-AUC {bias.overall_auc.short}; final bias AUC {bias.final_bias_auc.short} (Borkan et al. 2019)",
     )
-    for name, group in sorted(bias.groups.items(), key=lambda item: item[1].estimates["bpsn_auc"].value or 2.0):
+    for name, group in sorted(bias.groups.items(), key=_bpsn_auc):
         cells = [cell(group.estimates[key]) for key in _TITLES]
         grid.row(name, f"{group.posts:,}", f"{group.positive:,}", *cells)
     grid.row("generalised mean", "", "", *(cell(bias.generalised_means[key]) for key in AUCS), "", "", "")
@@ -110,6 +112,12 @@ def evasion_summary(result: Robustness) -> list[str]:
         f"still found, ways held out from training: {result.held_out}",
         f"harmless posts flagged, mean change: {points}{interval}",
     ]
+
+
+def _bpsn_auc(item: tuple[str, GroupAudit]) -> float:
+    """Returns what groups are ordered by; the undefined come last, and 0 is not one of them."""
+    value = item[1].estimates["bpsn_auc"].value
+    return math.inf if value is None else value
 
 
 def _percent(found: Cell | None) -> Text:

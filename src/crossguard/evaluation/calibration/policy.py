@@ -120,8 +120,7 @@ def _notes(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
 
 def write_policy(file: PolicyFile, path: Path) -> None:
     """Writes a policy file as YAML."""
-    data = file.model_dump(mode="json", exclude={"labels", "tenants"})
-    data["labels"] = {label: override.given() for label, override in file.labels.items()}
+    data = file.model_dump(mode="json", exclude=None if file.tenants else {"tenants"})
     head = f"# Use it with: crossguard score --policy {path.name} ...\n"
     save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 

@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from crossguard.data.masking import mask
 from crossguard.evaluation.audit.running import Audit
-from crossguard.evaluation.comparison import Compared, best, describe
+from crossguard.evaluation.comparison import Compared, describe, winners
 from crossguard.evaluation.titles import title
 from crossguard.markup import templates
 from crossguard.saving import save_text
@@ -24,8 +24,8 @@ def write_audit_page(audit: Audit, path: Path) -> None:
 
 def comparison_page(rows: Sequence[Compared], keys: Sequence[str]) -> str:
     """Returns the comparison as one HTML document."""
-    winners = {key: best(rows, key) for key in keys}
-    return render("compare.html.j2", rows=rows, keys=keys, title=title, best=winners, describe=describe)
+    context = {"rows": rows, "keys": keys, "best": winners(rows, keys)}
+    return render("compare.html.j2", **context, title=title, describe=describe)
 
 
 def render(template: str, **context: Any) -> str:

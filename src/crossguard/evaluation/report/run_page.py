@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
 def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[str, Any]:
     """Returns what the page shows of one label: its metrics in words, charts, counts and worst errors."""
     scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
-    alarms, misses = (
+    wrong, lost = (
         [_shown(posts[row], scores[row]) for row in rows] if posts else [] for rows in curves.worst(task, WORST)
     )
     return {
@@ -65,16 +66,15 @@ def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[st
         "sentence": _sentence(run, task),
         "charts": _charts(task, run.facts.thresholds.get(task.name), calibrated=task.name != ANY),
         "confusion": curves.Confusion.of(task),
-        "alarms": alarms,
-        "misses": misses,
+        "false_positives": wrong,
+        "false_negatives": lost,
     }
 
 
 def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
-    name, cells = task.name, curves.Confusion.of(task)
-    flagged, positive, negative = cells.hits + cells.alarms, cells.hits + cells.misses, cells.alarms + cells.passes
-    live = ((cells.hits / positive, cells.hits / flagged, "live threshold"),) if flagged and positive else ()
-    corner = ((cells.alarms / negative, cells.hits / positive, "live threshold"),) if negative and positive else ()
+    name, (tp, fn, fp, tn) = task.name, astuple(curves.Confusion.of(task))
+    live = ((tp / (tp + fn), tp / (tp + fp), "live threshold"),) if tp + fp and tp + fn else ()
+    corner = ((fp / (fp + tn), tp / (tp + fn), "live threshold"),) if fp + tn and tp + fn else ()
     marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
     share = float(task.truth.mean()) if len(task) else 0.0
     level = curves.Curve("prevalence", ((0.0, share), (1.0, share)))

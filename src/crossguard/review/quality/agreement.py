@@ -10,8 +10,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.evaluation.bootstrap import bootstrap_counts
 from crossguard.evaluation.estimates import Estimate
-from crossguard.review.quality.bootstrap import Floats, bootstrap_counts
+from crossguard.evaluation.metrics import Rounds
 
 Answers = Mapping[int, Mapping[int, bool]]
 """Item -> person -> yes or no; answers of "unsure" are left out."""
@@ -42,7 +43,7 @@ def agreement(answers: Answers) -> Agreement:
     )
 
 
-def fleiss_kappa(kinds: NDArray[np.int64], counts: Floats) -> Floats:
+def fleiss_kappa(kinds: NDArray[np.int64], counts: Rounds) -> Rounds:
     """Computes Fleiss' kappa.
 
     Args:
@@ -54,11 +55,11 @@ def fleiss_kappa(kinds: NDArray[np.int64], counts: Floats) -> Floats:
     """
     parts = counts @ kinds
     expected = ((parts / parts.sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    kappa: Floats = (_observed(kinds, counts) - expected) / (1 - expected)
+    kappa: Rounds = (_observed(kinds, counts) - expected) / (1 - expected)
     return np.where(expected == 1, np.nan, kappa)
 
 
-def krippendorff_alpha(kinds: NDArray[np.int64], counts: Floats) -> Floats:
+def krippendorff_alpha(kinds: NDArray[np.int64], counts: Rounds) -> Rounds:
     """Computes Krippendorff's alpha for nominal answers (2011), of the same shapes as `fleiss_kappa`.
 
     An item with m answers counts by m; disagreement that chance would bring is estimated without replacement.
@@ -77,7 +78,7 @@ def cohen_kappa(pairs: Iterable[tuple[bool, bool]]) -> Estimate:
     return bootstrap_counts(_cohen, np.bincount(cells, minlength=4))
 
 
-def _cohen(cells: Floats) -> Floats:
+def _cohen(cells: Rounds) -> Rounds:
     both_no, only_second, only_first, both_yes = cells.T
     size = cells.sum(axis=1)
     observed = (both_no + both_yes) / size
@@ -96,8 +97,8 @@ def pairs_with_others(answers: Answers) -> dict[int, list[tuple[bool, bool]]]:
     return found
 
 
-def _observed(kinds: NDArray[np.int64], counts: Floats) -> Floats:
+def _observed(kinds: NDArray[np.int64], counts: Rounds) -> Rounds:
     total = kinds.sum(axis=1)
     agreeing = (kinds * (kinds - 1)).sum(axis=1) / (total * (total - 1))
-    observed: Floats = counts @ agreeing / counts.sum(axis=1)
+    observed: Rounds = counts @ agreeing / counts.sum(axis=1)
     return observed

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from crossguard.bundle import VAL_REPORT
 from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
 from crossguard.evaluation.estimates import Estimate
@@ -46,7 +47,7 @@ def precision_per_label(
 def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
     """Reads the precision per label that the model's `val_report.json` tells; empty where there is none."""
     try:
-        report = json.loads((find_bundle(model) / "val_report.json").read_text(encoding="utf-8"))
+        report = json.loads((find_bundle(model) / VAL_REPORT).read_text(encoding="utf-8"))
     except (CrossguardError, OSError, ValueError):
         return {}
     found = {label: report.get(label, {}).get("precision") for label in labels}

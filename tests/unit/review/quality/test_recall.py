@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from sqlalchemy import update
-from tests.support.review import submission
-from tests.unit.review.conftest import NOW
 
-from crossguard.review.console import Console
 from crossguard.review.quality import recall
-from crossguard.review.quality.reading import backlog, per_day
 from crossguard.review.quality.recall import Stratum
-from crossguard.review.store.database import Database
-from crossguard.review.store.schema import items
-
-
-@pytest.fixture
-def engine() -> str:
-    """SQLite, unless a test says otherwise."""
-    return "sqlite"
 
 
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
@@ -40,19 +26,6 @@ def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
         assert found.recall.high is not None
         held += found.recall.low <= truth <= found.recall.high
     assert 180 <= held <= 200
-
-
-def test_sampled_posts_stand_for_those_that_were_not_taken(console: Console, database: Database) -> None:
-    near = {"stratum": "allow-far", "inclusion": 0.1, "score": 0.1}
-    console.intake.take([submission("1", score=0.9), submission("2", score=0.9)], NOW)
-    with database.write() as tx:
-        tx.execute(update(items).where(items.c.external == "2").values(**near))
-    with database.read() as db:
-        today = per_day(db, NOW)[-1]
-        ages = dict(backlog(db, NOW + 7200))
-    assert today.score.value == pytest.approx((0.9 + 10 * 0.1) / 11)
-    assert 0.3 < (today.score.high or 0) < 0.4, "few posts tell little"
-    assert (today.came, ages["< 6 h"], ages["< 1 h"]) == (2, 2, 0)
 
 
 def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:

@@ -1,0 +1,145 @@
+"""What the quality page counts, on votes whose sums are known."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review.console import Console
+from crossguard.review.intake import Expected
+from crossguard.review.quality import reading
+from crossguard.review.quality.recall import Stratum
+from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.store import claims, votes
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import items
+
+DAY = 86_400.0
+REPORT = {"reporter": "r", "reason": "rude"}
+
+
+def answer(
+    database: Database, item: int, who: Person, said: Answer = Answer.YES, *, at: float = NOW, after: float = 30
+) -> None:
+    """Lets a person answer an item that they claimed some seconds before."""
+    with database.write() as tx:
+        assert claims.claim(tx, item, who.id, at - after, 600)
+        ballot = Ballot({"racist": said}, "allow" if said is Answer.NO else "block")
+        votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=at)
+
+
+def ask_two(database: Database) -> None:
+    with database.write() as tx:
+        tx.execute(update(items).values(needed=2))
+
+
+def test_decided_items_are_those_that_the_model_scored_and_the_feed_sent(
+    console: Console, database: Database, ann: Person
+) -> None:
+    posts = [submission("1", score=0.95), submission("2", score=0.6), submission("3", score=0.6)]
+    console.intake.take([*posts, submission("4", report=REPORT), submission("5", decision=None)], NOW)
+    for item, at in ((2, NOW), (1, NOW + 1), (4, NOW + 2), (5, NOW + 3)):
+        answer(database, item, ann, Answer.YES if item == 1 else Answer.NO, at=at)
+    with database.read() as db:
+        second, first = reading.decided(db)
+        (newest,) = reading.decided(db, newest=1)
+    assert (second.item, first.item, newest.item) == (2, 1, 1), "the oldest first"
+    assert (first.truth, first.hateful, second.hateful) == ({"racist": 1.0}, True, False)
+    assert first.scores["racist"] == (0.95, 0.5, True)
+    assert first.model == ("tiny", "1.0.0", "default", "1")
+    assert (first.stratum, first.kind, first.inclusion) == ("block", "text", 1.0)
+
+
+def test_strata_hold_what_came_by_and_what_people_found_in_it(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission(str(i), score=s) for i, s in enumerate((0.95, 0.95, 0.6, 0.3, 0.1, 0.1))], NOW)
+    answer(database, 1, ann, Answer.YES)
+    answer(database, 2, ann, Answer.NO)
+    with database.read() as db:
+        assert reading.strata(db) == [
+            Stratum("review", flagged=True, posts=1, checked=0, hateful=0),
+            Stratum("block", flagged=True, posts=2, checked=2, hateful=1),
+            Stratum("allow-far", flagged=False, posts=2, checked=0, hateful=0),
+            Stratum("allow-near", flagged=False, posts=1, checked=0, hateful=0),
+        ]
+
+
+def test_agreement_looks_at_answers_of_several_that_stand(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission(str(number)) for number in range(4)], NOW)
+    ask_two(database)
+    for item, second in ((1, Answer.NO), (3, Answer.UNSURE), (4, Answer.YES)):
+        answer(database, item, ann)
+        answer(database, item, ben, second, at=NOW + 60)
+    answer(database, 2, ann)
+    with database.write() as tx:
+        votes.undo(tx, f"4x{ben.id}", ben, NOW + 61, 600)
+    with database.read() as db:
+        found = reading.answers_by_label(db, ("racist", "sexist"))
+    assert found == {"racist": {1: {ann.id: True, ben.id: False}, 3: {ann.id: True}}, "sexist": {}}
+
+
+def test_golden_items_pair_an_answer_with_the_known_one(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    known = Expected(action="block", labels={"racist": "yes", "sexist": "no"})
+    console.intake.take([submission("1", expected=known)], NOW)
+    answer(database, 1, ann, Answer.NO)
+    answer(database, 1, ben, Answer.UNSURE, at=NOW + 60)
+    with database.read() as db:
+        assert reading.golden_pairs(db) == {"racist": {ann.id: [(False, True)]}}
+
+
+def test_workload_is_what_stands_and_the_median_time_that_it_took(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission(str(number)) for number in range(5)], NOW - DAY)
+    answer(database, 1, ann, at=NOW - DAY, after=10)
+    answer(database, 2, ann, after=20)
+    answer(database, 3, ann, after=60)
+    answer(database, 4, ann, after=500)
+    with database.write() as tx:
+        votes.undo(tx, f"4x{ann.id}", ann, NOW + 1, 600)
+        assert claims.claim(tx, 5, ann.id, NOW, 600)
+        votes.pass_on(tx, 5, ann, votes.SKIP, "other", submission="s", now=NOW)
+    with database.read() as db:
+        (work,) = reading.workloads(db, NOW)
+    assert (work.name, work.decided, work.skipped, work.escalated) == ("Ann", 3, 1, 0)
+    assert (work.seconds, work.today) == (20, 3), "of today are two votes and the skip"
+
+
+def test_a_day_shows_what_came_was_decided_and_was_flagged(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1", score=0.95), submission("2", score=0.1)], NOW - DAY)
+    console.intake.take([submission("3", score=0.6)], NOW)
+    answer(database, 1, ann)
+    with database.read() as db:
+        before, today = reading.per_day(db, NOW)[-2:]
+    assert (before.came, before.decided, before.flagged.value, before.flagged.count) == (1, 0, 0.5, 2)
+    assert (today.came, today.decided, today.flagged.value, today.flagged.count) == (1, 1, 1.0, 1)
+    assert len(reading.AGES) == 6
+
+
+def test_sampled_posts_stand_for_those_that_were_not_taken(console: Console, database: Database) -> None:
+    near = {"stratum": "allow-far", "inclusion": 0.1, "score": 0.1}
+    console.intake.take([submission("1", score=0.9), submission("2", score=0.9)], NOW)
+    with database.write() as tx:
+        tx.execute(update(items).where(items.c.external == "2").values(**near))
+    with database.read() as db:
+        today = reading.per_day(db, NOW)[-1]
+    assert today.score.value == pytest.approx((0.9 + 10 * 0.1) / 11)
+    assert 0.3 < (today.score.high or 0) < 0.4, "few posts tell little"
+
+
+def test_waiting_items_are_counted_by_their_age(console: Console, database: Database, ann: Person) -> None:
+    for number, hours in enumerate((0.5, 1, 2, 30, 1000)):
+        console.intake.take([submission(str(number))], NOW - 3600 * hours)
+    console.intake.take([submission("9")], NOW)
+    answer(database, 6, ann)
+    with database.read() as db:
+        found = reading.backlog(db, NOW)
+    assert found == [("< 1 h", 1), ("< 6 h", 2), ("< 1 d", 0), ("< 3 d", 1), ("< 7 d", 0), ("older", 1)]
