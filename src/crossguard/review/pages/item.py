@@ -39,7 +39,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         alike = votes.alike(db, row, visit.person, visit.now) if held else []
         context = {
             "images": items.images_of(db, row.id),
-            "pictured": items.pictured(db, [other.id for other in alike[:SHOWN_ALIKE]]),
+            "first_images": items.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
             "reports": items.reports_of(db, row),
             "earlier": items.earlier_of_author(db, row),
             "last": workload.last_submission(db, visit.person.id),
@@ -168,7 +168,7 @@ def image(visit: Visit) -> Response:
     """Serves one image to somebody who may see its item."""
     query = select(images.c.jpeg, table.c.queue).join(table, table.c.id == images.c.item)
     with visit.console.database.read() as db:
-        row = db.execute(query.where(images.c.id == int(visit.request.path_params["image"]))).first()
+        row = db.execute(query.where(images.c.id == visit.number("image"))).first()
     if row is None or row.jpeg is None or not visit.person.sees(row.queue):
         raise NotFoundError("There is no such image.")
     headers = {"cache-control": "private, max-age=600", "content-disposition": "inline"}

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from crossguard.review.errors import ReviewError
 from crossguard.review.intake import ROUTED
 from crossguard.review.pages.templating import render
-from crossguard.review.pages.visit import Visit
+from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.resolution import VALUES, Answer
 from crossguard.review.settings import MAIN
 from crossguard.review.store import items, log, votes
@@ -51,8 +51,7 @@ def _copy(tx: Connection, row: Any, now: float) -> None:
 def read_log(visit: Visit) -> Response:
     """Shows deliberate acts, the newest first."""
     query = visit.request.query_params
-    before = int(query["before"]) if query.get("before", "").isdigit() else None
-    item = int(query["item"]) if query.get("item", "").isdigit() else None
+    before, item = (number_in(query.get(name, "")) for name in ("before", "item"))
     with visit.console.database.read() as db:
         rows = log.entries(db, item=item, before=before)
     return render(visit, "log.html.j2", rows=rows, item=item)

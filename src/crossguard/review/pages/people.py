@@ -44,16 +44,8 @@ def change(visit: Visit) -> Response:
         if person.id == visit.person.id and (not active or role is not Role.ADMIN):
             raise FormError("You cannot take your own admin rights away; ask another admin.")
         people.change(tx, person.id, role=role.value, queues=queues or None, active=active)
-        log.record(
-            tx,
-            visit.now,
-            visit.person.name,
-            "change person",
-            name=person.name,
-            role=role.value,
-            active=active,
-            queues=queues,
-        )
+        changed = {"name": person.name, "role": role.value, "active": active, "queues": queues}
+        log.record(tx, visit.now, visit.person.name, "change person", None, **changed)
     return visit.go("/people")
 
 

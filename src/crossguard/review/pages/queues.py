@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, 
 from crossguard.review.intake import DEMO
 from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
-from crossguard.review.pages.visit import Visit
+from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, people, workload
 from crossguard.review.store.claims import Filters
@@ -62,7 +63,7 @@ def queue(visit: Visit) -> Response:
             "after": after,
             "more": more,
             "alike": items.alike(db, name, {row.likeness for row in rows}),
-            "images": items.pictured(db, [row.id for row in rows]),
+            "images": items.first_images(db, [row.id for row in rows]),
             "count": visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0],
         }
     chosen = {key: value for key, value in query.items() if value and key != "after"}
@@ -111,10 +112,12 @@ def place_of(text: str) -> tuple[float, int] | None:
         FormError: It cannot be read.
     """
     value, _, number = text.partition(":")
-    try:
-        return (float(value), int(number)) if text else None
-    except ValueError:
-        raise FormError(f"'{text[:80]}' is no place in this list. Open the list again from its start.") from None
+    with suppress(ValueError):
+        if (last := number_in(number)) is not None:
+            return float(value), last
+    if text:
+        raise FormError(f"'{text[:80]}' is no position in this list. Open the list again from its start.")
+    return None
 
 
 def switches(visit: Visit) -> Response:

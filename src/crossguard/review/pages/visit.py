@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from crossguard.review.console import Console
-from crossguard.review.errors import NotAllowedError
+from crossguard.review.errors import NotAllowedError, NotFoundError
 from crossguard.review.roles import Right
 from crossguard.review.store import people
 from crossguard.review.store.people import Person, Session
@@ -23,6 +23,7 @@ CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
 SEE_OTHER: Final = 303
 MAX_FIELDS: Final = 200
+LONGEST_NUMBER: Final = len(str(2**63 - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,18 @@ class Visit:
     @property
     def item(self) -> int:
         """The number in the path."""
-        return int(self.request.path_params["item"])
+        return self.number("item")
+
+    def number(self, name: str) -> int:
+        """Returns a number in the path.
+
+        Raises:
+            NotFoundError: It is one that nothing can have.
+        """
+        found = number_in(str(self.request.path_params[name]))
+        if found is None:
+            raise NotFoundError(f"There is no such {name}.")
+        return found
 
     @property
     def partial(self) -> bool:
@@ -68,6 +80,11 @@ class Visit:
 
 Handler: TypeAlias = Callable[[Visit], Response]
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def number_in(text: str) -> int | None:
+    """Returns the number that a text is; None where it is none, or larger than a database compares with."""
+    return int(text) if text.isdecimal() and len(text) < LONGEST_NUMBER else None
 
 
 def page(handler: Handler, right: Right | None = None, *, public: bool = False) -> Endpoint:

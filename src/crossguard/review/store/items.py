@@ -231,7 +231,7 @@ def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None,
     return {None: 1} | {row[0]: row[1] for row in found}
 
 
-def pictured(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
+def first_images(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
     """Returns the first image of each of these items that has one."""
     found = db.execute(_FIRST_IMAGES, {"items": list(wanted)}) if wanted else ()
     return {row[0]: row[1] for row in found}

@@ -6,12 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import select
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person
 
-from crossguard.review.appeals import Appeal, take_appeal
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import Answer, Ballot
@@ -22,7 +20,6 @@ from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
 from crossguard.review.store.schema import items as table
-from crossguard.review.store.schema import log as log_table
 
 LEASE, HOUR = 600.0, 3600.0
 BLOCK = Ballot({"racist": Answer.YES}, "block")
@@ -197,30 +194,6 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     assert [row(database, item).state for item in (1, 2, 3)] == ["open"] * 3
 
 
-def test_an_appeal_never_goes_to_who_decided_first(
-    console: Console, database: Database, ann: Person, ben: Person
-) -> None:
-    console.intake.take([submission("1")], NOW)
-    appeal = Appeal(id="a1", post="1", reason="It was a quotation.")
-    with pytest.raises(ReviewError, match="not decided yet"):
-        take_appeal(console, appeal, NOW)
-    take(database, ann)
-    cast(database, 1, ann)
-    made = take_appeal(console, appeal, NOW)
-    assert take_appeal(console, appeal, NOW) == made | {"known_already": True}
-    assert take(database, ann, "appeals") is None
-    with pytest.raises(ClaimLostError):
-        cast(database, made["item"], ann)
-    assert take(database, ben, "appeals") == made["item"]
-    cast(database, made["item"], ben, ALLOW)
-    assert "appeal.decided" in events(database)
-    assert row(database, 1).outcome["action"] == "allow", "the appeal has the last word"
-    assert not row(database, 1).hateful
-    with database.write() as tx:
-        votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
-    assert row(database, 1).outcome["action"] == "block"
-
-
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
     lead = person(database, "Lea", Role.LEAD)
     console.intake.take([submission("1")], NOW)
@@ -231,16 +204,6 @@ def test_a_lead_reopens_an_old_decision(console: Console, database: Database, an
     assert row(database, 1).state == "open"
     with database.read() as db:
         assert votes.standing(db, 1) == []
-
-
-def test_the_log_can_only_be_added_to(console: Console, database: Database, ann: Person) -> None:
-    with database.write() as tx:
-        log.record(tx, NOW, "Ann", "decide", 1)
-    for statement in (update(log_table).values(actor="Ben"), log_table.delete()):
-        with pytest.raises(DBAPIError, match="append-only"), database.write() as tx:
-            tx.execute(statement)
-    with database.read() as db:
-        assert [entry.actor for entry in log.entries(db)] == ["Ann"]
 
 
 def test_the_table_of_items_says_which_are_golden(console: Console, database: Database, ann: Person) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,6 +14,25 @@ depends_on = None
 
 
 FILTERED = ("flagged", "kind", "source", "language", "author", "score", "received_at")
+# Each index: its table, and its columns.
+INDEXES = (
+    ("attempts", "key", "at"),
+    ("log", "item"),
+    ("items", "author"),
+    ("items", "likeness", "queue", "state"),
+    ("items", "state", "queue", "received_at"),
+    ("items", "received_at"),
+    ("items", "state", "decided_at"),
+    ("sessions", "person"),
+    ("deliveries", "item"),
+    ("deliveries", "next_at"),
+    ("images", "item"),
+    ("likenesses", "item"),
+    ("votes", "person", "decided_at"),
+    ("votes", "submission"),
+)
+JSON = sa.JSON(none_as_null=True)
+CLAIMED, STANDING = sa.text("claimed_by IS NOT NULL"), sa.text("undone_at IS NULL")
 # The log can be added to, and nothing else.
 APPEND_ONLY = {
     "sqlite": [
@@ -33,230 +54,166 @@ APPEND_ONLY = {
 
 
 def upgrade() -> None:
-    """Creates all tables."""
-    op.create_table(
-        "attempts",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("key", sa.String(length=128), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
-    )
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_attempts_key_at"), ["key", "at"], unique=False)
-
+    """Creates all tables; the conventions of the schema name what has no name here."""
+    op.create_table("attempts", _key(), *_of(sa.String(128), "key"), *_of(sa.Double(), "at"))
     op.create_table(
         "feed",
-        sa.Column("source", sa.String(length=64), nullable=False),
-        sa.Column("day", sa.Integer(), nullable=False),
-        sa.Column("stratum", sa.String(length=32), nullable=False),
-        sa.Column("posts", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "day", "stratum", name=op.f("pk_feed")),
+        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("day", sa.Integer(), primary_key=True),
+        sa.Column("stratum", sa.String(32), primary_key=True),
+        *_of(sa.Integer(), "posts"),
     )
     op.create_table(
         "invitations",
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=True),
-        sa.Column("expires_at", sa.Double(), nullable=False),
-        sa.Column("used_at", sa.Double(), nullable=True),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_invitations")),
+        sa.Column("digest", sa.String(64), primary_key=True),
+        *_of(sa.String(16), "role"),
+        *_of(sa.String(64), "name?"),
+        *_of(sa.Double(), "expires_at", "used_at?"),
     )
     op.create_table(
         "keys",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("revoked_at", sa.Double(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
-        sa.UniqueConstraint("digest", name=op.f("uq_keys_digest")),
-        sa.UniqueConstraint("name", name=op.f("uq_keys_name")),
+        _key(),
+        *_of(sa.String(64), "name", "digest"),
+        *_of(sa.Double(), "created_at", "revoked_at?"),
+        sa.UniqueConstraint("digest"),
+        sa.UniqueConstraint("name"),
     )
     op.create_table(
         "log",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("actor", sa.String(length=64), nullable=False),
-        sa.Column("act", sa.String(length=32), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=True),
-        sa.Column("detail", sa.JSON(none_as_null=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_log")),
+        _key(),
+        *_of(sa.Double(), "at"),
+        *_of(sa.String(64), "actor"),
+        *_of(sa.String(32), "act"),
+        *_of(sa.Integer(), "item?"),
+        *_of(JSON, "detail"),
     )
-    with op.batch_alter_table("log", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_log_item"), ["item"], unique=False)
-
     op.create_table(
         "people",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
-        sa.Column("password", sa.Text(), nullable=True),
-        sa.Column("subject", sa.String(length=512), nullable=True),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("queues", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("show_text", sa.Boolean(), nullable=False),
-        sa.Column("show_images", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
-        sa.UniqueConstraint("name", name=op.f("uq_people_name")),
-        sa.UniqueConstraint("subject", name=op.f("uq_people_subject")),
+        _key(),
+        *_of(sa.String(64), "name"),
+        *_of(sa.String(16), "role"),
+        *_of(sa.Text(), "password?"),
+        *_of(sa.String(512), "subject?"),
+        *_of(sa.Boolean(), "active"),
+        *_of(JSON, "queues?"),
+        *_of(sa.Boolean(), "show_text", "show_images"),
+        *_of(sa.Double(), "created_at"),
+        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("subject"),
     )
     op.create_table(
         "items",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("source", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("external", sa.String(length=512), nullable=False),
-        sa.Column("queue", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("image_text", sa.Text(), nullable=False),
-        sa.Column("author", sa.String(length=256), nullable=True),
-        sa.Column("language", sa.String(length=16), nullable=True),
-        sa.Column("posted_at", sa.Double(), nullable=True),
-        sa.Column("received_at", sa.Double(), nullable=False),
-        sa.Column("decision", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("action", sa.String(length=8), nullable=True),
-        sa.Column("score", sa.Double(), nullable=True),
-        sa.Column("label", sa.String(length=64), nullable=True),
-        sa.Column("flagged", sa.Text(), nullable=False),
-        sa.Column("reports", sa.Integer(), nullable=False),
-        sa.Column("urgency", sa.Double(), nullable=False),
-        sa.Column("uncertainty", sa.Double(), nullable=False),
-        sa.Column("shuffle", sa.Double(), nullable=False),
-        sa.Column("likeness", sa.String(length=64), nullable=True),
-        sa.Column("stratum", sa.String(length=32), nullable=False),
-        sa.Column("inclusion", sa.Double(), nullable=False),
-        sa.Column("blind", sa.Boolean(), nullable=False),
-        sa.Column("needed", sa.Integer(), nullable=False),
-        sa.Column("expected", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("appeal_of", sa.Integer(), nullable=True),
-        sa.Column("appeal_reason", sa.Text(), nullable=False),
-        sa.Column("claimed_by", sa.Integer(), nullable=True),
-        sa.Column("claimed_at", sa.Double(), nullable=True),
-        sa.Column("claim_expires_at", sa.Double(), nullable=True),
-        sa.Column("outcome", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("hateful", sa.Boolean(), nullable=True),
-        sa.Column("decided_at", sa.Double(), nullable=True),
-        sa.Column("erased_at", sa.Double(), nullable=True),
-        sa.ForeignKeyConstraint(["appeal_of"], ["items.id"], name=op.f("fk_items_appeal_of")),
-        sa.ForeignKeyConstraint(["claimed_by"], ["people.id"], name=op.f("fk_items_claimed_by")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_items")),
-        sa.UniqueConstraint("source", "kind", "external", name=op.f("uq_items_source_kind_external")),
+        _key(),
+        *_of(sa.String(64), "source"),
+        *_of(sa.String(8), "kind"),
+        *_of(sa.String(512), "external"),
+        *_of(sa.String(64), "queue"),
+        *_of(sa.String(8), "state"),
+        *_of(sa.Text(), "text", "image_text"),
+        *_of(sa.String(256), "author?"),
+        *_of(sa.String(16), "language?"),
+        *_of(sa.Double(), "posted_at?", "received_at"),
+        *_of(JSON, "decision?"),
+        *_of(sa.String(8), "action?"),
+        *_of(sa.Double(), "score?"),
+        *_of(sa.String(64), "label?"),
+        *_of(sa.Text(), "flagged"),
+        *_of(sa.Integer(), "reports"),
+        *_of(sa.Double(), "urgency", "uncertainty", "shuffle"),
+        *_of(sa.String(64), "likeness?"),
+        *_of(sa.String(32), "stratum"),
+        *_of(sa.Double(), "inclusion"),
+        *_of(sa.Boolean(), "blind"),
+        *_of(sa.Integer(), "needed"),
+        *_of(JSON, "expected?"),
+        _reference("appeal_of?", "items.id"),
+        *_of(sa.Text(), "appeal_reason"),
+        _reference("claimed_by?", "people.id"),
+        *_of(sa.Double(), "claimed_at?", "claim_expires_at?"),
+        *_of(JSON, "outcome?"),
+        *_of(sa.Boolean(), "hateful?"),
+        *_of(sa.Double(), "decided_at?", "erased_at?"),
+        sa.UniqueConstraint("source", "kind", "external"),
     )
-    with op.batch_alter_table("items", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_items_author"), ["author"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_items_claimed_by"),
-            ["claimed_by"],
-            unique=False,
-            sqlite_where=sa.text("claimed_by IS NOT NULL"),
-            postgresql_where=sa.text("claimed_by IS NOT NULL"),
-        )
-        batch_op.create_index(batch_op.f("ix_items_likeness_queue_state"), ["likeness", "queue", "state"], unique=False)
-        for order in ("urgency", "uncertainty", "shuffle"):
-            batch_op.create_index(f"ix_items_queue_{order}", ["queue", "state", order, *FILTERED], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_items_state_queue_received_at"), ["state", "queue", "received_at"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_items_received_at"), ["received_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_items_state_decided_at"), ["state", "decided_at"], unique=False)
-
     op.create_table(
         "sessions",
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("person", sa.Integer(), nullable=False),
-        sa.Column("csrf", sa.String(length=64), nullable=False),
-        sa.Column("expires_at", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["person"], ["people.id"], name=op.f("fk_sessions_person")),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
+        sa.Column("digest", sa.String(64), primary_key=True),
+        _reference("person", "people.id"),
+        *_of(sa.String(64), "csrf"),
+        *_of(sa.Double(), "expires_at"),
     )
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sessions_person"), ["person"], unique=False)
-
     op.create_table(
         "deliveries",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("event", sa.String(length=32), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_at", sa.Double(), nullable=True),
-        sa.Column("delivered_at", sa.Double(), nullable=True),
-        sa.Column("problem", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_deliveries_item")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.Column("id", sa.String(64), primary_key=True),
+        _reference("item", "items.id"),
+        *_of(sa.String(32), "event"),
+        *_of(sa.Text(), "body"),
+        *_of(sa.Integer(), "attempts"),
+        *_of(sa.Double(), "next_at?", "delivered_at?"),
+        *_of(sa.Text(), "problem"),
     )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_deliveries_item"), ["item"], unique=False)
-        batch_op.create_index(batch_op.f("ix_deliveries_next_at"), ["next_at"], unique=False)
-
     op.create_table(
         "images",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("jpeg", sa.LargeBinary(), nullable=True),
-        sa.Column("hash", sa.LargeBinary(), nullable=True),
-        sa.Column("problem", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_images_item")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
+        _key(),
+        _reference("item", "items.id"),
+        *_of(sa.Integer(), "position"),
+        *_of(sa.LargeBinary(), "jpeg?", "hash?"),
+        *_of(sa.Text(), "problem"),
     )
-    with op.batch_alter_table("images", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_images_item"), ["item"], unique=False)
-
     op.create_table(
         "likenesses",
-        sa.Column("band", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_likenesses_item")),
-        sa.PrimaryKeyConstraint("band", "item", name=op.f("pk_likenesses")),
+        sa.Column("band", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("item", sa.Integer(), sa.ForeignKey("items.id"), primary_key=True),
         sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("likenesses", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_likenesses_item"), ["item"], unique=False)
-
     op.create_table(
         "reports",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("reporter", sa.String(length=256), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_reports_item")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
-        sa.UniqueConstraint("item", "reporter", name=op.f("uq_reports_item_reporter")),
+        _key(),
+        _reference("item", "items.id"),
+        *_of(sa.String(256), "reporter"),
+        *_of(sa.Text(), "reason"),
+        *_of(sa.Double(), "at"),
+        sa.UniqueConstraint("item", "reporter"),
     )
     op.create_table(
         "votes",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("item", sa.Integer(), nullable=False),
-        sa.Column("person", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("queue", sa.String(length=64), nullable=False),
-        sa.Column("submission", sa.String(length=64), nullable=False),
-        sa.Column("labels", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("action", sa.String(length=32), nullable=True),
-        sa.Column("clause", sa.Text(), nullable=False),
-        sa.Column("comment", sa.Text(), nullable=False),
-        sa.Column("blind", sa.Boolean(), nullable=False),
-        sa.Column("claimed_at", sa.Double(), nullable=False),
-        sa.Column("decided_at", sa.Double(), nullable=False),
-        sa.Column("undone_at", sa.Double(), nullable=True),
-        sa.ForeignKeyConstraint(["item"], ["items.id"], name=op.f("fk_votes_item")),
-        sa.ForeignKeyConstraint(["person"], ["people.id"], name=op.f("fk_votes_person")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_votes")),
-        sa.UniqueConstraint("item", "submission", name=op.f("uq_votes_item_submission")),
+        _key(),
+        _reference("item", "items.id"),
+        _reference("person", "people.id"),
+        *_of(sa.String(8), "kind"),
+        *_of(sa.String(64), "queue", "submission"),
+        *_of(JSON, "labels"),
+        *_of(sa.String(32), "action?"),
+        *_of(sa.Text(), "clause", "comment"),
+        *_of(sa.Boolean(), "blind"),
+        *_of(sa.Double(), "claimed_at", "decided_at", "undone_at?"),
+        sa.UniqueConstraint("item", "submission"),
     )
-    with op.batch_alter_table("votes", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_votes_person_decided_at"), ["person", "decided_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_votes_submission"), ["submission"], unique=False)
-        batch_op.create_index(
-            "uq_votes_item_person_standing",
-            ["item", "person"],
-            unique=True,
-            sqlite_where=sa.text("undone_at IS NULL"),
-            postgresql_where=sa.text("undone_at IS NULL"),
-        )
+    for table, *columns in INDEXES:
+        op.create_index(f"ix_{table}_{'_'.join(columns)}", table, columns)
+    for order in ("urgency", "uncertainty", "shuffle"):
+        op.create_index(f"ix_items_queue_{order}", "items", ["queue", "state", order, *FILTERED])
+    op.create_index("ix_items_claimed_by", "items", ["claimed_by"], sqlite_where=CLAIMED, postgresql_where=CLAIMED)
+    op.create_index(
+        "uq_votes_item_person_standing",
+        "votes",
+        ["item", "person"],
+        unique=True,
+        sqlite_where=STANDING,
+        postgresql_where=STANDING,
+    )
     for statement in APPEND_ONLY[op.get_context().dialect.name]:
         op.execute(statement)
+
+
+def _of(kind: sa.types.TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
+    """Returns columns of one kind; one whose name ends in `?` may be without a value."""
+    return [sa.Column(name.rstrip("?"), kind, nullable=name.endswith("?")) for name in names]
+
+
+def _key() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer(), primary_key=True)
+
+
+def _reference(name: str, to: str) -> sa.Column[int]:
+    return sa.Column(name.rstrip("?"), sa.Integer(), sa.ForeignKey(to), nullable=name.endswith("?"))

@@ -1,0 +1,85 @@
+"""What admins may change, and the rights that they cannot take away from themselves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, person
+from tests.unit.review.pages.conftest import log_in
+
+from crossguard.review.console import Console
+from crossguard.review.roles import Role
+from crossguard.review.store import items, keys, log, people
+
+
+@pytest.fixture
+def admin(client: TestClient, console: Console) -> str:
+    return log_in(client, console, role=Role.ADMIN)
+
+
+def test_role_queues_and_access_of_others_change(client: TestClient, console: Console, admin: str) -> None:
+    person(console.database, "Ben")
+    form = {"csrf": admin, "name": "Ben", "role": "lead", "active": "on", "queues": " main , appeals,"}
+    assert client.post("/people/change", data=form).status_code == 200
+    with console.database.read() as db:
+        ben, _ = people.by_name(db, "Ben")
+    assert (ben.role, ben.active, ben.queues) == (Role.LEAD, True, ("main", "appeals"))
+    client.post("/people/change", data={"csrf": admin, "name": "Ben", "role": "lead", "queues": ""})
+    with console.database.read() as db:
+        ben, _ = people.by_name(db, "Ben")
+    assert (ben.active, ben.queues) == (False, None), "no queue named is all of them"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"queues": "mian"}, "Did you mean 'main'"),
+        ({"role": "boss"}, "Unknown role 'boss'"),
+        ({"role": "lead"}, "cannot take your own admin rights"),
+        ({"active": ""}, "cannot take your own admin rights"),
+        ({"name": "Nobody"}, "nobody named 'Nobody'"),
+    ],
+)
+def test_a_wrong_change_changes_nothing(
+    client: TestClient, console: Console, admin: str, change: dict[str, str], said: str
+) -> None:
+    form = {"csrf": admin, "name": "Ann", "role": "admin", "active": "on", "queues": ""} | change
+    answer = client.post("/people/change", data=form)
+    assert answer.status_code in {404, 422}
+    assert said in answer.text.replace("&#39;", "'")
+    with console.database.read() as db:
+        ann, _ = people.by_name(db, "Ann")
+        assert (ann.role, ann.active, ann.queues) == (Role.ADMIN, True, None)
+        assert log.entries(db) == []
+
+
+def test_a_key_is_shown_once_and_works_until_it_is_revoked(client: TestClient, console: Console, admin: str) -> None:
+    shown = client.post("/people/keys", data={"csrf": admin, "name": "forum"}).text
+    found = re.search(r"cgr-[\w-]+", shown)
+    assert found is not None
+    assert found[0] not in client.get("/people").text
+    with console.database.read() as db:
+        assert keys.owner(db, found[0]) == "forum"
+    client.post("/people/keys/revoke", data={"csrf": admin, "name": "forum"})
+    with console.database.read() as db:
+        assert keys.owner(db, found[0]) is None
+
+
+def test_a_link_for_a_known_person_keeps_their_role(client: TestClient, console: Console, admin: str) -> None:
+    person(console.database, "Ben", Role.AUDITOR)
+    page = client.post("/people/invite", data={"csrf": admin, "name": "Ben", "role": "admin"}).text
+    token = re.search(r"http://testserver/join/([\w-]+)", page)
+    assert token is not None
+    with console.database.read() as db:
+        assert people.invitation(db, token[1], console.now()).role == "auditor"
+
+
+def test_erasing_needs_an_author_and_counts(client: TestClient, console: Console, admin: str) -> None:
+    console.intake.take([submission("1", author="a"), submission("2")], NOW)
+    assert client.post("/people/erase", data={"csrf": admin, "author": " "}).status_code == 422
+    assert "The content of 1 item was erased" in client.post("/people/erase", data={"csrf": admin, "author": "a"}).text
+    with console.database.read() as db:
+        assert [items.get(db, number).text == "" for number in (1, 2)] == [True, False]

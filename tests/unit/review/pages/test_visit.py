@@ -1,0 +1,70 @@
+"""Who may open what, and which forms are taken."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+from tests.unit.review.pages.conftest import PASSWORD, log_in
+
+from crossguard.review.console import Console
+from crossguard.review.roles import Role
+
+
+def test_nobody_sees_anything_without_logging_in(client: TestClient) -> None:
+    for path in ("/", "/queues/main", "/items/1", "/images/1", "/me", "/people", "/log", "/quality"):
+        answer = client.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.REVIEWER, {"/me"}),
+        (Role.LEAD, {"/me", "/quality", "/log"}),
+        (Role.AUDITOR, {"/me", "/quality", "/log"}),
+        (Role.ADMIN, {"/me", "/quality", "/log", "/people"}),
+    ],
+)
+def test_roles(client: TestClient, console: Console, role: Role, allowed: set[str]) -> None:
+    token = log_in(client, console, role=role)
+    console.intake.take([submission("1")], NOW)
+    seen = {path for path in ("/me", "/quality", "/log", "/people") if client.get(path).status_code == 200}
+    assert seen == allowed
+    answer = client.post("/queues/main/next", data={"csrf": token})
+    assert answer.status_code == (403 if role is Role.AUDITOR else 200)
+
+
+def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    assert client.post("/me/switches", data={"show_text": "on"}).status_code == 403
+    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 403
+    foreign = {"origin": "https://evil.example"}
+    assert client.post("/me/switches", data={"csrf": token}, headers=foreign).status_code == 403
+    assert client.post("/login", data={"name": "Ann", "password": PASSWORD}, headers=foreign).status_code == 403
+    assert (
+        client.post("/me/switches", data={"csrf": token}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    )
+    assert client.post("/me/switches", data={"csrf": token, "show_text": "on"}).status_code == 200
+
+
+def test_who_logs_in_arrives_where_they_wanted_to_go(client: TestClient) -> None:
+    answer = client.get("/items/7?order=random", follow_redirects=False)
+    assert answer.headers["location"] == "/login?next=/items/7"
+    answer = client.post("/me/switches", data={"show_text": "on"}, follow_redirects=False)
+    assert answer.headers["location"] == "/login?next=/", "a form cannot be sent again by a link"
+
+
+def test_files_in_a_form_are_not_taken(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    answer = client.post("/me/switches", data={"csrf": token}, files={"show_text": ("on", b"on")})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("number", ["7", str(2**63), "9" * 400])
+def test_a_number_that_nothing_has_is_not_found(client: TestClient, console: Console, number: str) -> None:
+    log_in(client, console)
+    for path in (f"/items/{number}", f"/images/{number}"):
+        assert client.get(path).status_code == 404, path
+    assert client.get(f"/queues/main?after=0:{number}").status_code == (200 if number == "7" else 422)

@@ -1,0 +1,75 @@
+"""The first start of a console, and what runs beside it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, person
+
+from crossguard.review.console import Console
+from crossguard.review.server import background, first_start
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import items, people
+from crossguard.review.store.database import Database
+from crossguard.review.store.schema import items as table
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+def start(console: Console) -> list[str]:
+    said: list[str] = []
+    first_start(console, "http://here", said.append)
+    return said
+
+
+def test_a_new_console_has_the_demo_and_a_link_for_its_first_admin(console: Console) -> None:
+    demo, link = start(console)
+    assert "scoring the demo's posts" in demo
+    token = link.rpartition("/join/")[2]
+    with console.database.read() as db:
+        assert items.only_from(db, "demo")
+        assert sum(count for count, _ in items.waiting(db).values()) == 12
+        assert people.invitation(db, token, console.now()).role == "admin"
+
+
+def test_a_link_is_made_while_nobody_has_used_one_and_the_demo_comes_once(console: Console) -> None:
+    start(console)
+    assert [line.splitlines()[0] for line in start(console)] == [
+        "Nobody can log in yet. Open this link once, and choose a name and a password:"
+    ]
+    person(console.database, "Ann")
+    assert start(console) == []
+
+
+def test_a_console_with_posts_or_without_the_wish_gets_no_demo(database: Database, settings: ReviewSettings) -> None:
+    console = Console(settings.model_copy(update={"demo": False}), database)
+    assert len(start(console)) == 1
+    filled = Console(settings, database)
+    filled.intake.take([submission("1")], NOW)
+    assert len(start(filled)) == 1
+
+
+def test_content_is_deleted_in_time_while_the_console_runs(
+    database: Database, settings: ReviewSettings, tmp_path: Path
+) -> None:
+    console = Console(settings.model_copy(update={"retention_days": 30}), database)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    with database.write() as tx:
+        tx.execute(update(table).values(state="decided", decided_at=console.now()))
+        tx.execute(update(table).where(table.c.id == 1).values(decided_at=console.now() - 31 * 86_400))
+    with background(console):
+        limit = time.monotonic() + 20
+        while time.monotonic() < limit:
+            with database.read() as db:
+                texts = [items.get(db, number).text for number in (1, 2)]
+            if not texts[0]:
+                break
+            time.sleep(0.02)
+    assert (texts[0], bool(texts[1])) == ("", True)
