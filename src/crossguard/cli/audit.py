@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, typed
+from crossguard.cli.progress import Bar
 from crossguard.errors import needs_extra
 
 
@@ -77,7 +76,8 @@ def command(
 
     moderator = load(model, policy=policy)
     labels = moderator.labels.names
-    test = EvasionTest(label, evasion_posts, rounds, seed, _reporter())
+    bar = Bar(posts="scoring")
+    test = EvasionTest(label, evasion_posts, rounds, seed, lambda name: bar.move(None, None, f"in disguise: {name}"))
     request = AuditRequest(
         posts=None if data is None else read_annotated(data, labels, **reading),
         group_columns=columns,
@@ -90,7 +90,8 @@ def command(
         seed=seed,
         command=typed(),
     )
-    found = audit(moderator, request)
+    with bar:
+        found = audit(moderator, request)
     if as_json:
         click.echo(json.dumps(plain(found), indent=2))
     else:
@@ -99,10 +100,3 @@ def command(
         path = write_audit(found, out)
         write_audit_page(found, out / "audit.html")
         click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)
-
-
-def _reporter() -> Callable[[str], None] | None:
-    """Returns what shows which way is being scored on one line of stderr, where a person looks at it."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda name: click.echo(f"\r\x1b[Kscoring in disguise: {name} ", err=True, nl=False)

@@ -105,8 +105,7 @@ def command(
     bundle = export_bundle(
         run, out, ExportPlan(name or out.resolve().name, version, _weight_dtypes(weight_dtype), plans, average)
     )
-    size = sum(path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file())
-    click.echo(f"Wrote {out} ({size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
+    click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
 
 
 def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:
@@ -150,21 +149,18 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
 
 
 def _show_quality(report: QualityReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from crossguard.cli.table import console, plain
 
-    table = Table(title=f"int8 beside the original, {report.posts} held-out posts")
-    for heading in ("policy", "label", "positive", "ROC-AUC", "int8", "F1", "int8", "flags differ"):
-        table.add_column(heading, justify="left" if heading in {"policy", "label"} else "right")
+    table = plain(("policy", "label", "positive", "ROC-AUC", "int8", "F1", "int8", "flags differ"), left=2)
     for policy, labels in report.policies.items():
         for name, row in labels.items():
             metrics = (*_pair(row.auc), *_pair(row.f1))
             table.add_row(policy, name, str(row.positives), *metrics, f"{row.flips:.2%}")
-        table.add_section()
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(f"int8 beside the original, {report.posts} held-out posts")
+    screen.print(table)
     mean, largest = report.logit_difference
-    console.print(f"Logits differ by {mean:.3f} on average, {largest:.3f} at most.")
+    screen.print(f"Logits differ by {mean:.3f} on average, {largest:.3f} at most.")
 
 
 def _pair(values: tuple[float, float] | None) -> tuple[str, str]:

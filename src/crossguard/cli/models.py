@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
@@ -47,9 +46,10 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
 
 def _list() -> None:
     for name, folder in shipped().items():
-        manifest = read_bundle(folder, verify=False).manifest
+        bundle = read_bundle(folder, verify=False)
+        manifest, size = bundle.manifest, f"{bundle.size / 1e6:.1f} MB"
         labels, policies = ", ".join(manifest.label_set.names), ", ".join(manifest.policies)
-        click.echo(f"{name} {manifest.model.version}  {_megabytes(folder)} MB  labels: {labels}  policies: {policies}")
+        click.echo(f"{name} {manifest.model.version}  {size}  labels: {labels}  policies: {policies}")
 
 
 def _verify(bundle: Bundle) -> None:
@@ -94,7 +94,7 @@ def _show(bundle: Bundle) -> None:
     manifest, screen = bundle.manifest, console()
     screen.print(
         f"[bold]{manifest.model.name}[/] {manifest.model.version}  "
-        f"{manifest.model.backend} {manifest.model.head}, {_megabytes(bundle.folder)} MB, {bundle.folder}",
+        f"{manifest.model.backend} {manifest.model.head}, {bundle.size / 1e6:.1f} MB, {bundle.folder}",
         soft_wrap=True,
     )
     for policy in manifest.policies.values():
@@ -108,7 +108,3 @@ def _show(bundle: Bundle) -> None:
         screen.print(table)
     for file, digest in manifest.files.items():
         screen.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)
-
-
-def _megabytes(folder: Path) -> str:
-    return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.checked_settings import parse, read_yaml
 from crossguard.cli.options import PATH, model_option, policy_name
+from crossguard.cli.progress import Bar
+from crossguard.cli.table import console, plain
 from crossguard.data.columns import Columns, share_of
 from crossguard.data.tables import read_rows
+from crossguard.decision.policy import PolicyFile
 from crossguard.errors import ConfigError, InputError, MissingExtraError
 from crossguard.records import Post
 
@@ -58,6 +61,7 @@ def map_command(
     crossguard serve --policy perspective-policy.yaml
     """
     try:
+        from crossguard.evaluation.calibration.policy import write_policy
         from crossguard.evaluation.score_maps import fit_map
         from crossguard.serving.interfaces.perspective.attributes import known_attributes
     except ModuleNotFoundError as error:
@@ -70,7 +74,7 @@ def map_command(
     moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
-    write_policy(out, policy, name or policy_name(out), version, maps)
+    write_policy(_policy_file(policy, name or policy_name(out), version, maps), out)
     _print(maps)
     click.echo(f"Written to {out}. Use it by: crossguard serve --policy {out}", err=True)
 
@@ -125,32 +129,27 @@ def _our_scores(
             f"({OURS.lower()}{attributes[0]})."
         )
     posts = [Post(str(line), str(row[text] or "")) for line, row in enumerate(rows, 2)]
-    with click.progressbar(moderator.stream(posts), len(posts), "Scoring", file=sys.stderr) as decisions:
-        scores = [[attribute_score(d, name) if d.ok else np.nan for name in attributes] for d in decisions]
+    scores = []
+    with Bar(posts="scoring") as bar:
+        for count, found in enumerate(moderator.stream(posts), start=1):
+            scores.append([attribute_score(found, name) if found.ok else np.nan for name in attributes])
+            bar.move(count, len(posts), f"{count:,} posts")
     return dict(zip(attributes, np.array(scores).T, strict=True))
 
 
-def write_policy(out: Path, base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> None:
-    """Writes a policy file: the one that was given, or an empty one over a policy of the bundle, with the maps."""
-    import yaml
-
-    from crossguard.checked_settings import read_yaml
-
+def _policy_file(base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> PolicyFile:
+    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps."""
     content: dict[str, Any] = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
-    content |= {"name": name, "version": version}
-    content["perspective"] = {attribute: fitted.model_dump(mode="json") for attribute, fitted in maps.items()}
-    out.write_text(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
+    return parse(PolicyFile, content | {"name": name, "version": version, "perspective": maps}, f"Policy '{base}'")
 
 
 def _print(maps: Mapping[str, MonotoneMap]) -> None:
     import numpy as np
-    from rich.console import Console
-    from rich.table import Table
 
-    table = Table("attribute", "pairs", "error", "95 %", *(f"old {old}" for old in SHOWN), box=None)
+    table = plain(("attribute", "pairs", "error", "95 %", *(f"old {old}" for old in SHOWN)))
     for attribute, fitted in maps.items():
         low, high = fitted.error_interval or (0.0, 0.0)
         # What a raw score of this model must be to count as the old threshold; "none" where no post reached it.
         same = [f"{np.interp(old, fitted.y, fitted.x):.2f}" if old <= fitted.y[-1] else "none" for old in SHOWN]
         table.add_row(attribute, str(fitted.pairs), f"{fitted.error or 0:.3f}", f"{low:.3f}-{high:.3f}", *same)
-    Console().print(table)
+    console().print(table)

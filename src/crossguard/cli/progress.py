@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
@@ -21,11 +22,11 @@ _STEPS = 1000
 
 
 class Bar:
-    """A progress bar on stderr while its block runs; nothing where none is wanted."""
+    """A progress bar on stderr while its block runs; nothing where none is wanted, or none can be drawn."""
 
-    def __init__(self, *, shown: bool, posts: str = "") -> None:
+    def __init__(self, *, shown: bool | None = None, posts: str = "") -> None:
         self._bar: Progress | None = None
-        if shown:
+        if sys.stderr.isatty() if shown is None else shown:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

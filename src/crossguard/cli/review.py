@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from crossguard.cli.options import EXISTING, PATH, policy_name, settings_options, typed
+from crossguard.cli.progress import Bar
 from crossguard.errors import MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 
 if TYPE_CHECKING:
-    from crossguard.evaluation.estimates import Estimate
     from crossguard.review.console import Console
     from crossguard.review.learn import Learnt
 
@@ -86,10 +85,11 @@ def import_posts(
     else:
         batches = take_file(console, posts, source=source, results=results, image_root=image_root)
     taken = known = passed = 0
-    for batch in batches:
-        taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
-        click.echo(f"\r{taken + known + passed:,} posts", err=True, nl=False)
-    click.echo(f"\r{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+    with Bar() as bar:
+        for batch in batches:
+            taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
+            bar.move(None, None, f"{taken + known + passed:,} posts")
+    click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
 
 
 @command.command("export")
@@ -164,9 +164,7 @@ def erase_author(settings: ReviewSettings, author: str) -> None:
 
 
 def _show_proposals(learnt: Learnt) -> None:
-    from rich.console import Console as Terminal
-
-    from crossguard.cli.table import plain
+    from crossguard.cli.table import console, plain
 
     numbers = ("items", "threshold", "proposed", "95 %", "precision", "recall", "newly flagged", "no longer")
     table = plain(("label", "input", *numbers), left=2)
@@ -178,21 +176,13 @@ def _show_proposals(learnt: Learnt) -> None:
             f"{found.current:.3f}",
             f"{found.proposed:.3f}",
             f"{found.interval[0]:.3f}-{found.interval[1]:.3f}",
-            " > ".join(map(_short, found.precision)),
-            " > ".join(map(_short, found.recall)),
+            " > ".join(f"{one.short} {one.interval}".rstrip() for one in found.precision),
+            " > ".join(f"{one.short} {one.interval}".rstrip() for one in found.recall),
             f"{found.newly[0]} ({found.newly[1]} right)",
             f"{found.no_longer[0]} ({found.no_longer[1]} wrong)",
         )
-    terminal = Terminal(width=None if sys.stdout.isatty() else 160)
+    terminal = console()
     terminal.print(table)
     terminal.print("Precision and recall: now > with the proposal (cross-validated), weighted to the live feed.")
     for note in learnt.notes:
         terminal.print(f"Note: {note}", style="yellow")
-
-
-def _short(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.2f}"
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

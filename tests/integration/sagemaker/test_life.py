@@ -1,13 +1,10 @@
-"""An endpoint's life, from creation to the last trace; `moto` plays AWS, and botocore's stubber where moto cannot."""
+"""An endpoint's life, from creation to the last trace; `moto` plays AWS."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import ANY, Stubber
 from moto.sagemakerruntime.models import sagemakerruntime_backends
 from tests.integration.sagemaker.conftest import ACCOUNT, OLD, REGION
 
@@ -20,13 +17,10 @@ from crossguard.deploy.sagemaker import (
     delete,
     invoke,
 )
-from crossguard.deploy.sagemaker.aws import Request, client, run_job, send
-from crossguard.deploy.sagemaker.template import unscaled
+from crossguard.deploy.sagemaker.aws import Request, client, send
 from crossguard.errors import DeployError
 from crossguard.moderator import Moderator
 from crossguard.wire.sagemaker import read, write
-
-STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/hate/0a1b"
 
 
 def traces() -> dict[str, int]:
@@ -78,86 +72,9 @@ def test_posts_are_scored_by_name(aws: None, endpoint: Endpoint, tiny: Moderator
     assert bad["error"] == "image_not_an_image"
 
 
-class Stubbed:
-    """A session whose CloudFormation expects certain requests in a certain order, checked against AWS's model."""
-
-    def __init__(self) -> None:
-        self.formation = boto3.client("cloudformation", REGION, aws_access_key_id="a", aws_secret_access_key="b")  # noqa: S106
-        self.stub = Stubber(self.formation)
-        self.stub.activate()
-
-    def client(self, service_name: str) -> Any:
-        assert service_name == "cloudformation"
-        return self.formation
-
-    def expect_stack(self, status: str | None) -> None:
-        if status is None:
-            self.stub.add_client_error("describe_stacks", "ValidationError", "Stack with id hate does not exist")
-        else:
-            self.stub.add_response("describe_stacks", stacks(status))
-
-    def expect_change(self, verb: str, body: dict[str, Any], *, ends: str, options: dict[str, str]) -> None:
-        parameters = {"StackName": "hate", "TemplateBody": json.dumps(body), **options}
-        self.stub.add_response(f"{verb}_stack", {"StackId": STACK}, parameters)
-        for _ in ("by the waiter", "by us"):
-            self.stub.add_response("describe_stacks", stacks(ends), {"StackName": STACK})
-
-
-def stacks(status: str) -> dict[str, Any]:
-    entry = {"StackName": "hate", "StackId": STACK, "StackStatus": status, "CreationTime": "2026-11-25T13:30:00Z"}
-    return {"Stacks": [entry]}
-
-
-def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one_with_scaling(
-    endpoint: Endpoint,
-) -> None:
-    before = endpoint.model_copy(update={"capacity": Realtime(max_instances=3)}).template()
-    after = endpoint.model_copy(update={"capacity": Realtime(max_instances=3, instance_type="ml.g5.xlarge")})
-    session = Stubbed()
-    session.expect_stack("UPDATE_COMPLETE")
-    session.stub.add_response("get_template", {"TemplateBody": json.dumps(before)}, {"StackName": "hate"})
-    session.expect_change("update", unscaled(before), ends="UPDATE_COMPLETE", options={})
-    session.expect_change("update", after.template(), ends="UPDATE_COMPLETE", options={})
-    assert after.deploy(session) == "updated"
-    session.stub.assert_no_pending_responses()
-
-
-def test_a_container_that_does_not_come_up_is_told_with_awss_reason(endpoint: Endpoint) -> None:
-    session = Stubbed()
-    session.expect_stack(None)
-    session.expect_change("create", endpoint.template(), ends="DELETE_COMPLETE", options={"OnFailure": "DELETE"})
-    events = [
-        {"ResourceStatus": "DELETE_COMPLETE"},
-        {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "Resource creation cancelled"},
-        {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "It did not pass the ping health check."},
-    ]
-    identified = [
-        {**event, "StackId": STACK, "StackName": "hate", "EventId": str(place), "Timestamp": "2026-11-25T13:30:00Z"}
-        for place, event in enumerate(events)
-    ]
-    session.stub.add_response("describe_stack_events", {"StackEvents": identified}, {"StackName": ANY})
-    with pytest.raises(DeployError, match=r"DELETE_COMPLETE.*did not pass the ping health check"):
-        endpoint.deploy(session)
-
-
-def test_an_endpoint_that_is_not_in_service_is_left_alone(endpoint: Endpoint) -> None:
-    session = Stubbed()
-    session.expect_stack("UPDATE_IN_PROGRESS")
-    with pytest.raises(DeployError, match=r"is UPDATE_IN_PROGRESS.*crossguard deploy sagemaker delete hate"):
-        endpoint.deploy(session)
-
-
 def test_a_refusal_names_the_request_and_the_reason(aws: None) -> None:
     with pytest.raises(DeployError, match=r"refused DeleteModel.*Could not find model"):
         send(client("sagemaker"), Request("DeleteModel", {"ModelName": "none"}))
-
-
-def test_without_a_region_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(DeployError, match="aws configure"):
-        client("sagemaker")
 
 
 def test_a_batch_transform_runs_and_leaves_no_model(aws: None, endpoint: Endpoint) -> None:
@@ -186,24 +103,3 @@ def test_a_training_job_tells_where_its_bundle_is(aws: None, endpoint: Endpoint)
     archive = training_job(endpoint).run()
     (entry,) = client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
     assert archive == f"s3://bucket/models/{entry['TrainingJobName']}/output/model.tar.gz"
-
-
-def test_a_stopped_training_job_is_no_success(endpoint: Endpoint) -> None:
-    class Stopped:
-        """A SageMaker whose jobs are stopped by their time limit."""
-
-        def create_training_job(self, **_: object) -> dict[str, Any]:
-            return {}
-
-        def get_waiter(self, _: str) -> Any:
-            return self
-
-        def wait(self, **_: object) -> None:
-            return None
-
-        def describe_training_job(self, **_: object) -> dict[str, Any]:
-            return {"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxWaitTimeExceeded"}
-
-    (create,) = training_job(endpoint).requests()
-    with pytest.raises(DeployError, match=r"Stopped.*MaxWaitTimeExceeded"):
-        run_job(Stopped(), create, "TrainingJob", minutes=1)

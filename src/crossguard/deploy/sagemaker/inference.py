@@ -9,31 +9,37 @@ from __future__ import annotations
 import os
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
+from pydantic import Field
+
+from crossguard.checked_settings import StrictModel, gather_settings
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.wire.sagemaker import Form, Invocation, RequestError, read, write
 
+PREFIX: Final = "CROSSGUARD_"
+
+
+class HandlerSettings(StrictModel):
+    """Variables such as `CROSSGUARD_POLICY`; they mean what they mean to `crossguard serve`."""
+
+    policy: str = "default"
+    runtime: str = "auto"
+    precision: str = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
 
 def model_fn(model_dir: str) -> Moderator:
     """Loads the bundle of the archive.
-
-    The variables `CROSSGUARD_POLICY`, `CROSSGUARD_RUNTIME`, `CROSSGUARD_PRECISION` and `CROSSGUARD_THREADS` mean what
-    they mean to `crossguard serve`.
 
     Raises:
         BundleError: The bundle is corrupted.
         ConfigError: A variable names what does not exist.
     """
-    threads = os.environ.get("CROSSGUARD_THREADS")
-    moderator = load(
-        Path(model_dir),
-        policy=os.environ.get("CROSSGUARD_POLICY", "default"),
-        runtime=os.environ.get("CROSSGUARD_RUNTIME", "auto"),
-        precision=os.environ.get("CROSSGUARD_PRECISION", "auto"),
-        threads=int(threads) if threads else None,
-    )
+    settings = gather_settings(HandlerSettings, PREFIX, {}, os.environ, None, "The variables of the container")
+    moderator = load(Path(model_dir), **settings.model_dump())
     moderator.warm_up()
     return moderator
 

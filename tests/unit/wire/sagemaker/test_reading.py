@@ -1,3 +1,5 @@
+"""The body of a request becomes posts, or a client error that says why not."""
+
 from __future__ import annotations
 
 import base64
@@ -84,7 +86,7 @@ def test_an_image_is_never_a_path() -> None:
         assert entry.error.code == "image_url_not_allowed"
 
 
-def test_a_bare_picture_is_a_post(tiny: Moderator) -> None:
+def test_a_bare_image_is_a_post(tiny: Moderator) -> None:
     image = base64.b64decode(PIXEL)
     invocation = read(image, "image/png")
     assert invocation == read(image, "application/x-image")
@@ -142,45 +144,6 @@ def test_there_may_be_a_cap_on_posts() -> None:
     with pytest.raises(RequestError, match="may have 2 posts, and this one has 3") as failure:
         read(body, JSON_LINES, max_posts=2)
     assert failure.value.status == 413
-
-
-def test_the_reply_has_the_form_of_the_request(tiny: Moderator) -> None:
-    outcomes = tiny.score([Post("a", "hello"), Post("b", image="data:;base64,AAAA")])
-    instances = write(Form.INSTANCES, outcomes)
-    good, bad = json.loads(instances.body)["predictions"]
-    assert (instances.status, instances.content_type) == (200, "application/json")
-    assert set(good) == {
-        "class_predictions",
-        "probabilities",
-        "any_harmful",
-        "action",
-        "id",
-        "model_version",
-        "policy",
-    }
-    assert good["any_harmful"] is any(good["class_predictions"].values())
-    assert bad["error"] == "image_not_an_image"
-    assert set(bad) == {"error", "message", "id"}
-    lines = write(Form.LINES, outcomes)
-    assert (lines.status, lines.content_type) == (200, JSON_LINES)
-    assert [json.loads(line) for line in lines.body.split("\n")] == [good, bad]
-    assert json.loads(write(Form.SINGLE, outcomes[:1]).body) == good
-
-
-def test_a_request_without_a_scored_post_is_a_client_error(tiny: Moderator) -> None:
-    outcomes = tiny.score([Post("b", "hello", image="data:;base64,AAAA")])
-    for form in (Form.SINGLE, Form.INSTANCES):
-        assert write(form, outcomes).status == 422
-    assert write(Form.LINES, outcomes).status == 200, "a batch transform would lose all of its lines"
-
-
-def test_a_caller_who_takes_no_json_is_told(tiny: Moderator) -> None:
-    outcomes = tiny.score(["hello"])
-    for accept in (None, "", "*/*", "application/*", "application/json; q=0.9", "text/html, application/jsonlines"):
-        assert write(Form.SINGLE, outcomes, accept).status == 200
-    with pytest.raises(RequestError, match="text/csv") as failure:
-        write(Form.SINGLE, outcomes, "text/csv")
-    assert failure.value.status == 406
 
 
 @given(st.lists(st.text(), min_size=1, max_size=8))

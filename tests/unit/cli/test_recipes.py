@@ -1,0 +1,37 @@
+"""`crossguard recipes`, as people type it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossguard.cli import run
+
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+
+def test_recipes_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes"]) == 0
+    assert "harmeme-compact" in capsys.readouterr().out
+    assert run(["recipes", "clip-mtl", "--set", "seed=7"]) == 0
+    printed = capsys.readouterr().out
+    assert "head: mtl" in printed
+    assert "seed: 7" in printed
+
+
+def test_a_printed_recipe_is_the_same_recipe_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "clip-mtl", "--set", "lr_head=0.5"]) == 0
+    (tmp_path / "own.yaml").write_text(printed := capsys.readouterr().out)
+    assert yaml.safe_load(printed)["lr_head"] == 0.5
+    assert run(["recipes", str(tmp_path / "own.yaml")]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_every_setting_is_explained_and_a_wrong_one_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "--settings"]) == 0
+    listed = capsys.readouterr().out
+    assert "lr_head (default" in listed
+    assert run(["recipes", "clip-mtl", "--set", "lr_heads=1"]) == 5
+    assert "Did you mean 'lr_head'" in capsys.readouterr().err

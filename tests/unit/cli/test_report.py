@@ -1,0 +1,66 @@
+"""`crossguard report`, as people type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support.review import decision
+
+from crossguard.cli import run
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two results: one flagged, one not; their posts lie beside them."""
+    records = [decision("a", 0.7), decision("b", 0.01)]
+    path = tmp_path / "decisions.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    (tmp_path / "posts.csv").write_text("id,text\na,you horrible people\nb,good morning\n")
+    return path
+
+
+def test_a_page_is_named_after_its_results_and_never_replaced_unasked(results: Path) -> None:
+    page = results.with_suffix(".html")
+    assert run(["report", str(results)]) == 0
+    assert "<title>decisions.jsonl" in page.read_text()
+    page.write_text("mine")
+    assert run(["report", str(results)]) == 7
+    assert page.read_text() == "mine"
+    assert run(["report", str(results), "--overwrite", "--title", "Monday"]) == 0
+    assert "<title>Monday" in page.read_text()
+
+
+def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(results: Path, tmp_path: Path) -> None:
+    page = results.with_suffix(".html")
+    assert run(["report", str(results)]) == 0
+    assert "good morning" not in page.read_text(), "results without --keep hold no texts"
+    assert run(["report", str(results), "--posts", str(tmp_path / "posts.csv"), "--overwrite"]) == 0
+    assert "good morning" in page.read_text()
+    assert "you h******* p*****" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("posts.csv", 7, "crossguard score POSTS -o RESULTS"),
+        ("none.jsonl", 3, "no such file"),
+        ("notes.md", 7, "is not a file of results"),
+    ],
+)
+def test_what_are_no_results_is_told(  # noqa: PLR0917
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
+) -> None:
+    (tmp_path / "notes.md").write_text("notes")
+    assert run(["report", str(tmp_path / name)]) == code
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.glob("*.html")) == []
+
+
+def test_posts_that_are_not_those_of_the_results_are_refused(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "posts.csv").write_text("id,text\na,you\nc,other\n")
+    assert run(["report", str(results), "--posts", str(tmp_path / "posts.csv")]) == 3
+    assert "results of other posts: 'b' meets 'c'" in capsys.readouterr().err

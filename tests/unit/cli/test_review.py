@@ -1,0 +1,90 @@
+"""`crossguard review` without its pages, as people type it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW, decide_all
+
+from crossguard.cli import run
+from crossguard.review.console import Console
+from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import items, log, people
+from crossguard.review.store.database import Database
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    monkeypatch.chdir(tmp_path)
+    return Database.open("review.sqlite")
+
+
+@pytest.fixture
+def everything() -> ReviewSettings:
+    return ReviewSettings(
+        model="none", second_vote_rate=0, gold_rate=0, audit_rate=1.0, audit_rate_near=1.0, database="review.sqlite"
+    )
+
+
+def review(*arguments: str) -> int:
+    return run(["review", "--database", "review.sqlite", *arguments])
+
+
+def test_learning_writes_only_when_told(
+    everything: ReviewSettings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert review("learn") == 3
+    assert "Decide some in the console" in capsys.readouterr().err
+    decide_all(Console(everything, database))
+    assert review("learn") == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("racist")]
+    assert " > " in told
+    assert list(tmp_path.glob("*.yaml")) == []
+    assert review("learn", "--criterion", "precision>=0.9", "-o", "learnt.yaml") == 0
+    assert "base: default" in (tmp_path / "learnt.yaml").read_text()
+    assert review("learn", "--criterion", "nonsense") == 5
+
+
+def test_decisions_are_exported_and_a_wrong_suffix_writes_nothing(
+    everything: ReviewSettings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide_all(Console(everything, database), posts=20)
+    assert review("export", "decided.csv") == 0
+    assert "Wrote 20 items and 0 images to decided.csv." in capsys.readouterr().err
+    assert len((tmp_path / "decided.csv").read_text().splitlines()) == 21
+    assert review("export", "decided.txt") == 7
+    assert not (tmp_path / "decided.txt").exists()
+
+
+def test_a_link_is_for_somebody_new_or_for_a_known_persons_password(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with database.write() as tx:
+        people.add(tx, "Ann", Role.LEAD, NOW)
+    assert run(["review", "--database", "review.sqlite", "--public-url", "https://r.example/", "invite"]) == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("https://r.example/join/")
+    assert review("invite", "--name", "ann", "--role", "admin") == 0
+    again = capsys.readouterr().out.strip()
+    with database.read() as db:
+        new, known = (people.invitation(db, one.rpartition("/")[2], 0.0) for one in (link, again))
+    assert (new.role, new.name) == ("admin", None)
+    assert (known.role, known.name) == ("lead", "ann"), "a link for a password changes nobody's role"
+    assert review("invite", "--name", "Bob") == 3
+    assert "nobody named 'Bob'" in capsys.readouterr().err
+
+
+def test_erasing_an_author_is_counted_and_noted_without_the_name(
+    everything: ReviewSettings, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = [submission("1", author="a"), submission("2", author="a"), submission("3", author="b")]
+    Console(everything, database).intake.take(posts, NOW)
+    assert review("erase", "a") == 0
+    assert "The content of 2 items was erased." in capsys.readouterr().err
+    with database.read() as db:
+        assert [items.get(db, number).text == "" for number in (1, 2, 3)] == [True, True, False]
+        (entry,) = log.entries(db)
+    assert (entry.actor, entry.act, entry.detail) == ("command line", "erase author", {"items": 2})
