@@ -53,6 +53,7 @@ CONSTANTS: Final = {
         (protocol, "MAX_HEADER_BYTES", "bytes of the headers of a request, and of its trailers"),
         (protocol, "MAX_PIPELINED", "requests that a connection may send ahead of their answers"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
+        (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),
         (rates, "MAX_CALLERS", "callers whose rates are remembered"),
         (cost, "TEXT_BYTES", "bytes of text, in UTF-8, that count as one post: in rates, the queue and batches"),
     ],

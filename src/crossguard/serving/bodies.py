@@ -10,11 +10,14 @@ from typing import Final, Self
 from starlette.requests import ClientDisconnect, Request
 
 from crossguard.serving.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
+from crossguard.serving.pacing import Pace
 from crossguard.serving.settings import MEBI, ServeSettings
 
 # How much of a refused body is still read, so that the caller gets to see the answer rather than a broken pipe.
 DISCARDED_BYTES = 64 * MEBI
 DISCARDED_SECONDS = 2.0
+# Over all refused bodies together: who is over a rate, or has no key, must not keep the event loop busy by sending.
+DISCARDED_PER_SECOND = 32 * MEBI
 # Bodies that are read before anybody's key has been seen: each of them, and all together.
 OPEN_BODY_BYTES = 4 * MEBI
 OPEN_BUDGET_BYTES = 16 * MEBI
@@ -86,13 +89,15 @@ class BodyReader:
         request: Whose body.
         settings: The caps.
         budget: Where the bytes count until `release`.
+        discards: Paces what is read of refused bodies.
     """
 
-    def __init__(self, request: Request, settings: ServeSettings, budget: BodyBudget) -> None:
+    def __init__(self, request: Request, settings: ServeSettings, budget: BodyBudget, discards: Pace) -> None:
         self._request = request
         self._settings = settings
         self._max_bytes = settings.max_body_bytes
         self._hold = BodyHold(budget)
+        self._discards = discards
         self._finished = False
 
     def narrow(self, max_bytes: int, budget: BodyBudget) -> None:
@@ -138,6 +143,8 @@ class BodyReader:
                     seen += len(chunk)
                     if seen > DISCARDED_BYTES:
                         return False
+                    # Meanwhile the connection takes no more than its buffer, and the kernel stops the sender.
+                    await self._discards.wait(len(chunk))
         except (TimeoutError, ClientDisconnect):
             return False
         return True

@@ -65,7 +65,7 @@ class Call:
         self.served = service.served
         self.exchange: Exchange = request.scope["crossguard"]
         self.caller = ANONYMOUS
-        self.body = BodyReader(request, self.settings, service.budget)
+        self.body = BodyReader(request, self.settings, service.budget, service.discards)
 
     @property
     def moderator(self) -> Moderator:

@@ -12,8 +12,9 @@ from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
-from crossguard.serving.bodies import OPEN_BUDGET_BYTES, BodyBudget, BodyHold
+from crossguard.serving.bodies import DISCARDED_PER_SECOND, OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.fetching import Fetcher
+from crossguard.serving.pacing import Pace
 from crossguard.serving.rates import RateLimiter
 from crossguard.serving.review_queue import ReviewQueue
 from crossguard.serving.served import Served, load_served
@@ -37,6 +38,7 @@ class Service:
         self.rates = RateLimiter()
         self.budget = BodyBudget(settings.max_buffered_bytes)
         self.open_budget = BodyBudget(OPEN_BUDGET_BYTES)
+        self.discards = Pace(DISCARDED_PER_SECOND)
         self.fetcher = Fetcher(
             settings.fetch_origins,
             private=settings.fetch_private,

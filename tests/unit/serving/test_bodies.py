@@ -9,12 +9,15 @@ from starlette.requests import ClientDisconnect, Request
 
 from crossguard.serving.bodies import BodyBudget, BodyReader
 from crossguard.serving.errors import ApiError, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
-from crossguard.serving.settings import ServeSettings
+from crossguard.serving.pacing import Pace
+from crossguard.serving.settings import MEBI, ServeSettings
 
 SETTINGS = ServeSettings(max_body_bytes=2048, max_buffered_bytes=4096, body_timeout_s=0.2)
 
 
-def reader(chunks: Sequence[bytes | None], budget: BodyBudget, **headers: str) -> BodyReader:
+def reader(
+    chunks: Sequence[bytes | None], budget: BodyBudget, discards: Pace | None = None, **headers: str
+) -> BodyReader:
     """A reader of chunks; None is a caller who hangs up, and after the last chunk nothing ever comes."""
     messages: list[dict[str, Any]] = [
         {"type": "http.disconnect"} if chunk is None else {"type": "http.request", "body": chunk, "more_body": True}
@@ -34,7 +37,7 @@ def reader(chunks: Sequence[bytes | None], budget: BodyBudget, **headers: str) -
         "path": "/",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
-    return BodyReader(Request(scope, receive), SETTINGS, budget)
+    return BodyReader(Request(scope, receive), SETTINGS, budget, discards or Pace(MEBI))
 
 
 def test_a_body_is_counted_until_it_is_released() -> None:
@@ -86,6 +89,17 @@ def test_the_rest_of_a_refused_body_is_read_so_that_the_answer_arrives() -> None
     assert asyncio.run(refuse_and_discard(reader([b"a" * 3000, b"b" * 3000, b"c"], BodyBudget(9000))))
     assert asyncio.run(refuse_and_discard(reader([b"a" * 3000], BodyBudget(9000))))
     assert not asyncio.run(refuse_and_discard(reader([b"a" * 3000, None], BodyBudget(9000))))
+
+
+def test_the_rest_of_a_refused_body_is_read_no_faster_than_agreed() -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    pace = Pace(1000, lambda: 0.0, sleep)
+    assert asyncio.run(reader([b"a" * 1000, b"b" * 500], BodyBudget(9000), pace).discard())
+    assert waited == [1.0, 1.5]
 
 
 def test_a_caller_who_hangs_up_is_noticed() -> None:
