@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from crossguard import cost
+from crossguard import cost, engine
 from crossguard.data import image_headers, image_worker, text_rows
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
@@ -36,6 +36,7 @@ CONSTANTS: Final = {
             "MOST_CHARACTERS",
             "characters of a text that are cleaned; the rest is cut, with a note",
         ),
+        (engine, "VERY_LONG_TEXT", "characters from which the service cleans a text in a process of low priority"),
         (text_rows, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
     ],
     "Images: which are decoded apart": [

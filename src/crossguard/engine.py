@@ -37,9 +37,11 @@ PREPARED_AHEAD: Final = 1
 INFERRED_AHEAD: Final = 2
 # Characters from which a text is long: cleaning and cutting it takes many times what others take.
 LONG_TEXT: Final = 512
-# Threads for posts that take long to prepare: one for long texts, whose cleaning holds the interpreter, and two for
-# images, which are decoded in processes of their own.
-SLOW_THREADS: Final = {"slow-text": 1, "slow-image": 2}
+# Characters from which it takes so many that it is left to a process.
+VERY_LONG_TEXT: Final = 4096
+# Threads for posts that take long to prepare: one for long texts, whose cleaning holds the interpreter, one that waits
+# for the process of very long ones, and two for images, which are decoded in processes of their own.
+SLOW_THREADS: Final = {"slow-text": 1, "very-slow-text": 1, "slow-image": 2}
 # Windows of text, or frames, of one post that a batch takes at most.
 SLICE: Final = 2
 # Slices have batches of their own: one at a time while other posts came within so many seconds; and while others are on
@@ -112,6 +114,10 @@ class _Entry:
     @property
     def post(self) -> Post:
         return self.request.posts[self.index]
+
+    @property
+    def characters(self) -> int:
+        return len(self.post.text) + len(self.post.image_text)
 
     def put_into(self, queue: FairQueue[_Entry], cost: int = 1) -> None:
         queue.put(self, caller=self.request.caller, request=self.request, cost=cost)
@@ -213,7 +219,7 @@ class ScoringEngine:
         with self._changed:
             for index, post in enumerate(posts):
                 entry = _Entry(request, index, self._preparation.cost(post))
-                if len(post.text) + len(post.image_text) > LONG_TEXT:
+                if entry.characters > LONG_TEXT:
                     self._put_slow(entry)
                 else:
                     entry.put_into(self._waiting, entry.cost)
@@ -222,6 +228,8 @@ class ScoringEngine:
 
     def _put_slow(self, entry: _Entry) -> None:
         name = "slow-image" if entry.post.images else "slow-text"
+        if entry.characters > VERY_LONG_TEXT:
+            name = "very-slow-text"
         entry.put_into(self._slow[name], entry.cost)
         self._threads[name].submit(self._prepare_slow, name)
 
@@ -315,7 +323,7 @@ class ScoringEngine:
 
     def _prepared(self, entry: _Entry) -> Prepared | Exception:
         try:
-            return self._preparation.prepare(entry.post)
+            return self._preparation.prepare(entry.post, apart=entry.characters > VERY_LONG_TEXT)
         except PostError as error:
             return Prepared(entry.post.id, (), (), error=PostFailure(error.code, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever a library raises must reach only the post at fault

@@ -20,6 +20,7 @@ from crossguard.machine import available_cores
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.language import UNDETERMINED, classifier
 from crossguard.preprocessing.text import TextEncoder, Tokens
+from crossguard.preprocessing.text_worker import TextWorker
 from crossguard.records import ImageSource, Post, PostFailure
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Preparation:
         self._languages = () if other_languages == "score" else bundle.manifest.languages
         self._skips = other_languages == "skip"
         self._texts = TextEncoder(bundle.tokenizer, bundle.manifest.text, self._languages)
+        self._text_worker = TextWorker(bundle.tokenizer, bundle.manifest.text, self._languages)
         self._root = image_root
         self._decoders = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="crossguard-decode")
 
@@ -86,7 +88,8 @@ class Preparation:
         return DecodeOptions(self._limits, hint, frames=self._image.frames, square=self._image.square)
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends the threads and the process."""
+        self._text_worker.close()
         self._decoders.shutdown(cancel_futures=True)
 
     def warm_up(self) -> None:
@@ -98,15 +101,20 @@ class Preparation:
         """Returns what a post costs; see `crossguard.cost`."""
         return cost_of((post.text, post.image_text), len(post.images), self._texts.spec.windows)
 
-    def prepare(self, post: Post) -> Prepared:
+    def prepare(self, post: Post, *, apart: bool = False) -> Prepared:
         """Tokenises and decodes one post, in this thread.
+
+        Args:
+            post: What is prepared.
+            apart: Whether its text is left to a process of low priority, so that no other thread is held up.
 
         Raises:
             PostError: The post cannot be scored.
         """
         if post.error is not None:
             raise PostError(post.error.code, post.error.message)
-        return self._prepared(post, self._tokens([post])[0], map(self._frames, post.images))
+        tokens = self._text_worker.encode(post.text, post.image_text) if apart else self._tokens([post])[0]
+        return self._prepared(post, tokens, map(self._frames, post.images))
 
     def prepare_all(self, posts: Sequence[Post]) -> list[Prepared]:
         """Prepares a batch; a post that cannot be scored keeps its place and has its `error` set."""

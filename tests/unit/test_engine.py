@@ -19,6 +19,7 @@ from crossguard.engine import (
     LONG_TEXT,
     PREPARED_AHEAD,
     SLICE,
+    VERY_LONG_TEXT,
     BatchLimits,
     Observer,
     ScoringEngine,
@@ -307,33 +308,38 @@ class TestSubmit:
     def test_a_long_text_and_a_costly_image_are_prepared_apart(
         self, gated: Moderator, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        apart: list[str] = []
+        prepared: dict[str, bool] = {}
         prepare = Preparation.prepare
 
-        def noted(self: Preparation, post: Post) -> Prepared:
-            apart.append(post.id)
-            assert threading.current_thread().name.startswith("crossguard-slow")
-            return prepare(self, post)
+        def noted(self: Preparation, post: Post, *, apart: bool) -> Prepared:
+            prepared[post.id] = apart
+            assert "slow" in threading.current_thread().name
+            return prepare(self, post, apart=apart)
 
         monkeypatch.setattr(Preparation, "prepare", noted)
         monkeypatch.setattr("crossguard.data.image_worker.is_cheap", lambda encoded, _: b"slow" not in encoded)
-        text = long_text()
-        assert len(text) > LONG_TEXT
+        text, very_long = long_text(), long_text() * 3
+        assert VERY_LONG_TEXT > len(text) > LONG_TEXT
+        assert len(very_long) > VERY_LONG_TEXT
         asked = [
+            Post("very long", very_long),
             Post("long", text),
             Post("short", "hello"),
             Post("slow", "hello", b"slow"),
             Post("image", "", b"quick"),
         ]
         answers = gated.submit(asked).result(SECONDS)
-        assert sorted(apart) == ["long", "slow"]
-        assert [answer.ok for answer in answers] == [True, True, False, False]
+        # Of these, the very long one in a process.
+        assert prepared == {"very long": True, "long": False, "slow": False}
+        assert [answer.ok for answer in answers] == [True, True, True, False, False]
         assert not watch.faults
 
-    @pytest.mark.parametrize("images", [0, 1])
-    def test_a_long_post_gets_the_decision_that_python_gives(self, tiny: Moderator, gate: Gate, images: int) -> None:
+    @pytest.mark.parametrize(("images", "times"), [(0, 1), (1, 1), (0, 3)])
+    def test_a_long_post_gets_the_decision_that_python_gives(
+        self, tiny: Moderator, gate: Gate, images: int, times: int
+    ) -> None:
         image = np.random.default_rng(2).integers(0, 255, (40, 40, 3), np.uint8) if images else None
-        asked = [Post(str(seed), long_text(seed), image) for seed in range(5)]
+        asked = [Post(str(seed), long_text(seed) * times, image) for seed in range(5)]
         with gated_by(tiny, gate, BatchLimits(64)) as gated:
             answers = gated.submit(asked).result(SECONDS)
         assert max(gate.batches) <= max(1, available_cores() // INFERRED_AHEAD) * SLICE

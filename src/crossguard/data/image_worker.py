@@ -13,7 +13,6 @@ import atexit
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import IO, Any, Final
 
 from PIL import Image
 
+from crossguard import worker_process
 from crossguard.data.image_decoding import DecodedImage, DecodeOptions, check_size, decode_bytes
 from crossguard.data.image_headers import has_signature, read_header
 from crossguard.data.image_limits import MEBI, ImageLimits
@@ -90,16 +90,7 @@ class _Worker:
     def __init__(self, limits: ImageLimits) -> None:
         self.limits = limits
         self.timed_out = False
-        package = str(Path(__file__).resolve().parents[2])
-        code = f"import sys; sys.path.append({package!r}); from crossguard.data.image_worker import serve; serve()"
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            # -P: the working folder is no place to import from.
-            [sys.executable, "-P", "-c", code, str(limits.max_decoded_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
+        self._process = worker_process.start(__name__, str(limits.max_decoded_bytes))
         with self._deadline(_START_SECONDS):
             ready = self._stdout.readline(_LONGEST_LINE)
         if not ready:
@@ -252,11 +243,8 @@ class _Pool:
 
 def serve() -> None:
     """Runs in the process: decodes what comes on stdin until that is closed."""
-    # What libraries print must not come between the answers.
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    quiet = os.open(os.devnull, os.O_RDWR)
-    os.dup2(quiet, 0)
-    os.dup2(quiet, 1)
+    requests, answers = worker_process.streams()
+    worker_process.give_way()
     _confine(int(sys.argv[1]))
     answers.write(b"{}\n")
     answers.flush()
@@ -290,17 +278,11 @@ def _reply(answers: IO[bytes], outcome: DecodedImage | ImageError) -> None:
 
 
 def _confine(max_decoded_bytes: int) -> None:
-    """Bounds memory, forbids files, and gives way to whoever scores posts; as far as the system can."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
+    """Bounds memory and forbids files, as far as the system can."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    import signal
-
-    # Whoever presses Ctrl-C reaches the whole group; the other side decides when this one ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         most = pages * resource.getpagesize() + max_decoded_bytes + _HEADROOM

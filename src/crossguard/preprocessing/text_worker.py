@@ -1,0 +1,115 @@
+"""Very long texts are cleaned and tokenised in a process of low priority.
+
+Cleaning holds the interpreter for milliseconds at a time, and tens of milliseconds in all. In the process of a service,
+every other request would wait for it at each of a dozen steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from crossguard import worker_process
+from crossguard.preprocessing.text import TextEncoder, TextSpec, Tokens
+from crossguard.preprocessing.windows import Span, Window
+
+# Far more than any text takes, even on a busy machine.
+MOST_SECONDS: Final = 60.0
+
+
+class TextWorker:
+    """A process with a `TextEncoder`, which starts with the first text. Safe to share between threads.
+
+    Args:
+        tokenizer_file: As for `TextEncoder`.
+        spec: As for `TextEncoder`.
+        languages: As for `TextEncoder`.
+    """
+
+    def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
+        self._arguments = (str(tokenizer_file), spec.model_dump_json(), json.dumps(list(languages)))
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def encode(self, text: str, image_text: str) -> Tokens:
+        """Returns what `TextEncoder.encode` does for one pair.
+
+        Raises:
+            RuntimeError: The process ended, or took too long and was ended. The next text gets another one.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the process that cleans long texts was stopped")
+            if self._process is None:
+                self._process = worker_process.start(__name__, *self._arguments)
+            watch = threading.Timer(MOST_SECONDS, self._process.kill)
+            watch.daemon = True
+            watch.start()
+            try:
+                return _exchange(self._process, text, image_text)
+            except (OSError, ValueError):
+                self._end()
+                raise RuntimeError("the process that cleans long texts ended") from None
+            finally:
+                watch.cancel()
+
+    def close(self) -> None:
+        """Ends the process; a text that it has fails."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                _open(stream).close()
+
+
+def _exchange(process: subprocess.Popen[bytes], text: str, image_text: str) -> Tokens:
+    parts = [part.encode("utf-8", "surrogatepass") for part in (text, image_text)]
+    requests = _open(process.stdin)
+    requests.write(json.dumps([len(part) for part in parts]).encode() + b"\n" + b"".join(parts))
+    requests.flush()
+    windows, truncated, language = json.loads(_open(process.stdout).readline())
+    return Tokens(tuple(_window(*window) for window in windows), truncated, language)
+
+
+def _open(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _window(ids: list[int], text: list[int] | None, image_text: list[int] | None, undisguised: bool) -> Window:
+    return Window(tuple(ids), _span(text), _span(image_text), undisguised)
+
+
+def _span(place: list[int] | None) -> Span | None:
+    return None if place is None else (place[0], place[1])
+
+
+def serve() -> None:
+    """Runs in the process: encodes what comes on stdin until that is closed."""
+    requests, answers = worker_process.streams()
+    worker_process.give_way()
+    tokenizer_file, spec, languages = sys.argv[1:]
+    encoder = TextEncoder(Path(tokenizer_file), TextSpec.model_validate_json(spec), json.loads(languages))
+    while line := requests.readline():
+        text, image_text = (requests.read(size).decode("utf-8", "surrogatepass") for size in json.loads(line))
+        tokens = encoder.encode([(text, image_text)])[0]
+        windows = [(one.ids, one.text, one.image_text, one.undisguised) for one in tokens.windows]
+        answers.write(json.dumps((windows, tokens.truncated, tokens.language)).encode() + b"\n")
+        answers.flush()
