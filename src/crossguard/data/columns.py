@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -15,8 +16,9 @@ from crossguard.records import ImageSource, Post
 
 _KNOWN_SHAPES: Final = 1000
 # As pandas and spreadsheets write them.
-_YES_OR_NO: Final = {"true": 1.0, "false": 0.0}
-_UNKNOWN: Final = frozenset({"", "nan", "null", "none"})
+_YES_OR_NO: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+_UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a"})
+_DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,0")
 # Other names that tables give the same things; read as such where exactly one is there, and said so.
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("post_id", "tweet_id", "comment_id", "message_id", "_id"),
@@ -120,10 +122,16 @@ class Columns:
 
     def nothing_to_score(self, present: Iterable[str], where: str) -> TableError:
         """Returns the error for a table in which no column is known."""
+        names = [name for name in present if name]
         return TableError(
-            f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(present) or 'none'}. "
+            f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(names) or 'none'}. "
             "Name yours with --text-column, --image-path-column or --image-column."
-            + (" If each line is a text: --input-format txt" if where == "stdin" else "")
+            + (" If each line is a text: --input-format txt" if len(names) <= 1 else "")
+            + (
+                " Or is the first line a post? Then add a line above it that names the columns."
+                if _is_post(names)
+                else ""
+            )
         )
 
 
@@ -274,6 +282,11 @@ class RowBuilder(AnyBuilder):
         return Post(place, extra=dict(row))
 
 
+def _is_post(names: Iterable[str]) -> bool:
+    """Whether the header of a table looks like a post: a number, or several words."""
+    return any(name.isdigit() or name.count(" ") > 1 for name in names)
+
+
 def unread_addresses(names: Iterable[str], found: Mapping[str, str]) -> str | None:
     """Returns the column of web addresses of images among these; None where images come from another column."""
     if {"image", "image_path"} & set(found):
@@ -290,6 +303,8 @@ def share_of(value: Any, name: str, where: str) -> float:
     if isinstance(value, str):
         word = value.strip().lower()
         value = None if word in _UNKNOWN else _YES_OR_NO.get(word, value)
+        if _DECIMAL_COMMA.fullmatch(word):
+            value = word.replace(",", ".")
     if value is None:
         return math.nan
     try:
@@ -298,7 +313,9 @@ def share_of(value: Any, name: str, where: str) -> float:
         share = -1.0
     if 0 <= share <= 1 or math.isnan(share):
         return share
-    raise TableError(f"{where}: '{name}' must be a number from 0 to 1, or empty where unknown, and is {value!r}.")
+    raise TableError(
+        f"{where}: '{name}' must be a number from 0 to 1, yes or no, or empty where unknown, and is {value!r}."
+    )
 
 
 def as_text(value: Any, column: str) -> str:

@@ -146,7 +146,8 @@ def _from_path(path: Path, limits: ImageLimits) -> bytes:
             # Files of the kernel say that they are empty, and some of them never end or make the reader wait.
             return file.read(limits.max_bytes + 1) if status.st_size else b""
     except (FileNotFoundError, NotADirectoryError):
-        raise ImageError("image_not_found", f"No such image: '{name}'.") from None
+        hint = " Only Windows separates folders by backslashes; here it is /." if "\\" in name and os.sep == "/" else ""
+        raise ImageError("image_not_found", f"No such image: '{name}'.{hint}") from None
     except OSError as error:
         raise ImageError("image_unreadable", f"Cannot read '{name}': {error.strerror}.") from None
     except ValueError as error:  # such as a NUL character in the path
@@ -176,7 +177,8 @@ def _from_data_url(url: str, limits: ImageLimits) -> bytes:
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except binascii.Error:
         raise ImageError(
-            "image_bad_data_url", f"The data: URL does not hold valid base64: '{shortened(url)}'."
+            "image_bad_data_url",
+            f"Not valid base64: '{shortened(url)}'. Encode the bytes of the image, and not its name or address.",
         ) from None
 
 

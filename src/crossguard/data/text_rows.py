@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
@@ -18,10 +19,15 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 # More lines than a post has, and few enough to read again when a quote was never closed.
 MAX_ROW_LINES: Final = 2000
 _CHUNK: Final = 1 << 20
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = ",;\t|"
+# A first line by which Excel tells the delimiter.
+_EXCEL_DELIMITER: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+# Of a table with one column, whose texts may hold all of those: a character that none does.
+_NO_DELIMITER: Final = "\x1f"
 _PRINTABLE: Final = frozenset(range(0x21, 0x7F))
-NOT_UTF8: Final = "not valid UTF-8. Convert the file, such as with: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT"
-NOT_UTF16: Final = "The file is UTF-16; Crossguard reads UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 IN > OUT"
+_EXCEL: Final = "or save it from Excel as 'CSV UTF-8'"
+NOT_UTF8: Final = f"not valid UTF-8. Convert the file: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT; {_EXCEL}."
+NOT_UTF16: Final = f"The file is UTF-16, and must be UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 IN > OUT; {_EXCEL}."
 
 
 class ByteLines(Protocol):
@@ -245,13 +251,18 @@ def _header(lines: Lines, where: str) -> tuple[list[str], str]:
         line = next(lines)
         while not line.strip():
             line = next(lines)
-        delimiter = max(_DELIMITERS, key=line.count)
-        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter, strict=True))], delimiter
+        told = _EXCEL_DELIMITER.fullmatch(line)
+        line = next(lines) if told else line
+        delimiter = told[1] if told else max(_DELIMITERS, key=line.count)
+        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
+        return names, delimiter if len(names) > 1 else _NO_DELIMITER
     except StopIteration:
         raise TableError(f"{where} has no header line.") from None
     except LineTooLong:
         raise TableError(f"The header of {where} is longer than {MAX_LINE_BYTES:,} bytes.") from None
     except csv.Error as error:
+        if "\r" in line.rstrip("\r\n"):
+            raise TableError(f"The lines of {where} end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT") from None
         raise TableError(f"The header of {where} cannot be read: {error}.") from None
 
 

@@ -111,10 +111,13 @@ def read_annotated(
         if not posts and not set(builder.header) & set(asked):
             known = ", ".join(labels)
             raise TableError(
-                f"'{path}' has no column of a label ({known}) nor '{hateful_column}'. It has: {builder.header}."
+                f"'{path}' has no column of a label ({known}) nor '{hateful_column}'. It has: "
+                f"{', '.join(builder.header)}. Name columns after labels, with 1, 0 or nothing in them. "
+                "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
             )
         posts.append(_kept(post, images=images, words=words))
-        answers.extend(_answer(row.get(name), name, number, positive_from) for name in asked)
+        where = f"Row {number} ('{post.id}')"
+        answers.extend(_answer(row.get(name), name, where, positive_from) for name in asked)
         for name in builder.header:
             if name not in asked and name not in builder.found.values():
                 extra.setdefault(name, []).append(_once(row.get(name)))
@@ -149,8 +152,8 @@ def _once(value: Any) -> Any:
     return sys.intern(value) if isinstance(value, str) and len(value) < _SHORT else value
 
 
-def _answer(value: Any, name: str, number: int, positive_from: float) -> float:
-    answer = share_of(value, name, f"Row {number}")
+def _answer(value: Any, name: str, where: str, positive_from: float) -> float:
+    answer = share_of(value, name, where)
     return answer if math.isnan(answer) else float(answer >= positive_from)
 
 

@@ -105,7 +105,9 @@ def labels_grid(evaluation: Evaluation, thresholds: Mapping[str, float]) -> Grid
         positive = Text(f"{count.positive:,}\n").append(f"of {count.annotated:,}", style="dim")
         grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in SHOWN), last=label == last)
     for average in ("macro", "micro", "weighted"):
-        grid.row(average, "", "", *(cell(evaluation.overall.get(f"{key}_{average}")) for key in SHOWN))
+        found = [evaluation.overall.get(f"{key}_{average}") for key in SHOWN]
+        if any(found):  # none where no label was annotated, but only whether a post is hateful
+            grid.row(average, "", "", *map(cell, found))
     return grid
 
 

@@ -68,3 +68,13 @@ class TestSources:
     )
     def test_network_is_never_asked(self, url: str) -> None:
         assert reason(url) == "image_url_not_allowed"
+
+    def test_a_path_of_windows_is_told(self) -> None:
+        with pytest.raises(
+            ImageError, match=r"No such image: 'images.a.png'. Only Windows separates folders by backslash"
+        ):
+            decode("images\\a.png")
+
+    def test_a_name_in_place_of_base64_is_told(self) -> None:
+        with pytest.raises(ImageError, match="Encode the bytes of the image, and not its name"):
+            decode("data:;base64,meme.jpg")

@@ -152,10 +152,24 @@ class TestCsv:
         path = write(tmp_path / "in.csv", content)
         assert read(path) == [Post("1", 'a, "b"\nc', str(tmp_path / "x.png")), Post("line-4", "d")]
 
-    @pytest.mark.parametrize(("name", "mark"), [("in.csv", ";"), ("in.tsv", "\t"), ("in.csv", "\t")])
+    @pytest.mark.parametrize(("name", "mark"), [("in.csv", ";"), ("in.csv", "|"), ("in.tsv", "\t"), ("in.csv", "\t")])
     def test_other_delimiters(self, tmp_path: Path, name: str, mark: str) -> None:
         path = write(tmp_path / name, f"id{mark}text\n1{mark}a, b\n")
         assert read(path) == [Post("1", "a, b")]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_table_of_one_column_may_hold_every_delimiter(self, tmp_path: Path, end: str) -> None:
+        rows = ["text", "Hello, you; there", '"Quoted, too"', "a\ttab", ""]
+        path = write(tmp_path / "in.csv", end.join(rows))
+        assert [post.text for post in read(path)] == ["Hello, you; there", "Quoted, too", "a\ttab"]
+
+    def test_excel_tells_the_delimiter(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", "\ufeffsep=;\r\nid;text\r\n1;a, b\r\n;c\r\n")
+        assert read(path) == [Post("1", "a, b"), Post("line-4", "c")]
+
+    def test_lines_of_an_old_mac_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match=r"lines of .* end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT"):
+            read(write(tmp_path / "in.csv", "id,text\r1,hello\r"))
 
     def test_ragged_rows(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", "id,text\n1,a\n2\n3,b,c\n\n4,d\n")

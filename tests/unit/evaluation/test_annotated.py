@@ -59,10 +59,13 @@ def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
     [
         (
             [{"id": "1", "text": "a", "racist": 3}],
-            "Row 1: 'racist' must be a number from 0 to 1.* and is 3",
+            r"Row 1 \('1'\): 'racist' must be a number from 0 to 1.* and is 3",
         ),
-        ([{"id": "1", "text": "a", "racist": "yes"}], "Row 1: 'racist' must be a number"),
-        ([{"id": "1", "text": "a", "toxic": 1}], "no column of a label"),
+        ([{"id": "1", "text": "a", "racist": "maybe"}], r"Row 1 \('1'\): 'racist' must be a number"),
+        (
+            [{"id": "1", "text": "a", "toxic": 1}],
+            "no column of a label.* It has: id, text, toxic.*--hateful-column NAME",
+        ),
         ([], "is empty"),
     ],
 )
