@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import re
-import warnings
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self, TypedDict, overload
+from typing import Any, BinaryIO, Self, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +26,6 @@ from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
-
-_FILE_NAME: Final = re.compile(r"[^\n\0]{1,200}\.[A-Za-z0-9]{2,7}")
 
 
 class LoadOptions(TypedDict, total=False):
@@ -55,7 +51,7 @@ class Moderator:
     """
 
     # So that an attribute that nothing reads, such as a threshold, cannot be set.
-    __slots__ = ("_bundle", "_engine", "_policy", "_preparation", "_runtime")
+    __slots__ = ("_bundle", "_engine", "_policy", "_preparation", "_process", "_runtime")
 
     def __init__(
         self,
@@ -69,6 +65,7 @@ class Moderator:
         self._runtime = runtime
         self._policy = policy
         self._preparation = preparation
+        self._process = os.getpid()
         self._engine = ScoringEngine(preparation, partial(infer, runtime, bundle), limits)
 
     @classmethod
@@ -160,8 +157,10 @@ class Moderator:
 
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
         """Returns a moderator with another policy that shares the loaded model."""
-        other = copy.copy(self)
-        object.__setattr__(other, "_policy", resolve_policy(self.bundle, policy, tenant))
+        other = object.__new__(type(self))
+        for name in Moderator.__slots__:
+            setattr(other, name, getattr(self, name))
+        other._policy = resolve_policy(self.bundle, policy, tenant)
         return other
 
     def close(self) -> None:
@@ -174,6 +173,9 @@ class Moderator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("A moderator cannot be pickled or copied. Load one in each process: crossguard.load(...)")
 
     def __repr__(self) -> str:
         model, policy = self.bundle.manifest.model, self.policy
@@ -223,7 +225,6 @@ class Moderator:
         if text or image_text or image is not None or id != "post":
             raise InputError("Give either posts, or the text, image and id of one post; not both.")
         if is_one(posts):
-            _warn_of_a_file(posts)
             return self._score_one(posts)
         seen: list[Post] = []
         return Results(self.stream(noted(as_posts(posts), seen)), seen)
@@ -259,9 +260,22 @@ class Moderator:
         return Logits(np.concatenate(values), np.concatenate(weights)), failed
 
     def _score_one(self, post: object) -> Decision:
-        self._engine.check_open()
+        self._check_usable()
         ready = [self.prepare(as_post(post, "post"))]
         return self.decide(ready, self.infer(ready))[0]
+
+    def _check_usable(self) -> None:
+        """Checks that the threads of this moderator are there; without them, scoring would wait for ever.
+
+        Raises:
+            InputError: It was closed, or this is a fork of the process that loaded it.
+        """
+        if os.getpid() != self._process:
+            raise InputError(
+                "This moderator was loaded before the process was forked, and a fork has none of its threads. Load one "
+                "in each process: crossguard.load(...)"
+            )
+        self._engine.check_open()
 
     def submit(self, posts: Sequence[Post], caller: str = "") -> Future[list[Decision]]:
         """Scores posts together with those of other callers, for a server; returns at once.
@@ -274,6 +288,7 @@ class Moderator:
             A decision per post, in order; cancel it when nobody waits for them any more. Moderators that `with_policy`
             made of one another share their batches.
         """
+        self._check_usable()
         return self._engine.submit(posts, self, caller)
 
     def observe(self, observer: Observer) -> None:
@@ -297,7 +312,7 @@ class Moderator:
         return self._preparation.prepare_all(posts)
 
     def _run(self, posts: PostsLike, batch_size: int | None) -> Iterator[tuple[list[Prepared], Logits]]:
-        self._engine.check_open()
+        self._check_usable()
         return self._engine.stream(as_posts(posts), batch_size)
 
     def infer(self, posts: Sequence[Prepared]) -> Logits:
@@ -359,16 +374,6 @@ class Moderator:
     def _versions(self) -> tuple[str, str, str, str]:
         model, policy = self.bundle.manifest.model, self.policy
         return model.name, model.version, policy.name, policy.version
-
-
-def _warn_of_a_file(post: object) -> None:
-    """Warns where a text is the name of a file that is there: was it the file that was meant?"""
-    if isinstance(post, str) and _FILE_NAME.fullmatch(post) and Path(post).is_file():
-        warnings.warn(
-            f"'{post}' was scored as a text, and a file has that name. An image: score(image={post!r}). "
-            f"A table: crossguard.score_file({post!r}, OUT). A text, without this warning: score(text=...).",
-            stacklevel=3,
-        )
 
 
 def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | None = None) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.columns import Columns, PostBuilder, as_text, unread_addresses
+from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.image_sources import as_image
 from crossguard.errors import InputError, PostError, TableError
 from crossguard.records import Post, PostFailure
@@ -25,6 +27,9 @@ class ArrowTable(Protocol):
 PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PostsLike: TypeAlias = "Iterable[PostLike] | ArrowTable"
 _MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
+_LONGEST_NAME: Final = 250
+_TABLES: Final = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xlsx")
+_FILE_NAME: Final = re.compile(rf".+({'|'.join(map(re.escape, sorted({*SUFFIXES, *_TABLES})))})", re.IGNORECASE)
 KNOWN: Final = "A post is a text, a Post, or a mapping with text, image, image_path or image_text"
 MANY: Final = "Many posts are a list or an iterator of them, a pandas or polars Series or DataFrame, or an Arrow table"
 
@@ -44,6 +49,7 @@ def as_post(post: object, place: str) -> Post:
     if isinstance(post, Post):
         return _read(post)
     if isinstance(post, str):
+        _warn_of_a_file(post)
         return Post(place, str(post))
     if not isinstance(post, Mapping):
         shown = f"{type(post).__name__} ({str(post)[:20]})" if isinstance(post, int | float) else type(post).__name__
@@ -56,6 +62,18 @@ def as_post(post: object, place: str) -> Post:
     if built.extra and built.image is None:
         _warn_of_addresses(map(str, built.extra), {})
     return built
+
+
+def _warn_of_a_file(text: str) -> None:
+    """Warns where a text is nothing but the name of an image or a table: was it the file that was meant?"""
+    if len(text) > _LONGEST_NAME or "." not in text[-8:] or not _FILE_NAME.fullmatch(text):
+        return
+    if " " not in text or Path(text).is_file():
+        warnings.warn(
+            f"'{text}' was scored as a text. An image: score(image={text!r}), from a file. A table: "
+            f"crossguard.score_file({text!r}, OUT). A text, without this warning: score(text=...).",
+            stacklevel=4,
+        )
 
 
 def _warn_of_addresses(names: Iterable[str], found: Mapping[str, str]) -> None:

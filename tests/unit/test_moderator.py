@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import copy
 import io
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +158,24 @@ def test_a_stopped_stream_leaves_nothing_hanging(tiny: Moderator) -> None:
 def test_long_text_is_noted(tiny: Moderator) -> None:
     assert tiny.score(text="hello " * 500).notes == ()
     assert tiny.score(text="hello " * 50_000).notes == ("text_truncated",)
+
+
+def test_a_fork_is_told_to_load_a_moderator_of_its_own(tiny: Moderator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork has no threads, so scoring in it would wait for ever."""
+    other = tiny.with_policy("benchmark")
+    assert other.score("hello").ok
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    for moderator in (tiny, other):
+        for score in (moderator.score, lambda text, own=moderator: own.score([text])):
+            with pytest.raises(InputError, match=r"Load one in each process: crossguard\.load"):
+                score("hello")
+        with pytest.raises(InputError, match="fork"):
+            moderator.submit([Post("a", "hello")])
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_moderator_is_not_copied_to_another_process(
+    tiny: Moderator, duplicate: Callable[[Moderator], object]
+) -> None:
+    with pytest.raises(TypeError, match="Load one in each process"):
+        duplicate(tiny)

@@ -106,13 +106,22 @@ def test_a_file_that_gives_no_image_fails_alone(tiny: Moderator) -> None:
         assert [row.error.code if row.error else "" for row in results] == ["image_unreadable", "image_unreadable", ""]
 
 
-def test_a_text_that_names_a_file_is_scored_with_a_warning(tiny: Moderator, tmp_path: Path) -> None:
-    path = str(tmp_path / "meme.jpg")
-    tiny.score(path)
-    Path(path).touch()
+@pytest.mark.parametrize("name", ["meme.jpg", "no/such/MEME.PNG", "https://example.com/meme.webp", "posts.csv"])
+def test_a_text_that_names_a_file_is_scored_with_a_warning(tiny: Moderator, name: str) -> None:
     with pytest.warns(UserWarning, match="score\\(image="):
-        assert tiny.score(path).ok
-    tiny.score(text=path)
+        assert tiny.score(name).ok
+    with pytest.warns(UserWarning, match="score_file\\("):
+        assert tiny.score(["hello", name])[1].ok
+    tiny.score(text=name)
+
+
+def test_a_name_with_spaces_is_a_file_only_if_it_is_there(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "look at this.gif"
+    tiny.score(str(path))
+    path.touch()
+    with pytest.warns(UserWarning, match="score\\(image="):
+        tiny.score(str(path))
+    tiny.score(["hello.", "I am on hello.friends", "good morning.jpeg and you"])
 
 
 @pytest.mark.parametrize("many", [list, pd.DataFrame, pa.Table.from_pylist])
