@@ -94,15 +94,15 @@ def gather_settings(  # noqa: PLR0917
 def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
     location = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        known = _fields_at(model, tuple(item["loc"][:-1]))
+        known = fields_at(model, tuple(item["loc"][:-1]))
         return f"Unknown key '{location}'.{suggest(str(item['loc'][-1]), known) if known else ''}"
     if item["type"] == "missing":
         return f"Missing key '{location}'."
     return f"'{location}': {item['msg']} (got {item['input']!r})." if location else f"{item['msg']}."
 
 
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Names of the keys allowed at a place of a nested model; empty where the place is not a model."""
+def fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """Returns the names of the keys allowed at a place of a nested model; empty where the place is not a model."""
     current: Any = model
     for part in path:
         field = getattr(current, "model_fields", {}).get(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,9 @@ from crossguard.serving.middleware import RequestEnvelope
 from crossguard.serving.openapi import openapi_document
 from crossguard.serving.service import Service
 
+# Of a path that there is not, so much is compared with those that there are.
+_LONGEST = 100
+
 
 def create_app(service: Service) -> Starlette:
     """Returns the application of a service; its lifespan starts and stops the service."""
@@ -37,6 +41,8 @@ def create_app(service: Service) -> Starlette:
         exception_handlers={HTTPException: _unmatched},
         lifespan=lifespan,
     )
+    # A redirect from /v1/score/ would lose the body of a client that does not follow it, and the https of a proxy.
+    app.router.redirect_slashes = False
     document = openapi_document(ENDPOINTS)
     # Encoded once: whoever has no key may ask for it again and again.
     app.state.openapi = as_json(document).body
@@ -68,13 +74,23 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
 async def _unmatched(request: Request, error: Exception) -> Response:
     """Answers a path or method that no endpoint has."""
     assert isinstance(error, HTTPException)
-    paths = ", ".join(endpoint.path for endpoint in ENDPOINTS if endpoint.method == "POST")
     exchange = request.scope["crossguard"]
     kind = NotFound if error.status_code == NotFound.status else MethodNotAllowed
-    refused = kind(f"No endpoint for this method and path. For scoring: {paths}. All: /docs.")
+    refused = kind(_hint(request.method, request.url.path))
     exchange.code = refused.code
     body = _family(request.url.path).error_body(refused, exchange.request_id)
     return as_json(body, error.status_code, error.headers)
+
+
+def _hint(method: str, path: str) -> str:
+    """Returns what to ask for instead; without the path, which may hold anything."""
+    methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == path]
+    if methods:
+        browsers = " Pages of another origin need: crossguard serve --cors-origins ORIGIN." * (method == "OPTIONS")
+        return f"{path} takes {' or '.join(methods)}, and this is {method}.{browsers} All endpoints: /docs."
+    close = difflib.get_close_matches(path[:_LONGEST], [endpoint.path for endpoint in ENDPOINTS], n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"There is no such endpoint.{meant} For scoring: POST /v1/score. All endpoints: /docs."
 
 
 def _family(path: str) -> Family:

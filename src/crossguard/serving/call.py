@@ -115,7 +115,9 @@ class Call:
         """
         unsaid = plain and self.content_type == "text/plain" and "origin" not in self.request.headers
         if self.content_type != JSON and not unsaid:
-            raise UnsupportedBody(f"The body must be {JSON}, and is '{self.content_type[:80]}'.")
+            raise UnsupportedBody(
+                f"The body must be {JSON}, and is '{self.content_type[:80]}'. Send the header 'content-type: {JSON}'."
+            )
         charset = charset_of(self.request)
         body = await self.body.read()
         return validated(model, body if charset == "utf-8" else decoded(body, charset))

@@ -10,12 +10,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
+from crossguard.checked_settings import fields_at
+from crossguard.errors import suggest
 from crossguard.serving.errors import BadRequest
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 MAX_PROBLEMS = 5
+_SHOWN = 80
 
 
 def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -33,10 +36,13 @@ def validated(model: type[M], body: bytes | str) -> M:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = "; ".join(_problem(problem) for problem in problems[:MAX_PROBLEMS])
+    lines = "; ".join(_problem(model, problem) for problem in problems[:MAX_PROBLEMS])
     raise BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
 
 
-def _problem(problem: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
+def _problem(model: type[BaseModel], problem: ErrorDetails) -> str:
+    where = ".".join(str(part)[:_SHOWN] for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *place, key = problem["loc"]
+        return f"Unknown key '{where}'.{suggest(str(key)[:_SHOWN], fields_at(model, tuple(place)))}"
     return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -102,4 +102,34 @@ def test_an_unknown_path_names_the_known(client: httpx2.Client) -> None:
     answer = client.get("/v2/score")
     assert answer.status_code == 404
     assert "/v1/score" in answer.json()["error"]["message"]
-    assert client.get("/v1/score").json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/v1/score", 405, "/v1/score takes POST, and this is GET."),
+        ("POST", "/healthz", 405, "/healthz takes GET, and this is POST."),
+        ("OPTIONS", "/v1/score", 405, "crossguard serve --cors-origins"),
+        ("POST", "/v1/score/", 404, "Did you mean /v1/score?"),
+        ("POST", "/v1/moderation", 404, "Did you mean /v1/moderations?"),
+    ],
+)
+def test_a_wrong_method_or_path_is_answered_with_the_right_one(
+    client: httpx2.Client, method: str, path: str, status: int, said: str
+) -> None:
+    answer = client.request(method, path, follow_redirects=False)
+    assert answer.status_code == status
+    assert said in str(answer.json()["error"])
+
+
+def test_a_key_that_is_not_known_is_named_with_its_neighbour(client: httpx2.Client) -> None:
+    message = client.post("/v1/score", json={"txt": "hello"}).json()["error"]["message"]
+    assert message == "Unknown key 'txt'. Did you mean 'text'? Known: id, image, image_text, images, text."
+    message = client.post("/v1/score/batch", json={"posts": [{"imge": "x"}]}).json()["error"]["message"]
+    assert message.startswith("Unknown key 'posts.0.imge'. Did you mean 'image'?")
+
+
+def test_a_body_of_another_type_is_told_which_header_to_send(client: httpx2.Client) -> None:
+    answer = client.post("/v1/score", content=b'{"text": "hello"}', headers={"content-type": "text/plain"})
+    assert answer.status_code == 415
+    assert "Send the header 'content-type: application/json'." in answer.json()["error"]["message"]
