@@ -11,6 +11,16 @@ from typing import Any
 from crossguard.errors import OutputError
 
 
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Checks that a file may be written: nothing is replaced that nobody said to replace.
+
+    Raises:
+        OutputError: It is there already.
+    """
+    if path.exists() and not overwrite:
+        raise OutputError(f"'{path}' is there already. Replace it with --overwrite, or choose another name.")
+
+
 def save_text(path: Path, text: str) -> None:
     """Writes a file, and its folder where there is none.
 

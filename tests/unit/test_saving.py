@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.errors import OutputError
-from crossguard.saving import save_json, save_text, whole_file
+from crossguard.saving import refuse_existing, save_json, save_text, whole_file
 
 
 def test_a_file_is_written_with_the_folders_above_it(tmp_path: Path) -> None:
@@ -54,3 +54,11 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert found() == {"out.bin": "old"}
     write("new")
     assert found() == {"out.bin": "new"}
+
+
+def test_a_file_that_is_there_is_replaced_only_on_request(tmp_path: Path) -> None:
+    refuse_existing(tmp_path / "new.yaml", overwrite=False)
+    (tmp_path / "old.yaml").touch()
+    refuse_existing(tmp_path / "old.yaml", overwrite=True)
+    with pytest.raises(OutputError, match=r"old.yaml' is there already. Replace it with --overwrite"):
+        refuse_existing(tmp_path / "old.yaml", overwrite=False)

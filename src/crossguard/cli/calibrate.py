@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, model_option, policy_name, typed
+from crossguard.cli.options import PATH, annotated_options, model_option, overwrite_option, policy_name, typed
 from crossguard.errors import ConfigError, needs_extra, suggest
+from crossguard.saving import refuse_existing
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     "prevalences",
     multiple=True,
     metavar="LABEL=SHARE",
-    help="How common a label is in the feed, such as racist=0.5%.",
+    help="Fraction of posts in the feed that have a label, such as racist=0.5%.",
 )
 @click.option("--feed", type=PATH, help="Unlabelled posts of the feed, to estimate prevalences from.")
 @click.option(
@@ -56,10 +57,11 @@ if TYPE_CHECKING:
 )
 @annotated_options
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
+@click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
 @click.option("--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")
+@overwrite_option
 def command(
     *,
     data: Path,
@@ -76,11 +78,12 @@ def command(
     name: str | None,
     version: str,
     out: Path,
+    overwrite: bool,
     **reading: Any,
 ) -> None:
     """Fit calibration, thresholds and review bands to DATA, and write a policy file.
 
-    The metrics shown are cross-validated: no post had a part in its own decision.
+    The metrics shown are cross-validated: each post is decided by a fit on other posts.
 
     \b
     crossguard calibrate validation.parquet --criterion f1
@@ -95,6 +98,7 @@ def command(
 
     from crossguard.loading import load
 
+    refuse_existing(out, overwrite=overwrite)
     moderator = load(model, policy=policy)
     labels = moderator.labels.names
     plan = replace(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH
+from crossguard.cli.options import PATH, overwrite_option
 from crossguard.errors import needs_extra
-from crossguard.saving import save_text
+from crossguard.saving import refuse_existing, save_text
 
 
 @click.command("card")
@@ -17,6 +17,7 @@ from crossguard.saving import save_text
 @click.option("--run", "runs", multiple=True, type=PATH, help="Folder of 'crossguard evaluate --out'.")
 @click.option("--audit", "audits", multiple=True, type=PATH, help="Folder of 'crossguard audit --out'.")
 @click.option("--out", type=PATH, help="File to write; the terminal when not given.")
+@overwrite_option
 @click.option("--into-bundle", is_flag=True, help="Write card and metrics into the bundle and renew its checksums.")
 def command(
     *,
@@ -25,6 +26,7 @@ def command(
     runs: tuple[Path, ...],
     audits: tuple[Path, ...],
     out: Path | None,
+    overwrite: bool,
     into_bundle: bool,
 ) -> None:
     """Write the card of MODEL: data statement, thresholds, metrics with intervals, groups, and every command.
@@ -39,6 +41,8 @@ def command(
     from crossguard.bundle import read_bundle
     from crossguard.loading import find_bundle
 
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
     bundle = read_bundle(find_bundle(model), verify=False)
     card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)])
     if into_bundle:

@@ -30,20 +30,23 @@ def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     return add
 
 
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 model_option = click.option(
     "--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id."
 )
 hateful_option = click.option(
-    "--hateful-column", default="hateful", show_default=True, help="Column: is the post hateful at all."
+    "--hateful-column", default="hateful", show_default=True, help="Column that says whether a post is hateful at all."
 )
 # How annotated posts are read: keywords of `evaluation.annotated.read_annotated`.
 annotated_options = added(
     (
         click.option("--split", help="Only rows whose column 'split' has this value."),
         click.option(
-            "--positive-from", default=0.5, show_default=True, help="Value from which a label counts as given."
+            "--positive-from", default=0.5, show_default=True, help="Value from which a label counts as positive."
         ),
-        click.option("--image-root", type=PATH, help="Folder of relative image paths."),
+        click.option(
+            "--image-root", type=PATH, help="Folder that relative image paths start from; else that of the table."
+        ),
         click.option("--images/--no-images", default=True, help="Whether to use the images of DATA."),
     )
 )

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.checked_settings import parse, read_yaml
-from crossguard.cli.options import PATH, model_option, policy_name
+from crossguard.cli.options import PATH, model_option, overwrite_option, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.columns import Columns, share_of
 from crossguard.data.tables import read_rows
 from crossguard.decision.policy import PolicyFile
-from crossguard.errors import ConfigError, InputError, MissingExtraError
+from crossguard.errors import InputError, MissingExtraError
 from crossguard.records import Post
+from crossguard.saving import refuse_existing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ def command() -> None:
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
 @click.option("--out", "-o", type=PATH, default=Path("perspective-policy.yaml"), show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@overwrite_option
 def map_command(
     *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool
 ) -> None:
@@ -69,8 +70,7 @@ def map_command(
         raise MissingExtraError("crossguard perspective map", extra) from None
     from crossguard.loading import load
 
-    if out.exists() and not overwrite:
-        raise ConfigError(f"{out} exists. Name another file by --out, or say --overwrite.")
+    refuse_existing(out, overwrite=overwrite)
     moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH
+from crossguard.cli.options import PATH, overwrite_option
+from crossguard.saving import refuse_existing
 
 
 @click.command("report")
@@ -15,9 +16,9 @@ from crossguard.cli.options import PATH
 @click.option(
     "--posts", metavar="INPUT", help="What was scored, to show texts and images that the results did not keep."
 )
-@click.option("--image-root", type=PATH, help="Folder of relative image paths; else that of INPUT.")
+@click.option("--image-root", type=PATH, help="Folder that relative image paths start from; else that of INPUT.")
 @click.option("--title", help="Heading of the page; else the name of RESULTS.")
-@click.option("--overwrite", is_flag=True, help="Replace a page that is there.")
+@overwrite_option
 def command(
     *, results: Path, out: Path | None, posts: str | None, image_root: Path | None, title: str | None, overwrite: bool
 ) -> None:
@@ -33,12 +34,10 @@ def command(
     from crossguard.data.page import write_page
     from crossguard.data.tables import PostReader
     from crossguard.data.writing import read_decisions
-    from crossguard.errors import OutputError
     from crossguard.scoring import with_posts
 
     target = out or results.with_suffix(".html")
-    if target.exists() and not overwrite:
-        raise OutputError(f"'{target}' is there already. Replace it with --overwrite, or choose another name with -o.")
+    refuse_existing(target, overwrite=overwrite)
     decisions = read_decisions(results)
     if posts is not None:
         decisions = with_posts(decisions, PostReader(posts, image_root=image_root))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH, policy_name, settings_options, typed
+from crossguard.cli.options import EXISTING, PATH, overwrite_option, policy_name, settings_options, typed
 from crossguard.cli.progress import Bar
 from crossguard.errors import MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
+from crossguard.saving import refuse_existing
 
 if TYPE_CHECKING:
     from crossguard.review.console import Console
@@ -60,7 +61,7 @@ def _console(settings: ReviewSettings) -> Console:
 @click.option("--results", type=EXISTING, help="What `crossguard score` wrote for POSTS.")
 @click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
 @click.option("--suggestions", is_flag=True, help="POSTS is what `crossguard serve --suggestions` wrote.")
-@click.option("--image-root", type=PATH, help="Folder of relative image paths.")
+@click.option("--image-root", type=PATH, help="Folder that relative image paths start from; else that of the table.")
 @click.pass_obj
 def import_posts(
     settings: ReviewSettings,
@@ -111,12 +112,15 @@ def export_decisions(settings: ReviewSettings, out: Path) -> None:
 @command.command("learn")
 @click.option("--criterion", default="f1", show_default=True, help="f1, precision>=0.9, recall>=0.95, cost=1:5.")
 @click.option("-o", "--out", type=PATH, help="Write the proposal as a policy file.")
+@overwrite_option
 @click.pass_obj
-def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None) -> None:
+def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None, *, overwrite: bool) -> None:
     """Propose thresholds for the live feed from what people decided, and show what they would have changed.
 
     Nothing is applied: without -o nothing is written, and a policy file counts once you serve with it.
     """
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
     console = _console(settings)
     from crossguard.evaluation.calibration.criteria import Criterion
     from crossguard.evaluation.calibration.policy import write_policy

@@ -25,6 +25,10 @@ def test_the_command_writes_a_file_that_evaluate_takes(
     ]
     assert run(["calibrate", str(annotated_posts), *options, *fit, "--out", str(out)]) == 0
     assert "policy mine 1: cross-validated metrics" in capsys.readouterr().out
+    written = out.read_bytes()
+    assert run(["calibrate", str(annotated_posts), *options, "--out", str(out)]) == 7
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == written, "a policy that somebody may have edited is not replaced unasked"
     assert run(["evaluate", str(annotated_posts), *options, "--policy", str(out)]) == 0
     assert "WARNING: FITTED ON THESE POSTS" in capsys.readouterr().out.replace("\n", " ")
 

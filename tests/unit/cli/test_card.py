@@ -17,6 +17,8 @@ def test_a_card_is_printed_or_written(tiny_model: Path, tmp_path: Path, capsys: 
     assert "It knows thirteen words." in shown
     assert run(["card", str(tiny_model), "--details", str(details), "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8").strip() == shown.strip()
+    assert run(["card", str(tiny_model), "--details", str(details), "--out", str(out)]) == 7, "a README of somebody"
+    assert run(["card", str(tiny_model), "--details", str(details), "--out", str(out), "--overwrite"]) == 0
 
 
 def test_what_an_audit_could_not_measure_is_undefined(

@@ -9,7 +9,7 @@ from tests.support.perspective_bundle import write_perspective_bundle
 
 from crossguard.bundle import Bundle
 from crossguard.cli.perspective import command
-from crossguard.errors import ConfigError, InputError
+from crossguard.errors import InputError, OutputError
 from crossguard.moderator import Moderator
 
 WORDS = ("hello", "good", "morning", "you", "are", "all", "awful", "people", "i", "love", "hate", "my", "friends")
@@ -54,7 +54,7 @@ def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, t
     policy = Moderator.load(bundle.folder, policy=out).policy
     assert policy.labels["racist"].threshold == 0.9
     assert policy.perspective["INSULT"](0.5) == pytest.approx(0.25, abs=0.02)
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(OutputError, match="--overwrite"):
         run(file, "--model", bundle.folder, "-o", out)
 
 
