@@ -230,7 +230,7 @@ def parse_manifest(data: Mapping[str, Any], where: str) -> BundleManifest:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BundleError(
             f"{where} has schema version {version}, and this Crossguard reads {SCHEMA_VERSION}. "
-            "Update with: pip install -U crossguard"
+            "Update Crossguard where its repository is: git pull && pip install ."
         )
     if isinstance(version, int) and version < SCHEMA_VERSION:
         raise BundleError(

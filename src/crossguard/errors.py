@@ -23,8 +23,10 @@ A message has up to four parts: the rule, the value seen, what would work, the n
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 
 class CrossguardError(Exception):
@@ -89,8 +91,20 @@ class MissingExtraError(CrossguardError):
     exit_code = 6
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional part. Install it with: pip install 'crossguard[{extra}]'")
+        super().__init__(f"{what} needs an optional part. Install it with: {pip()} install 'crossguard[{extra}]'")
         self.extra = extra
+
+
+def pip() -> str:
+    """Returns how to call the pip of this environment: plain `pip` may be that of another one."""
+    import shutil  # only where an error is told
+
+    own = Path(sys.executable).with_name("pip")
+    if not own.exists() or shutil.which("pip") == str(own):
+        return "pip"
+    with suppress(ValueError):
+        own = own.relative_to(Path.cwd())
+    return str(own)
 
 
 @contextmanager

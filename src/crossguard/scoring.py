@@ -52,6 +52,7 @@ class Summary:
 
     Attributes:
         failed: How many posts could not be scored, by error code.
+        examples: By error code, what is wrong with the first such post.
         other_languages: How many scored posts are in which language that the model does not know.
         long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.
     """
@@ -61,6 +62,7 @@ class Summary:
     actions: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     other_languages: Counter[str] = field(default_factory=Counter)
     long_ids: int = 0
     seconds: float = 0.0
@@ -74,7 +76,9 @@ class Summary:
         """Counts one decision."""
         self.long_ids += decision.id.isdigit() and len(decision.id) > EXCEL_DIGITS
         if decision.error is not None or decision.action is None:
-            self.failed[decision.error.code if decision.error else ""] += 1
+            code, message = (decision.error.code, decision.error.message) if decision.error else ("", "")
+            self.failed[code] += 1
+            self.examples.setdefault(code, f"'{decision.id}': {message}")
             return
         self.scored += 1
         self.actions[decision.action.value] += 1

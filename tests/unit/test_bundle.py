@@ -42,7 +42,7 @@ def test_a_missing_file_is_named(copied: Path) -> None:
     assert check_files(read_bundle(copied, verify=False)) == ["tokenizer.json is missing"]
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(1, "crossguard export"), (3, "pip install -U crossguard")])
+@pytest.mark.parametrize(("version", "remedy"), [(1, "crossguard export"), (3, "git pull && pip install")])
 def test_another_schema_says_what_to_do(copied: Path, version: int, remedy: str) -> None:
     edit(copied, schema_version=version)
     with pytest.raises(BundleError, match=rf"schema version {version}.*{remedy}"):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 
 import pytest
 
-from crossguard.errors import ConfigError, MissingExtraError, needs_extra, suggest
+from crossguard.errors import ConfigError, MissingExtraError, needs_extra, pip, suggest
 
 
 def test_an_import_that_fails_names_the_extra_to_install() -> None:
@@ -12,6 +14,21 @@ def test_an_import_that_fails_names_the_extra_to_install() -> None:
     with pytest.raises(MissingExtraError, match=message) as caught, needs_extra("Evaluating", "evaluate"):
         importlib.import_module("a_package_that_nobody_has")
     assert (caught.value.extra, caught.value.exit_code) == ("evaluate", 6)
+
+
+def test_the_pip_to_call_is_that_of_this_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(binaries / "python"))
+    monkeypatch.chdir(tmp_path)
+    assert pip() == "pip"
+    (binaries / "pip").touch(0o755)
+    assert pip() == ".venv/bin/pip"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pip() == str(binaries / "pip")
+    monkeypatch.setenv("PATH", str(binaries))
+    assert pip() == "pip"
 
 
 def test_other_errors_of_the_block_stay_what_they_are() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import shlex
 import sys
@@ -23,12 +24,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
     "report": ("crossguard.cli.report", "Turn a file of results into an HTML page to sort and filter."),
     "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
-    "serve": ("crossguard.cli.serve", "Serve a model over HTTP, behind interfaces that people already call."),
+    "serve": ("crossguard.cli.serve", "Serve a model over HTTP, also to clients of OpenAI, Perspective or SageMaker."),
     "review": (
         "crossguard.cli.review",
-        "Open the console where people review posts; thresholds learn from their votes.",
+        "Open the console in which people review posts, and fit thresholds to their votes.",
     ),
-    "perspective": ("crossguard.cli.perspective", "Leave Google's Perspective API with your thresholds."),
+    "perspective": ("crossguard.cli.perspective", "Move from Google's Perspective API, and keep your thresholds."),
     "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
     "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
     "recipes": ("crossguard.cli.recipes", "List the training recipes, or print one in full."),
@@ -37,8 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "push": ("crossguard.cli.push", "Upload an exported model to the Hugging Face Hub."),
     "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
     "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
-    "audit": ("crossguard.cli.audit", "Whom does a model treat unfairly: groups, swapped identities, test suites."),
-    "compare": ("crossguard.cli.compare", "Put runs or models side by side, with paired tests."),
+    "audit": (
+        "crossguard.cli.audit",
+        "Find groups for which a model makes more mistakes; functional suites; disguised texts.",
+    ),
+    "compare": ("crossguard.cli.compare", "Compare runs or models side by side, with paired tests."),
     "card": ("crossguard.cli.card", "Write a model card from what was measured."),
     "deploy": ("crossguard.cli.deploy", "Put a model onto AWS SageMaker: package, policies, endpoints, jobs."),
 }
@@ -112,6 +116,10 @@ def root() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and ends the process with a documented exit code (see docs/reference/exit-codes.md)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A pipe of Windows or an old locale lacks characters that posts and tables have.
+            stream.reconfigure(errors="replace")
     sys.exit(run(args))
 
 

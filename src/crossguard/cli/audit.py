@@ -20,19 +20,28 @@ from crossguard.errors import needs_extra
 @click.option(
     "--group-column", "columns", multiple=True, help="Column of DATA that names groups; else by identity terms."
 )
-@click.option("--label", default="any", show_default=True, help="Question to audit: a label, or any.")
+@click.option("--label", default="any", show_default=True, help="What to audit: a label, or any.")
 @click.option("--madlibs", type=PATH, help="CSV of template phrases (phrase, toxicity).")
-@click.option("--limit", default=0, help="At most so many template phrases, drawn at random; 0 for all.")
+@click.option("--limit", default=0, help="Use at most this many template phrases, drawn at random; 0 for all.")
 @click.option(
     "--suite", "suites", multiple=True, help="CSV of a functional suite, or 'hatecheck' to fetch it from the Hub."
 )
-@click.option("--evasion", is_flag=True, help="Disguise the words of DATA and of suites: what is still found?")
-@click.option("--evasion-posts", default=300, show_default=True, help="At most so many hateful and harmless posts.")
-@click.option("--swaps", default=200, show_default=True, help="Sentences of DATA to swap identities in.")
+@click.option(
+    "--evasion", is_flag=True, help="Disguise the texts of DATA and of suites, and count what is still found."
+)
+@click.option(
+    "--evasion-posts",
+    default=300,
+    show_default=True,
+    help="Use at most this many hateful and this many harmless posts.",
+)
+@click.option(
+    "--swaps", default=200, show_default=True, help="Number of sentences of DATA in which identities are swapped."
+)
 @annotated_options
 @hateful_option
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 @click.option("--out", type=PATH, help="Folder for audit.json and audit.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
@@ -54,7 +63,7 @@ def command(
     as_json: bool,
     **reading: Any,
 ) -> None:
-    """Find out whom a model treats unfairly. Without DATA, built-in sentences are swapped between identities.
+    """Find groups for which a model makes more mistakes. Without DATA, identities are swapped in built-in sentences.
 
     \b
     crossguard audit

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
-@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the resamples.")
 @click.option("--out", type=PATH, help="Write the table to this .md or .html file.")
 def command(
     *,
@@ -40,7 +40,7 @@ def command(
     seed: int,
     out: Path | None,
 ) -> None:
-    """Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the yardstick.
+    """Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the reference.
 
     \b
     crossguard compare runs/clip runs/siglip runs/compact

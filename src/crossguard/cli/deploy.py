@@ -17,7 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group("deploy")
 def command() -> None:
-    """Put a model onto machines of others."""
+    """Deploy a model to a cloud."""
 
 
 @command.group("sagemaker")

@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 @click.argument("data")
 @model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
-@click.option("--tenant", help="Whose overrides of the policy file apply.")
-@click.option("--scores", multiple=True, help="Measure these scores, not a model's.")
+@click.option("--tenant", help="Tenant whose overrides in the policy file apply.")
+@click.option(
+    "--scores", multiple=True, help="Measure these scores instead of a model: a table, a job, or a training run."
+)
 @click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
 @annotated_options
 @hateful_option
-@click.option("--training", type=PATH, help="Training posts, to report without near-duplicates.")
+@click.option("--training", type=PATH, help="Training posts, to also report metrics without near-duplicates of them.")
 @click.option("--training-split", help="Only rows of the training posts whose column 'split' has this value.")
-@click.option("--cross-fit", "criterion", metavar="CRITERION", help="Calibrate and set thresholds here, cross-fitted.")
+@click.option(
+    "--cross-fit",
+    "criterion",
+    metavar="CRITERION",
+    help="Calibrate and set thresholds on DATA itself, by cross-validation.",
+)
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Of resamples and folds.")
+@click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
 @click.option("--out", type=PATH, help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")

@@ -99,7 +99,7 @@ def _show(bundle: Bundle) -> None:
     )
     for policy in manifest.policies.values():
         screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
-        table = plain(("label", "review from", "flag from", "block from"))
+        table = plain(("label", "review\nfrom", "flag\nfrom", "block\nfrom"))
         for label in manifest.label_set.names:
             rule = policy.labels[label]
             review = rule.threshold if rule.review is None else rule.review

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from crossguard.scoring import Summary
 
 _STEPS = 1000
+# Of so many error codes, the most frequent ones, an example is shown.
+_EXAMPLES = 3
 
 
 class Bar:
@@ -95,6 +97,9 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
         click.echo(f"flagged: {counts(summary.flags)}", err=True)
     if summary.failed:
         click.echo(f"not scored: {summary.failed.total():,} ({counts(summary.failed)})", err=True)
+        for code, _ in summary.failed.most_common(_EXAMPLES):
+            example = f"{code}, such as {summary.examples[code]}"
+            click.echo(f"  {visible(example)}", err=True)
     if summary.other_languages:
         told = counts(summary.other_languages)
         click.echo(f"in a language that the model does not know: {told}; their scores mean little", err=True)

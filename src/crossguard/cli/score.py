@@ -38,12 +38,12 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
     type=click.Choice(["jsonl", "csv", "parquet", "xlsx", "html"]),
     help="Format of the output; else by its name, and JSON Lines in a pipe.",
 )
-@click.option("--keep", is_flag=True, help="Keep the columns of the input, above all the text, beside the results.")
+@click.option("--keep", is_flag=True, help="Add the columns of the input, above all the text, to the results.")
 @click.option("--resume", is_flag=True, help="Continue what an interrupted run wrote to --out.")
 @click.option("--overwrite", is_flag=True, help="Replace what is in --out.")
 @model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
-@click.option("--tenant", help="Whose overrides of the policy file apply.")
+@click.option("--tenant", help="Tenant whose overrides in the policy file apply.")
 @click.option("--runtime", default="auto", show_default=True, help="auto, openvino or onnx.")
 @click.option(
     "--precision",
@@ -65,24 +65,24 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
     type=click.Choice(["score", "note", "skip"]),
     default="note",
     show_default=True,
-    help="Texts in a language that the model does not know: score them like any other, note it, or do not score them.",
+    help="Texts in a language that the model does not know: score them as usual, mark them, or do not score them.",
 )
-@click.option("--threads", type=_POSITIVE, help="Cores to use; else all.")
-@click.option("--batch-size", type=_POSITIVE, help="Posts per run of the model.")
+@click.option("--threads", type=_POSITIVE, help="Number of cores; all by default.")
+@click.option("--batch-size", type=_POSITIVE, help="Posts per batch.")
 @click.option("--limit", type=_POSITIVE, help="Score at most this many posts.")
 @click.option(
     "--input-format",
     type=click.Choice(["jsonl", "csv", "txt", "parquet", "xlsx", "folder"]),
     help="Format of INPUT; else by its name, and for stdin by its first character.",
 )
-@click.option("--id-column", default="id", show_default=True, help="Column of the posts' own names.")
-@click.option("--text-column", default="text", show_default=True, help="Column of what was written.")
+@click.option("--id-column", default="id", show_default=True, help="Column of post ids.")
+@click.option("--text-column", default="text", show_default=True, help="Column of texts.")
 @click.option("--image-path-column", default="image_path", show_default=True, help="Column of paths or data: URLs.")
-@click.option("--image-text-column", default="image_text", show_default=True, help="Column of words in images.")
+@click.option("--image-text-column", default="image_text", show_default=True, help="Column of the words in images.")
 @click.option("--image-column", default="image", show_default=True, help="Column of encoded images (bytes).")
-@click.option("--image-root", help="Folder of relative image paths; else that of INPUT.")
+@click.option("--image-root", help="Folder that relative image paths start from; else that of INPUT.")
 @click.option(
-    "--confine-images", is_flag=True, help="Refuse image paths that lead out of the image root: for others' tables."
+    "--confine-images", is_flag=True, help="Refuse image paths outside the image root; for tables from others."
 )
 @click.option("--ocr", is_flag=True, help="Read the words in images where they are not given. Needs crossguard[ocr].")
 @click.option(
@@ -92,7 +92,7 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
     show_default=True,
     help="A post that cannot be scored gets its own record, is left out, or ends the run.",
 )
-@click.option("--show-text", is_flag=True, help="Do not mask the words of flagged posts on the terminal.")
+@click.option("--show-text", is_flag=True, help="Show the words of flagged posts, which are masked on a terminal.")
 @click.option("--progress/--no-progress", default=None, help="Progress bar; else where stderr is a terminal.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Say which runtime is used and why; name each post that could not be scored."
@@ -147,8 +147,8 @@ def command(
     crossguard score 's3://bucket/posts/*.parquet' -o decisions/ --dry-run
 
     Tables are .jsonl, .json, .csv, .tsv, .txt, .parquet or .xlsx, with the columns id, text, image_path, image_text or
-    image, of which one to score is enough; usual other names are found, and said. Decisions come in the order of the
-    posts: a table on a terminal, JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
+    image. One of the last four is enough, and common other names are recognised. Decisions come in the order of the
+    posts, as a table on a terminal and as JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
     """
     columns = {name: others.pop(f"{name}_column") for name in _COLUMNS}
     loaded, reading, jobs = ({name: others.pop(name) for name in names} for names in (_LOADED, _READING, _JOBS))

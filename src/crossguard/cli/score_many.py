@@ -59,6 +59,10 @@ def run(
         raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
     if out is None or out == "-" or (Path(out).suffix and not is_remote(out) and not Path(out).is_dir()):
         shown = "" if out is None else f" '{out}' looks like a file."
+        if out is None and len(sources) == 2 and not Path(sources[1]).exists() and "*" not in sources[1]:  # noqa: PLR2004
+            shown = (
+                f" There is no file '{sources[1]}'; to write it: crossguard score {sources[0]} -o {sources[1]}. Else:"
+            )
         raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/")
     bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
     try:

@@ -162,4 +162,8 @@ def word_reader() -> Any:
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:
     click.echo(f"\nStopped after {summary.previous + summary.posts:,} posts.", err=True)
     if options.out is not None:
-        click.echo(f"Continue with the same command and --resume; '{options.out}' holds what is done.", err=True)
+        from crossguard.data.outputs import journal_of
+
+        journal = journal_of(options.out)
+        place = journal if journal.exists() else options.out
+        click.echo(f"Continue with the same command and --resume; '{place}' holds what is done.", err=True)

@@ -19,6 +19,8 @@ _ID_WIDTH = 14
 _ACTION_WIDTH = 7
 _FLAGS_WIDTH = 34
 _GAPS = 8
+# A narrower terminal has no place for texts and bars: ids, actions, labels and scores are never cut.
+_NARROW = 64
 _SHOWN_FLAGS = 2
 _BAR_WIDTH = 20
 _TEXT_WIDTH = 72
@@ -50,7 +52,8 @@ class DecisionTable:
         table = self._part()
         for id_, words, action, reasons in self._rows:
             coloured = Text(action, style=_COLOURS[action])
-            table.add_row(Text(visible(id_)), Text(words), coloured, Text(reasons))
+            shown = () if self._narrow else (Text(words),)
+            table.add_row(Text(visible(id_)), *shown, coloured, Text(reasons))
         self._console.print(table)
         self._rows.clear()
         self._begun = True
@@ -60,15 +63,25 @@ class DecisionTable:
         from rich.table import Table
 
         table = Table(box=SIMPLE_HEAD, show_edge=False, show_header=not self._begun, pad_edge=False)
-        table.add_column("post", width=_ID_WIDTH, overflow="fold")
-        table.add_column("text", width=self._text_width, no_wrap=True)
+        table.add_column("post", width=min(_ID_WIDTH, self._console.width // 4), overflow="fold")
+        if not self._narrow:
+            table.add_column("text", width=self._text_width, no_wrap=True)
         table.add_column("action", width=_ACTION_WIDTH, no_wrap=True)
-        table.add_column("flags, else highest score", width=_FLAGS_WIDTH, overflow="fold")
+        table.add_column("flags, else highest score", width=self._flags_width, overflow="fold")
         return table
 
     @property
+    def _narrow(self) -> bool:
+        return self._console.width < _NARROW
+
+    @property
+    def _flags_width(self) -> int:
+        left = self._console.width - min(_ID_WIDTH, self._console.width // 4) - _ACTION_WIDTH - _GAPS
+        return min(_FLAGS_WIDTH, max(12, left if self._narrow else left - 12))
+
+    @property
     def _text_width(self) -> int:
-        left = self._console.width - _ID_WIDTH - _ACTION_WIDTH - _FLAGS_WIDTH - _GAPS
+        left = self._console.width - _ID_WIDTH - _ACTION_WIDTH - self._flags_width - _GAPS
         return min(_TEXT_WIDTH, max(12, left))
 
     def _words(self, post: Post, decision: Decision) -> str:
@@ -84,7 +97,7 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
     words = post_words(post, hidden=bool(decision.flags) and not show_text)
     action = decision.action.value if decision.action is not None else decision.status
     console.print(Text.assemble(Text(action, style=f"bold {_COLOURS[action]}"), "  ", words))
-    console.print(_labels(decision))
+    console.print(_labels(decision, bars=console.width >= _NARROW))
     versions = f"{decision.model} {decision.model_version}, policy {decision.policy} {decision.policy_version}"
     console.print(Text(versions, style="dim"))
     if decision.notes:
@@ -118,19 +131,21 @@ def post_words(post: Post, *, hidden: bool) -> str:
     return " ".join(parts)
 
 
-def _labels(decision: Decision) -> Table:
+def _labels(decision: Decision, *, bars: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=True, header_style="dim")
-    table.add_column("label")
-    table.add_column("score", justify="right")
-    table.add_column()
-    table.add_column("threshold", justify="right")
-    table.add_column("action")
+    table.add_column("label", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    if bars:
+        table.add_column()
+    table.add_column("threshold", justify="right", no_wrap=True)
+    table.add_column("action", no_wrap=True)
     for name, label in decision.labels.items():
         action = Text(label.action.value, style=_COLOURS[label.action.value])
-        table.add_row(name, f"{label.score:.3f}", _bar(label.score, label.threshold), f"{label.threshold:.3f}", action)
+        bar = (_bar(label.score, label.threshold),) if bars else ()
+        table.add_row(name, f"{label.score:.3f}", *bar, f"{label.threshold:.3f}", action)
     return table
 
 

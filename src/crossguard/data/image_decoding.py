@@ -16,7 +16,7 @@ from crossguard.data.image_frames import FrameChoice
 from crossguard.data.image_headers import FORMATS, Header, gif_header, is_heif, looks_like, read_header, without_bulk
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bytes_per_pixel, to_rgb
-from crossguard.errors import CrossguardError, ImageError
+from crossguard.errors import CrossguardError, ImageError, pip
 from crossguard.preprocessing.resize import Square
 
 DEFAULT_FRAMES: Final = 4
@@ -131,7 +131,7 @@ def _open_heif(encoded: bytes) -> Image.Image:
     try:
         import pi_heif
     except ImportError:
-        message = "HEIC images need an optional part. Install it with: pip install 'crossguard[heif]'"
+        message = f"HEIC images need an optional part. Install it with: {pip()} install 'crossguard[heif]'"
         raise ImageError("image_needs_extra", message) from None
     image: Image.Image = pi_heif.HeifImageFile(io.BytesIO(encoded))
     return image

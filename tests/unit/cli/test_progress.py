@@ -19,6 +19,7 @@ def test_a_summary_tells_what_happened_and_leaves_out_what_did_not(capsys: pytes
         actions=Counter(review=1),
         flags=Counter(racist=2, sexist=1),
         failed=Counter(image_not_found=4),
+        examples={"image_not_found": "'7': No such image:\n'a.jpg'."},
         other_languages=Counter(de=1),
     )
     print_summary(found, ["look at this"])
@@ -27,6 +28,7 @@ def test_a_summary_tells_what_happened_and_leaves_out_what_did_not(capsys: pytes
     assert lines[1:] == [
         "flagged: racist 2, sexist 1",
         "not scored: 4 (image_not_found 4)",
+        "  image_not_found, such as '7': No such image: 'a.jpg'.",
         "in a language that the model does not know: de 1; their scores mean little",
         "note: look at this",
     ]

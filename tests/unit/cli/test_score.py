@@ -426,6 +426,11 @@ class TestFirstContact:
         assert "crossguard score --text 'Good morning, it" in result.err
         assert "--text 'Good morning all'" in score("Good", "morning", "all").err
 
+    def test_an_output_that_is_given_as_an_input_is_told_how_to_write_it(self, score: Score, posts: Path) -> None:
+        result = score(posts, "decisions.csv")
+        assert result.code == 2
+        assert f"crossguard score {posts} -o decisions.csv" in result.err
+
     def test_an_option_without_its_command_says_where_it_goes(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["--text", "Good morning"]) == 2
         assert "crossguard score --text 'Good morning'" in capsys.readouterr().err

@@ -62,9 +62,23 @@ def test_nothing_in_a_post_steers_the_terminal(text: str) -> None:
     assert not {"\x1b", "\u202e", "\r"} & set(shown)
 
 
-def test_a_table_fits_its_terminal() -> None:
-    shown = table(Post("an id of many letters", "word " * 50), scored(racist=0.1), width=80)
-    assert max(map(len, shown.splitlines())) <= 80
+@pytest.mark.parametrize("width", [40, 63, 64, 80])
+def test_a_table_fits_its_terminal_with_the_action_of_every_post(width: int) -> None:
+    found = scored(racist=0.9, otherhate=0.1)
+    shown = table(Post("an id of many letters", "word " * 50), found, width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    assert "block" in shown
+    assert "racist 0.90" in shown
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_one_decision_fits_its_terminal_with_whole_labels(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    print_decision(Post("7", "x"), scored(homophobe=0.9, otherhate=0.1), console)
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert max(map(len, shown.splitlines())) <= width
+    for word in ("homophobe", "0.900", "threshold", "block", "otherhate", "allow"):
+        assert word in shown, word
 
 
 def test_an_image_is_told_with_its_words() -> None:
