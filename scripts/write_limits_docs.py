@@ -21,9 +21,10 @@ MEBI: Final = 1024 * 1024
 
 HEAD: Final = """# Limits
 
-Every bound that keeps one post, file or caller from taking the machine. Written by `scripts/write_limits_docs.py` from
-the code that holds them. What breaks a bound becomes a failed post with an [error code](error-codes.md) or an HTTP
-status; nothing is cut without a note. Who is kept out by which bound: [threat model](../explanation/threat-model.md).
+What one post, file or caller may use at most. Content beyond a bound fails with an [error code](error-codes.md) or an
+HTTP status, or is cut with a note in the decision; nothing is cut silently. The [threat
+model](../explanation/threat-model.md) says what the bounds protect against. This page is written by
+`scripts/write_limits_docs.py` from the code.
 """
 
 # Settings of the service that bound something, in the order of a request.
@@ -39,20 +40,20 @@ CONSTANTS: Final = {
         (engine, "VERY_LONG_TEXT", "characters from which the service cleans a text in a process of low priority"),
         (text_rows, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
     ],
-    "Images: which are decoded apart": [
-        (image_worker, "CHEAP_BYTES", "bytes of a file that may be decoded at once"),
-        (image_worker, "CHEAP_JPEG_PIXELS", "pixels of a JPEG that may be decoded at once"),
-        (image_worker, "CHEAP_JPEG_PASSES", "pixels times scans of a JPEG that may be decoded at once"),
-        (image_worker, "CHEAP_PIXELS", "pixels over all frames of a PNG, GIF or WebP that may be decoded at once"),
-        (image_worker, "CHEAP_MEMORY", "bytes that decoding at once may take"),
-        (image_worker, "MOST_PROCESSES", "processes that decode the others, and at most one per core"),
-        (image_headers, "JPEG_SEGMENTS", "segments of a JPEG before its data that are read at once"),
-        (image_headers, "PNG_CHUNKS", "chunks of a PNG that are read at once"),
-        (image_headers, "GIF_BLOCKS", "blocks of a GIF that are read at once"),
+    "Images that are decoded in the main process": [
+        (image_worker, "CHEAP_BYTES", "bytes of a file"),
+        (image_worker, "CHEAP_JPEG_PIXELS", "pixels of a JPEG"),
+        (image_worker, "CHEAP_JPEG_PASSES", "pixels times scans of a JPEG"),
+        (image_worker, "CHEAP_PIXELS", "pixels over all frames of a PNG, GIF or WebP"),
+        (image_worker, "CHEAP_MEMORY", "bytes of memory that decoding takes"),
+        (image_worker, "MOST_PROCESSES", "processes that decode all other images; at most one per core"),
+        (image_headers, "JPEG_SEGMENTS", "segments of a JPEG before its data"),
+        (image_headers, "PNG_CHUNKS", "chunks of a PNG"),
+        (image_headers, "GIF_BLOCKS", "blocks of a GIF"),
     ],
     "Connections of the service": [
         (protocol, "MAX_HEADER_BYTES", "bytes of the headers of a request, and of its trailers"),
-        (protocol, "MAX_PIPELINED", "requests that a connection may send ahead of their answers"),
+        (protocol, "MAX_PIPELINED", "pipelined requests of a connection"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),
         (rates, "MAX_CALLERS", "callers whose rates are remembered"),

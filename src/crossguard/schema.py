@@ -31,7 +31,7 @@ class LabelRecord(_Record):
     score: Probability = Field(description="Calibrated probability.")
     threshold: Probability = Field(description="The score from which the label is flagged.")
     flagged: bool = Field(description="Whether the score reaches the threshold.")
-    action: ActionWord = Field(description="What this label alone asks for.")
+    action: ActionWord = Field(description="The action for this label alone.")
 
 
 class ModalityWeightsRecord(_Record):
@@ -54,17 +54,18 @@ class WindowRecord(_Record):
     index: int = Field(ge=0, description="Which window, from 0.")
     of: int = Field(ge=2, description="How many there are.")
     text: list[int] | None = Field(
-        description="First character and the one behind the last in the text; null where it holds none, or is unknown."
+        description="First character in the text and the one after the last; null if the window has none of it or the "
+        "place is unknown."
     )
     image_text: list[int] | None = Field(description="The same for the words of the image.")
-    undisguised: bool = Field(description="Whether it is not the text as written, but what a disguise says.")
+    undisguised: bool = Field(description="Whether the text was scored with its disguise undone.")
 
 
 class DecisionRecord(_Record):
     """The answer for one post; the same in files, over HTTP and in Python."""
 
-    id: str = Field(description="Your name for the post, as it was; its place where it had none.")
-    schema_version: Literal[2] = Field(description="Of this record.")
+    id: str = Field(description="Your identifier of the post, unchanged; if it had none, its position.")
+    schema_version: Literal[2] = Field(description="Version of this record's format.")
     status: Literal["scored", "failed"] = Field(description="Whether the post could be scored.")
     action: ActionWord | None = Field(
         description="The strictest action over the labels; null when the post could not be scored."
@@ -77,25 +78,25 @@ class DecisionRecord(_Record):
         description="How the model's gate mixed text and image, which is not how much each contributed; null when the "
         "post could not be scored."
     )
-    model: str = Field(description="Which model.")
-    model_version: str = Field(description="Changes with the weights.")
-    runtime: str = Field(description="What ran the model, such as openvino.")
-    policy: str = Field(description="Which thresholds.")
-    policy_version: str = Field(description="Changes with the thresholds.")
-    notes: list[str] = Field(description="What a reader should know, such as text_truncated.")
+    model: str = Field(description="Name of the model.")
+    model_version: str = Field(description="Version of the model; changes with its weights.")
+    runtime: str = Field(description="Runtime and precision, such as openvino 2026.4.1 (fp32).")
+    policy: str = Field(description="Name of the policy, which sets thresholds and bands.")
+    policy_version: str = Field(description="Version of the policy; changes with its thresholds.")
+    notes: list[str] = Field(description="Remarks such as text_truncated.")
     error: ErrorRecord | None = Field(description="Why the post could not be scored; null when it was.")
     attributes: dict[str, Probability] = Field(
-        default_factory=dict, description="Scores beside the labels, such as toxicity, of models that have some."
+        default_factory=dict, description="Scores of further attributes, such as toxicity, if the model has any."
     )
     language: str = Field(
         default="",
-        description="ISO 639 code of the text's language, und where that cannot be told; of models that state theirs.",
+        description="ISO 639 code of the text's language, or und if unclear; if the model states its languages.",
     )
     window: WindowRecord | None = Field(
-        default=None, description="Where the decision on a long or disguised text rests; not in flat tables."
+        default=None, description="Which part of a long or disguised text decided; not in flat tables."
     )
     digest: str | None = Field(
-        default=None, description="In files: fingerprint of the post, by which --resume notices that it changed."
+        default=None, description="In files: fingerprint of the post, by which --resume detects changes."
     )
     input: dict[str, Any] = Field(
         default_factory=dict, description="In files, on request: columns of the input, and the words read in the image."

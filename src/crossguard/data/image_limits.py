@@ -17,10 +17,10 @@ class ImageLimits:
         max_pixels: Width times height of a still image, or of one frame.
         max_side: Width and height. No JPEG or GIF can have more.
         max_decoded_bytes: Memory that decoding takes at its peak: pixels times bytes per pixel, over all copies.
-        max_scans: Passes of a progressive JPEG. Encoders write about ten.
-        max_frames: Frames of an animation. A longer one is refused, not cut: what its author hides at the end counts.
+        max_scans: Scans of a progressive JPEG. Encoders write about ten.
+        max_frames: Frames of an animation. A longer one is refused, because hate may be hidden in any frame.
         max_animation_pixels: Width times height times frames, because reaching a late frame decodes those before it.
-        max_seconds: Time to decode an image that is not known to be cheap; its process is killed then.
+        max_seconds: Time to decode an image in a process of its own, which is killed then.
     """
 
     max_bytes: int = 32 * MEBI

@@ -51,13 +51,17 @@ class ReviewSettings(StrictModel):
         default=None, description="YAML file of the policy's clauses; the meanings of the labels when not given."
     )
     queues: Words = Field(default=(), description=f"Queues besides {', '.join(BUILT_IN)}.")
-    lease_minutes: float = Field(default=10, gt=0, description="How long an item is one person's; renewed while open.")
+    lease_minutes: float = Field(
+        default=10, gt=0, description="How long an item is assigned to a person; renewed while its page is open."
+    )
     undo_minutes: float = Field(default=60, ge=0, description="How long a decision can be undone by who made it.")
     daily_limit: int = Field(default=0, ge=0, description="Most items of a person per day (UTC); 0 is unlimited.")
-    second_vote_rate: Rate = Field(default=0.1, description="Part of the items that two people decide, blind.")
-    gold_rate: Rate = Field(default=0.05, description="Part of the claims that are golden items, where there are any.")
+    second_vote_rate: Rate = Field(default=0.1, description="Fraction of the items that two people decide, blind.")
+    gold_rate: Rate = Field(
+        default=0.05, description="Fraction of assigned items that are golden ones, if there are any."
+    )
     audit_rate: Rate = Field(
-        default=0.01, description="Part of the allowed posts that people check, blind, among the others."
+        default=0.01, description="Fraction of the allowed posts that people check, blind, mixed with the others."
     )
     audit_rate_near: Rate = Field(
         default=0.1, description="The same for allowed posts that score at least half a threshold."

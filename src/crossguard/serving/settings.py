@@ -42,9 +42,9 @@ class ServeSettings(StrictModel):
     posts_per_minute: int = Field(
         default=0,
         ge=0,
-        description="Most posts in a minute for a key without a rate of its own, or without keys for each client "
-        "address; 0 is unlimited. Each further 512 bytes of a text, up to the windows that the model reads, and each "
-        "further image of a post count as a post.",
+        description="Most posts per minute for a key without a rate of its own; without keys, per client address. 0 is "
+        "unlimited. Every further 512 bytes of a text, up to the windows that are read of it, and every further image "
+        "count as another post.",
     )
     max_body_bytes: int = Field(default=32 * MEBI, ge=1024, description="Largest request body.")
     max_buffered_bytes: int = Field(
@@ -57,16 +57,14 @@ class ServeSettings(StrictModel):
     max_queue: int = Field(
         default=2048,
         ge=1,
-        description="Most posts accepted and not yet answered, long ones counted as for the rate; more get 429.",
+        description="Most posts that wait or are being scored, counted as for the rate; more get 429.",
     )
-    batch_posts: int = Field(
-        default=32, ge=1, description="Most posts of one batch, long ones and further images counted as for the rate."
-    )
+    batch_posts: int = Field(default=32, ge=1, description="Most posts in one batch, counted as for the rate.")
     max_batch_delay_ms: float = Field(
         default=4.0,
         ge=0,
         le=1000,
-        description="Longest wait of a post for others to share its batch, while other batches are in the model.",
+        description="Longest time that a post waits for others to fill its batch, while other batches are inferred.",
     )
     request_timeout_s: float = Field(
         default=30.0, gt=0, description="Deadline of a request, from its first byte to its answer."
@@ -80,10 +78,10 @@ class ServeSettings(StrictModel):
     max_connections: int = Field(
         default=1024,
         ge=2,
-        description="Open connections are fewer than this; the one that rests longest makes room, and where none "
-        "rests, the new one gets 503.",
+        description="Open connections stay below this number: the one that has been idle longest is closed for a new "
+        "one, and if none is idle, the new one gets 503.",
     )
-    drain_s: float = Field(default=1.0, ge=0, description="After SIGTERM: time of being unready and still serving.")
+    drain_s: float = Field(default=1.0, ge=0, description="After SIGTERM: how long to report unready and keep serving.")
     stop_s: int = Field(default=30, ge=1, description="After draining: longest time for requests in flight to finish.")
     fetch_origins: Words = Field(
         default=(),
