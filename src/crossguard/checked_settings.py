@@ -86,9 +86,11 @@ def gather_settings(  # noqa: PLR0917
     """
     found = read_yaml(file) if file is not None else {}
     variables = {name: prefix + name.upper() for name in model.model_fields}
-    found |= {name: environment[variable] for name, variable in variables.items() if variable in environment}
+    set_ = {name: variable for name, variable in variables.items() if variable in environment}
+    found |= {name: environment[variable] for name, variable in set_.items()}
     found |= {name: value for name, value in flags.items() if value is not None}
-    return parse(model, found, str(file or where))
+    told = f", with the variables {', '.join(set_.values())}" if set_ else ""
+    return parse(model, found, f"{file or where}{told}")
 
 
 def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:

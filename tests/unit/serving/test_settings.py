@@ -48,6 +48,13 @@ def test_caps_that_contradict_are_refused(wrong: dict[str, int]) -> None:
         gather(wrong, {}, None)
 
 
+def test_a_wrong_value_of_the_environment_is_told_with_its_variable() -> None:
+    with pytest.raises(
+        ConfigError, match=r"with the variables CROSSGUARD_PORT: 'port': .* \(got 'tcp://10.0.0.1:80'\)"
+    ):
+        gather({}, {"CROSSGUARD_PORT": "tcp://10.0.0.1:80", "HOME": "/root"}, None)
+
+
 def test_a_misspelt_variable_is_told() -> None:
     assert unread_variables({"CROSSGUARD_PORT": "1", "OTHER": "2"}) == []
     (sentence,) = unread_variables({"CROSSGUARD_PROT": "1"})
