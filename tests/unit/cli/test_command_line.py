@@ -28,5 +28,5 @@ def test_a_character_that_the_terminal_lacks_does_not_end_a_command(monkeypatch:
     assert ended.value.code == 0
     for stream in streams.values():
         stream.flush()
-    assert streams["stdout"].buffer.getvalue().split() == [b"a", b"bar", b"?", b"and", b"?"]  # type: ignore[attr-defined]
-    assert streams["stderr"].buffer.getvalue().strip() == b"?.csv"  # type: ignore[attr-defined]
+    assert streams["stdout"].buffer.getvalue().split() == [b"a", b"bar", b"?", b"and", b"?"]
+    assert streams["stderr"].buffer.getvalue().strip() == b"?.csv"
