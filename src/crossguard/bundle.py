@@ -21,10 +21,10 @@ from crossguard.errors import BundleError, ConfigError
 from crossguard.labels import Label, LabelSet
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
+from crossguard.registry import MANIFEST
 from crossguard.saving import save_json
 
 SCHEMA_VERSION: Final = 2
-MANIFEST: Final = "bundle.json"
 PROVENANCE: Final = "provenance.json"
 TOKENIZER: Final = "tokenizer.json"
 CARD: Final = "README.md"

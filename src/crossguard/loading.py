@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from crossguard.bundle import MANIFEST
 from crossguard.errors import BundleError, needs_extra
-from crossguard.moderator import LoadOptions, Moderator
-from crossguard.registry import find, holds_checkpoint
+from crossguard.registry import MANIFEST, find, holds_checkpoint
+from crossguard.runtimes.ahead import loading_ahead
+
+if TYPE_CHECKING:
+    from crossguard.moderator import LoadOptions, Moderator
 
 
-def load(model: str | Path = "compact", *, revision: str | None = None, **options: Unpack[LoadOptions]) -> Moderator:
+def load(
+    model: str | Path = "compact",
+    *,
+    revision: str | None = None,
+    images_ahead: bool = False,
+    **options: Unpack[LoadOptions],
+) -> Moderator:
     """Loads a model.
 
     Args:
         model: A shipped name (`compact`), a folder, or a Hub id; of a bundle, or of a checkpoint in the layout of the
             published model cards. A checkpoint is converted on the first call, and kept in the user's cache.
         revision: Branch, tag or commit of a Hub repository.
+        images_ahead: Whether the image encoder is loaded at once, and not when the first image comes.
         **options: As of `Moderator.load`: policy, tenant, runtime, precision, threads, image_limits, image_root,
-            pixels, other_languages, verify, limits.
+            pixels, other_languages, verify, limits, one_by_one.
 
     Raises:
         BundleError: The model is unknown, newer, corrupted or inconsistent.
         ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong.
         MissingExtraError: The runtime, or what a conversion needs, is not installed.
     """
-    return Moderator.load(find_bundle(model, revision), **options)
+    folder = find_bundle(model, revision)
+    with _loading(folder, options, images=images_ahead):
+        from crossguard.moderator import Moderator
+
+        return Moderator.load(folder, **options)
+
+
+def _loading(folder: Path, options: LoadOptions, *, images: bool) -> AbstractContextManager[None]:
+    """Loads what the first posts need, while modules are imported, the bundle is checked and the tokenizer is read."""
+    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True):
+        return nullcontext()
+    graphs = ("text", "fusion", "image") if images else ("text", "fusion")
+    how = {"one_by_one": options.get("one_by_one", False)}
+    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), options.get("threads"), **how)
 
 
 def find_bundle(model: str | Path, revision: str | None = None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ def available_cores(quota: Path = QUOTA) -> int:
     return max(1, min(cores, math.ceil(allowed / period)))
 
 
+@cache
 def vector_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     """Returns those of `UNITS` that the processor has; on systems other than Linux, its architecture alone."""
     try:
@@ -50,6 +52,7 @@ def multiplies_bf16() -> bool:
     return bool({"bf16", "amx_bf16", "avx512_bf16"} & set(vector_units()))
 
 
+@cache
 def processor_name(cpuinfo: Path = CPUINFO) -> str:
     """Returns the name of the processor."""
     try:

@@ -42,6 +42,7 @@ class LoadOptions(TypedDict, total=False):
     other_languages: OtherLanguages
     verify: bool
     limits: BatchLimits | None
+    one_by_one: bool
 
 
 class Moderator:
@@ -85,6 +86,7 @@ class Moderator:
         revision: str | None = None,
         verify: bool = True,
         limits: BatchLimits | None = None,
+        one_by_one: bool = False,
     ) -> Moderator:
         """Loads a bundle; `crossguard.load` also opens PyTorch checkpoints.
 
@@ -103,6 +105,7 @@ class Moderator:
             revision: Branch, tag or commit of a Hub repository.
             verify: Whether to compare checksums.
             limits: Bounds of the batches of `submit`.
+            one_by_one: Whether posts come one at a time. Loading then takes less, and many posts take longer.
 
         Raises:
             BundleError: The model is unknown, newer or corrupted.
@@ -121,7 +124,15 @@ class Moderator:
         manifest = bundle.manifest
         identity = manifest.digest if verify else ""
         # Before the tokenizer, which is read while graphs are loaded.
-        engine = create(runtime, bundle.graphs, precision, threads, allowed=manifest.precisions, identity=identity)
+        engine = create(
+            runtime,
+            bundle.graphs,
+            precision,
+            threads,
+            allowed=manifest.precisions,
+            identity=identity,
+            one_by_one=one_by_one,
+        )
         preparation = Preparation(bundle, images, root, pixels, threads, other_languages=other_languages)
         return cls(bundle, engine, chosen, preparation, limits)
 

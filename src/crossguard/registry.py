@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from crossguard.bundle import MANIFEST
 from crossguard.errors import BundleError, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
+MANIFEST: Final = "bundle.json"
 CARD_CONFIG: Final = "inference_config.json"
 HUB_ID: Final = re.compile(r"^\w[\w.-]*/\w[\w.-]*$")
 

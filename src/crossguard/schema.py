@@ -22,7 +22,8 @@ CellKind = Literal["text", "integer", "number", "texts"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # Records are written and not checked; building what checks them is a tenth of a start.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class LabelRecord(_Record):

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from crossguard.__about__ import __version__
+from crossguard.cli.ending import end
 from crossguard.errors import CrossguardError
 
 # Command name -> (module with a click command called `command`, one line for `crossguard --help`).
@@ -120,7 +121,7 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A pipe of Windows or an old locale lacks characters that posts and tables have.
             stream.reconfigure(errors="replace")
-    sys.exit(run(args))
+    end(run(args))
 
 
 def run(args: list[str] | None = None) -> int:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.bundle import MANIFEST, read_bundle
+from crossguard.bundle import read_bundle
 from crossguard.cli.options import EXISTING, PATH
 from crossguard.errors import ConfigError, needs_extra
+from crossguard.registry import MANIFEST
 
 if TYPE_CHECKING:
     from crossguard.export.quality import QualityReport

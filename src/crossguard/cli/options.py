@@ -7,11 +7,12 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from crossguard.checked_settings import StrictModel
+if TYPE_CHECKING:
+    from crossguard.checked_settings import StrictModel
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from crossguard.data.masking import visible
-from crossguard.records import Action, Decision, Post
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from crossguard.cli.table import DecisionTable
     from crossguard.data.tables import PostReader
+    from crossguard.records import Decision, Post
     from crossguard.scoring import Summary
 
 _STEPS = 1000
@@ -91,6 +91,8 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     """Prints what a run did."""
     speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds > 0 and summary.posts else ""
     kept = f" after {summary.previous:,} of an earlier run" if summary.previous else ""
+    from crossguard.records import Action
+
     actions = ", ".join(f"{summary.actions[action.value]:,} {action.value}" for action in Action)
     click.echo(f"{summary.posts:,} posts{kept}: {actions}{speed}", err=True)
     if summary.flags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
+from crossguard.cli.ending import until_exit
 from crossguard.cli.options import model_option
 
 _POSITIVE = click.IntRange(min=1)
@@ -182,29 +184,29 @@ def command(
     if options.verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("crossguard").setLevel(logging.INFO)
+    # Nothing here multiplies with NumPy, whose library else keeps every core busy for a tenth of a second.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Pillow comments on images that it decodes nevertheless; what matters becomes the error of a decision.
     warnings.filterwarnings("ignore", module="PIL")
 
-    from crossguard.data.tables import Columns, PostReader
     from crossguard.loading import load
-    from crossguard.records import Post
+
+    if source is None:
+        # Modules that nothing here needs are not imported, because a person waits for this one answer.
+        moderator = load(**loaded, one_by_one=True, images_ahead=image is not None)
+        until_exit(moderator)
+        steps.score_one(moderator, (text or "", image, image_text or ""), options, ocr=ocr)
+        return 0
+    from crossguard.data.tables import Columns, PostReader
     from crossguard.scoring import OnError
 
-    reader = None
-    if source is not None:
-        reader = PostReader(
-            source,
-            format=reading.pop("input_format"),
-            columns=Columns(**columns),
-            extra=options.keep,
-            **reading,
-        )
-        steps.refuse_to_read_what_is_written(source, options)
-    transform = steps.word_reader() if ocr else None
-    moderator = load(**loaded)
-    if reader is not None:
-        how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size, "transform": transform}
-        return steps.score_many(moderator, reader, options, **how)
-    post = Post("post", text or "", image, image_text or "")
-    steps.score_one(moderator, next(transform(iter([post]))) if transform else post, options)
-    return 0
+    reader = PostReader(
+        source,
+        format=reading.pop("input_format"),
+        columns=Columns(**columns),
+        extra=options.keep,
+        **reading,
+    )
+    steps.refuse_to_read_what_is_written(source, options)
+    how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size}
+    return steps.score_many(load(**loaded), reader, options, transform=steps.word_reader() if ocr else None, **how)

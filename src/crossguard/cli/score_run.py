@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from crossguard.data.outputs import Output
     from crossguard.data.tables import PostReader
     from crossguard.moderator import Moderator
-    from crossguard.records import Post
     from crossguard.scoring import Summary
 
 # Not one of the posts could be scored: the run is over, and something about the whole input is wrong.
@@ -40,12 +39,17 @@ class Options:
         return self.out is None and self.format is None and sys.stdout is not None and sys.stdout.isatty()
 
 
-def score_one(moderator: Moderator, post: Post, options: Options) -> None:
-    """Scores one post; shows every label on a terminal.
+def score_one(moderator: Moderator, given: tuple[str, str | None, str], options: Options, *, ocr: bool) -> None:
+    """Scores one post of a text, an image and words in the image; shows every label on a terminal.
 
     Raises:
         PostError: It cannot be scored.
     """
+    from crossguard.records import Post
+
+    post = Post("post", *given)
+    if ocr:
+        post = next(word_reader()(iter([post])))
     decision = moderator.score(post)
     if options.as_table:
         from crossguard.cli.table import console, print_decision

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from crossguard.__about__ import __version__
-from crossguard.bundle import CARD, MANIFEST, TOKENIZER, VAL_REPORT, Bundle, read_bundle, write_manifest
+from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, write_manifest
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError
@@ -22,6 +22,7 @@ from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG
+from crossguard.registry import MANIFEST
 from crossguard.saving import save_json
 
 DEFAULT: Final = "default"

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tokenizers import Tokenizer
 
 from crossguard.__about__ import __version__
-from crossguard.bundle import MANIFEST, TOKENIZER, sha256
+from crossguard.bundle import TOKENIZER, sha256
 from crossguard.cache import cache_folder
 from crossguard.errors import BundleError
 from crossguard.models.gated import GatedModel
@@ -31,6 +31,7 @@ from crossguard.models.loading import (
 from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
+from crossguard.registry import MANIFEST
 
 # How the reference turns images into pixels when it evaluates: shorter side to size, centre crop, bilinear.
 REFERENCE_IMAGE: Final = {"resize": "crop", "interpolation": "bilinear"}

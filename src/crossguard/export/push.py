@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.bundle import MANIFEST
 from crossguard.errors import BundleError, OutputError
 from crossguard.models.loading import CONFIG
+from crossguard.registry import MANIFEST
 
 # What a run keeps for itself and nobody else needs.
 LEFT_HOME: Final = ("state.pt", "best.pt", "*.draft", "tensorboard/*", "predictions.npz", "log.jsonl")

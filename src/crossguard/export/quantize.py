@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.bundle import MANIFEST, Bundle, write_manifest
+from crossguard.bundle import Bundle, write_manifest
 from crossguard.errors import InputError, needs_extra
 from crossguard.export.library_logging import silenced
 from crossguard.export.weight_dtype import restore
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
 from crossguard.records import Post
+from crossguard.registry import MANIFEST
 from crossguard.runtimes.base import Job, encoder_jobs
 
 ENCODERS: Final = ("text", "image")

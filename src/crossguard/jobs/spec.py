@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
-from crossguard.bundle import MANIFEST
 from crossguard.data.columns import Columns
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
@@ -16,6 +15,7 @@ from crossguard.jobs.reading import UnitReader
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.preparation import OtherLanguages, PixelMode
+from crossguard.registry import MANIFEST
 from crossguard.schema import SCHEMA_VERSION
 
 FORMATS: Final = ("jsonl", "csv", "parquet")

@@ -35,6 +35,7 @@ def create(
     *,
     allowed: Sequence[str] = (tuning.EXACT,),
     identity: str = "",
+    one_by_one: bool = False,
 ) -> Runtime:
     """Compiles the graphs of a bundle.
 
@@ -46,6 +47,7 @@ def create(
         allowed: Precisions in which the bundle passed its quality gate.
         identity: Digest of a bundle whose files were compared with it; the choice, and the compiled graphs, are
             remembered only with one.
+        one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
 
     Raises:
         BundleError: A graph cannot be read, or is another one than its name says.
@@ -63,7 +65,7 @@ def create(
             choice = tuning.choose(graphs, allowed, identity, threads)
         else:
             choice = tuning.Choice(dict.fromkeys(graphs, precision), "asked for")
-        runtime = OpenVINORuntime(graphs, choice.precisions, threads, identity)
+        runtime = OpenVINORuntime(graphs, choice.precisions, threads, identity, one_by_one=one_by_one)
         runtime.load_ahead()
         logger.info("%s on %s: %s", runtime.name, ", ".join(vector_units()) or "no known unit", choice.reason)
     elif chosen == "onnx":

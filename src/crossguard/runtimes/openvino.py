@@ -13,18 +13,16 @@ import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
+from crossguard.runtimes.ahead import taken
 from crossguard.runtimes.base import Array, Job, images_per_job
-from crossguard.runtimes.blobs import Blob
+from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.rewriting import read_model
+from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
-from crossguard.runtimes.tuning import PROPERTY as PRECISION
 
 logger = logging.getLogger(__name__)
 
-# Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
-# every stream keeps its own packed copy of the weights.
-LONE_CORES: Final = 4
 AHEAD: Final = ("text", "fusion")
 
 
@@ -40,6 +38,7 @@ class OpenVINORuntime:
         precisions: `fp32` or `bf16` by graph; fp32 where it says nothing.
         threads: Cores to use; all that this process may run on when None.
         identity: Digest of a bundle whose files were compared with it; compiled graphs are kept only with one.
+        one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
     """
 
     def __init__(
@@ -48,31 +47,24 @@ class OpenVINORuntime:
         precisions: Mapping[str, str] | None = None,
         threads: int | None = None,
         identity: str = "",
+        *,
+        one_by_one: bool = False,
     ) -> None:
         ov = openvino()
-        cores = threads or available_cores()
-        streams = cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
-        settings = {
-            "INFERENCE_NUM_THREADS": cores,
-            "NUM_STREAMS": streams,
-            # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-        }
         core = ov.Core()
         types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
         self._graphs = {}
-        for name, path in graphs.items():
-            own = {**settings, PRECISION: ov.Type.bf16 if types[name] == "bf16" else ov.Type.f32}
-            self._graphs[name] = _Lazy(core, path, own, Blob.of(identity, name, own) if identity else None)
+        for name, own in settings_of(types, threads, one_by_one=one_by_one).items():
+            self._graphs[name] = _Lazy(core, graphs[name], own, Blob.of(identity, name, own) if identity else None)
             # Each record says what it was computed in, so that is known before the first one.
             if types[name] == "bf16" and not self._graphs[name].kept:
                 self._graphs[name].compiled()
         fell_back = {name: "fp32" for name, graph in self._graphs.items() if graph.fell_back}
         self._precision = _told(types | fell_back)
         self._version = ov.__version__.split("-")[0]
-        _build_type_tables(ov)
         self.images_per_job = images_per_job(graphs["image"])
         self._requests = threading.local()
+        streams = streams_of(threads or available_cores())
         self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
 
     @property
@@ -116,7 +108,6 @@ class _Lazy:
 
     Attributes:
         inputs: Names of the inputs.
-        kept: Whether its compiled form was found in the cache.
         fell_back: Whether OpenVINO had no kernels for the precision asked for, and it is computed in fp32.
     """
 
@@ -128,10 +119,21 @@ class _Lazy:
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
+        self._loaded: Loaded | None = None
+        self._ahead = taken(blob, settings) if blob else None
         self.fell_back = False
-        found = blob.inputs() if blob else None
-        self.kept = found is not None
-        self.inputs: tuple[str, ...] = found or self._read()
+        self.inputs: tuple[str, ...] = (blob.inputs() if blob else None) or self._noted()
+
+    @property
+    def kept(self) -> bool:
+        """Whether its compiled form is in the cache."""
+        return self._blob is not None and self._blob.kept
+
+    def _noted(self) -> tuple[str, ...]:
+        inputs = self._read()
+        if self._blob is not None:
+            self._blob.note(inputs)
+        return inputs
 
     def _read(self) -> tuple[str, ...]:
         try:
@@ -147,8 +149,10 @@ class _Lazy:
             BundleError: It holds what OpenVINO does not compute.
         """
         with self._lock:
-            if self._compiled is None:
-                self._compiled = self._blob.load(self._core, self._settings) if self._blob else None
+            if self._compiled is None and self._blob is not None:
+                ahead = self._ahead.result() if self._ahead is not None else None
+                self._loaded = ahead or self._blob.load(self._core, self._settings)
+                self._compiled = self._loaded and self._loaded.compiled
             if self._compiled is None:
                 if self._model is None:
                     self._read()
@@ -174,14 +178,3 @@ class _Lazy:
         if self._blob:
             self._blob.save(compiled, self.inputs)
         return compiled
-
-
-def _build_type_tables(ov: Any) -> None:
-    """Uses OpenVINO's table of types once, before there are threads.
-
-    It is a static of C++ whose construction takes the interpreter lock: two threads that come first at the same time
-    can wait for each other for ever.
-    """
-    tensor = ov.Tensor(np.zeros(1, dtype=np.float32))
-    tensor.element_type.to_dtype()
-    np.array(tensor.data)

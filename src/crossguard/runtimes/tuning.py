@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from crossguard.machine import available_cores, multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.rewriting import read_model
+from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ ROUNDS: Final = 3
 ROUND_S: Final = 0.03
 ROWS: Final = {"text": 16, "image": 4}
 TOKENS: Final = 32
-PROPERTY: Final = "INFERENCE_PRECISION_HINT"
 LONGEST_MEMORY: Final = 4096
 
 
@@ -78,20 +78,28 @@ def choose(graphs: Mapping[str, Path], allowed: Sequence[str], identity: str, co
         identity: Digest of the bundle; a choice is remembered only with one.
         cores: That may be used.
     """
+    found = settled(tuple(graphs), allowed, identity, cores)
+    if found is not None:
+        return found
+    trials = measure(graphs, allowed)
+    precisions = dict.fromkeys(graphs, EXACT) | {trial.graph: trial.best(allowed) for trial in trials}
+    if identity:
+        keep(_place(identity, allowed, cores), json.dumps(precisions).encode())
+    return Choice(precisions, "; ".join(map(describe, trials)))
+
+
+def settled(graphs: Collection[str], allowed: Sequence[str], identity: str, cores: int | None = None) -> Choice | None:
+    """Returns the choice where nothing has to be tried for it, else None; arguments as for `choose`."""
     exact = dict.fromkeys(graphs, EXACT)
     if set(allowed) <= {EXACT}:
         return Choice(exact, "the bundle passed its quality gate in fp32 only")
     if not multiplies_bf16():
         return Choice(exact, "this processor has no units for bf16")
-    place = _place(identity, allowed, cores or available_cores()) if identity else None
+    if not identity:
+        return None
+    place = _place(identity, allowed, cores)
     remembered = _recall(place, graphs, allowed)
-    if remembered is not None:
-        return Choice(remembered, f"as measured before ({place})")
-    trials = measure(graphs, allowed)
-    precisions = exact | {trial.graph: trial.best(allowed) for trial in trials}
-    if place is not None:
-        keep(place, json.dumps(precisions).encode())
-    return Choice(precisions, "; ".join(map(describe, trials)))
+    return None if remembered is None else Choice(remembered, f"as measured before ({place})")
 
 
 def describe(trial: Trial) -> str:
@@ -112,7 +120,7 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
         feed = {port.get_any_name(): _example(port, graph) for port in model.inputs}
         for name in dict.fromkeys((EXACT, *precisions)):
             try:
-                settings = {PROPERTY: name if name != EXACT else "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+                settings = {PRECISION: name if name != EXACT else "f32", THREADS: 1, STREAMS: 1}
                 requests[name] = core.compile_model(model, "CPU", settings).create_infer_request()
                 requests[name].infer(feed)
             except RuntimeError as error:
@@ -140,18 +148,17 @@ def _example(port: Any, graph: str) -> np.ndarray[Any, Any]:
     return np.ones(shape, dtype=port.element_type.to_dtype())
 
 
-def _place(identity: str, allowed: Sequence[str], cores: int) -> Path:
-    return cache_folder() / "arithmetic" / f"{cache_key(str(cores), *allowed, identity)[:24]}.json"
+def _place(identity: str, allowed: Sequence[str], cores: int | None) -> Path:
+    key = cache_key(str(cores or available_cores()), *allowed, identity)
+    return cache_folder() / "arithmetic" / f"{key[:24]}.json"
 
 
-def _recall(place: Path | None, graphs: Mapping[str, Path], allowed: Sequence[str]) -> dict[str, str] | None:
+def _recall(place: Path, graphs: Collection[str], allowed: Sequence[str]) -> dict[str, str] | None:
     """Returns a remembered choice; None where there is none that this bundle allows."""
-    if place is None:
-        return None
     try:
         with place.open("rb") as file:
             found = json.loads(file.read(LONGEST_MEMORY))
     except (OSError, ValueError, RecursionError):
         return None
-    known = isinstance(found, dict) and found.keys() == graphs.keys()
+    known = isinstance(found, dict) and found.keys() == set(graphs)
     return found if known and all(name in (EXACT, *allowed) for name in found.values()) else None

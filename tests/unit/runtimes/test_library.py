@@ -20,6 +20,16 @@ def test_others_can_still_convert_models() -> None:
     assert said("openvino(); import openvino as theirs; print(theirs.convert_model.__name__)") == "convert_model"
 
 
+def test_operators_are_imported_when_they_are_asked_for() -> None:
+    loaded = "any(name.startswith('openvino.opset') for name in sys.modules)"
+    asked = "from openvino import opset1; import openvino.opset13; assert theirs.opset13.gather and opset1.add"
+    assert said(f"import sys; theirs = openvino(); print({loaded}); {asked}; print({loaded})") == "False\nTrue"
+
+
+def test_what_openvino_does_not_have_it_still_does_not_have() -> None:
+    assert said("print(hasattr(openvino(), 'nothing'))") == "False"
+
+
 def test_an_openvino_that_others_imported_is_left() -> None:
     assert (
         said("import openvino as theirs; print(openvino() is theirs, hasattr(theirs, '__getattr__'))") == "True False"

@@ -15,8 +15,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from crossguard.bundle import MANIFEST, Bundle, sha256, write_manifest
+from crossguard.bundle import Bundle, sha256, write_manifest
 from crossguard.errors import OutputError
+from crossguard.registry import MANIFEST
 from crossguard.saving import whole_file
 
 # Where a file of an archive comes from: a file on disk, or its content.

@@ -17,6 +17,8 @@ LAST_OF_ENDINGS: Final = frozenset(end[-1] for end in ENDINGS)
 FORMS: Final = ("s", "d", "ed", "ing", "r")
 # Single letters that are words; every other one has a place in the vocabulary, too.
 SINGLE: Final = frozenset("aiu")
+# Of tokens that begin or end a word.
+MARKS: Final = ("</w>", "\u2581", "\u0120")
 LONGEST: Final = 24
 # Longer ones are not looked up: correcting a word tries some thirty others per letter, and costs are remembered.
 MOST_LETTERS: Final = 2 * LONGEST
@@ -36,12 +38,12 @@ class Lexicon:
     """
 
     def __init__(self, vocabulary: Mapping[str, int], slang: Iterable[str] = ()) -> None:
-        ranked = sorted(_whole_words(vocabulary), key=lambda entry: entry[1])
+        ranked = _whole_words(sorted(vocabulary, key=vocabulary.__getitem__))
         scale = math.log(len(ranked) + 2)
         self._costs: dict[str, float] = {}
-        for rank, (word, _) in enumerate(ranked):
+        for rank, word in enumerate(ranked, start=1):
             if len(word) > 1 or word in SINGLE:
-                self._costs.setdefault(word, math.log((rank + 1) * scale))
+                self._costs.setdefault(word, math.log(rank * scale))
         self._common = math.log(COMMON_RANK * scale)
         for word in slang:
             self._costs.setdefault(word, math.log(SLANG_RANK * scale))
@@ -139,17 +141,13 @@ def variants(word: str, options: Mapping[str, Sequence[str]], most: int = 64) ->
     yield from ("".join(combination) for combination in islice(product(*choices), most))
 
 
-def _whole_words(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    marked = [mark for mark in ("</w>", "\u2581", "\u0120") if any(mark in token for token in vocabulary)]
-    for token, id_ in vocabulary.items():
-        word = token
-        if marked:
-            if marked[0] not in token:
-                continue
-            word = token.replace(marked[0], "")
-        word = word.lower()
-        if word.isascii() and word.isalpha():
-            yield word, id_
+def _whole_words(tokens: list[str]) -> list[str]:
+    """Returns the tokens that are words; some tokenizers mark where one begins or ends."""
+    together = "\n".join(tokens)  # one search in place of one per token
+    mark = next((mark for mark in MARKS if mark in together), None)
+    if mark is not None:
+        tokens = [token.replace(mark, "") for token in tokens if mark in token]
+    return [word for word in map(str.lower, tokens) if word.isascii() and word.isalpha()]
 
 
 def _outline(word: str) -> str:

@@ -1,0 +1,35 @@
+"""How the process of a command ends: at once where its work is done and written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+_kept: Final[list[object]] = []
+
+
+def until_exit(model: object) -> None:
+    """Keeps a model until the process ends, which then ends at once: taking a model apart takes a tenth of a second.
+
+    Only for a command that leaves nothing to be done at exit. In a process that goes on, the next model replaces it.
+    """
+    _kept[:] = [model]
+
+
+def end(code: int) -> None:
+    """Ends the process."""
+    if _kept and _flushed():
+        os._exit(code)
+    sys.exit(code)
+
+
+def _flushed() -> bool:
+    """Writes what waits to be written; what cannot be is left to the interpreter, which then says so."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True

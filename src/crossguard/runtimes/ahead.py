@@ -1,0 +1,125 @@
+"""Loads graphs that are kept compiled while the rest of the program is imported and the bundle is read.
+
+The manifest is not checked yet, so nothing of it is used but a digest. It finds what was kept when the files of a
+bundle had been compared with that digest, and whoever takes a graph has compared them again.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from crossguard.runtimes.blobs import Blob, Loaded
+
+GRAPHS: Final = ("text", "image", "fusion")
+# The shortest text that is scored, in tokens; one row of it is computed ahead.
+TOKENS: Final = 8
+Key: TypeAlias = tuple[Path, str]
+_loading: dict[Key, Future[Loaded | None]] = {}
+
+
+@contextmanager
+def loading_ahead(
+    manifest: Path, graphs: Sequence[str], precision: str, threads: int | None, *, one_by_one: bool
+) -> Iterator[None]:
+    """Loads graphs of a bundle beside the block, which takes those that it needs with `taken`.
+
+    Args:
+        manifest: That of the bundle; where it cannot be read, nothing happens.
+        graphs: Which.
+        precision: As of `choice.create`.
+        threads: Cores to use; all that this process may run on when None.
+        one_by_one: Whether posts come one at a time. Then each graph is run once, which makes its kernels.
+    """
+    if importlib.util.find_spec("openvino") is None:
+        yield
+        return
+    from crossguard.runtimes.library import openvino
+
+    openvino()  # not in a thread, which would wait for the interpreter as long as there is something to import
+    pool = ThreadPoolExecutor(len(graphs), thread_name_prefix="crossguard-ahead")
+    keys = _begin(pool, manifest, graphs, precision, threads, one_by_one=one_by_one)
+    try:
+        yield
+    finally:
+        for key in keys:
+            _loading.pop(key, None)
+        pool.shutdown(wait=False)
+
+
+def taken(blob: Blob, settings: Mapping[str, Any]) -> Future[Loaded | None] | None:
+    """Returns a graph that is being loaded, which nobody else gets; None for one that is not."""
+    return _loading.pop(_key(blob, settings), None)
+
+
+def _begin(
+    pool: ThreadPoolExecutor,
+    manifest: Path,
+    graphs: Sequence[str],
+    precision: str,
+    threads: int | None,
+    *,
+    one_by_one: bool,
+) -> list[Key]:
+    from crossguard.runtimes.blobs import Blob
+    from crossguard.runtimes.library import openvino
+    from crossguard.runtimes.settings import settings_of
+
+    identity, precisions = _told(manifest, precision, threads)
+    if not identity:
+        return []
+    core = openvino().Core()
+    begun = []
+    for graph, settings in settings_of(precisions, threads, one_by_one=one_by_one).items():
+        if graph in graphs:
+            blob = Blob.of(identity, graph, settings)
+            begun.append(_key(blob, settings))
+            _loading[begun[-1]] = pool.submit(_load, blob, core, settings, run=one_by_one)
+    return begun
+
+
+def _told(manifest: Path, precision: str, threads: int | None) -> tuple[str, dict[str, str]]:
+    """Returns the digest in a manifest, and the precision of each graph; an empty digest where that is not known."""
+    from crossguard.runtimes import tuning
+
+    try:
+        told = json.loads(manifest.read_bytes())
+        identity, allowed = told["digest"], told.get("precisions", [tuning.EXACT])
+        if not (isinstance(identity, str) and set(allowed) <= {tuning.EXACT, "bf16"}):
+            return "", {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "", {}
+    if precision != "auto":
+        return identity, dict.fromkeys(GRAPHS, precision)
+    choice = tuning.settled(GRAPHS, allowed, identity, threads)
+    return (identity, dict(choice.precisions)) if choice is not None else ("", {})
+
+
+def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
+    loaded = blob.load(core, settings)
+    if loaded is not None and run:
+        with suppress(RuntimeError):  # whoever scores with it is told
+            loaded.compiled.create_infer_request().infer(_example(loaded.compiled))
+    return loaded
+
+
+def _example(compiled: Any) -> dict[str, Any]:
+    """Returns the smallest inputs of a graph: one row of few tokens, of one image, or of features."""
+    import numpy as np
+
+    feed = {}
+    for port in compiled.inputs:
+        free = iter((1, TOKENS))
+        shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
+        feed[port.get_any_name()] = np.ones(shape, dtype=port.element_type.to_dtype())
+    return feed
+
+
+def _key(blob: Blob, settings: Mapping[str, Any]) -> Key:
+    return blob.place, str(sorted((name, str(value)) for name, value in settings.items()))

@@ -1,0 +1,46 @@
+"""What OpenVINO is told about each graph: its precision, and how jobs share the cores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from crossguard.machine import available_cores
+from crossguard.runtimes.library import openvino
+
+PRECISION: Final = "INFERENCE_PRECISION_HINT"
+STREAMS: Final = "NUM_STREAMS"
+THREADS: Final = "INFERENCE_NUM_THREADS"
+# Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
+# every stream keeps its own packed copy of the weights.
+LONE_CORES: Final = 4
+
+
+def streams_of(cores: int) -> int:
+    """Returns how many jobs run side by side on so many cores."""
+    return cores if cores <= LONE_CORES else max(LONE_CORES, cores // 4)
+
+
+def settings_of(
+    precisions: Mapping[str, str], threads: int | None = None, *, one_by_one: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Returns the settings of each graph.
+
+    Args:
+        precisions: `fp32` or `bf16` by graph.
+        threads: Cores to use; all that this process may run on when None.
+        one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
+    """
+    types = openvino().Type
+    cores = threads or available_cores()
+    streams = streams_of(cores)
+    shared = {
+        THREADS: -(-cores // streams) if one_by_one else cores,
+        STREAMS: 1 if one_by_one else streams,
+        # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+    }
+    return {
+        name: {**shared, PRECISION: types.bf16 if precision == "bf16" else types.f32}
+        for name, precision in precisions.items()
+    }

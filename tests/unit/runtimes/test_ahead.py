@@ -1,0 +1,103 @@
+"""Graphs that are kept of a bundle are loaded by the digest that its manifest tells, and used for that bundle only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import crossguard
+from crossguard.bundle import Bundle
+from crossguard.errors import BundleError
+from crossguard.moderator import Moderator
+from crossguard.runtimes import ahead
+from crossguard.runtimes.blobs import Blob
+
+IMAGE = np.full((32, 32, 3), 90, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "compiled"
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Grows with each kept graph that is looked for: whether it was found."""
+    found: list[bool] = []
+    load = Blob.load
+
+    def noted(blob: Blob, *arguments: Any) -> Any:
+        loaded = load(blob, *arguments)
+        found.append(loaded is not None)
+        return loaded
+
+    monkeypatch.setattr(Blob, "load", noted)
+    return found
+
+
+def scores(bundle: Bundle, **options: Any) -> dict[str, float]:
+    return crossguard.load(bundle.folder, runtime="openvino", **options).score(text="hello", image=IMAGE).scores
+
+
+def test_what_is_kept_is_loaded_once_and_scores_the_same(tiny_bundle: Bundle, loads: list[bool]) -> None:
+    first = scores(tiny_bundle)
+    assert first == Moderator.load(tiny_bundle.folder).score(text="hello", image=IMAGE).scores
+    for options in ({}, {"one_by_one": True}, {"images_ahead": True}, {"images_ahead": True, "one_by_one": True}):
+        loads.clear()
+        assert scores(tiny_bundle, **options) == first
+        assert loads == [True] * 3
+    assert not ahead._loading
+
+
+def test_a_graph_that_nobody_takes_is_dropped(tiny_bundle: Bundle, loads: list[bool]) -> None:
+    scores(tiny_bundle)
+    loads.clear()
+    with ahead.loading_ahead(tiny_bundle.folder / "bundle.json", ["text"], "fp32", None, one_by_one=True):
+        assert len(ahead._loading) == 1
+    assert not ahead._loading
+
+
+def test_nothing_is_loaded_for_files_that_are_not_compared(tiny_bundle: Bundle, loads: list[bool]) -> None:
+    scores(tiny_bundle)
+    loads.clear()
+    scores(tiny_bundle, verify=False)
+    assert not loads
+
+
+def test_another_bundle_cannot_borrow_a_digest(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    scores(tiny_bundle)
+    other = shutil.copytree(tiny_bundle.folder, tmp_path / "other")
+    manifest = json.loads((other / "bundle.json").read_bytes())
+    manifest["model"]["name"] = "borrowed"
+    (other / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match="its digest differs"):
+        crossguard.load(other)
+    assert not ahead._loading
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"7", b"{}", b'{"digest": 7}', b'{"digest": "a", "precisions": 7}', b"[" * 100_000,
+     b'{"digest": "a", "precisions": [["bf16"]]}', b'{"digest": "a", "precisions": ["fp8"]}'],
+)  # fmt: skip
+def test_a_manifest_that_tells_nothing_is_left_to_whoever_checks_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bundle.json").write_bytes(content)
+    for place in (tmp_path / "bundle.json", tmp_path / "absent.json"):
+        with ahead.loading_ahead(place, ["text"], "auto", None, one_by_one=False):
+            assert not ahead._loading
+
+
+def test_a_broken_cache_costs_only_the_time_to_compile(tiny_bundle: Bundle, folder: Path) -> None:
+    first = scores(tiny_bundle)
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    assert scores(tiny_bundle, one_by_one=True) == first
+    for file in folder.iterdir():
+        file.chmod(0o666)
+    assert scores(tiny_bundle, one_by_one=True) == first
