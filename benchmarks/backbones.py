@@ -16,12 +16,13 @@ from benchmarks.posts import make_posts
 from benchmarks.reference import PlainLoop
 from benchmarks.subjects import Subject, clip, compact, siglip2
 from benchmarks.suite import Timed, add_effort_options, effort_of, kinds, measure, ours, plain
-from crossguard.bundle import Bundle
+from crossguard.bundle import Bundle, read_bundle
 from crossguard.export.quantize import quantize
 from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.records import Post
+from crossguard.registry import MANIFEST
 
 BASELINE: Final = "PyTorch fp32, batches of 32"
 BATCH: Final = 32
@@ -35,8 +36,9 @@ def main() -> None:
     """Measures, prints, writes."""
     options = _options()
     for name in options.models:
-        with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as folder:
-            result = run(SUBJECTS[name](short=options.short), Path(folder), options)
+        with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as temporary:
+            folder = options.work / name if options.work else Path(temporary)
+            result = run(SUBJECTS[name](short=options.short), folder, options)
         paths = report.write(options.out, name, result)
         print(f"{name}\n\n{report.table(result['speed'])}\n\nWrote {' and '.join(str(path) for path in paths)}\n")
         gc.collect()
@@ -46,7 +48,7 @@ def run(subject: Subject, folder: Path, options: argparse.Namespace) -> dict[str
     """Makes posts and bundles in a folder and measures all contenders."""
     described = machine.describe()
     posts = make_posts(folder / "posts", SHORT if options.short else POSTS)
-    exact = subject.write_bundle(folder / "fp32")
+    exact = _kept(folder / "fp32") or subject.write_bundle(folder / "fp32")
     timed = [
         *_reference(subject, exact),
         *_ours(exact, posts, folder),
@@ -72,7 +74,7 @@ def _reference(subject: Subject, bundle: Bundle) -> list[Timed]:
 
 
 def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
-    int8 = quantize(exact, posts[:CALIBRATION], folder / "int8")
+    int8 = _kept(folder / "int8") or quantize(exact, posts[:CALIBRATION], folder / "int8")
     timed = [
         ours("Crossguard fp32, exact pixels", Moderator.load(exact.folder, pixels="exact")),
         ours("Crossguard int8", Moderator.load(int8.folder)),
@@ -84,18 +86,24 @@ def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
 
 
 def _compact(folder: Path, posts: list[Post]) -> list[Timed]:
-    small = compact().write_bundle(folder / "compact", "int8")
-    int8 = quantize(small, posts[:CALIBRATION], folder / "compact-int8")
+    small = _kept(folder / "compact") or compact().write_bundle(folder / "compact", "int8")
+    int8 = _kept(folder / "compact-int8") or quantize(small, posts[:CALIBRATION], folder / "compact-int8")
     return [
         ours("Crossguard compact fp32", Moderator.load(small.folder)),
         ours("Crossguard compact int8", Moderator.load(int8.folder)),
     ]
 
 
+def _kept(folder: Path) -> Bundle | None:
+    """Returns the bundle that an earlier run left in a folder."""
+    return read_bundle(folder) if (folder / MANIFEST).is_file() else None
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backbones", description=__doc__)
     parser.add_argument("--models", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--kinds", nargs="+", choices=list(report.TITLES), default=list(report.TITLES))
+    parser.add_argument("--work", type=Path, help="folder that keeps the bundles, which take minutes to quantise")
     add_effort_options(parser, rounds=3, seconds=3.0)
     return parser.parse_args()
 
