@@ -5,6 +5,7 @@
   a `FakeQuantize` leaves them to be, are multiplied in 8 bits.
 * A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
   only they are converted.
+* Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
 * PyTorch's exporter looks for NaN behind the softmax of an attention. There is none where each token sees another one.
 """
 
@@ -19,9 +20,12 @@ import numpy as np
 from crossguard.machine import vector_units
 from crossguard.runtimes.library import openvino
 
-EDITION: Final = 2
+EDITION: Final = 3
 """Of what is rewritten; compiled graphs are kept by it."""
 LEVELS: Final = 256
+CHANNELS_FIRST: Final = [0, 3, 1, 2]
+# Nodes whose outputs each depend on the number at the same place of their first input.
+SINGLE: Final = frozenset({"Convert", "Multiply", "Add", "Subtract", "Divide", "FakeQuantize"})
 BITS: Final = 8
 
 
@@ -41,6 +45,7 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
     _look_up_stored(model)
     if "amx_int8" in vector_units() if amx is None else amx:
         _drop_zero_points(model)
+    _transpose_first(model)
     return model
 
 
@@ -111,6 +116,38 @@ def _dequantized(node: Any) -> tuple[Any, Any, Any] | None:
         source = _parent(source, 0)
     is_whole = zero is not None and zero.size == 1 and source.get_type_name() == "FakeQuantize"
     return (source, zero, scale) if is_whole else None
+
+
+def _transpose_first(model: Any) -> None:
+    """Puts channels first before pixels are normalised, and not after it: the same numbers in another order."""
+    ops = openvino().opset13
+    for node in _nodes(model, "Transpose"):
+        chain, order = list(_steps_above(node)), _constant(node, 1)
+        if not chain or order is None or order.tolist() != CHANNELS_FIRST:
+            continue
+        moved = ops.transpose(chain[-1].input_value(0), node.input_value(1))
+        chain[-1].input(0).replace_source_output(moved.output(0))
+        for step in chain:
+            for port in step.inputs()[1:]:
+                values = port.get_source_output()
+                if values.get_shape():
+                    port.replace_source_output(
+                        ops.reshape(values, [*values.get_shape(), 1, 1], special_zero=False).output(0)
+                    )
+        node.output(0).replace(node.input_value(0))
+        model.validate_nodes_and_infer_types()
+
+
+def _steps_above(node: Any) -> Iterator[Any]:
+    """Yields the nodes from this one up to an input of the graph, if each has an effect on single numbers only."""
+    steps = []
+    while (node := _parent(node, 0)).get_type_name() in SINGLE:
+        shapes = [entry.get_partial_shape() for entry in node.input_values()[1:]]
+        if any(shape.is_dynamic or len(shape) > 1 for shape in shapes) or len(node.output(0).get_target_inputs()) > 1:
+            return
+        steps.append(node)
+    if node.get_type_name() == "Parameter" and any(step.get_input_size() > 1 for step in steps):
+        yield from steps
 
 
 def _nodes(model: Any, kind: str) -> Iterator[Any]:

@@ -129,3 +129,44 @@ def test_a_lookup_in_what_the_graph_computed_is_left(tmp_path: Path) -> None:
     scales = np.linspace(1, 2, 4, dtype=np.float32)
     model = read_model(ov.Core(), written(tmp_path, nodes, {"scales": scales, "rows": np.array([2, 0])}))
     np.testing.assert_allclose(said(model, X), (X * scales)[[2, 0]])
+
+
+def pixels_graph(folder: Path, scale: Any, order: list[int]) -> Path:
+    """Writes a graph that normalises `pixels`, uint8, (n, 4, 5, 3), and transposes them."""
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["shifted"]),
+        helper.make_node("Transpose", ["shifted"], ["y"], perm=order),
+    ]
+    ends = [
+        helper.make_tensor_value_info("pixels", TensorProto.UINT8, [None, 4, 5, 3]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4),
+    ]
+    shift = np.array([0.1, -0.2, 0.3], np.float32)
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in (("scale", scale), ("shift", shift))]
+    graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], tensors)
+    onnx.save_model(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "pixels.onnx"
+    )
+    return folder / "pixels.onnx"
+
+
+@pytest.mark.parametrize(
+    ("scale", "order", "moved"),
+    [
+        (np.array([0.5, 0.25, 3.0], np.float32), [0, 3, 1, 2], True),
+        (np.float32(0.5), [0, 3, 1, 2], True),
+        (np.array([0.5, 0.25, 3.0], np.float32), [0, 2, 1, 3], False),
+        (np.linspace(0, 1, 15, dtype=np.float32).reshape(5, 3), [0, 3, 1, 2], False),
+    ],
+)
+def test_pixels_are_transposed_before_they_are_normalised(
+    tmp_path: Path, scale: Any, order: list[int], moved: bool
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    model = read_model(ov.Core(), pixels_graph(tmp_path, scale, order))
+    (reader,) = model.input().get_target_inputs()
+    assert (reader.get_node().get_type_name() == "Transpose") is moved
+    exact = (pixels.astype(np.float32) * scale + np.array([0.1, -0.2, 0.3], np.float32)).transpose(order)
+    np.testing.assert_allclose(said(model, pixels), exact, rtol=1e-6, atol=1e-6)
