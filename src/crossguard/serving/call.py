@@ -30,7 +30,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
+from crossguard.serving.submitted_post import SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -192,7 +192,7 @@ class Call:
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         if len(posts) > self.settings.max_posts:
             raise BodyTooLarge(f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.")
-        remote = sum(isinstance(image, RemoteImage) for post in posts for image in post.images)
+        remote = sum(post.remote for post in posts)
         if remote > self.settings.fetch_max:
             raise BodyTooLarge(
                 f"A request may have {self.settings.fetch_max} images to fetch (fetch_max); this one has {remote}. "

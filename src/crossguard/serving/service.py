@@ -82,7 +82,9 @@ class Service:
             caller: Whose they are.
         """
         with BodyHold(self.budget) as hold:
-            entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
+            entries: Sequence[SubmittedPost | Decision] = posts
+            if any(post.remote for post in posts):
+                entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
             ready = [entry.post() for entry in entries if isinstance(entry, SubmittedPost)]
             with self.admission.hold(len(ready), cost):
                 decisions = await asyncio.wrap_future(moderator.submit(ready, caller))
@@ -129,8 +131,6 @@ class Service:
         )
 
     async def _fetched(self, moderator: Moderator, post: SubmittedPost, hold: BodyHold) -> SubmittedPost | Decision:
-        if not any(isinstance(image, RemoteImage) for image in post.images):
-            return post
         images: list[EncodedImage] = []
         try:
             for image in post.images:

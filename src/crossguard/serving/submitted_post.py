@@ -42,6 +42,11 @@ class SubmittedPost:
         present = {"text": bool(self.text or self.image_text), "image": bool(self.images)}
         return tuple(name for name, there in present.items() if there)
 
+    @property
+    def remote(self) -> int:
+        """How many of its images lie on the web."""
+        return sum(isinstance(image, RemoteImage) for image in self.images)
+
     def cost(self, windows: int) -> int:
         """Returns what it counts as, for the rate of its caller and in the queue; see `crossguard.cost`."""
         return cost_of((self.text, self.image_text), len(self.images), windows)

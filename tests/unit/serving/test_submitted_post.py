@@ -34,6 +34,14 @@ def test_modalities() -> None:
     assert SubmittedPost("a").modalities == ()
 
 
+def test_images_on_the_web_are_counted() -> None:
+    post = SubmittedPost(
+        "a", images=(b"1", RemoteImage("https://a.example/1"), "data:,", RemoteImage("https://a.example/2"))
+    )
+    assert post.remote == 2
+    assert SubmittedPost("a", "https://a.example/1").remote == 0
+
+
 def test_what_is_scored_has_all_images() -> None:
     post = SubmittedPost("a", "hello you", "good morning", (b"1", b"2", b"3")).post()
     assert post.images == (b"1", b"2", b"3")
