@@ -15,10 +15,10 @@ from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, 
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError
-from crossguard.export.checkpoint import ExportSource, open_checkpoint
 from crossguard.export.folder import whole_folder
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
+from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
 from crossguard.models.loading import INFERENCE_CONFIG

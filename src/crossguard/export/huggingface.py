@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
 from crossguard.export.bundle import copy_reports
-from crossguard.export.checkpoint import ExportSource, open_checkpoint
 from crossguard.export.folder import whole_folder
+from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
 from crossguard.saving import save_json
 

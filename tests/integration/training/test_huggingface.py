@@ -24,9 +24,10 @@ import crossguard
 from crossguard.cli import run
 from crossguard.errors import BundleError, OutputError
 from crossguard.export.bundle import ExportPlan, export_bundle
-from crossguard.export.checkpoint import as_bundle, is_checkpoint, public_name
+from crossguard.export.checkpoint import as_bundle, is_checkpoint
 from crossguard.export.huggingface import export_huggingface
 from crossguard.export.push import LEFT_HOME, push
+from crossguard.export.source import public_name
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.loading import load_checkpoint, save_model

@@ -1,0 +1,127 @@
+"""What an export starts from: a run of `crossguard train`, or a checkpoint in the layout of the two model cards.
+
+A run says everything itself. A published checkpoint leaves the size of its images, the length of its texts, their
+preprocessing and often its tokenizer to the encoder's own files; `open_checkpoint` fills these in, so that
+`crossguard export CHECKPOINT` and `crossguard.load(CHECKPOINT)` give the same bundle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tokenizers import Tokenizer
+
+from crossguard.bundle import TOKENIZER
+from crossguard.errors import BundleError
+from crossguard.models.gated import GatedModel
+from crossguard.models.loading import Checkpoint, load_average, load_checkpoint
+from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
+from crossguard.preprocessing.image import ImageSpec
+from crossguard.preprocessing.text import TextSpec
+
+# How the reference turns images into pixels when it evaluates: shorter side to size, centre crop, bilinear.
+REFERENCE_IMAGE: Final = {"resize": "crop", "interpolation": "bilinear"}
+_PADDING: Final = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """A checkpoint with everything that an export needs.
+
+    Attributes:
+        inference: `inference_config.json`; the encoder by a name that means something elsewhere.
+        folder: Where the configuration lies.
+        text: How texts become tokens.
+        image: How images become pixels.
+    """
+
+    model: GatedModel
+    inference: dict[str, Any]
+    folder: Path
+    text: TextSpec
+    image: ImageSpec
+    tokenizer: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple(self.inference["class_names"])
+
+    @property
+    def pad_token(self) -> str:
+        """The token that pads texts."""
+        return str(Tokenizer.from_str(self.tokenizer).id_to_token(self.text.pad_id))
+
+
+def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
+    """Loads a run or a published checkpoint.
+
+    Raises:
+        BundleError: It is incomplete or inconsistent.
+    """
+    try:
+        checkpoint = load_checkpoint(run)
+        if average:
+            load_average(checkpoint.model, [run, *average])
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise BundleError(f"{run} cannot be loaded: {error}") from None
+    model, inference, folder = checkpoint.model, checkpoint.inference, checkpoint.folder
+    tokenizer = _tokenizer(checkpoint)
+    text, image = _text_spec(model, inference, tokenizer), _image_spec(model, inference)
+    _check(run, model, text, image, tokenizer)
+    told = {**inference, "encoder_name": public_name(str(inference.get("encoder_name", model.config.encoder_name)))}
+    return ExportSource(model, told, folder, text, image, tokenizer)
+
+
+def public_name(encoder_name: str) -> str:
+    """Returns a Hub id as it is, and of a local folder its name alone."""
+    path = Path(encoder_name).expanduser()
+    is_local = path.is_dir() or path.is_absolute() or encoder_name.startswith((".", "~"))
+    return path.resolve().name if is_local else encoder_name
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str:
+    inference, folder = checkpoint.inference, checkpoint.folder
+    name = str(inference.get("encoder_name", ""))
+    encoder = folder / name
+    lowercase = checkpoint.model.config.backend == "siglip"
+    try:
+        for place in (folder, encoder):
+            if (place / TOKENIZER).is_file():
+                return read_tokenizer(place / TOKENIZER, lowercase=lowercase)
+        return read_pretrained(str(encoder) if name and encoder.is_dir() else name, lowercase=lowercase)[0]
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"{folder} has no {TOKENIZER}, and the tokenizer of its encoder '{name}' cannot be had: "
+            f"{str(error).splitlines()[0]} Put the encoder's {TOKENIZER} into {folder}."
+        ) from None
+
+
+def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> TextSpec:
+    architecture = model.architecture
+    return TextSpec(
+        **{
+            "max_length": inference.get("max_text_length", model.text_positions),
+            "padding": "longest" if architecture.trims_padding else "max_length",
+            "attention_mask": architecture.reads_attention_mask,
+            **inference.get("text", {}),
+            # Where there is none: attention never sees it, or it follows the end token.
+            "pad_id": first_id(Tokenizer.from_str(tokenizer), _PADDING),
+        }
+    )
+
+
+def _image_spec(model: GatedModel, inference: dict[str, Any]) -> ImageSpec:
+    size = inference.get("image_size", model.image_size or 224)
+    normal = {"mean": model.architecture.mean, "std": model.architecture.std}
+    return ImageSpec(**{"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})})
+
+
+def _check(run: Path, model: GatedModel, text: TextSpec, image: ImageSpec, tokenizer: str) -> None:
+    """Refuses what the encoders cannot take, before a library says so in hundreds of lines."""
+    highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
+    problems = model.misfits(image.size, text.max_length, highest)
+    if problems:
+        raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
