@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
@@ -15,8 +14,8 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.augment import augment_image, cached_size, dilute, disguise, random_for
 from crossguard.training.batches import Batcher
 from crossguard.training.examples import read_examples
-from crossguard.training.pixels import PixelCache, build_cache, cache_sources
-from crossguard.training.recipe import Recipe, Source
+from crossguard.training.pixels import PixelCache
+from crossguard.training.recipe import Recipe
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 
 STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}
@@ -103,38 +102,3 @@ def test_texts_are_diluted_with_harmless_ones_alone(tmp_path: Path) -> None:
     filler = len(encoder.encode([("some harmless words", "")])[0].ids) - 2
     assert added % filler == 0
     assert added > 0
-
-
-def test_pictures_are_decoded_once(tmp_path: Path) -> None:
-    Image.fromarray(pixels(60)).save(tmp_path / "a.png")
-    (tmp_path / "b.png").write_bytes(b"broken")
-    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png", tmp_path / "a.png"]
-    spec = Recipe(image_size=32).image_spec()
-    looked: list[None] = []
-    first = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
-    again = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
-    assert len(looked) == 3
-    assert np.array_equal(first[paths[0]], again[paths[0]])
-    assert first[paths[0]].shape == (32, 32, 3)
-    assert again.failures == {paths[1]: "image_not_an_image", paths[2]: "image_not_found"}
-    assert paths[0] in again
-    assert paths[1] not in again
-
-    Image.fromarray(pixels(61)).save(paths[0])
-    build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
-    assert len(looked) == 6
-
-
-def test_sources_are_cached_apart(tmp_path: Path) -> None:
-    for number in range(3):
-        Image.fromarray(pixels(40 + number)).save(tmp_path / f"{number}.png")
-    rows = [Row(str(n), image=tmp_path / f"{n}.png", labels={"racist": 1.0}) for n in range(3)]
-    write_table(rows[:2], ("racist",), "a", tmp_path / "a.parquet")
-    write_table(rows[2:], ("racist",), "b", tmp_path / "b.parquet")
-    recipe = Recipe(backend="compact", labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
-    examples, _ = read_examples(recipe, tmp_path)
-    cache = cache_sources(examples, recipe.image_spec(), tmp_path / "cache")
-    assert all(path in cache for path in examples.images)
-    made = sorted((tmp_path / "cache").glob("*.npy"))
-    cache_sources(examples.take([0, 1]), recipe.image_spec(), tmp_path / "cache")
-    assert sorted((tmp_path / "cache").glob("*.npy")) == made

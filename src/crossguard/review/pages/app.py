@@ -37,7 +37,7 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-_PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
+PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("GET", "/", queues.home, None),
     ("GET", "/queues/{queue}", queues.queue, None),
     ("POST", "/queues/{queue}/next", queues.take, Right.DECIDE),
@@ -72,7 +72,7 @@ _PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
 def create_app(console: Console) -> Starlette:
     """Returns the application of a console."""
     routes: list[BaseRoute] = [
-        Route(path, page(handler, right), methods=[method]) for method, path, handler, right in _PAGES
+        Route(path, page(handler, right), methods=[method]) for method, path, handler, right in PAGES
     ]
     routes += [
         Route("/login", page(login.login, public=True), methods=["GET", "POST"]),

@@ -1,0 +1,93 @@
+"""Images are decoded once, and a run does not start without too many of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
+from crossguard.data.datasets.rows import Row, write_table
+from crossguard.errors import ConfigError
+from crossguard.training.examples import Examples, read_examples
+from crossguard.training.pixels import PixelCache, build_cache, cache_sources, check_images
+from crossguard.training.recipe import Recipe, Source
+
+
+def noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, size=(size, size, 3)).astype(np.uint8)
+
+
+def test_images_are_decoded_once(tmp_path: Path) -> None:
+    Image.fromarray(noise(60)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png", tmp_path / "a.png"]
+    spec = Recipe(image_size=32).image_spec()
+    looked: list[None] = []
+    first = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    again = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    assert len(looked) == 3
+    assert np.array_equal(first[paths[0]], again[paths[0]])
+    assert first[paths[0]].shape == (32, 32, 3)
+    assert again.failures == {paths[1]: "image_not_an_image", paths[2]: "image_not_found"}
+    assert paths[0] in again
+    assert paths[1] not in again
+
+    Image.fromarray(noise(61)).save(paths[0])
+    build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    assert len(looked) == 6
+
+
+def test_sources_are_cached_apart(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(noise(40 + number)).save(tmp_path / f"{number}.png")
+    rows = [Row(str(n), image=tmp_path / f"{n}.png", labels={"racist": 1.0}) for n in range(3)]
+    write_table(rows[:2], ("racist",), "a", tmp_path / "a.parquet")
+    write_table(rows[2:], ("racist",), "b", tmp_path / "b.parquet")
+    recipe = Recipe(backend="compact", labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
+    examples, _ = read_examples(recipe, tmp_path)
+    cache = cache_sources(examples, recipe.image_spec(), tmp_path / "cache")
+    assert all(path in cache for path in examples.images)
+    made = sorted((tmp_path / "cache").glob("*.npy"))
+    cache_sources(examples.take([0, 1]), recipe.image_spec(), tmp_path / "cache")
+    assert sorted((tmp_path / "cache").glob("*.npy")) == made
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> list[tuple[Examples, PixelCache]]:
+    """Ten posts with images of source a, of which two cannot be read, and ten of source b, all readable."""
+    for source in ("a", "b"):
+        rows = [
+            Row(f"{source}{n}", image=tmp_path / f"{source}{n}.png", labels={"racist": 1.0}, split=split)
+            for n, split in enumerate(["train"] * 6 + ["val"] * 4)
+        ]
+        write_table(rows, ("racist",), source, tmp_path / f"{source}.parquet")
+    sources = {"a": Source(), "b": Source()}
+    lost = {tmp_path / "a1.png": "image_not_found", tmp_path / "a9.png": "image_not_an_image"}
+    cache = PixelCache({}, lost)
+    return [(part, cache) for part in read_examples(Recipe(labels=("racist",), sources=sources), tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "own", "lost", "told"),
+    [
+        (0.2, None, 0, None),
+        (0.19, None, 0, "2 of 10 images of 'a' cannot be read, and at most 19% may be missing"),
+        (0.0, 0.2, 0, None),
+        (1.0, 0.1, 0, "at most 10% may be missing"),
+        (0.2, None, 1, "3 of 11 images of 'a'.*1 when the table was prepared"),
+    ],
+)
+def test_images_that_cannot_be_read_count_by_source(
+    parts: list[tuple[Examples, PixelCache]], limit: float, own: float | None, lost: int, told: str | None
+) -> None:
+    sources = {"a": Source(max_missing_images=own), "b": Source()}
+    recipe = Recipe(labels=("racist",), sources=sources, max_missing_images=limit)
+    if told is None:
+        check_images(recipe, parts, {"a": lost, "b": 0})
+        return
+    with pytest.raises(ConfigError, match=told):
+        check_images(recipe, parts, {"a": lost, "b": 0})
