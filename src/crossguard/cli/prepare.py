@@ -66,12 +66,10 @@ def _dataset(name: str, raw: Path) -> Dataset:
 
 
 def _show(report: DatasetReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from crossguard.cli.table import console, plain
 
-    console = Console()
-    splits = list(report.posts)
-    table = Table("", *splits, title=report.dataset, title_justify="left")
+    screen, splits = console(), list(report.posts)
+    table = plain((report.dataset, *splits))
     table.add_row("posts", *(str(report.posts[split]) for split in splits))
     table.add_row("not annotated, left out", *(str(report.not_annotated.get(split, 0)) for split in splits))
     table.add_row("images", *(str(report.images.get(split, 0)) for split in splits))
@@ -80,7 +78,7 @@ def _show(report: DatasetReport) -> None:
     for name in report.known[splits[0]] if splits else ():
         cells = [f"{report.labels[s].get(name, 0):.4f} of {report.known[s][name]}" for s in splits]
         table.add_row(name, *cells)
-    console.print(table)
+    screen.print(table)
     unlabelled = {name: count for name, count in report.not_annotated.items() if not report.posts.get(name)}
     notes: dict[str, dict[str, Any] | list[str]] = {
         "ids without annotation": unlabelled,
@@ -92,6 +90,6 @@ def _show(report: DatasetReport) -> None:
     for what, found in notes.items():
         if found:
             shown = found if len(found) <= SHOWN else f"{len(found)}, see the report file"
-            console.print(f"{what}: {shown}", highlight=False)
+            screen.print(f"{what}: {shown}", highlight=False)
     if report.caution:
-        console.print(f"caution: {report.caution}", highlight=False)
+        screen.print(f"caution: {report.caution}", highlight=False)
