@@ -16,17 +16,14 @@ from PIL import Image
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
-from huggingface_hub import HfApi
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 import crossguard
 from crossguard.cli import run
-from crossguard.errors import BundleError, OutputError
 from crossguard.export.bundle import ExportPlan, export_bundle
 from crossguard.export.checkpoint import as_bundle, is_checkpoint
 from crossguard.export.huggingface import export_huggingface
-from crossguard.export.push import LEFT_HOME, push
 from crossguard.export.source import public_name
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
@@ -335,46 +332,3 @@ def test_a_published_checkpoint_is_one_line_away(tmp_path: Path, monkeypatch: py
     assert set(decision.to_card()) == {"predictions", "probabilities"}
     made = (as_bundle(checkpoint) / "bundle.json").stat().st_mtime_ns
     assert (as_bundle(checkpoint / "checkpoint-33708") / "bundle.json").stat().st_mtime_ns == made
-
-
-def test_other_folders_are_no_checkpoints(tmp_path: Path) -> None:
-    assert not is_checkpoint(tmp_path)
-
-
-class FakeHub:
-    """Remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, dict[str, object]]] = []
-
-    def create_repo(self, repository: str, **options: object) -> None:
-        self.calls.append((repository, options))
-
-    def upload_folder(self, **options: object) -> str:
-        self.calls.append(("upload", options))
-        return f"https://huggingface.co/{options['repo_id']}"
-
-
-def test_push_uploads_the_folder_and_leaves_private_files_home(tmp_path: Path) -> None:
-    export_huggingface(write_checkpoint(tmp_path / "run"), tmp_path / "hub")
-    hub = FakeHub()
-    assert push(tmp_path / "hub", "me/model", private=True, api=hub) == "https://huggingface.co/me/model"
-    assert hub.calls[0] == ("me/model", {"private": True, "exist_ok": True})
-    assert hub.calls[1][1]["ignore_patterns"] == list(LEFT_HOME)
-
-
-@pytest.mark.parametrize("offline", ["HF_HUB_OFFLINE", "unreachable"])
-def test_push_without_a_network_says_so(offline: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    if offline == "unreachable":
-        api = HfApi(endpoint="http://127.0.0.1:9", token=False)
-    else:
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        api = HfApi(token=False)
-    with pytest.raises(OutputError, match=r"cannot be reached.*Nothing was uploaded"):
-        push(tmp_path, "me/model", api=api)
-
-
-def test_push_refuses_a_folder_that_is_no_export(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="crossguard export"):
-        push(tmp_path, "me/model", api=FakeHub())

@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="uploading belongs to crossguard[train]")
 
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 
 from crossguard.errors import BundleError, OutputError
-from crossguard.export.push import push
+from crossguard.export.push import LEFT_HOME, push
 
 
 class Hub:
@@ -35,12 +36,14 @@ class Hub:
         return f"https://hub/{what['repo_id']}"
 
 
-def test_what_a_run_keeps_for_itself_stays_here(tiny_model: Path) -> None:
+@pytest.mark.parametrize("told", ["bundle.json", "config.json"])
+def test_what_a_run_keeps_for_itself_stays_here(tmp_path: Path, told: str) -> None:
+    (tmp_path / told).write_text("{}")
     hub = Hub()
-    assert push(tiny_model, "me/model", private=True, api=hub) == "https://hub/me/model"
+    assert push(tmp_path, "me/model", private=True, api=hub) == "https://hub/me/model"
     assert hub.created == {"me/model": {"private": True, "exist_ok": True}}
-    assert hub.uploaded["folder_path"] == str(tiny_model)
-    assert {"state.pt", "predictions.npz", "log.jsonl"} <= set(hub.uploaded["ignore_patterns"])
+    assert hub.uploaded["folder_path"] == str(tmp_path)
+    assert hub.uploaded["ignore_patterns"] == list(LEFT_HOME)
 
 
 def test_a_folder_that_is_no_export_is_not_uploaded(tmp_path: Path) -> None:
@@ -50,14 +53,21 @@ def test_a_folder_that_is_no_export_is_not_uploaded(tmp_path: Path) -> None:
     assert not hub.created
 
 
-@pytest.mark.parametrize(
-    ("failure", "told"),
-    [
-        (HFValidationError("Repo id must be a name\nmore"), "hf auth login"),
-        (OSError("Name or service not known"), "Nothing was uploaded"),
-    ],
-)
-def test_a_failure_is_told_in_a_line(tiny_model: Path, failure: Exception, told: str) -> None:
-    with pytest.raises(OutputError, match=told) as refused:
-        push(tiny_model, "me/model", api=Hub(failure))
+def test_a_name_that_the_hub_does_not_take_is_told_in_a_line(tiny_model: Path) -> None:
+    hub = Hub(HFValidationError("Repo id must be a name\nmore"))
+    with pytest.raises(OutputError, match="hf auth login") as refused:
+        push(tiny_model, "me/model", api=hub)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("offline", ["HF_HUB_OFFLINE", "unreachable"])
+def test_without_a_network_nothing_is_uploaded_and_said_so(
+    offline: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if offline == "unreachable":
+        api = HfApi(endpoint="http://127.0.0.1:9", token=False)
+    else:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        api = HfApi(token=False)
+    with pytest.raises(OutputError, match=r"cannot be reached.*Nothing was uploaded"):
+        push(tiny_model, "me/model", api=api)
