@@ -122,7 +122,7 @@ def check_inside(path: Path, root: Path) -> None:
 def describe(source: object) -> str:
     """Returns how to call an image source in a message."""
     if isinstance(source, bytes):
-        return f"{len(source):,} bytes"
+        return f"the file of {len(source):,} bytes"
     if isinstance(source, str | os.PathLike):
         return f"'{shortened(os.fspath(source))}'"
     return f"a {type(source).__name__}"
