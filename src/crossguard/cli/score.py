@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import warnings
@@ -192,10 +193,14 @@ def command(
     from crossguard.loading import load
 
     if source is None:
-        # Modules that nothing here needs are not imported, because a person waits for this one answer.
-        moderator = load(**loaded, one_by_one=True, images_ahead=image is not None)
-        until_exit(moderator)
-        steps.score_one(moderator, (text or "", image, image_text or ""), options, ocr=ocr)
+        # A person waits for this one answer: what nothing here needs is not imported, and no garbage is looked for.
+        gc.disable()
+        try:
+            moderator = load(**loaded, one_by_one=True, images_ahead=image is not None)
+            until_exit(moderator)
+            steps.score_one(moderator, (text or "", image, image_text or ""), options, ocr=ocr)
+        finally:
+            gc.enable()
         return 0
     from crossguard.data.tables import Columns, PostReader
     from crossguard.scoring import OnError
