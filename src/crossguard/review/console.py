@@ -155,6 +155,12 @@ class Console:
         missing = [name for name in settings.labels if name not in labels]
         if "labels" in settings.required and missing:
             problems.append(f"Answer every label; missing: {', '.join(missing)}.")
+        if action in settings.strict_actions and set(labels.values()) == {Answer.NO} and not (clause or comment):
+            # The form begins with "no" for each label; thresholds would learn that a hateful post is none.
+            problems.append(
+                f"You answered no to every label. Set the label that makes it '{action}'; if there is none, choose a "
+                "clause or say why in the comment."
+            )
         if "clause" in settings.required and not clause:
             problems.append("Choose the clause of the policy.")
         if "comment" in settings.required and not comment:

@@ -43,7 +43,9 @@ class ReviewSettings(StrictModel):
     )
     policy: str = Field(default="default", description="Policy of the model, or a YAML file.")
     labels: Words = Field(default=HATE.names, min_length=1, description="Labels that people decide on.")
-    actions: Words = Field(default=("allow", "block"), min_length=2, description="What can be done with a post.")
+    actions: Words = Field(
+        default=("allow", "block"), min_length=2, description="What can be done with a post, the mildest first."
+    )
     required: Words = Field(
         default=(), description="What a decision needs besides its action: labels, clause, comment."
     )
@@ -146,6 +148,12 @@ class ReviewSettings(StrictModel):
             free = (letter for letter in action.lower() if letter in _LETTERS and letter not in found.values())
             found[action] = next(free, "")
         return found
+
+    @property
+    def strict_actions(self) -> tuple[str, ...]:
+        """Those that say that something is wrong with a post: all but `allow`, or but the first of other names."""
+        mild = "allow" if "allow" in self.actions else self.actions[0]
+        return tuple(action for action in self.actions if action != mild)
 
     @property
     def secure(self) -> bool:

@@ -50,6 +50,18 @@ def test_what_is_wrong_with_a_form_is_said(console: Console, change: dict[str, s
         console.ballot(WHOLE | change)
 
 
+NO = {"label.racist": "no", "label.sexist": "no"}
+
+
+def test_a_post_is_not_blocked_for_no_label_by_accident(database: Database) -> None:
+    console = Console(ReviewSettings(model="none", labels=("racist", "sexist")), database)
+    with pytest.raises(FormError, match=r"no to every label.*makes it 'block'"):
+        console.ballot(NO | {"action": "block"})
+    for change in ({"action": "allow"}, {"clause": "racist"}, {"comment": "spam"}, {"label.racist": "unsure"}):
+        assert console.ballot(NO | {"action": "block"} | change).labels.keys() == {"racist", "sexist"}
+    assert console.ballot({"action": "block"}).labels == {}
+
+
 def test_all_problems_are_told_at_once(console: Console) -> None:
     with pytest.raises(FormError, match=r"Choose an action.*Answer every label.*Choose the clause.*Write a comment"):
         console.ballot({})
