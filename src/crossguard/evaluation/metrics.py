@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -163,14 +163,15 @@ _MISSING: Mapping[str, Callable[[LabelTask], str]] = MappingProxyType(
     }
 )
 
-_ALL = ("macro", "micro", "weighted")
+AVERAGES: Final = ("macro", "micro", "weighted")
 _BOTH = ("positive", "negative")
 _LIST = (
-    Metric("precision", ("flagged",), _ALL, "Of the flagged posts, the share that annotators called hateful"),
-    Metric("recall", ("positive",), _ALL, "Of the hateful posts, the share that was flagged"),
-    Metric("f1", ("positive",), _ALL, "Harmonic mean of precision and recall at the live threshold"),
-    Metric("roc_auc", _BOTH, _ALL, "Chance that a hateful post scores above a harmless one; 0.5 is guessing"),
-    Metric("average_precision", ("positive",), _ALL, "Mean precision over all recalls; guessing gives the prevalence"),
+    Metric("precision", ("flagged",), AVERAGES, "Of the flagged posts, the share that annotators called hateful"),
+    Metric("recall", ("positive",), AVERAGES, "Of the hateful posts, the share that was flagged"),
+    Metric("f1", ("positive",), AVERAGES, "Harmonic mean of precision and recall at the live threshold"),
+    Metric("roc_auc", _BOTH, AVERAGES, "Chance that a hateful post scores above a harmless one; 0.5 is guessing"),
+    Metric("average_precision", ("positive",), AVERAGES,
+           "Mean precision over all recalls; guessing gives the prevalence"),
     Metric("false_positive_rate", ("negative",), ("macro",), "Of the harmless posts, the share that was flagged"),
     Metric("balanced_accuracy", _BOTH, ("macro",),
            "Mean of the shares decided right among hateful and among harmless posts; guessing gives 0.5"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from crossguard.evaluation.bootstrap import engine_for, resample
 from crossguard.evaluation.estimates import Estimate, number, values
-from crossguard.evaluation.metrics import METRICS, RANKING, Rounds
+from crossguard.evaluation.metrics import AVERAGES, METRICS, RANKING, Rounds
 from crossguard.evaluation.sample import ANY, Sample, pool
 
 Estimates = dict[str, Estimate]
@@ -53,6 +53,14 @@ class Evaluation:
         """Returns an average (`f1_macro`) or a label's metric (`any/roc_auc`); None where it was not measured."""
         label, slash, metric = key.partition("/")
         return self.per_label.get(label, {}).get(metric) if slash else self.overall.get(key)
+
+    def averages(self, keys: Iterable[str]) -> list[str]:
+        """Returns the kinds of average of which one of these metrics was measured.
+
+        None was where no label was annotated, but only whether a post is hateful.
+        """
+        shown = tuple(keys)
+        return [kind for kind in AVERAGES if any(f"{key}_{kind}" in self.overall for key in shown)]
 
     def undefined(self, keys: Iterable[str] | None = None, name: Callable[[str], str] = str) -> list[str]:
         """Returns one line per reason why metrics of some labels have no number: `labels: reason (metrics)`."""

@@ -104,10 +104,8 @@ def labels_grid(evaluation: Evaluation, thresholds: Mapping[str, float]) -> Grid
         count = evaluation.counts[label]
         positive = Text(f"{count.positive:,}\n").append(f"of {count.annotated:,}", style="dim")
         grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in SHOWN), last=label == last)
-    for average in ("macro", "micro", "weighted"):
-        found = [evaluation.overall.get(f"{key}_{average}") for key in SHOWN]
-        if any(found):  # none where no label was annotated, but only whether a post is hateful
-            grid.row(average, "", "", *map(cell, found))
+    for average in evaluation.averages(SHOWN):
+        grid.row(average, "", "", *(cell(evaluation.overall.get(f"{key}_{average}")) for key in SHOWN))
     return grid
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,11 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone() -> None:
     assert one.high is not None
     assert one.value is not None
     assert one.low < one.value < one.high
+
+
+def test_averages_are_those_that_were_measured() -> None:
+    whole = evaluate(Sample.build(LABELS, TRUTH, SCORES), rounds=0)
+    assert whole.averages(["f1", "roc_auc"]) == ["macro", "micro", "weighted"]
+    assert whole.averages(["ece"]) == ["macro"]
+    hateful_only = replace(whole, overall={})
+    assert hateful_only.averages(["f1"]) == []

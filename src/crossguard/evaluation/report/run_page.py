@@ -44,7 +44,6 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
         compared={run.facts.name: run.main, **run.variants},
         sections=[_section(run, task, posts) for task in tasks],
         metrics={name: metric for name, metric in METRICS.items() if name in COLUMNS},
-        averages=("macro", "micro", "weighted"),
         reveals=posts is not None,
     )
 
