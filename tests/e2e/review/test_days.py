@@ -89,6 +89,9 @@ def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConso
     ann.keyboard.press("n")
     item_of(ann)
     ann.keyboard.press("b")
+    ann.wait_for_selector("text=You answered no to every label.")
+    ann.keyboard.press("1")
+    ann.keyboard.press("b")
     ann.wait_for_url("**/queues/main*")
     headers = {"authorization": f"Bearer {running.key()}"}
     body = {"id": "a1", "post": "0", "reason": "It was a quotation <b>here</b>."}
@@ -147,6 +150,7 @@ def test_nothing_is_wider_than_a_phone(running: RunningConsole, visit: Visit) ->
     page.goto(f"{running.url}/queues/main")
     page.click("button:has-text('Next item')")
     item_of(page)
+    page.check("input[name='label.racist'][value=yes]")
     page.click("button.action.block")
     page.wait_for_selector("#undo")
     assert running.count(VOTES) == 1
@@ -175,6 +179,7 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
     page.keyboard.press("n")
     first = item_of(page)
     running.stop()
+    page.keyboard.press("1")
     page.keyboard.press("b")
     page.wait_for_selector("#notice:has-text('kept in this browser')")
     assert running.count(VOTES) == 0
@@ -194,6 +199,7 @@ def test_an_answer_waits_while_the_database_is_away(
     page.keyboard.press("n")
     first = item_of(page)
     postgres.stop()
+    page.keyboard.press("1")
     page.keyboard.press("b")
     page.wait_for_selector("#notice:has-text('kept in this browser')")
     other = page.context.new_page()
