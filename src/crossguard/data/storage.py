@@ -178,12 +178,15 @@ class Storage:
                 f"'{self.address_of(entry.path)}' {what} since the input was planned. Put it back, or score into "
                 "another folder."
             )
+        return self._opened(entry, ranges)
+
+    def _opened(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
         return Ranges(retried(lambda: self._fs.open_input_file(entry.path), entry.path), entry, ranges)
 
     def read(self, name: str) -> BinaryIO | None:
-        """Opens a file under the place for reading; None where there is none."""
+        """Opens a file under the place for reading, as it is now; None where there is none."""
         entry = self.entry(self.join(name))
-        return None if entry is None else io.BufferedReader(self.open(entry), _BUFFER)
+        return None if entry is None else io.BufferedReader(self._opened(entry), _BUFFER)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -217,7 +220,7 @@ class Storage:
                 "image_too_large",
                 f"'{self.address_of(path)}' has {entry.size:,} bytes; an image may have {most:,}.",
             )
-        with self.open(entry) as file:
+        with self._opened(entry) as file:
             return file.readall()
 
     def put(self, name: str, file: Path) -> None:

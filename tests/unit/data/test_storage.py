@@ -132,3 +132,20 @@ def test_what_hdfs_needs_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_path_is_told_as_an_address(address: str, path: str, again: str) -> None:
     place = Storage(address)
     assert (place.path, place.address_of(place.path)) == (path, again)
+
+
+def test_what_another_run_puts_again_meanwhile_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, times = tmp_path / "plan", iter(range(1, 9))
+    file.write_bytes(b"the same")
+    place = Storage(str(tmp_path))
+    look_up = place.entry
+
+    def look_up_before_it_is_put(path: str) -> Entry | None:
+        found = look_up(path)
+        os.utime(file, (0, next(times)))
+        return found
+
+    monkeypatch.setattr(place, "entry", look_up_before_it_is_put)
+    stream = place.read("plan")
+    assert stream is not None
+    assert stream.read() == b"the same"
