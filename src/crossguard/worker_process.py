@@ -11,24 +11,79 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
 NICENESS: Final = 10
 
 
-def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Starts a process that runs `serve()` of a module, which reads `sys.argv[1:]`."""
-    package = str(Path(__file__).resolve().parents[1])
-    code = f"import sys; sys.path.append({package!r}); from {module} import serve; serve()"
-    return subprocess.Popen(  # noqa: S603 - our own command
-        # -P: the working folder is no place to import from.
-        [sys.executable, "-P", "-c", code, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"},
-    )
+class WorkerProcess:
+    """A process that runs `serve()` of a module, which reads `sys.argv[1:]`. Serves one request at a time.
+
+    Attributes:
+        process: The process; each of its pipes is buffered.
+        timed_out: Whether it was killed at a deadline.
+    """
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        package = str(Path(__file__).resolve().parents[1])
+        code = f"import sys; sys.path.append({package!r}); from {module} import serve; serve()"
+        self.timed_out = False
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            # -P: the working folder is no place to import from.
+            [sys.executable, "-P", "-c", code, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"},
+        )
+
+    @property
+    def requests(self) -> IO[bytes]:
+        """Where requests are written to."""
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    @property
+    def answers(self) -> IO[bytes]:
+        """Where answers are read from."""
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """Ends the process; whoever waits for its answer finds no more of it."""
+        self.process.kill()
+
+    def close(self) -> None:
+        """Ends the process and frees what it holds here."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.requests, self.answers):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    @contextlib.contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Kills the process where the block takes longer."""
+
+        def end() -> None:
+            self.timed_out = True
+            self.kill()
+
+        watch = threading.Timer(seconds, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
 
 
 def streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -15,20 +15,19 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
 from PIL import Image
 
-from crossguard import worker_process
 from crossguard.data.image_decoding import DecodedImage, DecodeOptions, check_size, decode_bytes
 from crossguard.data.image_headers import has_signature, read_header
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bands
 from crossguard.errors import ImageError
 from crossguard.preprocessing.resize import Square
+from crossguard.worker_process import WorkerProcess, give_way, streams
 
 # What the header has to prove for an image to be decoded at once: a few tenths of a second at worst.
 CHEAP_BYTES: Final = 8 * MEBI
@@ -80,7 +79,7 @@ def close_image_workers() -> None:
     _pool.close()
 
 
-class _Worker:
+class _Worker(WorkerProcess):
     """One process. Serves one image at a time.
 
     Raises:
@@ -88,63 +87,22 @@ class _Worker:
     """
 
     def __init__(self, limits: ImageLimits) -> None:
+        super().__init__(__name__, str(limits.max_decoded_bytes))
         self.limits = limits
-        self.timed_out = False
-        self._process = worker_process.start(__name__, str(limits.max_decoded_bytes))
-        with self._deadline(_START_SECONDS):
-            ready = self._stdout.readline(_LONGEST_LINE)
+        with self.deadline(_START_SECONDS):
+            ready = self.answers.readline(_LONGEST_LINE)
         if not ready:
-            self.kill()
             self.close()
             raise ImageError("image_timed_out", "The process that decodes costly images did not start; try again.")
 
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def close(self) -> None:
-        """Ends the process and frees what it holds here."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._stdin, self._stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
-
     def decode(self, encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
         request = {"options": asdict(options), "name": name, "bytes": len(encoded)}
-        with self._deadline(options.limits.max_seconds):
+        with self.deadline(options.limits.max_seconds):
             with contextlib.suppress(BrokenPipeError):
-                self._stdin.write(json.dumps(request).encode() + b"\n")
-                self._stdin.write(encoded)
-                self._stdin.flush()
+                self.requests.write(json.dumps(request).encode() + b"\n")
+                self.requests.write(encoded)
+                self.requests.flush()
             return self._answer(name)
-
-    @property
-    def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    @property
-    def _stdout(self) -> IO[bytes]:
-        assert self._process.stdout is not None
-        return self._process.stdout
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float) -> Iterator[None]:
-        def end() -> None:
-            self.timed_out = True
-            self.kill()
-
-        watch = threading.Timer(seconds, end)
-        watch.daemon = True
-        watch.start()
-        try:
-            yield
-        finally:
-            watch.cancel()
 
     def _answer(self, name: str) -> DecodedImage:
         try:
@@ -161,7 +119,7 @@ class _Worker:
             raise self._ended(name) from None
 
     def _read_line(self, name: str) -> bytes:
-        line = self._stdout.readline(_LONGEST_LINE)
+        line = self.answers.readline(_LONGEST_LINE)
         if not line.endswith(b"\n"):
             raise self._ended(name)
         return line
@@ -169,7 +127,7 @@ class _Worker:
     def _frame(self, width: int, height: int, name: str) -> Image.Image:
         frame = Image.new("RGB", (width, height))
         for top, rows in bands(width, height):
-            band = self._stdout.read(3 * width * rows)
+            band = self.answers.read(3 * width * rows)
             if len(band) < 3 * width * rows:
                 raise self._ended(name)
             frame.paste(Image.frombytes("RGB", (width, rows), band), (0, top))
@@ -243,8 +201,8 @@ class _Pool:
 
 def serve() -> None:
     """Runs in the process: decodes what comes on stdin until that is closed."""
-    requests, answers = worker_process.streams()
-    worker_process.give_way()
+    requests, answers = streams()
+    give_way()
     _confine(int(sys.argv[1]))
     answers.write(b"{}\n")
     answers.flush()

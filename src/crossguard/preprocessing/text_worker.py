@@ -6,18 +6,16 @@ every other request would wait for it at each of a dozen steps.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from crossguard import worker_process
 from crossguard.preprocessing.text import TextEncoder, TextSpec, Tokens
 from crossguard.preprocessing.windows import Span, Window
+from crossguard.worker_process import WorkerProcess, give_way, streams
 
 # Far more than any text takes, even on a busy machine.
 MOST_SECONDS: Final = 60.0
@@ -35,7 +33,7 @@ class TextWorker:
     def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
         self._arguments = (str(tokenizer_file), spec.model_dump_json(), json.dumps(list(languages)))
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: WorkerProcess | None = None
         self._closed = False
 
     def encode(self, text: str, image_text: str) -> Tokens:
@@ -48,17 +46,13 @@ class TextWorker:
             if self._closed:
                 raise RuntimeError("the process that cleans long texts was stopped")
             if self._process is None:
-                self._process = worker_process.start(__name__, *self._arguments)
-            watch = threading.Timer(MOST_SECONDS, self._process.kill)
-            watch.daemon = True
-            watch.start()
+                self._process = WorkerProcess(__name__, *self._arguments)
             try:
-                return _exchange(self._process, text, image_text)
+                with self._process.deadline(MOST_SECONDS):
+                    return _exchange(self._process, text, image_text)
             except (OSError, ValueError):
                 self._end()
                 raise RuntimeError("the process that cleans long texts ended") from None
-            finally:
-                watch.cancel()
 
     def close(self) -> None:
         """Ends the process; a text that it has fails."""
@@ -70,27 +64,16 @@ class TextWorker:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                _open(stream).close()
+        if process is not None:
+            process.close()
 
 
-def _exchange(process: subprocess.Popen[bytes], text: str, image_text: str) -> Tokens:
+def _exchange(process: WorkerProcess, text: str, image_text: str) -> Tokens:
     parts = [part.encode("utf-8", "surrogatepass") for part in (text, image_text)]
-    requests = _open(process.stdin)
-    requests.write(json.dumps([len(part) for part in parts]).encode() + b"\n" + b"".join(parts))
-    requests.flush()
-    windows, truncated, language = json.loads(_open(process.stdout).readline())
+    process.requests.write(json.dumps([len(part) for part in parts]).encode() + b"\n" + b"".join(parts))
+    process.requests.flush()
+    windows, truncated, language = json.loads(process.answers.readline())
     return Tokens(tuple(_window(*window) for window in windows), truncated, language)
-
-
-def _open(stream: IO[bytes] | None) -> IO[bytes]:
-    assert stream is not None
-    return stream
 
 
 def _window(ids: list[int], text: list[int] | None, image_text: list[int] | None, undisguised: bool) -> Window:
@@ -103,8 +86,8 @@ def _span(place: list[int] | None) -> Span | None:
 
 def serve() -> None:
     """Runs in the process: encodes what comes on stdin until that is closed."""
-    requests, answers = worker_process.streams()
-    worker_process.give_way()
+    requests, answers = streams()
+    give_way()
     tokenizer_file, spec, languages = sys.argv[1:]
     encoder = TextEncoder(Path(tokenizer_file), TextSpec.model_validate_json(spec), json.loads(languages))
     while line := requests.readline():

@@ -99,14 +99,14 @@ def test_a_decoder_that_crashes_takes_only_its_image(pool: image_worker._Pool) -
     read_image(encoded(photograph(64, 64), "BMP"), FAST)
     for worker in pool._idle:
         worker.kill()
-        worker._process.wait()
+        worker.process.wait()
         monkeyed = worker
     assert read_image(encoded(photograph(64, 64), "BMP"), FAST).frames  # a dead one is replaced
     assert monkeyed not in pool._idle
     for worker in pool._idle:
-        worker._stdin.write(b"no request\n")
-        worker._stdin.flush()
-        worker._process.wait()
+        worker.requests.write(b"no request\n")
+        worker.requests.flush()
+        worker.process.wait()
         with pytest.raises(ImageError, match="crashed"):
             worker.decode(b"", "x", FAST)
     assert read_image(encoded(photograph(64, 64), "BMP"), FAST).frames
@@ -126,7 +126,7 @@ def test_nothing_starts_after_the_end(pool: image_worker._Pool) -> None:
     read_image(encoded(photograph(64, 64), "BMP"), FAST)
     (worker,) = pool._idle
     image_worker.close_image_workers()
-    assert worker._process.poll() is not None
+    assert worker.process.poll() is not None
     with pytest.raises(ImageError, match="stopped"):
         read_image(encoded(photograph(64, 64), "BMP"), FAST)
     assert read_image(encoded(photograph(64, 64), "JPEG"), FAST).frames

@@ -32,7 +32,7 @@ def test_a_process_that_ends_takes_only_its_text(worker: TextWorker) -> None:
     expected = worker.encode("hello", "")
     assert worker._process is not None
     worker._process.kill()
-    worker._process.wait()
+    worker._process.process.wait()
     with pytest.raises(RuntimeError, match="ended"):
         worker.encode("hello", "")
     assert worker.encode("hello", "") == expected
@@ -43,6 +43,6 @@ def test_nothing_starts_after_the_end(worker: TextWorker) -> None:
     process = worker._process
     assert process is not None
     worker.close()
-    assert process.poll() is not None
+    assert not process.alive
     with pytest.raises(RuntimeError, match="stopped"):
         worker.encode("hello", "")
