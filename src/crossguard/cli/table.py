@@ -63,7 +63,7 @@ class DecisionTable:
         from rich.table import Table
 
         table = Table(box=SIMPLE_HEAD, show_edge=False, show_header=not self._begun, pad_edge=False)
-        table.add_column("post", width=min(_ID_WIDTH, self._console.width // 4), overflow="fold")
+        table.add_column("post", width=self._id_width, overflow="fold")
         if not self._narrow:
             table.add_column("text", width=self._text_width, no_wrap=True)
         table.add_column("action", width=_ACTION_WIDTH, no_wrap=True)
@@ -75,8 +75,12 @@ class DecisionTable:
         return self._console.width < _NARROW
 
     @property
+    def _id_width(self) -> int:
+        return min(_ID_WIDTH, self._console.width // 4)
+
+    @property
     def _flags_width(self) -> int:
-        left = self._console.width - min(_ID_WIDTH, self._console.width // 4) - _ACTION_WIDTH - _GAPS
+        left = self._console.width - self._id_width - _ACTION_WIDTH - _GAPS
         return min(_FLAGS_WIDTH, max(12, left if self._narrow else left - 12))
 
     @property
