@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ from crossguard.review.console import Console
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, people, votes
+from crossguard.review.store import claims, items, people, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 
 NOW = 1_800_000_000.0
+LEASE = 600.0
+BLOCK = Ballot({"racist": Answer.YES}, "block")
+ALLOW = Ballot({"racist": Answer.NO}, "allow")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -85,3 +89,18 @@ def decide_all(console: Console, posts: int = 200, hateful_from: float = 0.6) ->
             answers = dict.fromkeys(HATE.names, Answer.NO) | {"racist": Answer.YES if hateful else Answer.NO}
             ballot = Ballot(answers, "block" if hateful else "allow")
             votes.cast(tx, item, ann, ballot, submission=f"s{item}", now=NOW)
+
+
+def take(database: Database, who: Person, queue: str = "main", now: float = NOW) -> int | None:
+    with database.write() as tx:
+        return claims.claim_next(tx, who.id, queue, now, LEASE)
+
+
+def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK, now: float = NOW) -> None:
+    with database.write() as tx:
+        votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=now)
+
+
+def row(database: Database, item: int) -> Any:
+    with database.read() as db:
+        return items.get(db, item)

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import ALLOW, NOW, cast, row, take
 
 from crossguard.review.appeals import Appeal, take_appeal
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
-from crossguard.review.resolution import Answer, Ballot
-from crossguard.review.store import claims, items, retention, votes
+from crossguard.review.store import retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries
 
-LEASE, HOUR = 600.0, 3600.0
-BLOCK = Ballot({"racist": Answer.YES}, "block")
-ALLOW = Ballot({"racist": Answer.NO}, "allow")
-
-
-def take(database: Database, who: Person, queue: str = "main") -> int | None:
-    with database.write() as tx:
-        return claims.claim_next(tx, who.id, queue, NOW, LEASE)
-
-
-def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK) -> None:
-    with database.write() as tx:
-        votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=NOW)
-
-
-def row(database: Database, item: int) -> Any:
-    with database.read() as db:
-        return items.get(db, item)
+HOUR = 3600.0
 
 
 def events(database: Database) -> set[str]:

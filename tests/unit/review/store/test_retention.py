@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
 from crossguard.review.resolution import Answer, Ballot
-from crossguard.review.store import claims, items, retention, votes
+from crossguard.review.store import claims, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import likenesses, reports
@@ -28,11 +26,6 @@ def decided(console: Console, database: Database, ann: Person) -> None:
     with database.write() as tx:
         assert claims.claim(tx, 1, ann.id, NOW, 600)
         votes.cast(tx, 1, ann, ballot, submission="s", now=NOW)
-
-
-def row(database: Database, item: int) -> Any:
-    with database.read() as db:
-        return items.get(db, item)
 
 
 def test_decided_items_lose_their_content_in_time_and_keep_their_decision(database: Database) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, person
+from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, person, row, take
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
-from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, deliveries, items, log, votes
@@ -21,24 +20,7 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
 from crossguard.review.store.schema import items as table
 
-LEASE, HOUR = 600.0, 3600.0
-BLOCK = Ballot({"racist": Answer.YES}, "block")
-ALLOW = Ballot({"racist": Answer.NO}, "allow")
-
-
-def take(database: Database, who: Person, queue: str = "main", now: float = NOW) -> int | None:
-    with database.write() as tx:
-        return claims.claim_next(tx, who.id, queue, now, LEASE)
-
-
-def cast(database: Database, item: int, who: Person, ballot: Ballot = BLOCK, now: float = NOW) -> None:
-    with database.write() as tx:
-        votes.cast(tx, item, who, ballot, submission=f"{item}x{who.id}", now=now)
-
-
-def row(database: Database, item: int) -> Any:
-    with database.read() as db:
-        return items.get(db, item)
+HOUR = 3600.0
 
 
 def events(database: Database) -> list[str]:
