@@ -53,9 +53,13 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
         max_part_size=call.settings.max_body_bytes,
     )
     try:
-        parts = (await parser.parse()).multi_items()
-        contents = [await value.read() for _, value in parts if isinstance(value, UploadFile)]
-        return _form(parts, contents, charset, fields)
+        form = await parser.parse()
+        try:
+            parts = form.multi_items()
+            contents = [await value.read() for _, value in parts if isinstance(value, UploadFile)]
+            return _form(parts, contents, charset, fields)
+        finally:
+            await form.close()
     except (MultiPartException, KeyError, ValueError, LookupError) as error:
         reason = error.message if isinstance(error, MultiPartException) else type(error).__name__
         raise BadRequest(f"The form cannot be read: {reason}", code="invalid_form") from None

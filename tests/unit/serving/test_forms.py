@@ -1,0 +1,79 @@
+"""Uploads, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.serving import call_of
+
+from crossguard.serving.errors import BadRequest, UnsupportedBody
+from crossguard.serving.forms import UploadForm, read_form
+from crossguard.serving.service import Service
+
+FIELDS = frozenset({"id", "text"})
+KIND = "multipart/form-data; boundary=b"
+
+
+def part(name: str, content: bytes, filename: str | None = None) -> bytes:
+    file = "" if filename is None else f'; filename="{filename}"'
+    return f'--b\r\ncontent-disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+
+
+def read(
+    service: Service, *parts: bytes, kind: str = KIND, max_files: int = 3, end: bytes = b"--b--\r\n"
+) -> UploadForm:
+    call = call_of(service, b"".join(parts) + end, content_type=kind)
+    return asyncio.run(read_form(call, fields=FIELDS, max_files=max_files))
+
+
+def test_fields_and_files_are_told_apart(service: Service) -> None:
+    form = read(service, part("text", b"hello"), part("image", b"\x00\xff", "a.png"), part("images", b"two", "b.png"))
+    assert form.fields == {"text": "hello"}
+    assert form.files == [("a.png", b"\x00\xff"), ("b.png", b"two")]
+
+
+def test_a_file_without_a_name_gets_its_place(service: Service) -> None:
+    form = read(service, part("image", b"1", ""), part("image", b"2", ""))
+    assert [name for name, _ in form.files] == ["image-0", "image-1"]
+
+
+def test_text_is_utf8_unless_the_form_says_otherwise(service: Service) -> None:
+    assert read(service, part("text", "h\u00e9".encode())).fields == {"text": "h\u00e9"}
+    latin = read(service, part("text", b"h\xe9"), kind=f"{KIND}; charset=iso-8859-1")
+    assert latin.fields == {"text": "h\u00e9"}
+    with pytest.raises(UnsupportedBody):
+        read(service, part("text", b"a"), kind=f"{KIND}; charset=utf-7")
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([part("picture", b"1", "a.png")], "Unknown part 'picture' of the form. Known: image (a file), id, text."),
+        ([part("image", b"no file")], "Unknown part 'image'"),
+        ([part("text", b"a file", "a.txt")], "Unknown part 'text'"),
+        ([part("image", b"1", "a")] * 4, "Too many files"),
+        ([part("text", b"1")] * 3, "Too many fields"),
+        ([b"nonsense"], "The form cannot be read"),
+        ([b"--b\r\n\r\n1\r\n"], "The form cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said(service: Service, parts: list[bytes], said: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(service, *parts)
+    assert said in refused.value.message
+
+
+def test_a_form_without_its_boundary_is_refused(service: Service) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(service, part("text", b"a"), kind="multipart/form-data")
+    assert refused.value.code == "invalid_form"
+
+
+def test_a_large_upload_touches_no_disk(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was made")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    content = b"a" * 3_000_000
+    assert read(service, part("image", content, "a.png")).files == [("a.png", content)]
