@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
 import pytest
+from PIL import Image
+from tests.support.perspective_bundle import write_perspective_bundle
+from tests.support.pictures import data_url, encoded
 from tests.support.postgres import PostgresServer, postgres_binaries, running_postgres
 from tests.support.tiny_bundle import write_tiny_bundle
 
@@ -60,6 +64,36 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def tiny(tiny_bundle: Bundle) -> Moderator:
     """A moderator over the tiny bundle."""
     return Moderator.load(tiny_bundle.folder)
+
+
+@pytest.fixture(scope="session")
+def attributed(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moderator]:
+    """A moderator over a bundle with Perspective's attributes."""
+    folder = tmp_path_factory.mktemp("attributed") / "bundle"
+    with closing(Moderator.load(write_perspective_bundle(tiny_bundle, folder).folder)) as moderator:
+        yield moderator
+
+
+@pytest.fixture(scope="session")
+def red() -> bytes:
+    """A PNG."""
+    return encoded(Image.new("RGB", (48, 40), (220, 20, 20)), "PNG")
+
+
+@pytest.fixture(scope="session")
+def blue() -> bytes:
+    """Another PNG."""
+    return encoded(Image.new("RGB", (48, 40), (20, 20, 220)), "PNG")
+
+
+@pytest.fixture(scope="session")
+def red_url(red: bytes) -> str:
+    return data_url(red)
+
+
+@pytest.fixture(scope="session")
+def blue_url(blue: bytes) -> str:
+    return data_url(blue)
 
 
 @pytest.fixture(scope="session")

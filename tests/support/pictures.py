@@ -31,6 +31,10 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
 def halves(size: tuple[int, int] = (64, 32)) -> Image.Image:
     """Left half red, right half blue."""
     image = Image.new("RGB", size, RED)
