@@ -1,21 +1,29 @@
+"""SageMaker's requests, in each of their forms."""
+
 from __future__ import annotations
 
 import base64
 import json
 
-import httpx2
 import pytest
+from starlette.testclient import TestClient
+from tests.support.serving import client_of
 
 from crossguard.moderator import Moderator
+from crossguard.serving.service import Service
 
 LINES = {"content-type": "application/jsonlines"}
 
 
-def test_ping(client: httpx2.Client) -> None:
-    assert client.get("/ping").status_code == 200
+def test_a_container_answers_its_ping_while_it_stops_too(service: Service) -> None:
+    client = client_of(service)
+    assert client.get("/ping").json() == {"status": "ok"}
+    service.draining = True
+    answer = client.get("/ping")
+    assert (answer.status_code, answer.json()) == (200, {"status": "stopping"})
 
 
-def test_a_single_post_gets_the_references_shape(client: httpx2.Client, tiny: Moderator, red: bytes) -> None:
+def test_a_single_post_gets_the_references_shape(client: TestClient, tiny: Moderator, red: bytes) -> None:
     body = {"text": "hello you", "image_base64": base64.b64encode(red).decode()}
     answer = client.post("/invocations", json=body).json()
     offline = tiny.score(text="hello you", image=red)
@@ -24,14 +32,14 @@ def test_a_single_post_gets_the_references_shape(client: httpx2.Client, tiny: Mo
     assert answer["any_harmful"] is True
 
 
-def test_instances_fail_alone(client: httpx2.Client) -> None:
+def test_instances_fail_alone(client: TestClient) -> None:
     body = {"instances": [{"text": "hello"}, {"text": 3}, "text", {"image_base64": "AAAA"}, {"text": "you"}]}
     predictions = client.post("/invocations", json=body).json()["predictions"]
     assert ["error" in entry for entry in predictions] == [False, True, True, True, False]
     assert predictions[3]["error"] == "image_not_an_image"
 
 
-def test_json_lines_as_batch_transform_sends_them(client: httpx2.Client) -> None:
+def test_json_lines_as_batch_transform_sends_them(client: TestClient) -> None:
     body = b'{"text": "hello"}\n{broken\n{"text": "you"}\n'
     answer = client.post("/invocations", content=body, headers=LINES)
     assert answer.headers["content-type"].startswith("application/jsonlines")
@@ -40,12 +48,12 @@ def test_json_lines_as_batch_transform_sends_them(client: httpx2.Client) -> None
     assert lines[1]["error"] == "line_malformed"
 
 
-def test_a_bare_picture(client: httpx2.Client, tiny: Moderator, red: bytes) -> None:
+def test_a_bare_picture(client: TestClient, tiny: Moderator, red: bytes) -> None:
     answer = client.post("/invocations", content=red, headers={"content-type": "image/png"})
     assert answer.json()["probabilities"] == pytest.approx(tiny.score(image=red).scores, abs=1e-6)
 
 
-def test_a_caller_who_takes_no_json(client: httpx2.Client) -> None:
+def test_a_caller_who_takes_no_json(client: TestClient) -> None:
     answer = client.post("/invocations", json={"text": "hello"}, headers={"accept": "text/csv"})
     assert (answer.status_code, answer.json()["error"]) == (406, "not_acceptable")
 
@@ -61,7 +69,7 @@ def test_a_caller_who_takes_no_json(client: httpx2.Client) -> None:
         (b"", "application/jsonlines", 400),
     ],
 )
-def test_wrong_requests(client: httpx2.Client, content: bytes, kind: str, status: int) -> None:
+def test_wrong_requests(client: TestClient, content: bytes, kind: str, status: int) -> None:
     answer = client.post("/invocations", content=content, headers={"content-type": kind})
     assert answer.status_code == status
     assert answer.json()["message"]

@@ -1,22 +1,23 @@
-"""The official OpenAI client, pointed at the server."""
+"""The official OpenAI client, pointed at the application."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
-from tests.support.server import RunningServer
+from starlette.testclient import TestClient
+from tests.support.decisions import decision, failed
 
 from crossguard.moderator import Moderator
+from crossguard.serving.errors import BadRequest, InternalError, TooManyPosts, Unauthorized
+from crossguard.serving.interfaces.openai import CATEGORIES, ModerationRequest, error_body, result, submissions
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 
 @pytest.fixture
-def api(server: RunningServer) -> Iterator[openai.OpenAI]:
-    transport = openai.DefaultHttpxClient(trust_env=False)
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=0, http_client=transport) as client:
-        yield client
+def api(client: TestClient) -> openai.OpenAI:
+    return openai.OpenAI(base_url="http://testserver/v1", api_key="any", max_retries=0, http_client=client)
 
 
 def test_a_text(api: openai.OpenAI, tiny: Moderator) -> None:
@@ -58,12 +59,12 @@ def test_text_and_pictures_are_one_post(api: openai.OpenAI, tiny: Moderator, red
     assert api.moderations.create(input=more).results[0].category_scores == result.category_scores
 
 
-def test_errors_are_the_clients_own(api: openai.OpenAI, server: RunningServer) -> None:
+def test_errors_are_the_clients_own(api: openai.OpenAI) -> None:
     broken: Any = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
     with pytest.raises(openai.BadRequestError) as failed:
         api.moderations.create(input=broken)
     assert failed.value.code == "image_not_an_image"
-    remote: Any = [{"type": "image_url", "image_url": {"url": f"{server.url}/healthz"}}]
+    remote: Any = [{"type": "image_url", "image_url": {"url": "http://testserver/healthz"}}]
     with pytest.raises(openai.BadRequestError) as failed:
         api.moderations.create(input=remote)
     assert failed.value.code == "image_url_not_allowed"
@@ -81,3 +82,44 @@ def test_models(api: openai.OpenAI) -> None:
     assert api.models.retrieve("tiny").owned_by == "crossguard"
     with pytest.raises(openai.NotFoundError):
         api.models.retrieve("other")
+
+
+def test_what_a_request_holds() -> None:
+    assert submissions(ModerationRequest(input="hello")) == [SubmittedPost("0", "hello")]
+    assert submissions(ModerationRequest(input=["a", "b"])) == [SubmittedPost("0", "a"), SubmittedPost("1", "b")]
+    address = {"type": "image_url", "image_url": {"url": "https://media.example.com/a.png"}}
+    parts = ModerationRequest.model_validate(
+        {"input": [{"type": "text", "text": "a"}, address, {"type": "text", "text": "b"}]}
+    )
+    assert submissions(parts) == [SubmittedPost("0", "a b", images=(RemoteImage("https://media.example.com/a.png"),))]
+    with pytest.raises(BadRequest, match="empty"):
+        submissions(ModerationRequest(input=[]))
+
+
+def test_a_post_that_failed_has_every_category_and_none_applied() -> None:
+    found = result(SubmittedPost("0", "hello"), failed("0"), ("racist", "insult"))
+    assert found["flagged"] is False
+    assert set(found["categories"]) == {*CATEGORIES, "hate/racist", "insult"}
+    assert set(found["category_scores"].values()) == {0.0}
+    assert not any(found["category_applied_input_types"].values())
+
+
+def test_hate_is_the_union_and_a_label_that_is_none_has_its_own_name() -> None:
+    known = decision("0", 0.75)
+    found = result(SubmittedPost("0", "hello"), known, tuple(known.labels))
+    assert found["category_scores"]["hate"] == 0.75
+    assert found["categories"]["hate/racist"] is True
+    assert found["category_applied_input_types"]["hate"] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (BadRequest("no"), "invalid_request_error"),
+        (Unauthorized("no"), "authentication_error"),
+        (TooManyPosts("no"), "rate_limit_error"),
+        (InternalError("no"), "server_error"),
+    ],
+)
+def test_errors_have_openais_types(error: BadRequest, kind: str) -> None:
+    assert error_body(error, "id")["error"] == {"message": "no", "type": kind, "param": None, "code": error.code}

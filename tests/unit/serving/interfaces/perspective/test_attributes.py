@@ -1,0 +1,78 @@
+"""Which attributes a model answers, and with which number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.decisions import decision
+from tests.support.perspective_requests import ask
+from tests.support.serving import client_of, service_of
+
+from crossguard.moderator import Moderator
+from crossguard.serving.errors import BadRequest
+from crossguard.serving.interfaces.perspective.attributes import (
+    NEIGHBOURS,
+    UNION,
+    AttributeNotSupportedError,
+    answerable,
+    attribute_score,
+    estimate_of,
+    known_attributes,
+)
+
+
+def test_a_model_answers_its_labels_and_the_union_of_hate(tiny: Moderator, attributed: Moderator) -> None:
+    assert known_attributes(tiny) == (UNION, *(name.upper() for name in tiny.labels.names))
+    assert known_attributes(attributed)[0] == UNION
+    assert "SEVERE_TOXICITY" in known_attributes(attributed)
+
+
+def test_a_score_is_the_attributes_the_labels_or_the_unions() -> None:
+    found = replace(decision("1", 0.75), attributes={"toxicity": 0.3})
+    assert [attribute_score(found, name) for name in ("TOXICITY", "RACIST", UNION)] == [0.3, 0.75, 0.75]
+
+
+def test_what_is_lacking_is_estimated_left_out_or_refused(tiny: Moderator) -> None:
+    asked: dict[str, object] = {UNION: {}, "TOXICITY": {}, "SPAM": {}}
+    estimated = answerable(asked, tiny, "estimate")
+    assert estimated.sources == {UNION: UNION, "TOXICITY": UNION}
+    assert (estimated.estimated, estimated.omitted) == ({"TOXICITY": UNION}, ["SPAM"])
+    omitted = answerable(asked, tiny, "omit")
+    assert (omitted.sources, omitted.omitted) == ({UNION: UNION}, ["TOXICITY", "SPAM"])
+    with pytest.raises(AttributeNotSupportedError, match="Attribute TOXICITY is not supported"):
+        answerable(asked, tiny, "error")
+    with pytest.raises(AttributeNotSupportedError, match="Attribute SPAM is not supported"):
+        answerable({"SPAM": {}}, tiny, "estimate")
+    with pytest.raises(BadRequest, match="at least one"):
+        answerable({}, tiny, "estimate")
+
+
+@pytest.mark.parametrize("version", ["", "@6", "@1.0.0", "@tiny-1.0.0"])
+def test_googles_versions_and_the_served_one_pass(tiny: Moderator, version: str) -> None:
+    assert answerable({UNION + version: {}}, tiny, "error").sources == {UNION + version: UNION}
+
+
+def test_another_version_does_not(tiny: Moderator) -> None:
+    with pytest.raises(AttributeNotSupportedError, match=r"Served: tiny-1\.0\.0") as refused:
+        answerable({f"{UNION}@other-9": {}}, tiny, "estimate")
+    assert refused.value.code == "ATTRIBUTE_VERSION_NOT_SUPPORTED"
+
+
+def test_an_estimate_is_the_nearest_known_one_and_never_itself() -> None:
+    assert estimate_of("TOXICITY_EXPERIMENTAL", ("TOXICITY",)) == "TOXICITY"
+    assert estimate_of("TOXICITY_EXPERIMENTAL", ("INSULT", UNION)) == "INSULT"
+    assert estimate_of("THREAT", (UNION,)) == UNION
+    assert estimate_of("SPAM", ("TOXICITY",)) is None
+    assert all(name not in nearest for name, nearest in NEIGHBOURS.items())
+
+
+@pytest.mark.parametrize(("missing", "status", "found"), [("error", 400, set()), ("omit", 200, {UNION})])
+def test_the_operator_decides_what_becomes_of_it(
+    served_model: Moderator, missing: str, status: int, found: set[str]
+) -> None:
+    client = client_of(service_of(served_model, perspective_missing=missing))
+    answer = ask(client, "TOXICITY", UNION)
+    assert answer.status_code == status
+    assert set(answer.json().get("attributeScores", {})) == found
+    assert ask(client, "TOXICITY").status_code == 400

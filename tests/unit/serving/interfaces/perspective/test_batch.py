@@ -1,0 +1,84 @@
+"""Batches of Google's client libraries: what they may hold, and what each of their requests gets."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+from tests.support.serving import client_of, service_of
+
+from crossguard.moderator import Moderator
+from crossguard.serving.errors import BadRequest, BodyTooLarge
+from crossguard.serving.interfaces.perspective.batch import MAX_CALLS, split
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b--",
+        b"--b\r\n\r\n--b--",
+        b"--b\r\ncontent-type: application/http\r\n\r\nGET\r\n\r\n--b--",
+        b"--b\r\n" + b"x" * 70_000 + b"\r\n\r\nPOST / HTTP/1.1\r\n\r\n--b--",
+        b"--b" * 5000,
+    ],
+)
+def test_broken_batches_are_refused(perspective: TestClient, body: bytes) -> None:
+    answer = perspective.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
+    assert answer.status_code in {200, 400, 413}, answer.text
+    if answer.status_code != 200:
+        assert answer.json()["error"]["status"] in {"INVALID_ARGUMENT", "OUT_OF_RANGE"}
+
+
+def test_a_batch_reaches_nothing_but_comments(perspective: TestClient) -> None:
+    targets = ("/batch", "/metrics", "/v1/admin/reload", "/v1/score", "http://a.example/v1alpha1/comments:analyse")
+    parts = "".join(
+        f"--b\r\ncontent-type: application/http\r\n\r\nPOST {target} HTTP/1.1\r\n\r\n{{}}\r\n" for target in targets
+    )
+    answer = perspective.post(
+        "/batch", content=parts + "--b--", headers={"content-type": "multipart/mixed; boundary=b"}
+    )
+    assert answer.text.count("HTTP/1.1 404") == len(targets)
+
+
+def part(head: bytes, body: bytes = b"{}") -> bytes:
+    return b"--b\r\ncontent-type: application/http\r\ncontent-id: <one>\r\n\r\n" + head + b"\r\n\r\n" + body + b"\r\n"
+
+
+def test_a_part_is_read_with_the_headers_that_are_its_own() -> None:
+    head = b"post /v1alpha1/comments:analyze?key=k HTTP/1.1\r\nAuthorization: Bearer k\r\nCookie: c\r\nhost: evil"
+    (inner,) = split(part(head, b'{"a": 1}') + b"--b--", "b")
+    assert (inner.name, inner.method, inner.target) == ("one", "POST", "/v1alpha1/comments:analyze?key=k")
+    assert inner.headers == [(b"authorization", b"Bearer k")]
+    assert inner.body == b'{"a": 1}'
+
+
+def test_bare_line_feeds_are_read_too_and_a_part_without_a_name_has_its_number() -> None:
+    found = split(b"--b\ncontent-type: application/http\n\nGET /x HTTP/1.1\n\n--b--", "b")
+    assert [(inner.name, inner.method, inner.body) for inner in found] == [("0", "GET", b"")]
+
+
+def test_what_is_no_batch_is_refused() -> None:
+    with pytest.raises(BadRequest, match="name its boundary"):
+        split(b"--b--", "")
+    with pytest.raises(BadRequest, match="end with its boundary"):
+        split(part(b"GET /"), "b")
+    with pytest.raises(BadRequest, match="Part 2 of the batch"):
+        split(part(b"GET /") + part(b"GET") + b"--b--", "b")
+    assert len(split(part(b"GET /") * MAX_CALLS + b"--b--", "b")) == MAX_CALLS
+    with pytest.raises(BodyTooLarge, match=f"{MAX_CALLS} requests"):
+        split(part(b"GET /") * (MAX_CALLS + 1) + b"--b--", "b")
+
+
+def test_each_request_of_a_batch_needs_a_key_of_its_own(attributed: Moderator) -> None:
+    http = client_of(service_of(attributed, {"known": {}}))
+    body = b'{"comment": {"text": "hello"}, "requestedAttributes": {"TOXICITY": {}}}'
+    heads = [
+        b"POST /v1alpha1/comments:analyze?key=%b HTTP/1.1\r\ncontent-type: application/json" % key
+        for key in (b"known", b"other")
+    ]
+    content = b"".join(part(head, body) for head in heads) + b"--b--"
+    answer = http.post("/batch", content=content, headers={"content-type": 'multipart/mixed; boundary="b"'})
+    assert answer.status_code == 200
+    assert answer.text.index("HTTP/1.1 200 OK") < answer.text.index("HTTP/1.1 401 Unauthorized")
+    assert answer.text.count("content-id: <response-one>") == 2
+    assert http.post("/batch", json={}).status_code == 415

@@ -1,0 +1,45 @@
+"""The discovery document, as Google's client libraries read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from crossguard.serving.interfaces.perspective.discovery import MESSAGES, discovery_document
+
+
+def entries(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from entries(value)
+
+
+def test_it_names_the_address_that_was_called(perspective: TestClient) -> None:
+    found = perspective.get("/$discovery/rest", params={"version": "v1alpha1"}).json()
+    assert found == discovery_document("http://testserver/")
+    assert (found["rootUrl"] + found["batchPath"]) == "http://testserver/batch"
+
+
+def test_every_reference_is_a_schema_and_every_method_has_both_messages() -> None:
+    document = discovery_document("http://a/")
+    references = {entry["$ref"] for entry in entries(document) if "$ref" in entry}
+    assert references <= set(document["schemas"])
+    assert {model.__name__ for model in MESSAGES} <= set(document["schemas"])
+    assert all(name == schema["id"] for name, schema in document["schemas"].items())
+    methods = document["resources"]["comments"]["methods"]
+    assert {method["path"] for method in methods.values()} == {
+        "v1alpha1/comments:analyze",
+        "v1alpha1/comments:suggestscore",
+    }
+
+
+def test_schemas_know_no_null_and_no_union() -> None:
+    schemas = discovery_document("http://a/")["schemas"]
+    assert not any({"anyOf", "default", "title"} & set(entry) - {"properties"} for entry in schemas.values())
+    token = schemas["AnalyzeCommentRequest"]["properties"]["clientToken"]
+    assert token == {"type": "string"}
+    scores = schemas["AnalyzeCommentResponse"]["properties"]["attributeScores"]
+    assert scores["additionalProperties"] == {"$ref": "AttributeScores"}

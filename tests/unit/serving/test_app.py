@@ -1,0 +1,107 @@
+"""The application: paths that there are not, browsers of other origins, beginning and end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from starlette.testclient import TestClient
+from tests.support.serving import client_of, service_of
+
+from crossguard.bundle import Bundle
+from crossguard.moderator import Moderator
+from crossguard.serving.app import create_app
+from crossguard.serving.interfaces import ENDPOINTS
+from crossguard.serving.service import Service
+
+
+def test_an_unknown_path_names_the_known(client: TestClient) -> None:
+    answer = client.get("/v2/score")
+    assert answer.status_code == 404
+    assert "/v1/score" in answer.json()["error"]["message"]
+    assert "secret" not in client.get("/secret").text, "a path may hold anything, such as a key"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "/v1/score", 405, "/v1/score takes POST, and this is GET."),
+        ("POST", "/healthz", 405, "/healthz takes GET, and this is POST."),
+        ("OPTIONS", "/v1/score", 405, "crossguard serve --cors-origins"),
+        ("POST", "/v1/score/", 404, "Did you mean /v1/score?"),
+        ("POST", "/v1/moderation", 404, "Did you mean /v1/moderations?"),
+    ],
+)
+def test_a_wrong_method_or_path_is_answered_with_the_right_one(
+    client: TestClient, method: str, path: str, status: int, said: str
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert said in str(answer.json()["error"])
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/v1/models/a/b", "error.request_id"),
+        ("/v1alpha1/comments:judge", "error.status"),
+        ("/v1/moderations/x", "error.type"),
+        ("/invocations/x", "message"),
+    ],
+)
+def test_a_path_without_an_endpoint_is_answered_as_its_clients_expect(
+    client: TestClient, path: str, error: str
+) -> None:
+    found = client.get(path).json()
+    for name in error.split("."):
+        found = found[name]
+    assert found
+
+
+def test_a_page_of_an_allowed_origin_may_call_from_a_browser(served_model: Moderator) -> None:
+    client = client_of(service_of(served_model, cors_origins=("https://forum.example.com",)))
+    asked = {"origin": "https://forum.example.com", "access-control-request-method": "POST"}
+    path = "/v1alpha1/comments:analyze"
+    preflight = client.options(path, headers={**asked, "access-control-request-headers": "content-type"})
+    answer = client.post(path, json={}, headers={"origin": asked["origin"]})
+    refused = client.options(path, headers={**asked, "origin": "https://evil.example"})
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == asked["origin"]
+    assert answer.headers["access-control-allow-origin"] == asked["origin"]
+    assert "access-control-allow-credentials" not in answer.headers
+    assert "x-crossguard-model" in answer.headers["access-control-expose-headers"]
+    assert refused.status_code == 400
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_without_origins_no_page_may(client: TestClient) -> None:
+    answer = client.post("/v1/score", json={"text": "hello"}, headers={"origin": "https://forum.example.com"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_each_endpoint_is_served_under_its_path_and_method(service: Service) -> None:
+    routes = {(route.path, *sorted(route.methods - {"HEAD"})) for route in create_app(service).routes}  # type: ignore[attr-defined]  # all are routes
+    assert routes == {(endpoint.path, endpoint.method) for endpoint in ENDPOINTS}
+
+
+def test_the_lifespan_starts_and_stops_the_service(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = service_of(Moderator.load(tiny_bundle.folder))
+    done: list[str] = []
+
+    async def note(what: str) -> None:
+        done.append(what)
+
+    monkeypatch.setattr(service, "start", lambda: note("start"))
+    monkeypatch.setattr(service, "stop", lambda: note("stop"))
+    with TestClient(create_app(service)) as client:
+        assert done == ["start"]
+        assert client.get("/healthz").status_code == 200
+    assert done == ["start", "stop"]
+    asyncio.run(Service.stop(service))
+
+
+def test_the_description_is_encoded_once(service: Service) -> None:
+    app = create_app(service)
+    assert json.loads(app.state.openapi)["openapi"] == "3.1.0"
+    assert TestClient(app).get("/openapi.json").content == app.state.openapi

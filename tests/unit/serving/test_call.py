@@ -1,0 +1,177 @@
+"""A call: who may make it, what its body may be, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.support.decisions import decision, failed
+from tests.support.serving import call_of, service_of
+
+from crossguard.engine import FAILED
+from crossguard.moderator import Moderator
+from crossguard.serving.bodies import OPEN_BODY_BYTES
+from crossguard.serving.call import Access, scored
+from crossguard.serving.errors import (
+    ApiError,
+    BadRequest,
+    BodyTooLarge,
+    ClientDisconnected,
+    Forbidden,
+    InternalError,
+    Overloaded,
+    TooLargeForRate,
+    TooManyPosts,
+    Unauthorized,
+    Unscorable,
+    UnsupportedBody,
+)
+from crossguard.serving.interfaces.score import PostBody
+from crossguard.serving.service import Service
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
+
+HELLO = SubmittedPost("1", "hello")
+LONG = SubmittedPost("1", "hello " * 1000)
+
+
+def test_who_may_call(served_model: Moderator) -> None:
+    service = service_of(served_model, {"forum": {}, "boss": {"admin": True}})
+    with pytest.raises(Unauthorized):
+        call_of(service).admit(Access.KEY, scores=True)
+    with pytest.raises(Unauthorized):
+        call_of(service, x_api_key="other").admit(Access.KEY, scores=True)
+    with pytest.raises(Forbidden):
+        call_of(service, x_api_key="forum").admit(Access.ADMIN, scores=False)
+    call = call_of(service, authorization="Bearer boss")
+    call.admit(Access.ADMIN, scores=False)
+    assert (call.caller.name, call.exchange.caller) == ("boss", "boss")
+
+
+def test_what_everybody_may_send_is_small_and_has_a_budget_of_its_own(served_model: Moderator) -> None:
+    service = service_of(served_model, {"forum": {}})
+    call = call_of(service, b"a" * (OPEN_BODY_BYTES + 1))
+    call.admit(Access.OPEN, scores=True)
+    with pytest.raises(BodyTooLarge):
+        asyncio.run(call.body.read())
+    small = call_of(service, b"abc")
+    small.admit(Access.OPEN, scores=True)
+    assert asyncio.run(small.body.read()) == b"abc"
+    assert (service.open_budget.held, service.budget.held) == (3, 0)
+
+
+def test_a_first_post_is_counted_before_the_body_is_read(served_model: Moderator) -> None:
+    service = service_of(served_model, posts_per_minute=1)
+    call_of(service).admit(Access.KEY, scores=False)
+    call_of(service).admit(Access.KEY, scores=True)
+    with pytest.raises(TooManyPosts):
+        call_of(service).admit(Access.KEY, scores=True)
+
+
+def test_a_key_has_its_own_rate_and_0_is_none(served_model: Moderator) -> None:
+    keys = {"slow": {"posts_per_minute": 1}, "free": {"posts_per_minute": 0}, "usual": {}}
+    service = service_of(served_model, keys, posts_per_minute=2)
+    for name, most in (("slow", 1), ("usual", 2)):
+        for _ in range(most):
+            call_of(service, x_api_key=name).admit(Access.KEY, scores=True)
+        with pytest.raises(TooManyPosts):
+            call_of(service, x_api_key=name).admit(Access.KEY, scores=True)
+    for _ in range(20):
+        call_of(service, x_api_key="free").admit(Access.KEY, scores=True)
+
+
+def test_a_body_is_json_by_default_and_in_any_spelling(service: Service) -> None:
+    for kind in ("application/json", "Application/JSON; charset=utf-8"):
+        assert asyncio.run(call_of(service, b'{"text": "a"}', content_type=kind).parse(PostBody)).text == "a"
+    latin = call_of(
+        service, '{"text": "h\u00e9"}'.encode("latin-1"), content_type="application/json; charset=iso-8859-1"
+    )
+    assert asyncio.run(latin.parse(PostBody)).text == "h\u00e9"
+
+
+def test_a_body_of_another_type_is_told_which_header_to_send(service: Service) -> None:
+    with pytest.raises(UnsupportedBody, match="Send the header 'content-type: application/json'"):
+        asyncio.run(call_of(service, content_type="text/csv").parse(PostBody))
+    with pytest.raises(BadRequest):
+        asyncio.run(call_of(service, b"{").parse(PostBody))
+
+
+def test_plain_text_is_json_where_that_is_allowed_and_no_page_sends_it(service: Service) -> None:
+    plain = "text/plain"
+    assert asyncio.run(call_of(service, b"{}", content_type=plain).parse(PostBody, plain=True)) == PostBody()
+    for wrong in (
+        call_of(service, b"{}", content_type=plain).parse(PostBody),
+        call_of(service, origin="https://a", content_type=plain).parse(PostBody, plain=True),
+    ):
+        with pytest.raises(UnsupportedBody):
+            asyncio.run(wrong)
+
+
+@pytest.mark.parametrize(
+    ("posts", "code", "said"),
+    [
+        ([HELLO] * 4, "body_too_large", "may have 3 posts; this one has 4"),
+        ([SubmittedPost("1", images=(b"1", b"2", b"3"))], "body_too_large", "may have 2 images; one of these has 3"),
+        (
+            [SubmittedPost("1", images=(RemoteImage("https://a/1"),))] * 2,
+            "too_many_fetches",
+            "may have 1 images to fetch",
+        ),
+    ],
+)
+def test_a_request_has_sizes(served_model: Moderator, posts: list[SubmittedPost], code: str, said: str) -> None:
+    service = service_of(served_model, max_posts=3, max_images=2, fetch_max=1)
+    with pytest.raises(BodyTooLarge, match=said) as refused:
+        asyncio.run(call_of(service).score(posts))
+    assert refused.value.code == code
+
+
+async def scored_by(service: Service, posts: list[SubmittedPost]) -> list[str]:
+    """Scores posts for a client that waits."""
+    call = call_of(service)
+    call.admit(Access.KEY, scores=True)
+    await call.body.read()
+    waiting = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        await waiting.wait()
+        raise AssertionError
+
+    call.request._receive = receive  # the client says nothing more
+    return [found.id for found in await call.score(posts)]
+
+
+def test_posts_are_scored_in_order(service: Service) -> None:
+    posts = [SubmittedPost(str(number), f"hello {number}") for number in range(5)]
+    assert asyncio.run(scored_by(service, posts)) == list("01234")
+    assert service.admission.pending == 0
+
+
+def test_a_client_that_is_gone_is_not_worked_for(service: Service) -> None:
+    call = call_of(service, None)
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(call.score([SubmittedPost(str(number), f"hello {number}") for number in range(100)]))
+    assert service.admission.pending == 0
+
+
+def test_one_long_post_counts_as_a_whole_minute_and_several_are_too_many(served_model: Moderator) -> None:
+    service = service_of(served_model, posts_per_minute=3)
+    with pytest.raises(TooLargeForRate, match="may send 3 posts per minute; these are 2"):
+        asyncio.run(call_of(service).score([LONG, LONG]))
+    assert asyncio.run(scored_by(service_of(served_model, posts_per_minute=3), [LONG])) == ["1"]
+
+
+def test_what_we_refuse_does_not_count(served_model: Moderator) -> None:
+    service = service_of(served_model, posts_per_minute=10, max_queue=5, max_posts=5)
+    with service.admission.hold(5, 5), pytest.raises(Overloaded):
+        asyncio.run(scored_by(service, [HELLO] * 3))
+    assert asyncio.run(scored_by(service, [HELLO] * 5)) == ["1"] * 5
+    assert asyncio.run(scored_by(service, [HELLO] * 5)) == ["1"] * 5
+
+
+@pytest.mark.parametrize(("code", "kind"), [("post_empty", Unscorable), (FAILED, InternalError)])
+def test_a_request_about_one_post_fails_with_it(code: str, kind: type[ApiError]) -> None:
+    with pytest.raises(kind) as refused:
+        scored(failed("1", code, "So it is."))
+    assert (refused.value.code, refused.value.message) == (code, "So it is.")
+    known = decision("1")
+    assert scored(known) is known

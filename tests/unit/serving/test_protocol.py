@@ -1,0 +1,272 @@
+"""A connection in each of its states, over a transport that keeps what is written."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from crossguard.serving.protocol import (
+    MAX_HEADER_BYTES,
+    MAX_PIPELINED,
+    ConnectionLimits,
+    GuardedProtocol,
+    Receiving,
+    guarded_protocol,
+)
+
+LONG = ConnectionLimits(header=3600, body=3600, idle=3600, send=3600)
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+class Transport(asyncio.Transport):
+    """A connection to a client that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.wrote = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    def write(self, data: Any) -> None:
+        assert not self.closed.is_set()
+        self.written += bytes(data)
+        self.wrote.set()
+
+    def close(self) -> None:
+        self.closed.set()
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed.is_set()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Has no buffer."""
+
+    def pause_reading(self) -> None:
+        """Reads nothing by itself."""
+
+    def resume_reading(self) -> None:
+        """Reads nothing by itself."""
+
+
+class Connection:
+    """A protocol over a transport; its application answers with what it was sent, once it may."""
+
+    def __init__(
+        self, limits: ConnectionLimits = LONG, state: ServerState | None = None, most: int | None = None
+    ) -> None:
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.scopes: list[Scope] = []
+        config = uvicorn.Config(self._app, interface="asgi3", log_config=None, limit_concurrency=most)
+        kind = guarded_protocol(limits)
+        self.protocol: GuardedProtocol = kind(config=config, server_state=state or ServerState(), app_state={})
+        self.transport = Transport()
+        self.protocol.connection_made(self.transport)
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scopes.append(scope)
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        await self.may_answer.wait()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def send(self, *data: bytes) -> None:
+        for part in data:
+            self.protocol.data_received(part)
+
+    async def answers(self, count: int) -> None:
+        """Waits for that many answers."""
+        async with asyncio.timeout(20):
+            while self.transport.written.count(b"HTTP/1.1 ") < count:
+                await self.transport.wrote.wait()
+                self.transport.wrote.clear()
+
+    async def closed(self) -> bytes:
+        """Waits for the end of the connection; returns all that was written."""
+        async with asyncio.timeout(20):
+            await self.transport.closed.wait()
+        return self.transport.written
+
+
+@in_loop
+async def test_requests_are_answered_and_the_connection_rests() -> None:
+    connection = Connection()
+    for count in (1, 2):
+        connection.send(POST + b"content-length: 3\r\n\r\nab", b"c")
+        await connection.answers(count)
+    assert connection.transport.written.endswith(b"\r\n\r\nabc")
+    assert connection.protocol._receiving is Receiving.IDLE
+    assert connection.protocol._rests
+    assert not connection.transport.is_closing()
+
+
+@pytest.mark.parametrize(
+    ("state", "sent"),
+    [
+        ("header", b""),
+        ("header", b"\r\n\r\n"),
+        ("header", b"GET / HTTP/1.1\r\nx: y"),
+        ("body", POST + b"content-length: 9\r\n\r\nabc"),
+        ("body", POST + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+        ("idle", GET),
+    ],
+)
+@in_loop
+async def test_no_state_lasts(state: str, sent: bytes) -> None:
+    limits = {"header": 3600.0, "body": 3600.0, "idle": 3600.0, "send": 3600.0} | {state: 0.02}
+    connection = Connection(ConnectionLimits(**limits))
+    connection.send(sent)
+    await connection.closed()
+
+
+@in_loop
+async def test_a_client_that_does_not_read_is_given_up() -> None:
+    connection = Connection(ConnectionLimits(3600, 3600, 3600, send=0.02))
+    connection.protocol.pause_writing()
+    connection.protocol.resume_writing()
+    assert connection.protocol._write_timer is None
+    connection.protocol.pause_writing()
+    await connection.closed()
+
+
+@in_loop
+async def test_headers_end_somewhere() -> None:
+    connection = Connection()
+    connection.send(GET[:-2], *(b"x: " + b"y" * 1000 + b"\r\n" for _ in range(MAX_HEADER_BYTES // 900)))
+    assert (await connection.closed()).startswith(b"HTTP/1.1 431 ")
+
+
+@in_loop
+async def test_a_body_is_no_header_and_a_trailer_is_dropped() -> None:
+    connection = Connection()
+    chunk = b"%x\r\n%b\r\n" % (MAX_HEADER_BYTES, b"a" * MAX_HEADER_BYTES)
+    connection.send(POST + b"transfer-encoding: chunked\r\n\r\n", *[chunk] * 3, b"0\r\nx-trailer: evil\r\n\r\n")
+    await connection.answers(1)
+    assert connection.transport.written.endswith(b"a" * 3 * MAX_HEADER_BYTES)
+    assert b"x-trailer" not in dict(connection.scopes[0]["headers"])
+    connection.send(POST + b"transfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"y" * 1000] * (MAX_HEADER_BYTES // 900))
+    await connection.closed()
+
+
+@in_loop
+async def test_requests_of_one_connection_wait_for_each_other_and_are_few() -> None:
+    connection = Connection()
+    connection.may_answer.clear()
+    connection.send(GET * (MAX_PIPELINED + 1))
+    assert not connection.transport.is_closing()
+    connection.may_answer.set()
+    await connection.answers(MAX_PIPELINED + 1)
+    many = Connection()
+    many.may_answer.clear()
+    many.send(GET * (MAX_PIPELINED + 2))
+    assert b"HTTP/1.1 400 " in await many.closed()
+
+
+@in_loop
+async def test_an_upgrade_is_ignored_and_its_body_read() -> None:
+    connection = Connection()
+    upgrade = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    connection.send(POST + upgrade + b"content-length: 3\r\n\r\nabc")
+    await connection.answers(1)
+    assert connection.transport.written.endswith(b"abc")
+    assert set(dict(connection.scopes[0]["headers"])) == {b"host", b"content-length"}
+    connection.send(GET)
+    await connection.answers(2)
+
+
+@in_loop
+async def test_a_tunnel_is_refused() -> None:
+    connection = Connection()
+    connection.send(b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert b"This is no proxy." in await connection.closed()
+
+
+@in_loop
+async def test_who_closes_its_side_is_answered_if_all_of_its_request_came() -> None:
+    connection = Connection()
+    connection.may_answer.clear()
+    connection.send(POST + b"content-length: 3\r\n\r\nabc")
+    await asyncio.sleep(0)
+    assert connection.protocol.eof_received() is True
+    connection.may_answer.set()
+    assert (await connection.closed()).endswith(b"abc")
+    for sent in (b"", POST, POST + b"content-length: 3\r\n\r\na"):
+        half = Connection()
+        half.send(sent)
+        assert half.protocol.eof_received() is None
+
+
+@in_loop
+async def test_room_is_made_by_who_rested_longest_and_first_by_who_never_asked() -> None:
+    state, clock = ServerState(), itertools.count()
+    asked, silent, later = (Connection(state=state, most=4) for _ in range(3))
+    for connection in (asked, later):
+        connection.send(GET)
+        await connection.answers(1)
+    for connection in (asked, silent, later):
+        connection.protocol._resting_since = float(next(clock))
+    for expected in (silent, asked):
+        new = Connection(state=state, most=4)
+        assert expected.transport.is_closing()
+        new.send(GET)
+        await new.answers(1)
+    assert not later.transport.is_closing()
+
+
+@in_loop
+async def test_who_waits_for_an_answer_is_not_closed_for_a_new_one() -> None:
+    state = ServerState()
+    busy = Connection(state=state, most=2)
+    busy.may_answer.clear()
+    busy.send(GET)
+    Connection(state=state, most=2)
+    assert not busy.transport.is_closing()
+
+
+@in_loop
+async def test_stopping_lets_a_request_on_its_way_arrive() -> None:
+    rests, comes, silent = Connection(), Connection(), Connection()
+    rests.send(GET)
+    await rests.answers(1)
+    comes.send(GET[:10])
+    for connection in (rests, comes, silent):
+        connection.protocol.shutdown()
+    assert rests.transport.is_closing()
+    assert not comes.transport.is_closing()
+    comes.send(GET[10:])
+    written = await comes.closed()
+    assert written.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in written.lower()
+    await silent.closed()
+
+
+@in_loop
+async def test_a_lost_connection_has_no_timers() -> None:
+    connection = Connection()
+    connection.protocol.pause_writing()
+    connection.protocol.connection_lost(None)
+    assert connection.protocol._read_timer is None
+    assert connection.protocol._write_timer is None

@@ -1,0 +1,116 @@
+"""How a server stops, and who may reach it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from typing import Any
+
+import pytest
+import uvicorn
+
+from crossguard.errors import BundleError
+from crossguard.serving import logs
+from crossguard.serving.server import DrainingServer, _accept_all, _connection_limits, is_loopback
+from crossguard.serving.service import Service
+from crossguard.serving.settings import ServeSettings
+
+
+@pytest.mark.parametrize(("host", "expected"), [("127.0.0.9", True), ("::1", True), ("LocalHost", True), ("a", False)])
+def test_what_only_this_machine_reaches(host: str, *, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_a_body_has_the_time_of_its_request_on_top_of_its_own() -> None:
+    settings = ServeSettings(
+        header_timeout_s=1, request_timeout_s=2, body_timeout_s=3, keep_alive_s=4, send_timeout_s=5
+    )
+    limits = _connection_limits(settings)
+    assert (limits.header, limits.body, limits.idle, limits.send) == (1, 5, 4, 5)
+
+
+def on_loop(service: Service, test: Callable[[DrainingServer], Coroutine[Any, Any, None]]) -> None:
+    """Runs a test with a server that does not listen."""
+
+    async def run() -> None:
+        await test(DrainingServer(uvicorn.Config(lambda: None, log_config=None), service))
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def patient(service: Service) -> Service:
+    service.settings = ServeSettings(drain_s=3600)
+    return service
+
+
+@pytest.fixture
+def brief(service: Service) -> Service:
+    service.settings = ServeSettings(drain_s=0.01)
+    return service
+
+
+def test_sigterm_drains_and_then_stops(brief: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, float]] = []
+    monkeypatch.setattr(logs, "event", lambda name, **fields: told.append((name, fields["seconds"])))
+
+    async def test(server: DrainingServer) -> None:
+        stop, stopped = server._stop, asyncio.Event()
+
+        def note() -> None:
+            stop()
+            stopped.set()
+
+        monkeypatch.setattr(server, "_stop", note)
+        server.handle_exit(signal.SIGTERM, None)
+        assert brief.draining
+        assert not server.should_exit
+        async with asyncio.timeout(20):
+            await stopped.wait()
+        assert server.should_exit
+
+    on_loop(brief, test)
+    assert told == [("draining", 0.01)]
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_sigint_or_a_second_signal_stops_at_once(patient: Service, signals: list[signal.Signals]) -> None:
+    async def test(server: DrainingServer) -> None:
+        for each in signals:
+            server.handle_exit(each, None)
+        assert server.should_exit
+        assert patient.draining
+
+    on_loop(patient, test)
+
+
+def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def reload() -> None:
+        asked.append("reload")
+        raise BundleError("It is broken.")
+
+    monkeypatch.setattr(service, "reload", reload)
+
+    async def test(server: DrainingServer) -> None:
+        server.reload()
+        await asyncio.gather(*server._tasks)
+
+    on_loop(service, test)
+    assert asked == ["reload"]
+
+
+def test_connections_that_the_kernel_holds_are_accepted_before_the_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        clients = [socket.create_connection(listener.getsockname(), timeout=20) for _ in range(3)]
+        accepted = list(_accept_all(listener))
+        assert {each.getpeername() for each in accepted} == {each.getsockname() for each in clients}
+        assert list(_accept_all(listener)) == []
+        for each in (*clients, *accepted):
+            with closing(each):
+                pass

@@ -1,0 +1,151 @@
+"""The service behind all interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.serving import service_of
+
+from crossguard.bundle import Bundle, write_manifest
+from crossguard.errors import BundleError, InputError
+from crossguard.moderator import Moderator
+from crossguard.records import Decision
+from crossguard.serving.bodies import BodyHold
+from crossguard.serving.errors import Overloaded
+from crossguard.serving.fetching import FetchError
+from crossguard.serving.served import load_served
+from crossguard.serving.service import Service
+from crossguard.serving.settings import ServeSettings
+from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
+
+
+def score(service: Service, posts: Sequence[SubmittedPost], cost: int = 1) -> list[Decision]:
+    return asyncio.run(service.score(service.served.base, posts, cost, "caller"))
+
+
+def sample(service: Service, name: str, **labels: str) -> float | None:
+    return service.telemetry.registry.get_sample_value(name, labels)
+
+
+def test_a_bad_post_fails_in_its_place(service: Service, tiny: Moderator) -> None:
+    found = score(service, [SubmittedPost("1", "hello"), SubmittedPost("2"), SubmittedPost("3", "you")])
+    assert [(entry.id, entry.ok) for entry in found] == [("1", True), ("2", False), ("3", True)]
+    assert found[0].scores == pytest.approx(tiny.score(text="hello").scores, abs=1e-5)
+    assert sample(service, "crossguard_failed_posts_total", code="post_empty") == 1
+    assert service.admission.pending == 0
+
+
+def test_an_image_that_may_not_be_fetched_fails_its_post_only(service: Service) -> None:
+    remote = SubmittedPost("2", "hello", images=(RemoteImage("https://media.example.com/a.png"),))
+    first, second, third = score(service, [SubmittedPost("1", "hello"), remote, SubmittedPost("3", "you")])
+    assert first.ok
+    assert third.ok
+    assert second.error is not None
+    assert second.error.code == "image_url_not_allowed"
+    assert sample(service, "crossguard_failed_posts_total", code="image_url_not_allowed") == 1
+
+
+def test_fetched_images_stand_beside_those_that_came_along(
+    service: Service, red: bytes, blue: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str, hold: BodyHold) -> bytes:
+        asked.append(url)
+        if url.endswith("gone"):
+            raise FetchError("image_fetch_failed", "It is gone.")
+        hold.take(len(blue))
+        return blue
+
+    monkeypatch.setattr(service.fetcher, "fetch", fetch)
+    posts = [
+        SubmittedPost("1", images=(red, RemoteImage("https://a/blue"))),
+        SubmittedPost("2", images=(RemoteImage("https://a/gone"), RemoteImage("https://a/blue"))),
+    ]
+    found, gone = score(service, posts)
+    (both,) = score(service, [SubmittedPost("1", images=(red, blue))])
+    assert found.scores == pytest.approx(both.scores, abs=1e-5)
+    assert gone.error is not None
+    assert sorted(asked) == ["https://a/blue", "https://a/gone"], "after a failure no more of a post is fetched"
+    assert service.budget.held == 0
+
+
+def test_a_full_queue_refuses_all(served_model: Moderator) -> None:
+    service = service_of(served_model, max_queue=2, max_posts=2)
+    with service.admission.hold(2, 2), pytest.raises(Overloaded):
+        score(service, [SubmittedPost("1", "hello")])
+
+
+def test_what_is_served_is_told_to_the_metrics(service: Service, served_model: Moderator) -> None:
+    labels = {"model": "tiny", "version": "1.0.0", "policy": "default", "runtime": served_model.runtime.name}
+    assert sample(service, "crossguard_model", **labels) == 1
+
+
+class Review:
+    """A queue to a console that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
+        self.calls.append((list(posts), list(decisions)))
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+def test_posts_go_to_a_review_console_where_there_is_one(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    posts = [SubmittedPost("1", "hello")]
+    decisions = score(service, posts)
+    assert service.review is None
+    service.hand_to_review(posts, decisions)
+    review = Review()
+    monkeypatch.setattr(service, "review", review)
+    service.hand_to_review(posts, decisions)
+    assert review.calls == [(posts, decisions)]
+
+
+def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = service_of(Moderator.load(tiny_bundle.folder), review_queue="http://127.0.0.1:9", review_key="k")
+    review = Review()
+    monkeypatch.setattr(service, "review", review)
+
+    async def live() -> None:
+        await service.start()
+        await service.stop()
+
+    asyncio.run(live())
+    assert review.calls == ["start", "stop"]
+    with pytest.raises(InputError, match="closed"):
+        service.served.base.submit([SubmittedPost("1", "hello").post()])
+
+
+def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle.folder, folder)
+    settings = ServeSettings(model=str(folder))
+    service = Service(settings, load_served(settings))
+    old = service.served
+    manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    manifest["model"]["version"] = "2.0.0"
+    write_manifest(folder, {name: value for name, value in manifest.items() if name != "files"})
+    asyncio.run(service.reload())
+    new = service.served
+    assert new.base.bundle.manifest.model.version == "2.0.0"
+    (folder / "text.onnx").write_bytes(b"broken")
+    with pytest.raises(BundleError, match=r"text\.onnx"):
+        asyncio.run(service.reload())
+    assert service.served is new
+    for outcome in ("done", "failed"):
+        assert sample(service, "crossguard_reloads_total", outcome=outcome) == 1
+    for each in (old, new):
+        each.base.close()
