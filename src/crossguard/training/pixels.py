@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -45,9 +45,7 @@ class PixelCache:
         return PixelCache(self._images | other._images, self.failures | other.failures)
 
 
-def build_cache(
-    paths: Sequence[Path], spec: ImageSpec, folder: Path, progress: Callable[[], object] = lambda: None
-) -> PixelCache:
+def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCache:
     """Opens the cache of these images, and fills it first when it is not there.
 
     The name of a cache depends on the images' paths, sizes and times, and on `spec`.
@@ -57,7 +55,7 @@ def build_cache(
     file = folder / f"{_key(unique, spec)}.npy"
     shape = (len(unique), spec.size, spec.size, 3)
     if not file.is_file():
-        _fill(unique, spec, file, shape, progress)
+        _fill(unique, spec, file, shape)
     with file.with_suffix(".failures").open(encoding="utf-8") as lines:
         failures = dict(line.rstrip("\n").split("\t") for line in lines)
     pixels = np.load(file, mmap_mode="r")
@@ -111,9 +109,7 @@ def _named(examples: Examples) -> Iterator[tuple[Path, str]]:
                 yield path, source
 
 
-def _fill(
-    paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...], progress: Callable[[], object]
-) -> None:
+def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...]) -> None:
     """Writes beside the file's name first, so that a killed run leaves no half cache."""
     # Two processes of one run may come here together; each writes its own, and the last to finish wins.
     draft = file.with_suffix(f".{os.getpid()}.draft")
@@ -126,7 +122,6 @@ def _fill(
             pixels[row] = to_pixels(decode(source, size_hint=spec.size, frames=1)[0], spec)
         except ImageError as error:
             failures[str(paths[row])] = error.code
-        progress()
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(store, range(len(paths))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
+from crossguard.data.images import decode
 from crossguard.errors import ConfigError
+from crossguard.training import pixels
 from crossguard.training.examples import Examples, read_examples
 from crossguard.training.pixels import PixelCache, build_cache, cache_sources, check_images
 from crossguard.training.recipe import Recipe, Source
@@ -21,14 +24,20 @@ def noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(0).integers(0, 256, size=(size, size, 3)).astype(np.uint8)
 
 
-def test_images_are_decoded_once(tmp_path: Path) -> None:
+def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(noise(60)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"broken")
     paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png", tmp_path / "a.png"]
     spec = Recipe(image_size=32).image_spec()
-    looked: list[None] = []
-    first = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
-    again = build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    looked: list[object] = []
+
+    def look(source: Path, **how: Any) -> list[Image.Image]:
+        looked.append(source)
+        return decode(source, **how)
+
+    monkeypatch.setattr(pixels, "decode", look)
+    first = build_cache(paths, spec, tmp_path / "cache")
+    again = build_cache(paths, spec, tmp_path / "cache")
     assert len(looked) == 3
     assert np.array_equal(first[paths[0]], again[paths[0]])
     assert first[paths[0]].shape == (32, 32, 3)
@@ -37,7 +46,7 @@ def test_images_are_decoded_once(tmp_path: Path) -> None:
     assert paths[1] not in again
 
     Image.fromarray(noise(61)).save(paths[0])
-    build_cache(paths, spec, tmp_path / "cache", lambda: looked.append(None))
+    build_cache(paths, spec, tmp_path / "cache")
     assert len(looked) == 6
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,10 @@ from crossguard.records import Post
 # Röttger et al. 2021; CC-BY-4.0.
 HATECHECK = ("Paul/hatecheck", "test.csv")
 TEXT, GOLD, FUNCTION, TARGET = "test_case", "label_gold", "functionality", "target_ident"
-_YES = {"hateful": 1.0, "toxic": 1.0, "1": 1.0, "1.0": 1.0, "true": 1.0}
-_NO = {"non-hateful": 0.0, "nontoxic": 0.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+_ANSWERS = {
+    **dict.fromkeys(("hateful", "toxic", "1", "1.0", "true"), 1.0),
+    **dict.fromkeys(("non-hateful", "nontoxic", "0", "0.0", "false"), 0.0),
+}
 NO_TARGET = "(none)"
 
 
@@ -82,17 +83,9 @@ def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
     Raises:
         TableError: A column is missing, or an answer is neither yes nor no.
     """
-    rows = list(read_rows(path))
-    header = list(rows[0]) if rows else []
-    for name in (TEXT, GOLD, FUNCTION, TARGET):
-        if name not in header:
-            raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")
-    answers = [_answer(row, number, path) for number, row in enumerate(rows, start=1)]
-    columns = {
-        FUNCTION: tuple(row[FUNCTION] for row in rows),
-        TARGET: tuple(row[TARGET] or NO_TARGET for row in rows),
-    }
-    return _annotated(path.name, "case", [row[TEXT] for row in rows], labels, np.array(answers), columns)
+    suite, rows = _read(path, labels, TEXT, GOLD, (FUNCTION, TARGET))
+    columns = {FUNCTION: tuple(row[FUNCTION] for row in rows), TARGET: tuple(row[TARGET] or NO_TARGET for row in rows)}
+    return replace(suite, source=path.name, columns=columns)
 
 
 def fetch_hatecheck() -> Path:
@@ -121,17 +114,9 @@ def read_phrases(path: Path, labels: tuple[str, ...], limit: int = 0, seed: int 
     Raises:
         TableError: It cannot be read, a column is missing, or an answer is neither.
     """
-    rows = list(read_rows(path))
-    if not rows or not {"phrase", "toxicity"} <= set(rows[0]):
-        raise TableError(f"'{path}' needs the columns 'phrase' and 'toxicity'.")
-    if limit and len(rows) > limit:
-        picks = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
-        rows = [rows[index] for index in picks]
-    wrong = next((row["toxicity"] for row in rows if row["toxicity"] not in {"toxic", "nontoxic"}), None)
-    if wrong is not None:
-        raise TableError(f"'{path}': 'toxicity' must be 'toxic' or 'nontoxic', and is '{wrong}'.")
-    hateful = np.array([float(row["toxicity"] == "toxic") for row in rows])
-    return _annotated(str(path), "phrase", [row["phrase"] for row in rows], labels, hateful)
+    phrases, _ = _read(path, labels, "phrase", "toxicity")
+    picks = np.random.default_rng(seed).permutation(len(phrases))[: limit or None]
+    return phrases.take(np.sort(picks))
 
 
 def score_phrases(moderator: Moderator, phrases: Annotated) -> tuple[Scored, dict[str, NDArray[np.bool_]]]:
@@ -140,19 +125,6 @@ def score_phrases(moderator: Moderator, phrases: Annotated) -> tuple[Scored, dic
     found = [{post.text[m.start : m.end].lower() for m in mentions(post.text)} for post in scored.annotated.posts]
     terms = sorted(set().union(*found))
     return scored, {term: np.array([term in named for named in found]) for term in terms}
-
-
-def _annotated(  # noqa: PLR0917
-    source: str,
-    kind: str,
-    texts: Sequence[str],
-    labels: tuple[str, ...],
-    hateful: NDArray[np.float64],
-    columns: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> Annotated:
-    """Returns texts as posts of which is only known whether they are hateful at all."""
-    posts = tuple(Post(f"{kind}-{number}", text) for number, text in enumerate(texts, start=1))
-    return Annotated(source, posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, columns)
 
 
 def run_suite(moderator: Moderator, suite: Annotated, rounds: int = 1000, seed: int = 0) -> SuiteResult:
@@ -187,8 +159,23 @@ def _cells(rows: Sequence[tuple[Any, bool]]) -> dict[Any, Cell]:
     return {key: Cell(sum(found), len(found)) for key, found in tally.items()}
 
 
-def _answer(row: dict[str, Any], number: int, path: Path) -> float:
-    text = str(row[GOLD]).strip().lower()
-    if text not in _YES | _NO:
-        raise TableError(f"'{path}' row {number}: '{GOLD}' must be 'hateful' or 'non-hateful', and is {row[GOLD]!r}.")
-    return (_YES | _NO)[text]
+def _read(
+    path: Path, labels: tuple[str, ...], text: str, answer: str, others: Sequence[str] = ()
+) -> tuple[Annotated, list[dict[str, Any]]]:
+    """Returns texts as posts of which is only known whether they are hateful at all, and the rows of the table."""
+    rows = list(read_rows(path))
+    header = list(rows[0]) if rows else []
+    for name in (text, answer, *others):
+        if name not in header:
+            raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")
+    hateful = np.array([_answer(row[answer], answer, number, path) for number, row in enumerate(rows, start=1)])
+    posts = tuple(Post(f"{text}-{number}", row[text]) for number, row in enumerate(rows, start=1))
+    return Annotated(str(path), posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, {}), rows
+
+
+def _answer(value: Any, column: str, number: int, path: Path) -> float:
+    word = str(value).strip().lower()
+    if word not in _ANSWERS:
+        known = "'hateful' or 'non-hateful'" if column == GOLD else "'toxic' or 'nontoxic'"
+        raise TableError(f"'{path}' row {number}: '{column}' must be {known}, and is {value!r}.")
+    return _ANSWERS[word]
