@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from crossguard import cost, engine
-from crossguard.data import image_headers, image_worker, text_rows
+from crossguard.data import image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
 from crossguard.preprocessing.text import TextSpec
@@ -38,7 +38,7 @@ CONSTANTS: Final = {
             "characters of a text that are cleaned; the rest is cut, with a note",
         ),
         (engine, "VERY_LONG_TEXT", "characters from which the service cleans a text in a process of low priority"),
-        (text_rows, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
+        (lines, "MAX_LINE_BYTES", "bytes of a line of JSON Lines or CSV (`line_too_long`)"),
     ],
     "Images that are decoded in the main process": [
         (image_worker, "CHEAP_BYTES", "bytes of a file"),

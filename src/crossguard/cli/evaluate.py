@@ -72,7 +72,7 @@ def command(
     crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
     """
     with needs_extra("Evaluating", "evaluate"):
-        from crossguard.data.columns import RowBuilder
+        from crossguard.data.post_builder import RowBuilder
         from crossguard.data.stored_posts import open_posts
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores

@@ -12,7 +12,8 @@ from crossguard.checked_settings import parse, read_yaml
 from crossguard.cli.options import PATH, model_option, overwrite_option, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
-from crossguard.data.columns import Columns, share_of
+from crossguard.data.cells import share_of
+from crossguard.data.columns import Columns
 from crossguard.data.tables import read_rows
 from crossguard.decision.policy import PolicyFile
 from crossguard.errors import InputError, MissingExtraError

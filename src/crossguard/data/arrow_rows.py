@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from crossguard.data.binary_rows import first_line, posts_of
-from crossguard.data.columns import PostBuilder
+from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, needs_extra
 from crossguard.records import Post
 

@@ -1,24 +1,13 @@
-"""Which columns of a table hold what, and a row of them as a `Post`."""
+"""Which columns of a table hold what."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from crossguard.data.image_sources import as_image, check_inside, is_missing, is_url
-from crossguard.errors import PostError, TableError, suggest
-from crossguard.records import ImageSource, Post
+from crossguard.errors import TableError, suggest
 
-_KNOWN_SHAPES: Final = 1000
-# As pandas and spreadsheets write them.
-_YES_OR_NO: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-_UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a"})
-_DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,0")
 # Other names that tables give the same things; read as such where exactly one is there, and said so.
 OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("post_id", "tweet_id", "comment_id", "message_id", "_id"),
@@ -135,153 +124,6 @@ class Columns:
         )
 
 
-class PostBuilder:
-    """Turns rows into posts.
-
-    Args:
-        columns: Which column holds what.
-        image_root: The folder that relative image paths start from.
-        extra: Whether a post carries the other columns of its row.
-        confined: Whether images must lie in that folder, with all links followed.
-
-    Attributes:
-        header: The columns of the table, once it was opened; those of the first object of JSON.
-        notes: What a person should know about the columns, one sentence each.
-    """
-
-    def __init__(self, columns: Columns, image_root: Path, *, extra: bool = False, confined: bool = False) -> None:
-        self.columns = columns
-        self.extra = extra
-        self.confined = confined
-        self.header: tuple[str, ...] = ()
-        self.found: dict[str, str] = {}
-        self.notes: list[str] = []
-        self._image_root = image_root
-        # By the names of a row: the objects of JSON may differ in theirs.
-        self._matches: dict[tuple[str, ...], dict[str, str]] = {}
-
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
-        """Checks the columns of a whole table, and returns those that are used by what they hold.
-
-        Raises:
-            TableError: A column is missing, doubled or not clear.
-        """
-        names = tuple(header)
-        self.columns.find(names, where)
-        self.note(names, where)
-        return self.found
-
-    def check_first(self, row: Mapping[str, Any], where: str) -> None:
-        """Checks a first object, which may leave empty fields out: only texts under other names are an error.
-
-        Raises:
-            TableError: No column is known, or none of the renamed ones is there.
-        """
-        self.note(row, where)
-        wrong = [name for name in self.columns.renamed.values() if name not in row]
-        if wrong and len(wrong) == len(self.columns.renamed):
-            self.columns.find(row, where)
-        others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
-        if others and not set(self.found) - {"id"}:
-            raise self.columns.nothing_to_score(row, where)
-
-    def note(self, header: Iterable[str], where: str) -> None:
-        """Remembers the columns, and what was found under another name."""
-        self.header = tuple(header)
-        self.found = self.columns.match(self.header, where)
-        self.notes = self.columns.notes(self.found)
-        if column := unread_addresses(self.header, self.found):
-            self.notes.append(
-                f"column '{column}' is not read, so posts are scored without these images. To fetch them: -o FOLDER/ "
-                f"--image-path-column '{column}' --fetch-origin https://HOST"
-            )
-
-    def build(self, row: Mapping[str, Any], place: str) -> Post:
-        """Returns the post of one row.
-
-        Args:
-            row: Values by column name; absent and None mean empty.
-            place: The name of the row, used as id where it has none.
-        """
-        id_ = place
-        try:
-            found = self._found(row)
-            cells = {meaning: row.get(name) for meaning, name in found.items()}
-            id_ = as_text(cells.get("id"), found.get("id", "id")) or place
-            text = as_text(cells.get("text"), found.get("text", "text"))
-            image_text = as_text(cells.get("image_text"), found.get("image_text", "image_text"))
-            image = self._image(cells.get("image"), "image")
-            if image is None:
-                image = self._image(cells.get("image_path"), "image_path")
-        except PostError as error:
-            return Post.failed(id_, error.code, f"{place}: {error}")
-        used = set(found.values())
-        extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
-        return Post(id_, text, image, image_text, extra)
-
-    def build_read(self, row: Mapping[str, Any] | None, number: int) -> Post:
-        """Returns the post of a row of a binary file; a failed one where it holds a text that is not UTF-8 (None)."""
-        if row is None:
-            return Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
-        return self.build(row, f"row-{number}")
-
-    def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
-        names = tuple(row)
-        if names not in self._matches:
-            try:
-                found = self.columns.match(names, "The row")
-            except TableError as error:
-                raise PostError("field_ambiguous", str(error)) from None
-            if len(self._matches) >= _KNOWN_SHAPES:
-                return found
-            self._matches[names] = found
-        return self._matches[names]
-
-    def _image(self, value: Any, column: str) -> ImageSource | None:
-        image = as_image(value)
-        if isinstance(image, bytes):
-            return image or None
-        if hasattr(image, "__array_interface__"):  # a PIL image or an array, from Python
-            return image
-        text = str(image) if isinstance(image, PathLike) else as_text(image, column)
-        if not text:
-            return None
-        if is_url(text):
-            return text
-        path = self._image_root / text
-        if self.confined:
-            check_inside(path, self._image_root)
-        return str(path)
-
-
-class AnyBuilder(PostBuilder):
-    """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
-
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
-        """Remembers the columns."""
-        self.note(header, where)
-        return self.found
-
-    def check_first(self, row: Mapping[str, Any], where: str) -> None:
-        """Remembers the columns."""
-        self.note(row, where)
-
-
-class RowBuilder(AnyBuilder):
-    """Carries whole rows in `Post.extra`, for tables of which something else than posts is wanted."""
-
-    def __init__(self) -> None:
-        super().__init__(Columns(), Path(), extra=True)
-
-    def note(self, header: Iterable[str], where: str) -> None:  # noqa: ARG002 - any header will do
-        """Remembers the columns."""
-        self.header = tuple(header)
-
-    def build(self, row: Mapping[str, Any], place: str) -> Post:
-        """Returns the row as it is."""
-        return Post(place, extra=dict(row))
-
-
 def _is_post(names: Iterable[str]) -> bool:
     """Whether the header of a table looks like a post: a number, or several words."""
     return any(name.isdigit() or name.count(" ") > 1 for name in names)
@@ -292,55 +134,6 @@ def unread_addresses(names: Iterable[str], found: Mapping[str, str]) -> str | No
     if {"image", "image_path"} & set(found):
         return None
     return next((name for name in names if _plain(name) in ADDRESSES), None)
-
-
-def share_of(value: Any, name: str, where: str) -> float:
-    """Returns the share of annotators who gave a label, in [0, 1]; NaN where the cell is empty, as then nobody knows.
-
-    Raises:
-        TableError: The cell holds anything else.
-    """
-    if isinstance(value, str):
-        word = value.strip().lower()
-        value = None if word in _UNKNOWN else _YES_OR_NO.get(word, value)
-        if _DECIMAL_COMMA.fullmatch(word):
-            value = word.replace(",", ".")
-    if value is None:
-        return math.nan
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        share = -1.0
-    if 0 <= share <= 1 or math.isnan(share):
-        return share
-    raise TableError(
-        f"{where}: '{name}' must be a number from 0 to 1, yes or no, or empty where unknown, and is {value!r}."
-    )
-
-
-def as_text(value: Any, column: str) -> str:
-    """Returns a cell as text; numbers are written out, as ids often are numbers, and None and NaN are empty.
-
-    Raises:
-        PostError: `field_bad_type`.
-    """
-    if isinstance(value, str):
-        return _whole(value)
-    if is_missing(value):
-        return ""
-    if hasattr(value, "item"):  # a number of NumPy
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.")
-    # pandas turns whole numbers of a column with gaps into floats.
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _whole(text: str) -> str:
-    """Replaces half characters (lone surrogates), which can be read from JSON and never written as UTF-8."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _plain(name: str) -> str:

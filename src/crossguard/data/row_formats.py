@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Protocol
 
-from crossguard.data.text_rows import MAX_LINE_BYTES
+from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.errors import OutputError
 from crossguard.records import Decision
 from crossguard.schema import CellKind, Names, columns, flatten, unflatten

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
-from crossguard.data.columns import PostBuilder
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed, has_wildcard, is_remote, suffix_of
 from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
-from crossguard.data.columns import Columns, PostBuilder, RowBuilder
+from crossguard.data.columns import Columns
+from crossguard.data.delimited_rows import read_delimited
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.data.text_rows import ByteLines, read_delimited, read_jsonl, read_lines
+from crossguard.data.json_rows import read_jsonl
+from crossguard.data.lines import ByteLines, read_lines
+from crossguard.data.post_builder import PostBuilder, RowBuilder
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from crossguard.data.columns import PostBuilder
 from crossguard.data.image_headers import SUFFIXES
-from crossguard.data.text_rows import MAX_LINE_BYTES, NOT_UTF8
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8
+from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError
 from crossguard.records import Post, PostFailure
 

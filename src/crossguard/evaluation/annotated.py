@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.columns import AnyBuilder, Columns, PostBuilder, share_of
+from crossguard.data.cells import share_of
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest

@@ -15,12 +15,15 @@ from typing import BinaryIO, Final, TypeVar
 
 from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns
+from crossguard.data.delimited_rows import row_starts
 from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.json_rows import is_json_array
+from crossguard.data.lines import line_starts
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed
 from crossguard.data.stored_posts import KINDS, TableKind, table_files
 from crossguard.data.tables import TEXT_READERS
-from crossguard.data.text_rows import is_json_array, row_starts
 from crossguard.errors import ChangedError, TableError, suggest
 from crossguard.jobs.units import Kind, Unit
 
@@ -237,7 +240,7 @@ def _cut_text(stream: BinaryIO, entry: Entry, kind: Kind, where: str, *, unit_po
         yield Unit(entry, kind)
         return
     stream.seek(0)
-    starts = row_starts(stream, where, delimited=kind == "csv")
+    starts = row_starts(stream, where) if kind == "csv" else line_starts(stream)
     header = next(starts)[0] if kind == "csv" else 0
     begun = first = rows = 0
     for offset, line in starts:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns
 from crossguard.data.image_sources import is_url
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.storage import Ranges, Storage, is_remote
 from crossguard.data.stored_posts import read_table
 from crossguard.errors import ChangedError, PostError, TableError

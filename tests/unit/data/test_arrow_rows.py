@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from crossguard.data.arrow_rows import ArrowPosts, record_batches
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError
 from crossguard.records import Post
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.stored_posts import kind_of, open_posts
 from crossguard.errors import TableError
 

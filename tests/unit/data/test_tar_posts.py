@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from crossguard.data import tar_posts
-from crossguard.data.columns import Columns, PostBuilder
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.tar_posts import read_tar
 from crossguard.errors import TableError
 from crossguard.records import Post

@@ -8,21 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crossguard.data.columns import AnyBuilder, Columns, share_of
+from crossguard.data.cells import share_of
+from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
-from crossguard.data.tables import PostReader, readable
+from crossguard.data.post_builder import AnyBuilder
+from crossguard.data.stored_posts import open_posts
+from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
-from crossguard.records import Post
 
 
 def dataset(path: Path) -> Dataset:
-    """Returns a reader for one file; every column that is neither one of `FIXED` nor part of the post is a label.
+    """Returns a reader for a table or a folder of tables; what is neither one of `FIXED` nor part of a post is a label.
 
     Raises:
-        TableError: The file is missing, of an unknown kind, empty, or has no column of text or image.
+        TableError: It is missing, of an unknown kind, empty, or has no column of text or image.
     """
     builder = AnyBuilder(Columns(), path.parent, extra=True)
-    if next(_posts(path, builder), None) is None:
+    if next(readable(open_posts(path, builder), path), None) is None:
         raise TableError(f"{path} holds no rows.")
     if not set(builder.found) - {"id", "image"}:
         raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
@@ -31,7 +33,8 @@ def dataset(path: Path) -> Dataset:
 
 
 def _rows(path: Path, labels: Sequence[str]) -> Iterator[Row]:
-    for number, post in enumerate(_posts(path, AnyBuilder(Columns(), path.parent, extra=True))):
+    posts = open_posts(path, AnyBuilder(Columns(), path.parent, extra=True))
+    for number, post in enumerate(readable(posts, path)):
         known = {name: _share(post.extra.get(name), name, number, path) for name in ("hateful", *labels)}
         hateful, *shares = (None if math.isnan(share) else share for share in known.values())
         values = {name: share for name, share in zip(labels, shares, strict=True) if share is not None}
@@ -53,9 +56,3 @@ def _share(value: Any, name: str, number: int, path: Path) -> float:
         return share_of(value, name, f"{path}, row {number}")
     except TableError as error:
         raise TableError(f"{error} Columns other than {', '.join(FIXED)} are taken for labels.") from None
-
-
-def _posts(path: Path, builder: AnyBuilder) -> Iterator[Post]:
-    if not path.is_file():
-        raise TableError(f"{path} is not a file. A table of annotated posts is a .jsonl, .csv, .parquet or .xlsx file.")
-    return readable(PostReader(path, builder=builder), path)

@@ -65,3 +65,17 @@ def test_numbers_are_names_and_a_missing_text_is_empty(tmp_path: Path) -> None:
     first, second = dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet")
     assert (first.id, first.text, first.annotated) == ("7", "", False)
     assert (second.id, second.text, second.hateful, second.annotated) == ("8", "hello", 0.5, True)
+
+
+def test_a_folder_and_an_arrow_file_are_read_as_they_are_for_evaluation(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    (tmp_path / "parts").mkdir()
+    for number in (1, 2):
+        (tmp_path / "parts" / f"{number}.jsonl").write_text(f'{{"id": "{number}", "text": "hello", "spam": 1}}\n')
+    table = pa.table({"id": ["3"], "text": ["bye"], "spam": [0.5]})
+    with pa.ipc.new_file(tmp_path / "mine.arrow", table.schema) as sink:
+        sink.write_table(table)
+    read = {path: list(dataset(tmp_path / path).read(tmp_path / path)) for path in ("parts", "mine.arrow")}
+    assert [(row.id, row.labels) for row in read["parts"]] == [("1", {"spam": 1.0}), ("2", {"spam": 1.0})]
+    assert [(row.id, row.labels) for row in read["mine.arrow"]] == [("3", {"spam": 0.5})]

@@ -1,0 +1,119 @@
+"""Posts from CSV and its cousins."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
+from crossguard.data.post_builder import PostBuilder
+from crossguard.errors import TableError
+from crossguard.records import Post
+
+# More lines than a post has, and few enough to read again when a quote was never closed.
+MAX_ROW_LINES: Final = 2000
+_DELIMITERS: Final = ",;\t|"
+# A first line by which Excel tells the delimiter.
+_EXCEL_DELIMITER: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+# Of a table with one column, whose texts may hold all of those: a character that none does.
+_NO_DELIMITER: Final = "\x1f"
+
+
+def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
+    """Yields a post per row; a row that cannot be read yields a failed post named after its first line, `line-N`.
+
+    A quote that is never closed costs the row in which it stands; the lines behind it are read again. A part of a
+    file comes behind the header.
+
+    Raises:
+        TableError: There is no header, it lacks or doubles a column, or the file is UTF-16.
+    """
+    lines = Lines(stream)
+    header, delimiter = _header(lines, where)
+    builder.open(header, where)
+    lines.number = max(lines.number, first_line - 1)
+    for start, row in _delimited_rows(lines, delimiter):
+        if isinstance(row, Post):
+            yield row
+        elif not row:
+            continue
+        elif len(row) != len(header):
+            message = f"has {len(row)} cells where the header has {len(header)}."
+            yield lines.failed("row_ragged", message, start)
+        elif not all(map(is_utf8, row)):
+            yield lines.failed("invalid_utf8", NOT_UTF8, start)
+        else:
+            yield builder.build(dict(zip(header, row, strict=True)), f"line-{start}")
+
+
+def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | Post]]:
+    """Yields the first line of each row, and its cells, none for an empty line; a failed post for a bad row."""
+    # The default of 131,072 characters is too small for long posts and `data:` URLs; the csv module has one global.
+    csv.field_size_limit(MAX_LINE_BYTES)
+    while True:
+        start = lines.number + 1
+        taken: list[str] = []
+        try:
+            cells = next(csv.reader(_row_lines(lines, taken), delimiter=delimiter, strict=True))
+        except StopIteration:
+            return
+        except LineTooLong:
+            yield start, lines.too_long(start)
+            continue
+        except csv.Error:
+            # Given back first: whoever asks where the next row begins must hear so now.
+            lines.give_back(taken[1:])
+            # Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
+            yield (
+                start,
+                lines.failed("line_malformed", "not valid CSV; a quote may be missing or misplaced.", start),
+            )
+            continue
+        yield start, cells
+
+
+def row_starts(stream: ByteLines, where: str) -> Iterator[tuple[int, int]]:
+    """Yields the end of the header, and where each post begins: byte and line; a file may be cut there.
+
+    Raises:
+        TableError: There is no header, or the file is UTF-16.
+    """
+    lines = Lines(stream)
+    _, delimiter = _header(lines, where)
+    offset = lines.offset
+    yield offset, lines.number + 1
+    for start, row in _delimited_rows(lines, delimiter):
+        if row:
+            yield offset, start
+        offset = lines.offset
+
+
+def _row_lines(lines: Lines, taken: list[str]) -> Iterator[str]:
+    """Yields the lines of one row and keeps them, so that they can be given back."""
+    for line in lines:
+        taken.append(line)
+        if len(taken) > MAX_ROW_LINES:
+            raise csv.Error(f"a quote is open for {MAX_ROW_LINES:,} lines")
+        yield line
+
+
+def _header(lines: Lines, where: str) -> tuple[list[str], str]:
+    try:
+        line = next(lines)
+        while not line.strip():
+            line = next(lines)
+        told = _EXCEL_DELIMITER.fullmatch(line)
+        line = next(lines) if told else line
+        delimiter = told[1] if told else max(_DELIMITERS, key=line.count)
+        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, strict=True))]
+        return names, delimiter if len(names) > 1 else _NO_DELIMITER
+    except StopIteration:
+        raise TableError(f"{where} has no header line.") from None
+    except LineTooLong:
+        raise TableError(f"The header of {where} is longer than {MAX_LINE_BYTES:,} bytes.") from None
+    except csv.Error as error:
+        if "\r" in line.rstrip("\r\n"):
+            raise TableError(f"The lines of {where} end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT") from None
+        raise TableError(f"The header of {where} cannot be read: {error}.") from None

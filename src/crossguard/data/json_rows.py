@@ -1,0 +1,126 @@
+"""Posts from JSON Lines, or from a JSON array."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8
+from crossguard.data.post_builder import PostBuilder
+from crossguard.errors import PostError, TableError
+from crossguard.records import Post
+
+_CHUNK: Final = 1 << 20
+
+
+def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
+    """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`.
+
+    Raises:
+        TableError: The file is UTF-16, its first object has none of the columns, or an array is damaged.
+    """
+    lines = Lines(stream, number=first_line - 1)
+    first = first_line == 1
+    for line in each_line(lines):
+        if isinstance(line, Post):
+            yield line
+            continue
+        if not line.strip():
+            continue
+        if first and line.lstrip().startswith("[") and _is_array(line):
+            yield from _read_array(lines, line.lstrip()[1:], builder, where)
+            return
+        try:
+            row = _parse(line)
+        except PostError as error:
+            yield lines.failed(error.code, str(error))
+            continue
+        if first:
+            builder.check_first(row, f"The first object of {where}")
+            first = False
+        yield builder.build(row, f"line-{lines.number}")
+
+
+def is_json_array(stream: ByteLines) -> bool:
+    """Whether a file of JSON holds one array, and not an object per line."""
+    for line in Lines(stream):
+        if line.strip():
+            return line.lstrip().startswith("[") and _is_array(line)
+    return False
+
+
+def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per item of an array whose opening bracket was read, holding one item at a time."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    parser = json.JSONDecoder(strict=False)
+    number, ended = 0, False
+    while True:
+        text = text.lstrip(" \t\r\n,")
+        if text.startswith("]"):
+            return
+        try:
+            row, end = parser.raw_decode(text)
+        except (json.JSONDecodeError, RecursionError, ValueError) as error:
+            if ended or len(text) > MAX_LINE_BYTES or not _may_go_on(error, text):
+                raise TableError(f"{where} is damaged after {number:,} items of its JSON array: {error}.") from None
+            more, ended = _more(lines.stream, len(text))
+            try:
+                text += decode(more, ended)
+            except UnicodeDecodeError:
+                raise TableError(f"{where} is {NOT_UTF8}") from None
+            continue
+        text = text[end:]
+        number += 1
+        if not isinstance(row, dict):
+            yield Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
+            continue
+        if number == 1:
+            builder.check_first(row, f"The first object of {where}")
+        yield builder.build(row, f"item-{number}")
+
+
+def _more(stream: ByteLines, at_least: int) -> tuple[bytes, bool]:
+    """Returns as many bytes as are waiting already, so that a long item is not parsed once per line of it."""
+    parts: list[bytes] = []
+    size = 0
+    while size <= at_least:
+        part = stream.readline(_CHUNK)
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts), False
+
+
+def _may_go_on(error: Exception, text: str) -> bool:
+    """Whether the text may be the start of an item; anything else is wrong however it goes on."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    longest_word = 16
+    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - longest_word
+
+
+def _is_array(line: str) -> bool:
+    """Whether a first line opens an array of objects, and is not itself one bad line of JSON Lines."""
+    rest = line.lstrip()[1:].strip()
+    return not rest or rest.startswith(("{", "]"))
+
+
+def _parse(line: str) -> dict[str, Any]:
+    if not is_utf8(line):
+        raise PostError("invalid_utf8", NOT_UTF8)
+    try:
+        row = json.loads(line, strict=False)
+    except json.JSONDecodeError as error:
+        raise PostError("line_malformed", f"not valid JSON: {error.msg} at column {error.colno}.") from None
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets in brackets
+        raise PostError("line_malformed", f"not readable JSON: {error}.") from None
+    if not isinstance(row, dict):
+        raise PostError("line_malformed", _not_an_object(row))
+    return row
+
+
+def _not_an_object(row: Any) -> str:
+    return f'an object like {{"text": ...}} is needed, not {type(row).__name__}.'

@@ -1,0 +1,157 @@
+"""Lines of text files of any size: decoded one by one, each with its number and its place in the file."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from crossguard.data.post_builder import PostBuilder
+from crossguard.errors import TableError
+from crossguard.records import Post
+
+# An image of the largest size that is decoded fits as a `data:` URL.
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+_PRINTABLE: Final = frozenset(range(0x21, 0x7F))
+_EXCEL: Final = "or save it from Excel as 'CSV UTF-8'"
+NOT_UTF8: Final = f"not valid UTF-8. Convert the file: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT; {_EXCEL}."
+NOT_UTF16: Final = f"The file is UTF-16, and must be UTF-8. Convert it: iconv -f UTF-16 -t UTF-8 IN > OUT; {_EXCEL}."
+
+
+class ByteLines(Protocol):
+    """What a binary file can do that is needed here."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Returns a line with its end, or its first `size` bytes."""
+
+
+class LineTooLong(Exception):  # noqa: N818 - control flow in this module, never shown
+    """A line is longer than what is kept in memory; it was read over."""
+
+
+class Lines:
+    """Iterates over decoded lines; goes on after an exception, and knows the number of the last line.
+
+    Bytes that are not UTF-8 come as lone surrogates (`surrogateescape`), so one bad line does not end the file.
+
+    Attributes:
+        number: Of the last line, from 1.
+        offset: Where the next line begins, in bytes.
+    """
+
+    def __init__(self, stream: ByteLines, limit: int = MAX_LINE_BYTES, *, number: int = 0) -> None:
+        self.stream = stream
+        self._limit = limit
+        self._again: deque[str] = deque()
+        self.number = number
+        self.offset = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            self.number += 1
+            self.offset += _size(self._again[0])
+            return self._again.popleft()
+        line = self.stream.readline(self._limit + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.offset += len(line)
+        if len(line) > self._limit:
+            while line and not line.endswith(b"\n"):
+                line = self.stream.readline(self._limit)
+                self.offset += len(line)
+            raise LineTooLong
+        if self.number == 1:
+            line = _without_mark(line)
+        return line.decode("utf-8", "surrogateescape")
+
+    def give_back(self, lines: list[str]) -> None:
+        """Puts the last lines back, to be read again."""
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
+        self.offset -= sum(map(_size, lines))
+
+    def failed(self, code: str, message: str, start: int | None = None) -> Post:
+        """Returns the place of a post that began at line `start`, at the last line when None, and cannot be read."""
+        first = start or self.number
+        place = f"Line {first}" if self.number <= first else f"Lines {first} to {self.number}"
+        return Post.failed(f"line-{first}", code, f"{place}: {message}")
+
+    def too_long(self, start: int | None = None) -> Post:
+        """Returns the place of a post with a line that is too long."""
+        return self.failed("line_too_long", f"longer than {MAX_LINE_BYTES:,} bytes.", start)
+
+
+def read_lines(
+    stream: ByteLines,
+    builder: PostBuilder,  # noqa: ARG001 - as the others
+    where: str,  # noqa: ARG001
+    first_line: int = 1,
+) -> Iterator[Post]:
+    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`.
+
+    Raises:
+        TableError: The file is UTF-16.
+    """
+    lines = Lines(stream, number=first_line - 1)
+    for line in each_line(lines):
+        if isinstance(line, Post):
+            yield line
+        elif not is_utf8(line):
+            yield lines.failed("invalid_utf8", NOT_UTF8)
+        elif line.strip():
+            yield Post(f"line-{lines.number}", line.rstrip("\r\n"))
+
+
+def each_line(lines: Lines) -> Iterator[str | Post]:
+    """Yields each line; a failed post for one that is too long."""
+    while True:
+        try:
+            yield next(lines)
+        except StopIteration:
+            return
+        except LineTooLong:
+            yield lines.too_long()
+
+
+def line_starts(stream: ByteLines) -> Iterator[tuple[int, int]]:
+    """Yields where each line that is not empty begins: byte and line; the file may be cut there and read in parts.
+
+    Raises:
+        TableError: The file is UTF-16.
+    """
+    offset = number = 0
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        size, more = len(line), line
+        while size > MAX_LINE_BYTES and more and not more.endswith(b"\n"):
+            more = stream.readline(MAX_LINE_BYTES)
+            size += len(more)
+        if number == 1:
+            line = _without_mark(line) or b"\n"
+        if not line.isspace() and (line[0] in _PRINTABLE or line.decode("utf-8", "surrogateescape").strip()):
+            yield offset, number
+        offset += size
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text read by `Lines` was valid UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _size(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+
+
+def _without_mark(line: bytes) -> bytes:
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TableError(NOT_UTF16)
+    return line.removeprefix(codecs.BOM_UTF8)

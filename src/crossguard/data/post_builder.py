@@ -1,0 +1,162 @@
+"""A row of a table as a `Post`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+from crossguard.data.cells import as_text
+from crossguard.data.columns import Columns, unread_addresses
+from crossguard.data.image_sources import as_image, check_inside, is_url
+from crossguard.errors import PostError, TableError
+from crossguard.records import ImageSource, Post
+
+_KNOWN_SHAPES: Final = 1000
+
+
+class PostBuilder:
+    """Turns rows into posts.
+
+    Args:
+        columns: Which column holds what.
+        image_root: The folder that relative image paths start from.
+        extra: Whether a post carries the other columns of its row.
+        confined: Whether images must lie in that folder, with all links followed.
+
+    Attributes:
+        scored: Whether a table must hold something to score.
+        header: The columns of the table, once it was opened; those of the first object of JSON.
+        notes: What a person should know about the columns, one sentence each.
+    """
+
+    scored = True
+
+    def __init__(self, columns: Columns, image_root: Path, *, extra: bool = False, confined: bool = False) -> None:
+        self.columns = columns
+        self.extra = extra
+        self.confined = confined
+        self.header: tuple[str, ...] = ()
+        self.found: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._image_root = image_root
+        # By the names of a row: the objects of JSON may differ in theirs.
+        self._matches: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Checks the columns of a whole table, and returns those that are used by what they hold.
+
+        Raises:
+            TableError: A column is missing, doubled or not clear.
+        """
+        names = tuple(header)
+        if self.scored:
+            self.columns.find(names, where)
+        self.note(names, where)
+        return self.found
+
+    def check_first(self, row: Mapping[str, Any], where: str) -> None:
+        """Checks a first object, which may leave empty fields out: only texts under other names are an error.
+
+        Raises:
+            TableError: No column is known, or none of the renamed ones is there.
+        """
+        self.note(row, where)
+        if not self.scored:
+            return
+        wrong = [name for name in self.columns.renamed.values() if name not in row]
+        if wrong and len(wrong) == len(self.columns.renamed):
+            self.columns.find(row, where)
+        others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
+        if others and not set(self.found) - {"id"}:
+            raise self.columns.nothing_to_score(row, where)
+
+    def note(self, header: Iterable[str], where: str) -> None:
+        """Remembers the columns, and what was found under another name."""
+        self.header = tuple(header)
+        self.found = self.columns.match(self.header, where)
+        self.notes = self.columns.notes(self.found)
+        if column := unread_addresses(self.header, self.found):
+            self.notes.append(
+                f"column '{column}' is not read, so posts are scored without these images. To fetch them: -o FOLDER/ "
+                f"--image-path-column '{column}' --fetch-origin https://HOST"
+            )
+
+    def build(self, row: Mapping[str, Any], place: str) -> Post:
+        """Returns the post of one row.
+
+        Args:
+            row: Values by column name; absent and None mean empty.
+            place: The name of the row, used as id where it has none.
+        """
+        id_ = place
+        try:
+            found = self._found(row)
+            cells = {meaning: row.get(name) for meaning, name in found.items()}
+            id_ = as_text(cells.get("id"), found.get("id", "id")) or place
+            text = as_text(cells.get("text"), found.get("text", "text"))
+            image_text = as_text(cells.get("image_text"), found.get("image_text", "image_text"))
+            image = self._image(cells.get("image"), "image")
+            if image is None:
+                image = self._image(cells.get("image_path"), "image_path")
+        except PostError as error:
+            return Post.failed(id_, error.code, f"{place}: {error}")
+        used = set(found.values())
+        extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
+        return Post(id_, text, image, image_text, extra)
+
+    def build_read(self, row: Mapping[str, Any] | None, number: int) -> Post:
+        """Returns the post of a row of a binary file; a failed one where it holds a text that is not UTF-8 (None)."""
+        if row is None:
+            return Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
+        return self.build(row, f"row-{number}")
+
+    def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
+        names = tuple(row)
+        if names not in self._matches:
+            try:
+                found = self.columns.match(names, "The row")
+            except TableError as error:
+                raise PostError("field_ambiguous", str(error)) from None
+            if len(self._matches) >= _KNOWN_SHAPES:
+                return found
+            self._matches[names] = found
+        return self._matches[names]
+
+    def _image(self, value: Any, column: str) -> ImageSource | None:
+        image = as_image(value)
+        if isinstance(image, bytes):
+            return image or None
+        if hasattr(image, "__array_interface__"):  # a PIL image or an array, from Python
+            return image
+        text = str(image) if isinstance(image, PathLike) else as_text(image, column)
+        if not text:
+            return None
+        if is_url(text):
+            return text
+        path = self._image_root / text
+        if self.confined:
+            check_inside(path, self._image_root)
+        return str(path)
+
+
+class AnyBuilder(PostBuilder):
+    """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
+
+    scored = False
+
+
+class RowBuilder(AnyBuilder):
+    """Carries whole rows in `Post.extra`, for tables of which something else than posts is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__(Columns(), Path(), extra=True)
+
+    def note(self, header: Iterable[str], where: str) -> None:  # noqa: ARG002 - any header will do
+        """Remembers the columns."""
+        self.header = tuple(header)
+
+    def build(self, row: Mapping[str, Any], place: str) -> Post:
+        """Returns the row as it is."""
+        return Post(place, extra=dict(row))

@@ -1,0 +1,102 @@
+"""Posts from CSV, and every way it can be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.tables import brief, read, write
+
+from crossguard.data.lines import Lines
+from crossguard.data.tables import Columns
+from crossguard.errors import TableError
+from crossguard.records import Post
+
+
+class TestCsv:
+    def test_columns(self, tmp_path: Path) -> None:
+        content = '\ufeffid, text ,image_path\r\n1,"a, ""b""\nc",x.png\r\n,d,\r\n'
+        path = write(tmp_path / "in.csv", content)
+        assert read(path) == [Post("1", 'a, "b"\nc', str(tmp_path / "x.png")), Post("line-4", "d")]
+
+    @pytest.mark.parametrize(("name", "mark"), [("in.csv", ";"), ("in.csv", "|"), ("in.tsv", "\t"), ("in.csv", "\t")])
+    def test_other_delimiters(self, tmp_path: Path, name: str, mark: str) -> None:
+        path = write(tmp_path / name, f"id{mark}text\n1{mark}a, b\n")
+        assert read(path) == [Post("1", "a, b")]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_table_of_one_column_may_hold_every_delimiter(self, tmp_path: Path, end: str) -> None:
+        rows = ["text", "Hello, you; there", '"Quoted, too"', "a\ttab", ""]
+        path = write(tmp_path / "in.csv", end.join(rows))
+        assert [post.text for post in read(path)] == ["Hello, you; there", "Quoted, too", "a\ttab"]
+
+    def test_excel_tells_the_delimiter(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", "\ufeffsep=;\r\nid;text\r\n1;a, b\r\n;c\r\n")
+        assert read(path) == [Post("1", "a, b"), Post("line-4", "c")]
+
+    def test_lines_of_an_old_mac_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match=r"lines of .* end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT"):
+            read(write(tmp_path / "in.csv", "id,text\r1,hello\r"))
+
+    def test_ragged_rows(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", "id,text\n1,a\n2\n3,b,c\n\n4,d\n")
+        assert brief(read(path)) == [("1", "a"), ("line-3", "!row_ragged"), ("line-4", "!row_ragged"), ("4", "d")]
+
+    def test_quote_that_never_ends_names_its_lines(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", 'id,text\n1,a\n2,"b\n3,c\n')
+        _, bad, after = read(path)
+        assert bad.error is not None
+        assert (bad.id, bad.error.code) == ("line-3", "line_malformed")
+        assert bad.error.message.startswith("Line 3:")
+        assert after == Post("3", "c")
+
+    def test_an_open_quote_does_not_swallow_the_file(self, tmp_path: Path) -> None:
+        good = "".join(f'{n},"text {n}, line 1\nline 2"\n' for n in range(5000))
+        path = write(tmp_path / "in.csv", f'id,text\na,"open\n{good}')
+        posts = read(path)
+        # With the first quote open, the next one closes it in the wrong place; only that row is lost.
+        assert brief(posts[:1]) == [("line-2", "!line_malformed")]
+        assert brief(posts[1:]) == [(str(n), f"text {n}, line 1\nline 2") for n in range(5000)]
+
+    def test_text_after_a_quote(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", 'id,text\n1,"a"b\n2,c\n')
+        assert brief(read(path)) == [("line-2", "!line_malformed"), ("2", "c")]
+
+    def test_invalid_utf8_in_one_row(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", b"id,text\n1,\xff\n2,\xc3\xa9\n")
+        assert brief(read(path)) == [("line-2", "!invalid_utf8"), ("2", "é")]
+
+    def test_nul_comes_through(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", b"id,text\n1,a\0b\n")
+        assert brief(read(path)) == [("1", "a\0b")]
+
+    def test_field_beyond_the_modules_own_limit(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", "id,text\n1," + "a" * 1_000_000 + "\n")
+        (post,) = read(path)
+        assert isinstance(post, Post)
+        assert len(post.text) == 1_000_000
+
+    def test_line_without_end_is_read_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Lines.__init__, "__defaults__", (100,))
+        path = write(tmp_path / "in.csv", "id,text\n1," + "a" * 1000 + "\n2,b\n")
+        assert brief(read(path)) == [("line-2", "!line_too_long"), ("2", "b")]
+
+    def test_missing_column(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.csv", "id,words\n1,a\n")
+        with pytest.raises(TableError, match=r"none of the columns text.*It has: id, words"):
+            read(path)
+        with pytest.raises(TableError, match=r"no column 'wrds' for text\. Did you mean 'words'"):
+            read(path, columns=Columns(text="wrds"))
+
+    def test_doubled_column(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match="'text' twice"):
+            read(write(tmp_path / "in.csv", "id,text,text\n1,a,b\n"))
+        assert read(write(tmp_path / "in.csv", "id,text,x,x\n1,a,b,c\n")) == [Post("1", "a")]
+
+    @pytest.mark.parametrize("content", ["\n\n", '"id'])
+    def test_no_header(self, tmp_path: Path, content: str) -> None:
+        with pytest.raises(TableError, match="header"):
+            read(write(tmp_path / "in.csv", content))
+
+    def test_header_alone(self, tmp_path: Path) -> None:
+        assert read(write(tmp_path / "in.csv", "id,text\n")) == []

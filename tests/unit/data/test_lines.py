@@ -1,0 +1,42 @@
+"""Lines of text files: numbers, places, and what is given back."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from tests.support.tables import brief, read, write
+
+from crossguard.data.lines import Lines, LineTooLong, line_starts
+from crossguard.errors import TableError
+from crossguard.records import PostFailure
+
+
+def test_lines_that_are_given_back_come_again_with_their_numbers_and_places() -> None:
+    lines = Lines(io.BytesIO("\ufeffeins\nzwölf\n\xff\n".encode()))
+    first, second = next(lines), next(lines)
+    assert (first, second, lines.number, lines.offset) == ("eins\n", "zwölf\n", 2, 15)
+    lines.give_back([second])
+    assert (lines.number, lines.offset) == (1, 8)
+    assert (next(lines), lines.number, lines.offset) == ("zwölf\n", 2, 15)
+    assert lines.failed("code", "why").id == "line-2"
+    assert lines.failed("code", "why", 1).error == PostFailure("code", "Lines 1 to 2: why")
+
+
+def test_a_line_that_is_too_long_is_read_over() -> None:
+    lines = Lines(io.BytesIO(b"a" * 99 + b"\nb\n"), 10)
+    with pytest.raises(LineTooLong):
+        next(lines)
+    assert (next(lines), lines.number, lines.offset) == ("b\n", 2, 102)
+
+
+def test_plain_lines_are_posts_and_empty_ones_are_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.txt", b"one\r\n\n \n\xff\nfour")
+    assert brief(read(path)) == [("line-1", "one"), ("line-4", "!invalid_utf8"), ("line-5", "four")]
+    with pytest.raises(TableError, match="iconv"):
+        read(write(path, "one".encode("utf-16")))
+
+
+def test_where_lines_begin_that_are_not_empty() -> None:
+    assert list(line_starts(io.BytesIO(b"\xef\xbb\xbf\none\n\t\n\n\xc3\xa9"))) == [(4, 2), (11, 5)]

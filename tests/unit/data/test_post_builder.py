@@ -1,0 +1,43 @@
+"""Rows as posts, and what is said about the columns of their table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import AnyBuilder, PostBuilder, RowBuilder
+from crossguard.errors import TableError
+
+
+def test_a_column_under_another_name_is_told() -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(["comment", "likes"], "posts.csv")
+    assert builder.notes == ["column 'comment' is read as text; another one: --text-column NAME"]
+
+
+@pytest.mark.parametrize("name", ["image_url", "Image URL", "img_url"])
+def test_a_column_of_web_addresses_that_is_not_read_is_told_with_what_fetches_it(name: str) -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(["text", name], "posts.csv")
+    (note,) = builder.notes
+    assert note.startswith(f"column '{name}' is not read")
+    assert note.endswith(f"--image-path-column '{name}' --fetch-origin https://HOST")
+
+
+@pytest.mark.parametrize("columns", [Columns(), Columns(image_path="image_url")])
+def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(columns: Columns) -> None:
+    builder = PostBuilder(columns, Path())
+    builder.open(["text", "image_url", "image_path"], "posts.csv")
+    assert not [note for note in builder.notes if "not read" in note]
+
+
+def test_only_builders_of_posts_ask_for_something_to_score() -> None:
+    with pytest.raises(TableError, match="none of the columns text, image_path"):
+        PostBuilder(Columns(), Path()).open(["id", "racist"], "scores.csv")
+    assert AnyBuilder(Columns(), Path()).open(["id", "racist"], "scores.csv") == {"id": "id"}
+    rows = RowBuilder()
+    rows.open(["comment", "body"], "any.csv")
+    assert rows.header == ("comment", "body")
+    assert rows.build({"comment": "a", "body": 1}, "row-1").extra == {"comment": "a", "body": 1}
