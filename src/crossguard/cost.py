@@ -11,6 +11,8 @@ from typing import Final
 
 # Of UTF-8. About a hundred tokens of English, which fill a window or two and take the model as long as an image does.
 TEXT_BYTES: Final = 512
+MOST_BYTES: Final = 4
+"""Of a character, in UTF-8."""
 
 
 def cost_of(texts: tuple[str, ...], images: int, windows: int) -> int:
@@ -21,5 +23,9 @@ def cost_of(texts: tuple[str, ...], images: int, windows: int) -> int:
         images: How many it has.
         windows: That the model reads of a text at most; more bytes than fill them cost nothing.
     """
+    further = max(0, images - 1)
+    # Most texts are so short that their bytes need not be counted.
+    if MOST_BYTES * sum(map(len, texts)) <= TEXT_BYTES:
+        return 1 + further
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return min(windows, max(1, math.ceil(size / TEXT_BYTES))) + max(0, images - 1)
+    return min(windows, max(1, math.ceil(size / TEXT_BYTES))) + further

@@ -223,6 +223,8 @@ class ScoringEngine:
                     self._put_slow(entry)
                 else:
                     entry.put_into(self._waiting, entry.cost)
+            if len(self._waiting) >= self._limits.posts:
+                self._changed.notify_all()
             self._gather_soon()
         return request.answer
 
@@ -253,7 +255,6 @@ class ScoringEngine:
 
     def _gather_soon(self) -> None:
         """Starts the next batch if there is one; the lock is held."""
-        self._changed.notify_all()
         some = self._waiting or self._ready or self._slice_is_due()
         if some and not self._gathering and self._batches < INFERRED_AHEAD:
             self._gathering = True
@@ -354,13 +355,14 @@ class ScoringEngine:
                     self._slicing -= 1
                     self._slice_from = time.monotonic() + PAUSE * (time.monotonic() - begun)
                 self._progress = time.monotonic()
+                self._changed.notify_all()
                 self._gather_soon()
 
     def _infer_each(self, entries: Sequence[_Entry]) -> list[Logits | Exception]:
         """Returns a row of logits per entry; when a batch fails, its entries are tried one by one."""
         try:
             logits = self._infer([entry.left[0] for entry in entries])
-            return [logits.take(np.array([row])) for row in range(len(entries))]
+            return [logits.take(slice(row, row + 1)) for row in range(len(entries))]
         except Exception as error:  # noqa: BLE001 - whatever a runtime raises must reach only the post at fault
             if len(entries) == 1:
                 return [error]

@@ -30,9 +30,11 @@ class FairQueue(Generic[T]):
         self._clocks: dict[str, float] = {}
         self._now = 0.0
         self._puts = 0
+        self._size = 0
 
     def put(self, entry: T, *, caller: str, request: Hashable, cost: int) -> None:
         """Adds an entry of a request."""
+        self._size += 1
         if caller not in self._callers:
             self._callers[caller] = _Requests()
             self._line_up(caller, max(self._now, self._clocks.pop(caller, 0.0)))
@@ -52,6 +54,7 @@ class FairQueue(Generic[T]):
             else:
                 del self._callers[caller]
                 self._clocks[caller] = clock + cost
+        self._size -= len(taken)
         self._forget()
         return taken
 
@@ -61,7 +64,7 @@ class FairQueue(Generic[T]):
             yield from (entries[0][0] for entries in requests.entries.values())
 
     def __len__(self) -> int:
-        return sum(map(len, self._callers.values()))
+        return self._size
 
     def _line_up(self, caller: str, clock: float) -> None:
         self._puts += 1
@@ -96,5 +99,5 @@ class _Requests(Generic[T]):
                 self.entries[request] = entries
         return taken
 
-    def __len__(self) -> int:
-        return sum(map(len, self.entries.values()))
+    def __bool__(self) -> bool:
+        return bool(self.entries)

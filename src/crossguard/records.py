@@ -120,7 +120,7 @@ class Logits:
     text_weight: NDArray[np.float32]
     texts: NDArray[np.int64] | None = None
 
-    def take(self, rows: NDArray[np.int64]) -> Logits:
+    def take(self, rows: NDArray[np.int64] | slice) -> Logits:
         """Returns these rows."""
         texts = None if self.texts is None else self.texts[rows]
         return Logits(self.values[rows], self.text_weight[rows], texts)
@@ -236,14 +236,22 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the record: plain values, which `json.dumps` takes as they are."""
-        record = {key: _plain(getattr(self, key)) for key in KEYS}
-        for label in record["labels"].values():
-            label["score"] = round(label["score"], 6)
+        # Labels and attributes, most of a record, are written out: the service makes one per post.
+        labels = {
+            name: {
+                "score": round(label.score, 6),
+                "threshold": label.threshold,
+                "flagged": label.flagged,
+                "action": label.action.value,
+            }
+            for name, label in self.labels.items()
+        }
+        attributes = {name: round(score, 6) for name, score in self.attributes.items()}
+        made: dict[str, Any] = {"labels": labels, "attributes": attributes}
+        record = {key: made[key] if key in made else _plain(getattr(self, key)) for key in KEYS}
         for key in OPTIONAL:
             if not record[key]:
                 del record[key]
-        if self.attributes:
-            record["attributes"] = {name: round(score, 6) for name, score in self.attributes.items()}
         return record
 
     @classmethod

@@ -126,6 +126,8 @@ class BodyReader:
                 async for chunk in self._chunks():
                     self._check_size(len(body) + len(chunk))
                     self._hold.take(len(chunk))
+                    if self._finished and not body:
+                        return chunk  # nearly always: nothing is copied
                     body += chunk
         except TimeoutError:
             raise BodyTimeout(f"The body did not arrive within {self._settings.body_timeout_s:g} s.") from None
@@ -173,8 +175,11 @@ def charset_of(request: Request) -> str:
     Raises:
         UnsupportedBody: Another one than those that callers really use; some codecs take quadratic time.
     """
+    content_type = request.headers.get("content-type", "")
+    if "charset" not in content_type.lower():
+        return "utf-8"
     header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
+    header["content-type"] = content_type
     name = str(header.get_param("charset") or "utf-8").strip().lower()
     if name not in CHARSETS:
         known = ", ".join(CHARSETS)

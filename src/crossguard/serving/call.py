@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,9 +15,9 @@ from crossguard.engine import FAILED
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
+from crossguard.serving.disconnection import WhileConnected
 from crossguard.serving.errors import (
     BodyTooLarge,
-    ClientDisconnected,
     Forbidden,
     InternalError,
     Overloaded,
@@ -92,7 +91,8 @@ class Call:
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
-        caller = self.served.keys.identify(presented_key(self.request))
+        keys = self.served.keys
+        caller = ANONYMOUS if keys.open else keys.identify(presented_key(self.request))
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller, self.exchange.caller = caller, caller.name
@@ -139,21 +139,13 @@ class Call:
         counted = self._counted(len(posts), cost)
         # One was counted before the body was read.
         self.service.rates.reserve(self._payer, self._rate, counted - 1)
-        work = asyncio.ensure_future(self.service.score(self.moderator, posts, cost, self._payer))
-        # The body has been read, so the next message can only be that the caller is gone.
-        gone = asyncio.ensure_future(self.request.receive())
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            raise ClientDisconnected("The client disconnected.")
+            async with WhileConnected(self.request):
+                return await self.service.score(self.moderator, posts, cost, self._payer)
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, counted)
             raise
-        finally:
-            gone.cancel()
-            work.cancel()
 
     async def score_one(self, post: SubmittedPost) -> Decision:
         """Scores one post.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
 from crossguard.checked_settings import fields_at
@@ -23,7 +22,7 @@ _SHOWN = 80
 
 def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Returns a JSON response."""
-    return Response(json.dumps(body, ensure_ascii=False), status, headers, JSON)
+    return Response(to_json(body), status, headers, JSON)
 
 
 def validated(model: type[M], body: bytes | str) -> M:

@@ -11,6 +11,7 @@ import hmac
 import ipaddress
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -119,7 +120,11 @@ def presented_key(request: Request) -> str | None:
 
 def client_network(request: Request) -> str:
     """Returns the address of a client; of an IPv6 client the network of 64 bits, all of which one client may own."""
-    host = request.client.host if request.client is not None else ""
+    return _network_of(request.client.host if request.client is not None else "")
+
+
+@lru_cache(maxsize=1024)
+def _network_of(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

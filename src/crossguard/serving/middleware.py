@@ -27,6 +27,7 @@ HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
 }
+RAW_HEADERS: Final = tuple((name.encode(), value.encode()) for name, value in HEADERS.items())
 # Paths that are asked for every few seconds by machines: logged only when somebody debugs.
 QUIET: Final = frozenset({"/healthz", "/readyz", "/ping", "/metrics"})
 
@@ -63,18 +64,16 @@ class RequestEnvelope:
             self._note(scope, exchange, status, time.perf_counter() - begun)
 
     def _add_headers(self, message: Message, exchange: Exchange) -> None:
-        headers = MutableHeaders(scope=message)
-        headers["x-request-id"] = exchange.request_id
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
+        headers = message["headers"]
+        present = {name for name, _ in headers}
+        headers.append((b"x-request-id", exchange.request_id.encode()))
+        headers.extend(pair for pair in RAW_HEADERS if pair[0] not in present)
         if self._service.draining:
             # The caller opens its next connection elsewhere, so that stopping cuts no request in half.
-            headers["connection"] = "close"
+            MutableHeaders(scope=message)["connection"] = "close"
 
     def _note(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
-        telemetry = self._service.telemetry
-        telemetry.requests.labels(exchange.interface, str(status)).inc()
-        telemetry.seconds.labels(exchange.interface).observe(seconds)
+        self._service.telemetry.answered(exchange.interface, status, seconds)
         logs.event(
             "request",
             logging.DEBUG if exchange.route in QUIET else logging.INFO,

@@ -73,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._receiving = Receiving.HEADERS
         self._read_timer: asyncio.TimerHandle | None = None
+        self._read_until: float | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._overhead = 0
         self._received = b""
@@ -90,7 +91,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the timers."""
-        self._stop_reading_timer()
+        self._read_until = None
+        self._cancel_reading_timer()
         self._stop_writing_timer()
         super().connection_lost(exc)
 
@@ -150,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._receiving = Receiving.IDLE
         self._overhead = 0
-        self._stop_reading_timer()
+        self._read_until = None
         if self._rests:
             self._read_within(self.limits.idle)
 
@@ -235,10 +237,22 @@ class GuardedProtocol(HttpToolsProtocol):
             longest.transport.abort()
 
     def _read_within(self, seconds: float) -> None:
-        self._stop_reading_timer()
-        self._read_timer = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+        """Sets the deadline. A request has four; the timer is only set anew where it would come too late for one."""
+        self._read_until = self.loop.time() + seconds
+        if self._read_timer is None or self._read_timer.when() > self._read_until:
+            self._cancel_reading_timer()
+            self._read_timer = self.loop.call_at(self._read_until, self._look_at_deadline)
 
-    def _stop_reading_timer(self) -> None:
+    def _look_at_deadline(self) -> None:
+        self._read_timer = None
+        if self._read_until is None:
+            return
+        if self._read_until > self.loop.time():
+            self._read_timer = self.loop.call_at(self._read_until, self._look_at_deadline)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _cancel_reading_timer(self) -> None:
         if self._read_timer is not None:
             self._read_timer.cancel()
             self._read_timer = None

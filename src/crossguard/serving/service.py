@@ -12,6 +12,7 @@ from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
+from crossguard.serving.answers import Answers
 from crossguard.serving.bodies import DISCARDED_PER_SECOND, OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.fetching import Fetcher
 from crossguard.serving.pacing import Pace
@@ -54,6 +55,7 @@ class Service:
         )
         self.draining = False
         self._reloading = asyncio.Lock()
+        self._answers = Answers()
         self.telemetry.follow(lambda: self.admission.pending, lambda: self.budget.held)
         self._announce()
 
@@ -87,7 +89,7 @@ class Service:
                 entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
             ready = [entry.post() for entry in entries if isinstance(entry, SubmittedPost)]
             with self.admission.hold(len(ready), cost):
-                decisions = await asyncio.wrap_future(moderator.submit(ready, caller))
+                decisions = await self._answers.of(moderator.submit(ready, caller))
             self.telemetry.decided(decisions)
             scored = iter(decisions)
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]

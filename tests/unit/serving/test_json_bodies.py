@@ -52,5 +52,5 @@ def test_a_key_that_is_not_known_is_named_with_its_neighbour(client: TestClient)
 
 def test_an_answer_is_utf8_with_its_status_and_headers() -> None:
     answer = as_json({"text": "h\u00e9"}, 418, {"x-a": "b"})
-    assert answer.body == '{"text": "h\u00e9"}'.encode()
+    assert answer.body == '{"text":"h\u00e9"}'.encode()
     assert (answer.status_code, answer.media_type, answer.headers["x-a"]) == (418, "application/json", "b")
