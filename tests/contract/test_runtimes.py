@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from crossguard.bundle import Bundle
-from crossguard.errors import ConfigError
 from crossguard.preprocessing.batch import Prepared, collate
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, Logits
@@ -67,12 +66,3 @@ def test_runtimes_agree(tiny_bundle: Bundle) -> None:
 
 def test_the_name_says_engine_and_precision(runtime: Runtime) -> None:
     assert runtime.name.endswith("(fp32)")
-
-
-def test_unknown_names_get_a_suggestion(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
-        create("openvno", tiny_bundle.graphs)
-    with pytest.raises(ConfigError, match="Unknown precision 'fp12'"):
-        create("auto", tiny_bundle.graphs, precision="fp12")
-    with pytest.raises(ConfigError, match="fp32 only"):
-        create("onnx", tiny_bundle.graphs, precision="bf16")

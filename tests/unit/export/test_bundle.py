@@ -1,0 +1,122 @@
+"""What a bundle says of the run that it was made of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="exports need crossguard[train]")
+
+from tests.support.tiny_bundle import tokenizer
+
+from crossguard.bundle import Bundle, read_bundle
+from crossguard.errors import BundleError, ConfigError
+from crossguard.export import bundle as exporting
+from crossguard.export.bundle import ExportPlan, copy_reports, export_bundle, label_schemes_of
+from crossguard.export.policies import PolicyPlan
+from crossguard.export.source import ExportSource
+from crossguard.models.building import tiny
+from crossguard.models.config import ModelConfig
+from crossguard.preprocessing.image import ImageSpec
+from crossguard.preprocessing.text import TextSpec
+
+LABELS = ["racist", "insult"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("encoder_name: /home/me/clip\nhead: fusion\n", encoding="utf-8")
+    (folder / "val_report.json").write_text("{}", encoding="utf-8")
+    entry = {"name": "posts", "sketch": ["0001"]}
+    (folder / "provenance.json").write_text(json.dumps({"trained_on": [entry], "measured_on": [entry]}))
+    return folder
+
+
+def source_of(run: Path, **inference: Any) -> ExportSource:
+    told = {"class_names": LABELS, "thresholds": [0.3, 0.7], "encoder_name": "clip"} | inference
+    model = tiny(ModelConfig("clip", num_outputs=4, fusion_dim=8))
+    return ExportSource(model, told, run, TextSpec(max_length=77), ImageSpec(size=32), tokenizer().to_str())
+
+
+@pytest.fixture
+def fake(run: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
+    """Exports the graphs of the tiny bundle; notes how their weights were to be stored."""
+    asked: list[Mapping[str, str]] = []
+
+    def graphs(_model: Any, folder: Path, _text: Any, _image: Any, weight_dtypes: Mapping[str, str]) -> None:
+        asked.append(weight_dtypes)
+        for path in tiny_bundle.graphs.values():
+            shutil.copyfile(path, folder / path.name)
+
+    monkeypatch.setattr(exporting, "export_graphs", graphs)
+    monkeypatch.setattr(exporting, "open_checkpoint", lambda folder, _: source_of(folder))
+    return asked
+
+
+def test_the_bundle_of_a_run_opens_and_says_where_it_is_from(
+    run: Path, tmp_path: Path, fake: list[Mapping[str, str]]
+) -> None:
+    made = export_bundle(run, tmp_path / "out", ExportPlan("mine", "2.1", {"text": "int8"}, average=(run,)))
+    assert read_bundle(tmp_path / "out", verify=True).manifest == made.manifest
+    assert fake == [{"text": "int8"}]
+    assert (made.manifest.model.name, made.manifest.model.version) == ("mine", "2.1")
+    assert (made.manifest.model.backend, made.manifest.model.head) == ("clip", "fusion")
+    known = {label.name: label.meaning for label in made.manifest.labels}
+    assert list(known) == LABELS
+    assert known["racist"], "the meaning of a label that is ours is told"
+    provenance = made.provenance()
+    assert "encoder_name: clip" in provenance["recipe"]
+    assert "/home/me" not in str(provenance)
+    assert provenance["averaged_runs"] == 2
+    assert [entry["what"] for entry in provenance["fitted_on"]] == ["the model's weights"]
+
+
+def test_without_plans_the_runs_thresholds_are_the_policy(
+    run: Path, tmp_path: Path, fake: list[Mapping[str, str]]
+) -> None:
+    made = export_bundle(run, tmp_path / "out", ExportPlan("mine"))
+    (policy,) = made.manifest.policies.values()
+    assert {name: rule.threshold for name, rule in policy.labels.items()} == {"racist": 0.3, "insult": 0.7}
+    told = json.loads((tmp_path / "out" / "inference_config.json").read_text(encoding="utf-8"))
+    assert told["thresholds"] == [0.3, 0.7]
+
+
+def test_a_bundle_without_a_default_policy_is_refused(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:
+    with pytest.raises(ConfigError, match="Give one more: --policy default=SCHEME:RUN@f1"):
+        export_bundle(run, tmp_path / "out", ExportPlan("mine", policies=[PolicyPlan("other", "labels", (run,))]))
+    assert not (tmp_path / "out").exists()
+    assert not fake
+
+
+def test_a_card_that_a_person_wrote_stays(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:
+    out = tmp_path / "out"
+    export_bundle(run, out, ExportPlan("mine"))
+    assert "crossguard card mine" in (out / "README.md").read_text(encoding="utf-8")
+    (out / "README.md").write_text("# By hand\n", encoding="utf-8")
+    export_bundle(run, out, ExportPlan("mine", "2.0.0"))
+    assert (out / "README.md").read_text(encoding="utf-8") == "# By hand\n"
+    assert read_bundle(out).manifest.model.version == "2.0.0"
+
+
+def test_a_run_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        export_bundle(tmp_path, tmp_path / "out", ExportPlan("mine"))
+
+
+def test_label_schemes_are_the_runs_or_one_over_all_labels(run: Path) -> None:
+    assert label_schemes_of(source_of(run)) == {"labels": (0, 1)}
+    stored = {"any": [0, 1], "consensus": [2, 3]}
+    assert label_schemes_of(source_of(run, label_schemes=stored)) == {"any": (0, 1), "consensus": (2, 3)}
+
+
+def test_reports_that_are_there_are_copied(run: Path, tmp_path: Path) -> None:
+    (run / "other.json").write_text("{}", encoding="utf-8")
+    copy_reports(source_of(run), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["val_report.json"]
