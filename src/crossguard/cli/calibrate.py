@@ -156,23 +156,20 @@ def _known(label: str, labels: tuple[str, ...]) -> str:
 
 
 def _grid(found: FittedPolicy) -> Grid:
+    from crossguard.cli.table import BANDS, bands
     from crossguard.evaluation.terminal import Grid, cell
 
     grid = Grid(
         f"policy {found.file.name} {found.file.version}: cross-validated metrics",
-        ("label", "calibration", "review\nfrom", "flag\nfrom", "block\nfrom", "in\nfeed", "precision", "recall", "F1",
-         "in-sample\nF1"),
+        ("label", "calibration", *BANDS, "in\nfeed", "precision", "recall", "F1", "in-sample\nF1"),
         "'in-sample F1' is measured on the posts of the fit. Where a prevalence stands under 'in feed', precision, "
         "recall and F1 are those at that prevalence.",
     )  # fmt: skip
     for label, rule in found.fitted.rules.items():
-        review = rule.threshold if rule.review is None else rule.review
         grid.row(
             label,
             found.fitted.kinds[label],
-            f"{review:.3f}",
-            f"{rule.threshold:.3f}",
-            "never" if rule.block is None else f"{rule.block:.3f}",
+            *bands(rule),
             "" if rule.prevalence is None else f"{rule.prevalence.target:.2%}",
             *(cell(found.feed[label][key]) for key in ("precision", "recall", "f1")),
             cell(found.feed_in_sample[label]["f1"]),

@@ -89,7 +89,7 @@ def _benchmark(bundle: Bundle) -> None:
 
 
 def _show(bundle: Bundle) -> None:
-    from crossguard.cli.table import console, plain
+    from crossguard.cli.table import BANDS, bands, console, plain
 
     manifest, screen = bundle.manifest, console()
     screen.print(
@@ -99,12 +99,11 @@ def _show(bundle: Bundle) -> None:
     )
     for policy in manifest.policies.values():
         screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
-        table = plain(("label", "review\nfrom", "flag\nfrom", "block\nfrom"))
+        names = ("label", "input") if len(policy.kinds) > 1 else ("label",)
+        table = plain((*names, *BANDS), left=len(names))
         for label in manifest.label_set.names:
-            rule = policy.labels[label]
-            review = rule.threshold if rule.review is None else rule.review
-            block = "never" if rule.block is None else f"{rule.block:.3f}"
-            table.add_row(label, f"{review:.3f}", f"{rule.threshold:.3f}", block)
+            for kind in policy.kinds:
+                table.add_row(*(label, kind)[: len(names)], *bands(policy.rules(kind)[label]))
         screen.print(table)
     for file, digest in manifest.files.items():
         screen.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from crossguard.decision.policy import Bands
+
+# Heads of what `bands` returns.
+BANDS = ("review\nfrom", "flag\nfrom", "block\nfrom")
+
 # Columns of a table in a pipe, where nothing wraps.
 WIDE = 1000
 _ROWS = 20
@@ -124,6 +129,11 @@ def plain(columns: Sequence[str], left: int = 1) -> Table:
     for place, name in enumerate(columns):
         table.add_column(name, justify="left" if place < left else "right", no_wrap=place >= left, overflow="fold")
     return table
+
+
+def bands(rule: Bands) -> tuple[str, str, str]:
+    """Returns the scores from which a rule asks for a review, flags its label and blocks, as cells of a table."""
+    return f"{rule.review_from:.3f}", f"{rule.threshold:.3f}", "never" if rule.block is None else f"{rule.block:.3f}"
 
 
 def post_words(post: Post, *, hidden: bool) -> str:

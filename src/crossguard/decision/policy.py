@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +75,16 @@ class Bands(StrictModel):
             raise ValueError(f"block ({self.block}) must not lie below threshold ({self.threshold})")
         return self
 
+    @property
+    def review_from(self) -> float:
+        """The score from which a person should look."""
+        return self.threshold if self.review is None else self.review
+
     def action(self, score: float) -> Action:
         """Returns what this score alone asks for."""
         if self.block is not None and score >= self.block:
             return Action.BLOCK
-        if score >= (self.threshold if self.review is None else self.review):
+        if score >= self.review_from:
             return Action.REVIEW
         return Action.ALLOW
 
@@ -169,6 +174,11 @@ class Policy(StrictModel):
 
     def __str__(self) -> str:
         return repr(self)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of input to tell apart: one where the same bands hold for every post."""
+        return get_args(Kind) if self.inputs else ("text",)
 
     def rules(self, kind: Kind = "text") -> Mapping[str, LabelPolicy]:
         """Returns the rule of each label for one kind of input."""

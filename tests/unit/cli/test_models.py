@@ -20,6 +20,16 @@ def test_labels_policies_and_checksums_are_shown(tiny_bundle: Bundle) -> None:
     assert all(digest in output for digest in tiny_bundle.manifest.files.values())
 
 
+def test_bands_of_every_kind_of_input_are_shown(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    assert "  input" not in CliRunner().invoke(command, [str(tiny_bundle.folder)]).output
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
+    manifest = tiny_bundle.manifest.model_dump(mode="json")
+    manifest["policies"]["default"]["inputs"] = {"both": {"sexist": {"threshold": 0.423}}}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    lines = [line.split() for line in CliRunner().invoke(command, [str(folder)]).output.splitlines()]
+    assert [line[3] for line in lines if line[:1] == ["sexist"] and len(line) == 5] == ["0.500", "0.500", "0.423"]
+
+
 def test_the_card_and_the_manifest_are_printed(tiny_bundle: Bundle) -> None:
     assert CliRunner().invoke(command, [str(tiny_bundle.folder), "--card"]).output.startswith("# tiny")
     manifest = json.loads(CliRunner().invoke(command, [str(tiny_bundle.folder), "--json"]).output)

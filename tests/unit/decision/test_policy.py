@@ -146,6 +146,8 @@ def test_a_kind_of_input_has_bands_of_its_own() -> None:
     assert made.rules("image")["a"] == LabelPolicy(threshold=0.8, block=0.9)
     assert not made.decide(LABELS, np.array([0.6, 0.1]), "image")[0]["a"].flagged
     assert parse(Policy, made.model_dump(mode="json"), "again") == made
+    assert made.kinds == ("text", "image", "both")
+    assert policy().kinds == ("text",)
 
 
 def test_bands_of_an_input_must_lie_around_the_threshold() -> None:
