@@ -45,11 +45,13 @@ def load(
 
 def _loading(folder: Path, options: LoadOptions, *, images: bool) -> AbstractContextManager[None]:
     """Loads what the first posts need, while modules are imported, the bundle is checked and the tokenizer is read."""
-    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True):
+    threads = options.get("threads")
+    right = threads is None or isinstance(threads, int)  # `Moderator.load` says what is wrong
+    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True) or not right:
         return nullcontext()
     graphs = ("text", "fusion", "image") if images else ("text", "fusion")
     how = {"one_by_one": options.get("one_by_one", False)}
-    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), options.get("threads"), **how)
+    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), threads, **how)
 
 
 def find_bundle(model: str | Path, revision: str | None = None) -> Path:

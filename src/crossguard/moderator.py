@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -69,6 +70,11 @@ class Moderator:
         self._process = os.getpid()
         self._engine = ScoringEngine(preparation, partial(infer, runtime, bundle), limits)
 
+    def __del__(self) -> None:
+        """In a fork, keeps the runtime for ever: its end would wait for threads that only the parent has."""
+        if os.getpid() != self._process:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._runtime))
+
     @classmethod
     def load(
         cls,
@@ -112,8 +118,9 @@ class Moderator:
             ConfigError: The policy, runtime, precision, pixel mode, `threads` or `other_languages` is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
-        if threads is not None and threads < 1:
-            raise ConfigError(f"threads is {threads}; it is the number of cores to use, or None for all.")
+        given: object = threads
+        if given is not None and not (isinstance(given, int) and given > 0):
+            raise ConfigError(f"threads is {threads!r}; it is the number of cores to use, or None for all.")
         folder = find(model, revision)
         if holds_checkpoint(folder):
             raise BundleError(f"{folder} holds a PyTorch checkpoint and no bundle. Open it with crossguard.load(...).")

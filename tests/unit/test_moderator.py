@@ -4,13 +4,17 @@ import copy
 import io
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import crossguard
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, ImageError, InputError, PostError
 from crossguard.moderator import Moderator
@@ -179,3 +183,29 @@ def test_a_moderator_is_not_copied_to_another_process(
 ) -> None:
     with pytest.raises(TypeError, match="Load one in each process"):
         duplicate(tiny)
+
+
+@pytest.mark.parametrize("last", ["raise SystemExit(3)", "tiny.score('hello')"])
+def test_a_fork_ends_although_it_has_no_thread_of_the_runtime(tiny_bundle: Bundle, last: str) -> None:
+    """It used to wait for ever, or to die of a signal."""
+    script = f"""
+import os, sys
+from crossguard import Moderator
+tiny = Moderator.load(sys.argv[1], runtime="openvino")
+tiny.score("hello")
+child = os.fork()
+if child == 0:
+    {last}
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(tiny_bundle.folder)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout == ("3\n" if "Exit" in last else "1\n"), run.stderr
+
+
+@pytest.mark.parametrize("threads", [0, "2", 1.5])
+def test_threads_are_a_number_of_cores(tiny_bundle: Bundle, threads: Any) -> None:
+    for load in (Moderator.load, crossguard.load):
+        with pytest.raises(ConfigError, match=f"threads is {threads!r}; it is the number of cores"):
+            load(tiny_bundle.folder, threads=threads)
