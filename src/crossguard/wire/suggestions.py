@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+MOST: Final = 256
+"""Characters of a name that a console takes."""
 
 
 def as_item(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -14,9 +17,19 @@ def as_item(record: Mapping[str, Any]) -> dict[str, Any]:
         KeyError, TypeError, ValueError: It is no such record.
     """
     text = str(record["text"])
-    by = "/".join(str(record[key]) for key in ("caller", "community_id", "client_token") if record.get(key))
     return {
-        "id": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        "id": _digest(text)[:32],
         "text": text,
-        "suggestion": {"by": by[:256] or "unknown", "scores": dict(record["attributes"])},
+        "suggestion": {"by": _name(record) or "unknown", "scores": dict(record["attributes"])},
     }
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    """Returns one name per caller, community and token: whatever two of them contain, no two give the same."""
+    parts = (str(record.get(key) or "") for key in ("caller", "community_id", "client_token"))
+    name = "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts).rstrip("/")
+    return name if len(name) <= MOST else f"{name[: MOST - 65]}-{_digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -32,6 +32,21 @@ def test_whatever_was_said_is_a_post_that_the_console_takes() -> None:
     assert len(taken.suggestion.by) == 256
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"community_id": "town/7"}, {"community_id": "town", "client_token": "7"}),
+        ({"community_id": "7"}, {"client_token": "7"}),
+        ({"caller": "a/b"}, {"caller": "a", "community_id": "b"}),
+        ({"caller": "a/b"}, {"caller": "a%2Fb"}),
+        ({"client_token": "x" * 300 + "1"}, {"client_token": "x" * 300 + "2"}),
+    ],
+)
+def test_no_two_people_have_one_name(one: dict[str, str], other: dict[str, str]) -> None:
+    first, second = (as_item(RECORD | who)["suggestion"]["by"] for who in (one, other))
+    assert first != second
+
+
 @pytest.mark.parametrize("record", [{"text": "a"}, {"attributes": {}}, {"text": "a", "attributes": 3}])
 def test_what_is_no_suggestion_is_an_error(record: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
