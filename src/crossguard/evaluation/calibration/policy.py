@@ -90,7 +90,7 @@ def calibrate(
         in_sample=evaluate(same, 0),
         feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
-        notes=(*fitted.notes, *_notes(moderator, labels)),
+        notes=(*fitted.notes, *_notes(moderator, labels, plan)),
     )
 
 
@@ -113,9 +113,16 @@ def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, na
     )
 
 
-def _notes(moderator: Moderator, fitted: Sequence[str]) -> list[str]:
-    kept = ", ".join(label for label in moderator.labels.names if label not in fitted)
-    return [f"Too few posts of either kind for {kept}: the rule of '{moderator.policy.name}' stays."] if kept else []
+def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]:
+    base, notes = moderator.policy, []
+    if kept := ", ".join(label for label in moderator.labels.names if label not in fitted):
+        notes.append(f"Too few posts of either kind for {kept}: the rule of '{base.name}' stays.")
+    if plan.block_rate is None and (lost := ", ".join(name for name in fitted if base.labels[name].block is not None)):
+        notes.append(
+            f"'{base.name}' blocks posts for {lost}; the new policy sends them to review, as its scores have another "
+            "scale. Give --block-rate to fit where it blocks."
+        )
+    return notes
 
 
 def write_policy(file: PolicyFile, path: Path) -> None:

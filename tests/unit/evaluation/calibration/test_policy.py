@@ -80,3 +80,12 @@ def test_a_feed_sets_prevalences(tiny: Moderator, annotated_posts: Path) -> None
     feed = [post for index, post in enumerate(read_posts(annotated_posts)) if index % 3]
     found = calibrate(tiny, annotated, PLAN, name="mine", feed=feed, rounds=0)
     assert all(rule.prevalence is not None for rule in found.fitted.rules.values())
+
+
+def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    blocking = [name for name in HATE.names if tiny.policy.labels[name].block is not None and name != "otherhate"]
+    lost = f"'default' blocks posts for {', '.join(blocking)}; the new policy sends them to review"
+    assert any(note.startswith(lost) for note in calibrate(tiny, annotated, PLAN, name="mine", rounds=0).notes)
+    fitted = calibrate(tiny, annotated, replace(PLAN, block_rate=0.5), name="mine", rounds=0)
+    assert not any("blocks posts" in note for note in fitted.notes)
