@@ -216,6 +216,23 @@ def test_an_answer_waits_while_the_database_is_away(
         assert list(db.exec_driver_sql("SELECT item FROM votes WHERE undone_at IS NULL").scalars()) == [first]
 
 
+def test_an_answer_that_waited_and_is_not_taken_says_why(running: ConsoleThread, visit: Visit) -> None:
+    running.fill(1)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item = item_of(page)
+    running.stop()
+    page.keyboard.press("b")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    other = page.context.new_page()
+    page.close()
+    running.start()
+    other.goto(f"{running.url}/queues/main")
+    other.wait_for_selector(f"#notice:has-text('to item {item}, was not taken: You answered no to every label.')")
+    assert running.count(VOTES) == 0
+
+
 def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:
     """Votes over HTTP while the process is killed again and again; each is sent until it is answered."""
     process.fill(12)

@@ -33,6 +33,11 @@ async function show(response) {
   if (window.htmx) window.htmx.process(document.body);
 }
 
+async function reason(response) {
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return page.querySelector("[role=alert]").textContent;
+}
+
 let sending = false;
 async function deliver(entry) {
   kept.add(entry);
@@ -56,7 +61,7 @@ async function deliverOld() {
     try {
       const response = await send(entry);
       kept.drop(entry);
-      notice(response.ok ? "An answer that waited in this browser has been sent." : "An answer that waited in this browser could not be taken any more: the item went to somebody else.");
+      notice(response.ok ? "An answer that waited in this browser has been sent." : `An answer that waited in this browser, to item ${entry.url.split("/")[2]}, was not taken: ${await reason(response)}`);
     } catch { return; }
   }
 }
