@@ -332,9 +332,10 @@ class Ranges(io.RawIOBase):
 def decompressed(file: Ranges, path: str) -> Any:
     """Returns the bytes behind `.gz` and `.zst`; those of the file for other names."""
     plain = io.BufferedReader(file, _BUFFER)
-    if path.endswith(".gz"):
+    packed = path.lower()
+    if packed.endswith(".gz"):
         return gzip.GzipFile(fileobj=plain)
-    if path.endswith(".zst"):
+    if packed.endswith(".zst"):
         import pyarrow as pa
 
         # What stands before damage is read as far as the buffer allows.

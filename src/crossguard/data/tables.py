@@ -156,7 +156,7 @@ class PostReader:
         try:
             with Path(self.source).open("rb") as raw:
                 self._raw, self._size = raw, os.fstat(raw.fileno()).st_size
-                stream: ByteLines = gzip.GzipFile(fileobj=raw) if self.source.endswith(".gz") else raw
+                stream: ByteLines = gzip.GzipFile(fileobj=raw) if self.source.lower().endswith(".gz") else raw
                 yield from read(stream, self._builder, where)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise TableError(f"{where} is damaged after {self._done:,} posts: {error}.") from None
@@ -232,7 +232,7 @@ def _format_of(source: str) -> str:
     path = Path(source)
     if path.is_dir():
         return "folder"
-    plain = Path(source.removesuffix(".gz"))
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     found = SUFFIX_FORMATS.get(plain.suffix.lower())
     if found and (plain == path or found in TEXT_READERS):
         return found

@@ -181,7 +181,7 @@ def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
                 return list(_cut_parquet(file, entry, columns, where, unit_posts))
             if kind == "arrow":
                 return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
-            if kind in TEXT_READERS and not entry.path.endswith(PACKED):
+            if kind in TEXT_READERS and not entry.path.lower().endswith(PACKED):
                 stream = decompressed(file, entry.path)
                 next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
                 stream.seek(0)

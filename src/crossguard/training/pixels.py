@@ -48,7 +48,7 @@ class PixelCache:
 def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCache:
     """Opens the cache of these images, and fills it first when it is not there.
 
-    The name of a cache depends on the images' paths, sizes and times, and on `spec`.
+    The name of a cache depends on the images' paths, on sizes and times of those on this machine, and on `spec`.
     """
     unique = list(dict.fromkeys(paths))
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,6 +137,6 @@ def _key(paths: Sequence[Path], spec: ImageSpec) -> str:
         try:
             status = path.stat()
             digest.update(f"{path}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(f"{path}\tmissing\n".encode())
+        except OSError:  # missing, or in a storage, where each would take a request: its address alone counts
+            digest.update(f"{path}\n".encode())
     return digest.hexdigest()[:24]

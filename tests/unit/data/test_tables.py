@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tracemalloc
 from pathlib import Path
@@ -32,6 +33,11 @@ class TestSource:
     def test_picture_instead_of_a_table(self, tmp_path: Path) -> None:
         with pytest.raises(TableError, match="--image"):
             PostReader(write(tmp_path / "a.png", "x"))
+
+    def test_suffixes_in_capitals(self, tmp_path: Path) -> None:
+        path = tmp_path / "POSTS.CSV.GZ"
+        path.write_bytes(gzip.compress(b"id,text\n7,hello\n"))
+        assert [post.text for post in PostReader(path)] == ["hello"]
 
     def test_unknown_suffix_and_format(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.dat", '{"id": "1", "text": "a"}')

@@ -113,11 +113,12 @@ def test_a_delimited_file_is_cut_only_between_rows(tmp_path: Path, body: list[st
     assert read(plan(path, unit_posts=2), path) == list(PostReader(path))
 
 
-def test_packed_files_are_units_of_their_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("gz", "zst"), [(".gz", ".zst"), (".GZ", ".ZST")])
+def test_packed_files_are_units_of_their_own(tmp_path: Path, gz: str, zst: str) -> None:
     text = write_jsonl(tmp_path / "in.jsonl", 30).read_bytes()
-    packed = tmp_path / "a.jsonl.gz"
+    packed = tmp_path / f"a.jsonl{gz}"
     packed.write_bytes(gzip.compress(text))
-    other = tmp_path / "b.jsonl.zst"
+    other = tmp_path / f"b.jsonl{zst}"
     other.write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
     units = plan(packed, other)
     assert [unit.rows for unit in units] == [None, None]
