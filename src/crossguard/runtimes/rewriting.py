@@ -6,11 +6,12 @@
 * A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
   only they are converted.
 * Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
-* PyTorch's exporter looks for NaN behind the softmax of an attention. There is none where each token sees another one.
+* Dense layers and attention: see `dense.py` and `attention.py`.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,15 +19,18 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.machine import vector_units
+from crossguard.runtimes.attention import rewrite_attention
+from crossguard.runtimes.dense import count_from_zero, reads_only
 from crossguard.runtimes.library import openvino
+from crossguard.runtimes.nodes import SINGLE, constant, nodes, parent
 
-EDITION: Final = 3
+EDITION: Final = 4
 """Of what is rewritten; compiled graphs are kept by it."""
 LEVELS: Final = 256
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
-# Nodes whose outputs each depend on the number at the same place of their first input.
-SINGLE: Final = frozenset({"Convert", "Multiply", "Add", "Subtract", "Divide", "FakeQuantize"})
 BITS: Final = 8
+# Where counting from zero was measured; elsewhere, unsigned steps may have no kernel.
+X86: Final = frozenset({"x86_64", "AMD64"})
 
 
 def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
@@ -41,26 +45,20 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
         RuntimeError: OpenVINO cannot read it.
     """
     model = core.read_model(path)
-    _drop_nan_tests(model)
     _look_up_stored(model)
-    if "amx_int8" in vector_units() if amx is None else amx:
-        _drop_zero_points(model)
+    if platform.machine() in X86:
+        _drop_zero_points(model, everywhere="amx_int8" in vector_units() if amx is None else amx)
+        count_from_zero(model)
+    rewrite_attention(model)
     _transpose_first(model)
     return model
-
-
-def _drop_nan_tests(model: Any) -> None:
-    for node in _nodes(model, "Select"):
-        test, softmax = _parent(node, 0), _parent(node, 2)
-        if test.get_type_name() == "IsNaN" and softmax.get_type_name() == "Softmax":
-            node.output(0).replace(node.input_value(2))
 
 
 def _look_up_stored(model: Any) -> None:
     """Looks rows up in a table as it is stored, and only then converts them and multiplies each by its scale."""
     ops = openvino().opset13
-    for node in _nodes(model, "Gather"):
-        stored, scale, axis = _stored_table(node), _parent(node, 0), _constant(node, 2)
+    for node in nodes(model, "Gather"):
+        stored, scale, axis = _stored_table(node), parent(node, 0), constant(node, 2)
         if stored is None or axis is None or axis.any():
             continue
         rows, first = node.input_value(1), node.input_value(2)
@@ -70,32 +68,37 @@ def _look_up_stored(model: Any) -> None:
 
 def _stored_table(gather: Any) -> Any:
     """Returns the 8-bit constant of `convert(constant) * scale` with a scale per row and no zero point, else None."""
-    scaled = _parent(gather, 0)
-    if scaled.get_type_name() != "Multiply" or _constant(scaled, 1) is None:
+    scaled = parent(gather, 0)
+    if scaled.get_type_name() != "Multiply" or constant(scaled, 1) is None:
         return None
     table = scaled.get_output_partial_shape(0)
     if table.is_dynamic or list(scaled.input_value(1).get_shape()) != [table[0].get_length(), 1]:
         return None
-    source = _parent(scaled, 0)
+    source = parent(scaled, 0)
     if source.get_type_name() == "Subtract":
-        zero = _constant(source, 1)
+        zero = constant(source, 1)
         if zero is None or zero.any():
             return None
-        source = _parent(source, 0)
-    stored = _parent(source, 0) if source.get_type_name() == "Convert" else source
+        source = parent(source, 0)
+    stored = parent(source, 0) if source.get_type_name() == "Convert" else source
     is_small = stored.get_type_name() == "Constant" and stored.get_element_type().bitwidth == BITS
     return stored if is_small else None
 
 
-def _drop_zero_points(model: Any) -> None:
-    """Replaces quantising to signed steps with a zero point, and back, by one node that says the same."""
+def _drop_zero_points(model: Any, *, everywhere: bool) -> None:
+    """Replaces quantising to signed steps with a zero point, and back, by one node that says the same.
+
+    Args:
+        model: The graph.
+        everywhere: Whether before convolutions, too, and not only before dense layers.
+    """
     ops = openvino().opset13
-    for node in _nodes(model, "Multiply"):
+    for node in nodes(model, "Multiply"):
         found = _dequantized(node)
-        if found is None:
+        if found is None or not (everywhere or reads_only(node, "MatMul")):
             continue
         quantize, zero, scale = found
-        low, high = _constant(quantize, 3), _constant(quantize, 4)
+        low, high = constant(quantize, 3), constant(quantize, 4)
         if low is None or high is None or low.size > 1 or high.size > 1 or low.item() >= 0 or not zero.item():
             continue
         bounds = [np.float32((edge.item() - zero.item()) * scale.item()) for edge in (low, high)]
@@ -108,12 +111,12 @@ def _dequantized(node: Any) -> tuple[Any, Any, Any] | None:
 
     Those of weights are left: they are quantised in the file. So are those with a scale per channel.
     """
-    scale, subtract = _constant(node, 1), _parent(node, 0)
+    scale, subtract = constant(node, 1), parent(node, 0)
     if scale is None or scale.size > 1 or subtract.get_type_name() != "Subtract":
         return None
-    zero, source = _constant(subtract, 1), _parent(subtract, 0)
+    zero, source = constant(subtract, 1), parent(subtract, 0)
     while source.get_type_name() == "Convert":
-        source = _parent(source, 0)
+        source = parent(source, 0)
     is_whole = zero is not None and zero.size == 1 and source.get_type_name() == "FakeQuantize"
     return (source, zero, scale) if is_whole else None
 
@@ -121,8 +124,8 @@ def _dequantized(node: Any) -> tuple[Any, Any, Any] | None:
 def _transpose_first(model: Any) -> None:
     """Puts channels first before pixels are normalised, and not after it: the same numbers in another order."""
     ops = openvino().opset13
-    for node in _nodes(model, "Transpose"):
-        chain, order = list(_steps_above(node)), _constant(node, 1)
+    for node in nodes(model, "Transpose"):
+        chain, order = list(_steps_above(node)), constant(node, 1)
         if not chain or order is None or order.tolist() != CHANNELS_FIRST:
             continue
         moved = ops.transpose(chain[-1].input_value(0), node.input_value(1))
@@ -141,26 +144,10 @@ def _transpose_first(model: Any) -> None:
 def _steps_above(node: Any) -> Iterator[Any]:
     """Yields the nodes from this one up to an input of the graph, if each has an effect on single numbers only."""
     steps = []
-    while (node := _parent(node, 0)).get_type_name() in SINGLE:
+    while (node := parent(node, 0)).get_type_name() in SINGLE:
         shapes = [entry.get_partial_shape() for entry in node.input_values()[1:]]
         if any(shape.is_dynamic or len(shape) > 1 for shape in shapes) or len(node.output(0).get_target_inputs()) > 1:
             return
         steps.append(node)
     if node.get_type_name() == "Parameter" and any(step.get_input_size() > 1 for step in steps):
         yield from steps
-
-
-def _nodes(model: Any, kind: str) -> Iterator[Any]:
-    return (node for node in model.get_ordered_ops() if node.get_type_name() == kind)
-
-
-def _parent(node: Any, index: int) -> Any:
-    return node.input_value(index).get_node()
-
-
-def _constant(node: Any, index: int) -> Any:
-    """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
-    found = _parent(node, index)
-    while found.get_type_name() in {"Convert", "Reshape"}:
-        found = _parent(found, 0)
-    return np.asarray(found.data, np.float32) if found.get_type_name() == "Constant" else None

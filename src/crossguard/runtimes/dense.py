@@ -1,0 +1,77 @@
+"""Dense layers in 8 bits: their inputs are counted from zero, and what that leaves out is added with the bias.
+
+OpenVINO subtracts the zero point of an input from each product, number by number. But `(x + z) W = x W + z W`, and the
+second term is the same for every row. The steps stay the same, so that only the last bits of a sum differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from crossguard.runtimes.library import openvino
+from crossguard.runtimes.nodes import constant, nodes, parent, readers
+
+LEVELS: Final = 256
+# The zero point of steps that are signed and symmetric, which are multiplied as they are.
+MIDDLE: Final = 128
+
+
+def count_from_zero(model: Any) -> None:
+    """Rewrites the dense layers of a graph whose inputs are rounded to steps with a zero point."""
+    ops = openvino().opset13
+    for rounding in nodes(model, "FakeQuantize"):
+        low, high = (constant(rounding, index) for index in (3, 4))
+        if low is None or high is None or low.size > 1 or high.size > 1 or low.item() >= 0:
+            continue
+        if rounding.get_attributes()["levels"] != LEVELS or not reads_only(rounding, "MatMul"):
+            continue
+        layers = [port.get_node() for port in readers(rounding)]
+        shifts = [_shift(layer, rounding, low.item()) for layer in layers]
+        span = np.float32(high.item() - low.item())
+        if round(-low.item() / span * (LEVELS - 1)) == MIDDLE or any(shift is None for shift in shifts):
+            continue
+        edges = [rounding.input_value(index) for index in (1, 2)]
+        counted = ops.fake_quantize(rounding.input_value(0), *edges, np.float32(0), span, LEVELS)
+        for layer, shift in zip(layers, shifts, strict=True):
+            layer.input(0).replace_source_output(counted.output(0))
+            _add(layer, shift)
+
+
+def reads_only(node: Any, kind: str) -> bool:
+    """Whether all that take what a node computes are of a type."""
+    return all(port.get_node().get_type_name() == kind for port in readers(node))
+
+
+def _shift(layer: Any, rounding: Any, zero: float) -> Any:
+    """Returns what a dense layer makes of rows that are `zero` everywhere; None for another product."""
+    weights = _weights(layer) if parent(layer, 0) == rounding else None
+    return None if weights is None else (zero * weights.sum(axis=0)).astype(np.float32)
+
+
+def _weights(layer: Any) -> Any:
+    """Returns the weights of a dense layer, float64, (width, width of the output); None where they are no constant."""
+    attributes, scaled = layer.get_attributes(), parent(layer, 1)
+    if attributes["transpose_a"] or attributes["transpose_b"] or scaled.get_type_name() != "Multiply":
+        return None
+    scale, steps = constant(scaled, 1), constant(scaled, 0)
+    if steps is None and parent(scaled, 0).get_type_name() == "Subtract":
+        shifted = parent(scaled, 0)
+        steps, zero = constant(shifted, 0), constant(shifted, 1)
+        steps = None if steps is None or zero is None else steps.astype(np.float64) - zero
+    return None if scale is None or steps is None else steps.astype(np.float64) * scale
+
+
+def _add(layer: Any, shift: Any) -> None:
+    ops = openvino().opset13
+    ports = readers(layer)
+    if len(ports) == 1 and ports[0].get_node().get_type_name() == "Add":
+        bias = 1 - ports[0].get_index()
+        known = constant(ports[0].get_node(), bias)
+        if known is not None:
+            ports[0].get_node().input(bias).replace_source_output(ops.constant(known + shift).output(0))
+            return
+    shifted = ops.add(layer, ops.constant(shift))
+    for port in ports:
+        port.replace_source_output(shifted.output(0))

@@ -1,0 +1,34 @@
+"""Nodes of OpenVINO's graphs, as the rewrites see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+# Nodes whose outputs each depend on the number at the same place of their first input.
+SINGLE: Final = frozenset({"Convert", "Multiply", "Add", "Subtract", "Divide", "FakeQuantize"})
+
+
+def nodes(model: Any, kind: str) -> Iterator[Any]:
+    """Yields the nodes of a type, each after those that it needs."""
+    return (node for node in model.get_ordered_ops() if node.get_type_name() == kind)
+
+
+def parent(node: Any, index: int) -> Any:
+    """Returns the node that computes an input."""
+    return node.input_value(index).get_node()
+
+
+def readers(node: Any) -> list[Any]:
+    """Returns the inputs that take what a node computes."""
+    return list(node.output(0).get_target_inputs())
+
+
+def constant(node: Any, index: int) -> Any:
+    """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
+    found = parent(node, index)
+    while found.get_type_name() in {"Convert", "Reshape"}:
+        found = parent(found, 0)
+    return np.asarray(found.data, np.float32) if found.get_type_name() == "Constant" else None

@@ -1,0 +1,111 @@
+"""Inputs of dense layers are counted from zero, and what that leaves out is added with the bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+from tests.support.openvino_graphs import computed, product, types_of
+
+from crossguard.runtimes.dense import count_from_zero
+from crossguard.runtimes.nodes import constant, nodes, parent
+
+RANDOM = np.random.default_rng(0)
+X = np.linspace(-3, 4, 12, dtype=np.float32).reshape(3, 4)
+STEPS = RANDOM.integers(-128, 128, (4, 5), dtype=np.int8)
+SCALES = np.linspace(0.01, 0.03, 5, dtype=np.float32).reshape(1, 5)
+BIAS = np.linspace(-1, 1, 5, dtype=np.float32)
+
+
+def weights(zero: Any = None) -> Any:
+    """Returns weights as they are stored: whole steps, a zero point perhaps, and a scale per column."""
+    steps = ops.convert(ops.constant(STEPS), "f32")
+    if zero is not None:
+        steps = ops.subtract(steps, ops.convert(ops.constant(np.int8(zero)), "f32"))
+    return ops.multiply(steps, ops.constant(SCALES))
+
+
+def rounded(x: Any, low: float = -1.0, high: float = 2.0) -> Any:
+    """Returns numbers rounded to 256 steps, so that their zero point is the 85th."""
+    edges = [np.float32(low), np.float32(high)]
+    return ops.fake_quantize(x, *edges, *edges, 256)
+
+
+def graph(build: Any) -> Any:
+    """Returns a graph from `x`, float32, (n, 4)."""
+    x = ops.parameter([-1, 4], np.float32, name="x")
+    return ov.Model([build(x)], [x])
+
+
+def lowest(model: Any) -> Any:
+    """Returns the lowest output of its rounding."""
+    (rounding,) = nodes(model, "FakeQuantize")
+    return constant(rounding, 3).item()
+
+
+@pytest.mark.parametrize("zero", [None, 3])
+def test_a_zero_point_is_added_with_the_bias(zero: int | None) -> None:
+    model = graph(lambda x: ops.add(product(rounded(x), weights(zero)), ops.constant(BIAS)))
+    exact, before = computed(model, X), types_of(model)
+    count_from_zero(model)
+    assert lowest(model) == 0
+    assert types_of(model).count("Add") == before.count("Add")
+    np.testing.assert_allclose(computed(model, X), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layer_without_a_bias_gets_one() -> None:
+    model = graph(lambda x: product(rounded(x), weights()))
+    exact = computed(model, X)
+    count_from_zero(model)
+    assert "Add" in types_of(model)
+    np.testing.assert_allclose(computed(model, X), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_layers_that_share_an_input_share_its_steps() -> None:
+    def build(x: Any) -> Any:
+        steps = rounded(x)
+        first, second = (product(steps, weights(zero)) for zero in (None, 7))
+        return ops.add(first, ops.relu(second))
+
+    model = graph(build)
+    exact = computed(model, X)
+    count_from_zero(model)
+    assert lowest(model) == 0
+    np.testing.assert_allclose(computed(model, X), exact, rtol=1e-4, atol=1e-4)
+
+
+def both_ways(x: Any) -> Any:
+    steps = rounded(x)
+    return ops.concat([product(steps, weights()), steps], 1)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: product(rounded(x, -1.28, 1.27), weights()),
+        lambda x: product(rounded(x, 0.5, 2.0), weights()),
+        lambda x: product(rounded(x), ops.softmax(x, 1), transpose_b=True),
+        lambda x: product(ops.softmax(x, 1), rounded(x), transpose_b=True),
+        lambda x: product(rounded(x), weights(), transpose_a=True),
+        both_ways,
+    ],
+    ids=["symmetric", "no-zero", "computed-weights", "as-weights", "transposed", "read-by-others"],
+)
+def test_other_products_are_left(build: Any) -> None:
+    model = graph(build)
+    before = types_of(model), lowest(model)
+    count_from_zero(model)
+    assert (types_of(model), lowest(model)) == before
+
+
+def test_steps_are_the_same_ones() -> None:
+    model = graph(lambda x: product(rounded(x), weights()))
+    (layer,) = nodes(model, "MatMul")
+    before = [constant(parent(layer, 0), index).item() for index in (1, 2)]
+    count_from_zero(model)
+    (rounding,) = nodes(model, "FakeQuantize")
+    assert [constant(rounding, index).item() for index in (1, 2)] == before
+    assert constant(rounding, 4).item() == 3.0
