@@ -13,12 +13,13 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.review.store.schema import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 15
@@ -93,7 +94,7 @@ class Database:
             yield connection
 
     def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
-        """Brings the schema to a revision in one transaction."""
+        """Brings the schema to a revision in one transaction; an empty database is given the newest one at once."""
         config = Config()
         config.set_main_option("script_location", str(migrations))
         config.set_main_option("path_separator", "os")
@@ -101,7 +102,11 @@ class Database:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            if revision == "head" and not inspect(connection).has_table("alembic_version"):
+                metadata.create_all(connection, checkfirst=False)  # tables of somebody else's are an error
+                command.stamp(config, revision)
+            else:
+                command.upgrade(config, revision)
 
     def close(self) -> None:
         """Closes all connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     false,
     text,
 )
@@ -224,6 +226,30 @@ log = Table(
     Column("detail", Json, nullable=False),
     Index(None, "item"),
 )
+
+# The log can be added to, and nothing else.
+_SAID: Final = "'the audit log is append-only'"
+_APPEND_ONLY: Final = (
+    ("sqlite", f"CREATE TRIGGER log_no_update BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, {_SAID}); END"),
+    ("sqlite", f"CREATE TRIGGER log_no_delete BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, {_SAID}); END"),
+    (
+        "postgresql",
+        (
+            "CREATE FUNCTION log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION {_SAID}; END $$"
+        ),
+    ),
+    (
+        "postgresql",
+        (
+            "CREATE TRIGGER log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log "
+            "FOR EACH STATEMENT EXECUTE FUNCTION log_is_append_only()"
+        ),
+    ),
+)
+for _dialect, _statement in _APPEND_ONLY:
+    _made = DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy gives it no types
+    event.listen(log, "after_create", _made.execute_if(dialect=_dialect))
 
 deliveries = Table(
     "deliveries",

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import DBAPIError
+from tests.support import first_schema
 
 from crossguard.errors import ConfigError
-from crossguard.review.store import people, votes
+from crossguard.review.store import log, people, votes
 from crossguard.review.store.database import MIGRATIONS, Database
 from crossguard.review.store.schema import metadata
 
+# What is left when all tables of the schema are gone.
+CLEAN = {
+    "sqlite": ["DROP TABLE alembic_version"],
+    "postgresql": ["DROP TABLE alembic_version", "DROP FUNCTION log_is_append_only"],
+}
 BROKEN = '''
 """Adds a table and fails."""
 from alembic import op
@@ -28,15 +35,57 @@ def upgrade():
 '''
 
 
-def test_the_migrations_make_the_schema(database: Database) -> None:
+@pytest.fixture
+def first_scripts(tmp_path: Path) -> Path:
+    """The migrations, with what the first one made when there was no other."""
+    scripts = tmp_path / "first"
+    shutil.copytree(MIGRATIONS, scripts)
+    shutil.copyfile(first_schema.__file__, scripts / "versions" / "0001_initial.py")
+    return scripts
+
+
+def differences(database: Database) -> list[Any]:
+    """Returns how the tables differ from the schema."""
     with database.read() as db:
         context = MigrationContext.configure(db, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        return list(compare_metadata(context, metadata))
 
 
-def test_an_older_database_keeps_its_votes(tmp_path: Path) -> None:
+def test_a_new_database_has_the_schema(database: Database) -> None:
+    assert differences(database) == []
+    with database.read() as db:
+        assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0003"
+
+
+def test_the_migrations_make_the_schema(database: Database, first_scripts: Path) -> None:
+    with database.write() as tx:
+        metadata.drop_all(tx)
+        for statement in CLEAN.get(tx.dialect.name, ()):
+            tx.exec_driver_sql(statement)
+    database.migrate(first_scripts, revision="0001")
+    assert differences(database) != []
+    database.migrate()
+    assert differences(database) == []
+    with database.write() as tx:
+        log.record(tx, 0.0, "Ann", "join")
+    with pytest.raises(DBAPIError, match="append-only"), database.write() as tx:
+        tx.exec_driver_sql("DELETE FROM log")
+
+
+def test_tables_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    with engine.begin() as tx:
+        tx.exec_driver_sql("CREATE TABLE votes (id INTEGER)")
+    engine.dispose()
+    with pytest.raises(ConfigError, match=r"votes already exists.*Nothing in it was changed"):
+        Database.open(str(tmp_path / "other.sqlite"))
+    assert inspect(engine).get_table_names() == ["votes"]
+    engine.dispose()
+
+
+def test_an_older_database_keeps_its_votes(tmp_path: Path, first_scripts: Path) -> None:
     engine = Database(create_engine(f"sqlite:///{tmp_path / 'old.sqlite'}"))
-    engine.migrate(revision="0001")
+    engine.migrate(first_scripts, revision="0001")
     with engine.write() as tx:
         tx.exec_driver_sql(
             "INSERT INTO people (id, name, role, active, queues, show_text, show_images, created_at) "
