@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,7 @@ def command(
     batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
-    if len(sources) > 1 and not any(
-        Path(source).exists() or Path(source).suffix or {"*", ":"} & set(source) for source in sources
-    ):
-        steps.refuse_a_text(" ".join(sources))
+    _refuse_words(sources)
     asked = [*(jobs[name] or None for name in _ASK), workers, dry_run or None, price, metrics_port]
     if not single and many.wanted(sources, out, asked):
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
@@ -172,46 +170,70 @@ def command(
             return many.estimate(sources, workers, options, price=price, **how)
         how |= {"engine": engine, "workers": workers, "shards": shards}
         return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
-    source = sources[0] if sources else None
-    if source is not None:
+    for source in sources:
         steps.refuse_a_text(source)
-    if single == (source is not None):
+    if single == bool(sources):
         raise click.UsageError(
             "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
             "Example: crossguard score --text Hello"
         )
     if options.resume and options.out is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")
+    _quieten_libraries()
     if options.verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("crossguard").setLevel(logging.INFO)
+    if single:
+        return _score_one((text or "", image, image_text or ""), loaded, options, ocr=ocr)
+    how = {"limit": limit, "on_error": on_error, "batch_size": batch_size}
+    return _score_file(sources[0], loaded, {**reading, "columns": columns}, options, ocr=ocr, **how)
+
+
+def _refuse_words(sources: Sequence[str]) -> None:
+    """Checks that several INPUTs are not the words of a post that lacks its quotes."""
+    if len(sources) > 1 and not any(
+        Path(source).exists() or Path(source).suffix or {"*", ":"} & set(source) for source in sources
+    ):
+        steps.refuse_a_text(" ".join(sources))
+
+
+def _quieten_libraries() -> None:
     # Nothing here multiplies with NumPy, whose library else keeps every core busy for a tenth of a second.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Pillow comments on images that it decodes nevertheless; what matters becomes the error of a decision.
     warnings.filterwarnings("ignore", module="PIL")
 
+
+def _score_one(post: tuple[str, str | None, str], loaded: dict[str, Any], options: steps.Options, *, ocr: bool) -> int:
     from crossguard.loading import load
 
-    if source is None:
-        # A person waits for this one answer: what nothing here needs is not imported, and no garbage is looked for.
-        gc.disable()
-        try:
-            moderator = load(**loaded, one_by_one=True, images_ahead=image is not None)
-            until_exit(moderator)
-            steps.score_one(moderator, (text or "", image, image_text or ""), options, ocr=ocr)
-        finally:
-            gc.enable()
-        return 0
+    # A person waits for this one answer: what nothing here needs is not imported, and no garbage is looked for.
+    gc.disable()
+    try:
+        moderator = load(**loaded, one_by_one=True, images_ahead=post[1] is not None)
+        until_exit(moderator)
+        steps.score_one(moderator, post, options, ocr=ocr)
+    finally:
+        gc.enable()
+    return 0
+
+
+def _score_file(
+    source: str,
+    loaded: dict[str, Any],
+    reading: dict[str, Any],
+    options: steps.Options,
+    *,
+    ocr: bool,
+    on_error: str,
+    **how: Any,
+) -> int:
     from crossguard.data.tables import Columns, PostReader
+    from crossguard.loading import load
     from crossguard.scoring import OnError
 
-    reader = PostReader(
-        source,
-        format=reading.pop("input_format"),
-        columns=Columns(**columns),
-        extra=options.keep,
-        **reading,
-    )
+    form, columns = reading.pop("input_format"), Columns(**reading.pop("columns"))
+    reader = PostReader(source, format=form, columns=columns, extra=options.keep, **reading)
     steps.refuse_to_read_what_is_written(source, options)
-    how = {"limit": limit, "on_error": OnError(on_error), "batch_size": batch_size}
-    return steps.score_many(load(**loaded), reader, options, transform=steps.word_reader() if ocr else None, **how)
+    words = steps.word_reader() if ocr else None
+    return steps.score_many(load(**loaded), reader, options, transform=words, on_error=OnError(on_error), **how)
