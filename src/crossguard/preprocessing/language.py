@@ -32,6 +32,7 @@ LATIN: Final = re.compile(r"[A-Za-z\u00c0-\u024f]")
 # Shorter texts are called by any name; a word of another script says more.
 FEWEST_LATIN_LETTERS: Final = 16
 FEWEST_LETTERS: Final = 5
+MANY_LATIN: Final = re.compile(rf"(?:[^{LATIN.pattern[1:-1]}]*+{LATIN.pattern}){{{FEWEST_LATIN_LETTERS}}}")
 SURE: Final = 0.5
 # Nothing linguistic, and Nigerian Pidgin, which slang is taken for.
 NO_LANGUAGE: Final = frozenset({"zxx", "pcm"})
@@ -62,8 +63,7 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     if "en" in known and _is_english(words):
         return "en"
     letters = " ".join(words)
-    latin, others = len(LATIN.findall(letters)), sum(map(len, words))
-    if latin < FEWEST_LATIN_LETTERS and others - latin < FEWEST_LETTERS:
+    if not MANY_LATIN.match(letters) and sum(map(len, words)) - len(LATIN.findall(letters)) < FEWEST_LETTERS:
         return UNDETERMINED
     language, probability = classifier().classify(letters)
     return UNDETERMINED if probability < SURE or language in NO_LANGUAGE else language
@@ -95,7 +95,7 @@ def classifier() -> LanguageIdentifier:
         tables = _mapped() or tables
     # Memory views give Python's own integers, several times as fast as NumPy's.
     return LanguageIdentifier(
-        tables["scores"],
+        np.asarray(tables["scores"]),  # still mapped; an array that knows so is slower in every step
         np.array(tables["prior"]),
         tables["codes"].tolist(),
         tables["moves"].data,

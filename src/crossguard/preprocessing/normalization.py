@@ -21,7 +21,6 @@ MOST_CHARACTERS: Final = 65_536
 SHORT_TEXT: Final = 4096
 EXPANSION: Final = 4
 
-SPACE: Final = re.compile(r"\s+")
 WORD: Final = re.compile(r"\w+")
 LATIN: Final = re.compile(r"[A-Za-z]")
 RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\S+)?\s*:?\s*', re.IGNORECASE)
@@ -72,7 +71,7 @@ def shorten(text: str, name: NormalizerName) -> str:
 
 
 def _plain(text: str) -> str:
-    return SPACE.sub(" ", _visible(text)).strip()
+    return " ".join(_visible(text).split())
 
 
 def _social(text: str) -> str:
@@ -83,12 +82,13 @@ def _social(text: str) -> str:
         text = "".join(map(_name_symbol, text))
     text = RETWEET.sub("", _visible(text))
     text = MENTION.sub(" user ", URL.sub(" ", text))
-    text = HASHTAG.sub(lambda match: f" {CAMEL.sub(' ', match[1])} ", text).translate(QUOTES)
+    text = HASHTAG.sub(lambda match: f" {CAMEL.sub(' ', match[1])} ", text)
+    text = text.replace("`", "'") if text.isascii() else text.translate(QUOTES)
     if not text.isascii():
         text = WORD.sub(_fold_mixed_scripts, text)
     text = SPACED_OUT.sub(lambda match: SEPARATORS.sub("", match[0]), text)
     text = MENTIONS.sub("user ", REPEATED.sub(r"\1\1", text))
-    return SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _visible(text: str) -> str:

@@ -165,7 +165,7 @@ class TextEncoder:
         if not self._languages:
             return found
         return [
-            replace(tokens, language=self._language(parts, other.parts)) if parts else tokens
+            Tokens(tokens.windows, tokens.truncated, self._language(parts, other.parts)) if parts else tokens
             for tokens, parts, other in zip(found, written, said, strict=True)
         ]
 
@@ -218,6 +218,8 @@ class TextEncoder:
         return [_Part(raw, clean, first.cut or second.cut, shortened, len(first.raw) + 1)]
 
     def _part(self, raw: str, joint: int) -> _Part:
+        if not raw:
+            return _Part("", "", cut=False, shortened=False, joint=joint)
         most, name = self.spec.most_characters, self.spec.normalization
         short = raw if len(raw) <= most else shorten(raw, name)
         # Where nothing is left, as of a lone link, what a reader sees is scored as it is: it is never empty.

@@ -36,8 +36,9 @@ QUOTED: Final = re.compile(
 FEW_QUOTED: Final = 3
 # What an ordinary text has none of; everything else is skipped.
 SUSPECT: Final = re.compile(
-    rf"{LETTER}[*#%?_@$!|+(0-9]+{LETTER}|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}"
-    rf"|{LETTER}(?!['\u2019]){SIGN}{LETTER}|{LETTER}[\])}}]+[\[({{]+{LETTER}|{EMOJI_WITHIN.pattern}"
+    # What begins with a letter is one alternative, which looks at the character behind it once.
+    rf"{LETTER}(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}"
+    rf"|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )
 # In this order: each takes and gives a whole text.

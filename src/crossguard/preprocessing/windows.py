@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -83,7 +84,8 @@ class Alignment:
         step = -(-len(words) // CHUNKS) or 1
         groups = [words[start : start + step] for start in range(0, len(words), step)]
         self._chunks = [(group[0][0], group[-1][1]) for group in groups]
-        counts = [_visible(normalizer(raw[start:stop])) for start, stop in self._chunks]
+        count = cache(lambda chunk: _visible(normalizer(chunk)))  # words come again
+        counts = [count(raw[start:stop]) for start, stop in self._chunks]
         self._ends = list(accumulate(counts))
         self._clean = list(accumulate(map(_is_visible, clean), initial=0))
 

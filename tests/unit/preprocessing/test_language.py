@@ -65,7 +65,7 @@ def test_the_tables_of_the_classifier_are_mapped_from_the_cache(
     unpacked = classifier.__wrapped__()
     monkeypatch.setattr("py3langid.modelio.load_model", lambda _: pytest.fail("unpacked again"))
     mapped = classifier.__wrapped__()
-    assert isinstance(mapped.nb_ptc, np.memmap)
+    assert isinstance(mapped.nb_ptc.base, np.memmap)
     assert mapped.rank(GERMAN) == unpacked.rank(GERMAN)
 
 

@@ -22,6 +22,8 @@ MARKS: Final = ("</w>", "\u2581", "\u0120")
 LONGEST: Final = 24
 # Longer ones are not looked up: correcting a word tries some thirty others per letter, and costs are remembered.
 MOST_LETTERS: Final = 2 * LONGEST
+# Letters by which it is told whether a word may begin. A stem that is inflected has one less at least.
+HEAD: Final = 4
 # Unknown letters cost more than any word, so that a text is only split where words are found.
 UNKNOWN: Final = 14.0
 SLANG_RANK: Final = 4000
@@ -91,10 +93,14 @@ class Lexicon:
 
     def split(self, letters: str) -> list[str] | None:
         """Splits letters without spaces into words (Viterbi); None where no more than half of them are in words."""
+        # Most places are no beginning of a longer word, which spares trying all its lengths.
+        begins = [letters[at : at + HEAD] in self._heads for at in range(len(letters))]
         best: list[tuple[float, int]] = [(0.0, 0)]
         for stop in range(1, len(letters) + 1):
             choices = [(best[stop - 1][0] + UNKNOWN, stop - 1)]
             for start in range(max(0, stop - self._longest), stop):
+                if stop - start >= HEAD and not begins[start]:
+                    continue
                 cost = self._cost(letters[start:stop])
                 if cost is not None:
                     choices.append((best[start][0] + cost, start))
@@ -107,11 +113,24 @@ class Lexicon:
         words.reverse()
         return words if self.known(words) > 0.5 and len(words) > 1 else None  # noqa: PLR2004
 
+    def _plausible(self, words: Iterable[str]) -> Iterator[str]:
+        """Yields the words that begin as known ones do."""
+        heads = self._heads
+        return (word for word in words if len(word) < HEAD or word[:HEAD] in heads)
+
+    @cached_property
+    def _heads(self) -> frozenset[str]:
+        """The first letters of all words of so many or more, inflected ones included."""
+        heads = {word[:HEAD] for word in self._costs if len(word) >= HEAD}
+        heads.update(word + end[0] for word in self._costs if len(word) == HEAD - 1 for end in ENDINGS)
+        return frozenset(heads)
+
     def correct(self, word: str) -> str | None:
         """Returns the known word that one typing error (or shuffled inner letters) turned into this one."""
         if len(word) > MOST_LETTERS:
             return None
-        one = self.best(_transposed(word)) or self.best(_inserted(word)) or self.best(_others(word))
+        errors = (_transposed(word), _inserted(word), _others(word))
+        one = next(filter(None, (self.best(self._plausible(words)) for words in errors)), None)
         return one or self._shuffled.get(_outline(word)) or self._consonants.get(_skeleton(word))
 
     @cached_property

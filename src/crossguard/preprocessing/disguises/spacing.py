@@ -10,6 +10,7 @@ from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.disguises.patterns import HALF, MOST, WORD_IN, words_of
 
 GLUED: Final = 12
+GLUED_WORD: Final = re.compile(rf"[a-z]{{{GLUED},}}")
 SENTENCE: Final = 20
 SHORTEST: Final = 3
 
@@ -58,4 +59,4 @@ def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_su
 
 def glued(text: str, lexicon: Lexicon) -> bool:
     """Returns whether a word may be several."""
-    return any(len(word) >= GLUED and word not in lexicon for word in words_of(text))
+    return any(word not in lexicon for word in GLUED_WORD.findall(text.lower()))
