@@ -15,13 +15,14 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
 from crossguard.review.export import SUFFIXES, export
-from crossguard.review.pages import plots
 from crossguard.review.pages.templating import moment, render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.quality import agreement, model, reading, recall
 from crossguard.review.store import deliveries, items, log
 
 FRESH_S, STALE_S = 60.0, 600.0
+DAY_S = 86_400.0
+PER_DAY = ("came", "decided", "flagged", "score")
 
 
 def show(visit: Visit) -> Response:
@@ -91,6 +92,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         "precision": precision,
         "groups": groups,
         "agreed": agreed,
+        "alpha": [(label, found.alpha) for label, found in agreed.items()],
         "people": [(work, _kappa(golden, work.person), _kappa(others, work.person)) for work in workloads],
         "per_label": [
             (work.name, label, _kappa({label: golden[label]}, work.person), _kappa({label: pairs}, work.person))
@@ -99,34 +101,10 @@ def measure(console: Console, now: float) -> dict[str, Any]:
             if work.person in pairs or work.person in golden[label]
         ],
         "waiting": sorted(waiting.items()),
-        "drawn": {
-            "in": plots.bars("Items in per day", [(_day(day.day), day.came) for day in days]),
-            "out": plots.bars("Decisions per day", [(_day(day.day), day.decided) for day in days]),
-            "flagged": plots.series("Part of the feed that is flagged", [(_day(d.day), d.flagged) for d in days]),
-            "scores": plots.series("Mean score of the feed", [(_day(day.day), day.score) for day in days]),
-            "backlog": plots.bars("Waiting items by age", backlog),
-            "live": plots.intervals(
-                "Estimates for the live feed",
-                [
-                    ("recall", live.recall, None),
-                    ("precision", live.precision, None),
-                    ("prevalence", live.prevalence, None),
-                ],
-            ),
-            "precision": plots.intervals("Precision per label", [(p.label, p.live, p.card) for p in precision]),
-            "groups": plots.intervals(
-                "False-positive rate per group", [(name, rate, None) for name, rate in groups[:12]]
-            ),
-            "alpha": plots.intervals(
-                "Krippendorff's alpha per label", [(label, a.alpha, None) for label, a in agreed.items()], low=-1.0
-            ),
-        },
+        "backlog": backlog,
+        "days": {name: [(moment(d.day * DAY_S)[5:10], getattr(d, name)) for d in days] for name in PER_DAY},
     }
 
 
 def _kappa(pairs: Mapping[str, Mapping[int, Sequence[tuple[bool, bool]]]], person: int) -> Estimate:
     return agreement.cohen_kappa(pair for of_label in pairs.values() for pair in of_label.get(person, ()))
-
-
-def _day(day: int) -> str:
-    return moment(day * 86_400.0)[5:10]

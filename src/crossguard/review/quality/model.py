@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ from crossguard.review.resolution import MAJORITY
 LEAST_PER_GROUP = 5
 
 
-@dataclass(frozen=True, slots=True)
-class LabelPrecision:
+class LabelPrecision(NamedTuple):
     """How often people agree with a flag.
 
     Attributes:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from crossguard.evaluation.estimates import Estimate
-from crossguard.review.pages import plots
+from crossguard.review.pages.templating import environment
+
+plots: Any = environment().get_template("plots.html.j2").module
 
 
 def test_names_are_escaped_and_undefined_rows_say_so() -> None:
