@@ -28,12 +28,13 @@ from crossguard.data.images import decode
 from crossguard.models.pixels import PixelNormalizer
 from crossguard.preprocessing.image import to_pixels
 from crossguard.training.batches import Batcher
-from crossguard.training.examples import Examples, read_examples
+from crossguard.training.examples import Examples
 from crossguard.training.optimizer import build_optimizer
 from crossguard.training.pixels import build_cache
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
 from crossguard.training.run import build_model
+from crossguard.training.sources import read_examples
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 from crossguard.training.trainer import Trainer
 

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.decision.calibration import sigmoid
 from crossguard.training.checkpoint_files import PREDICTIONS
-from crossguard.training.examples import Examples, Fold, read_examples
+from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
+from crossguard.training.sources import Fold, read_examples
 
 
 def soft_columns(recipe: Recipe) -> tuple[str, ...]:

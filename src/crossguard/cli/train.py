@@ -50,9 +50,9 @@ def command(  # noqa: PLR0917 one per option, by name
     (log.jsonl, and tensorboard/ for TensorBoard), and the state that --resume reads.
     """
     with needs_extra("Training", "train"):
-        from crossguard.training.examples import Fold
         from crossguard.training.recipes import load
         from crossguard.training.run import train
+        from crossguard.training.sources import Fold
     held_out = Fold(*read_nth(fold, "--fold")) if fold else None
     measures = train(
         load(recipe, overrides), data, output, resume=resume, fold=held_out, start=start, save_every=save_every

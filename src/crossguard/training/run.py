@@ -15,10 +15,11 @@ from crossguard.models.loading import load_average
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
-from crossguard.training.examples import Examples, Fold, prepared_losses, read_examples
+from crossguard.training.examples import Examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
+from crossguard.training.sources import Fold, prepared_losses, read_examples
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer

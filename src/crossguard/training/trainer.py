@@ -8,7 +8,8 @@ accelerate brings the rest: devices, mixed precision, several processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from accelerate.utils import gather_object
 
 from crossguard.models.gated import GatedModel
-from crossguard.training.batches import Batcher, Tensors, load_batches
+from crossguard.training.batches import Batcher
 from crossguard.training.devices import build_accelerator, precision_note, workers
 from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
@@ -27,6 +28,7 @@ from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, drawn, plan_epoch, share
 from crossguard.training.state import RunIdentity, RunState
 from crossguard.training.targets import Floats
+from crossguard.training.tensors import Tensors, load_batches
 
 
 class Trainer:
@@ -77,7 +79,7 @@ class Trainer:
                     log.step(progress.total_steps, epoch, values)
                     if save_every and progress.total_steps % save_every == 0:
                         self._save()
-                self.train.forget(epoch)
+                self.train.texts.forget(epoch)
                 self._end_epoch(epoch, log)
                 self._save()
             return self._finish(log)
@@ -109,7 +111,8 @@ class Trainer:
         own = []
         plan = self._evaluation_batches(batcher)
         with torch.no_grad(), torch.autocast(self.accelerator.device.type, enabled=False):
-            for rows, batch in zip(plan, load_batches(batcher, plan, None, self.workers, pin=self.gpu), strict=True):
+            batches = load_batches(batcher.evaluation, plan, self.workers, pin=self.gpu)
+            for rows, batch in zip(plan, batches, strict=True):
                 own.append((rows, self.objective.logits(batch.to(self.accelerator.device)).cpu().numpy()))
         logits = np.zeros((len(batcher.examples), self.recipe.num_outputs), dtype=np.float32)
         for rows, values in gather_object(own) if self.processes > 1 else own:
@@ -123,7 +126,7 @@ class Trainer:
         steps = self._plan(epoch)[self.state.progress.step :][:left]
         own = [share(step.batches, self.accelerator.process_index, self.processes) for step in steps]
         plan = [rows for step in own for _, rows in step]
-        batches = load_batches(self.train, plan, epoch, self.workers, pin=self.gpu)
+        batches = load_batches(partial(self.train.training, epoch=epoch), plan, self.workers, pin=self.gpu)
         for step, mine in zip(steps, own, strict=True):
             # Dropout, like everything random here, follows from where in the run it happens.
             seeds = [hash((self.recipe.seed, epoch, step.first + place)) for place, _ in mine]
@@ -131,7 +134,7 @@ class Trainer:
 
     def _plan(self, epoch: int) -> list[Step]:
         rows = drawn(self.recipe, self.train.examples, np.random.default_rng([self.recipe.seed, epoch]))
-        lengths = self.train.lengths_in(epoch, rows)
+        lengths = self.train.texts.lengths_in(epoch, rows)
         return plan_epoch(self.recipe, self.train.examples, lengths, epoch, self.processes)
 
     def _train_step(self, own: list[tuple[int, Tensors]]) -> dict[str, float]:
@@ -190,7 +193,7 @@ class Trainer:
         progress.epoch, progress.step = epoch + 1, 0
 
     def _measure(self) -> tuple[dict[str, float], Floats]:
-        with _Swapped(self.state):
+        with _averaged(self.state):
             logits = self.predict(self.measured)
         return measure_outputs(self.recipe, self.measured.examples, logits), logits
 
@@ -221,23 +224,21 @@ class Trainer:
         return measures, logits
 
     def _evaluation_batches(self, batcher: Batcher) -> list[Micro]:
-        order = np.argsort(batcher.lengths, kind="stable")
+        order = np.argsort(batcher.texts.lengths, kind="stable")
         size = self.recipe.per_device_eval_batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         return batches[self.accelerator.process_index :: self.processes]
 
 
-class _Swapped:
-    """Measures the averaged weights in place of the trained ones."""
-
-    def __init__(self, state: RunState) -> None:
-        self._state = state
-
-    def __enter__(self) -> None:
-        if self._state.average is not None:
-            self._own = {name: weight.clone() for name, weight in self._state.model.state_dict().items()}
-            self._state.model.load_state_dict(self._state.average)
-
-    def __exit__(self, *_: object) -> None:
-        if self._state.average is not None:
-            self._state.model.load_state_dict(self._own)
+@contextmanager
+def _averaged(state: RunState) -> Iterator[None]:
+    """Puts the averaged weights, if there are any, in place of the trained ones for a while."""
+    if state.average is None:
+        yield
+        return
+    own = {name: weight.clone() for name, weight in state.model.state_dict().items()}
+    state.model.load_state_dict(state.average)
+    try:
+        yield
+    finally:
+        state.model.load_state_dict(own)

@@ -21,9 +21,9 @@ from crossguard.bundle import Bundle
 from crossguard.cli import run as main
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.data.storage import Storage
-from crossguard.training.examples import read_examples
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
+from crossguard.training.sources import read_examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 

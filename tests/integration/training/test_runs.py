@@ -25,9 +25,9 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.export.bundle import ExportPlan, export_bundle
 from crossguard.export.policies import PolicyPlan
-from crossguard.training.examples import Fold, read_examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import train
+from crossguard.training.sources import Fold, read_examples
 
 SETTINGS = """\
 backend: clip

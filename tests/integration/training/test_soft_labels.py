@@ -15,9 +15,9 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.labels import HATE
 from crossguard.training.checkpoint_files import PREDICTIONS
-from crossguard.training.examples import Fold, read_examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
+from crossguard.training.sources import Fold, read_examples
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "write_soft_labels.py"
 FOLDS = 3

@@ -13,9 +13,9 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.augment import augment_image, cached_size, dilute, disguise, random_for
 from crossguard.training.batches import Batcher
-from crossguard.training.examples import read_examples
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
+from crossguard.training.sources import read_examples
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 
 STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 import torch
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.batches import Batcher, Tensors, load_batches
-from crossguard.training.examples import read_examples
+from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
+from crossguard.training.sources import read_examples
+from crossguard.training.tensors import Tensors, load_batches
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 
 WORDS = [
@@ -54,9 +56,10 @@ def batcher(tmp_path: Path) -> Batcher:
 @pytest.mark.parametrize("epoch", [None, 0, 3])
 def test_worker_processes_make_the_batches_that_one_process_makes(batcher: Batcher, epoch: int | None) -> None:
     plan = [np.arange(start, start + 6) for start in range(0, 24, 6)]
-    alone = list(load_batches(batcher, plan, epoch, workers=0))
+    make = batcher.evaluation if epoch is None else partial(batcher.training, epoch=epoch)
+    alone = list(load_batches(make, plan, workers=0))
     assert [batch.targets[:, 0].tolist() for batch in alone] == [[0, 1] * 3] * 4, "in the order of the plan"
-    ahead = list(load_batches(batcher, plan, epoch, workers=2))
+    ahead = list(load_batches(make, plan, workers=2))
     assert all(same(one, other) for one, other in zip(alone, ahead, strict=True))
 
 

@@ -15,9 +15,10 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.data.images import decode
 from crossguard.errors import ConfigError
 from crossguard.training import pixels
-from crossguard.training.examples import Examples, read_examples
+from crossguard.training.examples import Examples
 from crossguard.training.pixels import PixelCache, build_cache, cache_sources, check_images
 from crossguard.training.recipe import Recipe, Source
+from crossguard.training.sources import read_examples
 
 
 def noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -1,0 +1,157 @@
+"""Tables, as a recipe's sources ask for them, as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
+from crossguard.data.datasets.rows import FIXED, letters
+from crossguard.data.storage import Storage
+from crossguard.errors import ConfigError, TableError, suggest
+from crossguard.training.examples import COLUMNS, Examples, folds, gather, without
+from crossguard.training.recipe import Recipe, Source
+from crossguard.training.targets import Floats, targets, unions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One part of a cross-validation: part `index` of `count` is held out."""
+
+    index: int
+    count: int
+
+
+def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) -> tuple[Examples, Examples]:
+    """Reads what a recipe trains on and what it is measured on; words stay on disk.
+
+    Args:
+        recipe: Names the sources; without any, `data` is the one table.
+        data: A table that can be scored, with a column per label, or a folder with one table per source as `prepare`
+            writes them (`<source>.parquet`, or what its `table` says). A table may be a folder of Parquet files, and
+            all of it may lie in a storage.
+        fold: Holds out a part of the sources that say `cross_validate`; only that part is then measured.
+
+    Raises:
+        ConfigError: A source has no table, or nothing is left to train on.
+        TableError: A table cannot be read or knows none of the labels.
+    """
+    measured = gather(_picked(recipe, data, fold, held=True))
+    known = {key for chunk in measured.chunks() for key in starmap(letters, chunk.words)}
+    trained = gather(without(part, known) for part in _picked(recipe, data, fold, held=False))
+    if not len(trained):
+        raise ConfigError(f"{data} holds no posts in the splits that the recipe trains on.")
+    return trained, measured
+
+
+def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) -> Iterator[Examples]:
+    """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
+    for name, source, place in tables(recipe, data):
+        for address, table in read_chunks(place):
+            splits = np.array(table["split"].to_pylist(), dtype=np.str_)
+            everything = _examples(recipe, name, source, table, address)
+            trained = np.isin(splits, source.train_splits)
+            kept = np.isin(splits, source.eval_splits) & (fold is None) & source.evaluate
+            if fold is not None and source.cross_validate:
+                kept = trained & (folds(everything, fold.count) == fold.index)
+                trained &= ~kept
+            yield everything.take(np.flatnonzero(kept if held else trained & (everything.repeats > 0)))
+
+
+def prepared_losses(recipe: Recipe, data: str | Path) -> dict[str, int]:
+    """Returns, per source, how many images of the splits in use `crossguard prepare` could not read."""
+    return {
+        name: lost_images(place, (*source.train_splits, *source.eval_splits))
+        for name, source, place in tables(recipe, data)
+    }
+
+
+def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]]:
+    """Returns name, settings and place of each source.
+
+    Raises:
+        ConfigError: A table is missing.
+    """
+    above = Storage(str(data))
+    if not recipe.sources:
+        if not table_files(above):
+            raise ConfigError(f"The recipe has no sources, so {data} must be one table of annotated posts.")
+        rules = dict.fromkeys(recipe.label_schemes, recipe.aggregation)
+        own = Source(label_schemes=rules, cross_validate=True)
+        return [(PurePosixPath(above.path).stem, own, above)]
+    names = {name: f"{source.table or name}.parquet" for name, source in recipe.sources.items()}
+    found = [(name, source, above.at(above.join(names[name]))) for name, source in recipe.sources.items()]
+    missing = [names[name] for name, _, place in found if not table_files(place)]
+    if missing:
+        raise ConfigError(f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare")
+    return found
+
+
+def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, address: str) -> Examples:
+    import pyarrow as pa
+
+    known = [column.partition("@")[0] for column in table.column_names if column not in FIXED]
+    if not set(known) & {*recipe.labels, *recipe.auxiliary}:
+        hint = suggest(recipe.labels[0], known) if known else " It has no column of numbers from 0 to 1 per label."
+        raise TableError(f"{address} has none of the labels {list(recipe.labels)}.{hint}")
+    strata = table["stratum"].to_pylist()
+    outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
+    whole = np.full((len(table), len(recipe.label_schemes)), np.nan, dtype=np.float32)
+    for label_scheme, rule in source.label_schemes.items():
+        shares = np.stack([_of_scheme(table, label, label_scheme) for label in recipe.labels], axis=1)
+        hateful = _hateful(source, _of_scheme(table, "hateful", label_scheme), strata)
+        outputs[:, list(recipe.columns[label_scheme])] = targets(shares, rule)
+        whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
+    for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
+        outputs[:, column] = _numbers(table, label)
+    words = [table[column].cast(pa.string()).fill_null("") for column in ("id", "text", "image_text")]
+    folder = address.rpartition("/")[0]
+    images = [_image(folder, image) if image else "" for image in table["image_path"].to_pylist()]
+    texts = (pa.array(values, pa.string()) for values in (images, [name] * len(table)))
+    posts = pa.table([*words, *texts], names=COLUMNS)
+    weights = np.tile(_weights(recipe, source), (len(table), 1))
+    return Examples(posts, outputs, whole, weights, _repeats(source, strata))
+
+
+def _image(folder: str, name: str) -> str:
+    return name if name.startswith("/") else f"{folder}/{name}"
+
+
+def _hateful(source: Source, said: Floats, strata: Sequence[str]) -> Floats:
+    """Returns what annotators said of posts as a whole, and the recipe's guess by stratum where they said nothing."""
+    guesses = np.array([source.hateful.get(stratum, np.nan) for stratum in strata], dtype=np.float32)
+    return np.where(np.isnan(said), guesses, said)
+
+
+def _weights(recipe: Recipe, source: Source) -> Floats:
+    weights = np.full(recipe.num_outputs, source.weight, dtype=np.float32)
+    for label_scheme, factor in source.label_scheme_weights.items():
+        weights[list(recipe.columns[label_scheme])] *= factor
+    return weights
+
+
+def _of_scheme(table: pa.Table, column: str, label_scheme: str) -> Floats:
+    """Returns a column, or the one that holds it under a label scheme alone, such as `racist@any`."""
+    own = f"{column}@{label_scheme}"
+    return _numbers(table, own if own in table.column_names else column)
+
+
+def _numbers(table: pa.Table, column: str) -> Floats:
+    if column not in table.column_names:
+        return np.full(len(table), np.nan, dtype=np.float32)
+    numbers: Floats = table[column].to_numpy().astype(np.float32)
+    return numbers
+
+
+def _repeats(source: Source, strata: Sequence[str]) -> Floats:
+    if isinstance(source.repeat, dict):
+        return np.array([source.repeat.get(stratum, 0.0) for stratum in strata], dtype=np.float32)
+    return np.full(len(strata), source.repeat, dtype=np.float32)

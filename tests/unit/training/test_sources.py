@@ -1,0 +1,97 @@
+"""What a recipe makes of a table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.support.object_storage import s3_server, upload
+
+from crossguard.data.datasets.rows import Row, write_table
+from crossguard.training.pixels import cache_sources
+from crossguard.training.recipe import Recipe, Source
+from crossguard.training.sources import read_examples
+
+
+def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hateful(tmp_path: Path) -> None:
+    rows = [
+        Row("said", "said", labels={"harm": 1.0}, hateful=0.0, stratum="mild"),
+        Row("mild", "mild", labels={"harm": 1.0}, stratum="mild"),
+        Row("other", "other", labels={"harm": 1.0}, stratum="other"),
+    ]
+    write_table(rows, ("harm", "racist"), "memes", tmp_path / "memes.parquet")
+    source = Source(hateful={"mild": 0.3})
+    recipe = Recipe(backend="compact", labels=("racist",), auxiliary=("harm",), sources={"memes": source})
+    examples, _ = read_examples(recipe, tmp_path)
+    np.testing.assert_allclose(examples.unions[:, 0], [0.0, 0.3, np.nan], rtol=1e-6)
+    np.testing.assert_array_equal(examples.targets, [[np.nan, 1.0]] * 3)
+
+
+def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
+    write_table([Row("a", "words", labels={"racist": 0.25})], ("racist",), "soft", tmp_path / "soft-0.parquet")
+    sources = {"soft": Source(table="soft-0")}
+    examples, _ = read_examples(Recipe(backend="compact", labels=("racist",), sources=sources), tmp_path)
+    assert examples.sources == ["soft"]
+    assert examples.targets.tolist() == [[0.25]]
+
+
+def test_votes_become_targets_once_by_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "votes.parquet"
+    write_table(
+        [Row("a", "one", labels={"racist": 1 / 3}), Row("b", "two", labels={"racist": 1.0})], ("racist",), "t", path
+    )
+    found = {}
+    for rule in ("any", "majority", "votes", "unanimous"):
+        recipe = Recipe.model_validate({"labels": ["racist"], "aggregation": rule})
+        found[rule] = read_examples(recipe, path)[0].targets[:, 0]
+    np.testing.assert_array_equal(found["any"], [1, 1])
+    np.testing.assert_array_equal(found["majority"], [0, 1])
+    np.testing.assert_allclose(found["votes"], [1 / 3, 1])
+    np.testing.assert_array_equal(found["unanimous"], [np.nan, 1])
+
+
+def test_a_table_that_can_be_scored_can_be_trained_on_as_it_is(tmp_path: Path) -> None:
+    table = tmp_path / "mine.tsv"
+    table.write_text("post_id\tcomment\tsplit\tracist\na\tone\ttrain\t1\nb\ttwo\tval\t0\nc\tthree\ttrain\t\n")
+    trained, measured = read_examples(Recipe(labels=("racist",)), table)
+    assert (trained.ids, trained.words) == (["a"], [("one", "")]), "a post without an answer teaches nothing"
+    assert (measured.ids, measured.targets.tolist()) == (["b"], [[0.0]])
+
+
+def test_a_table_may_be_many_files_and_lie_in_a_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossguard.data.datasets.chunks.ROWS", 3)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 40), "blue").save(tmp_path / "images" / "blue.png")
+    rows = [
+        Row(
+            f"p{number}",
+            f"words {number // 2}",
+            image=tmp_path / "images" / "blue.png",
+            labels={"racist": number % 2},
+            split="val" if number % 5 == 0 else "train",
+        )
+        for number in range(20)
+    ]
+    write_table(rows, ("racist",), "t", tmp_path / "whole" / "t.parquet")
+    for part in range(2):
+        write_table(rows[part * 10 : part * 10 + 10], ("racist",), "t", tmp_path / "t.parquet" / f"{part}.parquet")
+    recipe = Recipe(labels=("racist",), image_size=32, sources={"t": Source()})
+    whole, held = read_examples(recipe, tmp_path / "whole")
+    assert (len(whole), len(held)) == (12, 4)
+    many = [read_examples(recipe, tmp_path)]
+    with s3_server() as (address, _):
+        upload(address.format("train"), tmp_path)
+        many.append(read_examples(recipe, address.format("train")))
+        # As addresses of images have no place for settings, these come from the environment.
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{re.findall('override=([^&]+)', address)[0]}")
+        stored = cache_sources(many[-1][0], recipe.image_spec(), tmp_path / "cache")
+    for examples, measured in many:
+        assert (examples.fingerprint(), measured.fingerprint()) == (whole.fingerprint(), held.fingerprint())
+    here = cache_sources(whole, recipe.image_spec(), tmp_path / "cache")
+    image, same = whole.image_of(0), many[-1][0].image_of(0)
+    assert image is not None
+    assert same is not None
+    np.testing.assert_array_equal(stored[same], here[image])
