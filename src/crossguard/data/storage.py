@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import errno
-import gzip
 import io
 import itertools
 import os
@@ -16,15 +15,15 @@ import re
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from crossguard.data.image_limits import ImageLimits
+from crossguard.data.ranges import BUFFER, Ranges, retried
 from crossguard.errors import (
     ChangedError,
     ConfigError,
@@ -43,11 +42,6 @@ _WITH_HOST: Final = ("hdfs", "viewfs")
 _ATOMIC: Final = ("s3", "gcs", "abfs")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _CHUNK: Final = 8 << 20
-_BUFFER: Final = 1 << 20
-_PACKED_BUFFER: Final = 1 << 16
-PACKED: Final = (".gz", ".zst")
-"""Suffixes of what `decompressed` unpacks."""
-_ATTEMPTS: Final = 5
 _OPTIONS: Final = {  # what an address says itself comes first, and counts
     # A small file then takes one request, and not the three of an upload in pieces.
     "s3": "allow_delayed_open=true",
@@ -181,12 +175,13 @@ class Storage:
         return self._opened(entry, ranges)
 
     def _opened(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:
-        return Ranges(retried(lambda: self._fs.open_input_file(entry.path), entry.path), entry, ranges)
+        file = retried(lambda: self._fs.open_input_file(entry.path), entry.path)
+        return Ranges(file, entry.path, ranges or [(0, entry.size)])
 
     def read(self, name: str) -> BinaryIO | None:
         """Opens a file under the place for reading, as it is now; None where there is none."""
         entry = self.entry(self.join(name))
-        return None if entry is None else io.BufferedReader(self._opened(entry), _BUFFER)
+        return None if entry is None else io.BufferedReader(self._opened(entry), BUFFER)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -275,80 +270,6 @@ class Storage:
             shutil.rmtree(self.join(UNFINISHED), ignore_errors=True)
 
 
-class Ranges(io.RawIOBase):
-    """Ranges of a file as one readable, seekable file; trouble of the storage is never mistaken for damaged data."""
-
-    def __init__(self, file: Any, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> None:
-        super().__init__()
-        self._file = file
-        self._entry = entry
-        self._ranges = list(ranges or [(0, entry.size)])
-        self._position = 0
-        self.size = sum(stop - start for start, stop in self._ranges)
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves to a position."""
-        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
-        return self._position
-
-    def tell(self) -> int:
-        """Returns the position."""
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        """Reads at most what fits.
-
-        Raises:
-            StorageError: The storage does not answer.
-        """
-        before = 0
-        for start, stop in self._ranges:
-            place = start + self._position - before
-            before += stop - start
-            if self._position < before:
-                count = min(len(buffer), stop - place)
-                data = retried(lambda: self._file.read_at(count, place), self._entry.path)  # noqa: B023 - called at once
-                buffer[: len(data)] = data
-                self._position += len(data)
-                return len(data)
-        return 0
-
-    def close(self) -> None:
-        """Closes the file."""
-        if not self.closed:
-            with suppress(OSError):
-                self._file.close()
-        super().close()
-
-
-def decompressed(file: Ranges, path: str) -> Any:
-    """Returns the bytes behind `.gz` and `.zst`; those of the file for other names."""
-    plain = io.BufferedReader(file, _BUFFER)
-    packed = path.lower()
-    if packed.endswith(".gz"):
-        return gzip.GzipFile(fileobj=plain)
-    if packed.endswith(".zst"):
-        import pyarrow as pa
-
-        # What stands before damage is read as far as the buffer allows.
-        return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"), _PACKED_BUFFER)
-    return plain
-
-
-def suffix_of(path: str) -> str:
-    """Returns the suffix of a name in lower case; the one before `.gz` and `.zst`."""
-    name = PurePosixPath(path.lower())
-    return (name.with_suffix("") if name.suffix in PACKED else name).suffix
-
-
 @cache
 def _opened(base: str) -> Storage:
     return Storage(base)
@@ -376,28 +297,6 @@ def is_remote(address: str) -> bool:
 def has_wildcard(text: str) -> bool:
     """Whether `glob` would expand it."""
     return "*" in text or "?" in text
-
-
-def retried(request: Any, name: str, attempts: int = _ATTEMPTS) -> Any:
-    """Returns what a request returns; tries again, ever later, where the storage fails.
-
-    Raises:
-        StorageError: It failed every time, or the storage calls it invalid.
-    """
-    for attempt in range(attempts):
-        try:
-            return request()
-        except OSError as error:
-            if attempt + 1 == attempts or isinstance(error, FileNotFoundError | PermissionError):
-                raise StorageError(f"'{name}' cannot be reached: {_reason(error)}") from None
-            time.sleep(0.2 * 3**attempt)
-        except ValueError as error:  # of Google's storage, a 400
-            raise StorageError(f"The storage refuses '{name}': {_reason(error)}") from None
-    raise AssertionError("there is at least one attempt")
-
-
-def _reason(error: Exception) -> str:
-    return str(error).partition("\n")[0].partition(" error_info=")[0]
 
 
 def _connected(uri: str, address: str) -> tuple[Any, str]:

@@ -21,7 +21,8 @@ from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.json_rows import is_json_array
 from crossguard.data.lines import line_starts
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.storage import PACKED, Entry, Ranges, Storage, decompressed
+from crossguard.data.ranges import PACKED, Ranges, decompressed
+from crossguard.data.storage import Entry, Storage
 from crossguard.data.stored_posts import KINDS, TableKind, table_files
 from crossguard.data.tables import TEXT_READERS
 from crossguard.errors import ChangedError, TableError, suggest

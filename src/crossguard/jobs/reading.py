@@ -13,7 +13,8 @@ from typing import Final
 from crossguard.data.columns import Columns
 from crossguard.data.image_sources import is_url
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.storage import Ranges, Storage, is_remote
+from crossguard.data.ranges import Ranges
+from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import read_table
 from crossguard.errors import ChangedError, PostError, TableError
 from crossguard.jobs.plan import in_order

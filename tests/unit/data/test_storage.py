@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pyarrow import ArrowInvalid
 from tests.support.object_storage import Faults, s3_server, upload
 
-from crossguard.data.storage import Entry, Storage, retried
+from crossguard.data.storage import Entry, Storage
 from crossguard.errors import ChangedError, ConfigError, OutputError, StorageError, TableError
 
 
@@ -38,35 +37,6 @@ def test_a_storage_that_is_down_is_told_and_not_taken_for_damage(
         with pytest.raises(StorageError, match=r"a\.jsonl' cannot be reached"):
             stream.readall()
         faults.left = 0
-
-
-def test_requests_are_repeated_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(time, "sleep", waits.append)
-    answers: list[Exception] = [OSError("slow down"), OSError("slow down")]
-
-    def request() -> str:
-        if answers:
-            raise answers.pop()
-        return "done"
-
-    assert retried(request, "x") == "done"
-    assert waits == pytest.approx([0.2, 0.6])
-    answers += [OSError("down")] * 9
-    with pytest.raises(StorageError, match="'x' cannot be reached: down"):
-        retried(request, "x")
-
-
-def test_a_request_that_the_storage_calls_invalid_is_not_repeated() -> None:
-    asked = []
-
-    def refuse() -> None:
-        asked.append(1)
-        raise ArrowInvalid("google::cloud::Status(INVALID_ARGUMENT: bad name)\nmore")
-
-    with pytest.raises(StorageError, match=r"refuses 'x': google::cloud::Status\(INVALID_ARGUMENT: bad name\)$"):
-        retried(refuse, "x")
-    assert len(asked) == 1
 
 
 def test_a_file_is_put_at_once(tmp_path: Path) -> None:

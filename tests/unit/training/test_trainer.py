@@ -17,10 +17,10 @@ import torch
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.training.batches import Batcher
-from crossguard.training.examples import read_examples
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model
+from crossguard.training.sources import read_examples
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 from crossguard.training.trainer import Trainer
 
