@@ -22,6 +22,7 @@ from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
+from crossguard.evaluation.sample import Sample, Thresholds
 from crossguard.records import Post
 
 HATEFUL = "hateful"
@@ -55,6 +56,10 @@ class Annotated:
     def ids(self) -> tuple[str, ...]:
         """Names of the posts."""
         return tuple(post.id for post in self.posts)
+
+    def sample(self, scores: NDArray[np.float64], thresholds: Thresholds = 0.5) -> Sample:
+        """Returns the posts beside scores, (n, L), that are flagged from these thresholds on."""
+        return Sample.build(self.labels, self.truth, scores, thresholds, ids=self.ids, hateful=self.hateful)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Annotated:
         """Returns some of the posts, by index or mask."""

@@ -90,9 +90,7 @@ def measure_scores(scores: NDArray[np.float64], annotated: Annotated, request: E
     They are probabilities, (n, L), in the order of the posts; flagged from one half where the request has no cross-fit.
     """
     by_label = dict.fromkeys(annotated.labels, 0.5)
-    sample = Sample.build(
-        annotated.labels, annotated.truth, scores, by_label, ids=annotated.ids, hateful=annotated.hateful
-    )
+    sample = annotated.sample(scores, by_label)
     source = "given with the scores"
     warnings: list[str] = []
     if request.cross_fit is not None:

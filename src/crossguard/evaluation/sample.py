@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from crossguard.errors import InputError, suggest
 
 ANY = "any"
+Thresholds: TypeAlias = "Mapping[str, float] | NDArray[np.floating] | float"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ class Sample:
         labels: Sequence[str],
         truth: NDArray[np.float64],
         scores: NDArray[np.float64],
-        thresholds: Mapping[str, float] | NDArray[np.floating] | float = 0.5,
+        thresholds: Thresholds = 0.5,
         *,
         ids: Sequence[str] | None = None,
         hateful: NDArray[np.float64] | None = None,

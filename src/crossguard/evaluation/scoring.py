@@ -60,9 +60,8 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     scores = moderator.policy.scores(moderator.labels, values)
     weights = logits.text_weight[ready]
     limits = _limits(moderator, [post for post, scored in zip(posts, ready, strict=True) if scored], weights)
-    sample = Sample.build(kept.labels, kept.truth, scores, limits, ids=kept.ids, hateful=kept.hateful)
     codes = dict(Counter(decision.error.code for decision in failed if decision.error))
-    return Scored(kept, sample, values, weights, codes, seconds)
+    return Scored(kept, kept.sample(scores, limits), values, weights, codes, seconds)
 
 
 def thresholds(moderator: Moderator) -> dict[str, float]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from types import MappingProxyType
+from typing import Final
 
 from crossguard.evaluation.audit import alphabets
 from crossguard.evaluation.audit import rewrites as do
@@ -192,10 +192,8 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
     }),
 }  # fmt: skip
 
-EVASIONS: Mapping[str, Evasion] = MappingProxyType(
-    {
-        name: Evasion(name, kind, held_out, meaning, rewrite)
-        for kind, (held_out, ways) in _KINDS.items()
-        for name, (meaning, rewrite) in ways.items()
-    }
-)
+EVASIONS: Final[Mapping[str, Evasion]] = {
+    name: Evasion(name, kind, held_out, meaning, rewrite)
+    for kind, (held_out, ways) in _KINDS.items()
+    for name, (meaning, rewrite) in ways.items()
+}

@@ -15,7 +15,7 @@ from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.evasion import EVASIONS, Evasion, evade
 from crossguard.evaluation.bootstrap import draw
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.sample import ANY, Sample
+from crossguard.evaluation.sample import ANY
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -145,9 +145,7 @@ def summarise(
 
 def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray[np.bool_]]:
     """Draws posts with words and a known answer."""
-    blank = np.zeros(annotated.truth.shape)
-    sample = Sample.build(annotated.labels, annotated.truth, blank, ids=annotated.ids, hateful=annotated.hateful)
-    task = sample.task(test.question)
+    task = annotated.sample(np.zeros(annotated.truth.shape)).task(test.question)
     worded = np.array(
         [bool((annotated.posts[row].text + annotated.posts[row].image_text).strip()) for row in task.rows]
     )

@@ -53,7 +53,6 @@ class Fitted:
 
     rules: dict[str, LabelPolicy]
     kinds: dict[str, str] = field(default_factory=dict)
-    losses: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def scores(self, labels: tuple[str, ...], logits: Floats) -> Floats:
@@ -82,16 +81,11 @@ def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, f
         for c in columns
         if not c.losses and len(plan.kinds) > 1
     ]
-    return Fitted(rules, {c.name: c.kind for c in columns}, {c.name: c.losses for c in columns}, tuple(notes))
+    return Fitted(rules, {c.name: c.kind for c in columns}, tuple(notes))
 
 
 def cross_fit(
-    plan: Plan,
-    sample: Sample,
-    logits: Floats,
-    groups: NDArray[np.int64] | None = None,
-    *,
-    feed: Floats | None = None,
+    plan: Plan, sample: Sample, logits: Floats, groups: NDArray[np.int64] | None = None, *, feed: Floats | None = None
 ) -> Sample:
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
