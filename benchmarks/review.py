@@ -29,12 +29,12 @@ import numpy as np
 from crossguard.labels import HATE
 from crossguard.records import Action, Decision, LabelDecision
 from crossguard.review.console import Console
-from crossguard.review.intake import Submission
 from crossguard.review.roles import Role
 from crossguard.review.server import listen
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import people
 from crossguard.review.store.database import Database
+from crossguard.review.submissions import Submission
 
 BATCH = 1000
 BLOCK_FROM = 0.9

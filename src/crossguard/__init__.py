@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from crossguard.data.image_limits import ImageLimits
     from crossguard.data.writing import read_decisions
     from crossguard.decision.policy import Policy
-    from crossguard.jobs.run import JobSummary, score_files
+    from crossguard.jobs.run import score_files
+    from crossguard.jobs.summary import JobSummary
     from crossguard.labels import Label, LabelSet
     from crossguard.loading import load
     from crossguard.moderator import Moderator
@@ -37,7 +38,7 @@ _HOMES = {
     "Action": "crossguard.records",
     "Decision": "crossguard.records",
     "ImageLimits": "crossguard.data.image_limits",
-    "JobSummary": "crossguard.jobs.run",
+    "JobSummary": "crossguard.jobs.summary",
     "Label": "crossguard.labels",
     "LabelDecision": "crossguard.records",
     "LabelSet": "crossguard.labels",

@@ -6,7 +6,7 @@ from typing import Any
 
 from crossguard.labels import HATE
 from crossguard.records import Action, Decision, LabelDecision
-from crossguard.review.intake import Submission
+from crossguard.review.submissions import Submission
 
 THRESHOLD = 0.5
 

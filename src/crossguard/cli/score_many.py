@@ -14,7 +14,7 @@ from crossguard.cli.progress import Bar, counts
 if TYPE_CHECKING:
     from crossguard.cli.score_run import Options
     from crossguard.jobs.pool import Event
-    from crossguard.jobs.run import JobSummary
+    from crossguard.jobs.summary import JobSummary
 
 # Units are left: a storage did not answer, or workers died again and again.
 UNFINISHED = 10

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from crossguard.errors import needs_extra
+from crossguard.jobs.pool import Event
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part
-
-if TYPE_CHECKING:
-    from crossguard.jobs.pool import Event
-    from crossguard.jobs.run import JobSummary
 
 _SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _HOST = "0.0.0.0"  # noqa: S104 - the scraper is another machine; there are counts to see, and no posts

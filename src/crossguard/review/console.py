@@ -21,11 +21,12 @@ from crossguard.loading import find_bundle, load
 from crossguard.moderator import Moderator, resolve_policy
 from crossguard.records import Post
 from crossguard.review.errors import FormError
-from crossguard.review.intake import Intake, Submission
+from crossguard.review.intake import Intake
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
+from crossguard.review.submissions import Submission
 
 COMMENT_CHARACTERS: Final = 4000
 MANY: Final = 10_000

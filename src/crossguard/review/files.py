@@ -17,7 +17,8 @@ from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
 from crossguard.records import ImageSource
 from crossguard.review.console import Console
-from crossguard.review.intake import MISSING, Received, Submission
+from crossguard.review.intake import Received
+from crossguard.review.submissions import MISSING, Submission
 from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200

@@ -6,21 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Final
 
-from pydantic import Field
-
-from crossguard.checked_settings import StrictModel
-from crossguard.data.images import decode, to_jpeg
-from crossguard.errors import ImageError, InputError, suggest
+from crossguard.errors import InputError, suggest
 from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
+from crossguard.review.submissions import Expected, Submission, as_jpeg, decision_of
 
-IMAGE_SIZE: Final = (1280, 1280)
-FRAMES: Final = 4
 HOURS: Final = 3600.0
 DAY: Final = 86_400
 _SEVERITY_H: Final = {None: 24.0, Action.ALLOW: 0.0, Action.REVIEW: 24.0, Action.BLOCK: 48.0}
@@ -31,47 +26,6 @@ FLAGGED: Final = ("review", "block", "failed")
 ROUTED: Final = "routed"
 """Stratum of what is no sample of the feed: reports, golden items, and what a caller put into a queue of its choice."""
 DEMO: Final = "demo"
-MISSING: Final = "missing:"
-"""Begins what stands in for an image that a file names and that could not be read."""
-
-
-class Submission(StrictModel):
-    """One post as it arrives, over HTTP or from a file."""
-
-    id: str = Field(min_length=1, max_length=500, description="The source's own id of the post.")
-    source: str = Field(default="api", pattern=r"^[\w.:-]{1,64}$", description="Where the post comes from.")
-    text: str = Field(default="", max_length=100_000, description="What the author wrote.")
-    image_text: str = Field(default="", max_length=100_000, description="Words read from the image.")
-    images: tuple[str, ...] = Field(default=(), max_length=16, description="Images as data: URLs.")
-    author: str | None = Field(default=None, max_length=256, description="The source's key of the author.")
-    language: str | None = Field(default=None, max_length=16, description="Language of the text, such as en.")
-    posted_at: float | None = Field(default=None, description="When it was posted, in seconds since 1970.")
-    queue: str | None = Field(default=None, description="Queue; by the kind of the item when not given.")
-    decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
-    report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
-    suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")
-    expected: Expected | None = Field(default=None, description="The known answer, which makes it a golden item.")
-
-
-class Report(StrictModel):
-    """What a person reported."""
-
-    reporter: str = Field(min_length=1, max_length=256)
-    reason: str = Field(default="", max_length=2000)
-
-
-class Suggestion(StrictModel):
-    """What somebody outside says the scores should be; kept as a vote that decides nothing."""
-
-    by: str = Field(min_length=1, max_length=256)
-    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1, max_length=32)
-
-
-class Expected(StrictModel):
-    """The known answer of a golden item."""
-
-    action: str
-    labels: dict[str, Literal["yes", "no"]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +156,6 @@ def _of_feed(post: Submission) -> bool:
     return post.decision is not None and all(reason is None for reason in asked_for)
 
 
-def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
-    """Returns the decision in a record of scoring; None where there is none, or the post could not be scored.
-
-    Raises:
-        InputError: The record is not one of ours.
-    """
-    if record is None:
-        return None
-    try:
-        outcome = Decision.from_dict(record)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
-    return outcome if outcome.ok else None
-
-
 def stratum_of(decision: Decision | None) -> str:
     """Returns the stratum of the feed that a post belongs to; what is sampled is sampled within strata."""
     if decision is None:
@@ -225,22 +164,6 @@ def stratum_of(decision: Decision | None) -> str:
         return str(decision.action)
     near = any(label.score >= _NEAR * label.threshold for label in decision.labels.values())
     return "allow-near" if near else "allow-far"
-
-
-def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:
-    """Returns the frames of an image as JPEG files of our own making, or why there are none.
-
-    Reviewers' browsers get only these, so nothing that a stranger encoded reaches them.
-    """
-    if source.startswith(MISSING):
-        return [(None, source.removeprefix(MISSING))]
-    if not source.startswith("data:"):
-        return [(None, "The image was sent as a link, which is not followed. Send it as a data: URL.")]
-    try:
-        frames = decode(source, frames=FRAMES)
-    except ImageError as error:
-        return [(None, str(error))]
-    return [(to_jpeg(frame, IMAGE_SIZE, 85), "") for frame in frames]
 
 
 def uniform(purpose: str, source: str, id_: str) -> float:

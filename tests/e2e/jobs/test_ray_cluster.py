@@ -15,7 +15,8 @@ from tests.support.object_storage import files_in, s3_server, upload
 from tests.unit.jobs.conftest import parts_of, write_jsonl
 
 from crossguard.bundle import Bundle
-from crossguard.jobs.run import JobSummary, score_files
+from crossguard.jobs.run import score_files
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")

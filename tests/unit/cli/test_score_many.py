@@ -16,7 +16,7 @@ from crossguard.cli import score_many
 from crossguard.cli.score_many import JobProgress, print_job, refuse, wanted
 from crossguard.errors import UnitError
 from crossguard.jobs import run
-from crossguard.jobs.run import JobSummary
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Task
 
 Score = Callable[..., tuple[int, str]]

@@ -22,20 +22,21 @@ from crossguard.errors import BundleError, ConfigError, OutputError, TableError
 from crossguard.jobs import job, run
 from crossguard.jobs.parts import read_json
 from crossguard.jobs.run import score_files
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Task
 from crossguard.moderator import Moderator
 from crossguard.scoring import score_file
 
 pytestmark = pytest.mark.usefixtures("inline")
 
-Score = Callable[..., run.JobSummary]
+Score = Callable[..., JobSummary]
 
 
 @pytest.fixture
 def score(folder: Path, tmp_path: Path, tiny_bundle: Bundle) -> Score:
     """Scores the folder of inputs with the tiny model into `out`, ten posts to a part."""
 
-    def call(out: str = "out", source: Path = folder, **settings: Any) -> run.JobSummary:
+    def call(out: str = "out", source: Path = folder, **settings: Any) -> JobSummary:
         how: dict[str, Any] = {"model": tiny_bundle.folder, "unit_posts": 10} | settings
         return score_files(source, tmp_path / out, **how)
 
@@ -195,7 +196,7 @@ def test_two_drivers_in_a_storage_without_locks_are_harmless(
 ) -> None:
     score("whole")
     monkeypatch.setattr(job, "lock_file", lambda _: True)
-    nested: list[run.JobSummary] = []
+    nested: list[JobSummary] = []
 
     def again(*_: object) -> None:
         if not nested:
@@ -229,7 +230,7 @@ def test_a_slow_worker_keeps_one_unit_and_no_more(
         workers[1].number = 1
         return workers
 
-    def watch(_: object, summary: run.JobSummary) -> None:
+    def watch(_: object, summary: JobSummary) -> None:
         if summary.done == 8:
             others_done.set()
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from crossguard.errors import ConfigError, StorageError
-from crossguard.jobs.run import JobSummary
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.telemetry import JobMetrics
 from crossguard.jobs.units import Part
 

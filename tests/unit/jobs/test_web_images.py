@@ -16,7 +16,8 @@ from crossguard.cli import run as main
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ConfigError
 from crossguard.jobs import web_images
-from crossguard.jobs.run import JobSummary, score_files
+from crossguard.jobs.run import score_files
+from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.web_images import WebImages
 from crossguard.records import Post
 

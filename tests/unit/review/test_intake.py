@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 import pytest
-from PIL import Image
 from sqlalchemy import func, select
 from tests.support.review import decision, submission
 from tests.unit.review.conftest import NOW
 
 from crossguard.errors import InputError
 from crossguard.review.console import Console
-from crossguard.review.intake import Submission, as_jpeg
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
 from crossguard.review.store.schema import feed
 from crossguard.review.store.schema import items as table
+from crossguard.review.submissions import Submission
 
 
 def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, settings: ReviewSettings) -> None:
@@ -74,18 +71,3 @@ def test_a_post_that_could_not_be_scored_is_an_item_without_scores(console: Cons
         row = items.get(db, 1)
     assert (row.score, row.action, row.text) == (None, None, "hellothere")
     assert decision("x")["labels"]["racist"]["score"] == 0.7
-
-
-def test_images_are_encoded_again_and_never_fetched() -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (3000, 1000), (200, 30, 30)).save(buffer, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    ((jpeg, problem),) = as_jpeg(url)
-    assert jpeg is not None
-    assert problem == ""
-    with Image.open(io.BytesIO(jpeg)) as image:
-        assert (image.format, image.size) == ("JPEG", (1280, 427))
-    for bad in ("https://evil.example/a.png", "data:image/svg+xml,<svg onload='alert(1)'/>", "/etc/passwd"):
-        ((jpeg, problem),) = as_jpeg(bad)
-        assert jpeg is None
-        assert problem

@@ -8,13 +8,13 @@ from tests.unit.review.conftest import NOW
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
-from crossguard.review.intake import Expected
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, votes, workload
 from crossguard.review.store.claims import Filters
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
+from crossguard.review.submissions import Expected
 from crossguard.review.taking import take_next
 
 SPAM = "These people should all go back to where they came from, every single one of them"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crossguard.review.intake import Submission
+from crossguard.review.submissions import Submission
 from crossguard.wire.suggestions import as_item
 
 RECORD: dict[str, Any] = {"text": "Go away.", "attributes": {"TOXICITY": 0.9}, "caller": "forum"}

@@ -16,8 +16,8 @@ from crossguard.errors import CrossguardError
 from crossguard.review.appeals import Appeal, take_appeal
 from crossguard.review.console import Console
 from crossguard.review.errors import FormError, ReviewError
-from crossguard.review.intake import Submission
 from crossguard.review.store import keys
+from crossguard.review.submissions import Submission
 
 MAX_POSTS = 1000
 

@@ -14,7 +14,6 @@ from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
-from crossguard.review.intake import decision_of
 from crossguard.review.pages.queues import kept_query, next_after
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
@@ -22,6 +21,7 @@ from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, votes, workload
 from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
+from crossguard.review.submissions import decision_of
 from crossguard.review.taking import MINUTE
 
 SHOWN_ALIKE = 20

@@ -8,7 +8,6 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
 from crossguard.review.console import Console
-from crossguard.review.intake import Expected
 from crossguard.review.quality import reading
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import Answer, Ballot
@@ -16,6 +15,7 @@ from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items
+from crossguard.review.submissions import Expected
 
 DAY = 86_400.0
 REPORT = {"reporter": "r", "reason": "rude"}

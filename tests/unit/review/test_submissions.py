@@ -1,0 +1,76 @@
+"""A post as it arrives."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+from tests.support.pictures import data_url, encoded
+from tests.support.review import decision
+
+from crossguard.errors import InputError
+from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, decision_of
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"source": "a b"},
+        {"images": ["data:,"] * 17},
+        {"report": {"reporter": ""}},
+        {"suggestion": {"by": "x", "scores": {}}},
+        {"suggestion": {"by": "x", "scores": {"TOXICITY": 1.5}}},
+        {"expected": {"action": "block", "labels": {"racist": "maybe"}}},
+        {"txt": "hello"},
+    ],
+)
+def test_what_is_no_post_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Submission.model_validate({"id": "1"} | wrong)
+
+
+def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:
+    found = decision_of(decision("1"), "1")
+    assert found is not None
+    assert found.id == "1"
+    assert decision_of(None, "1") is None
+    failed = decision("1") | {"labels": {}, "action": None, "error": {"code": "post_empty", "message": "No."}}
+    assert decision_of(failed, "1") is None
+    for wrong in ({}, {"labels": 3}, decision("1") | {"labels": {"racist": 0.5}}):
+        with pytest.raises(InputError, match="Post '1': its decision is not a record"):
+            decision_of(wrong, "1")
+
+
+def test_images_are_encoded_again_and_never_fetched() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 1000), (200, 30, 30)).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    ((jpeg, problem),) = as_jpeg(url)
+    assert jpeg is not None
+    assert problem == ""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        assert (image.format, image.size) == ("JPEG", (1280, 427))
+    for bad in ("https://evil.example/a.png", "data:image/svg+xml,<svg onload='alert(1)'/>", "/etc/passwd"):
+        ((jpeg, problem),) = as_jpeg(bad)
+        assert jpeg is None
+        assert problem
+
+
+def test_of_an_animation_a_few_frames_are_kept() -> None:
+    frames = [Image.new("RGB", (40, 30), (40 * n, 250 - 40 * n, 9)) for n in range(6)]
+    moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    made = as_jpeg("data:image/gif;base64," + base64.b64encode(moving).decode())
+    assert len(made) == FRAMES
+    assert len({jpeg for jpeg, _ in made}) == FRAMES
+
+
+def test_why_a_file_has_no_image_is_kept() -> None:
+    assert as_jpeg(f"{MISSING}No such image: 'a.png'.") == [(None, "No such image: 'a.png'.")]
+    ((jpeg, problem),) = as_jpeg(data_url(b"nothing"))
+    assert jpeg is None
+    assert problem
