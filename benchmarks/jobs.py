@@ -23,7 +23,8 @@ from crossguard.data.columns import Columns
 from crossguard.data.storage import Entry, Storage
 from crossguard.jobs.job import ScoringJob, Shard
 from crossguard.jobs.parts import part_name
-from crossguard.jobs.plan import InputFile, cut_all, plan_line, sources_of
+from crossguard.jobs.plan import cut_all, plan_line
+from crossguard.jobs.sources import InputFile, sources_of
 from crossguard.jobs.units import Part, Unit
 
 

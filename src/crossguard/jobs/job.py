@@ -17,7 +17,8 @@ from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
-from crossguard.jobs.plan import UNIT_POSTS, InputFile, cut_all, digest_of, plan_line, read_plan, sources_of
+from crossguard.jobs.plan import cut_all, plan_line, read_plan
+from crossguard.jobs.sources import UNIT_POSTS, InputFile, digest_of, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
 from crossguard.jobs.units import Part, Unit
 from crossguard.loading import find_bundle

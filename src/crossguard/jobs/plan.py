@@ -2,85 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import row_starts
-from crossguard.data.image_headers import SUFFIXES
 from crossguard.data.json_rows import is_json_array
 from crossguard.data.lines import line_starts
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import PACKED, Ranges, decompressed
-from crossguard.data.storage import Entry, Storage
-from crossguard.data.stored_posts import KINDS, TableKind, table_files
+from crossguard.data.storage import Entry
 from crossguard.data.tables import TEXT_READERS
-from crossguard.errors import ChangedError, TableError, suggest
+from crossguard.errors import ChangedError, TableError
+from crossguard.jobs.sources import InputFile
 from crossguard.jobs.units import Kind, Unit
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-# About a minute of one core with images, and some megabytes of results.
-UNIT_POSTS: Final = 10_000
 # Rows with embedded images are large; a unit of them stays one that can be read again.
 UNIT_BYTES: Final = 1 << 30
 _FILES_AT_ONCE: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file of the input, or some images of a folder.
-
-    Attributes:
-        input: Which of the inputs it comes from.
-        storage: Where it is.
-        entry: The file; for images a folder with the sum of their sizes and a fingerprint.
-        kind: How it is read.
-        names: Images, below the folder.
-    """
-
-    input: int
-    storage: Storage
-    entry: Entry
-    kind: Kind
-    names: tuple[str, ...] = ()
-
-
-def sources_of(
-    inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: TableKind | None = None
-) -> Iterator[InputFile]:
-    """Lists the input, in the order of the inputs and of the names in them; no file is opened.
-
-    Args:
-        inputs: Files, folders and patterns, here or in a storage. Of a folder the tables are read, or its images where
-            it has no table.
-        unit_posts: About how many posts a unit has.
-        known: The format of all files; by their names when None.
-
-    Raises:
-        TableError: An input is missing, or has no file that is read.
-    """
-    seen: set[int] | None = set() if len(inputs) > 1 else None
-    for place, address in enumerate(inputs):
-        storage = Storage(address)
-        files = table_files(storage, known)
-        first = next(files, None)
-        if first is None and storage.is_folder(storage.path):
-            yield from _images(storage, place, unit_posts)
-        for entry, kind in itertools.chain([first] if first else [], files):
-            if _is_new(storage.address_of(entry.path), seen):
-                yield InputFile(place, storage, entry, kind)
 
 
 def cut_all(sources: Iterable[InputFile], columns: Columns, unit_posts: int) -> Iterator[tuple[InputFile, list[Unit]]]:
@@ -116,14 +67,6 @@ def in_order(function: Callable[[A], B], items: Iterable[A], at_once: int) -> It
                 future.cancel()
 
 
-def digest_of(lines: Iterable[bytes]) -> str:
-    """Returns the fingerprint of a plan."""
-    found = hashlib.blake2b(digest_size=8)
-    for line in lines:
-        found.update(line)
-    return found.hexdigest()
-
-
 def plan_line(source: InputFile, units: Sequence[Unit]) -> bytes:
     """Returns the line of a plan that holds the units of one source."""
     plain = [unit.to_dict() for unit in units]
@@ -144,31 +87,6 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
             entry,
             [Unit.from_dict({**each, "entry": plain["entry"], "index": next(index)}) for each in plain["units"]],
         )
-
-
-def _is_new(address: str, seen: set[int] | None) -> bool:
-    """Whether a file was not met before: inputs may overlap."""
-    if seen is None:
-        return True
-    before = len(seen)
-    seen.add(hash(address))
-    return len(seen) > before
-
-
-def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[InputFile]:
-    """Yields the images of a folder, so many at a time."""
-    entries = (
-        entry for entry in storage.list(storage.path, deep=True) if PurePosixPath(entry.path).suffix.lower() in SUFFIXES
-    )
-    above = len(storage.path.rstrip("/")) + 1
-    found = False
-    while chosen := list(itertools.islice(entries, unit_posts)):
-        found = True
-        state = digest_of(json.dumps([entry.path, entry.size, entry.changed]).encode() for entry in chosen)
-        folder = Entry(storage.path, sum(entry.size for entry in chosen), int(state[:15], 16))
-        yield InputFile(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
-    if not found:
-        raise TableError(f"The folder '{storage.address}' has no tables and no images.{suggest('', KINDS)}")
 
 
 def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:

@@ -17,8 +17,8 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, suggest
 from crossguard.jobs.job import PathLike, ScoringJob, Shard, locked
 from crossguard.jobs.parts import write_manifest
-from crossguard.jobs.plan import UNIT_POSTS
 from crossguard.jobs.pool import Event, Pool, Worker
+from crossguard.jobs.sources import UNIT_POSTS
 from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Unit
 

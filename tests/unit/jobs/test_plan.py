@@ -14,9 +14,9 @@ from tests.unit.jobs.conftest import write_jsonl, write_parquet
 
 from crossguard.data.columns import Columns
 from crossguard.data.tables import PostReader
-from crossguard.errors import TableError
-from crossguard.jobs.plan import cut_all, plan_line, read_plan, sources_of
+from crossguard.jobs.plan import cut_all, plan_line, read_plan
 from crossguard.jobs.reading import UnitReader
+from crossguard.jobs.sources import sources_of
 from crossguard.jobs.units import Unit
 from crossguard.records import Post
 
@@ -148,41 +148,6 @@ def test_a_tar_file_groups_members_by_name(tmp_path: Path) -> None:
     ]
 
 
-def test_a_folder_of_tables_is_read_in_order_and_without_markers(folder: Path) -> None:
-    (folder / "_SUCCESS").touch()
-    (folder / ".hidden.jsonl").write_text("{}")
-    (folder / "empty.csv").touch()
-    (folder / "notes.md").write_text("x")
-    assert list(dict.fromkeys(Path(unit.entry.path).name for unit in plan(folder))) == ["a.jsonl", "b.csv", "c.parquet"]
-    assert len(read(plan(folder), folder)) == 90
-
-
-def test_a_folder_of_images_is_cut_by_number(tmp_path: Path) -> None:
-    for index in range(5):
-        Image.new("RGB", (4, 4)).save(tmp_path / f"{index}.png")
-    units = plan(tmp_path, unit_posts=2)
-    assert [unit.names for unit in units] == [("0.png", "1.png"), ("2.png", "3.png"), ("4.png",)]
-    assert [post.id for post in read(units, tmp_path)] == [f"{index}.png" for index in range(5)]
-
-
-def test_patterns_find_files_across_folders(tmp_path: Path) -> None:
-    for name in ("2024/jan/a.jsonl", "2024/feb/b.jsonl", "2024/c.jsonl", "2025/d.jsonl"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        write_jsonl(tmp_path / name, 8)
-
-    def names(pattern: str) -> list[str]:
-        return [Path(unit.entry.path).stem for unit in plan(f"{tmp_path}/{pattern}")]
-
-    assert names("2024/**/*.jsonl") == ["c", "b", "a"]
-    assert names("*/?.jsonl") == ["c", "d"]
-    with pytest.raises(TableError, match=r"No file that can be read matches '.*/\*\.csv'"):
-        names("*.csv")
-
-
-def test_overlapping_inputs_are_read_once(folder: Path) -> None:
-    assert len(plan(folder, folder / "a.jsonl", f"{folder}/*.csv")) == len(plan(folder))
-
-
 def test_a_file_that_cannot_be_read_leaves_a_failed_post(tmp_path: Path) -> None:
     good = write_jsonl(tmp_path / "a.jsonl", 8)
     bad = tmp_path / "b.parquet"
@@ -192,16 +157,6 @@ def test_a_file_that_cannot_be_read_leaves_a_failed_post(tmp_path: Path) -> None
     assert post.error is not None
     assert (post.error.code, post.id) == ("file_unreadable", str(bad))
     assert "cannot be read as Parquet" in post.error.message
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no tables and no images")]
-)
-def test_an_input_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
-    (tmp_path / "in.xyz").write_text("x")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(TableError, match=message):
-        plan(tmp_path / name)
 
 
 def test_a_plan_survives_its_file(folder: Path) -> None:

@@ -12,8 +12,9 @@ from tests.unit.jobs.conftest import png, write_parquet
 from crossguard.data.columns import Columns
 from crossguard.data.storage import Storage
 from crossguard.errors import ChangedError
-from crossguard.jobs.plan import cut_all, sources_of
+from crossguard.jobs.plan import cut_all
 from crossguard.jobs.reading import UnitReader
+from crossguard.jobs.sources import sources_of
 from crossguard.jobs.units import Unit
 from crossguard.records import Post
 

@@ -22,7 +22,7 @@ from crossguard.review.oidc import Challenge, Provider
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
 from crossguard.review.roles import Role
-from crossguard.review.store import log, people
+from crossguard.review.store import attempts, log, people
 
 SHORTEST: Final = 10
 LONGEST: Final = 200
@@ -48,14 +48,14 @@ def login(visit: Visit) -> Response:
 def _check(visit: Visit, name: str, password: str) -> people.Person:
     database = visit.console.database
     with database.read() as db:
-        people.check_rate(db, name, visit.address, visit.now)
+        attempts.check(db, name, visit.address, visit.now)
         try:
             person, stored = people.by_name(db, name)
         except NotFoundError:
             person, stored = None, None
     if not matches(stored, password) or person is None or not person.active:
         with database.write() as tx:
-            people.note_failure(tx, name, visit.address, visit.now)
+            attempts.note(tx, name, visit.address, visit.now)
         raise FormError(WRONG)
     return person
 

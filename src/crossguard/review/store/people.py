@@ -11,16 +11,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from crossguard.errors import suggest
-from crossguard.review.errors import NotFoundError, ReviewError, TooManyAttemptsError
+from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import RIGHTS, Right, Role
-from crossguard.review.store.schema import attempts, invitations, people, sessions
+from crossguard.review.store.schema import invitations, people, sessions
 
 INVITATION_S: Final = 7 * 86_400
-WINDOW_S: Final = 900
-FAILURES: Final = 10
-"""Failed logins of a name from one address in `WINDOW_S` seconds; more have to wait."""
-FAILURES_OF_NAME: Final = 100
-"""The same from all addresses together; higher, so that a stranger cannot easily lock somebody out."""
 _SESSION: Final = (
     select(people, sessions.c.csrf, sessions.c.digest)
     .join(sessions, sessions.c.person == people.c.id)
@@ -167,29 +162,6 @@ def invitation(db: Connection, token: str, now: float) -> Any:
 def use_invitation(tx: Connection, token: str, now: float) -> None:
     """Makes sure that a link works once."""
     tx.execute(update(invitations).where(invitations.c.digest == digest(token)).values(used_at=now))
-
-
-def check_rate(db: Connection, name: str, address: str, now: float) -> None:
-    """Checks that logging in has not failed too often.
-
-    Raises:
-        TooManyAttemptsError: It has.
-    """
-    for key, most in zip(_attempt_keys(name, address), (FAILURES, FAILURES_OF_NAME), strict=True):
-        recent = (attempts.c.key == key, attempts.c.at > now - WINDOW_S)
-        if db.execute(select(func.count()).where(*recent)).scalar_one() >= most:
-            raise TooManyAttemptsError("Logging in failed too often. Wait 15 minutes, or ask an admin for a new link.")
-
-
-def note_failure(tx: Connection, name: str, address: str, now: float) -> None:
-    """Counts a failed login, and forgets old ones."""
-    tx.execute(delete(attempts).where(attempts.c.at <= now - WINDOW_S))
-    tx.execute(insert(attempts), [{"key": key, "at": now} for key in _attempt_keys(name, address)])
-
-
-def _attempt_keys(name: str, address: str) -> tuple[str, str]:
-    lower = name.strip().lower()
-    return digest(f"{lower}@{address}"), digest(lower)
 
 
 def digest(token: str) -> str:

@@ -1,11 +1,11 @@
-"""Names, sessions, one-time links, and how often a login may fail."""
+"""Names, sessions and one-time links."""
 
 from __future__ import annotations
 
 import pytest
 from tests.unit.review.conftest import NOW, person
 
-from crossguard.review.errors import NotFoundError, ReviewError, TooManyAttemptsError
+from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import Right, Role
 from crossguard.review.store import people
 from crossguard.review.store.database import Database
@@ -53,18 +53,6 @@ def test_a_link_works_once_and_for_a_week(database: Database) -> None:
         for used, now in ((token, NOW), (late, NOW + people.INVITATION_S)):
             with pytest.raises(NotFoundError, match="was used, or has ended"):
                 people.invitation(tx, used, now)
-
-
-def test_guessing_is_slowed_down_per_name_and_address_and_forgotten(database: Database) -> None:
-    with database.write() as tx:
-        for _ in range(people.FAILURES):
-            people.check_rate(tx, "Ann", "1.2.3.4", NOW)
-            people.note_failure(tx, "ann ", "1.2.3.4", NOW)
-        with pytest.raises(TooManyAttemptsError):
-            people.check_rate(tx, "Ann", "1.2.3.4", NOW)
-        people.check_rate(tx, "Ann", "5.6.7.8", NOW)
-        people.check_rate(tx, "Ben", "1.2.3.4", NOW)
-        people.check_rate(tx, "Ann", "1.2.3.4", NOW + people.WINDOW_S)
 
 
 def test_a_person_sees_their_queues_and_may_what_their_role_may(database: Database) -> None:

@@ -1,0 +1,81 @@
+"""Files, folders and patterns as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.unit.jobs.conftest import write_jsonl
+
+from crossguard.errors import TableError
+from crossguard.jobs.sources import InputFile, digest_of, sources_of
+
+
+def sources(*inputs: Path | str) -> list[InputFile]:
+    return list(sources_of([str(path) for path in inputs], unit_posts=2))
+
+
+def names(*inputs: Path | str) -> list[str]:
+    return [Path(source.entry.path).name for source in sources(*inputs)]
+
+
+def test_a_folder_of_tables_is_read_in_order_and_without_markers(folder: Path) -> None:
+    (folder / "_SUCCESS").touch()
+    (folder / ".hidden.jsonl").write_text("{}")
+    (folder / "empty.csv").touch()
+    (folder / "notes.md").write_text("x")
+    assert names(folder) == ["a.jsonl", "b.csv", "c.parquet"]
+
+
+def test_a_folder_of_images_is_cut_by_number(tmp_path: Path) -> None:
+    for index in range(5):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{index}.png")
+    found = sources(tmp_path)
+    assert [source.names for source in found] == [("0.png", "1.png"), ("2.png", "3.png"), ("4.png",)]
+    assert {source.kind for source in found} == {"images"}
+    before = found[0].entry.changed
+    Image.new("RGB", (5, 4)).save(tmp_path / "1.png")
+    assert sources(tmp_path)[0].entry.changed != before, "a changed image makes another input"
+
+
+def test_patterns_find_files_across_folders(tmp_path: Path) -> None:
+    for name in ("2024/jan/a.jsonl", "2024/feb/b.jsonl", "2024/c.jsonl", "2025/d.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_jsonl(tmp_path / name, 8)
+
+    assert names(f"{tmp_path}/2024/**/*.jsonl") == ["c.jsonl", "b.jsonl", "a.jsonl"]
+    assert names(f"{tmp_path}/*/?.jsonl") == ["c.jsonl", "d.jsonl"]
+    with pytest.raises(TableError, match=r"No file that can be read matches '.*/\*\.csv'"):
+        names(f"{tmp_path}/*.csv")
+
+
+def test_overlapping_inputs_are_read_once(folder: Path) -> None:
+    assert names(folder, folder / "a.jsonl", f"{folder}/*.csv") == names(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no tables and no images")]
+)
+def test_an_input_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "in.xyz").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TableError, match=message):
+        names(tmp_path / name)
+
+
+def test_each_file_says_which_input_named_it(folder: Path, tmp_path: Path) -> None:
+    other = write_jsonl(tmp_path / "other.jsonl", 8)
+    assert [source.input for source in sources(other, folder)] == [0, 1, 1, 1]
+
+
+def test_a_format_that_is_given_counts_more_than_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "export.dat"
+    path.write_text('{"text": "a"}\n')
+    (source,) = sources_of([str(path)], known="jsonl")
+    assert source.kind == "jsonl"
+
+
+def test_a_fingerprint_depends_on_every_line_and_their_order() -> None:
+    assert digest_of([b"a", b"b"]) == digest_of(iter([b"ab"]))
+    assert len({digest_of([b"a", b"b"]), digest_of([b"b", b"a"]), digest_of([])}) == 3
