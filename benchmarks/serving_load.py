@@ -3,7 +3,7 @@
     python -m benchmarks.serving_load --model compact --clients 64 --seconds 300 --bad 0.05
 
 Everything stays on 127.0.0.1, and ends by itself. The callers share the machine's cores with the server, so the
-server's share of the processor time is printed beside its throughput.
+server's share of the processor time is printed beside its throughput, and apart from that of the callers.
 """
 
 from __future__ import annotations
@@ -154,6 +154,13 @@ def offline_rate(moderator: Moderator, posts: list[Post], seconds: float) -> tup
     return done / (time.perf_counter() - begun), (time.process_time() - cpu) / done * 1000
 
 
+def loop_seconds(server: RunningServer) -> float:
+    """Returns the processor time of the thread that talks HTTP: the first one of the server."""
+    number = server.process.pid
+    ran = Path(f"/proc/{number}/task/{number}/schedstat").read_text(encoding="ascii").split()[0]
+    return int(ran) / 1e9
+
+
 async def load(server: RunningServer, posts: list[Post], options: argparse.Namespace) -> tuple[Tally, list[float]]:
     """Runs the callers and samples the server's memory."""
     tally, memory = Tally(), []
@@ -210,19 +217,23 @@ def main() -> None:
     moderator = Moderator.load(folder)
     offline, offline_cpu = offline_rate(moderator, posts, options.offline_seconds)
     with RunningServer(folder, drain_s=0) as server:
+        loop_before = loop_seconds(server)
         cpu_before, own_before = server.metric("process_cpu_seconds_total"), resource.getrusage(resource.RUSAGE_SELF)
         begun = time.perf_counter()
         tally, memory = asyncio.run(load(server, posts, options))
         elapsed = time.perf_counter() - begun
         own = resource.getrusage(resource.RUSAGE_SELF)
         cpu = server.metric("process_cpu_seconds_total") - cpu_before
+        loop = loop_seconds(server) - loop_before
         batch = server.metric("crossguard_batch_posts_sum") / server.metric("crossguard_batch_posts_count")
     done = sum(tally.good.values())
     rate = done / elapsed
     mine = own.ru_utime + own.ru_stime - own_before.ru_utime - own_before.ru_stime
     print(f"{options.clients} callers, {elapsed:.0f} s, model {options.model}, {len(posts)} posts")
     print(f"offline {offline:.0f} posts/s; served {rate:.0f} posts/s; ratio {rate / offline:.2f}")
-    print(f"processor ms per post: offline {offline_cpu:.2f}, server {cpu / done * 1000:.2f}")
+    served_cpu, loop_cpu, callers_cpu = (1000 * seconds / done for seconds in (cpu, loop, mine))
+    print(f"processor ms per post: offline {offline_cpu:.2f}, server {served_cpu:.2f}, ", end="")
+    print(f"of which its event loop {loop_cpu:.2f}; callers {callers_cpu:.2f}; ratio {offline_cpu / served_cpu:.2f}")
     print(f"cores used: server {cpu / elapsed:.2f}, callers {mine / elapsed:.2f}; mean batch {batch:.1f} posts")
     report(tally, memory, posts, moderator, options)
 

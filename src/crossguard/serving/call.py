@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -71,7 +72,7 @@ class Call:
         """Who scores for this caller."""
         return self.served.moderator(self.caller)
 
-    @property
+    @cached_property
     def content_type(self) -> str:
         """Media type of the body without parameters."""
         return self.request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
