@@ -144,7 +144,7 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     Raises:
         OutputError: It is, perhaps through a link or a redirection of the shell.
     """
-    from crossguard.data.tables import STDIN
+    from crossguard.data.formats import STDIN
     from crossguard.data.writing import refuse_same_file
 
     to_stdout = options.out is None or str(options.out) == "-"

@@ -10,10 +10,11 @@ from typing import Final, Literal, TypeAlias, cast
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
+from crossguard.data.formats import SUFFIX_FORMATS
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import PACKED, Ranges, decompressed, suffix_of
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
-from crossguard.data.tables import SUFFIX_FORMATS, TEXT_READERS, PostReader
+from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
 from crossguard.errors import TableError
 from crossguard.records import Post

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import gzip
 import os
 import sys
@@ -15,29 +13,15 @@ from typing import Any, BinaryIO
 from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import read_delimited
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.formats import FORMATS, STDIN, TEXT_FORMATS, check_exists, format_of
 from crossguard.data.json_rows import read_jsonl
 from crossguard.data.lines import ByteLines, read_lines
 from crossguard.data.post_builder import PostBuilder, RowBuilder
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
-__all__ = ["FORMATS", "STDIN", "Columns", "PostReader", "read_rows", "readable"]
+__all__ = ["Columns", "PostReader", "read_rows", "readable"]
 
-STDIN = "-"
-FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
-SUFFIX_FORMATS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".txt": "txt",
-    ".pq": "parquet",
-    ".xlsx": "xlsx",
-}
-_BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
 TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
 _WHOLE_READERS: dict[str, type[ParquetPosts | ExcelPosts]] = {"parquet": ParquetPosts, "xlsx": ExcelPosts}
 # About 20 MB of ids. Beyond, only repetitions of the first ones are noticed.
@@ -78,12 +62,12 @@ class PostReader:
             TableError: The source is missing, empty, of an unknown format, or a single image.
         """
         self.source = os.fspath(source)
-        self.format = format or _format_of(self.source)
+        self.format = format or format_of(self.source)
         if self.format not in FORMATS:
             raise TableError(f"Unknown input format '{self.format}'.{suggest(self.format, FORMATS)}")
         if self.source != STDIN:
-            _check_exists(Path(self.source), self.format)
-        elif self.format not in TEXT_READERS:
+            check_exists(Path(self.source), self.format)
+        elif self.format not in TEXT_FORMATS:
             raise TableError(f"{self.format} cannot come from stdin; write it to a file and score that.")
         default_root = Path() if self.source == STDIN else Path(self.source).parent
         root = Path(image_root) if image_root is not None else default_root
@@ -213,59 +197,3 @@ def readable(posts: Iterable[Post], path: object) -> Iterator[Post]:
         if post.error is not None:
             raise TableError(f"'{path}': {post.error.message}")
         yield post
-
-
-def _format_of_stdin() -> str:
-    """JSON begins with a bracket; everything else that has a header is CSV."""
-    peek = getattr(sys.stdin.buffer, "peek", None)
-    start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip() if peek is not None else b""
-    for magic, kind in _BINARY.items():
-        if start.startswith(magic):
-            raise TableError(f"stdin holds {kind}, and only text formats come from stdin. Write it to a file first.")
-    start = start[:1]
-    return "csv" if start and start not in b"[{" else "jsonl"
-
-
-def _format_of(source: str) -> str:
-    if source == STDIN:
-        return _format_of_stdin()
-    path = Path(source)
-    if path.is_dir():
-        return "folder"
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    found = SUFFIX_FORMATS.get(plain.suffix.lower())
-    if found and (plain == path or found in TEXT_READERS):
-        return found
-    _check_exists(path, "")
-    if path.suffix.lower() in SUFFIXES:
-        raise TableError(
-            f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
-        )
-    raise TableError(
-        f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
-        "Say which it is with --input-format."
-    )
-
-
-def _check_exists(path: Path, format_: str) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise TableError(f"Cannot read '{path}': {error.strerror}.{_neighbour(path)}") from None
-    except ValueError as error:
-        raise TableError(f"Not a usable path {str(path)!r}: {error}.") from None
-    if path.is_dir() and format_ != "folder":
-        raise TableError(f"'{path}' is a folder, and --input-format says {format_}.")
-    if format_ == "folder" and not path.is_dir():
-        raise TableError(f"'{path}' is not a folder.")
-    if path.is_file() and size == 0:
-        raise TableError(f"'{path}' is empty (0 bytes), so there is nothing to score.")
-
-
-def _neighbour(path: Path) -> str:
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return ""
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f" Did you mean '{path.with_name(close[0])}'?" if close else ""

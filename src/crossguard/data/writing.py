@@ -12,10 +12,10 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+from crossguard.data.formats import SUFFIX_FORMATS
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.data.storage import Storage, is_remote
-from crossguard.data.tables import SUFFIX_FORMATS
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision

@@ -1,0 +1,93 @@
+"""Which format a table, a folder or stdin has: by its name, or by its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import sys
+from pathlib import Path
+
+from crossguard.data.image_headers import SUFFIXES
+from crossguard.errors import TableError
+
+STDIN = "-"
+FORMATS = ("jsonl", "csv", "txt", "parquet", "xlsx", "folder")
+TEXT_FORMATS = ("jsonl", "csv", "txt")
+SUFFIX_FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".txt": "txt",
+    ".pq": "parquet",
+    ".xlsx": "xlsx",
+}
+_BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
+
+
+def format_of(source: str) -> str:
+    """Returns the format of a file or folder by its name, and that of stdin by its first bytes.
+
+    Raises:
+        TableError: It is not clear, or the file is missing or an image.
+    """
+    if source == STDIN:
+        return _format_of_stdin()
+    path = Path(source)
+    if path.is_dir():
+        return "folder"
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    found = SUFFIX_FORMATS.get(plain.suffix.lower())
+    if found and (plain == path or found in TEXT_FORMATS):
+        return found
+    check_exists(path, "")
+    if path.suffix.lower() in SUFFIXES:
+        raise TableError(
+            f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
+        )
+    raise TableError(
+        f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
+        "Say which it is with --input-format."
+    )
+
+
+def _format_of_stdin() -> str:
+    """JSON begins with a bracket; everything else that has a header is CSV."""
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip() if peek is not None else b""
+    for magic, kind in _BINARY.items():
+        if start.startswith(magic):
+            raise TableError(f"stdin holds {kind}, and only text formats come from stdin. Write it to a file first.")
+    start = start[:1]
+    return "csv" if start and start not in b"[{" else "jsonl"
+
+
+def check_exists(path: Path, format_: str) -> None:
+    """Checks that a file or folder can be read in a format.
+
+    Raises:
+        TableError: It is missing or empty, or a folder and the format is that of files.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise TableError(f"Cannot read '{path}': {error.strerror}.{_neighbour(path)}") from None
+    except ValueError as error:
+        raise TableError(f"Not a usable path {str(path)!r}: {error}.") from None
+    if path.is_dir() and format_ != "folder":
+        raise TableError(f"'{path}' is a folder, and --input-format says {format_}.")
+    if format_ == "folder" and not path.is_dir():
+        raise TableError(f"'{path}' is not a folder.")
+    if path.is_file() and size == 0:
+        raise TableError(f"'{path}' is empty (0 bytes), so there is nothing to score.")
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean '{path.with_name(close[0])}'?" if close else ""

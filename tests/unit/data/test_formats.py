@@ -1,0 +1,63 @@
+"""Formats by names and first bytes, and sources that are none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from tests.support.tables import write
+
+from crossguard.data.formats import format_of
+from crossguard.data.tables import PostReader
+from crossguard.errors import TableError
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.NDJSON", "jsonl"), ("a.csv.gz", "csv"), ("b.TSV.GZ", "csv"), ("a.pq", "parquet"), ("a.xlsx", "xlsx")],
+)
+def test_a_suffix_tells_the_format(name: str, expected: str) -> None:
+    assert format_of(name) == expected
+
+
+def test_packed_files_that_are_no_text_have_no_format(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="not clear from its name"):
+        format_of(str(write(tmp_path / "a.parquet.gz", "x")))
+
+
+def test_a_folder_is_one(tmp_path: Path) -> None:
+    assert format_of(str(tmp_path)) == "folder"
+
+
+def test_missing_file_suggests_a_neighbour(tmp_path: Path) -> None:
+    write(tmp_path / "posts.jsonl", "x")
+    with pytest.raises(TableError, match=r"Did you mean '.*posts\.jsonl'"):
+        PostReader(tmp_path / "post.jsonl")
+    with pytest.raises(TableError, match="No such file"):
+        PostReader(tmp_path / "no" / "where")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_empty_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TableError, match="empty"):
+        PostReader(write(tmp_path / name, ""))
+
+
+def test_picture_instead_of_a_table(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="--image"):
+        PostReader(write(tmp_path / "a.png", "x"))
+
+
+def test_folder_given_as_a_table(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="is a folder"):
+        PostReader(tmp_path, format="csv")
+    with pytest.raises(TableError, match="is not a folder"):
+        PostReader(write(tmp_path / "a.csv", "x"), format="folder")
+
+
+@pytest.mark.parametrize("content", [b"id,text\n1,a\n", b"\xef\xbb\xbfid;text\n1;a\n", b'[{"id": 1, "text": "a"}]'])
+def test_stdin_is_known_by_its_start(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    buffered = io.BufferedReader(io.BytesIO(content))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(buffered))
+    assert [post.text for post in PostReader("-")] == ["a"]
