@@ -21,11 +21,11 @@ from benchmarks.job_workers import workers
 from benchmarks.machine import describe
 from crossguard.data.columns import Columns
 from crossguard.data.storage import Entry, Storage
-from crossguard.jobs.job import ScoringJob, Shard
+from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.parts import part_name
 from crossguard.jobs.plan import cut_all, plan_line
 from crossguard.jobs.sources import InputFile, sources_of
-from crossguard.jobs.units import Part, Unit
+from crossguard.jobs.units import Part, Shard, Unit
 
 
 def main() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from crossguard.bundle import read_bundle
-from crossguard.data.outputs import lock_file
 from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
@@ -20,19 +18,11 @@ from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
 from crossguard.jobs.sources import UNIT_POSTS, InputFile, digest_of, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
-from crossguard.jobs.units import Part, Unit
+from crossguard.jobs.units import Part, Shard, Unit
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 
 PathLike = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Which units are those of this machine: every `count`-th, from `index`."""
-
-    index: int = 0
-    count: int = 1
 
 
 class ScoringJob:
@@ -124,7 +114,7 @@ class ScoringJob:
 
     def finished(self, shard: Shard) -> Iterator[tuple[Unit, Part | None]]:
         """Yields the units of a shard, each with its part where there is one."""
-        own = (unit for unit in self.units() if unit.index % shard.count == shard.index)
+        own = filter(shard.has, self.units())
         return finished(self.output, own, self.spec.fingerprint)
 
     def sources(self) -> Iterator[InputFile]:
@@ -201,39 +191,3 @@ def _difference(then: str | None, now: str | None, output: str) -> str:
 def _absolute(path: PathLike) -> str:
     address = os.fspath(path)
     return address if is_remote(address) else str(Path(address).expanduser().absolute())
-
-
-@contextmanager
-def locked(output: Storage, shard: Shard) -> Iterator[None]:
-    """Keeps a second run out of a folder of this machine; in a storage, two runs write the same bytes twice."""
-    if not output.is_local:
-        yield
-        return
-    folder, path = Path(output.path), Path(output.join(f"_job/lock-{shard.index}-of-{shard.count}"))
-    existed = folder.is_dir()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise OutputError(f"Cannot write into '{output.address}': {error.strerror}.") from None
-    with file:
-        if not lock_file(file):
-            raise OutputError(
-                f"Another run writes into '{output.address}'. Wait for its end, or choose another folder."
-            )
-        try:
-            yield
-        finally:
-            if not Path(output.join(JOB)).exists():  # refused before it began: nothing of it stays
-                _remove_traces(output, path, existed=existed)
-
-
-def _remove_traces(output: Storage, lock: Path, *, existed: bool) -> None:
-    with suppress(OSError):
-        lock.unlink()
-        if not any(lock.parent.glob("lock-*")):  # another shard may be planning
-            Path(output.join(PLAN)).unlink(missing_ok=True)
-        lock.parent.rmdir()
-        output.clean()
-        if not existed:
-            Path(output.path).rmdir()

@@ -15,12 +15,13 @@ from crossguard.checked_settings import read_nth
 from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, suggest
-from crossguard.jobs.job import PathLike, ScoringJob, Shard, locked
+from crossguard.jobs.job import PathLike, ScoringJob
+from crossguard.jobs.locking import locked
 from crossguard.jobs.parts import write_manifest
 from crossguard.jobs.pool import Event, Pool, Worker
 from crossguard.jobs.sources import UNIT_POSTS
 from crossguard.jobs.summary import JobSummary
-from crossguard.jobs.units import Part, Unit
+from crossguard.jobs.units import Part, Shard, Unit
 
 EngineName = Literal["local", "ray"]
 ENGINES: Final = ("local", "ray")
@@ -91,7 +92,7 @@ def score_files(
         if shard.count == 1:
             job.output.clean()
         job.start(resume=resume or shard.count > 1)
-        summary.planned = sum(1 for unit in job.units() if unit.index % shard.count == shard.index)
+        summary.planned = sum(map(shard.has, job.units()))
         crew = make_workers(engine, job, workers)
         summary.cores = sum(worker.cores for worker in crew)
         with Pool(crew) as pool:

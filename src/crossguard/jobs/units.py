@@ -73,6 +73,18 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """Which units are those of this machine: every `count`-th, from `index`."""
+
+    index: int = 0
+    count: int = 1
+
+    def has(self, unit: Unit) -> bool:
+        """Whether a unit is one of them."""
+        return unit.index % self.count == self.index
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What a worker is asked to do with a unit.
 

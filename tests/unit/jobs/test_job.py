@@ -10,7 +10,8 @@ from tests.unit.jobs.conftest import write_jsonl
 
 from crossguard.bundle import Bundle
 from crossguard.errors import ConfigError, OutputError, TableError
-from crossguard.jobs.job import ScoringJob, Shard, locked
+from crossguard.jobs.job import ScoringJob
+from crossguard.jobs.units import Shard
 
 
 @pytest.fixture
@@ -95,22 +96,3 @@ def test_an_input_without_posts_is_told(tmp_path: Path, tiny_bundle: Bundle) -> 
     (tmp_path / "in" / "a.csv").write_text("text\n")
     with pytest.raises(TableError, match="no posts: all tables in it are empty"):
         opened(tmp_path / "in", tiny_bundle).start(resume=False)
-
-
-def test_a_run_that_is_refused_leaves_no_trace(folder: Path, tiny_bundle: Bundle) -> None:
-    job = opened(folder, tiny_bundle)
-
-    def refused() -> None:
-        with locked(job.output, Shard()):
-            raise ConfigError("no")
-
-    with pytest.raises(ConfigError):
-        refused()
-    assert not (folder.parent / "out").exists()
-
-
-def test_two_shards_may_run_at_once_and_one_shard_may_not_run_twice(folder: Path, tiny_bundle: Bundle) -> None:
-    job = opened(folder, tiny_bundle)
-    again = pytest.raises(OutputError, match="Another run writes into")
-    with locked(job.output, Shard(0, 2)), locked(job.output, Shard(1, 2)), again, locked(job.output, Shard(0, 2)):
-        pytest.fail("the first shard is held")

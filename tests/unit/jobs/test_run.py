@@ -19,7 +19,7 @@ from crossguard.bundle import Bundle
 from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
-from crossguard.jobs import job, run
+from crossguard.jobs import job, locking, run
 from crossguard.jobs.parts import read_json
 from crossguard.jobs.run import score_files
 from crossguard.jobs.summary import JobSummary
@@ -195,7 +195,7 @@ def test_two_drivers_in_a_storage_without_locks_are_harmless(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score("whole")
-    monkeypatch.setattr(job, "lock_file", lambda _: True)
+    monkeypatch.setattr(locking, "lock_file", lambda _: True)
     nested: list[JobSummary] = []
 
     def again(*_: object) -> None:

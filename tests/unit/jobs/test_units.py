@@ -7,7 +7,7 @@ import json
 import pytest
 
 from crossguard.data.storage import Entry
-from crossguard.jobs.units import Part, Task, Unit
+from crossguard.jobs.units import Part, Shard, Task, Unit
 
 ENTRY = Entry("in/a.csv", 1000, 7)
 
@@ -45,3 +45,10 @@ def test_a_part_that_repeats_some_posts_tells_how_many_it_went_through() -> None
     counts = {"action": {"allow": 2, "block": 1}, "flag": {"racist": 1}, "error": {"image_not_found": 1}}
     assert Part(0, posts=100, failed=1, counts=counts).done == 4
     assert Part(0, posts=100, failed=1).done == 0
+
+
+def test_shards_share_out_the_units() -> None:
+    units = [Unit(ENTRY, "jsonl", index=index) for index in range(7)]
+    assert all(map(Shard().has, units))
+    shares = [[unit.index for unit in filter(Shard(index, 3).has, units)] for index in range(3)]
+    assert shares == [[0, 3, 6], [1, 4], [2, 5]]
