@@ -6,7 +6,7 @@
 * A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
   only they are converted.
 * Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
-* Dense layers and attention: see `dense.py` and `attention.py`.
+* Dense layers, attention and the last layer: see `dense.py`, `attention.py` and `pooling.py`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import numpy as np
 
 from crossguard.machine import vector_units
 from crossguard.runtimes.attention import rewrite_attention
-from crossguard.runtimes.dense import count_from_zero, reads_only
+from crossguard.runtimes.dense import count_from_zero, drop_tanh, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import SINGLE, constant, nodes, parent
+from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 4
+EDITION: Final = 5
 """Of what is rewritten; compiled graphs are kept by it."""
 LEVELS: Final = 256
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
@@ -49,7 +50,9 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
     if platform.machine() in X86:
         _drop_zero_points(model, everywhere="amx_int8" in vector_units() if amx is None else amx)
         count_from_zero(model)
+        drop_tanh(model)
     rewrite_attention(model)
+    pick_first(model)
     _transpose_first(model)
     return model
 

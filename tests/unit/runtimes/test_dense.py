@@ -1,4 +1,4 @@
-"""Inputs of dense layers are counted from zero, and what that leaves out is added with the bias."""
+"""Dense layers are rewritten, and say what they said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 from tests.support.openvino_graphs import computed, product, types_of
 
-from crossguard.runtimes.dense import count_from_zero
+from crossguard.runtimes.dense import count_from_zero, drop_tanh
 from crossguard.runtimes.nodes import constant, nodes, parent
 
 RANDOM = np.random.default_rng(0)
@@ -109,3 +109,38 @@ def test_steps_are_the_same_ones() -> None:
     (rounding,) = nodes(model, "FakeQuantize")
     assert [constant(rounding, index).item() for index in (1, 2)] == before
     assert constant(rounding, 4).item() == 3.0
+
+
+def gelu(x: Any, mode: str, scale: Any, high: float) -> Any:
+    edges = [np.float32(-0.2), np.float32(high)]
+    return ops.fake_quantize(ops.multiply(ops.gelu(x, mode), ops.constant(scale)), *edges, *edges, 256)
+
+
+def modes(model: Any) -> list[str]:
+    """Returns how each GELU is computed."""
+    return [node.get_attributes()["approximation_mode"] for node in nodes(model, "Gelu")]
+
+
+def test_gelu_is_not_computed_by_tanh_where_the_step_is_larger_than_the_difference() -> None:
+    model = graph(lambda x: gelu(x, "tanh", SCALES[0, :4], 4))
+    exact = computed(model, X)
+    drop_tanh(model)
+    assert modes(model) == ["ERF"]
+    np.testing.assert_allclose(computed(model, X), exact, atol=1.01 * 4.2 / 255)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: gelu(x, "tanh", np.float32(50), 4),
+        lambda x: gelu(x, "tanh", np.float32(0), 4),
+        lambda x: ops.gelu(x, "tanh"),
+        lambda x: ops.multiply(ops.gelu(x, "tanh"), ops.softmax(x, 1)),
+        lambda x: ops.add(ops.gelu(x, "tanh"), x),
+    ],
+    ids=["small-steps", "no-scale", "not-rounded", "scaled-by-results", "added"],
+)
+def test_gelu_by_tanh_is_left_elsewhere(build: Any) -> None:
+    model = graph(build)
+    drop_tanh(model)
+    assert modes(model) == ["TANH"]
