@@ -82,6 +82,7 @@ def _ours(exact: Bundle, posts: list[Post], folder: Path) -> list[Timed]:
     if multiplies_bf16():
         half = Moderator.load(exact.folder, precision="bf16", pixels="exact")
         timed.append(ours("Crossguard bf16, exact pixels", half))
+        timed.append(ours("Crossguard int8, the rest in bf16", Moderator.load(int8.folder, precision="bf16")))
     return timed
 
 
