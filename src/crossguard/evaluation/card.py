@@ -74,8 +74,17 @@ def read_audit(folder: Path) -> dict[str, Any]:
 def build_card(
     bundle: Bundle, details: CardDetails, runs: Sequence[Run] = (), audits: Sequence[Mapping[str, Any]] = ()
 ) -> str:
-    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`)."""
+    """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`).
+
+    Raises:
+        InputError: A run measured another model, or another version of this one.
+    """
     manifest = bundle.manifest
+    own = f"{manifest.model.name} {manifest.model.version}"
+    for run in runs:
+        measured = f"{run.facts.model} {run.facts.model_version}"
+        if run.facts.model_version and measured != own:  # scores from elsewhere name no version
+            raise InputError(f"The run on '{run.facts.data}' measured {measured}, and this is the card of {own}.")
     metadata = ModelCardData(
         model_name=manifest.model.name,
         eval_results=_indexed(runs) or None,

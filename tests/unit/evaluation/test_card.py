@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.support.tiny_bundle import write_tiny_bundle
 from crossguard.bundle import check_files, read_bundle
 from crossguard.cli import run
 from crossguard.errors import InputError
-from crossguard.evaluation.card import read_audit
+from crossguard.evaluation.card import build_card, read_audit, read_details
 from crossguard.evaluation.runs import read_run
 
 DETAILS = """
@@ -92,6 +93,15 @@ def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
     assert check_files(bundle) == []
     assert "A toy that knows thirteen words." in bundle.card()
     assert {"test_metrics.json", "val_report.json"} <= set(bundle.manifest.files)
+
+
+def test_a_run_of_another_model_is_no_evidence(evidence: Path) -> None:
+    run = read_run(evidence / "run")
+    other = replace(run, facts=replace(run.facts, model_version="0.9.0"))
+    bundle, details = read_bundle(evidence / "tiny"), read_details(evidence / "card.yaml")
+    assert build_card(bundle, details, [run])
+    with pytest.raises(InputError, match=r"measured tiny 0\.9\.0, and this is the card of tiny 1\.0\.0"):
+        build_card(bundle, details, [other])
 
 
 def test_absent_evidence_says_how_to_make_it(tmp_path: Path) -> None:
