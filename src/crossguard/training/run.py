@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
+logger = logging.getLogger(__name__)
 TOKENIZER: Final = "tokenizer.json"
 
 
@@ -59,6 +61,11 @@ def train(
         raise ConfigError(f"{folder} holds a run already. Go on with it by --resume, or give another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     examples, measured = read_examples(recipe, data, fold)
+    if not len(measured):
+        logger.warning(
+            "No post is held out, so nothing will be measured. A column 'split' with 'train' and 'val' holds posts "
+            "out, as does --fold 0/5."
+        )
     tokenizer = folder / TOKENIZER
     encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
     model = build_model(recipe, start)

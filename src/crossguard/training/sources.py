@@ -91,7 +91,11 @@ def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]
     found = [(name, source, above.at(above.join(names[name]))) for name, source in recipe.sources.items()]
     missing = [names[name] for name, _, place in found if not table_files(place)]
     if missing:
-        raise ConfigError(f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare")
+        hint = " For one table of your own, take a recipe without sources: harmeme-compact --set 'labels=[YOUR_LABEL]'"
+        raise ConfigError(
+            f"{data} lacks the tables {', '.join(missing)}. Write each with: crossguard prepare"
+            + (f".{hint}" if above.entry(above.path) else "")
+        )
     return found
 
 

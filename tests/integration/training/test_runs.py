@@ -198,3 +198,13 @@ def test_folds_share_out_the_posts_and_known_copies_are_not_trained_on(sources: 
         assert not {text for text, _ in trained.words if text} & {text for text, _ in measured.words}
         held.extend(measured.ids)
     assert sorted(held, key=int) == [str(number) for number in range(64)]
+
+
+def test_a_run_that_nothing_measures_says_so_before_it_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "mine.csv").write_text("id,text,racist\n" + "".join(f"{n},text {n},{n % 2}\n" for n in range(20)))
+    train(recipe_of(num_train_epochs=1, labels=("racist",)), tmp_path / "mine.csv", tmp_path / "run")
+    (told,) = (record.message for record in caplog.records if "held out" in record.message)
+    assert "--fold 0/5" in told
+    caplog.clear()
+    train(recipe_of(num_train_epochs=1, labels=("racist",)), tmp_path / "mine.csv", tmp_path / "fold", fold=Fold(0, 5))
+    assert not any("held out" in record.message for record in caplog.records)

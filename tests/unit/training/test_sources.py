@@ -11,6 +11,7 @@ from PIL import Image
 from tests.support.object_storage import s3_server, upload
 
 from crossguard.data.datasets.rows import Row, write_table
+from crossguard.errors import ConfigError
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.sources import read_examples
@@ -95,3 +96,12 @@ def test_a_table_may_be_many_files_and_lie_in_a_storage(tmp_path: Path, monkeypa
     assert image is not None
     assert same is not None
     np.testing.assert_array_equal(stored[same], here[image])
+
+
+def test_one_table_for_a_recipe_of_many_leads_to_a_recipe_for_one(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("id,text,racist\n1,hello,0\n")
+    recipe = Recipe(backend="compact", labels=("racist",), sources={"soft": Source()})
+    with pytest.raises(ConfigError, match=r"lacks the tables soft\.parquet.*harmeme-compact --set 'labels="):
+        read_examples(recipe, tmp_path / "mine.csv")
+    with pytest.raises(ConfigError, match=r"soft\.parquet.*crossguard prepare$"):
+        read_examples(recipe, tmp_path)

@@ -34,8 +34,9 @@ def dataset(path: Path) -> Dataset:
 
 def _rows(path: Path, labels: Sequence[str]) -> Iterator[Row]:
     posts = open_posts(path, AnyBuilder(Columns(), path.parent, extra=True))
-    for number, post in enumerate(readable(posts, path)):
-        known = {name: _share(post.extra.get(name), name, number, path) for name in ("hateful", *labels)}
+    for number, post in enumerate(readable(posts, path), start=1):
+        where = f"{path}, row {number} ('{post.id}')"
+        known = {name: _share(post.extra.get(name), name, where) for name in ("hateful", *labels)}
         hateful, *shares = (None if math.isnan(share) else share for share in known.values())
         values = {name: share for name, share in zip(labels, shares, strict=True) if share is not None}
         yield Row(
@@ -51,8 +52,8 @@ def _rows(path: Path, labels: Sequence[str]) -> Iterator[Row]:
         )
 
 
-def _share(value: Any, name: str, number: int, path: Path) -> float:
+def _share(value: Any, name: str, where: str) -> float:
     try:
-        return share_of(value, name, f"{path}, row {number}")
+        return share_of(value, name, where)
     except TableError as error:
         raise TableError(f"{error} Columns other than {', '.join(FIXED)} are taken for labels.") from None

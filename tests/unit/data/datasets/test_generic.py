@@ -79,3 +79,9 @@ def test_a_folder_and_an_arrow_file_are_read_as_they_are_for_evaluation(tmp_path
     read = {path: list(dataset(tmp_path / path).read(tmp_path / path)) for path in ("parts", "mine.arrow")}
     assert [(row.id, row.labels) for row in read["parts"]] == [("1", {"spam": 1.0}), ("2", {"spam": 1.0})]
     assert [(row.id, row.labels) for row in read["mine.arrow"]] == [("3", {"spam": 0.5})]
+
+
+def test_a_wrong_value_is_named_by_row_and_id_as_evaluate_names_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("id,text,spam\na,hello,yes\nb,bye,perhaps\n")
+    with pytest.raises(TableError, match=r"row 2 \('b'\): 'spam' must be .* is 'perhaps'"):
+        list(dataset(tmp_path / "mine.csv").read(tmp_path / "mine.csv"))
