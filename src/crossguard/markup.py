@@ -60,7 +60,7 @@ def results_html(summary: str, rows: Sequence[tuple[str, str, str, str]], left: 
         for id_, text, action, why in rows
     )
     more = f"<p>and {left:,} more</p>" if left > 0 else ""
-    head = "".join(f"<th>{name}</th>" for name in ("id", "text", "action", "flags"))
+    head = "".join(f"<th>{name}</th>" for name in ("id", "text", "action", "flags, or highest score"))
     return f"<div><p>{escape(summary)}</p><table><tr>{head}</tr>{body}</table>{more}</div>"
 
 

@@ -178,4 +178,4 @@ def _refuse_images_and_files(posts: object) -> None:
     if isinstance(posts, bytes | bytearray | memoryview):
         raise InputError("Bytes are an image: score(image=...). A text in bytes: score(data.decode()).")
     if hasattr(posts, "__array_interface__") and (not hasattr(posts, "ndim") or posts.ndim != 1):
-        raise InputError("An image goes by its name: score(image=...).")
+        raise InputError("Pass an image by keyword: score(image=...).")

@@ -91,7 +91,8 @@ class Results(list[Decision]):
 
     def _counts(self) -> str:
         counted = Counter(str(decision.action or decision.status) for decision in self)
-        return f"{len(self):,} decisions: " + ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+        counts = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+        return f"{len(self):,} decisions" + (f": {counts}" if counts else "")
 
     def _where(self, kept: Sequence[bool]) -> Results:
         chosen = [place for place, keep in enumerate(kept) if keep]

@@ -166,7 +166,7 @@ class BodyReader:
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
-            raise BodyTooLarge(f"A body may have {self._max_bytes / MEBI:g} MiB here; this one has more.")
+            raise BodyTooLarge(f"A body may have {self._max_bytes:,} bytes here; this one has more.")
 
 
 def charset_of(request: Request) -> str:

@@ -173,7 +173,7 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path 
 
 def unread_variables(environment: Mapping[str, str]) -> list[str]:
     """Returns a sentence for each variable that looks like a setting and is none."""
-    known = {PREFIX + name.upper() for name in ServeSettings.model_fields}
+    known = {PREFIX + name.upper() for name in ("cache", *ServeSettings.model_fields)}
     return [
         f"The variable {name} is not a setting of crossguard serve.{suggest(name, known)}"
         for name in sorted(environment)

@@ -56,7 +56,7 @@ def test_a_wrong_value_of_the_environment_is_told_with_its_variable() -> None:
 
 
 def test_a_misspelt_variable_is_told() -> None:
-    assert unread_variables({"CROSSGUARD_PORT": "1", "OTHER": "2"}) == []
+    assert unread_variables({"CROSSGUARD_PORT": "1", "CROSSGUARD_CACHE": "cache", "OTHER": "2"}) == []
     (sentence,) = unread_variables({"CROSSGUARD_PROT": "1"})
     assert "CROSSGUARD_PORT" in sentence
 
