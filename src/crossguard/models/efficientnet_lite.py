@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
@@ -24,19 +23,12 @@ LITE0 = (
 )
 BATCH_NORM_EPSILON = 1e-3
 
-# Names in the published weights -> ours.
-_RENAMES = (
-    (r"^_conv_stem\.", "stem.conv."),
-    (r"^_bn0\.", "stem.norm."),
-    (r"^_conv_head\.", "head.conv."),
-    (r"^_bn1\.", "head.norm."),
-    (r"^_blocks\.(\d+)\._expand_conv\.", r"blocks.\1.expand.conv."),
-    (r"^_blocks\.(\d+)\._bn0\.", r"blocks.\1.expand.norm."),
-    (r"^_blocks\.(\d+)\._depthwise_conv\.", r"blocks.\1.depthwise.conv."),
-    (r"^_blocks\.(\d+)\._bn1\.", r"blocks.\1.depthwise.norm."),
-    (r"^_blocks\.(\d+)\._project_conv\.", r"blocks.\1.project.conv."),
-    (r"^_blocks\.(\d+)\._bn2\.", r"blocks.\1.project.norm."),
-)
+# Names in the published weights -> ours, outside of the blocks and in them.
+_OUTER = {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv", "_bn1": "head.norm"}
+_INNER = {
+    "_expand_conv": "expand.conv", "_bn0": "expand.norm", "_depthwise_conv": "depthwise.conv",
+    "_bn1": "depthwise.norm", "_project_conv": "project.conv", "_bn2": "project.norm",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -156,8 +148,8 @@ def load_lite0(path: str) -> EfficientNetLite:
 
 
 def _rename(name: str) -> str:
-    for pattern, replacement in _RENAMES:
-        renamed, count = re.subn(pattern, replacement, name)
-        if count:
-            return renamed
-    return name
+    first, *rest = name.split(".")
+    if first != "_blocks":
+        return ".".join([_OUTER[first], *rest])
+    number, layer, *rest = rest
+    return ".".join(["blocks", number, _INNER[layer], *rest])

@@ -26,7 +26,7 @@ NEWEST: Final = 2000
 DAY_S: Final = 86_400
 HOUR_S: Final = 3600.0
 DAYS: Final = 14
-AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 0.0))
+AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 1e9))
 """Names of the ages of waiting items, and the hours up to which each goes."""
 
 
@@ -164,18 +164,12 @@ def per_day(db: Connection, now: float) -> list[Day]:
     came = _per(db, select(day_of, func.count()).where(items.c.received_at >= first * DAY_S).group_by(day_of))
     done = func.floor(votes.c.decided_at / DAY_S)
     went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY_S).group_by(done))
-    every = _per(db, select(feed.c.day, func.sum(feed.c.posts)).where(feed.c.day >= first).group_by(feed.c.day))
-    flagged_only = (feed.c.day >= first, feed.c.stratum.in_(("review", "block")))
-    flagged = _per(db, select(feed.c.day, func.sum(feed.c.posts)).where(*flagged_only).group_by(feed.c.day))
-    scores = _mean_scores(db, first * DAY_S)
+    flagged = case((feed.c.stratum.in_(("review", "block")), feed.c.posts), else_=0)
+    posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts)).where(feed.c.day >= first)
+    shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
+    scores, none = _mean_scores(db, first * DAY_S), Estimate.share(0, 0)
     return [
-        Day(
-            day,
-            came.get(day, 0),
-            went.get(day, 0),
-            Estimate.share(flagged.get(day, 0), every.get(day, 0)),
-            scores.get(day, Estimate(None)),
-        )
+        Day(day, came.get(day, 0), went.get(day, 0), shares.get(day, none), scores.get(day, Estimate(None)))
         for day in range(first, today + 1)
     ]
 
@@ -197,11 +191,8 @@ def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
 def backlog(db: Connection, now: float) -> list[tuple[str, int]]:
     """Returns how many open items wait since when, the newest first."""
     age = (now - items.c.received_at) / HOUR_S
-    edges = [0.0, *(hours for _, hours in AGES[:-1]), math.inf]
-    parts = [
-        func.count().filter(age >= low, age < high) if high < math.inf else func.count().filter(age >= low)
-        for low, high in pairwise(edges)
-    ]
+    edges = [0.0, *(hours for _, hours in AGES)]
+    parts = [func.count().filter(age >= low, age < high) for low, high in pairwise(edges)]
     counts = db.execute(select(*parts).where(items.c.state == OPEN)).one()
     return [(name, count) for (name, _), count in zip(AGES, counts, strict=True)]
 
