@@ -30,8 +30,9 @@ def take_file(
 ) -> Iterator[Received]:
     """Takes the posts of a table into the console and yields what became of each batch.
 
-    A table that was taken before changes nothing, so an interrupted run can be repeated. Besides what scoring reads, it
-    may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
+    A table that was taken before adds no item, so an interrupted run can be repeated; its posts are counted in the feed
+    again, as those that were allowed and not sampled are not kept. Besides what scoring reads, it may have the columns
+    of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
 
     Raises:
         TableError: The table cannot be read, or the results are not those of its posts.
