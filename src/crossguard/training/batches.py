@@ -103,9 +103,10 @@ class Batcher:
 
     def _collate(self, rows: NDArray[np.int64], texts: list[tuple[int, ...]], images: list[Shown | None]) -> Tensors:
         ids = mask = shown = None
-        if any(texts):
-            ids, mask = (torch.from_numpy(array) for array in pad(texts, self.texts.spec))
         present = [image for image in images if image is not None]
+        # Posts that have neither may fill a batch; a model must be given something, if only padding.
+        if any(texts) or not present:
+            ids, mask = (torch.from_numpy(array) for array in pad(texts, self.texts.spec))
         if present:
             blank = np.zeros_like(present[0])
             shown = torch.from_numpy(np.stack([blank if image is None else image for image in images]))

@@ -16,6 +16,7 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
+from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
 from crossguard.training.tensors import Tensors, load_batches
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
@@ -35,6 +36,9 @@ WORDS = [
 ]
 
 
+RECIPE = Recipe(backend="compact", encoder_name="tiny", labels=("racist",), text_noise=0.7, mask_tokens=0.2)
+
+
 def same(one: Tensors, other: Tensors) -> bool:
     pairs = [(getattr(one, name), getattr(other, name)) for name in Tensors.__slots__]
     return all(a is b if a is None or b is None else torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs)
@@ -42,13 +46,16 @@ def same(one: Tensors, other: Tensors) -> bool:
 
 @pytest.fixture
 def batcher(tmp_path: Path) -> Batcher:
-    rows = [Row(str(n), " ".join(WORDS[: 2 + n % 9]), labels={"racist": float(n % 2)}) for n in range(24)]
+    return batcher_of([" ".join(WORDS[: 2 + n % 9]) for n in range(24)], tmp_path)
+
+
+def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:
+    rows = [Row(str(n), text, labels={"racist": float(n % 2)}) for n, text in enumerate(texts)]
     write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
-    recipe = Recipe(backend="compact", encoder_name="tiny", labels=("racist",), text_noise=0.7, mask_tokens=0.2)
-    examples, _ = read_examples(recipe, tmp_path / "posts.parquet")
+    examples, _ = read_examples(RECIPE, tmp_path / "posts.parquet")
     tokenizer = tmp_path / "tokenizer.json"
-    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
-    return Batcher(recipe, examples, encoder, PixelCache({}, {}))
+    encoder = MaskingEncoder(tokenizer, RECIPE.text_spec(write_tokenizer(RECIPE, tokenizer)))
+    return Batcher(RECIPE, examples, encoder, PixelCache({}, {}))
 
 
 # Forking beside the threads of other tests is what training on a GPU does, too.
@@ -68,3 +75,14 @@ def test_an_epoch_changes_texts_and_a_measurement_does_not(batcher: Batcher) -> 
     assert same(batcher.training(rows, 1), batcher.training(rows, 1))
     assert not same(batcher.training(rows, 1), batcher.training(rows, 2))
     assert same(batcher.evaluation(rows), batcher.evaluation(rows))
+
+
+def test_a_batch_of_posts_without_anything_can_be_learnt_from(tmp_path: Path) -> None:
+    batch = batcher_of(["", ""], tmp_path).training(np.arange(2), 0)
+    assert batch.input_ids is not None
+    assert not batch.text_present.any()
+    assert not batch.image_present.any()
+    present = batch.text_present, batch.image_present
+    output = build_model(RECIPE)(batch.input_ids, batch.attention_mask, None, *present, labels=batch.targets)
+    output["loss"].backward()
+    assert torch.isfinite(output["loss"])
