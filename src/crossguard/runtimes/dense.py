@@ -14,9 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import constant, nodes, parent, readers
+from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers
 
-LEVELS: Final = 256
 # The zero point of steps that are signed and symmetric, which are multiplied as they are.
 MIDDLE: Final = 128
 GELUS_DIFFER: Final = 0.0005

@@ -9,6 +9,8 @@ import numpy as np
 
 # Nodes whose outputs each depend on the number at the same place of their first input.
 SINGLE: Final = frozenset({"Convert", "Multiply", "Add", "Subtract", "Divide", "FakeQuantize"})
+# Steps that 8 bits tell apart.
+LEVELS: Final = 256
 
 
 def nodes(model: Any, kind: str) -> Iterator[Any]:

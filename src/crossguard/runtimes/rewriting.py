@@ -22,12 +22,11 @@ from crossguard.machine import vector_units
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import count_from_zero, drop_tanh, reads_only
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import SINGLE, constant, nodes, parent
+from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.pooling import pick_first
 
 EDITION: Final = 5
 """Of what is rewritten; compiled graphs are kept by it."""
-LEVELS: Final = 256
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
 # Where counting from zero was measured; elsewhere, unsigned steps may have no kernel.

@@ -172,11 +172,16 @@ def test_reading_and_deciding_without_javascript(running: RunningConsole, visit:
     assert item_of(page) == first
 
 
-def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: ConsoleThread, visit: Visit) -> None:
-    running.fill(3)
+def at_first_item(running: ConsoleThread, visit: Visit, items: int) -> Page:
+    running.fill(items)
     page = visit("Ann")
     page.goto(f"{running.url}/queues/main")
     page.keyboard.press("n")
+    return page
+
+
+def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 3)
     first = item_of(page)
     running.stop()
     page.keyboard.press("1")
@@ -193,10 +198,7 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
 def test_an_answer_waits_while_the_database_is_away(
     running: ConsoleThread, visit: Visit, postgres: PostgresServer
 ) -> None:
-    running.fill(3)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
+    page = at_first_item(running, visit, 3)
     first = item_of(page)
     postgres.stop()
     page.keyboard.press("1")
@@ -217,10 +219,7 @@ def test_an_answer_waits_while_the_database_is_away(
 
 
 def test_an_answer_that_waited_and_is_not_taken_says_why(running: ConsoleThread, visit: Visit) -> None:
-    running.fill(1)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
+    page = at_first_item(running, visit, 1)
     item = item_of(page)
     running.stop()
     page.keyboard.press("b")

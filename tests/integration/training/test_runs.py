@@ -18,7 +18,9 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
 from safetensors.torch import load_file
+from tests.support import tiny_training
 from tests.support.tiny_table import LABELS, write_tiny_table
+from tests.support.tiny_training import SHORT_RUN
 
 import crossguard
 from crossguard.data.datasets.rows import Row, write_table
@@ -68,20 +70,7 @@ def recipe_file(folder: Path, epochs: int = 4, accumulation: int = 1) -> Path:
 
 
 def recipe_of(**settings: Any) -> Recipe:
-    base = {
-        "backend": "compact",
-        "encoder_name": "tiny",
-        "fusion_dim": 16,
-        "labels": LABELS,
-        "max_text_length": 64,
-        "image_size": 32,
-        "num_train_epochs": 2,
-        "per_device_train_batch_size": 16,
-        "lr_encoder": 1e-3,
-        "lr_head": 5e-3,
-        "precision": "fp32",
-    }
-    return Recipe(**{**base, **settings})
+    return tiny_training.recipe_of(**{**SHORT_RUN, "labels": LABELS, **settings})
 
 
 def command(recipe: Path, table: Path, out: Path, *options: str) -> list[str]:

@@ -13,12 +13,12 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
+from tests.support.tiny_training import SHORT_RUN, recipe_of
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
-from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
@@ -53,20 +53,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trainer_of(table: Path, folder: Path, **settings: Any) -> Trainer:
-    base = {
-        "backend": "compact",
-        "encoder_name": "tiny",
-        "fusion_dim": 8,
-        "labels": ("racist",),
-        "max_text_length": 64,
-        "image_size": 32,
-        "num_train_epochs": 2,
-        "per_device_train_batch_size": 16,
-        "lr_encoder": 1e-3,
-        "lr_head": 5e-3,
-        "precision": "fp32",
-    }
-    recipe = Recipe.model_validate({**base, **settings})
+    recipe = recipe_of(**{**SHORT_RUN, "fusion_dim": 8, "labels": ("racist",), **settings})
     folder.mkdir(exist_ok=True)
     examples, measured = read_examples(recipe, table)
     tokenizer = folder / "tokenizer.json"
