@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from crossguard.errors import BundleError, needs_extra
 from crossguard.registry import MANIFEST, find, holds_checkpoint
 from crossguard.runtimes.ahead import loading_ahead
+from crossguard.runtimes.settings import check_threads
 
 if TYPE_CHECKING:
     from crossguard.moderator import LoadOptions, Moderator
@@ -36,6 +37,7 @@ def load(
         ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong.
         MissingExtraError: The runtime, or what a conversion needs, is not installed.
     """
+    check_threads(options.get("threads"))
     folder = find_bundle(model, revision)
     with _loading(folder, options, images=images_ahead):
         from crossguard.moderator import Moderator
@@ -45,13 +47,11 @@ def load(
 
 def _loading(folder: Path, options: LoadOptions, *, images: bool) -> AbstractContextManager[None]:
     """Loads what the first posts need, while modules are imported, the bundle is checked and the tokenizer is read."""
-    threads = options.get("threads")
-    right = threads is None or isinstance(threads, int)  # `Moderator.load` says what is wrong
-    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True) or not right:
+    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True):
         return nullcontext()
     graphs = ("text", "fusion", "image") if images else ("text", "fusion")
     how = {"one_by_one": options.get("one_by_one", False)}
-    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), threads, **how)
+    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), options.get("threads"), **how)
 
 
 def find_bundle(model: str | Path, revision: str | None = None) -> Path:

@@ -27,6 +27,7 @@ from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
+from crossguard.runtimes.settings import check_threads
 
 
 class LoadOptions(TypedDict, total=False):
@@ -118,9 +119,7 @@ class Moderator:
             ConfigError: The policy, runtime, precision, pixel mode, `threads` or `other_languages` is unknown or wrong.
             MissingExtraError: The runtime is not installed.
         """
-        given: object = threads
-        if given is not None and not (isinstance(given, int) and given > 0):
-            raise ConfigError(f"threads is {threads!r}; it is the number of cores to use, or None for all.")
+        check_threads(threads)
         folder = find(model, revision)
         if holds_checkpoint(folder):
             raise BundleError(f"{folder} holds a PyTorch checkpoint and no bundle. Open it with crossguard.load(...).")

@@ -13,7 +13,12 @@ from crossguard.saving import refuse_existing, save_text
 
 @click.command("card")
 @click.argument("model")
-@click.option("--details", type=PATH, required=True, help="YAML: summary, licence, data, limits.")
+@click.option(
+    "--details",
+    type=PATH,
+    required=True,
+    help="YAML: summary, licence, datasets, limits, ...; at least the line `summary: ...`.",
+)
 @click.option("--run", "runs", multiple=True, type=PATH, help="Folder of 'crossguard evaluate --out'.")
 @click.option("--audit", "audits", multiple=True, type=PATH, help="Folder of 'crossguard audit --out'.")
 @click.option("--out", type=PATH, help="File to write; the terminal when not given.")

@@ -12,7 +12,7 @@ from crossguard.checked_settings import parse, read_yaml
 from crossguard.cli.options import PATH, model_option, overwrite_option, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
-from crossguard.data.cells import share_of
+from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_rows
 from crossguard.decision.policy import PolicyFile
@@ -101,17 +101,20 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
     scored = _our_scores(path, rows, [name for name in attributes if name not in ours], moderator)
     pairs: Pairs = {}
     for name in attributes:
-        old = _column(rows, theirs[name])
-        new = scored[name] if name in scored else _column(rows, ours[name])
+        old = _column(rows, theirs[name], path)
+        new = scored[name] if name in scored else _column(rows, ours[name], path)
         both = ~np.isnan(old + new)
         pairs[name] = (new[both], old[both])
     return pairs
 
 
-def _column(rows: Sequence[Mapping[str, Any]], column: str) -> Floats:
+def _column(rows: Sequence[Mapping[str, Any]], column: str, path: Path) -> Floats:
     import numpy as np
 
-    return np.array([share_of(row[column], column, f"Row {line}") for line, row in enumerate(rows, 2)])
+    shares = Shares(path)
+    scores = np.array([shares.read(row[column], column, f"Row {line}") for line, row in enumerate(rows, 2)])
+    shares.check()
+    return scores
 
 
 def _our_scores(

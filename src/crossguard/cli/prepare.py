@@ -30,16 +30,26 @@ SHOWN = 5
     show_default=True,
     help="Fraction of the images that may be missing or broken; posts without theirs keep their text alone.",
 )
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="COLUMN",
+    help="Of `table`: a column that is a label; give it once for each. All other columns are then left out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(dataset: str, raw: Path, output: Path, max_missing_images: float, as_json: bool) -> None:
+def command(
+    *, dataset: str, raw: Path, output: Path, max_missing_images: float, labels: tuple[str, ...], as_json: bool
+) -> None:
     """Turn the raw folder of DATASET into a table for `crossguard train`.
 
     DATASET is a public dataset, or `table` for a JSONL, CSV or Parquet file of your own, whose columns are id, text,
-    image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where unknown.
+    image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where unknown. If it has
+    other columns too, say which are labels.
 
     \b
     crossguard prepare mmhs150k MMHS150K/ -o tables/mmhs150k.parquet
-    crossguard prepare table my-posts.csv -o tables/mine.parquet
+    crossguard prepare table my-posts.csv -o tables/mine.parquet --label racist --label sexist
 
     Labels are stored as the fraction of annotators who gave them; a recipe says what counts as positive.
 
@@ -48,20 +58,28 @@ def command(dataset: str, raw: Path, output: Path, max_missing_images: float, as
     """
     from crossguard.data.datasets.preparing import prepare
 
-    report = prepare(_dataset(dataset, raw), raw, output, max_missing_images)
+    chosen = _dataset(dataset, raw, labels)
+    report = prepare(chosen, raw, output, max_missing_images)
     save_json(output.with_suffix(".report.json"), report.to_dict())
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
         click.echo(f"Wrote {output}", err=True)
+    if dataset == "table" and not labels:
+        taken = ", ".join(chosen.labels) or "none"
+        click.echo(
+            f"Columns taken as labels: {taken}. If one is no label, name those that are: --label COLUMN", err=True
+        )
 
 
-def _dataset(name: str, raw: Path) -> Dataset:
+def _dataset(name: str, raw: Path, labels: tuple[str, ...]) -> Dataset:
     if name == "table":
         from crossguard.data.datasets.generic import dataset
 
-        return dataset(raw)
+        return dataset(raw, labels)
+    if labels:
+        raise click.UsageError(f"--label is for `table`; '{name}' has labels of its own.")
     return find(name)
 
 

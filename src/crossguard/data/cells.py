@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from typing import Any, Final
 
 from crossguard.data.image_sources import is_missing
@@ -13,14 +14,64 @@ from crossguard.errors import PostError, TableError
 _YES_OR_NO: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _UNKNOWN: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a"})
 _DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,0")
+# Of cells that are no shares.
+_SHOWN_CELLS: Final = 3
+_SHOWN_CHARACTERS: Final = 40
+_COUNTED_VALUES: Final = 100
 
 
-def share_of(value: Any, name: str, where: str) -> float:
-    """Returns the share of annotators who gave a label, in [0, 1]; NaN where the cell is empty, as then nobody knows.
+class Shares:
+    """Reads cells as shares of annotators, and counts those that are none, so that a person learns of all at once."""
 
-    Raises:
-        TableError: The cell holds anything else.
-    """
+    def __init__(self, path: object) -> None:
+        self._path = path
+        self._wrong: Counter[str] = Counter()
+        self._values: dict[str, Counter[str]] = {}
+        self._first: list[str] = []
+
+    def read(self, value: Any, name: str, where: str) -> float:
+        """Returns the share of annotators who gave a label, in [0, 1]; NaN where nobody knows: the cell is empty."""
+        share = _share(value)
+        if share is not None:
+            return share
+        shown = repr(value)[:_SHOWN_CHARACTERS]
+        self._wrong[name] += 1
+        values = self._values.setdefault(name, Counter())
+        if shown in values or len(values) < _COUNTED_VALUES:
+            values[shown] += 1
+        if len(self._first) < _SHOWN_CELLS:
+            self._first.append(f"{where}: '{name}' is {shown}")
+        return math.nan
+
+    def check(self, hint: str = "") -> None:
+        """Refuses what was read if a cell of it is no share; `hint` says what else could be done.
+
+        Raises:
+            TableError: Names the first cells, and how many there are of each column.
+        """
+        count = self._wrong.total()
+        if not count:
+            return
+        columns = "; ".join(
+            f"'{name}' {number:,} ({', '.join(f'{value} {n:,}' for value, n in self._values[name].most_common(3))})"
+            for name, number in self._wrong.most_common()
+        )
+        left = count - len(self._first)
+        more = f"; and {left:,} more. By column, with its most frequent values: {columns}" if left else ""
+        cells = "1 cell" if count == 1 else f"{count:,} cells"
+        raise TableError(
+            f"'{self._path}': {cells} must be a number from 0 to 1, yes or no, or empty where unknown, not: "
+            f"{'; '.join(self._first)}{more}.{hint}"
+        )
+
+    @property
+    def wrong(self) -> frozenset[str]:
+        """The columns in which a cell was no share."""
+        return frozenset(self._wrong)
+
+
+def _share(value: Any) -> float | None:
+    """Returns the share that a cell says, NaN where it is empty, None where it says something else."""
     if isinstance(value, str):
         word = value.strip().lower()
         value = None if word in _UNKNOWN else _YES_OR_NO.get(word, value)
@@ -31,12 +82,8 @@ def share_of(value: Any, name: str, where: str) -> float:
     try:
         share = float(value)
     except (TypeError, ValueError):
-        share = -1.0
-    if 0 <= share <= 1 or math.isnan(share):
-        return share
-    raise TableError(
-        f"{where}: '{name}' must be a number from 0 to 1, yes or no, or empty where unknown, and is {value!r}."
-    )
+        return None
+    return share if 0 <= share <= 1 or math.isnan(share) else None
 
 
 def as_text(value: Any, column: str) -> str:

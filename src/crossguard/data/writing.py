@@ -132,7 +132,11 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
     if path.is_dir():
-        raise OutputError(f"'{path}' has no {PARTS_MANIFEST}: the job is not finished. Finish it with --resume.")
+        raise OutputError(
+            f"'{path}' has no {PARTS_MANIFEST}: the job in it is not finished. Finish it with --resume."
+            if (path / "_job").is_dir()
+            else f"'{path}' is a folder without a job. Name a file of results, or a folder that crossguard score wrote."
+        )
     if kind is None or (whole and whole.read is None):
         raise OutputError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
     if not path.is_file():

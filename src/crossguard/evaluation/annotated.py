@@ -5,7 +5,6 @@ Evaluation data must be whole: a row that cannot be read is an error here, where
 
 from __future__ import annotations
 
-import math
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.cells import share_of
+from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
@@ -113,6 +112,7 @@ def read_annotated(
     builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
+    shares = Shares(path)
     for number, post in _rows(path, builder, split):
         row = post.extra
         if not posts and not set(builder.header) & set(asked):
@@ -124,11 +124,13 @@ def read_annotated(
             )
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
-        answers.extend(_answer(row.get(name), name, where, positive_from) for name in asked)
+        answers.extend(shares.read(row.get(name), name, where) for name in asked)
         for name in builder.header:
             if name not in asked and name not in builder.found.values():
                 extra.setdefault(name, []).append(_once(row.get(name)))
-    truth = np.array(answers).reshape(len(posts), len(asked))
+    shares.check()
+    said = np.array(answers).reshape(len(posts), len(asked))
+    truth = np.where(np.isnan(said), said, said >= positive_from)
     columns_ = {name: tuple(values) for name, values in extra.items()}
     return Annotated(str(path), tuple(posts), tuple(labels), truth[:, :-1].copy(), truth[:, -1].copy(), columns_)
 
@@ -157,11 +159,6 @@ def _kept(post: Post, *, images: bool, words: bool) -> Post:
 def _once(value: Any) -> Any:
     """Returns the one copy of a short text, as those of groups and splits repeat."""
     return sys.intern(value) if isinstance(value, str) and len(value) < _SHORT else value
-
-
-def _answer(value: Any, name: str, where: str, positive_from: float) -> float:
-    answer = share_of(value, name, where)
-    return answer if math.isnan(answer) else float(answer >= positive_from)
 
 
 def read_posts(path: Path, split: str | None = None) -> tuple[Post, ...]:

@@ -14,7 +14,7 @@ from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
-from crossguard.jobs.parts import JOB, PLAN, finished, read_json, write_json
+from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
 from crossguard.jobs.sources import UNIT_POSTS, InputFile, digest_of, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
@@ -87,7 +87,13 @@ class ScoringJob:
         known = self._stored()
         if known is not None and not resume:
             raise OutputError(
-                f"'{self.spec.output}' holds a job already. Finish it with --resume, or choose another folder."
+                f"'{self.spec.output}' holds a job already. "
+                + (
+                    "It is finished: to score again, choose another folder. --resume only tries images again that "
+                    "could not be fetched."
+                    if self.output.entry(self.output.join(MANIFEST))
+                    else "Finish it with --resume, or choose another folder."
+                )
             )
         if known is None:
             plan = self._plan()

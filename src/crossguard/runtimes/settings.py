@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from crossguard.errors import ConfigError
 from crossguard.machine import available_cores
 from crossguard.runtimes.library import openvino
 
@@ -14,6 +15,12 @@ THREADS: Final = "INFERENCE_NUM_THREADS"
 # Up to this many cores, each works on its own job: nothing waits for another core. Beyond, cores share a job, because
 # every stream keeps its own packed copy of the weights.
 LONE_CORES: Final = 4
+
+
+def check_threads(threads: object) -> None:
+    """Refuses what is no number of cores with a `ConfigError`."""
+    if threads is not None and not (isinstance(threads, int) and threads > 0):
+        raise ConfigError(f"threads is {threads!r}; it is the number of cores to use, or None for all.")
 
 
 def streams_of(cores: int) -> int:

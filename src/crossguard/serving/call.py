@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -56,10 +56,11 @@ class Exchange:
 
 
 class Call:
-    """A request, its caller, and the service."""
+    """A request, its caller, the service, and what a right body looks like."""
 
-    def __init__(self, request: Request, service: Service) -> None:
+    def __init__(self, request: Request, service: Service, example: Any = None) -> None:
         self.request = request
+        self.example = example
         self.service = service
         self.settings = service.settings
         self.served = service.served
@@ -121,7 +122,7 @@ class Call:
             )
         charset = charset_of(self.request)
         body = await self.body.read()
-        return validated(model, body if charset == "utf-8" else decoded(body, charset))
+        return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example)
 
     async def score(self, posts: Sequence[SubmittedPost]) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up.

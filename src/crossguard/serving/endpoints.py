@@ -82,7 +82,7 @@ class HttpEndpoint:
 
 
 async def _answer(endpoint: HttpEndpoint, service: Service, request: Request) -> Response:
-    call = Call(request, service)
+    call = Call(request, service, endpoint.example)
     call.exchange.interface, call.exchange.route = endpoint.family.name, endpoint.path
     try:
         async with asyncio.timeout(service.settings.request_timeout_s):

@@ -18,6 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 JSON = "application/json"
 MAX_PROBLEMS = 5
 _SHOWN = 80
+# Problems of a body that is no object, or one without what it must have.
+_SHAPE = frozenset({"model_type", "model_attributes_type", "missing"})
 
 
 def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -25,8 +27,13 @@ def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, st
     return Response(to_json(body), status, headers, JSON)
 
 
-def validated(model: type[M], body: bytes | str) -> M:
+def validated(model: type[M], body: bytes | str, example: Any = None) -> M:
     """Returns JSON as a model.
+
+    Args:
+        model: What it must be.
+        body: JSON.
+        example: A right body, which is shown to whoever sends another shape.
 
     Raises:
         BadRequest: It is not valid JSON, or breaks a rule; names up to five problems, and never the value itself.
@@ -36,6 +43,8 @@ def validated(model: type[M], body: bytes | str) -> M:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
     lines = "; ".join(_problem(model, problem) for problem in problems[:MAX_PROBLEMS])
+    if example is not None and any(p["type"] in _SHAPE and not p["loc"][1:] for p in problems):
+        lines += f". Send an object such as {to_json(example).decode()}"
     raise BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
 
 

@@ -55,7 +55,7 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
 def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):
-        for address, table in read_chunks(place):
+        for address, table in read_chunks(place, (*recipe.labels, *recipe.auxiliary)):
             splits = np.array(table["split"].to_pylist(), dtype=np.str_)
             everything = _examples(recipe, name, source, table, address)
             trained = np.isin(splits, source.train_splits)

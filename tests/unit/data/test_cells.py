@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from crossguard.data.cells import share_of
+from crossguard.data.cells import Shares
 from crossguard.errors import TableError
 
 
 @pytest.mark.parametrize("cell", [None, "", " ", "nan", "NaN", "NULL", "None", "N/A", "#N/A", math.nan])
 def test_an_empty_cell_of_a_label_is_unknown(cell: Any) -> None:
-    assert math.isnan(share_of(cell, "racist", "Row 1"))
+    shares = Shares("mine.csv")
+    assert math.isnan(shares.read(cell, "racist", "Row 1"))
+    shares.check()
 
 
 @pytest.mark.parametrize(
@@ -24,10 +26,26 @@ def test_an_empty_cell_of_a_label_is_unknown(cell: Any) -> None:
     ],
 )
 def test_a_cell_of_a_label_is_a_share_of_annotators(cell: Any, share: float) -> None:
-    assert share_of(cell, "racist", "Row 1") == share
+    assert Shares("mine.csv").read(cell, "racist", "Row 1") == share
 
 
 @pytest.mark.parametrize("cell", ["maybe", "1,5", "1,000", -0.1, 1.5, "inf", [1]])
 def test_anything_else_in_a_label_is_told_with_its_place(cell: Any) -> None:
-    with pytest.raises(TableError, match=r"^Row 7: 'racist' must be a number from 0 to 1"):
-        share_of(cell, "racist", "Row 7")
+    shares = Shares("mine.csv")
+    shares.read(cell, "racist", "Row 7")
+    with pytest.raises(TableError, match=r"^'mine.csv': 1 cell must be a number from 0 to 1.*: Row 7: 'racist' is"):
+        shares.check()
+
+
+def test_all_wrong_cells_are_counted_and_the_first_few_shown() -> None:
+    shares = Shares("mine.csv")
+    for row in range(1, 201):
+        shares.read("maybe" if row % 4 else "unclear", "racist", f"Row {row}")
+        shares.read(1, "sexist", f"Row {row}")
+    with pytest.raises(TableError, match="200 cells") as caught:
+        shares.check(" Next.")
+    assert "Row 1: 'racist' is 'maybe'; Row 2: 'racist' is 'maybe'; Row 3: 'racist' is 'maybe'; and 197 more" in str(
+        caught.value
+    )
+    assert str(caught.value).endswith("'racist' 200 ('maybe' 150, 'unclear' 50). Next.")
+    assert shares.wrong == {"racist"}

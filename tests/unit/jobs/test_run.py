@@ -77,8 +77,19 @@ def test_readers_need_only_the_manifest(score: Score, tmp_path: Path) -> None:
     assert ids[:3] == ["a0", "a1", "a2"]
     assert len(ids) == 90
     (tmp_path / "out" / "_manifest.jsonl").unlink()
-    with pytest.raises(OutputError, match="job is not finished"):
+    with pytest.raises(OutputError, match="job in it is not finished"):
         next(read_decisions(tmp_path / "out"))
+    with pytest.raises(OutputError, match="folder without a job"):
+        next(read_decisions(tmp_path))
+
+
+def test_a_finished_job_is_not_advised_to_be_finished(score: Score, tmp_path: Path) -> None:
+    score()
+    before = parts_of(tmp_path / "out")
+    with pytest.raises(OutputError, match=r"It is finished: to score again, choose another folder"):
+        score()
+    assert score(resume=True).done == 0
+    assert parts_of(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("format_", ["csv", "parquet"])

@@ -50,6 +50,13 @@ def test_a_key_that_is_not_known_is_named_with_its_neighbour(client: TestClient)
     assert message.startswith("Unknown key 'posts.0.imge'. Did you mean 'image'?")
 
 
+@pytest.mark.parametrize("body", [[{"text": "hello"}], {"text": "hello"}])
+def test_another_shape_is_answered_with_the_right_one(client: TestClient, body: object) -> None:
+    message = client.post("/v1/score/batch", json=body).json()["error"]["message"]
+    shown = message.partition("Send an object such as ")[2]
+    assert client.post("/v1/score/batch", content=shown, headers={"content-type": "application/json"}).is_success
+
+
 def test_an_answer_is_utf8_with_its_status_and_headers() -> None:
     answer = as_json({"text": "h\u00e9"}, 418, {"x-a": "b"})
     assert answer.body == '{"text":"h\u00e9"}'.encode()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.data.datasets.generic import dataset
+from crossguard.data.datasets.generic import annotated_rows, dataset
 from crossguard.data.datasets.rows import FIXED, LOST_IMAGES, as_table
 from crossguard.data.storage import Entry, Storage
 from crossguard.errors import TableError
@@ -28,10 +28,11 @@ def table_files(place: Storage) -> list[Entry]:
     return [entry for entry in found if PurePosixPath(entry.path).suffix in {".parquet", ".pq"}]
 
 
-def read_chunks(place: Storage) -> Iterator[tuple[str, pa.Table]]:
+def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
     """Yields each stretch of a training table with the address of its file; at least one, with or without rows.
 
-    Any other table of annotated posts is turned into one; it must lie on this machine.
+    Any other table of annotated posts is turned into one, with those of the labels that it has; it must lie on this
+    machine.
 
     Raises:
         TableError: A file cannot be read, or is no table of annotated posts.
@@ -42,7 +43,7 @@ def read_chunks(place: Storage) -> Iterator[tuple[str, pa.Table]]:
         if stored is not None and set(FIXED) <= set(stored.schema_arrow.names):
             chunks = _stored(stored, address)
         elif place.is_local:
-            chunks = _made(Path(entry.path))
+            chunks = _made(Path(entry.path), labels)
         else:
             raise TableError(
                 f"'{address}' is no training table: from a storage, these are Parquet with the columns "
@@ -84,10 +85,12 @@ def _stored(file: Any, address: str) -> Iterator[pa.Table]:
         raise TableError(f"Cannot read the table {address}: {error}. Write it with: crossguard prepare") from None
 
 
-def _made(path: Path) -> Iterator[pa.Table]:
-    own = dataset(path)
-    rows = (row for row in own.read(path) if row.annotated)
+def _made(path: Path, labels: Sequence[str]) -> Iterator[pa.Table]:
+    known = dataset(path).labels
+    # The others stay empty, so that they can be named where none is a label.
+    taken = [name for name in known if name.partition("@")[0] in labels]
+    rows = (row for row in annotated_rows(path, taken) if row.annotated)
     first = True
     while (chosen := list(itertools.islice(rows, ROWS))) or first:
         first = False
-        yield as_table(chosen, own.labels, path.stem, path.parent)
+        yield as_table(chosen, known, path.stem, path.parent)

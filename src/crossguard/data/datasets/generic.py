@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from crossguard.data.cells import share_of
+from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.post_builder import AnyBuilder
@@ -17,43 +17,69 @@ from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
 
 
-def dataset(path: Path) -> Dataset:
-    """Returns a reader for a table or a folder of tables; what is neither one of `FIXED` nor part of a post is a label.
+def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
+    """Returns a reader for a table or a folder of tables.
+
+    Args:
+        path: The table.
+        wanted: The columns that are labels; when none is named, all that are neither `FIXED` nor part of a post.
 
     Raises:
-        TableError: It is missing, of an unknown kind, empty, or has no column of text or image.
+        TableError: It is missing, of an unknown kind, empty, has no column of text or image, or none that is wanted.
     """
     builder = AnyBuilder(Columns(), path.parent, extra=True)
-    if next(readable(open_posts(path, builder), path), None) is None:
+    # The objects of JSON, and the files of a folder, may differ in their columns.
+    shapes = dict.fromkeys(tuple(post.extra) for post in readable(open_posts(path, builder), path))
+    if not shapes:
         raise TableError(f"{path} holds no rows.")
     if not set(builder.found) - {"id", "image"}:
         raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
-    labels = tuple(name for name in builder.header if name not in {*FIXED, *builder.found.values()})
-    return Dataset("table", labels, partial(_rows, labels=labels), "", "", "")
+    others = tuple(name for name in dict.fromkeys(itertools.chain.from_iterable(shapes)) if name not in FIXED)
+    for name in wanted:
+        if name not in others:
+            raise TableError(f"{path} has no column '{name}' for a label.{suggest(name, others)}")
+    labels = tuple(wanted) or others
+    return Dataset("table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", "")
 
 
-def _rows(path: Path, labels: Sequence[str]) -> Iterator[Row]:
-    posts = open_posts(path, AnyBuilder(Columns(), path.parent, extra=True))
+def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> Iterator[Row]:
+    """Yields the posts of a table with these labels.
+
+    Args:
+        path: The table.
+        labels: Its columns that are labels.
+        named: Whether anybody said that they are.
+
+    Raises:
+        TableError: A row cannot be read, or a cell of a label is no share; the latter once all rows were read.
+    """
+    posts, shares = open_posts(path, AnyBuilder(Columns(), path.parent, extra=True)), Shares(path)
     for number, post in enumerate(readable(posts, path), start=1):
-        where = f"{path}, row {number} ('{post.id}')"
-        known = {name: _share(post.extra.get(name), name, where) for name in ("hateful", *labels)}
-        hateful, *shares = (None if math.isnan(share) else share for share in known.values())
-        values = {name: share for name, share in zip(labels, shares, strict=True) if share is not None}
+        where = f"Row {number} ('{post.id}')"
+        known = {name: shares.read(post.extra.get(name), name, where) for name in ("hateful", *labels)}
+        hateful, *own = (None if math.isnan(share) else share for share in known.values())
+        values = {name: share for name, share in zip(labels, own, strict=True) if share is not None}
         yield Row(
             post.id,
             post.text,
             post.image_text,
-            Path(post.image) if isinstance(post.image, str) else None,
+            _file(post.image, where),
             str(post.extra.get("split") or "train"),
             values,
             hateful,
             str(post.extra.get("stratum") or ""),
             annotated=bool(values) or hateful is not None,
         )
+    right = " ".join(f"--label '{name}'" for name in labels if name not in shares.wrong) or "--label COLUMN"
+    shares.check(
+        "" if named else f" If a column is no label, name those that are, such as: crossguard prepare table {right}"
+    )
 
 
-def _share(value: Any, name: str, where: str) -> float:
-    try:
-        return share_of(value, name, where)
-    except TableError as error:
-        raise TableError(f"{error} Columns other than {', '.join(FIXED)} are taken for labels.") from None
+def _file(image: object, where: str) -> Path | None:
+    if image is None or isinstance(image, str):
+        return Path(image) if image else None
+    raise TableError(
+        f"{where} holds its image itself, and training reads images from files: write each to a file, and name that in "
+        "a column image_path in place of this one. To train on the texts alone, leave the column out."
+    )

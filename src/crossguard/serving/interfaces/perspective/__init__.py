@@ -9,8 +9,8 @@ from crossguard.serving.call import Access
 from crossguard.serving.endpoints import HttpEndpoint
 from crossguard.serving.interfaces.perspective.analyze import analyze
 from crossguard.serving.interfaces.perspective.attributes import UNION, known_attributes
-from crossguard.serving.interfaces.perspective.batch import MIXED, batch
-from crossguard.serving.interfaces.perspective.discovery import discovery
+from crossguard.serving.interfaces.perspective.batches import MIXED, batch
+from crossguard.serving.interfaces.perspective.discovery import discover
 from crossguard.serving.interfaces.perspective.schema import (
     FAMILY,
     AnalyzeCommentRequest,
@@ -63,7 +63,7 @@ ENDPOINTS = (
         "/$discovery/rest",
         FAMILY,
         "Discovery document for Google's client libraries",
-        discovery,
+        discover,
         responses={JSON: None},
         access=Access.OPEN,
         query={"version": "Ignored; there is only v1alpha1."},

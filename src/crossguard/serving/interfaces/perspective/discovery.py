@@ -24,7 +24,7 @@ MESSAGES = (
 )
 
 
-async def discovery(call: Call) -> Response:
+async def discover(call: Call) -> Response:
     """Gives Google's client libraries the description of this interface, at the address that they called."""
     return as_json(discovery_document(str(call.request.base_url)))
 

@@ -8,7 +8,7 @@ from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
 from crossguard.serving.errors import BadRequest, BodyTooLarge
-from crossguard.serving.interfaces.perspective.batch import MAX_CALLS, split
+from crossguard.serving.interfaces.perspective.batches import MAX_CALLS, split
 
 
 @pytest.mark.parametrize(
