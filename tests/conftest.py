@@ -19,6 +19,8 @@ from crossguard.bundle import Bundle
 from crossguard.data import image_worker
 from crossguard.moderator import Moderator
 
+pytest_plugins = ["tests.support.crash_reports"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # How long an example takes depends on what else the machine does.
