@@ -54,8 +54,8 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
     type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
     show_default=True,
-    help="auto is the fastest in which the model passed its quality gate, fp32 for those shipped; bf16 helps float32 "
-    "models on processors that have it.",
+    help="auto is the fastest in which the model passed its quality gate, measured once; bf16 helps float32 models on "
+    "processors that have it.",
 )
 @click.option(
     "--pixels",
