@@ -27,11 +27,7 @@ Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
-    """Checks settings against their model; `where` names their source in an error, such as a file.
-
-    Raises:
-        ConfigError: Names every problem with its key, the value seen, and a suggestion for a misspelt key.
-    """
+    """Checks settings against their model; `where` names their source in an error, such as a file."""
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
@@ -80,9 +76,6 @@ def gather_settings(  # noqa: PLR0917
     """Merges the sources of settings: flags win over the environment, the environment over the file.
 
     Names of variables begin with `prefix`; `where` names the settings in an error where there is no file.
-
-    Raises:
-        ConfigError: A source has an unknown key or a wrong value.
     """
     found = read_yaml(file) if file is not None else {}
     variables = {name: prefix + name.upper() for name in model.model_fields}

@@ -35,7 +35,6 @@ class ArrowPosts:
         """Opens the stream, a file object with or without the sign of a file before it, and checks its columns.
 
         Raises:
-            MissingExtraError: pyarrow is not installed.
             TableError: It is not Arrow, or lacks or doubles a column.
         """
         with needs_extra("Reading Arrow files", "parquet"):
@@ -51,11 +50,7 @@ class ArrowPosts:
         self._where = where
 
     def read(self, first: int = 1) -> Iterator[Post]:
-        """Returns the posts; `first` is the number of the first row.
-
-        Raises:
-            TableError: They are damaged.
-        """
+        """Returns the posts; `first` is the number of the first row."""
         columns = self._stream.schema.names if self._builder.extra else list(self._found.values())
         batches = (batch.select(columns) for batch in self._stream)
         return posts_of(batches, self._builder, self._where, first)

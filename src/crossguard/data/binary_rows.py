@@ -24,7 +24,6 @@ class ParquetPosts:
         """Opens the file, by its path or as a file object, and checks its columns.
 
         Raises:
-            MissingExtraError: pyarrow is not installed.
             TableError: The file is not Parquet, or lacks or doubles a column.
         """
         with needs_extra("Reading Parquet", "parquet"):
@@ -48,11 +47,7 @@ class ParquetPosts:
         return self.read(range(len(self.groups)))
 
     def read(self, groups: range, skip: int = 0) -> Iterator[Post]:
-        """Yields the posts of some row groups, without the first `skip`; closes the file at the end.
-
-        Raises:
-            TableError: They are damaged.
-        """
+        """Yields the posts of some row groups, without the first `skip`; closes the file at the end."""
         batches = self._file.iter_batches(batch_size=ROWS, row_groups=groups, columns=self._used)
         first = sum(self.groups[: groups.start]) + 1
         try:
@@ -101,7 +96,6 @@ class ExcelPosts:
         """Opens the file, by its path or as a file object, and checks its header, the first row.
 
         Raises:
-            MissingExtraError: openpyxl is not installed.
             TableError: The file is not Excel, or lacks or doubles a column.
         """
         with needs_extra("Reading Excel", "excel"):

@@ -73,11 +73,7 @@ class Columns:
         return found
 
     def match(self, present: Iterable[str], where: str) -> dict[str, str]:
-        """Returns the column of each meaning among these names; meanings without one are absent.
-
-        Raises:
-            TableError: Several could be what was written, and none has the plain name.
-        """
+        """Returns the column of each meaning among these names; meanings without one are absent."""
         names = list(dict.fromkeys(present))
         found: dict[str, str] = {}
         for meaning in OTHER_NAMES:

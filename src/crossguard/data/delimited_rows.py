@@ -26,9 +26,6 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
 
     A quote that is never closed costs the row in which it stands; the lines behind it are read again. A part of a
     file comes behind the header.
-
-    Raises:
-        TableError: There is no header, it lacks or doubles a column, or the file is UTF-16.
     """
     lines = Lines(stream)
     header, delimiter = _header(lines, where)
@@ -75,11 +72,7 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
 
 
 def row_starts(stream: ByteLines, where: str) -> Iterator[tuple[int, int]]:
-    """Yields the end of the header, and where each post begins: byte and line; a file may be cut there.
-
-    Raises:
-        TableError: There is no header, or the file is UTF-16.
-    """
+    """Yields the end of the header, and where each post begins: byte and line; a file may be cut there."""
     lines = Lines(stream)
     _, delimiter = _header(lines, where)
     offset = lines.offset

@@ -45,11 +45,7 @@ _START_SECONDS: Final = 60.0
 
 
 def decode_safely(encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:
-    """Decodes an image file: at once where it is known to be cheap, else in a process with a deadline.
-
-    Raises:
-        ImageError: As for `decode_bytes`, and `image_timed_out`.
-    """
+    """Decodes an image file: at once where it is known to be cheap, else in a process with a deadline."""
     if is_cheap(encoded, options):
         return decode_bytes(encoded, name, options)
     return _pool.decode(encoded, name, options)

@@ -71,11 +71,7 @@ def decode(
 
 
 def thumbnail(source: ImageSource) -> str:
-    """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image.
-
-    Raises:
-        ImageError: It cannot be read.
-    """
+    """Returns a `data:` URL of a JPEG of at most 360 by 270 pixels: the first frame of the image."""
     frame = decode(source, base=Path.cwd(), frames=1)[0]
     return f"data:image/jpeg;base64,{base64.b64encode(to_jpeg(frame, THUMBNAIL_SIZE)).decode()}"
 

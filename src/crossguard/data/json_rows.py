@@ -16,11 +16,7 @@ _CHUNK: Final = 1 << 20
 
 
 def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
-    """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`.
-
-    Raises:
-        TableError: The file is UTF-16, its first object has none of the columns, or an array is damaged.
-    """
+    """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`."""
     lines = Lines(stream, number=first_line - 1)
     first = first_line == 1
     for line in each_line(lines):

@@ -92,11 +92,7 @@ def read_lines(
     where: str,  # noqa: ARG001
     first_line: int = 1,
 ) -> Iterator[Post]:
-    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`.
-
-    Raises:
-        TableError: The file is UTF-16.
-    """
+    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`."""
     lines = Lines(stream, number=first_line - 1)
     for line in each_line(lines):
         if isinstance(line, Post):
@@ -119,11 +115,7 @@ def each_line(lines: Lines) -> Iterator[str | Post]:
 
 
 def line_starts(stream: ByteLines) -> Iterator[tuple[int, int]]:
-    """Yields where each line that is not empty begins: byte and line; the file may be cut there and read in parts.
-
-    Raises:
-        TableError: The file is UTF-16.
-    """
+    """Yields where each line that is not empty begins: byte and line; the file may be cut there and read in parts."""
     offset = number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1

@@ -42,9 +42,6 @@ class WordReader:
 
         Args:
             cache: Folder of remembered words; `cache_folder()` when None.
-
-        Raises:
-            MissingExtraError: RapidOCR is not installed.
         """
         self._create = _engines()
         # A better version of the engine reads again.
@@ -54,11 +51,7 @@ class WordReader:
         self._own = threading.local()
 
     def read(self, image: ImageSource) -> str:
-        """Returns the words in an image, line by line from top to bottom; empty where there are none.
-
-        Raises:
-            ImageError: The image cannot be decoded.
-        """
+        """Returns the words in an image, line by line from top to bottom; empty where there are none."""
         return self._pool.submit(self._read, image).result()
 
     def fill(self, entries: Iterable[Post]) -> Iterator[Post]:

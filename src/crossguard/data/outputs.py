@@ -56,11 +56,7 @@ class RowWriter:
         self._waiting.append(self._rows.header)
 
     def flush(self) -> None:
-        """Hands all rows to the operating system.
-
-        Raises:
-            OutputError: The disk is full, or writing fails otherwise.
-        """
+        """Hands all rows to the operating system."""
         left = memoryview(b"".join(self._waiting))
         self._waiting.clear()
         self._flushed = time.monotonic()
@@ -92,11 +88,7 @@ class Output:
         self._writer: RowWriter | None = None
 
     def previous(self) -> Iterator[Decision]:
-        """Yields the complete rows that are there already; a row that was cut is not among them.
-
-        Raises:
-            OutputError: Another run writes this file, or it is not one of ours.
-        """
+        """Yields the complete rows that are there already; a row that was cut is not among them."""
         if not has_content(self._path):
             return
         self._open()
@@ -110,11 +102,7 @@ class Output:
             raise
 
     def start(self) -> None:
-        """Cuts the file behind the rows that `previous` gave, and opens it for more.
-
-        Raises:
-            OutputError: The file cannot be opened or written, or another run writes it.
-        """
+        """Cuts the file behind the rows that `previous` gave, and opens it for more."""
         file = self._open()
         try:
             if _is_regular(file):
@@ -192,11 +180,7 @@ class JournaledOutput(Output):
         yield from super().previous()
 
     def finish(self) -> None:
-        """Turns the journal into the file.
-
-        Raises:
-            OutputError: The disk is full, or writing fails otherwise; the journal stays.
-        """
+        """Turns the journal into the file."""
         if self._writer is not None:
             self._writer.flush()
         try:

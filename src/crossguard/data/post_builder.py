@@ -45,11 +45,7 @@ class PostBuilder:
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
 
     def open(self, header: Iterable[str], where: str) -> dict[str, str]:
-        """Checks the columns of a whole table, and returns those that are used by what they hold.
-
-        Raises:
-            TableError: A column is missing, doubled or not clear.
-        """
+        """Checks the columns of a whole table, and returns those that are used by what they hold."""
         names = tuple(header)
         if self.scored:
             self.columns.find(names, where)
@@ -57,11 +53,7 @@ class PostBuilder:
         return self.found
 
     def check_first(self, row: Mapping[str, Any], where: str) -> None:
-        """Checks a first object, which may leave empty fields out: only texts under other names are an error.
-
-        Raises:
-            TableError: No column is known, or none of the renamed ones is there.
-        """
+        """Checks a first object, which may leave empty fields out: only texts under other names are an error."""
         self.note(row, where)
         if not self.scored:
             return

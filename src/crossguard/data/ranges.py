@@ -49,11 +49,7 @@ class Ranges(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Reads at most what fits.
-
-        Raises:
-            StorageError: The storage does not answer.
-        """
+        """Reads at most what fits."""
         before = 0
         for start, stop in self._ranges:
             place = start + self._position - before

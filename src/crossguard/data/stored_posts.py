@@ -96,9 +96,6 @@ def read_table(
         first: Number of its first line, or of the first row of an Arrow file.
         groups: Row groups of a Parquet file, the first and the one behind the last; all when None.
         skip: Rows of those groups to leave out.
-
-    Raises:
-        TableError: It cannot be read.
     """
     if kind == "parquet":
         table = ParquetPosts(file, builder, where)

@@ -79,12 +79,7 @@ class PostReader:
         self._folder: FolderPosts | None = None
 
     def __iter__(self) -> Iterator[Post]:
-        """Yields the posts.
-
-        Raises:
-            TableError: The table as a whole cannot be read (header, columns, compression).
-            MissingExtraError: The library of the format is not installed.
-        """
+        """Yields the posts."""
         self._duplicates = DuplicateWatch()
         for entry in self._entries():
             if entry.error is None:
@@ -177,12 +172,7 @@ class DuplicateWatch:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a table, each with all its columns, whatever they hold; a text file has the column `text`.
-
-    Raises:
-        TableError: The file, or a row of it, cannot be read.
-        MissingExtraError: The library of the format is not installed.
-    """
+    """Yields the rows of a table, each with all its columns, whatever they hold; a text file has the column `text`."""
     for post in readable(PostReader(path, builder=RowBuilder()), path):
         yield dict(post.extra) or {"text": post.text}
 

@@ -46,7 +46,6 @@ def open_output(
 
     Raises:
         OutputError: The file is there and neither was asked for, its folder is missing, or the format is not clear.
-        MissingExtraError: The library of the format is not installed.
     """
     kind = format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
@@ -117,7 +116,6 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     Raises:
         TableError: There is no such file.
         OutputError: The format is not clear, or the file is not one of ours.
-        MissingExtraError: The library of the format is not installed.
     """
     if is_remote(os.fspath(path)):
         yield from _stored_decisions(Storage(os.fspath(path)))

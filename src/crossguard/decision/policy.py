@@ -300,11 +300,7 @@ def _without(rules: Mapping[str, BandsOverride], names: Container[str]) -> dict[
 
 
 def read_policy_file(path: Path) -> PolicyFile:
-    """Reads a policy file; every problem of it is told at once.
-
-    Raises:
-        ConfigError: The file is missing, not YAML, or breaks a rule.
-    """
+    """Reads a policy file; every problem of it is told at once."""
     return parse(PolicyFile, read_yaml(path), str(path))
 
 

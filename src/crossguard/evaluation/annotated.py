@@ -162,10 +162,6 @@ def _once(value: Any) -> Any:
 
 
 def read_posts(path: Path, split: str | None = None) -> tuple[Post, ...]:
-    """Reads the posts of a table without their labels, such as training data or an unlabelled feed.
-
-    Raises:
-        TableError: The table cannot be read, or no row is of that split.
-    """
+    """Reads the posts of a table without their labels, such as training data or an unlabelled feed."""
     builder = AnyBuilder(Columns(), path.parent, extra=True)
     return tuple(replace(post, extra={}) for _, post in _rows(path, builder, split))

@@ -50,11 +50,7 @@ class CardDetails(StrictModel):
 
 
 def read_details(path: Path) -> CardDetails:
-    """Reads the YAML of what no measurement can tell.
-
-    Raises:
-        ConfigError: It is missing or breaks a rule.
-    """
+    """Reads the YAML of what no measurement can tell."""
     return parse(CardDetails, read_yaml(path), str(path))
 
 

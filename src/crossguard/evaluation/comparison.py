@@ -47,11 +47,7 @@ class Compared:
 def compare(
     runs: Sequence[Run | Compared], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS
 ) -> list[Compared]:
-    """Puts runs side by side and tests each against the first; runs of one name are told apart by the model's version.
-
-    Raises:
-        InputError: A key is unknown.
-    """
+    """Puts runs side by side and tests each against the first; runs of one name get the model's version as well."""
     rows = [_row(run, runs[0], (rounds, seed), keys) for run in runs]
     names = Counter(row.name for row in rows)
     return [

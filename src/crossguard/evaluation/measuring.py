@@ -46,11 +46,7 @@ class EvaluationRequest:
 
 
 def measure_model(moderator: Moderator, annotated: Annotated, request: EvaluationRequest) -> tuple[Run, Scored]:
-    """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines.
-
-    Raises:
-        InputError: No post could be scored, or a cross-fit is not possible.
-    """
+    """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines."""
     scored = score(moderator, annotated)
     sample, limits = scored.sample, thresholds(moderator)
     names = moderator.bundle.fitted_on(moderator.policy)

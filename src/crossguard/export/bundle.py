@@ -49,11 +49,7 @@ class ExportPlan:
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
-    """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle.
-
-    Raises:
-        BundleError: The run lacks a file, or the bundle breaks a rule.
-    """
+    """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle."""
     source = open_checkpoint(run, tuple(plan.average))
     policies = _policies(source, plan)
     with whole_folder(out, last=MANIFEST) as folder:

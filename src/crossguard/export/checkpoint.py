@@ -24,11 +24,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def as_bundle(folder: Path) -> Path:
-    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache.
-
-    Raises:
-        BundleError: The checkpoint is inconsistent, or its tokenizer cannot be had.
-    """
+    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache."""
     out = cache_folder() / "bundles" / _key(folder)
     if not (out / MANIFEST).is_file():
         export_bundle(folder, out, ExportPlan(_name(find_inference_config(folder).parent)))

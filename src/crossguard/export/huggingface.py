@@ -44,9 +44,6 @@ def export_huggingface(run: Path, out: Path) -> None:
     Args:
         run: What `crossguard train` wrote, or a checkpoint in the published layout.
         out: Made when it is not there, and changed only when everything could be written; a README.md in it is kept.
-
-    Raises:
-        BundleError: The run is incomplete or inconsistent.
     """
     source = open_checkpoint(run)
     template = resources.files("crossguard") / "resources" / "huggingface"

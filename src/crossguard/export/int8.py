@@ -39,8 +39,6 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
 
     Raises:
         BundleError: A label loses more than it may; the report is written, the copy is not.
-        InputError: Too few posts, or none with text, or none with an image.
-        MissingExtraError: NNCF is not installed.
     """
     calibration, held_out = split(data)
     report_file = out.with_name(f"{out.name}-quality.json")

@@ -57,9 +57,6 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label with posts of one kind only keeps the plain sigmoid and the threshold one half.
-
-    Raises:
-        ConfigError: A run has no predictions.
     """
     logits, targets = _predictions(plan.runs)
     truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]

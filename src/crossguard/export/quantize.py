@@ -33,7 +33,6 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
 
     Raises:
         InputError: No post has text, or none has an image.
-        MissingExtraError: NNCF is not installed.
     """
     if folder.resolve() == bundle.folder.resolve():
         raise InputError(f"The bundle {folder} would be overwritten by its own quantisation. Give another folder.")
@@ -72,9 +71,6 @@ def quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: st
         feeds: Inputs by name, to calibrate with.
         target: The file to write.
         backend: Whose encoder it is.
-
-    Raises:
-        MissingExtraError: NNCF is not installed.
     """
     import onnx
 

@@ -79,11 +79,7 @@ class ScoringJob:
         return cls(spec, unit_posts, input_format)
 
     def start(self, *, resume: bool) -> None:
-        """Plans the job, or checks that the one in the folder is the same.
-
-        Raises:
-            TableError, OutputError: See `score_files`.
-        """
+        """Plans the job, or checks that the one in the folder is the same."""
         known = self._stored()
         if known is not None and not resume:
             raise OutputError(

@@ -49,11 +49,7 @@ class Pool:
         self._stopped = False
 
     def run(self, units: Iterator[Unit]) -> Iterator[Event]:
-        """Yields what happens, as it happens.
-
-        Raises:
-            CrossguardError: The job cannot go on; what is done is kept.
-        """
+        """Yields what happens, as it happens."""
         for place, worker in enumerate(self._workers):
             threading.Thread(target=self._work, args=(place, worker, units), daemon=True).start()
         ended = 0

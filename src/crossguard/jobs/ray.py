@@ -28,9 +28,6 @@ def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> l
         spec: The job.
         identity: Of the job.
         count: How many; by the cores of the cluster when None.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
     """
     with needs_extra("Scoring on a Ray cluster", "ray"):
         import ray

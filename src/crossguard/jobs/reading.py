@@ -52,12 +52,7 @@ class UnitReader:
         return 0 if self._file is None else self._file.tell()
 
     def posts(self, unit: Unit) -> Iterator[Post]:
-        """Yields the posts of a unit; of rows that are damaged, failed ones.
-
-        Raises:
-            ChangedError: The file changed since it was planned.
-            StorageError: The storage does not answer.
-        """
+        """Yields the posts of a unit; of rows that are damaged, failed ones."""
         storage = self._storage(self._inputs[unit.input])
         folder = unit.entry.path if unit.kind == "images" else str(PurePosixPath(unit.entry.path).parent)
         root = self._root or storage.address_of(folder)

@@ -38,7 +38,6 @@ def complete(unit: Unit, run: Run) -> Part:
 
     Raises:
         UnitError: It crashes workers, and no single post does.
-        StorageError: The storage did not answer, however often it was asked.
     """
     poison: dict[int, str] = {}
     rounds = 0

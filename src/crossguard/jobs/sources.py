@@ -49,9 +49,6 @@ def sources_of(
             it has no table.
         unit_posts: About how many posts a unit has.
         known: The format of all files; by their names when None.
-
-    Raises:
-        TableError: An input is missing, or has no file that is read.
     """
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):

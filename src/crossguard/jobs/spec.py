@@ -88,11 +88,7 @@ class JobSpec:
         return cls(**{**plain, **lists, "columns": Columns(**plain["columns"])})
 
     def load(self) -> Moderator:
-        """Loads the model.
-
-        Raises:
-            BundleError, ConfigError, MissingExtraError: See `Moderator.load`.
-        """
+        """Loads the model."""
         return load(
             self.model,
             policy=Policy.model_validate(self.policy),

@@ -54,11 +54,6 @@ class TaskRunner:
         Args:
             task: What to do.
             progress: Called now and then with how many posts were scored since the last call.
-
-        Raises:
-            StorageError: The input or the output does not answer.
-            OutputError: The output is full.
-            ChangedError: The input changed.
         """
         started = time.monotonic()
         watch = _Counter(progress)

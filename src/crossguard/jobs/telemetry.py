@@ -49,11 +49,7 @@ class JobMetrics:
         self._cost.set(summary.core_hours * 3600)
 
     def listen(self, port: int) -> int:
-        """Gives the metrics to a scraper until the process ends; returns the port, a free one for 0.
-
-        Raises:
-            ConfigError: The port is taken or not allowed.
-        """
+        """Gives the metrics to a scraper until the process ends; returns the port, a free one for 0."""
         from crossguard.serving.telemetry import serve_metrics
 
         return serve_metrics(self.registry, _HOST, port)

@@ -64,7 +64,6 @@ def outcome(answered: Mapping[str, Any]) -> Part:
 
     Raises:
         StorageError: The storage did not answer.
-        CrossguardError: The job cannot go on.
     """
     if "part" in answered:
         return Part(**answered["part"])

@@ -48,11 +48,7 @@ class PolicyText(StrictModel):
 
 
 def read_clauses(path: Path | None) -> tuple[Clause, ...]:
-    """Returns the clauses of a file; without one, a clause per label with its meaning.
-
-    Raises:
-        ConfigError: The file is missing or breaks a rule.
-    """
+    """Returns the clauses of a file; without one, a clause per label with its meaning."""
     if path is not None:
         return parse(PolicyText, read_yaml(path), str(path)).clauses
     return tuple(Clause(id=label.name, title=label.name, text=f"{label.meaning}.") for label in HATE)

@@ -52,7 +52,6 @@ def explain(moderator: Moderator, text: str, image_text: str = "") -> Explanatio
 
     Raises:
         InputError: There are no words.
-        PostError: The text cannot be scored.
     """
     words = _WORD.findall(text)
     if not words:

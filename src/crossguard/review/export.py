@@ -40,7 +40,6 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
 
     Raises:
         OutputError: The suffix is unknown, or the file cannot be written.
-        MissingExtraError: Parquet without pyarrow.
     """
     if path.suffix not in SUFFIXES:
         raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")

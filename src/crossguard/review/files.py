@@ -33,10 +33,6 @@ def take_file(
     A table that was taken before adds no item, so an interrupted run can be repeated; its posts are counted in the feed
     again, as those that were allowed and not sampled are not kept. Besides what scoring reads, it may have the columns
     of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
-
-    Raises:
-        TableError: The table cannot be read, or the results are not those of its posts.
-        InputError: A post breaks a rule; the batches before it are stored.
     """
     posts = _submissions(path, source, image_root or path.parent)
     if results is not None:
@@ -48,9 +44,6 @@ def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[R
     """Takes what `crossguard serve --suggestions` wrote as votes: one item per text, one vote per caller.
 
     A file that was taken before changes nothing. The console's model scores the texts.
-
-    Raises:
-        TableError: A line is not a suggestion; the batches before it are stored.
     """
     with path.open(encoding="utf-8") as file:
         yield from _take(console, (_suggestion(line, f"'{path}' line {n}", source) for n, line in enumerate(file, 1)))

@@ -53,9 +53,6 @@ class Intake:
 
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
         their ids, and the rest is only counted, which is what the estimate of recall needs.
-
-        Raises:
-            InputError: A decision is no record of ours, or a queue, label or action is unknown; nothing is stored.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]

@@ -28,10 +28,6 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     """Returns a policy file with the proposed thresholds in place of the ones that they were compared with.
 
     Calibration stays, and so do other rules, also those for one kind of input; bands stay as far as the order allows.
-
-    Raises:
-        BundleError: The model is unknown.
-        ConfigError: The policy is unknown.
     """
     bundle = read_bundle(find_bundle(model), verify=False)
     current = resolve_policy(bundle, policy)

@@ -70,11 +70,7 @@ class Provider:
         )
 
     def address(self, challenge: Challenge) -> str:
-        """Returns where the person logs in.
-
-        Raises:
-            ReviewError: The provider cannot be reached, or is not the one of the settings.
-        """
+        """Returns where the person logs in."""
         url, _ = self._client.create_authorization_url(
             self._published()["authorization_endpoint"],
             state=challenge.state,
@@ -88,7 +84,6 @@ class Provider:
 
         Raises:
             NotAllowedError: The answer is not to the question that this browser asked, or is not the provider's.
-            ReviewError: The provider cannot be reached.
         """
         if "error" in query:
             said = query.get("error_description") or query["error"]

@@ -30,11 +30,7 @@ _LOG = logging.getLogger("crossguard.review")
 
 
 def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address.
-
-    Raises:
-        ConfigError: The database cannot be opened, or the port is taken.
-    """
+    """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address."""
     with contextlib.closing(listen(settings.host, settings.port)) as listener:
         console = Console(settings, Database.open(settings.database))
         host, port = listener.getsockname()[:2]

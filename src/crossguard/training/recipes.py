@@ -28,9 +28,6 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Args:
         name: A shipped name, or a YAML file.
         overrides: `key=value` each, with the value as YAML; `a.b=value` reaches into a mapping.
-
-    Raises:
-        ConfigError: There is no such recipe, or settings are wrong; all problems are told at once.
     """
     settings = _inherited(name, ())
     for override in overrides:

@@ -113,11 +113,7 @@ def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
 
 
 def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
-    """Compares what the recipe feeds the encoders with what they take.
-
-    Raises:
-        ConfigError: The images are of another size, the texts too long, or the token ids those of another encoder.
-    """
+    """Compares what the recipe feeds the encoders with what they take."""
     from tokenizers import Tokenizer
 
     highest = max(Tokenizer.from_file(str(tokenizer)).get_vocab().values(), default=0)

@@ -42,7 +42,6 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
 
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
-        TableError: A table cannot be read or knows none of the labels.
     """
     measured = gather(_picked(recipe, data, fold, held=True))
     known = {key for chunk in measured.chunks() for key in starmap(letters, chunk.words)}

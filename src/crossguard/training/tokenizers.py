@@ -44,11 +44,7 @@ class MaskingEncoder(TextEncoder):
 
 
 def write_tokenizer(recipe: Recipe, path: Path) -> int:
-    """Writes the tokenizer of a recipe's encoder and returns the id of its padding.
-
-    Raises:
-        ConfigError: The encoder's tokenizer cannot be had.
-    """
+    """Writes the tokenizer of a recipe's encoder and returns the id of its padding."""
     if recipe.encoder_name == TINY:
         return _write_tiny(recipe.backend, path)
     return _write_pretrained(recipe, path)

@@ -64,11 +64,7 @@ class DatasetReport:
 
 
 def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = MAX_MISSING_IMAGES) -> DatasetReport:
-    """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone.
-
-    Raises:
-        TableError: The folder is not what it should be, or too many images cannot be read; no table is then written.
-    """
+    """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone."""
     everything = list(dataset.read(raw))
     rows = [row for row in everything if row.annotated]
     checked = _Images(rows)

@@ -25,11 +25,7 @@ def require(folder: Path, *names: str) -> Path:
 
 
 def entries(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
-    """Yields the rows of the first of these tables that exists.
-
-    Raises:
-        TableError: None does, or one cannot be read.
-    """
+    """Yields the rows of the first of these tables that exists."""
     return read_rows(require(folder, *names))
 
 

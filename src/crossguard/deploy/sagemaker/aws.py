@@ -34,7 +34,6 @@ def client(service: str, session: AwsSession | None = None) -> Any:
     """Returns a client of a service, of the machine's default session when None.
 
     Raises:
-        MissingExtraError: boto3 is not installed.
         DeployError: Region or credentials are not set.
     """
     with needs_extra("Talking to AWS", "sagemaker"):

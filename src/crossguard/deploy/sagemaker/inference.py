@@ -32,12 +32,7 @@ class HandlerSettings(StrictModel):
 
 
 def model_fn(model_dir: str) -> Moderator:
-    """Loads the bundle of the archive.
-
-    Raises:
-        BundleError: The bundle is corrupted.
-        ConfigError: A variable names what does not exist.
-    """
+    """Loads the bundle of the archive."""
     settings = gather_settings(HandlerSettings, PREFIX, {}, os.environ, None, "The variables of the container")
     moderator = load(Path(model_dir), **settings.model_dump())
     moderator.warm_up()

@@ -63,9 +63,6 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
     """Writes a model archive: the bundle at its top, and the handler for AWS's PyTorch containers in `code`.
 
     Our own container ignores `code`. The same bundle and the same Crossguard give the same bytes.
-
-    Raises:
-        OutputError: The archive cannot be written.
     """
     kept = [name for name in bundle.manifest.files if _is_served(name)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,11 +73,7 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
 
 
 def package_training(output: Path) -> Packed:
-    """Writes the source archive of a training job on AWS's PyTorch containers: entry point, Crossguard, requirements.
-
-    Raises:
-        OutputError: The archive cannot be written.
-    """
+    """Writes the source archive of training on AWS's PyTorch containers: entry point, Crossguard, requirements."""
     code = {"train.py": TRAIN, "requirements.txt": _requirements("train", "evaluate", "parquet")}
     return _pack(output, {**code, **_files("*.py", "resources/*.txt", "resources/recipes/*.yaml")})
 

@@ -94,9 +94,6 @@ def measure_robustness(moderator: Moderator, annotated: Annotated, test: Evasion
     """Disguises the words of annotated posts in every way and scores them again, each with its image.
 
     A post that cannot be scored in disguise counts as not flagged: whoever disguises it gets through.
-
-    Raises:
-        InputError: No hateful post has words.
     """
     posts, truth = _tried(annotated, test)
     plain = _flags(moderator, posts, test.question)

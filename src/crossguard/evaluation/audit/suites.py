@@ -78,11 +78,7 @@ class SuiteResult:
 
 
 def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
-    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality` and `target_ident`; keeps the last two.
-
-    Raises:
-        TableError: A column is missing, or an answer is neither yes nor no.
-    """
+    """Reads a CSV with the columns `test_case`, `label_gold`, `functionality`, `target_ident`; keeps the last two."""
     suite, rows = _read(path, labels, TEXT, GOLD, (FUNCTION, TARGET))
     columns = {FUNCTION: tuple(row[FUNCTION] for row in rows), TARGET: tuple(row[TARGET] or NO_TARGET for row in rows)}
     return replace(suite, source=path.name, columns=columns)
@@ -110,9 +106,6 @@ def read_phrases(path: Path, labels: tuple[str, ...], limit: int = 0, seed: int 
 
     The CSV has the columns `phrase` and `toxicity` (`toxic` or `nontoxic`); of more than `limit` phrases so many are
     drawn at random, unless it is 0.
-
-    Raises:
-        TableError: It cannot be read, a column is missing, or an answer is neither.
     """
     phrases, _ = _read(path, labels, "phrase", "toxicity")
     picks = np.random.default_rng(seed).permutation(len(phrases))[: limit or None]

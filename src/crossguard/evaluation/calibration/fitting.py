@@ -67,8 +67,6 @@ def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, f
     does not give are then estimated from them, and review budgets are kept on them.
 
     Raises:
-        InputError: A label has no positive or no negative post, no threshold meets its criterion, or a guarantee needs
-            more posts.
         ConfigError: A review budget for another prevalence without a feed.
     """
     if plan.prevalence and feed is None and any(plan.criterion_of(name).kind == "review-budget" for name in labels):
@@ -90,9 +88,6 @@ def cross_fit(
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
     Posts of one group (near-duplicates; `groups`, (n,)) never stand on both sides of a fold.
-
-    Raises:
-        InputError: As `fit`, within a fold.
     """
     scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
     owners = np.arange(len(sample)) if groups is None else groups

@@ -149,11 +149,7 @@ def _point(curve: Sweep, place: int) -> float:
 
 
 def review_limit(positive: NDArray[np.float64], miss_rate: float) -> float:
-    """Returns the highest limit under which a hateful post is missed with probability at most `miss_rate`.
-
-    Raises:
-        InputError: Too few hateful posts to promise that.
-    """
+    """Returns the highest limit under which a hateful post is missed with probability at most `miss_rate`."""
     return float(np.sort(positive)[_allowed(len(positive), miss_rate, "hateful")])
 
 
@@ -161,9 +157,6 @@ def block_limit(negative: NDArray[np.float64], block_rate: float) -> float:
     """Returns the lowest limit above which a harmless post lies with probability at most `block_rate`.
 
     Posts must be blocked only strictly above the limit.
-
-    Raises:
-        InputError: Too few harmless posts to promise that.
     """
     return float(np.sort(negative)[::-1][_allowed(len(negative), block_rate, "harmless")])
 

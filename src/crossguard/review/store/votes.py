@@ -48,10 +48,6 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
     """Records a decision, and the item's outcome when no other vote is needed.
 
     A submission that was recorded before is not recorded twice, so a page may send it again.
-
-    Raises:
-        NotFoundError: No such item.
-        ClaimLostError: The item is another's, or decided already.
     """
     row, before = _held(tx, item, person, submission, now)
     if row is None:
@@ -75,12 +71,7 @@ def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]
 
 
 def pass_on(tx: Connection, item: int, person: Person, kind: str, reason: str, *, submission: str, now: float) -> None:
-    """Gives an item to others, in its queue (`SKIP`) or that of escalated items; it does not come back to the person.
-
-    Raises:
-        NotFoundError: No such item.
-        ClaimLostError: The item is another's, or decided already.
-    """
+    """Gives an item to others, in its queue (`SKIP`) or that of escalated items; it never comes back to the person."""
     row, _ = _held(tx, item, person, submission, now)
     if row is not None:
         _add(tx, row, person, kind, submission=submission, now=now, comment=reason)
