@@ -60,7 +60,7 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Path:
     if not holds_checkpoint(folder):
         return folder
     with needs_extra("Opening a PyTorch checkpoint", "train"):
-        from crossguard.export.checkpoint import as_bundle, is_checkpoint
+        from crossguard.export.bundle import as_bundle, is_checkpoint
     if not is_checkpoint(folder):
         raise BundleError(f"{folder} has no {MANIFEST}, and no weights (model.safetensors) beside its configuration.")
     return as_bundle(folder)

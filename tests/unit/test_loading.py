@@ -67,7 +67,7 @@ def test_a_checkpoint_is_converted(tmp_path: Path, tiny_bundle: Bundle, monkeypa
     pytest.importorskip("torch", reason="checkpoints belong to crossguard[train]")
     (tmp_path / "inference_config.json").write_text("{}", encoding="utf-8")
     (tmp_path / "model.safetensors").touch()
-    monkeypatch.setattr("crossguard.export.checkpoint.as_bundle", lambda _: tiny_bundle.folder)
+    monkeypatch.setattr("crossguard.export.bundle.as_bundle", lambda _: tiny_bundle.folder)
     assert find_bundle(tmp_path) == tiny_bundle.folder
 
 
@@ -75,6 +75,6 @@ def test_a_conversion_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.Mon
     import sys
 
     (tmp_path / "inference_config.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setitem(sys.modules, "crossguard.export.checkpoint", None)
+    monkeypatch.setitem(sys.modules, "crossguard.export.bundle", None)
     with pytest.raises(MissingExtraError, match=r"Opening a PyTorch checkpoint.*crossguard\[train\]"):
         find_bundle(tmp_path)

@@ -105,7 +105,7 @@ def command(
 def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from crossguard.evaluation.report.run_page import write_page
+    from crossguard.evaluation.report.pages import write_page
     from crossguard.evaluation.runs import write_run
     from crossguard.evaluation.terminal import show_run
 

@@ -23,7 +23,7 @@ from crossguard.saving import refuse_existing
 if TYPE_CHECKING:
     import numpy as np
 
-    from crossguard.decision.monotone import MonotoneMap
+    from crossguard.decision.calibration import MonotoneMap
     from crossguard.moderator import Moderator
 
     Floats = np.ndarray[tuple[int], np.dtype[np.float64]]

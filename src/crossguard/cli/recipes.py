@@ -20,8 +20,7 @@ def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bo
     crossguard recipes clip-fusion > my-recipe.yaml
     """
     with needs_extra("Training by recipes", "train"):
-        from crossguard.training.recipe_settings import settings
-        from crossguard.training.recipes import load, shipped, to_yaml
+        from crossguard.training.recipes import load, settings, shipped, to_yaml
     if show_settings:
         for one in settings():
             allowed = f"; {one.allowed}" if one.allowed else ""

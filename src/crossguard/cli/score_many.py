@@ -114,7 +114,7 @@ class JobProgress(Bar):
         self._last = 0.0
         self._metrics = None
         if metrics_port is not None:
-            from crossguard.jobs.telemetry import JobMetrics
+            from crossguard.jobs.summary import JobMetrics
 
             self._metrics = JobMetrics()
             self._metrics.listen(metrics_port)

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
-from crossguard.decision.calibration import Calibrator, Floats, Identity, shift_prior
-from crossguard.decision.monotone import MonotoneMap
+from crossguard.decision.calibration import Calibrator, Floats, Identity, MonotoneMap, shift_prior
 from crossguard.errors import ConfigError, suggest
 from crossguard.labels import LabelSet
 from crossguard.records import Action, LabelDecision

@@ -17,7 +17,7 @@ from scipy.optimize import nnls
 from sklearn.isotonic import IsotonicRegression
 from sklearn.model_selection import KFold
 
-from crossguard.decision.monotone import MonotoneMap
+from crossguard.decision.calibration import MonotoneMap
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import bootstrap
 

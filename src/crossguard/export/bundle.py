@@ -1,7 +1,8 @@
-"""A finished run as a bundle: graphs, tokenizer, policies, provenance."""
+"""A finished run, or a checkpoint of the model cards' layout, as a bundle: graphs, tokenizer, policies, provenance."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,19 +12,19 @@ from typing import Any, Final
 import yaml
 
 from crossguard.__about__ import __version__
-from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, write_manifest
+from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, sha256, write_manifest
+from crossguard.cache import cache_folder
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError
-from crossguard.export.folder import whole_folder
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
-from crossguard.models.loading import INFERENCE_CONFIG
+from crossguard.models.loading import CHECKPOINT, INFERENCE_CONFIG, WEIGHTS, find_inference_config, find_weights
 from crossguard.registry import MANIFEST
-from crossguard.saving import save_json
+from crossguard.saving import save_json, whole_folder
 
 DEFAULT: Final = "default"
 
@@ -153,3 +154,41 @@ def _recipe(source: ExportSource) -> str:
 
 def _first_card(plan: ExportPlan) -> str:
     return f"# {plan.name} {plan.version}\n\nWrite the card from measurements: `crossguard card {plan.name}`.\n"
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds weights and an `inference_config.json` in the published layout."""
+    try:
+        find_weights(folder)
+        find_inference_config(folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def as_bundle(folder: Path) -> Path:
+    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache."""
+    out = cache_folder() / "bundles" / _key(folder)
+    if not (out / MANIFEST).is_file():
+        export_bundle(folder, out, ExportPlan(_name(find_inference_config(folder).parent)))
+    return out
+
+
+def _key(folder: Path) -> str:
+    """Hashes the chosen weights, and every file that the conversion may read besides them."""
+    weights, root = find_weights(folder), find_inference_config(folder).parent
+    others = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != WEIGHTS and not CHECKPOINT.match(path.relative_to(root).parts[0])
+    ]
+    digest = hashlib.sha256(f"{__version__}\n{sha256(weights)}\n".encode())
+    for path in others:
+        digest.update(f"{path.relative_to(root).as_posix()}\t{sha256(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _name(folder: Path) -> str:
+    """Names the model after its folder; the Hub's cache keeps a repository as models--owner--name/snapshots/<hash>."""
+    parts = [part for part in folder.resolve().parts if part.startswith("models--")]
+    return parts[-1].split("--")[-1] if parts else folder.resolve().name

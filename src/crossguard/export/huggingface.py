@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
 from crossguard.export.bundle import copy_reports
-from crossguard.export.folder import whole_folder
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
-from crossguard.saving import save_json
+from crossguard.saving import save_json, whole_folder
 
 WRAPPER: Final = "modeling_crossguard.py"
 CARD_TEMPLATE: Final = "README.md.txt"
@@ -31,7 +30,6 @@ CODE: Final = (
     "gated.py",
     "losses.py",
     "multitask.py",
-    "registry.py",
     "siglip.py",
 )
 # The filters of a resize, as Pillow and transformers number them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from crossguard.errors import needs_extra
 from crossguard.jobs.pool import Event
 from crossguard.jobs.units import Part
 
@@ -65,3 +66,51 @@ class JobSummary:
             self.failed.update(event.counts["error"])
         else:
             self.problems.append(str(event))
+
+
+_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_HOST = "0.0.0.0"  # noqa: S104 - the scraper is another machine; there are counts to see, and no posts
+
+
+class JobMetrics:
+    """The metrics of one run of a job, in a registry of their own. Its `see` is a `watch` of `score_files`.
+
+    Raises:
+        MissingExtraError: prometheus-client is not installed.
+    """
+
+    def __init__(self) -> None:
+        with needs_extra("Metrics of a job", "jobs"):
+            from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+        add = self.registry = CollectorRegistry()
+        ProcessCollector(registry=add)
+        self._posts = Counter("crossguard_job_posts", "Posts in finished parts", ["worker"], registry=add)
+        self._failed = Counter("crossguard_job_failed_posts", "Posts that failed", ["worker", "code"], registry=add)
+        self._seconds = Histogram(
+            "crossguard_job_unit_seconds", "Time of a unit", ["worker"], buckets=_SECONDS, registry=add
+        )
+        self._problems = Counter("crossguard_job_failed_units", "Units that are left for --resume", registry=add)
+        self._units = Gauge("crossguard_job_units", "Units of this run", ["state"], registry=add)
+        self._left = Gauge("crossguard_job_seconds_left", "Expected time to the end", registry=add)
+        self._cost = Gauge("crossguard_job_core_seconds", "Cores of all workers times time", registry=add)
+
+    def see(self, event: Event, summary: JobSummary) -> None:
+        """Counts what happened."""
+        if isinstance(event, Part):
+            worker = str(event.worker)
+            self._posts.labels(worker).inc(event.done)
+            self._seconds.labels(worker).observe(event.seconds)
+            for code, count in event.counts["error"].items():
+                self._failed.labels(worker, code).inc(count)
+        elif not isinstance(event, int):
+            self._problems.inc()
+        for state in ("planned", "previous", "done"):
+            self._units.labels(state).set(getattr(summary, state))
+        self._left.set(summary.seconds_left or 0)
+        self._cost.set(summary.core_hours * 3600)
+
+    def listen(self, port: int) -> int:
+        """Gives the metrics to a scraper until the process ends; returns the port, a free one for 0."""
+        from crossguard.serving.telemetry import serve_metrics
+
+        return serve_metrics(self.registry, _HOST, port)

@@ -17,10 +17,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from .building import build
+from .building import BACKBONES, build
 from .config import ModelConfig
 from .gated import GatedModel
-from .registry import BACKBONES
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from crossguard.checked_settings import StrictModel
 from crossguard.labels import HATE
-from crossguard.models.registry import BACKBONES
+from crossguard.models.building import BACKBONES
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.normalization import NormalizerName
 from crossguard.preprocessing.text import TextSpec

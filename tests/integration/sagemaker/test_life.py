@@ -20,7 +20,7 @@ from crossguard.deploy.sagemaker import (
 from crossguard.deploy.sagemaker.aws import Request, client, send
 from crossguard.errors import DeployError
 from crossguard.moderator import Moderator
-from crossguard.wire.sagemaker import read, write
+from crossguard.wire.sagemaker.bodies import read, write
 
 
 def traces() -> dict[str, int]:
@@ -34,7 +34,7 @@ def traces() -> dict[str, int]:
     }
 
 
-# What moto does not know, it leaves out; `test_template.py` holds these resources against AWS's schemas.
+# What moto does not know, it leaves out; `test_endpoint.py` holds these resources against AWS's schemas.
 @pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
 @pytest.mark.parametrize(
     "capacity",

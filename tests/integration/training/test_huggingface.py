@@ -21,8 +21,7 @@ from tokenizers.models import WordLevel
 
 import crossguard
 from crossguard.cli import run
-from crossguard.export.bundle import ExportPlan, export_bundle
-from crossguard.export.checkpoint import as_bundle, is_checkpoint
+from crossguard.export.bundle import ExportPlan, as_bundle, export_bundle, is_checkpoint
 from crossguard.export.huggingface import export_huggingface
 from crossguard.export.source import public_name
 from crossguard.models.building import tiny

@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="graphs are read with crossguard[quantize]")
 from crossguard.bundle import Bundle
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.export.quantize import ENCODERS, TRANSFORMERS, _examples, quantize, quantize_graph
-from crossguard.models.registry import BACKBONES
+from crossguard.models.building import BACKBONES
 from crossguard.records import Post
 
 

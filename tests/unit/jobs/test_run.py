@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from tests.support.object_storage import s3_server
 from tests.unit.jobs.conftest import InlineWorker, parts_of, write_jsonl, write_parquet
 
 import crossguard
@@ -19,11 +20,11 @@ from crossguard.bundle import Bundle
 from crossguard.data.storage import Entry, Storage
 from crossguard.data.writing import read_decisions
 from crossguard.errors import BundleError, ConfigError, OutputError, TableError
-from crossguard.jobs import job, locking, run
-from crossguard.jobs.parts import read_json
-from crossguard.jobs.run import score_files
+from crossguard.jobs import job, run
+from crossguard.jobs.parts import JOB, PLAN, read_json
+from crossguard.jobs.run import locked, score_files
 from crossguard.jobs.summary import JobSummary
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import Part, Shard, Task
 from crossguard.moderator import Moderator
 from crossguard.scoring import score_file
 
@@ -206,7 +207,7 @@ def test_two_drivers_in_a_storage_without_locks_are_harmless(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score("whole")
-    monkeypatch.setattr(locking, "lock_file", lambda _: True)
+    monkeypatch.setattr(run, "lock_file", lambda _: True)
     nested: list[JobSummary] = []
 
     def again(*_: object) -> None:
@@ -400,3 +401,59 @@ def test_a_listing_holds_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     units = (Unit(Entry("x", 1, 1), "jsonl", index=index) for index in range(2500))
     assert sum(part is None for _, part in finished(Storage(str(tmp_path)), units, "00000000")) == 2500
     assert [Path(folder).name for folder in listed] == ["00000", "00001", "00002"]
+
+
+def refused(output: Storage, shard: Shard | None = None) -> None:
+    with pytest.raises(ConfigError), locked(output, shard or Shard()):
+        raise ConfigError("no")
+
+
+def test_a_run_that_is_refused_leaves_no_trace(tmp_path: Path) -> None:
+    refused(Storage(str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "there").mkdir()
+    refused(Storage(str(tmp_path / "there")))
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_the_plan_of_a_refused_run_goes_and_that_of_a_job_stays(tmp_path: Path) -> None:
+    for name in (PLAN, JOB):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    refused(Storage(str(tmp_path)))
+    assert (tmp_path / PLAN).exists(), "the job was there before"
+    (tmp_path / JOB).unlink()
+    refused(Storage(str(tmp_path)))
+    assert not (tmp_path / PLAN).exists()
+
+
+def test_a_shard_that_is_refused_leaves_the_plan_to_another_that_runs(tmp_path: Path) -> None:
+    output = Storage(str(tmp_path))
+    with locked(output, Shard(0, 2)):
+        (tmp_path / PLAN).touch()
+        refused(output, Shard(1, 2))
+        assert (tmp_path / PLAN).exists()
+        (tmp_path / JOB).touch()
+
+
+def test_two_shards_may_run_at_once_and_one_shard_may_not_run_twice(tmp_path: Path) -> None:
+    output = Storage(str(tmp_path / "out"))
+    again = pytest.raises(OutputError, match="Another run writes into")
+    with locked(output, Shard(0, 2)), locked(output, Shard(1, 2)), again, locked(output, Shard(0, 2)):
+        pytest.fail("the first shard is held")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match="Cannot write into"),
+        locked(Storage(str(tmp_path / "file" / "out")), Shard()),
+    ):
+        pytest.fail("there is no such folder")
+
+
+def test_in_a_storage_nothing_is_locked() -> None:
+    with s3_server() as (bucket, _):
+        output = Storage(bucket.format("out"))
+        with locked(output, Shard()), locked(output, Shard()):
+            assert list(output.list(output.path, deep=True)) == []

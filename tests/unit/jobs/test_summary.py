@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from crossguard.errors import UnitError
-from crossguard.jobs.summary import JobSummary
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from crossguard.errors import ConfigError, StorageError, UnitError
+from crossguard.jobs.summary import JobMetrics, JobSummary
 from crossguard.jobs.units import Part
 
 COUNTS = {"action": {"allow": 6, "block": 1}, "flag": {"racist": 1}, "error": {"post_empty": 3}}
@@ -38,3 +44,40 @@ def test_the_rest_takes_as_long_as_what_was_done() -> None:
     summary.done = 2
     assert summary.seconds_left == 90.0
     assert summary.core_hours == 120 / 3600
+
+
+SCORED = {"action": {"allow": 7}, "flag": {}, "error": {"post_empty": 3}}
+
+
+def samples(text: str) -> Iterator[tuple[str, float]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{value}" for value in sample.labels.values())
+            yield f"{sample.name}{{{labels}}}", sample.value
+
+
+def test_a_scraper_sees_each_worker_and_the_whole_job() -> None:
+    metrics = JobMetrics()
+    port = metrics.listen(0)
+    summary = JobSummary(planned=5, previous=1, cores=4, seconds=20.0)
+    for event in (10, Part(1, 10, 3, 2.0, SCORED, worker=1), Part(2, 50, 3, 4.0, SCORED), StorageError("down")):
+        summary.add(event)
+        metrics.see(event, summary)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        found = dict(samples(answer.read().decode()))
+    expected = {
+        "crossguard_job_posts_total{1}": 10,
+        "crossguard_job_posts_total{0}": 10,
+        "crossguard_job_failed_posts_total{post_empty,1}": 3,
+        "crossguard_job_unit_seconds_sum{0}": 4,
+        "crossguard_job_unit_seconds_count{1}": 1,
+        "crossguard_job_failed_units_total{}": 1,
+        "crossguard_job_units{planned}": 5,
+        "crossguard_job_units{previous}": 1,
+        "crossguard_job_units{done}": 2,
+        "crossguard_job_seconds_left{}": 20,
+        "crossguard_job_core_seconds{}": 80,
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    with pytest.raises(ConfigError, match="Try another --metrics-port"):
+        JobMetrics().listen(port)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from crossguard.models.backbone import Backbone, TwoTowers
-from crossguard.models.registry import BACKBONES
+from crossguard.models.building import BACKBONES
 
 ALL = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
 

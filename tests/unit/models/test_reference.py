@@ -36,7 +36,7 @@ def test_logits_and_loss_of_all_presence_patterns(shared_data: Path, name: str) 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["clip_fusion", "siglip_fusion"])
 def test_encoders_load_by_folder_with_the_same_weights_as_the_checkpoint(shared_data: Path, name: str) -> None:
-    from crossguard.models.registry import BACKBONES
+    from crossguard.models.building import BACKBONES
 
     folder = shared_data / "reference_checkpoints" / name
     encoders = BACKBONES[name.removesuffix("_fusion")].load(str(folder / "encoder"))

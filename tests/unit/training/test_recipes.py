@@ -9,8 +9,10 @@ import yaml
 
 pytest.importorskip("torch", reason="recipes belong to crossguard[train]")
 
+from crossguard.cli import run
 from crossguard.errors import ConfigError
-from crossguard.training.recipes import load, shipped, to_yaml
+from crossguard.training.recipe import Recipe
+from crossguard.training.recipes import load, markdown, settings, shipped, to_yaml
 
 ROWS = ("clip-fusion", "siglip2-fusion", "clip-mtl", "clip-fusion-weighted", "clip-fusion-big-batch", "compact")
 
@@ -60,3 +62,28 @@ def test_the_shipped_yaml_files_hold_only_what_they_change() -> None:
     for name, path in shipped().items():
         written = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert written["description"], name
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "recipes.md"
+
+
+def test_the_documentation_has_the_tables() -> None:
+    assert markdown() in PAGE.read_text(encoding="utf-8"), (
+        "Replace the tables by the output of: "
+        "python -c 'from crossguard.training.recipes import markdown; print(markdown())'"
+    )
+
+
+def test_bounds_and_choices_are_those_that_are_checked() -> None:
+    allowed = {one.name: one.allowed for one in settings()}
+    assert allowed["layer_decay"] == "> 0, ≤ 1"
+    assert allowed["max_batch_tokens"] == "≥ 1"
+    assert allowed["head"] == "`fusion`, `mtl`"
+    assert allowed["aggregation"] == "`any`, `majority`, `votes`, `unanimous`"
+
+
+def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "--settings"]) == 0
+    printed = capsys.readouterr().out
+    assert "lr_head (default 0.0005; > 0)\n    Learning rate of everything else." in printed
+    assert printed.count("\n") == 2 * len(Recipe.model_fields)

@@ -1,17 +1,73 @@
-"""The life of an endpoint: create, update, invoke, delete."""
+"""An endpoint: its CloudFormation template `endpoint.yaml`, by which AWS creates, updates and deletes it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, send, wait
-from crossguard.deploy.sagemaker.capacity import Capacity, Realtime
-from crossguard.deploy.sagemaker.container import Container, Name
-from crossguard.deploy.sagemaker.template import SCALING, Template, instance_type, template_of, unscaled
+from crossguard.deploy.sagemaker.capacity import Asynchronous, Capacity, Realtime, Serverless
+from crossguard.deploy.sagemaker.container import Container, Name, name_of, tagged
+from crossguard.deploy.sagemaker.documents import document
 from crossguard.errors import DeployError
+
+Template: TypeAlias = dict[str, Any]
+VARIANT: Final = "AllTraffic"
+SCALING: Final = ("Target", "Tracking", "Waking", "Backlog")
+
+
+def template_of(name: str, container: Container, capacity: Capacity) -> Template:
+    """Returns the template of an endpoint.
+
+    Model and configuration are named after their content, as SageMaker never changes either: an update creates new
+    ones, moves the endpoint without a pause in service, and deletes the old ones.
+    """
+    model = container.model(serverless=isinstance(capacity, Serverless))
+    model_name = name_of(name, model)
+    variant = {
+        "VariantName": VARIANT,
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "InitialVariantWeight": 1,
+        **capacity.variant(),
+    }
+    configuration: dict[str, Any] = {"ProductionVariants": [variant], **tagged(container.tags)}
+    if isinstance(capacity, Asynchronous):
+        configuration["AsyncInferenceConfig"] = capacity.queue()
+    configuration_name = name_of(name, {"model": model_name, **configuration})
+    values = {
+        "name": name,
+        "variant": VARIANT,
+        "model": {"ModelName": model_name, **model},
+        "configuration": {"EndpointConfigName": configuration_name, **configuration},
+        "endpoint": {
+            "EndpointName": name,
+            "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
+            **tagged(container.tags),
+        },
+        "scales": capacity.scales,
+        "sleeps": capacity.scales and not getattr(capacity, "instances", 1),
+        "realtime": isinstance(capacity, Realtime),
+        "queued": isinstance(capacity, Asynchronous),
+        **{key: getattr(capacity, key, None) for key in ("instances", "max_instances")},
+        "load": getattr(capacity, "invocations_per_minute", None) or getattr(capacity, "backlog_per_instance", None),
+    }
+    return document("endpoint", values)
+
+
+def unscaled(template: Template) -> Template:
+    """Returns a template without its scaling."""
+    kept = {name: resource for name, resource in template["Resources"].items() if name not in SCALING}
+    return {**template, "Resources": kept}
+
+
+def instance_type(template: Template) -> str | None:
+    """Returns what the endpoint of a template runs on; None for a serverless one."""
+    (variant,) = template["Resources"]["Configuration"]["Properties"]["ProductionVariants"]
+    kind: str | None = variant.get("InstanceType")
+    return kind
+
 
 MINUTES: Final = 60
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

@@ -17,7 +17,8 @@ from crossguard.checked_settings import StrictModel, gather_settings
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
-from crossguard.wire.sagemaker import Form, Invocation, RequestError, read, write
+from crossguard.wire.sagemaker.bodies import read, write
+from crossguard.wire.sagemaker.schema import Form, Invocation, RequestError
 
 PREFIX: Final = "CROSSGUARD_"
 

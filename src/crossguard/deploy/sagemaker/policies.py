@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from crossguard.deploy.sagemaker.capacity import Asynchronous
 from crossguard.deploy.sagemaker.documents import document
-from crossguard.deploy.sagemaker.endpoint import Endpoint
+from crossguard.deploy.sagemaker.endpoint import VARIANT, Endpoint
 from crossguard.deploy.sagemaker.spec import Deployed
-from crossguard.deploy.sagemaker.template import VARIANT
 from crossguard.deploy.sagemaker.training_job import TrainingJob
 from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest

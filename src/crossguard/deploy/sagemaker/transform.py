@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
 from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, stamped, tagged
-from crossguard.wire.sagemaker import JSON_LINES
+from crossguard.wire.sagemaker.schema import JSON_LINES
 
 # SageMaker's own bound on what it sends at the same time.
 MAX_TOTAL_MB: Final = 100

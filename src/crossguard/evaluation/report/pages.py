@@ -1,19 +1,29 @@
-"""Pages of audits and comparisons, and what fills the templates of all pages."""
+"""The pages of a run, of audits and of comparisons, and what fills the templates of all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
-from crossguard.data.masking import mask
+from crossguard.data.images import thumbnail
+from crossguard.data.masking import excerpt, mask
+from crossguard.errors import ImageError
+from crossguard.evaluation import curves
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.comparison import Compared, describe, winners
+from crossguard.evaluation.curves import Chart
+from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.metrics import METRICS
+from crossguard.evaluation.runs import Run
+from crossguard.evaluation.sample import ANY, LabelTask
 from crossguard.evaluation.titles import title
 from crossguard.markup import templates
+from crossguard.records import ImageSource, Post
 from crossguard.saving import save_text
 
 
@@ -38,3 +48,100 @@ def _environment() -> Environment:
     environment = templates("crossguard.evaluation.report")
     environment.filters["masked"] = mask
     return environment
+
+
+WORST = 8
+_LONGEST = 280
+COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
+HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
+
+
+def build_page(run: Run, posts: Sequence[Post] | None) -> str:
+    """Returns the report as one HTML document.
+
+    `posts` are those of `run.sample`, in its order, to show the worst errors (text masked, images blurred); None shows
+    no post.
+    """
+    tasks = (*run.sample.tasks(), run.sample.task(ANY))
+    return render(
+        "run.html.j2",
+        run=run,
+        facts=run.facts,
+        columns=COLUMNS,
+        headlines=HEADLINES,
+        title=title,
+        compared={run.facts.name: run.main, **run.variants},
+        sections=[_section(run, task, posts) for task in tasks],
+        metrics={name: metric for name, metric in METRICS.items() if name in COLUMNS},
+        reveals=posts is not None,
+    )
+
+
+def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
+    """Writes `build_page` to a file."""
+    save_text(path, build_page(run, posts))
+
+
+def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[str, Any]:
+    """Returns what the page shows of one label: its metrics in words, charts, counts and worst errors."""
+    scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
+    wrong, lost = (
+        [_shown(posts[row], scores[row]) for row in rows] if posts else [] for rows in curves.worst(task, WORST)
+    )
+    return {
+        "name": task.name,
+        "title": "Any label" if task.name == ANY else task.name,
+        "sentence": _sentence(run, task),
+        "charts": _charts(task, run.facts.thresholds.get(task.name), calibrated=task.name != ANY),
+        "confusion": curves.Confusion.of(task),
+        "false_positives": wrong,
+        "false_negatives": lost,
+    }
+
+
+def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
+    name, (tp, fn, fp, tn) = task.name, astuple(curves.Confusion.of(task))
+    live = ((tp / (tp + fn), tp / (tp + fp), "live threshold"),) if tp + fp and tp + fn else ()
+    corner = ((fp / (fp + tn), tp / (tp + fn), "live threshold"),) if fp + tn and tp + fn else ()
+    marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
+    share = float(task.truth.mean()) if len(task) else 0.0
+    level = curves.Curve("prevalence", ((0.0, share), (1.0, share)))
+    charts = (
+        Chart(f"{name}: precision and recall", "recall", "precision", (curves.precision_recall(task), level),
+                     points=live),
+        Chart(f"{name}: ROC", "false-positive rate", "recall", (curves.roc(task),), diagonal=True, points=corner),
+        Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task) or (), marks=marks),
+        Chart(f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True),
+    )  # fmt: skip
+    # The highest label score is not the probability that a post carries any label.
+    return charts if calibrated else charts[:-1]
+
+
+def _sentence(run: Run, task: LabelTask) -> str:
+    estimates = run.main.per_label[task.name]
+    word = "hateful" if task.name == ANY else task.name
+    precision, recall = estimates["precision"], estimates["recall"]
+    right = _of_hundred(precision, f"posts flagged as {word}", "were so in the eyes of the annotators")
+    found = _of_hundred(recall, f"{word} posts", "were flagged")
+    return f"{right} {found}"
+
+
+def _of_hundred(estimate: Estimate, who: str, what: str) -> str:
+    if estimate.value is None:
+        return f"Nothing can be said about {who}: {estimate.reason}."
+    return f"Of 100 {who}, {round(100 * estimate.value)} {what}."
+
+
+def _shown(post: Post, score: float) -> dict[str, Any]:
+    """Returns a post as a report shows it: its words with telling ones hidden and whole, and a small image."""
+    words = excerpt(" / ".join(part for part in (post.text, post.image_text) if part), _LONGEST)
+    return {"id": post.id, "score": score, "masked": mask(words), "words": words, "image": _image(post.image)}
+
+
+def _image(source: ImageSource | None) -> str:
+    if source is None:
+        return ""
+    try:
+        return thumbnail(source)
+    except ImageError:
+        return ""

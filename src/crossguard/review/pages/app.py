@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossguard.errors import CrossguardError
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
-from crossguard.review.pages import api, item, lead, login, people, quality, queues
+from crossguard.review.pages import api, item, login, people, quality, queues
 from crossguard.review.pages.templating import fill
 from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
@@ -49,8 +49,8 @@ PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("POST", "/items/{item:int}/vote", item.vote, Right.DECIDE),
     ("POST", "/items/{item:int}/skip", item.skip, Right.DECIDE),
     ("POST", "/items/{item:int}/escalate", item.escalate, Right.DECIDE),
-    ("POST", "/items/{item:int}/reopen", lead.reopen, Right.LEAD),
-    ("POST", "/items/{item:int}/gold", lead.make_golden, Right.LEAD),
+    ("POST", "/items/{item:int}/reopen", quality.reopen, Right.LEAD),
+    ("POST", "/items/{item:int}/gold", quality.make_golden, Right.LEAD),
     ("POST", "/undo", item.undo, Right.DECIDE),
     ("GET", "/images/{image:int}", item.image, None),
     ("GET", "/me", queues.mine, None),
@@ -59,7 +59,7 @@ PAGES: Final[tuple[tuple[str, str, Handler, Right | None], ...]] = (
     ("GET", "/quality", quality.show, Right.MEASURE),
     ("GET", "/quality/{name}", quality.download, Right.MEASURE),
     ("POST", "/quality/retry", quality.retry, Right.LEAD),
-    ("GET", "/log", lead.read_log, Right.AUDIT),
+    ("GET", "/log", quality.read_log, Right.AUDIT),
     ("GET", "/people", people.show, Right.ADMINISTER),
     ("POST", "/people/invite", people.invite, Right.ADMINISTER),
     ("POST", "/people/change", people.change, Right.ADMINISTER),

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from rich.console import Console
 
+from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.comparison import Compared, Difference
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.report.pages import comparison_page, render
+from crossguard.evaluation.measuring import EvaluationRequest, measure_model
+from crossguard.evaluation.report.pages import build_page, comparison_page, render
+from crossguard.evaluation.terminal import show_run
+from crossguard.labels import HATE
+from crossguard.moderator import Moderator
+from crossguard.records import Post
 
 
 def test_the_best_of_a_column_is_bold_and_less_is_better_for_errors() -> None:
@@ -35,3 +45,54 @@ def test_the_best_of_a_column_is_bold_and_less_is_better_for_errors() -> None:
 def test_a_name_that_a_template_lacks_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="'rows' is undefined"):
         render("compare.html.j2", keys=[])
+
+
+class Links(HTMLParser):
+    """Collects whatever a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loaded += [v for k, v in attrs if k in {"src", "href"} and v and not v.startswith(("data:", "#"))]
+
+
+def test_the_page_loads_nothing_and_runs_nothing(tiny: Moderator, annotated_posts: Path) -> None:
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=20))
+    page = Links()
+    page.feed(build_page(run, scored.annotated.posts))
+    assert page.loaded == []
+    assert "script" not in page.tags
+    assert "svg" in page.tags
+
+
+def test_markup_in_posts_and_names_stays_text(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    nasty = tuple(Post("<b>id</b>", f"<script>alert({i})</script> awful") for i in range(len(annotated)))
+    run, scored = measure_model(tiny, replace(annotated, posts=nasty), EvaluationRequest(name="<i>run</i>", rounds=0))
+    page = build_page(run, scored.annotated.posts)
+    assert "<script>" not in page
+    assert "<b>id" not in page
+    assert "<i>run" not in page
+    assert "&lt;i&gt;run" in page
+
+
+def test_posts_can_be_left_out(tiny: Moderator, annotated_posts: Path) -> None:
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+    assert 'class="post"' in build_page(run, scored.annotated.posts)
+    assert 'class="post"' not in build_page(run, None)
+
+
+def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    annotated.truth[:, 0] = 0
+    run, _ = measure_model(tiny, annotated, EvaluationRequest(rounds=20))
+    assert 'title="no positive post">undefined' in build_page(run, None)
+    console = Console(record=True, width=100, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    show_run(run, console)
+    text = console.export_text()
+    console.file.close()
+    assert "undefined for racist: no positive post (recall, f1, roc_auc" in " ".join(text.split())

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import ALLOW, NOW, cast, row, take
 
 from crossguard.review.console import Console
+from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
+from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.store import retention, votes
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import deliveries
 
 
 def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> None:
@@ -27,3 +35,58 @@ def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> 
     with console.database.write() as tx:
         keys.revoke(tx, "serve", NOW)
     assert client.post("/api/items", json=body, headers=headers).status_code == 401
+
+
+HOUR = 3600.0
+
+
+def events(database: Database) -> set[str]:
+    with database.read() as db:
+        return set(db.execute(select(deliveries.c.event)).scalars())
+
+
+def test_an_appeal_never_goes_to_who_decided_first(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    appeal = Appeal(id="a1", post="1", reason="It was a quotation.")
+    with pytest.raises(ReviewError, match="not decided yet"):
+        take_appeal(console, appeal, NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    made = take_appeal(console, appeal, NOW)
+    assert take_appeal(console, appeal, NOW) == made | {"known_already": True}
+    assert take(database, ann, "appeals") is None
+    with pytest.raises(ClaimLostError):
+        cast(database, made["item"], ann)
+    assert take(database, ben, "appeals") == made["item"]
+    cast(database, made["item"], ben, ALLOW)
+    assert "appeal.decided" in events(database)
+    assert row(database, 1).outcome["action"] == "allow", "the appeal has the last word"
+    assert not row(database, 1).hateful
+    with database.write() as tx:
+        votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
+    assert row(database, 1).outcome["action"] == "block"
+
+
+def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Database, ann: Person) -> None:
+    with pytest.raises(NotFoundError, match="sent no post '1'"):
+        take_appeal(console, Appeal(id="a1", post="1"), NOW)
+    console.intake.take([submission("1", author="a")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        retention.erase_author(tx, "a", NOW)
+    with pytest.raises(NotFoundError, match="content of the post '1' is deleted"):
+        take_appeal(console, Appeal(id="a1", post="1"), NOW)
+
+
+def test_an_appeal_shows_the_post_and_is_no_sample_of_the_feed(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1", "some words")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    made = row(database, take_appeal(console, Appeal(id="a1", post="1", reason="no\0!"), NOW + HOUR)["item"])
+    assert (made.text, made.kind, made.appeal_of, made.appeal_reason) == ("some words", "appeal", 1, "no!")
+    assert (made.stratum, made.inclusion, made.state, made.outcome) == ("routed", 1.0, "open", None)

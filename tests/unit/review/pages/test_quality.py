@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 
+import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.support.review import submission
@@ -12,7 +13,9 @@ from tests.unit.review.conftest import NOW
 from tests.unit.review.pages.conftest import log_in
 
 from crossguard.review.console import Console
+from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
+from crossguard.review.store import claims, items, log, people, votes
 
 
 def test_the_quality_page_draws_false_positives_per_group(client: TestClient, console: Console) -> None:
@@ -45,3 +48,51 @@ def test_small_images_and_tables_to_download(client: TestClient, console: Consol
     assert client.get("/quality/decided.exe").status_code == 404
     log_in(client, console, "Rob")
     assert client.get("/quality/decided.csv").status_code == 403
+
+
+ANSWERS = {"racist": Answer.YES, "sexist": Answer.UNSURE, "religion": Answer.NO}
+
+
+@pytest.fixture
+def lead(client: TestClient, console: Console) -> str:
+    """Somebody who leads, and has decided the first of two items; the token for their forms."""
+    token = log_in(client, console, role=Role.LEAD)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    with console.database.write() as tx:
+        ann, _ = people.by_name(tx, "Ann")
+        assert claims.claim(tx, 1, ann.id, console.now(), 600)
+        votes.cast(tx, 1, ann, Ballot(ANSWERS, "block"), submission="s", now=console.now())
+    return token
+
+
+def test_a_golden_item_knows_what_people_were_sure_of(client: TestClient, console: Console, lead: str) -> None:
+    assert client.post("/items/1/gold", data={"csrf": lead}).status_code == 200
+    with console.database.read() as db:
+        golden = items.get(db, 3)
+    assert (golden.kind, golden.state, golden.queue, golden.stratum) == ("gold", "gold", "main", "routed")
+    # Half of a yes is a no: a golden item must not test people on what nobody knew.
+    assert golden.expected == {"action": "block", "labels": {"racist": "yes", "sexist": "no", "religion": "no"}}
+    assert "golden item of this post already" in client.post("/items/1/gold", data={"csrf": lead}).text
+    assert "Only a decided item" in client.post("/items/2/gold", data={"csrf": lead}).text
+
+
+def test_a_reopened_item_is_open_without_its_votes(client: TestClient, console: Console, lead: str) -> None:
+    assert client.post("/items/1/reopen", data={"csrf": lead}).status_code == 200
+    with console.database.read() as db:
+        assert items.get(db, 1).state == "open"
+        assert votes.standing(db, 1) == []
+        assert log.entries(db)[0].act == "reopen"
+
+
+def test_reviewers_do_neither(client: TestClient, console: Console, lead: str) -> None:
+    client.cookies.clear()
+    token = log_in(client, console, "Ben")
+    for path in ("/items/1/gold", "/items/1/reopen"):
+        assert client.post(path, data={"csrf": token}).status_code == 403
+
+
+@pytest.mark.parametrize("query", ["", "?item=1", "?before=9", "?item=x", "?before=²", f"?item={10**30}"])
+def test_the_log_answers_whatever_it_is_asked(client: TestClient, lead: str, query: str) -> None:
+    answer = client.get(f"/log{query}")
+    assert answer.status_code == 200
+    assert "decide" in answer.text

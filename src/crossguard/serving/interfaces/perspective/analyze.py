@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sentencex import get_sentence_boundaries
 from starlette.responses import Response
 
-from crossguard.decision.monotone import MonotoneMap
+from crossguard.decision.calibration import MonotoneMap
 from crossguard.preparation import OTHER_LANGUAGE
 from crossguard.preprocessing.language import UNDETERMINED, language_of
 from crossguard.records import Decision

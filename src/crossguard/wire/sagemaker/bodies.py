@@ -1,18 +1,29 @@
-"""The body of a request becomes posts."""
+"""The body of a request becomes posts, and decisions become the body of a reply."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from crossguard.checked_settings import parse
 from crossguard.data.image_sources import is_url
 from crossguard.errors import ConfigError
-from crossguard.records import Post
-from crossguard.wire.sagemaker.media_types import LINES, is_image_type, media_type
-from crossguard.wire.sagemaker.schema import Form, Instance, Invocation, RequestError
+from crossguard.records import Decision, Post
+from crossguard.wire.sagemaker.schema import (
+    JSON,
+    JSON_LINES,
+    LINES,
+    Form,
+    Instance,
+    Invocation,
+    Reply,
+    RequestError,
+    check_accept,
+    is_image_type,
+    media_type,
+)
 
 _SHOWN = 300
 
@@ -118,3 +129,41 @@ def _malformed(message: str) -> RequestError:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def write(form: Form, decisions: Sequence[Decision], accept: str | None = None) -> Reply:
+    """Returns the reply to a request.
+
+    Args:
+        form: The form of the request.
+        decisions: One for each of its posts, in order.
+        accept: The types that the caller takes; any when None.
+
+    Raises:
+        RequestError: 406, the caller takes neither JSON nor JSON Lines.
+    """
+    check_accept(accept)
+    answers = [answer(decision) for decision in decisions]
+    if form is Form.LINES:
+        # No line end at the end: a batch transform adds one between requests, and two would make an empty line.
+        return Reply(HTTPStatus.OK, JSON_LINES, "\n".join(map(json.dumps, answers)))
+    scored = any(decision.ok for decision in decisions)
+    status = HTTPStatus.OK if scored else HTTPStatus.UNPROCESSABLE_ENTITY
+    return Reply(status, JSON, json.dumps(answers[0] if form is Form.SINGLE else {"predictions": answers}))
+
+
+def answer(decision: Decision) -> dict[str, Any]:
+    """Returns what the reply says of one post: the fields of `Prediction` or of `Failure`."""
+    if decision.error is not None or decision.action is None:
+        error = decision.error
+        return {"error": error and error.code, "message": error and error.message, "id": decision.id}
+    card = decision.to_card()
+    return {
+        "class_predictions": card["predictions"],
+        "probabilities": {name: round(score, 6) for name, score in card["probabilities"].items()},
+        "any_harmful": bool(decision.flags),
+        "action": decision.action.value,
+        "id": decision.id,
+        "model_version": f"{decision.model}-{decision.model_version}",
+        "policy": decision.policy,
+    }
