@@ -16,13 +16,7 @@ MOST_BYTES: Final = 4
 
 
 def cost_of(texts: tuple[str, ...], images: int, windows: int) -> int:
-    """Returns what a post costs.
-
-    Args:
-        texts: Its text and the words of its images.
-        images: How many it has.
-        windows: That the model reads of a text at most; more bytes than fill them cost nothing.
-    """
+    """Returns what a post costs: of its texts what fills `windows`, which the model reads at most, and its images."""
     further = max(0, images - 1)
     # Most texts are so short that their bytes need not be counted.
     if MOST_BYTES * sum(map(len, texts)) <= TEXT_BYTES:

@@ -38,11 +38,7 @@ class WordReader:
     """Reads the words in images, several images at once. Safe to share between threads."""
 
     def __init__(self, cache: Path | None = None) -> None:
-        """Prepares a thread per core; each loads models of its own with its first image: a second or two.
-
-        Args:
-            cache: Folder of remembered words; `cache_folder()` when None.
-        """
+        """Prepares a thread per core; its models load with its first image, in a second or two. `cache` keeps words."""
         self._create = _engines()
         # A better version of the engine reads again.
         self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{version('rapidocr')}"

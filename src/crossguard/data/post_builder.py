@@ -76,12 +76,7 @@ class PostBuilder:
             )
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
-        """Returns the post of one row.
-
-        Args:
-            row: Values by column name; absent and None mean empty.
-            place: The name of the row, used as id where it has none.
-        """
+        """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
         id_ = place
         try:
             found = self._found(row)

@@ -87,9 +87,7 @@ def open_stream(
 def refuse_same_file(source: Path | int, target: Path | int) -> None:
     """Checks that scoring would not write over what it reads, nor read what it writes, also through links.
 
-    Args:
-        source: The input: a path, or the descriptor of stdin.
-        target: The output: a path, or the descriptor of stdout.
+    Both are paths, or the descriptors of stdin and stdout.
 
     Raises:
         OutputError: Both are one regular file.

@@ -103,13 +103,7 @@ def _averages(labels: Sequence[Table], pooled: Mapping[str, Rounds]) -> Table:
 
 
 def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, rounds: int = ROUNDS) -> Estimate:
-    """Returns a statistic with its percentile interval.
-
-    Args:
-        statistic: Takes row numbers, with repeats; NaN where it is undefined.
-        count: Number of rows.
-        rounds: How many resamples.
-    """
+    """Returns a statistic of row numbers, with repeats, and its percentile interval; it is NaN where undefined."""
     value = statistic(np.arange(count)) if count else float("nan")
     if np.isnan(value):
         return _estimate(value, np.empty(0), count)
@@ -120,9 +114,7 @@ def bootstrap(statistic: Callable[[NDArray[np.int64]], float], count: int, round
 def bootstrap_counts(statistic: Callable[[Rounds], Rounds], counts: NDArray[np.int64]) -> Estimate:
     """Returns a statistic of how often each kind of row occurs, with its percentile interval; quick for many rows.
 
-    Args:
-        statistic: Takes (rounds, kinds) numbers of rows and gives (rounds,) values; NaN where it is undefined.
-        counts: (kinds,) numbers of rows.
+    It takes (rounds, kinds) numbers of rows and gives (rounds,), NaN where it is undefined; `counts` are (kinds,).
     """
     count = int(counts.sum())
     if not count:

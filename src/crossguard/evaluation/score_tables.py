@@ -24,11 +24,9 @@ PREDICTIONS = "predictions.npz"
 
 
 def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
-    """Returns the labels that scores are there for, in the order of the scores.
+    """Returns the labels that scores are there for, in the order of the scores; `path` is as for `read_scores`.
 
-    Args:
-        path: As for `read_scores`.
-        columns: Of the annotated posts; a column of both with a number in [0, 1] is a label.
+    A column of both scores and posts with a number in [0, 1] is a label.
 
     Raises:
         TableError: There is none.

@@ -37,11 +37,9 @@ RESAMPLE: Final = {"bilinear": 2, "bicubic": 3}
 
 
 def export_huggingface(run: Path, out: Path) -> None:
-    """Writes the folder of a run.
+    """Writes the folder of a run, or of a checkpoint in the published layout.
 
-    Args:
-        run: What `crossguard train` wrote, or a checkpoint in the published layout.
-        out: Made when it is not there, and changed only when everything could be written; a README.md in it is kept.
+    `out` is changed only when everything could be written; a README.md in it is kept.
     """
     source = open_checkpoint(run)
     template = resources.files("crossguard") / "resources" / "huggingface"

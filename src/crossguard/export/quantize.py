@@ -64,14 +64,7 @@ def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
 
 
 def quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:
-    """Writes one encoder in 8 bits.
-
-    Args:
-        source: Its ONNX file; the name says which encoder it is.
-        feeds: Inputs by name, to calibrate with.
-        target: The file to write.
-        backend: Whose encoder it is.
-    """
+    """Writes one encoder, whose file is named after it, in 8 bits; `feeds`, inputs by name, calibrate it."""
     import onnx
 
     with needs_extra("Quantising to int8", "quantize"):

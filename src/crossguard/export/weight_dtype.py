@@ -18,12 +18,10 @@ AXES: Final = {"MatMul": 1, "Gather": 0, "Gemm": 0}
 
 
 def store(model: Any, weight_dtype: WeightDtype) -> Any:
-    """Returns an `onnx.ModelProto` whose large float weights are stored as asked.
+    """Returns a copy of an `onnx.ModelProto` whose large float weights are stored as asked.
 
-    Args:
-        model: The graph with float32 weights; it is not changed.
-        weight_dtype: `fp16` (a `Cast` restores them), `int8` (matrices and embeddings: symmetric, a scale per output
-            or per row of an embedding, `DequantizeLinear` restores them; the rest as `fp16`), or `fp32` (as they are).
+    `fp16`: a `Cast` restores them. `int8`: of matrices and embeddings, symmetric, with a scale per output or per row of
+    an embedding, and `DequantizeLinear` restores them; the rest as `fp16`. `fp32`: as they are.
     """
     import onnx
 

@@ -37,14 +37,9 @@ def memory_nodes(root: Path = _NODES) -> list[list[int]]:
 
 
 def share_cores(workers: int, nodes: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Divides cores among workers, such that none has cores of two NUMA nodes unless it has all of both.
+    """Divides the cores of NUMA nodes among workers, such that none has cores of two unless it has all of both.
 
-    Args:
-        workers: How many.
-        nodes: Cores by node.
-
-    Returns:
-        The cores of each worker; shared ones where there are more workers than cores.
+    Where there are more workers than cores, workers share.
     """
     cores = [core for node in nodes for core in node]
     if workers >= len(cores):
@@ -59,11 +54,9 @@ def share_cores(workers: int, nodes: Sequence[Sequence[int]]) -> list[list[int]]
 
 
 def claim_cores(count: int, folder: Path | None = None) -> IO[bytes] | None:
-    """Binds this thread, and those that it will start, to cores which no other claim on this machine holds.
+    """Binds this thread, and those that it will start, to about `count` cores that no other claim of this machine has.
 
-    Args:
-        count: How many cores; a few more where they do not divide evenly.
-        folder: Where claims are marked; that of temporary files when None.
+    Claims are marked in `folder`, that of temporary files when None.
 
     Returns:
         The claim, which ends with its process or when it is closed. None where no cores are free, or the cores are

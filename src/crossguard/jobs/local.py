@@ -31,13 +31,7 @@ _END_SECONDS: Final = 5.0
 
 
 def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[LocalWorker]:
-    """Returns the workers of this machine; their processes start with their first tasks.
-
-    Args:
-        spec: The job.
-        identity: Of the job.
-        count: How many; by the cores when None.
-    """
+    """Returns the workers of this machine, by its cores without a count; processes start with their first tasks."""
     cores = available_cores()
     count = count or max(1, round(cores / (spec.threads or WORKER_CORES)))
     # Under a quota the kernel moves processes about; a pinned one would wait for its core beside free ones.
@@ -47,14 +41,9 @@ def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) ->
 
 
 class LocalWorker:
-    """A process that scores; started when it is needed, and again after it died.
+    """A process that scores, anywhere or on some cores; started when it is needed, and again after it died.
 
-    Args:
-        spec: The job.
-        identity: Of the job.
-        cores: Where it runs; anywhere when empty.
-        threads: How many cores its model uses.
-        stall_seconds: Time without a sign of life after which it is killed.
+    It is killed after `stall_seconds` without a sign of life.
     """
 
     def __init__(

@@ -35,14 +35,10 @@ _FILES_AT_ONCE: Final = 16
 
 
 def cut_all(sources: Iterable[InputFile], columns: Columns, unit_posts: int) -> Iterator[tuple[InputFile, list[Unit]]]:
-    """Yields each source with its units, of which an empty table has none.
+    """Yields each source with its units of about `unit_posts` posts, of which an empty table has none.
 
-    A file that cannot be read becomes a unit with one failed post, so that its loss is on record.
-
-    Args:
-        sources: What to cut; some are opened at once.
-        columns: Which column holds what; checked now, before hours of scoring.
-        unit_posts: About how many posts a unit has.
+    A file that cannot be read becomes a unit with one failed post, so that its loss is on record. Columns are checked
+    now, before hours of scoring. Some sources are open at once.
     """
 
     def cut(source: InputFile) -> tuple[InputFile, list[Unit]]:

@@ -24,10 +24,7 @@ from crossguard.jobs.worker import answer, outcome
 def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[RayWorker]:
     """Returns the workers of a cluster: that of `RAY_ADDRESS`, or one that is started on this machine.
 
-    Args:
-        spec: The job.
-        identity: Of the job.
-        count: How many; by the cores of the cluster when None.
+    Without a count there are as many as the cluster's cores allow.
     """
     with needs_extra("Scoring on a Ray cluster", "ray"):
         import ray
@@ -41,13 +38,7 @@ def ray_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> l
 
 
 class RayWorker:
-    """An actor; it waits for free cores, and is made anew after it died.
-
-    Args:
-        spec: The job.
-        identity: Of the job.
-        cores: How many Ray keeps for it, which is how many its model uses.
-    """
+    """An actor; it waits for as many free cores as its model uses, and is made anew after it died."""
 
     def __init__(self, spec: JobSpec, identity: dict[str, str], cores: int) -> None:
         self._plain = spec.to_dict()

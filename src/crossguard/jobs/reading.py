@@ -25,14 +25,11 @@ _IMAGES_AT_ONCE: Final = 16
 
 
 class UnitReader:
-    """Reads units.
+    """Reads units, which refer to the addresses in `inputs`.
 
-    Args:
-        inputs: Addresses that units refer to.
-        columns: Which column holds what.
-        image_root: Folder of relative image paths, here or in a storage; the one of the file when None.
-        confine_images: Whether images must lie in that folder; those in a storage always must.
-        extra: Whether posts carry the other columns of their rows.
+    Relative image paths start from `image_root`, here or in a storage, or from the folder of the file when None. Images
+    may be confined to that folder, and those in a storage always are. With `extra`, posts carry the other columns of
+    their rows.
     """
 
     def __init__(

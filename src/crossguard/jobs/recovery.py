@@ -27,14 +27,9 @@ class WorkerCrashed(Exception):  # noqa: N818 - control flow between engine and 
 
 
 def complete(unit: Unit, run: Run) -> Part:
-    """Finishes a unit.
+    """Finishes a unit; `run` carries out a task on a worker, which it replaces after a crash.
 
-    Args:
-        unit: Which.
-        run: Carries out a task on a worker, which it replaces after a crash.
-
-    Returns:
-        Its part; posts that crash workers are recorded in it as failed (`worker_crashed`).
+    Posts that crash workers are recorded in its part as failed (`worker_crashed`).
 
     Raises:
         UnitError: It crashes workers, and no single post does.

@@ -44,11 +44,8 @@ def sources_of(
 ) -> Iterator[InputFile]:
     """Lists the input, in the order of the inputs and of the names in them; no file is opened.
 
-    Args:
-        inputs: Files, folders and patterns, here or in a storage. Of a folder the tables are read, or its images where
-            it has no table.
-        unit_posts: About how many posts a unit has.
-        known: The format of all files; by their names when None.
+    Of a folder the tables are read, or its images, so many at a time, where it has no table. `known` is the format of
+    all files; by their names when None.
     """
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):

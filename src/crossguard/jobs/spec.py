@@ -107,9 +107,7 @@ class JobSpec:
     def identity(self, moderator: Moderator, plan: str) -> dict[str, str]:
         """Returns what the bytes of the parts depend on, by name; two runs with the same identity are one job.
 
-        Args:
-            moderator: As `load` returned it.
-            plan: Fingerprint of the plan.
+        `plan` is the fingerprint of the plan.
         """
         model, policy = moderator.bundle.manifest.model, moderator.policy
         manifest = (moderator.bundle.folder / MANIFEST).read_bytes()

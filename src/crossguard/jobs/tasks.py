@@ -49,12 +49,7 @@ class TaskRunner:
         self._transform = _transform(spec)
 
     def run(self, task: Task, progress: Progress) -> Part:
-        """Scores a unit, or a stretch of it.
-
-        Args:
-            task: What to do.
-            progress: Called now and then with how many posts were scored since the last call.
-        """
+        """Scores a unit, or a stretch of it; `progress` hears now and then how many posts were scored since."""
         started = time.monotonic()
         watch = _Counter(progress)
         with self._output.scratch() as scratch:

@@ -37,11 +37,7 @@ def is_later(decision: Decision) -> bool:
 
 
 class WebImages:
-    """Fetches images.
-
-    Args:
-        origins: Scheme, host and port that may be asked, such as `https://media.example.com`.
-        private: Whether they may lie at private or loopback addresses.
+    """Fetches images from origins such as `https://media.example.com`; `private` ones may be loopback addresses.
 
     Raises:
         ConfigError: An origin is not one.

@@ -44,10 +44,7 @@ class CompactBackbone(Backbone):
 
     @override
     def load(self, source: str) -> nn.Module:
-        """Returns the encoders of the two packages; of any other source the text encoder, beside the same images'.
-
-        Args:
-            source: `packaged`, or the Hub id or folder of a text encoder built like BERT (BERT, RoBERTa, MPNet ...).
+        """Returns the two encoders that are `packaged`; or a text encoder built like BERT, beside the same for images.
 
         Raises:
             ValueError: The text encoder is built otherwise.

@@ -13,14 +13,9 @@ DISTINCT: Final = 2
 
 
 def read_pretrained(source: str, *, lowercase: bool) -> tuple[str, int]:
-    """Reads the tokenizer of a Hub id or a folder.
+    """Reads the tokenizer of a Hub id or a folder: the content of `tokenizer.json`, and the id of the padding.
 
-    Args:
-        source: Where transformers finds it.
-        lowercase: Lower the case first: SigLIP was trained so, and its tokenizer leaves that to a processor.
-
-    Returns:
-        The content of `tokenizer.json`, and the id of the padding.
+    With `lowercase` it lowers the case first: SigLIP was trained so, and its tokenizer leaves that to a processor.
 
     Raises:
         OSError: It cannot be had.

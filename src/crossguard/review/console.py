@@ -128,10 +128,7 @@ class Console:
         return resolve_policy(read_bundle(find_bundle(self.settings.model), verify=False), self.settings.policy)
 
     def ballot(self, form: Mapping[str, str]) -> Ballot:
-        """Reads a decision and checks it against the settings; every problem is told at once.
-
-        Args:
-            form: `action`, `clause`, `comment`, and `label.NAME` per label.
+        """Reads the fields `action`, `clause`, `comment`, `label.NAME`, and checks them; tells every problem at once.
 
         Raises:
             FormError: Something required is missing, or something is unknown.

@@ -26,11 +26,9 @@ def shipped() -> dict[str, Path]:
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Reads a recipe with all that it inherits; a source that is set to null is none.
+    """Reads a recipe, a shipped name or a YAML file, with all that it inherits; a source that is set to null is none.
 
-    Args:
-        name: A shipped name, or a YAML file.
-        overrides: `key=value` each, with the value as YAML; `a.b=value` reaches into a mapping.
+    Overrides are `key=value` each, with the value as YAML; `a.b=value` reaches into a mapping.
     """
     settings = _inherited(name, ())
     for override in overrides:

@@ -46,8 +46,7 @@ class Container(StrictModel):
     def model(self, *, serverless: bool = False) -> dict[str, Any]:
         """Returns the properties of a SageMaker model; CloudFormation and CreateModel name them alike.
 
-        Args:
-            serverless: Whether it is for a serverless endpoint, which allows neither a VPC nor network isolation.
+        A serverless endpoint allows neither a VPC nor network isolation.
         """
         properties: dict[str, Any] = {
             "PrimaryContainer": {

@@ -43,14 +43,12 @@ class Database:
 
     @classmethod
     def open(cls, where: str, migrations: Path = MIGRATIONS) -> Database:
-        """Opens a database and brings its schema up to date; a migration that fails leaves everything as it was.
+        """Opens a file of SQLite, or a URL such as `postgresql://user@host/name`, and brings its schema up to date.
 
-        Args:
-            where: A file for SQLite, or a URL such as `postgresql://user@host/name`.
-            migrations: Folder of the Alembic scripts.
+        A migration that fails leaves everything as it was.
 
         Raises:
-            ConfigError: The URL is wrong, or the database cannot be reached or opened.
+            ConfigError: The database cannot be reached or opened.
             MissingExtraError: PostgreSQL without its driver.
         """
         url = _url(where)
@@ -83,9 +81,7 @@ class Database:
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """Gives a connection whose changes are committed together at the end, or not at all.
 
-        Args:
-            durable: Whether they must survive a power cut; claims need not, and do not wait for the disk. Whatever
-                happens, nothing that was durable is lost.
+        What is not `durable`, such as a claim, does not wait for the disk; a power cut loses it, and nothing else.
         """
         options = {_WRITE: "FULL" if durable else "NORMAL"}
         with self._turn, self.engine.connect().execution_options(**options) as connection, connection.begin():

@@ -132,12 +132,7 @@ def _shortened(text: str) -> str:
 
 
 def write(form: Form, decisions: Sequence[Decision], accept: str | None = None) -> Reply:
-    """Returns the reply to a request.
-
-    Args:
-        form: The form of the request.
-        decisions: One for each of its posts, in order.
-        accept: The types that the caller takes; any when None.
+    """Returns the reply to a request of a form, with a decision for each of its posts, in order.
 
     Raises:
         RequestError: 406, the caller takes neither JSON nor JSON Lines.
