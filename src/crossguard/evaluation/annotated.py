@@ -33,20 +33,14 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotated:
-    """Posts and what is known about them; n rows.
-
-    Attributes:
-        truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
-        hateful: float64, (n,), whether the post as a whole is hateful: 1, 0 or NaN.
-        columns: Every other column by name, n values each, such as groups.
-    """
+    """Posts and what is known about them; n rows."""
 
     source: str
     posts: tuple[Post, ...]
     labels: tuple[str, ...]
-    truth: NDArray[np.float64]
-    hateful: NDArray[np.float64]
-    columns: Mapping[str, tuple[Any, ...]]
+    truth: NDArray[np.float64]  # (n, L), 1 yes, 0 no, NaN not annotated
+    hateful: NDArray[np.float64]  # (n,), whether the post as a whole is hateful: 1, 0 or NaN
+    columns: Mapping[str, tuple[Any, ...]]  # every other column by name, n values each, such as groups
 
     def __len__(self) -> int:
         return len(self.posts)

@@ -31,22 +31,16 @@ class TrainingSource(StrictModel):
 
 
 class CardDetails(StrictModel):
-    """What no measurement can tell; a YAML file.
-
-    Attributes:
-        licence: Of the weights, as the Hub names licences.
-        limits: What it cannot do, one sentence each.
-        tags: More words for the Hub.
-    """
+    """What no measurement can tell; a YAML file."""
 
     summary: str
-    licence: str = "mit"
+    licence: str = "mit"  # of the weights, as the Hub names licences
     languages: tuple[str, ...] = ("en",)
     base_models: tuple[str, ...] = ()
     datasets: tuple[TrainingSource, ...] = ()
     training: str = ""
-    limits: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()  # what it cannot do, one sentence each
+    tags: tuple[str, ...] = ()  # more words for the Hub
 
 
 def read_details(path: Path) -> CardDetails:

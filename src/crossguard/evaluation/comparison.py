@@ -29,19 +29,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One model of the table.
-
-    Attributes:
-        differences: To the first row, by key; empty for the first row and where posts differ.
-        note: Why there are no differences, or empty.
-    """
+    """One model of the table."""
 
     name: str
     posts: int
     estimates: dict[str, Estimate]
     throughput: float | None
+    # To the first row, by key; empty for the first row and where posts differ
     differences: dict[str, Difference] = field(default_factory=dict)
-    note: str = ""
+    note: str = ""  # why there are no differences, or empty
 
 
 def compare(

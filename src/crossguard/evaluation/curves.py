@@ -18,35 +18,25 @@ POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line of (x, y) points, each in [0, 1].
-
-    Attributes:
-        sizes: Share of posts behind each point, for the reliability curve; empty otherwise.
-    """
+    """A line of (x, y) points, each in [0, 1]."""
 
     name: str
     points: tuple[tuple[float, float], ...]
-    sizes: tuple[float, ...] = ()
+    sizes: tuple[float, ...] = ()  # share of posts behind each point, for the reliability curve; empty otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of curves.
-
-    Attributes:
-        curves: A curve that is None is left out, and a chart without any says so.
-        diagonal: Whether to draw the line x = y, where guessing or perfect calibration lies.
-        marks: Horizontal positions of dashed lines with their names, such as the live threshold.
-        points: (x, y, name) of the live operating point.
-    """
+    """A chart of curves."""
 
     title: str
     x: str
     y: str
-    curves: tuple[Curve | None, ...]
-    diagonal: bool = False
+    curves: tuple[Curve | None, ...]  # a curve that is None is left out, and a chart without any says so
+    diagonal: bool = False  # whether to draw the line x = y, where guessing or perfect calibration lies
+    # Horizontal positions of dashed lines with their names, such as the live threshold
     marks: tuple[tuple[float, str], ...] = ()
-    points: tuple[tuple[float, float, str], ...] = ()
+    points: tuple[tuple[float, float, str], ...] = ()  # (x, y, name) of the live operating point
 
 
 def precision_recall(task: LabelTask) -> Curve | None:

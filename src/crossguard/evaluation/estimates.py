@@ -21,21 +21,13 @@ _Z: Final = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One measured number.
+    """One measured number."""
 
-    Attributes:
-        value: The number, or None where it is undefined.
-        low: Lower end of the 95 % interval, or None where there is none.
-        high: Upper end, or None.
-        reason: Why `value` is None; empty otherwise.
-        count: Posts that it rests on, where that is shown.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
-    count: int = 0
+    value: float | None  # the number, or None where it is undefined
+    low: float | None = None  # lower end of the 95 % interval, or None where there is none
+    high: float | None = None  # upper end, or None
+    reason: str = ""  # why `value` is None; empty otherwise
+    count: int = 0  # posts that it rests on, where that is shown
 
     @classmethod
     def share(cls, hits: float, of: float, reason: str = "no posts") -> Estimate:

@@ -45,19 +45,12 @@ def joined_sketch(one: Sequence[str], other: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many of some posts a fingerprinted set contains, as far as its sketch can tell.
+    """How many of some posts a fingerprinted set contains, as far as its sketch can tell."""
 
-    Attributes:
-        tested: Posts whose hash lies in the range that the sketch covers; all of them where the sketch is complete.
-        seen: Of those, the posts that are in the set.
-        share: `seen / tested`, an unbiased estimate for all the posts; 0 where none could be tested.
-        low: Lower end of its 95 % Wilson interval.
-    """
-
-    tested: int
-    seen: int
-    share: float
-    low: float
+    tested: int  # posts whose hash lies in the range that the sketch covers; all of them where the sketch is complete
+    seen: int  # of those, the posts that are in the set
+    share: float  # `seen / tested`, an unbiased estimate for all the posts; 0 where none could be tested
+    low: float  # lower end of its 95 % Wilson interval
 
 
 def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:

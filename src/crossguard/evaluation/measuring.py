@@ -29,18 +29,14 @@ ALONE: tuple[View, ...] = ("text-only", "image-only")
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """How to measure.
-
-    Attributes:
-        cross_fit: Calibrate and set thresholds by cross-fitting on these very posts, instead of the policy's.
-        training: Posts that the model was trained on, to look for near-duplicates of.
-    """
+    """How to measure."""
 
     name: str = ""
     rounds: int = 1000
     seed: int = 0
+    # Calibrate and set thresholds by cross-fitting on these very posts, instead of the policy's
     cross_fit: Plan | None = None
-    training: Sequence[Post] = ()
+    training: Sequence[Post] = ()  # posts that the model was trained on, to look for near-duplicates of
     split: str | None = None
     command: str = ""
 

@@ -32,19 +32,12 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of one yes/no question.
+    """A metric of one yes/no question."""
 
-    Attributes:
-        name: Key in every report.
-        needs: What must be there: `positive`, `negative`, `flagged`, `bins`.
-        averages: Which averages over labels are reported.
-        meaning: One line for a reader of the report.
-    """
-
-    name: str
-    needs: tuple[str, ...]
-    averages: tuple[str, ...]
-    meaning: str
+    name: str  # key in every report
+    needs: tuple[str, ...]  # what must be there: `positive`, `negative`, `flagged`, `bins`
+    averages: tuple[str, ...]  # which averages over labels are reported
+    meaning: str  # one line for a reader of the report
 
     def missing(self, task: LabelTask) -> str:
         """Returns why the metric is undefined on a task; empty where it is defined."""

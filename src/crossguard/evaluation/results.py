@@ -32,15 +32,11 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Metrics of one model on one sample.
-
-    Attributes:
-        overall: Averages over labels, by key (`f1_macro`, `roc_auc_micro`, ..., `subset_accuracy`).
-        per_label: Metrics by label, and under `any` for the question whether a post is hateful at all.
-    """
+    """Metrics of one model on one sample."""
 
     posts: int
-    overall: Estimates
+    overall: Estimates  # averages over labels, by key (`f1_macro`, `roc_auc_micro`, ..., `subset_accuracy`)
+    # Metrics by label, and under `any` for the question whether a post is hateful at all
     per_label: dict[str, Estimates]
     counts: dict[str, Count]
 

@@ -24,21 +24,14 @@ RUN, TEST_METRICS, REPORT, SCORES = "run.json", "test_metrics.json", "test_repor
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Where the estimates come from.
-
-    Attributes:
-        model: Name of the bundle, or of the file of scores.
-        thresholds: By label; empty where each fold had its own.
-        thresholds_from: One sentence: which posts the thresholds and calibration were fitted on.
-        split: Value of the column `split`, or None for all rows.
-    """
+    """Where the estimates come from."""
 
     name: str
-    model: str
-    thresholds: dict[str, float]
-    thresholds_from: str
+    model: str  # name of the bundle, or of the file of scores
+    thresholds: dict[str, float]  # by label; empty where each fold had its own
+    thresholds_from: str  # one sentence: which posts the thresholds and calibration were fitted on
     data: str
-    split: str | None
+    split: str | None  # value of the column `split`, or None for all rows
     rounds: int
     seed: int
     command: str
@@ -52,18 +45,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A measured model.
-
-    Attributes:
-        variants: Metrics of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name.
-        warnings: What a reader must know before believing an estimate.
-    """
+    """A measured model."""
 
     facts: Facts
     sample: Sample
     main: Evaluation
+    # Metrics of other views (`text-only`), subsets (`without near-duplicates`) and baselines, by name
     variants: dict[str, Evaluation] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what a reader must know before believing an estimate
 
     @property
     def throughput(self) -> float | None:

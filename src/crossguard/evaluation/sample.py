@@ -20,20 +20,13 @@ Thresholds: TypeAlias = "Mapping[str, float] | NDArray[np.floating] | float"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelTask:
-    """One yes/no question over m posts with a known answer.
+    """One yes/no question over m posts with a known answer."""
 
-    Attributes:
-        name: Label, or `any` for "does the post carry any label".
-        truth: bool, (m,).
-        scores: float64, (m,), in [0, 1]; higher means more likely yes.
-        flags: bool, (m,), what the policy decided.
-        rows: int64, (m,), which post of the sample each entry is; pooled tasks name a post several times.
-    """
-
-    name: str
-    truth: NDArray[np.bool_]
-    scores: NDArray[np.float64]
-    flags: NDArray[np.bool_]
+    name: str  # label, or `any` for "does the post carry any label"
+    truth: NDArray[np.bool_]  # (m,)
+    scores: NDArray[np.float64]  # (m,), in [0, 1]; higher means more likely yes
+    flags: NDArray[np.bool_]  # (m,), what the policy decided
+    # int64, (m,), which post of the sample each entry is; pooled tasks name a post several times
     rows: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -42,22 +35,14 @@ class LabelTask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """n posts with scores and known labels.
+    """n posts with scores and known labels."""
 
-    Attributes:
-        labels: L names, in column order.
-        ids: n names of posts.
-        truth: float64, (n, L), 1 yes, 0 no, NaN not annotated.
-        scores: float64, (n, L), calibrated probabilities in [0, 1].
-        flags: bool, (n, L), score at or above the threshold of its label.
-        hateful: float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`.
-    """
-
-    labels: tuple[str, ...]
-    ids: tuple[str, ...]
-    truth: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    flags: NDArray[np.bool_]
+    labels: tuple[str, ...]  # L names, in column order
+    ids: tuple[str, ...]  # n names of posts
+    truth: NDArray[np.float64]  # (n, L), 1 yes, 0 no, NaN not annotated
+    scores: NDArray[np.float64]  # (n, L), calibrated probabilities in [0, 1]
+    flags: NDArray[np.bool_]  # (n, L), score at or above the threshold of its label
+    # float64, (n,), whether the post as a whole is hateful: 1, 0, or NaN to derive it from `truth`
     hateful: NDArray[np.float64]
 
     def __post_init__(self) -> None:

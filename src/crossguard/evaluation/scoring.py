@@ -23,20 +23,14 @@ View = Literal["fused", "text-only", "image-only"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What a moderator said about annotated posts.
-
-    Attributes:
-        logits: float64, (n, labels), the columns of the policy's label scheme.
-        failed: How many posts could not be scored, by error code.
-        seconds: Time the model took, preparation included.
-    """
+    """What a moderator said about annotated posts."""
 
     annotated: Annotated
     sample: Sample
-    logits: NDArray[np.float64]
+    logits: NDArray[np.float64]  # (n, labels), the columns of the policy's label scheme
     text_weight: NDArray[np.float32]
-    failed: dict[str, int]
-    seconds: float
+    failed: dict[str, int]  # how many posts could not be scored, by error code
+    seconds: float  # time the model took, preparation included
 
 
 def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> Scored:

@@ -24,14 +24,10 @@ _NAMES = 0.5
 
 @dataclass(slots=True)
 class Grid:
-    """A table whose columns are printed in as many parts as the terminal needs, each beside the names of the rows.
-
-    Attributes:
-        columns: Titles of the columns; the first one holds the names of the rows.
-    """
+    """A table whose columns are printed in as many parts as the terminal needs, each beside the names of the rows."""
 
     title: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # titles of the columns; the first one holds the names of the rows
     caption: str = ""
     _rows: list[tuple[tuple[Text, ...], bool]] = field(default_factory=list, init=False)
 

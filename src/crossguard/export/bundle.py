@@ -34,19 +34,14 @@ RECIPE: Final = "recipe.yaml"
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """What a bundle shall be called and hold.
-
-    Attributes:
-        weight_dtypes: How each graph stores its weights.
-        average: Further runs whose weights are averaged with the run's, from one start.
-        policies: How its policies are fitted; without any, the run's own thresholds make the policy `default`.
-    """
+    """What a bundle shall be called and hold."""
 
     name: str
     version: str = "1.0.0"
-    weight_dtypes: Mapping[str, WeightDtype] = field(default_factory=dict)
+    weight_dtypes: Mapping[str, WeightDtype] = field(default_factory=dict)  # how each graph stores its weights
+    # How its policies are fitted; without any, the run's own thresholds make the policy `default`
     policies: Sequence[PolicyPlan] = ()
-    average: Sequence[Path] = ()
+    average: Sequence[Path] = ()  # further runs whose weights are averaged with the run's, from one start
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:

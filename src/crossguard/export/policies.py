@@ -24,16 +24,11 @@ HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PolicyPlan:
-    """How one policy of a bundle is fitted.
-
-    Attributes:
-        label_scheme: Which outputs it reads.
-        runs: Folders whose predictions it is fitted on: a run, or all folds of a cross-validation.
-    """
+    """How one policy of a bundle is fitted."""
 
     name: str
-    label_scheme: str
-    runs: tuple[Path, ...]
+    label_scheme: str  # which outputs it reads
+    runs: tuple[Path, ...]  # folders whose predictions it is fitted on: a run, or all folds of a cross-validation
     criterion: Criterion = Criterion("f1")  # noqa: RUF009 a frozen value
 
     @classmethod

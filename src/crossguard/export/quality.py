@@ -30,34 +30,23 @@ class Tolerance:
     """What a label may lose.
 
     AUC and F1 are looked at where a label has 20 positive posts or more; F1 also needs 20 flags.
-
-    Attributes:
-        f1: F1 at the policy's threshold, absolute.
-        flips: Share of posts whose flag may differ; the only test of a label without annotations.
     """
 
     auc: float = 0.005
-    f1: float = 0.02
-    flips: float = 0.05
+    f1: float = 0.02  # F1 at the policy's threshold, absolute
+    flips: float = 0.05  # share of posts whose flag may differ; the only test of a label without annotations
 
 
 @dataclass(frozen=True, slots=True)
 class LabelQuality:
-    """One label, the exact model against the fast one.
-
-    Attributes:
-        auc: Exact and fast; None when only one answer occurs.
-        f1: Exact and fast, at the policy's threshold; None without a positive post.
-        flagged: Annotated posts that the exact model flags.
-        flips: Share of all posts whose flag differs.
-    """
+    """One label, the exact model against the fast one."""
 
     posts: int
     positives: int
-    auc: tuple[float, float] | None
-    f1: tuple[float, float] | None
-    flagged: int
-    flips: float
+    auc: tuple[float, float] | None  # exact and fast; None when only one answer occurs
+    f1: tuple[float, float] | None  # exact and fast, at the policy's threshold; None without a positive post
+    flagged: int  # annotated posts that the exact model flags
+    flips: float  # share of all posts whose flag differs
 
     def losses(self, tolerance: Tolerance) -> list[str]:
         """Returns what this label loses beyond the tolerance, in words."""
@@ -74,15 +63,11 @@ class LabelQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """The comparison of an exact and a fast model on held-out posts.
-
-    Attributes:
-        policies: Labels by name, by policy: its outputs, calibration and thresholds.
-        text_cosine: Mean and lowest cosine of the text features of the first 256 posts; None without texts.
-    """
+    """The comparison of an exact and a fast model on held-out posts."""
 
     posts: int
-    policies: dict[str, dict[str, LabelQuality]]
+    policies: dict[str, dict[str, LabelQuality]]  # labels by name, by policy: its outputs, calibration and thresholds
+    # Mean and lowest cosine of the text features of the first 256 posts; None without texts
     text_cosine: tuple[float, float] | None
     image_cosine: tuple[float, float] | None
     logit_difference: tuple[float, float]

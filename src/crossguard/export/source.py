@@ -28,20 +28,13 @@ _PADDING: Final = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """A checkpoint with everything that an export needs.
-
-    Attributes:
-        inference: `inference_config.json`; the encoder by a name that means something elsewhere.
-        folder: Where the configuration lies.
-        text: How texts become tokens.
-        image: How images become pixels.
-    """
+    """A checkpoint with everything that an export needs."""
 
     model: GatedModel
-    inference: dict[str, Any]
-    folder: Path
-    text: TextSpec
-    image: ImageSpec
+    inference: dict[str, Any]  # `inference_config.json`; the encoder by a name that means something elsewhere
+    folder: Path  # where the configuration lies
+    text: TextSpec  # how texts become tokens
+    image: ImageSpec  # how images become pixels
     tokenizer: str
 
     @property

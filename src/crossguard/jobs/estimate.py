@@ -24,31 +24,18 @@ READ_POSTS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class JobEstimate:
-    """What a job would take.
+    """What a job would take."""
 
-    Attributes:
-        files: How many files are read.
-        unreadable: How many cannot be.
-        units: How many parts there would be.
-        size: Bytes of the input.
-        posts: How many, as far as the plan or the sample tells.
-        counted: Whether all of them were counted; otherwise some files tell only when they are read.
-        sampled: Posts that were scored to measure.
-        failed: How many of those could not be scored.
-        posts_per_second: Of all workers of this machine together.
-        cores: Of all workers.
-    """
-
-    files: int
-    unreadable: int
-    units: int
-    size: int
-    posts: int
-    counted: bool
-    sampled: int
-    failed: int
-    posts_per_second: float
-    cores: int
+    files: int  # how many files are read
+    unreadable: int  # how many cannot be
+    units: int  # how many parts there would be
+    size: int  # bytes of the input
+    posts: int  # how many, as far as the plan or the sample tells
+    counted: bool  # whether all of them were counted; otherwise some files tell only when they are read
+    sampled: int  # posts that were scored to measure
+    failed: int  # how many of those could not be scored
+    posts_per_second: float  # of all workers of this machine together
+    cores: int  # of all workers
 
     @property
     def hours(self) -> float:

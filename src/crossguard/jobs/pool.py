@@ -14,13 +14,9 @@ from crossguard.jobs.units import Part, Task, Unit
 
 
 class Worker(Protocol):
-    """Carries out one task at a time.
+    """Carries out one task at a time."""
 
-    Attributes:
-        cores: How many it uses.
-    """
-
-    cores: int
+    cores: int  # how many it uses
 
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
         """Carries out a task; starts the process behind it where it does not run.

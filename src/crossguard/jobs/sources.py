@@ -22,21 +22,13 @@ UNIT_POSTS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of the input, or some images of a folder.
+    """A file of the input, or some images of a folder."""
 
-    Attributes:
-        input: Which of the inputs it comes from.
-        storage: Where it is.
-        entry: The file; for images a folder with the sum of their sizes and a fingerprint.
-        kind: How it is read.
-        names: Images, below the folder.
-    """
-
-    input: int
-    storage: Storage
-    entry: Entry
-    kind: Kind
-    names: tuple[str, ...] = ()
+    input: int  # which of the inputs it comes from
+    storage: Storage  # where it is
+    entry: Entry  # the file; for images a folder with the sum of their sizes and a fingerprint
+    kind: Kind  # how it is read
+    names: tuple[str, ...] = ()  # images, below the folder
 
 
 def sources_of(

@@ -29,49 +29,28 @@ _IN_BYTES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """The settings of a job.
+    """The settings of a job."""
 
-    Attributes:
-        inputs: Addresses of files, folders and patterns.
-        output: Address of the folder of parts.
-        model: A shipped name, a folder, or a Hub id.
-        policy: The policy, in full: a file that changes meanwhile does not matter.
-        runtime: See `Moderator.load`, and so for the next two.
-        precision: See there.
-        pixels: See there.
-        other_languages: See there.
-        threads: Cores of one worker; those that it may use when None.
-        batch_size: Posts per run of the model.
-        columns: Which column holds what.
-        image_root: Folder of relative image paths; the one of the file when None.
-        confine_images: Whether images must lie in that folder.
-        fetch_origins: Where images are fetched from that posts name by their address in the web; nowhere when empty.
-        fetch_private: Whether such an origin may lie at a private or loopback address.
-        keep: Whether results keep the columns of the input.
-        ocr: Whether the words in images are read where they are not given.
-        format: Of the parts, one of `FORMATS`.
-        fingerprint: Of the job's identity; empty before it is known.
-    """
-
-    inputs: tuple[str, ...]
-    output: str
-    model: str = "compact"
-    policy: Mapping[str, Any]
-    runtime: str = "auto"
+    inputs: tuple[str, ...]  # addresses of files, folders and patterns
+    output: str  # address of the folder of parts
+    model: str = "compact"  # a shipped name, a folder, or a Hub id
+    policy: Mapping[str, Any]  # the policy, in full: a file that changes meanwhile does not matter
+    runtime: str = "auto"  # see `Moderator.load`, and so for the next two
     precision: str = "auto"
     pixels: PixelMode = "fast"
     other_languages: OtherLanguages = "note"
-    threads: int | None = None
-    batch_size: int | None = None
-    columns: Columns = field(default_factory=Columns)
-    image_root: str | None = None
-    confine_images: bool = False
+    threads: int | None = None  # cores of one worker; those that it may use when None
+    batch_size: int | None = None  # posts per run of the model
+    columns: Columns = field(default_factory=Columns)  # which column holds what
+    image_root: str | None = None  # folder of relative image paths; the one of the file when None
+    confine_images: bool = False  # whether images must lie in that folder
+    # Where images are fetched from that posts name by their address in the web; nowhere when empty
     fetch_origins: tuple[str, ...] = ()
-    fetch_private: bool = False
-    keep: bool = False
-    ocr: bool = False
-    format: str = "jsonl"
-    fingerprint: str = ""
+    fetch_private: bool = False  # whether such an origin may lie at a private or loopback address
+    keep: bool = False  # whether results keep the columns of the input
+    ocr: bool = False  # whether the words in images are read where they are not given
+    format: str = "jsonl"  # of the parts, one of `FORMATS`
+    fingerprint: str = ""  # of the job's identity; empty before it is known
 
     def __post_init__(self) -> None:
         if self.fetch_origins:

@@ -16,35 +16,21 @@ UNITS_PER_FOLDER: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A stretch of one file.
+    """A stretch of one file."""
 
-    Attributes:
-        index: Its place in the plan, from 0; -1 before it has one.
-        entry: The file; the folder for `images`.
-        kind: How the file is read.
-        input: Which of the inputs it comes from.
-        first: Number of its first line or row in the file, from 1.
-        rows: How many posts it has; None where only reading tells.
-        ranges: Bytes to read of a text or Arrow file, the header first; all of the file when empty.
-        groups: Row groups of a Parquet file: the first, and the one behind the last.
-        skip: Rows of those groups that belong to units before.
-        names: Images, below the folder.
-        problem: Why an `unreadable` file cannot be read.
-        previous: Its part of an earlier run, in which posts wait for their images; only those are scored again.
-    """
-
-    entry: Entry
-    kind: Kind
-    input: int = 0
-    index: int = -1
-    first: int = 1
-    rows: int | None = None
+    entry: Entry  # the file; the folder for `images`
+    kind: Kind  # how the file is read
+    input: int = 0  # which of the inputs it comes from
+    index: int = -1  # its place in the plan, from 0; -1 before it has one
+    first: int = 1  # number of its first line or row in the file, from 1
+    rows: int | None = None  # how many posts it has; None where only reading tells
+    # Bytes to read of a text or Arrow file, the header first; all of the file when empty
     ranges: tuple[tuple[int, int], ...] = ()
-    groups: tuple[int, int] = (0, 0)
-    skip: int = 0
-    names: tuple[str, ...] = ()
-    problem: str = ""
-    previous: str = ""
+    groups: tuple[int, int] = (0, 0)  # row groups of a Parquet file: the first, and the one behind the last
+    skip: int = 0  # rows of those groups that belong to units before
+    names: tuple[str, ...] = ()  # images, below the folder
+    problem: str = ""  # why an `unreadable` file cannot be read
+    previous: str = ""  # its part of an earlier run, in which posts wait for their images; only those are scored again
 
     @property
     def size(self) -> int:
@@ -86,21 +72,14 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker is asked to do with a unit.
-
-    Attributes:
-        unit: Which.
-        start: The first post of it that is scored.
-        stop: The one behind the last; None is all.
-        poison: Posts that crash whoever scores them; they are recorded as failed.
-        write: Whether a part is written; otherwise the task only shows that a worker survives it.
-    """
+    """What a worker is asked to do with a unit."""
 
     unit: Unit
-    start: int = 0
-    stop: int | None = None
+    start: int = 0  # the first post of it that is scored
+    stop: int | None = None  # the one behind the last; None is all
+    # Posts that crash whoever scores them; they are recorded as failed
     poison: Mapping[int, str] = field(default_factory=dict)
-    write: bool = True
+    write: bool = True  # whether a part is written; otherwise the task only shows that a worker survives it
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -121,29 +100,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a worker says of a task that it finished.
+    """What a worker says of a task that it finished."""
 
-    Attributes:
-        index: Of the unit.
-        posts: How many there were, which is how many rows the part has.
-        failed: How many of them could not be scored.
-        later: How many of those wait for their images, which another run may get.
-        seconds: Time that it took.
-        counts: Decisions of this run by action, label and error code.
-        name: The file below the output folder; empty where none was written.
-        size: Its bytes.
-        worker: Which worker of the run made it, from 0.
-    """
-
-    index: int
-    posts: int
-    failed: int
-    seconds: float = 0.0
+    index: int  # of the unit
+    posts: int  # how many there were, which is how many rows the part has
+    failed: int  # how many of them could not be scored
+    seconds: float = 0.0  # time that it took
+    # Decisions of this run by action, label and error code
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    name: str = ""
-    size: int = 0
-    worker: int = 0
-    later: int = 0
+    name: str = ""  # the file below the output folder; empty where none was written
+    size: int = 0  # its bytes
+    worker: int = 0  # which worker of the run made it, from 0
+    later: int = 0  # how many of those wait for their images, which another run may get
 
     @property
     def done(self) -> int:

@@ -16,19 +16,12 @@ from .losses import elementwise
 
 @dataclass(frozen=True)
 class Gated:
-    """Text and image after projection and fusion; n posts.
+    """Text and image after projection and fusion; n posts."""
 
-    Attributes:
-        text: float (n, fusion_dim), projected.
-        image: float (n, fusion_dim), projected.
-        fused: float (n, fusion_dim).
-        text_weight: float (n,) in [0, 1], mean gate; 1 without an image, 0 without text.
-    """
-
-    text: Tensor
-    image: Tensor
-    fused: Tensor
-    text_weight: Tensor
+    text: Tensor  # float (n, fusion_dim), projected
+    image: Tensor  # float (n, fusion_dim), projected
+    fused: Tensor  # float (n, fusion_dim)
+    text_weight: Tensor  # float (n,) in [0, 1], mean gate; 1 without an image, 0 without text
 
 
 class GatedModel(nn.Module, ABC):

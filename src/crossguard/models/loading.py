@@ -29,16 +29,11 @@ CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with what a user needs to read its outputs.
-
-    Attributes:
-        inference: The content of `inference_config.json`: `class_names`, `thresholds`, and more.
-        folder: Where the configuration lies.
-    """
+    """A model with what a user needs to read its outputs."""
 
     model: GatedModel
-    inference: dict[str, Any]
-    folder: Path
+    inference: dict[str, Any]  # the content of `inference_config.json`: `class_names`, `thresholds`, and more
+    folder: Path  # where the configuration lies
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

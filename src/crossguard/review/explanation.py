@@ -19,26 +19,19 @@ _WORD: Final = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word and what it adds.
-
-    Attributes:
-        effect: Score of the label with the word minus without it, in [-1, 1]; None beyond the first `MOST_WORDS`.
-    """
+    """A word and what it adds."""
 
     text: str
+    # Score of the label with the word minus without it, in [-1, 1]; None beyond the first `MOST_WORDS`
     effect: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the words of a post add to its highest score.
-
-    Attributes:
-        score: Of the text alone, in [0, 1].
-    """
+    """What the words of a post add to its highest score."""
 
     label: str
-    score: float
+    score: float  # of the text alone, in [0, 1]
     words: Sequence[Word]
 
     @property

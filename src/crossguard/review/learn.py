@@ -30,28 +30,21 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A threshold for one rule of the policy; precision and recall are weighted to the live feed.
-
-    Attributes:
-        kinds: Kinds of input (text, image, both) whose items have the current threshold.
-        interval: Where the new one falls in 95 of 100 resamples of the items.
-        precision: Now and then; "then" is cross-validated: no item had a part in its own threshold.
-        recall: Now and then, likewise.
-        newly: Past items that would be flagged and were not: how many, and how many of them people gave the label.
-        no_longer: Past items that were flagged and would not be, likewise.
-    """
+    """A threshold for one rule of the policy; precision and recall are weighted to the live feed."""
 
     label: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Kind, ...]  # kinds of input (text, image, both) whose items have the current threshold
     items: int
     positives: int
     current: float
     proposed: float
-    interval: tuple[float, float]
+    interval: tuple[float, float]  # where the new one falls in 95 of 100 resamples of the items
+    # Now and then; "then" is cross-validated: no item had a part in its own threshold
     precision: tuple[Estimate, Estimate]
-    recall: tuple[Estimate, Estimate]
+    recall: tuple[Estimate, Estimate]  # now and then, likewise
+    # Past items that would be flagged and were not: how many, and how many of them people gave the label
     newly: tuple[int, int]
-    no_longer: tuple[int, int]
+    no_longer: tuple[int, int]  # past items that were flagged and would not be, likewise
 
 
 @dataclass(frozen=True, slots=True)

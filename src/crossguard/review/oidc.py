@@ -27,16 +27,11 @@ _NAMES: Final = ("preferred_username", "name", "email", "sub")
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Whom the provider vouches for.
+    """Whom the provider vouches for."""
 
-    Attributes:
-        subject: The provider's key of the person; it never changes.
-        role: By the claim; None where no rule fits.
-    """
-
-    subject: str
+    subject: str  # the provider's key of the person; it never changes
     name: str
-    role: Role | None
+    role: Role | None  # by the claim; None where no rule fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,35 +26,23 @@ TIE_BREAK: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """One person's decision about one item.
+    """One person's decision about one item."""
 
-    Attributes:
-        labels: Answer per label; a label without an answer is absent.
-        clause: Clause of the policy that it rests on.
-    """
-
-    labels: Mapping[str, Answer]
+    labels: Mapping[str, Answer]  # answer per label; a label without an answer is absent
     action: str
-    clause: str = ""
+    clause: str = ""  # clause of the policy that it rests on
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What several ballots amount to.
+    """What several ballots amount to."""
 
-    Attributes:
-        labels: Mean of the votes per label, in [0, 1]; yes is 1, unsure 0.5, no 0.
-        action: What most voted for; without a majority, what the last voted for.
-        clause: That of the last ballot with this action.
-        agreed: Whether all gave the same action and no contrary answers.
-    """
-
-    labels: Mapping[str, float]
-    action: str
-    clause: str
+    labels: Mapping[str, float]  # mean of the votes per label, in [0, 1]; yes is 1, unsure 0.5, no 0
+    action: str  # what most voted for; without a majority, what the last voted for
+    clause: str  # that of the last ballot with this action
     votes: int
-    agreed: bool
+    agreed: bool  # whether all gave the same action and no contrary answers
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the record that is stored and exported."""

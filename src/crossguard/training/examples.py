@@ -27,22 +27,15 @@ COLUMNS: Final = ("id", "text", "image_text", "image", "source")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """n annotated posts.
+    """n annotated posts."""
 
-    Attributes:
-        posts: Arrow table of n rows with `id`, `text`, `image_text`, `image` (a file, or empty) and `source` (the name
-            of its table). `gather` maps it from a file, and processes that load batches share it.
-        targets: float32 (n, outputs) in [0, 1], NaN where unknown.
-        unions: float32 (n, label_schemes), whether a post carries any label; NaN where unknown.
-        weights: float32 (n, outputs), what the loss of a post counts.
-        repeats: float32 (n,), how often an epoch draws a post.
-    """
-
+    # Arrow table of n rows with `id`, `text`, `image_text`, `image` (a file, or empty) and `source` (the name of its
+    # table). `gather` maps it from a file, and processes that load batches share it.
     posts: pa.Table
-    targets: Floats
-    unions: Floats
-    weights: Floats
-    repeats: Floats
+    targets: Floats  # float32 (n, outputs) in [0, 1], NaN where unknown
+    unions: Floats  # float32 (n, label_schemes), whether a post carries any label; NaN where unknown
+    weights: Floats  # float32 (n, outputs), what the loss of a post counts
+    repeats: Floats  # float32 (n,), how often an epoch draws a post
 
     def __len__(self) -> int:
         return int(self.posts.num_rows)

@@ -16,36 +16,24 @@ STATE: Final = "state.pt"
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """How far a run is."""
 
-    Attributes:
-        epoch: The running one, from 0.
-        best: The best measure so far; NaN before the first.
-        best_epoch: The epoch that it belongs to.
-    """
-
-    epoch: int = 0
+    epoch: int = 0  # the running one, from 0
     step: int = 0
     total_steps: int = 0
-    best: float = float("nan")
-    best_epoch: int = -1
+    best: float = float("nan")  # the best measure so far; NaN before the first
+    best_epoch: int = -1  # the epoch that it belongs to
     stale_epochs: int = 0
     finished: bool = False
 
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What must be the same for a run to go on exactly.
+    """What must be the same for a run to go on exactly."""
 
-    Attributes:
-        recipe: Every setting.
-        data: Fingerprint of the posts that are trained on and measured.
-        processes: Each takes its part of every step.
-    """
-
-    recipe: dict[str, Any]
-    data: str
-    processes: int
+    recipe: dict[str, Any]  # every setting
+    data: str  # fingerprint of the posts that are trained on and measured
+    processes: int  # each takes its part of every step
 
     def check(self, folder: Path, stored: RunIdentity) -> None:
         """Compares with the run that is stored in a folder.

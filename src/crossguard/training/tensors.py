@@ -18,29 +18,17 @@ Rows: TypeAlias = "NDArray[np.int64]"
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """A batch of n posts; the rows of an absent modality hold padding.
+    """A batch of n posts; the rows of an absent modality hold padding."""
 
-    Attributes:
-        input_ids: int64 (n, length); None when no post has text.
-        attention_mask: int64 (n, length); None when no post has text.
-        pixels: uint8 (n, size, size, 3); None when no post has an image, or its features are known.
-        image_features: float (n, width), of a frozen image encoder; else None.
-        text_present: float (n,).
-        image_present: float (n,).
-        targets: float (n, outputs), NaN where unknown.
-        unions: float (n, label_schemes), NaN where unknown.
-        weights: float (n, outputs).
-    """
-
-    input_ids: Tensor | None
-    attention_mask: Tensor | None
-    pixels: Tensor | None
-    image_features: Tensor | None
-    text_present: Tensor
-    image_present: Tensor
-    targets: Tensor
-    unions: Tensor
-    weights: Tensor
+    input_ids: Tensor | None  # int64 (n, length); None when no post has text
+    attention_mask: Tensor | None  # int64 (n, length); None when no post has text
+    pixels: Tensor | None  # uint8 (n, size, size, 3); None when no post has an image, or its features are known
+    image_features: Tensor | None  # float (n, width), of a frozen image encoder; else None
+    text_present: Tensor  # float (n,)
+    image_present: Tensor  # float (n,)
+    targets: Tensor  # float (n, outputs), NaN where unknown
+    unions: Tensor  # float (n, label_schemes), NaN where unknown
+    weights: Tensor  # float (n, outputs)
 
     def to(self, device: torch.device) -> Tensors:
         """Returns the batch on another device."""

@@ -20,13 +20,9 @@ class AwsSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as data, so that it can be printed and tested before it is sent.
+    """A request as data, so that it can be printed and tested before it is sent."""
 
-    Attributes:
-        operation: As the API names it, such as `CreateModel`; the IAM action has the same name.
-    """
-
-    operation: str
+    operation: str  # as the API names it, such as `CreateModel`; the IAM action has the same name
     parameters: Mapping[str, Any]
 
 

@@ -46,17 +46,12 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A written archive.
+    """A written archive."""
 
-    Attributes:
-        path: Where it lies; its checksum lies beside it as `NAME.sha256`, in the format of `sha256sum --check`.
-        left_out: Files of the bundle that serving does not need.
-    """
-
-    path: Path
+    path: Path  # where it lies; its checksum lies beside it as `NAME.sha256`, in the format of `sha256sum --check`
     sha256: str
     size: int
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # files of the bundle that serving does not need
 
 
 def package_model(bundle: Bundle, output: Path) -> Packed:

@@ -39,17 +39,11 @@ _REASON_CHARACTERS: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A training container: SageMaker lays out these files and folders for every image, AWS's own and ours.
+    """A training container: SageMaker lays out these files and folders for every image, AWS's own and ours."""
 
-    Attributes:
-        base: What SageMaker calls `/opt/ml`.
-        channels: Folder of each input channel, by its name in lower case.
-        hyperparameters: Values as given, decoded where they are JSON.
-    """
-
-    base: Path
-    channels: Mapping[str, Path]
-    hyperparameters: Mapping[str, Any]
+    base: Path  # what SageMaker calls `/opt/ml`
+    channels: Mapping[str, Path]  # folder of each input channel, by its name in lower case
+    hyperparameters: Mapping[str, Any]  # values as given, decoded where they are JSON
 
     @property
     def model(self) -> Path:

@@ -24,17 +24,14 @@ RATES = ("false_positive_rate", "false_negative_rate", "flagged_share", "false_p
 
 @dataclass(frozen=True, slots=True)
 class GroupAudit:
-    """Metrics of one group.
-
-    Attributes:
-        estimates: `subgroup_auc` (within the group), `bpsn_auc` (harmless posts of the group against hateful posts of
-            the others: low where harmless posts about the group score too high), `bnsp_auc` (hateful posts of the group
-            against harmless posts of the others: low where hate against the group scores too low), the rates at the
-            live thresholds, and `false_positive_gap` (rate of the group minus rate of all other posts).
-    """
+    """Metrics of one group."""
 
     posts: int
     positive: int
+    # `subgroup_auc` (within the group), `bpsn_auc` (harmless posts of the group against hateful posts of the others:
+    # low where harmless posts about the group score too high), `bnsp_auc` (hateful posts of the group against harmless
+    # posts of the others: low where hate against the group scores too low), the rates at the live thresholds, and
+    # `false_positive_gap` (rate of the group minus rate of all other posts)
     estimates: dict[str, Estimate]
 
     def to_dict(self) -> dict[str, Any]:
@@ -44,20 +41,14 @@ class GroupAudit:
 
 @dataclass(frozen=True, slots=True)
 class BiasAudit:
-    """Metrics of all groups.
-
-    Attributes:
-        generalised_means: Of each AUC over the groups where it is defined.
-        final_bias_auc: A quarter each of overall AUC and the three means.
-        warnings: Groups whose harmless posts are flagged more often than others', beyond chance.
-    """
+    """Metrics of all groups."""
 
     question: str
     overall_auc: Estimate
-    generalised_means: dict[str, Estimate]
-    final_bias_auc: Estimate
+    generalised_means: dict[str, Estimate]  # of each AUC over the groups where it is defined
+    final_bias_auc: Estimate  # a quarter each of overall AUC and the three means
     groups: dict[str, GroupAudit]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # groups whose harmless posts are flagged more often than others', beyond chance
 
 
 def audit_groups(

@@ -34,38 +34,26 @@ TEMPLATES = (
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """How one group fares in sentences that differ in nothing else.
-
-    Attributes:
-        shift: Mean difference of its highest label score to the sentence's mean over all groups, in [-1, 1].
-        flagged: Share of sentences flagged for this group.
-    """
+    """How one group fares in sentences that differ in nothing else."""
 
     group: str
-    shift: float
+    shift: float  # mean difference of its highest label score to the sentence's mean over all groups, in [-1, 1]
     worst: float
     sentence: str
-    flagged: float
+    flagged: float  # share of sentences flagged for this group
 
 
 @dataclass(frozen=True, slots=True)
 class Counterfactuals:
-    """The result over all sentences and groups.
-
-    Attributes:
-        mean_spread: Mean over sentences of highest minus lowest score among the groups.
-        flips: Share of sentences that are flagged for some groups and not for others.
-        groups: Worst off first.
-        harmless: Whether the sentences were written here, and may be shown as they are.
-    """
+    """The result over all sentences and groups."""
 
     source: str
     sentences: int
-    mean_spread: float
+    mean_spread: float  # mean over sentences of highest minus lowest score among the groups
     worst_spread: float
-    flips: float
-    groups: tuple[Swapped, ...]
-    harmless: bool = False
+    flips: float  # share of sentences that are flagged for some groups and not for others
+    groups: tuple[Swapped, ...]  # worst off first
+    harmless: bool = False  # whether the sentences were written here, and may be shown as they are
 
 
 def template_sentences() -> list[dict[str, str]]:

@@ -19,19 +19,13 @@ from crossguard.evaluation.audit.rewrites import BLANKS, EMOJI, LINK, LONG, SHOR
 
 @dataclass(frozen=True, slots=True)
 class Evasion:
-    """One way of disguising a text.
-
-    Attributes:
-        kind: What it works by; a kind is held out as a whole or not at all.
-        held_out: Whether training must not use it.
-        rewrite: From a text and a source of randomness to the disguised text.
-    """
+    """One way of disguising a text."""
 
     name: str
-    kind: str
-    held_out: bool
+    kind: str  # what it works by; a kind is held out as a whole or not at all
+    held_out: bool  # whether training must not use it
     meaning: str
-    rewrite: Rewrite
+    rewrite: Rewrite  # from a text and a source of randomness to the disguised text
 
 
 def evade(text: str, name: str, seed: int = 0) -> str:

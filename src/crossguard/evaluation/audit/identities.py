@@ -21,18 +21,12 @@ Slot = Literal["adjective", "plural"]
 
 @dataclass(frozen=True, slots=True)
 class IdentityGroup:
-    """One group.
-
-    Attributes:
-        axis: What sets the group apart.
-        adjectives: Words that stand before a noun or after "is"; the first one is put in when swapping.
-        plurals: Words for several members; the first one is put in when swapping.
-    """
+    """One group."""
 
     name: str
-    axis: str
-    adjectives: tuple[str, ...]
-    plurals: tuple[str, ...]
+    axis: str  # what sets the group apart
+    adjectives: tuple[str, ...]  # words that stand before a noun or after "is"; the first one is put in when swapping
+    plurals: tuple[str, ...]  # words for several members; the first one is put in when swapping
 
     def form(self, slot: Slot) -> str:
         """Returns the word for one place in a sentence."""

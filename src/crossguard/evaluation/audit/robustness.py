@@ -26,18 +26,13 @@ _NOTHING = "nothing was found as written"
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """One way of disguising a text.
-
-    Attributes:
-        kept: Of the hateful posts found as written, the share that is still found, with its 95 % Wilson interval.
-        newly_flagged: Harmless posts that are flagged in disguise only.
-        no_longer_flagged: Harmless posts that are flagged as written only.
-    """
+    """One way of disguising a text."""
 
     evasion: Evasion
+    # Of the hateful posts found as written, the share that is still found, with its 95 % Wilson interval
     kept: Estimate
-    newly_flagged: int
-    no_longer_flagged: int
+    newly_flagged: int  # harmless posts that are flagged in disguise only
+    no_longer_flagged: int  # harmless posts that are flagged as written only
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
@@ -48,45 +43,30 @@ class Survival:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """A model against every way of `EVASIONS`.
-
-    Attributes:
-        found: Of those, flagged as written; only these can be lost.
-        harmless_flagged: Of those, flagged as written.
-        mean: Mean of the kept shares over all ways, with a bootstrap interval over posts.
-        worst_tenth: Mean over the tenth of the ways that keeps least; the ways stay the same in every resample.
-        held_out: Mean over the ways that no training of Crossguard uses.
-        harmless_change: Mean over the ways of the change in the flagged share of harmless posts.
-    """
+    """A model against every way of `EVASIONS`."""
 
     source: str
     question: str
     hateful: int
-    found: int
+    found: int  # of those, flagged as written; only these can be lost
     harmless: int
-    harmless_flagged: int
-    mean: Estimate
-    worst_tenth: Estimate
-    held_out: Estimate
-    harmless_change: Estimate
+    harmless_flagged: int  # of those, flagged as written
+    mean: Estimate  # mean of the kept shares over all ways, with a bootstrap interval over posts
+    worst_tenth: Estimate  # mean over the tenth of the ways that keeps least; the ways stay the same in every resample
+    held_out: Estimate  # mean over the ways that no training of Crossguard uses
+    harmless_change: Estimate  # mean over the ways of the change in the flagged share of harmless posts
     ways: Mapping[str, Survival]
 
 
 @dataclass(frozen=True, slots=True)
 class EvasionTest:
-    """How to test.
+    """How to test."""
 
-    Attributes:
-        question: Label, or `any`.
-        limit: At most so many hateful and so many harmless posts, drawn at random.
-        seed: Of the draw, the disguises and the resamples.
-        on_way: Called with the name of each way before it is scored, to show progress.
-    """
-
-    question: str = ANY
-    limit: int = 300
+    question: str = ANY  # label, or `any`
+    limit: int = 300  # at most so many hateful and so many harmless posts, drawn at random
     rounds: int = 1000
-    seed: int = 0
+    seed: int = 0  # of the draw, the disguises and the resamples
+    # Called with the name of each way before it is scored, to show progress
     on_way: Callable[[str], None] | None = None
 
 

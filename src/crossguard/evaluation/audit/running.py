@@ -32,21 +32,16 @@ from crossguard.saving import save_json
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """What to audit.
-
-    Attributes:
-        group_columns: Columns of the posts that name a group; groups are found by identity terms when empty.
-        evasion: How to disguise the posts and the suites; None for not at all.
-        swaps: How many sentences of the posts to swap identities in; the built-in templates are always swapped.
-    """
+    """What to audit."""
 
     posts: Annotated | None = None
+    # Columns of the posts that name a group; groups are found by identity terms when empty
     group_columns: tuple[str, ...] = ()
     question: str = "any"
     madlibs: Annotated | None = None
     suites: tuple[Annotated, ...] = ()
-    evasion: EvasionTest | None = None
-    swaps: int = 200
+    evasion: EvasionTest | None = None  # how to disguise the posts and the suites; None for not at all
+    swaps: int = 200  # how many sentences of the posts to swap identities in; the built-in templates are always swapped
     rounds: int = 200
     seed: int = 0
     command: str = ""

@@ -23,14 +23,11 @@ _FORMS: tuple[tuple[CriterionKind, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What a threshold should achieve.
+    """What a threshold should achieve."""
 
-    Attributes:
-        kind: `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then
-            fewest flags), `cost` (lowest `value` per false positive plus `miss` per false negative), or
-            `review-budget` (at most the share `value` of all posts flagged, over all labels with that criterion).
-    """
-
+    # `f1` (highest), `precision` (at least `value`, then highest recall), `recall` (at least `value`, then fewest
+    # flags), `cost` (lowest `value` per false positive plus `miss` per false negative), or `review-budget` (at most the
+    # share `value` of all posts flagged, over all labels with that criterion)
     kind: CriterionKind
     value: float = 0.0
     miss: float = 0.0

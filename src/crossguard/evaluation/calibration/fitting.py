@@ -23,22 +23,15 @@ BEST_F1 = Criterion("f1")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to fit, and how.
+    """What to fit, and how."""
 
-    Attributes:
-        criterion: What each threshold should achieve.
-        kinds: Calibrations to choose among, from the simplest to the richest.
-        prevalence: Base rate of labels in the feed that the policy is for, where it differs from the data's.
-        miss_rate: Guarantee for `review`: a hateful post is allowed with at most this probability.
-        block_rate: Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked
-            when None.
-    """
-
-    criterion: Criterion = BEST_F1
+    criterion: Criterion = BEST_F1  # what each threshold should achieve
     criteria: Mapping[str, Criterion] = field(default_factory=dict)
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = tuple(KINDS)  # calibrations to choose among, from the simplest to the richest
+    # Base rate of labels in the feed that the policy is for, where it differs from the data's
     prevalence: Mapping[str, float] = field(default_factory=dict)
-    miss_rate: float | None = None
+    miss_rate: float | None = None  # guarantee for `review`: a hateful post is allowed with at most this probability
+    # Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked when None
     block_rate: float | None = None
     seed: int = 0
 

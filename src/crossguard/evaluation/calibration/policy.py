@@ -29,19 +29,14 @@ from crossguard.saving import save_text
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedPolicy:
-    """A fitted policy and how good it is.
-
-    Attributes:
-        cross_validated: Metrics in which no post had a part in its own decision.
-        in_sample: Metrics on the very posts of the fit; the difference to `cross_validated` is overfitting.
-        feed: Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all
-            three at the same one, so that they can be read in one row. At the data's own where no other was given.
-    """
+    """A fitted policy and how good it is."""
 
     file: PolicyFile
     fitted: Fitted
-    cross_validated: Evaluation
-    in_sample: Evaluation
+    cross_validated: Evaluation  # metrics in which no post had a part in its own decision
+    in_sample: Evaluation  # metrics on the very posts of the fit; the difference to `cross_validated` is overfitting
+    # Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all three at
+    # the same one, so that they can be read in one row. At the data's own where no other was given.
     feed: dict[str, dict[str, Estimate]]
     feed_in_sample: dict[str, dict[str, Estimate]]
     notes: tuple[str, ...]

@@ -23,21 +23,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
-    """What every distinct threshold gives, from the highest (flags nothing) to the lowest (flags all).
+    """What every distinct threshold gives, from the highest (flags nothing) to the lowest (flags all)."""
 
-    Attributes:
-        thresholds: (k,), midway between neighbouring scores.
-        scores: (k,), the lowest flagged score; 2 where nothing is flagged.
-        below: (k,), the highest score that is not flagged; 0 where all posts are.
-        hits: (k,), weight of the flagged positive posts.
-        alarms: (k,), weight of the flagged negative posts.
-    """
-
-    thresholds: Floats
-    scores: Floats
-    below: Floats
-    hits: Floats
-    alarms: Floats
+    thresholds: Floats  # (k,), midway between neighbouring scores
+    scores: Floats  # (k,), the lowest flagged score; 2 where nothing is flagged
+    below: Floats  # (k,), the highest score that is not flagged; 0 where all posts are
+    hits: Floats  # (k,), weight of the flagged positive posts
+    alarms: Floats  # (k,), weight of the flagged negative posts
     positives: float
     negatives: float
 

@@ -28,17 +28,12 @@ LONGEST_NUMBER: Final = len(str(2**63 - 1))
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request with what a page needs to answer it.
-
-    Attributes:
-        form: Fields that were sent; files are left out.
-        session: The login; None on pages for everybody.
-    """
+    """A request with what a page needs to answer it."""
 
     console: Console
     request: Request
-    form: Mapping[str, str]
-    session: Session | None
+    form: Mapping[str, str]  # fields that were sent; files are left out
+    session: Session | None  # the login; None on pages for everybody
     now: float
 
     @property

@@ -20,16 +20,11 @@ Answers = Mapping[int, Mapping[int, bool]]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How several people agree on one question.
+    """How several people agree on one question."""
 
-    Attributes:
-        fleiss: Fleiss' kappa (1971), with the number of answers per item allowed to vary.
-        observed: Part of the pairs of answers that agree.
-    """
-
-    fleiss: Estimate
+    fleiss: Estimate  # Fleiss' kappa (1971), with the number of answers per item allowed to vary
     alpha: Estimate
-    observed: Estimate
+    observed: Estimate  # part of the pairs of answers that agree
 
 
 def agreement(answers: Answers) -> Agreement:

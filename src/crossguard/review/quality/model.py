@@ -21,16 +21,11 @@ LEAST_PER_GROUP = 5
 
 
 class LabelPrecision(NamedTuple):
-    """How often people agree with a flag.
-
-    Attributes:
-        live: Part of the flagged items that people gave the label.
-        card: What the model's card says, on its test posts; None where it says nothing.
-    """
+    """How often people agree with a flag."""
 
     label: str
-    live: Estimate
-    card: float | None
+    live: Estimate  # part of the flagged items that people gave the label
+    card: float | None  # what the model's card says, on its test posts; None where it says nothing
 
 
 def precision_per_label(

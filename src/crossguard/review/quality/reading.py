@@ -32,22 +32,14 @@ AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0),
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decided item as metrics see it.
+    """A decided item as metrics see it."""
 
-    Attributes:
-        text: What the author wrote; empty when it was deleted.
-        inclusion: Probability of having been taken into the console.
-        truth: Label -> mean of the votes, in [0, 1].
-        scores: Label -> (score, threshold, flagged).
-        model: Name and version of model and policy.
-    """
-
-    text: str
+    text: str  # what the author wrote; empty when it was deleted
     stratum: str
-    inclusion: float
-    truth: dict[str, float]
-    scores: dict[str, tuple[float, float, bool]]
-    model: tuple[str, str, str, str]
+    inclusion: float  # probability of having been taken into the console
+    truth: dict[str, float]  # label -> mean of the votes, in [0, 1]
+    scores: dict[str, tuple[float, float, bool]]  # label -> (score, threshold, flagged)
+    model: tuple[str, str, str, str]  # name and version of model and policy
     item: int
     kind: Kind
 
@@ -142,18 +134,13 @@ def _seconds(db: Connection, person: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day (UTC, counted from 1970), with the items that came in and the votes.
-
-    Attributes:
-        flagged: Part of the feed's posts that was flagged.
-        score: Mean of the posts' highest score; a sampled post counts for those that were not taken in.
-    """
+    """One day (UTC, counted from 1970), with the items that came in and the votes."""
 
     day: int
     came: int
     decided: int
-    flagged: Estimate
-    score: Estimate
+    flagged: Estimate  # part of the feed's posts that was flagged
+    score: Estimate  # mean of the posts' highest score; a sampled post counts for those that were not taken in
 
 
 def per_day(db: Connection, now: float) -> list[Day]:

@@ -23,36 +23,24 @@ _JEFFREYS: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A part of the feed, as `stratum_of` calls it.
-
-    Attributes:
-        flagged: Whether the model asked for a person.
-        posts: All that came by.
-        checked: Those that people decided.
-        hateful: Those of them that people found hateful.
-    """
+    """A part of the feed, as `stratum_of` calls it."""
 
     name: str
-    flagged: bool
-    posts: int
-    checked: int
-    hateful: int
+    flagged: bool  # whether the model asked for a person
+    posts: int  # all that came by
+    checked: int  # those that people decided
+    hateful: int  # those of them that people found hateful
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Estimates for the live feed.
+    """Estimates for the live feed."""
 
-    Attributes:
-        recall: Part of the hateful posts that the model flagged.
-        missing: Strata with posts and without a decision; their posts are left out of the estimates.
-    """
-
-    recall: Estimate
+    recall: Estimate  # part of the hateful posts that the model flagged
     precision: Estimate
     prevalence: Estimate
     strata: Sequence[Stratum]
-    missing: Sequence[str]
+    missing: Sequence[str]  # strata with posts and without a decision; their posts are left out of the estimates
 
 
 def live(strata: Sequence[Stratum]) -> Live:

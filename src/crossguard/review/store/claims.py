@@ -59,25 +59,18 @@ _ABOUT_THE_MODEL: Final = {"asked_label", "asked_score_from", "asked_score_to"}
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which items of a queue; None is any.
+    """Which items of a queue; None is any."""
 
-    Attributes:
-        label: Flagged by the model for this label.
-        kind: feed, report or appeal.
-        since: Received at or after, seconds since 1970.
-        likeness: Key of near-duplicates.
-    """
-
-    label: str | None = None
-    kind: str | None = None
+    label: str | None = None  # flagged by the model for this label
+    kind: str | None = None  # feed, report or appeal
     source: str | None = None
     language: str | None = None
     author: str | None = None
     score_from: float | None = None
     score_to: float | None = None
-    since: float | None = None
+    since: float | None = None  # received at or after, seconds since 1970
     until: float | None = None
-    likeness: str | None = None
+    likeness: str | None = None  # key of near-duplicates
 
     def given(self) -> dict[str, Any]:
         """Returns what is asked for, as the parameters of a statement."""

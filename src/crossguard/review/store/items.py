@@ -71,18 +71,12 @@ _LISTED: Final = [
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """An item to be stored.
+    """An item to be stored."""
 
-    Attributes:
-        row: Values for `items`.
-        images: JPEG, perceptual hash and problem of each image.
-        report: Who reported the post and why, for items of that kind.
-    """
-
-    row: Mapping[str, Any]
-    images: Sequence[tuple[bytes | None, bytes | None, str]] = ()
+    row: Mapping[str, Any]  # values for `items`
+    images: Sequence[tuple[bytes | None, bytes | None, str]] = ()  # JPEG, perceptual hash and problem of each image
     likeness: Likeness | None = None
-    report: tuple[str, str] | None = None
+    report: tuple[str, str] | None = None  # who reported the post and why, for items of that kind
     suggestion: tuple[str, Mapping[str, float]] | None = None
 
     @property

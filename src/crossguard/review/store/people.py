@@ -25,23 +25,16 @@ _SESSION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may log in.
-
-    Attributes:
-        queues: Names of the queues that they may work in; None is all.
-        show_text: Whether they want text unmasked from the start.
-        show_images: Whether they want images without blur from the start.
-        show_colours: Whether they want images in their colours, not grey.
-    """
+    """Somebody who may log in."""
 
     id: int
     name: str
     role: Role
     active: bool = True
-    queues: tuple[str, ...] | None = None
-    show_text: bool = False
-    show_images: bool = False
-    show_colours: bool = False
+    queues: tuple[str, ...] | None = None  # names of the queues that they may work in; None is all
+    show_text: bool = False  # whether they want text unmasked from the start
+    show_images: bool = False  # whether they want images without blur from the start
+    show_colours: bool = False  # whether they want images in their colours, not grey
 
     def may(self, right: Right) -> bool:
         """Whether the role includes a right."""
