@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -46,13 +46,7 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the record that is stored and exported."""
-        return {
-            "labels": dict(self.labels),
-            "action": self.action,
-            "clause": self.clause,
-            "votes": self.votes,
-            "agreed": self.agreed,
-        }
+        return asdict(self)
 
 
 def resolve(ballots: Sequence[Ballot], needed: int) -> Outcome | None:

@@ -16,18 +16,8 @@ LONGEST_JOINED: Final = 10
 JOINED: Final = 0.12
 SOME_WORDS: Final = 0.4
 LOOKALIKES: Final = {
-    "a": "@4",
-    "b": "8",
-    "e": "3",
-    "g": "96",
-    "i": "1!|",
-    "l": "1|",
-    "o": "0",
-    "s": "$5",
-    "t": "7+",
-    "u": "v",
-    "z": "2",
-}
+    "a": "@4", "b": "8", "e": "3", "g": "96", "i": "1!|", "l": "1|", "o": "0", "s": "$5", "t": "7+", "u": "v", "z": "2",
+}  # fmt: skip
 
 Pixels = NDArray[np.uint8]
 
@@ -176,17 +166,5 @@ def _inner(word: str, random: np.random.Generator) -> int:
 
 
 _CHANGES: Final = (
-    *(_look_alike,) * 3,
-    _vowels,
-    _star,
-    _gap,
-    _gap,
-    _spaced,
-    _drop,
-    _drop,
-    _double,
-    _stretch,
-    _swap,
-    _swap,
-    _near,
-)
+    *(_look_alike,) * 3, _vowels, _star, _gap, _gap, _spaced, _drop, _drop, _double, _stretch, _swap, _swap, _near,
+)  # fmt: skip

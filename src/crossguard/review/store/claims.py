@@ -7,26 +7,13 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import (
-    BindParameter,
-    Column,
-    ColumnElement,
-    Connection,
-    Update,
-    and_,
-    bindparam,
-    case,
-    exists,
-    or_,
-    select,
-    update,
-)
+import sqlalchemy as sa
 
 from crossguard.review.store.schema import items, votes
 
 OPEN, DECIDED, GOLD = "open", "decided", "gold"
 URGENT, UNCERTAIN, RANDOM, OLDEST = "urgent", "uncertain", "random", "oldest"
-ORDERS: Final[dict[str, tuple[Column[Any], bool]]] = {
+ORDERS: Final[dict[str, tuple[sa.Column[Any], bool]]] = {
     URGENT: (items.c.urgency, True),
     UNCERTAIN: (items.c.uncertainty, True),
     RANDOM: (items.c.shuffle, False),
@@ -36,15 +23,15 @@ ORDERS: Final[dict[str, tuple[Column[Any], bool]]] = {
 NO_CLAIM: Final = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
 
 
-def asked(name: str) -> BindParameter[Any]:
+def asked(name: str) -> sa.BindParameter[Any]:
     """Returns the parameter of a statement in which columns may have the same name."""
-    return bindparam(f"asked_{name}")
+    return sa.bindparam(f"asked_{name}")
 
 
-_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+_CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "label": items.c.flagged.like(asked("label"), escape="/"),
     # Of what came from the feed nobody learns by a filter whether the model flagged or allowed it.
-    "kind": case((items.c.kind.in_(("flag", "audit")), "feed"), else_=items.c.kind) == asked("kind"),
+    "kind": sa.case((items.c.kind.in_(("flag", "audit")), "feed"), else_=items.c.kind) == asked("kind"),
     "source": items.c.source == asked("source"),
     "language": items.c.language == asked("language"),
     "author": items.c.author == asked("author"),
@@ -81,13 +68,13 @@ class Filters:
         return found
 
 
-def ordering(order: str) -> list[ColumnElement[Any]]:
+def ordering(order: str) -> list[sa.ColumnElement[Any]]:
     """Returns what to order by."""
     column, descending = ORDERS[order]
     return [column.desc() if descending else column, items.c.id]
 
 
-def conditions(given: tuple[str, ...]) -> list[ColumnElement[bool]]:
+def conditions(given: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
     """Returns what a query must add to its WHERE for these filters; `Filters.given` has the values.
 
     Who asks for a label or a score learns it of what is found, so items that are judged blind are not found then.
@@ -96,47 +83,47 @@ def conditions(given: tuple[str, ...]) -> list[ColumnElement[bool]]:
     return [_CONDITIONS[name.removeprefix("asked_")] for name in given] + seen
 
 
-def free_for(person: Any, now: Any) -> ColumnElement[bool]:
+def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
     """The condition that an item is not another's, and has not been before this person."""
-    before = and_(
+    before = sa.and_(
         votes.c.item.in_((items.c.id, items.c.appeal_of)), votes.c.person == person, votes.c.undone_at.is_(None)
     )
-    return and_(_unclaimed(now), ~exists().where(before))
+    return sa.and_(_unclaimed(now), ~sa.exists().where(before))
 
 
-def _unclaimed(now: Any) -> ColumnElement[bool]:
-    return or_(items.c.claim_expires_at.is_(None), items.c.claim_expires_at <= now)
+def _unclaimed(now: Any) -> sa.ColumnElement[bool]:
+    return sa.or_(items.c.claim_expires_at.is_(None), items.c.claim_expires_at <= now)
 
 
 # Statements are built once: to build one takes longer than to run it.
-_PERSON: Final[BindParameter[int]] = bindparam("person")
-_NOW: Final[BindParameter[float]] = bindparam("now")
-_ITEM: Final[BindParameter[int]] = bindparam("item")
+_PERSON: Final[sa.BindParameter[int]] = sa.bindparam("person")
+_NOW: Final[sa.BindParameter[float]] = sa.bindparam("now")
+_ITEM: Final[sa.BindParameter[int]] = sa.bindparam("item")
 _FREE: Final = free_for(_PERSON, _NOW)
-_MINE: Final = and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
-_HELD: Final = select(items.c.id, items.c.queue, items.c.claim_expires_at).where(
+_MINE: Final = sa.and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
+_HELD: Final = sa.select(items.c.id, items.c.queue, items.c.claim_expires_at).where(
     items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW
 )
 _RENEW: Final = (
-    update(items)
+    sa.update(items)
     .where(items.c.id == _ITEM, items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW)
-    .values(claim_expires_at=bindparam("until_"))
+    .values(claim_expires_at=sa.bindparam("until_"))
 )
-_RELEASE: Final = update(items).where(items.c.id == _ITEM, items.c.claimed_by == _PERSON).values(**NO_CLAIM)
+_RELEASE: Final = sa.update(items).where(items.c.id == _ITEM, items.c.claimed_by == _PERSON).values(**NO_CLAIM)
 
 
-def _take(which: ColumnElement[bool]) -> Update:
-    taken = {"claimed_by": _PERSON, "claimed_at": _NOW, "claim_expires_at": bindparam("until_")}
-    return update(items).where(which, _unclaimed(_NOW)).values(**taken).returning(items.c.id)
+def _take(which: sa.ColumnElement[bool]) -> sa.Update:
+    taken = {"claimed_by": _PERSON, "claimed_at": _NOW, "claim_expires_at": sa.bindparam("until_")}
+    return sa.update(items).where(which, _unclaimed(_NOW)).values(**taken).returning(items.c.id)
 
 
-_CLAIM: Final = _take(and_(items.c.id == _ITEM, or_(_MINE, and_(items.c.state.in_((OPEN, GOLD)), _FREE))))
+_CLAIM: Final = _take(sa.and_(items.c.id == _ITEM, sa.or_(_MINE, sa.and_(items.c.state.in_((OPEN, GOLD)), _FREE))))
 
 
 @cache
-def _claim_first(order: str, given: tuple[str, ...]) -> Update:
+def _claim_first(order: str, given: tuple[str, ...]) -> sa.Update:
     pick = (
-        select(items.c.id)
+        sa.select(items.c.id)
         .where(items.c.queue == asked("queue"), items.c.state == asked("state"), _FREE, *conditions(given))
         .order_by(*ordering(order))
         .limit(1)
@@ -145,13 +132,13 @@ def _claim_first(order: str, given: tuple[str, ...]) -> Update:
     return _take(items.c.id == pick.scalar_subquery())
 
 
-def held_by(db: Connection, person: int, now: float) -> Sequence[Any]:
+def held_by(db: sa.Connection, person: int, now: float) -> Sequence[Any]:
     """Returns the items (id, queue, claim_expires_at) that a person holds."""
     return db.execute(_HELD, {"person": person, "now": now}).all()
 
 
 def claim_next(
-    tx: Connection,
+    tx: sa.Connection,
     person: int,
     queue: str,
     now: float,
@@ -171,17 +158,17 @@ def claim_next(
     return found
 
 
-def claim(tx: Connection, item: int, person: int, now: float, lease_s: float) -> bool:
+def claim(tx: sa.Connection, item: int, person: int, now: float, lease_s: float) -> bool:
     """Claims one item; False when another holds it, or the person must not decide it. Renews an own claim."""
     values = {"item": item, "person": person, "now": now, "until_": now + lease_s}
     return renew(tx, item, person, now, lease_s) or tx.execute(_CLAIM, values).first() is not None
 
 
-def renew(tx: Connection, item: int, person: int, now: float, lease_s: float) -> bool:
+def renew(tx: sa.Connection, item: int, person: int, now: float, lease_s: float) -> bool:
     """Lengthens a claim that has not ended; False when it has."""
     return tx.execute(_RENEW, {"item": item, "person": person, "now": now, "until_": now + lease_s}).rowcount > 0
 
 
-def release(tx: Connection, item: int, person: int) -> None:
+def release(tx: sa.Connection, item: int, person: int) -> None:
     """Gives an item back."""
     tx.execute(_RELEASE, {"item": item, "person": person})
