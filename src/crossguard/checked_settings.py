@@ -66,12 +66,7 @@ def read_nth(text: str, option: str) -> tuple[int, int]:
 
 
 def gather_settings(  # noqa: PLR0917
-    model: type[M],
-    prefix: str,
-    flags: Mapping[str, Any],
-    environment: Mapping[str, str],
-    file: Path | None,
-    where: str,
+    model: type[M], prefix: str, flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None, where: str
 ) -> M:
     """Merges the sources of settings: flags win over the environment, the environment over the file.
 

@@ -63,10 +63,7 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
             # Given back first: whoever asks where the next row begins must hear so now.
             lines.give_back(taken[1:])
             # Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
-            yield (
-                start,
-                lines.failed("line_malformed", "not valid CSV; a quote may be missing or misplaced.", start),
-            )
+            yield (start, lines.failed("line_malformed", "not valid CSV; a quote may be missing or misplaced.", start))
             continue
         yield start, cells
 

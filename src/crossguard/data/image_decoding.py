@@ -94,8 +94,7 @@ def check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
     width, height = size
     if width * height > limits.max_pixels:
         raise ImageError(
-            "image_too_many_pixels",
-            f"An image may have {limits.max_pixels:,} pixels; {name} has {width} x {height}.",
+            "image_too_many_pixels", f"An image may have {limits.max_pixels:,} pixels; {name} has {width} x {height}."
         )
     if max(width, height) > limits.max_side:
         raise ImageError(

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from crossguard.data.image_decoding import (
-    DEFAULT_FRAMES,
-    DecodedImage,
-    DecodeOptions,
-    check_size,
-    decode_opened,
-)
+from crossguard.data.image_decoding import DEFAULT_FRAMES, DecodedImage, DecodeOptions, check_size, decode_opened
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_modes import to_rgb
 from crossguard.data.image_sources import describe, read_encoded

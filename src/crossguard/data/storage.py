@@ -212,8 +212,7 @@ class Storage:
             raise ImageError("image_not_found", f"No such image: '{self.address_of(path)}'.")
         if entry.size > most:
             raise ImageError(
-                "image_too_large",
-                f"'{self.address_of(path)}' has {entry.size:,} bytes; an image may have {most:,}.",
+                "image_too_large", f"'{self.address_of(path)}' has {entry.size:,} bytes; an image may have {most:,}."
             )
         with self._opened(entry) as file:
             return file.readall()

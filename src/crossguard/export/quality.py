@@ -97,11 +97,7 @@ def compare_scores(exact: Moderator, fast: Moderator, held_out: Annotated) -> Qu
     difference = np.abs(pair[0] - pair[1])
     cosines = _cosines(exact, fast, held_out)
     return QualityReport(
-        int(ready.sum()),
-        policies,
-        cosines[0],
-        cosines[1],
-        (float(difference.mean()), float(difference.max())),
+        int(ready.sum()), policies, cosines[0], cosines[1], (float(difference.mean()), float(difference.max()))
     )
 
 

@@ -10,13 +10,7 @@ from crossguard.errors import ConfigError, suggest
 
 DATASETS: Final[dict[str, Dataset]] = {
     dataset.name: dataset
-    for dataset in (
-        *memes.DATASETS,
-        *text.DATASETS,
-        *attributes.DATASETS,
-        templates.DATASET,
-        short_texts.DATASET,
-    )
+    for dataset in (*memes.DATASETS, *text.DATASETS, *attributes.DATASETS, templates.DATASET, short_texts.DATASET)
 }
 
 

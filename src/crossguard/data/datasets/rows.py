@@ -70,11 +70,7 @@ def letters(text: str, image_text: str) -> str:
 
 
 def write_table(
-    rows: Sequence[Row],
-    labels: Sequence[str],
-    source: str,
-    path: Path,
-    lost_images: Mapping[str, int] | None = None,
+    rows: Sequence[Row], labels: Sequence[str], source: str, path: Path, lost_images: Mapping[str, int] | None = None
 ) -> None:
     """Writes rows as Parquet; see `as_table`.
 

@@ -12,11 +12,7 @@ from crossguard.deploy.sagemaker.transform import BatchTransform
 from crossguard.errors import ConfigError, suggest
 
 Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob
-KINDS: Final[dict[str, type[Deployed]]] = {
-    "endpoint": Endpoint,
-    "transform": BatchTransform,
-    "training": TrainingJob,
-}
+KINDS: Final[dict[str, type[Deployed]]] = {"endpoint": Endpoint, "transform": BatchTransform, "training": TrainingJob}
 
 
 def read_spec(path: Path) -> Deployed:
