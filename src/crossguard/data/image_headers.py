@@ -40,21 +40,14 @@ _PNG_TEXT: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What decoding an image will cost at most.
-
-    Attributes:
-        width: Of the canvas that all frames fit on, in pixels.
-        frames: At most how many frames there are.
-        scans: At most how many passes over all pixels there are; 1 where the first pass is the only one.
-        coefficients: Bytes per pixel that are kept between passes.
-    """
+    """What decoding an image will cost at most."""
 
     kind: str
-    width: int
+    width: int  # of the canvas that all frames fit on, in pixels
     height: int
-    frames: int = 1
-    scans: int = 1
-    coefficients: float = 0.0
+    frames: int = 1  # at most how many frames there are
+    scans: int = 1  # at most how many passes over all pixels there are; 1 where the first pass is the only one
+    coefficients: float = 0.0  # bytes per pixel that are kept between passes
 
     @property
     def pixels(self) -> int:

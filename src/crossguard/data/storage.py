@@ -53,17 +53,11 @@ _OPTIONS: Final = {  # what an address says itself comes first, and counts
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One file.
+    """One file."""
 
-    Attributes:
-        path: As its file system calls it.
-        size: Bytes.
-        changed: Time of the last change, nanoseconds; compared for equality only, so clocks need not agree.
-    """
-
-    path: str
-    size: int
-    changed: int
+    path: str  # as its file system calls it
+    size: int  # bytes
+    changed: int  # time of the last change, nanoseconds; compared for equality only, so clocks need not agree
 
 
 class Storage:

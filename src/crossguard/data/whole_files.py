@@ -29,16 +29,12 @@ EXCEL_CELL: Final = 32_767
 
 @dataclass(frozen=True, slots=True)
 class WholeFile:
-    """A format.
+    """A format."""
 
-    Attributes:
-        module: What must be installed for it, and with which extra; nothing when empty.
-        read: Yields them again; None for a format that is only for people.
-    """
-
-    module: str
+    module: str  # what must be installed for it, and with which extra; nothing when empty
     extra: str
     write: Callable[[Iterable[Decision], Names, Path], None]
+    # Yields them again; None for a format that is only for people
     read: Callable[[Path], Iterator[Decision]] | None = None
 
     def require(self, doing: str) -> None:

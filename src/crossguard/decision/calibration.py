@@ -89,21 +89,14 @@ def shift_prior(probabilities: Floats, source: Floats, target: Floats) -> Floats
 
 
 class MonotoneMap(StrictModel):
-    """Reads a score as another scorer would have given it; constant beyond its first and last knot.
+    """Reads a score as another scorer would have given it; constant beyond its first and last knot."""
 
-    Attributes:
-        x: Scores on our scale at the knots, in [0, 1], increasing.
-        y: Scores on the other scale, in [0, 1], never decreasing.
-        pairs: How many posts with both scores it was fitted on.
-        error: Mean absolute error on posts that it was not fitted on (cross-validated).
-        error_interval: 95 % interval of that error.
-    """
-
-    x: tuple[float, ...] = Field(min_length=2)
-    y: tuple[float, ...] = Field(min_length=2)
-    pairs: int = Field(default=0, ge=0)
+    x: tuple[float, ...] = Field(min_length=2)  # scores on our scale at the knots, in [0, 1], increasing
+    y: tuple[float, ...] = Field(min_length=2)  # scores on the other scale, in [0, 1], never decreasing
+    pairs: int = Field(default=0, ge=0)  # how many posts with both scores it was fitted on
+    # Mean absolute error on posts that it was not fitted on (cross-validated)
     error: float | None = Field(default=None, ge=0, le=1)
-    error_interval: tuple[float, float] | None = None
+    error_interval: tuple[float, float] | None = None  # 95 % interval of that error
 
     @model_validator(mode="after")
     def _monotone(self) -> MonotoneMap:

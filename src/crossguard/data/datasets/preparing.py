@@ -32,31 +32,23 @@ BITS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What a dataset holds, and what is wrong with it.
-
-    Attributes:
-        not_annotated: Ids without annotation per split; they are left out of the table.
-        known: Number of posts per split where each label is known.
-        missing_images: Images that are not there, per split; their posts are kept, as posts without an image.
-        broken_images: Path and reason of each image that cannot be read.
-        duplicate_texts: Texts that occur in two splits, up to case and punctuation; pairs of splits to counts.
-        alike_images: Images that look alike in two splits; pairs of splits to counts.
-        caution: What is known to be wrong with the dataset's labels.
-    """
+    """What a dataset holds, and what is wrong with it."""
 
     dataset: str
     posts: dict[str, int]
-    not_annotated: dict[str, int]
+    not_annotated: dict[str, int]  # ids without annotation per split; they are left out of the table
     labels: dict[str, dict[str, float]]
-    known: dict[str, dict[str, int]]
+    known: dict[str, dict[str, int]]  # number of posts per split where each label is known
     images: dict[str, int]
+    # Images that are not there, per split; their posts are kept, as posts without an image
     missing_images: dict[str, int]
-    broken_images: dict[str, str]
+    broken_images: dict[str, str]  # path and reason of each image that cannot be read
     image_text: dict[str, float]
     duplicate_ids: list[str]
+    # Texts that occur in two splits, up to case and punctuation; pairs of splits to counts
     duplicate_texts: dict[str, int]
-    alike_images: dict[str, int]
-    caution: str
+    alike_images: dict[str, int]  # images that look alike in two splits; pairs of splits to counts
+    caution: str  # what is known to be wrong with the dataset's labels
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as JSON holds it."""

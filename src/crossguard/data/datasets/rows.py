@@ -24,44 +24,33 @@ FIXED: Final = ("id", "text", "image_text", "image_path", "split", "source", "st
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One annotated post.
-
-    Attributes:
-        image: The image's file, whether it is there or not; None where the dataset has no image.
-        split: `train`, `val` or `test`, as its authors divided it, or as divided here by a hash of the text.
-        labels: Share of annotators per label, in [0, 1]; a label that is not named is unknown.
-        hateful: Whether the post is hateful at all, in [0, 1]; None when the labels say it, or nobody does.
-        stratum: A group within the dataset that a recipe may draw more or less often.
-        annotated: Whether the dataset has an annotation for the post.
-    """
+    """One annotated post."""
 
     id: str
     text: str = ""
     image_text: str = ""
-    image: Path | None = None
+    image: Path | None = None  # the image's file, whether it is there or not; None where the dataset has no image
+    # `train`, `val` or `test`, as its authors divided it, or as divided here by a hash of the text
     split: str = "train"
+    # Share of annotators per label, in [0, 1]; a label that is not named is unknown
     labels: Mapping[str, float] = field(default_factory=dict)
+    # Whether the post is hateful at all, in [0, 1]; None when the labels say it, or nobody does
     hateful: float | None = None
-    stratum: str = ""
-    annotated: bool = True
+    stratum: str = ""  # a group within the dataset that a recipe may draw more or less often
+    annotated: bool = True  # whether the dataset has an annotation for the post
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """How to read one public dataset.
-
-    Attributes:
-        read: Raw folder to rows; raises `TableError` when the folder is not what it should be.
-        layout: What the raw folder holds, for people.
-        caution: What is known to be wrong with its labels.
-    """
+    """How to read one public dataset."""
 
     name: str
     labels: tuple[str, ...]
+    # Raw folder to rows; raises `TableError` when the folder is not what it should be
     read: Callable[[Path], Iterator[Row]]
-    layout: str
+    layout: str  # what the raw folder holds, for people
     source: str
-    caution: str
+    caution: str  # what is known to be wrong with its labels
 
 
 def letters(text: str, image_text: str) -> str:
