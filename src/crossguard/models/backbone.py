@@ -28,21 +28,13 @@ class Backbone(ABC):
     by (the fusion head reads this). `holder` is any module with the tower's attribute.
     """
 
-    name: str
-    """The word in recipes and configurations."""
-
-    reads_attention_mask: bool
-    """Whether padding changes a text's features unless it is masked."""
-
+    name: str  # the word in recipes and configurations
+    reads_attention_mask: bool  # whether padding changes a text's features unless it is masked
+    # Whether a text may be given without padding; else it must have the full length that the tower was trained on
     trims_padding: bool
-    """Whether a text may be given without padding; else it must have the full length that the tower was trained on."""
-
-    text_length: int
-    """Tokens at most that the text tower was made for."""
-
+    text_length: int  # tokens at most that the text tower was made for
+    # Of each colour channel, on the scale [0, 1], in the pretraining of the image tower
     mean: tuple[float, float, float]
-    """Of each colour channel, on the scale [0, 1], in the pretraining of the image tower."""
-
     std: tuple[float, float, float]
 
     @abstractmethod
@@ -99,8 +91,8 @@ class TwoTowers(Backbone):
 
     reads_attention_mask = False
 
+    # Of transformers: the configuration, the model, and what reads pretrained weights
     classes: tuple[str, str, str]
-    """Of transformers: the configuration, the model, and what reads pretrained weights."""
 
     @override
     def build(self, encoder: dict[str, Any]) -> nn.Module:

@@ -27,12 +27,11 @@ class Gated:
 class GatedModel(nn.Module, ABC):
     """Projections `proj_t`, `proj_i`, gates `g_t`, `g_i`, `gate`: the published parameter names."""
 
+    # Whether the features of an absent modality count as zero; else the gate alone leaves them out, and a post with
+    # neither modality is scored by the text tokens that it came with, as the published model does
     masks_absent: bool
-    """Whether the features of an absent modality count as zero; else the gate alone leaves them out, and a post with
-    neither modality is scored by the text tokens that it came with, as the published model does."""
-
+    # How the names of the weights begin whose shapes follow from the number of outputs
     output_weights: tuple[str, ...]
-    """How the names of the weights begin whose shapes follow from the number of outputs."""
 
     def __init__(self, config: ModelConfig, architecture: Backbone, widths: Widths) -> None:
         super().__init__()
