@@ -46,33 +46,20 @@ class LabelEntry(StrictModel):
 
 
 class ModelEntry(StrictModel):
-    """What the model is.
+    """What the model is."""
 
-    Attributes:
-        name: The word for `--model`, and for every decision.
-        version: Changes with the weights.
-        backend: Architecture of the encoders: `clip`, `siglip` or `compact`.
-        head: `fusion` or `mtl`.
-        text_width: Length of a text feature.
-        image_width: Length of an image feature.
-    """
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    version: str
-    backend: str
-    head: Literal["fusion", "mtl"]
-    text_width: int = Field(ge=1)
-    image_width: int = Field(ge=1)
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")  # the word for `--model`, and for every decision
+    version: str  # changes with the weights
+    backend: str  # architecture of the encoders: `clip`, `siglip` or `compact`
+    head: Literal["fusion", "mtl"]  # `fusion` or `mtl`
+    text_width: int = Field(ge=1)  # length of a text feature
+    image_width: int = Field(ge=1)  # length of an image feature
 
 
 class Attribute(Calibrated):
-    """An output beside the labels, such as toxicity.
+    """An output beside the labels, such as toxicity."""
 
-    Attributes:
-        column: Of the model's outputs.
-    """
-
-    column: Column
+    column: Column  # of the model's outputs
 
 
 class BundleManifest(StrictModel):

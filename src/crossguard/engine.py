@@ -56,14 +56,10 @@ Infer = Callable[[Sequence[Prepared]], Logits]
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What bounds the batches of `submit`.
+    """What bounds the batches of `submit`."""
 
-    Attributes:
-        posts: What the posts of a batch cost at most together, but for its last one.
-        delay_s: Max batch delay: how long a post waits for others while another batch is in the model, in seconds.
-    """
-
-    posts: int = BATCH_SIZE
+    posts: int = BATCH_SIZE  # what the posts of a batch cost at most together, but for its last one
+    # Max batch delay: how long a post waits for others while another batch is in the model, in seconds
     delay_s: float = 0.0
 
 

@@ -13,16 +13,11 @@ from crossguard.errors import ConfigError, suggest
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing a post can be scored for.
+    """One thing a post can be scored for."""
 
-    Attributes:
-        name: The word used in every file, API and table.
-        meaning: One sentence for a moderator.
-        prior: Share of posts that carry the label in the data the model was made for, in [0, 1], or None.
-    """
-
-    name: str
-    meaning: str = ""
+    name: str  # the word used in every file, API and table
+    meaning: str = ""  # one sentence for a moderator
+    # Share of posts that carry the label in the data the model was made for, in [0, 1], or None
     prior: float | None = None
 
 

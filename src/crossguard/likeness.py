@@ -36,15 +36,10 @@ _DRAWN: Final = np.random.default_rng(0).integers(0, 2**63, size=(2, _BANDS * _R
 
 @dataclass(frozen=True)
 class Likeness:
-    """A post as it is compared with others.
+    """A post as it is compared with others."""
 
-    Attributes:
-        words: Its words without case, accents, links, mentions, digits, signs and repeated letters.
-        images: Hashes of its images, 32 bytes each.
-    """
-
-    words: str
-    images: tuple[bytes, ...] = ()
+    words: str  # its words without case, accents, links, mentions, digits, signs and repeated letters
+    images: tuple[bytes, ...] = ()  # hashes of its images, 32 bytes each
 
     @cached_property
     def key(self) -> str:

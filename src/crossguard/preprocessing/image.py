@@ -18,22 +18,15 @@ Channel = Annotated[float, Field(gt=0, le=255)]
 
 
 class ImageSpec(StrictModel):
-    """How a bundle wants its images.
+    """How a bundle wants its images."""
 
-    Attributes:
-        size: Height and width in pixels.
-        resize: `squash` keeps the whole image and changes its shape; `crop` keeps the shape and takes the centre.
-        interpolation: The filter of the resize; always antialiased.
-        mean: Per channel, on the scale [0, 1].
-        std: Per channel, on the scale [0, 1].
-        frames: At most how many frames of an animation are looked at: those that differ most.
-    """
-
-    size: int = Field(ge=8, le=2048)
+    size: int = Field(ge=8, le=2048)  # height and width in pixels
+    # `squash` keeps the whole image and changes its shape; `crop` keeps the shape and takes the centre
     resize: ResizeMode = "crop"
-    interpolation: Interpolation = "bicubic"
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[Channel, Channel, Channel] = (0.5, 0.5, 0.5)
+    interpolation: Interpolation = "bicubic"  # the filter of the resize; always antialiased
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # per channel, on the scale [0, 1]
+    std: tuple[Channel, Channel, Channel] = (0.5, 0.5, 0.5)  # per channel, on the scale [0, 1]
+    # At most how many frames of an animation are looked at: those that differ most
     frames: int = Field(default=4, ge=1, le=64)
 
     @property

@@ -16,17 +16,12 @@ LONGEST: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """How an image becomes a square.
+    """How an image becomes a square."""
 
-    Attributes:
-        size: Its side, in pixels.
-        resize: `squash` keeps the whole image and changes its shape; `crop` keeps the shape and takes the centre.
-        interpolation: The filter; always antialiased.
-    """
-
-    size: int
+    size: int  # its side, in pixels
+    # `squash` keeps the whole image and changes its shape; `crop` keeps the shape and takes the centre
     resize: ResizeMode
-    interpolation: Interpolation
+    interpolation: Interpolation  # the filter; always antialiased
 
     def apply(self, image: Image) -> Image:
         """Returns the square of an RGB image."""

@@ -30,28 +30,20 @@ FEWEST_WORDS: Final = 1000
 
 
 class TextSpec(StrictModel):
-    """How a bundle wants its text.
+    """How a bundle wants its text."""
 
-    Attributes:
-        max_length: Tokens of a window at most, special tokens included.
-        windows: Windows of a long text at most; the longest text that is read in whole has about two thirds as many
-            times `max_length` tokens.
-        padding: `longest` (of the batch) or `max_length` (SigLIP was trained on full length and has no mask).
-        pad_id: Token id of padding.
-        attention_mask: Whether the text graph takes a mask.
-        normalization: Which normaliser cleans the raw text.
-        image_text: What to do with words read from the image: `pair` (second segment), `append`, or `ignore`.
-        undisguise: Whether a disguised text is also (or only, where that is certain) scored as what it says.
-    """
-
-    max_length: int = Field(ge=4, le=8192)
+    max_length: int = Field(ge=4, le=8192)  # tokens of a window at most, special tokens included
+    # Windows of a long text at most; the longest text that is read in whole has about two thirds as many times
+    # `max_length` tokens
     windows: int = Field(default=32, ge=1, le=256)
+    # `longest` (of the batch) or `max_length` (SigLIP was trained on full length and has no mask)
     padding: Literal["longest", "max_length"] = "longest"
-    pad_id: int = Field(default=0, ge=0)
-    attention_mask: bool = True
-    normalization: NormalizerName = "none"
+    pad_id: int = Field(default=0, ge=0)  # token id of padding
+    attention_mask: bool = True  # whether the text graph takes a mask
+    normalization: NormalizerName = "none"  # which normaliser cleans the raw text
+    # What to do with words read from the image: `pair` (second segment), `append`, or `ignore`
     image_text: Literal["pair", "append", "ignore"] = "append"
-    undisguise: bool = True
+    undisguise: bool = True  # whether a disguised text is also (or only, where that is certain) scored as what it says
 
     @property
     def most_characters(self) -> int:
@@ -61,17 +53,11 @@ class TextSpec(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The words of one post as token ids.
+    """The words of one post as token ids."""
 
-    Attributes:
-        windows: One, or several that overlap when the text is long; none when the post has no text.
-        truncated: Whether text was left out because it was too long for `TextSpec.windows`.
-        language: ISO 639 code, `und` where it cannot be told; empty where it was not asked for.
-    """
-
-    windows: tuple[Window, ...]
-    truncated: bool
-    language: str = ""
+    windows: tuple[Window, ...]  # one, or several that overlap when the text is long; none when the post has no text
+    truncated: bool  # whether text was left out because it was too long for `TextSpec.windows`
+    language: str = ""  # ISO 639 code, `und` where it cannot be told; empty where it was not asked for
 
     def undisguised(self) -> Tokens:
         """Marks these windows as those of an undisguised reading."""
@@ -89,20 +75,13 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What is tokenised as one sequence: a text, the words of an image, or both joined.
+    """What is tokenised as one sequence: a text, the words of an image, or both joined."""
 
-    Attributes:
-        raw: As written.
-        clean: Normalised.
-        cut: Whether it was too long to be read in whole.
-        shortened: Whether invisible characters and the like were removed before it was normalised.
-        joint: Where in `raw` the words of the image begin; None where places of `raw` mean nothing to the author.
-    """
-
-    raw: str
-    clean: str
-    cut: bool
-    shortened: bool
+    raw: str  # as written
+    clean: str  # normalised
+    cut: bool  # whether it was too long to be read in whole
+    shortened: bool  # whether invisible characters and the like were removed before it was normalised
+    # Where in `raw` the words of the image begin; None where places of `raw` mean nothing to the author
     joint: int | None
 
     def written(self, spans: Sequence[Span], normalization: NormalizerName) -> list[tuple[Span | None, Span | None]]:

@@ -62,15 +62,11 @@ GUESSES: Final = frozenset({filled, respaced, compounds, corrected})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a disguised text says.
+    """What a disguised text says."""
 
-    Attributes:
-        text: With the disguise undone.
-        certain: Whether the text as written says nothing else: none of it was left out or guessed, and the reading is
-            clearly better made of known words.
-    """
-
-    text: str
+    text: str  # with the disguise undone
+    # Whether the text as written says nothing else: none of it was left out or guessed, and the reading is clearly
+    # better made of known words
     certain: bool
 
 

@@ -21,20 +21,14 @@ CHUNK: Final = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of a post's words that the text encoder takes at once.
+    """A stretch of a post's words that the text encoder takes at once."""
 
-    Attributes:
-        ids: Token ids, not padded, special tokens included; never empty.
-        text: First character and the one behind the last, in the text as it was written, to the word; None when the
-            window is the whole text, holds none of it, or the place is unknown.
-        image_text: The same for the words of the image.
-        undisguised: Whether this is not the text as it was written, but what a disguise says.
-    """
-
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  # token ids, not padded, special tokens included; never empty
+    # First character and the one behind the last, in the text as it was written, to the word; None when the window is
+    # the whole text, holds none of it, or the place is unknown
     text: Span | None = None
-    image_text: Span | None = None
-    undisguised: bool = False
+    image_text: Span | None = None  # the same for the words of the image
+    undisguised: bool = False  # whether this is not the text as it was written, but what a disguise says
 
 
 def stretches(length: int, size: int) -> list[Span]:

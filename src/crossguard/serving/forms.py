@@ -23,15 +23,10 @@ class _InMemoryParser(MultiPartParser):
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """A parsed form.
+    """A parsed form."""
 
-    Attributes:
-        fields: Values of the text fields by name.
-        files: File name and content of each upload, in order.
-    """
-
-    fields: dict[str, str]
-    files: list[tuple[str, bytes]]
+    fields: dict[str, str]  # values of the text fields by name
+    files: list[tuple[str, bytes]]  # file name and content of each upload, in order
 
 
 async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> UploadForm:

@@ -23,21 +23,14 @@ TOKEN_BYTES = 32
 
 
 class KeyEntry(StrictModel):
-    """One key of the file.
+    """One key of the file."""
 
-    Attributes:
-        sha256: Of the key, as 64 hexadecimal digits.
-        policy: Policy of the bundle, or YAML file, for this caller; the service's own when None.
-        tenant: Whose overrides of a policy file apply.
-        posts_per_minute: Rate, in what posts count as; the service's default when None, unlimited when 0.
-        admin: Whether the key may reload the model.
-    """
-
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    policy: str | None = None
-    tenant: str | None = None
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")  # of the key, as 64 hexadecimal digits
+    policy: str | None = None  # policy of the bundle, or YAML file, for this caller; the service's own when None
+    tenant: str | None = None  # whose overrides of a policy file apply
+    # Rate, in what posts count as; the service's default when None, unlimited when 0
     posts_per_minute: int | None = Field(default=None, ge=0)
-    admin: bool = False
+    admin: bool = False  # whether the key may reload the model
 
 
 class KeyFile(StrictModel):

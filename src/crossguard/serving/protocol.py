@@ -37,19 +37,12 @@ HOP_BY_HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Longest times of a connection, in seconds.
+    """Longest times of a connection, in seconds."""
 
-    Attributes:
-        header: From the first byte of a request, or the opening of the connection, to its last header.
-        body: From the last header to the end of the body; the application's own deadlines are shorter.
-        idle: Between an answer and the next request.
-        send: For the client to take what has been written.
-    """
-
-    header: float
-    body: float
-    idle: float
-    send: float
+    header: float  # from the first byte of a request, or the opening of the connection, to its last header
+    body: float  # from the last header to the end of the body; the application's own deadlines are shorter
+    idle: float  # between an answer and the next request
+    send: float  # for the client to take what has been written
 
 
 class Receiving(Enum):

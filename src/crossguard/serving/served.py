@@ -16,17 +16,11 @@ from crossguard.serving.settings import ServeSettings
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Immutable; requests in flight keep the one that they began with.
+    """Immutable; requests in flight keep the one that they began with."""
 
-    Attributes:
-        base: Scores for callers without a policy of their own.
-        tenants: Moderators by the name of a key; they share the loaded model.
-        keys: Who may call.
-    """
-
-    base: Moderator
-    tenants: Mapping[str, Moderator]
-    keys: KeyRing
+    base: Moderator  # scores for callers without a policy of their own
+    tenants: Mapping[str, Moderator]  # moderators by the name of a key; they share the loaded model
+    keys: KeyRing  # who may call
 
     def moderator(self, caller: Caller) -> Moderator:
         """Returns who scores for a caller."""

@@ -22,18 +22,12 @@ class RemoteImage:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedPost:
-    """One post of a request.
+    """One post of a request."""
 
-    Attributes:
-        id: The caller's own name for it.
-        text: What the author wrote.
-        image_text: Words read from the images.
-        images: Its images; a post with several is decided from the highest score per label over them.
-    """
-
-    id: str
-    text: str = ""
-    image_text: str = ""
+    id: str  # the caller's own name for it
+    text: str = ""  # what the author wrote
+    image_text: str = ""  # words read from the images
+    # Its images; a post with several is decided from the highest score per label over them
     images: tuple[EncodedImage | RemoteImage, ...] = ()
 
     @property

@@ -84,31 +84,21 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A request.
+    """A request."""
 
-    Attributes:
-        form: How its posts are laid out.
-        posts: In order; one that cannot be read has its `error` set.
-    """
-
-    form: Form
-    posts: tuple[Post, ...]
+    form: Form  # how its posts are laid out
+    posts: tuple[Post, ...]  # in order; one that cannot be read has its `error` set
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer.
+    """An answer."""
 
-    Attributes:
-        status: 200, or 422 when no post of the request could be scored. JSON Lines always get 200: a batch transform
-            would give up all of its lines otherwise.
-        content_type: Of the body.
-        body: ASCII text.
-    """
-
+    # 200, or 422 when no post of the request could be scored. JSON Lines always get 200: a batch transform would give
+    # up all of its lines otherwise.
     status: HTTPStatus
-    content_type: str
-    body: str
+    content_type: str  # of the body
+    body: str  # ASCII text
 
 
 JSON: Final = "application/json"

@@ -42,17 +42,11 @@ class AttributeNotSupportedError(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Answerable:
-    """What will be answered.
+    """What will be answered."""
 
-    Attributes:
-        sources: By the name that was asked for: the attribute of the model whose score it gets.
-        estimated: Names whose score is another attribute's, with that attribute.
-        omitted: Names that get no score.
-    """
-
-    sources: dict[str, str]
-    estimated: dict[str, str]
-    omitted: list[str]
+    sources: dict[str, str]  # by the name that was asked for: the attribute of the model whose score it gets
+    estimated: dict[str, str]  # names whose score is another attribute's, with that attribute
+    omitted: list[str]  # names that get no score
 
 
 def known_attributes(moderator: Moderator) -> tuple[str, ...]:
