@@ -40,11 +40,7 @@ class Options:
 
 
 def score_one(moderator: Moderator, given: tuple[str, str | None, str], options: Options, *, ocr: bool) -> None:
-    """Scores one post of a text, an image and words in the image; shows every label on a terminal.
-
-    Raises:
-        PostError: It cannot be scored.
-    """
+    """Scores one post of a text, an image and words in the image; shows every label on a terminal."""
     from crossguard.records import Post
 
     post = Post("post", *given)
@@ -139,11 +135,7 @@ def refuse_a_text(source: str) -> None:
 
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:
-    """Checks that the output is not the input.
-
-    Raises:
-        OutputError: It is, perhaps through a link or a redirection of the shell.
-    """
+    """Checks that the output is not the input."""
     from crossguard.data.formats import STDIN
     from crossguard.data.writing import refuse_same_file
 

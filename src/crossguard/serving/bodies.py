@@ -68,11 +68,7 @@ class BodyHold:
         self.release()
 
     def take(self, size: int) -> None:
-        """Adds bytes.
-
-        Raises:
-            Overloaded: There is no room for them now.
-        """
+        """Adds bytes."""
         self._budget.take(size)
         self._held += size
 
@@ -110,9 +106,7 @@ class BodyReader:
 
         Raises:
             BodyTimeout: It came too slowly.
-            BodyTooLarge: It is over the cap.
             UnsupportedBody: It is compressed.
-            Overloaded: There is no memory for it now.
         """
         encoding = self._request.headers.get("content-encoding", "identity").strip().lower()
         if encoding != "identity":

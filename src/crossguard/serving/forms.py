@@ -34,7 +34,6 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
 
     Raises:
         BadRequest: It is broken, has other fields, or too many files.
-        UnsupportedBody: Its text is in another character set than those that are read.
     """
     charset = charset_of(call.request)
     body = await call.body.read()

@@ -66,11 +66,7 @@ class KeyRing:
 
     @classmethod
     def read(cls, path: Path | None) -> KeyRing:
-        """Reads a key file; without one the ring is open.
-
-        Raises:
-            ConfigError: The file is missing or breaks a rule.
-        """
+        """Reads a key file; without one the ring is open."""
         return cls(parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {})
 
     @property

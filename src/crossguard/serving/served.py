@@ -28,13 +28,7 @@ class Served:
 
 
 def load_served(settings: ServeSettings) -> Served:
-    """Reads keys, policies and model, and scores a first post, so that the first caller does not wait for it.
-
-    Raises:
-        BundleError: The model is unknown, newer or corrupted.
-        ConfigError: A key or policy is wrong.
-        MissingExtraError: The runtime is not installed.
-    """
+    """Reads keys, policies and model, and scores a first post, so that the first caller does not wait for it."""
     keys = KeyRing.read(settings.keys_file)
     base = load(
         settings.model_name,

@@ -38,7 +38,6 @@ def serve(settings: ServeSettings) -> None:
     in flight finish. SIGINT does not wait for `drain_s`. SIGHUP reloads model, policies and keys.
 
     Raises:
-        BundleError: The model cannot be loaded.
         ConfigError: A setting, policy or key is wrong, the port is taken, or everybody could call unasked.
     """
     if settings.keys_file is None and not settings.insecure and not is_loopback(settings.host):

@@ -79,8 +79,6 @@ def answerable(requested: Mapping[str, object], moderator: Moderator, missing: M
 
     Raises:
         BadRequest: Nothing is requested.
-        AttributeNotSupportedError: The model lacks one and `missing` is `error`, or it lacks all, or another version is
-            asked for than the one that is served.
     """
     if not requested:
         raise BadRequest("requestedAttributes: at least one is needed.", code="no_requested_attributes")
