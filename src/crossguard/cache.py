@@ -11,9 +11,16 @@ from platformdirs import user_cache_path
 
 
 def cache_folder() -> Path:
-    """Returns `CROSSGUARD_CACHE`, or Crossguard's part of the user's cache folder."""
+    """Returns `CROSSGUARD_CACHE`, or Crossguard's part of the user's cache folder.
+
+    For a user without a home it is a folder that cannot be there, so that nothing is kept: what others may write, such
+    as the folder for temporary files, is no place for graphs that are loaded.
+    """
     own = os.environ.get("CROSSGUARD_CACHE")
-    return Path(own) if own else user_cache_path("crossguard", appauthor=False)
+    try:
+        return Path(own) if own else user_cache_path("crossguard", appauthor=False)
+    except RuntimeError:
+        return Path(os.devnull, "crossguard")
 
 
 def keep(place: Path, content: bytes) -> None:

@@ -7,6 +7,7 @@ stays fast however many commands there are.
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import io
 import os
@@ -18,7 +19,7 @@ import click
 
 from crossguard.__about__ import __version__
 from crossguard.cli.ending import end
-from crossguard.errors import CrossguardError
+from crossguard.errors import CrossguardError, OutputError
 
 # Command name -> (module with a click command called `command`, one line for `crossguard --help`).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -48,6 +49,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("crossguard.cli.deploy", "Put a model onto AWS SageMaker: package, policies, endpoints, jobs."),
 }
 
+# What disks refuse, whatever a command was about to do.
+DISK = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -117,6 +120,8 @@ def root() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and ends the process with a documented exit code (see docs/reference/exit-codes.md)."""
+    if sys.stdout is None:  # closed by who started it: `crossguard ... >&-`
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A pipe of Windows or an old locale lacks characters that posts and tables have.
@@ -134,6 +139,12 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        name = f"Cannot read or write '{error.filename}': " if error.filename else ""
+        click.echo(f"Error: {name}{error.strerror}.", err=True)
+        return OutputError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED

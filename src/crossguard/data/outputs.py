@@ -222,9 +222,9 @@ def journal_of(path: Path) -> Path:
 
 def write_failure(name: str, error: OSError) -> OutputError:
     """Returns the error for a full disk and its like."""
-    return OutputError(
-        f"Cannot write '{name}': {error.strerror or error}. Complete rows are kept; continue with --resume."
-    )
+    kept = any(map(has_content, (Path(name), journal_of(Path(name)))))
+    rest = " Complete rows are kept; continue with --resume." if kept else ""
+    return OutputError(f"Cannot write '{name}': {error.strerror or error}.{rest}")
 
 
 def has_content(path: Path) -> bool:

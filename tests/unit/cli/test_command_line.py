@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import subprocess
 import sys
+from unittest.mock import Mock
 
 import click
 import pytest
 
 from crossguard import cli
+from crossguard.errors import OutputError
 
 
 @click.command()
@@ -30,3 +35,34 @@ def test_a_character_that_the_terminal_lacks_does_not_end_a_command(monkeypatch:
         stream.flush()
     assert streams["stdout"].buffer.getvalue().split() == [b"a", b"bar", b"?", b"and", b"?"]
     assert streams["stderr"].buffer.getvalue().strip() == b"?.csv"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.EROFS, "Read-only file system", "t.parquet"),
+            "Cannot read or write 't.parquet': Read-only file",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "Error: No space left on device."),
+    ],
+)
+def test_what_a_disk_refuses_is_one_line(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "root", click.Command("root", callback=Mock(side_effect=error)))
+    assert cli.run([]) == OutputError.exit_code
+    assert said in capsys.readouterr().err
+
+
+def test_other_errors_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "root", click.Command("root", callback=Mock(side_effect=TimeoutError("late"))))
+    with pytest.raises(TimeoutError):
+        cli.run([])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes the stream")
+def test_a_command_runs_with_its_output_closed() -> None:
+    command = 'echo hello | "$0" -m crossguard score - --input-format txt --quiet >&-'
+    found = subprocess.run(["/bin/sh", "-c", command, sys.executable], capture_output=True, check=False)
+    assert (found.returncode, found.stderr) == (0, b"")

@@ -10,7 +10,7 @@ import pytest
 from tests.support.decisions import decision
 from tests.support.written import ROWS, write
 
-from crossguard.data.outputs import RowWriter, journal_of
+from crossguard.data.outputs import RowWriter, journal_of, write_failure
 from crossguard.data.row_formats import JsonlRows
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import OutputError
@@ -22,15 +22,21 @@ class TestFullDisk:
         output = open_output(Path("/dev/full"), HATE.names, format="jsonl")
         output.start()
         output.write(ROWS[0])
-        with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
+        with pytest.raises(OutputError, match=r"No space left on device\.$"):  # and nothing that could be continued
             output.close()
+
+    def test_only_where_there_are_rows_they_can_be_continued(self, tmp_path: Path) -> None:
+        error = OSError(errno.ENOSPC, "No space left on device")
+        assert "--resume" not in str(write_failure(str(tmp_path / "out.xlsx"), error))
+        (tmp_path / "out.xlsx.journal").write_text("{}")
+        assert "--resume" in str(write_failure(str(tmp_path / "out.xlsx"), error))
 
     def test_complete_rows_stay_and_are_continued(self, tmp_path: Path) -> None:
         whole = b"".join(map(JsonlRows().encode, ROWS))
         for room in range(0, len(whole), 29):
             path = tmp_path / "out.jsonl"
             with path.open("wb") as file:
-                writer = RowWriter(_SmallDisk(file, room), JsonlRows(), "out.jsonl")
+                writer = RowWriter(_SmallDisk(file, room), JsonlRows(), str(path))
                 for row in ROWS:
                     writer.write(row)
                 with pytest.raises(OutputError, match="No space left"):
