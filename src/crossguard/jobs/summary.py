@@ -9,6 +9,9 @@ from crossguard.errors import needs_extra
 from crossguard.jobs.pool import Event
 from crossguard.jobs.units import Part
 
+_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_HOST = "0.0.0.0"  # noqa: S104 - the scraper is another machine; there are counts to see, and no posts
+
 
 @dataclass(slots=True)
 class JobSummary:
@@ -66,10 +69,6 @@ class JobSummary:
             self.failed.update(event.counts["error"])
         else:
             self.problems.append(str(event))
-
-
-_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
-_HOST = "0.0.0.0"  # noqa: S104 - the scraper is another machine; there are counts to see, and no posts
 
 
 class JobMetrics:

@@ -24,6 +24,11 @@ FEWEST: Final = 4000
 ROWS: Final = 1000
 
 _work: Callable[[Sequence[int]], Any] | None = None
+Ids: TypeAlias = "NDArray[np.int32]"
+KNOWN_HARMLESS: Final = 5
+MOST_FILLERS: Final = 2
+NOISE: Final = 1
+SHORTEST_FILLER, LONGEST_FILLER = 12, 140
 
 
 def divided(work: Callable[[Sequence[int]], T], rows: Sequence[int]) -> list[T]:
@@ -45,13 +50,6 @@ def _hold(work: Callable[[Sequence[int]], Any]) -> None:
 def _do(rows: Sequence[int]) -> Any:
     assert _work is not None
     return _work(rows)
-
-
-Ids: TypeAlias = "NDArray[np.int32]"
-KNOWN_HARMLESS: Final = 5
-MOST_FILLERS: Final = 2
-NOISE: Final = 1
-SHORTEST_FILLER, LONGEST_FILLER = 12, 140
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from crossguard.errors import DeployError
 Template: TypeAlias = dict[str, Any]
 VARIANT: Final = "AllTraffic"
 SCALING: Final = ("Target", "Tracking", "Waking", "Backlog")
+MINUTES: Final = 60
+SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 def template_of(name: str, container: Container, capacity: Capacity) -> Template:
@@ -67,10 +69,6 @@ def instance_type(template: Template) -> str | None:
     (variant,) = template["Resources"]["Configuration"]["Properties"]["ProductionVariants"]
     kind: str | None = variant.get("InstanceType")
     return kind
-
-
-MINUTES: Final = 60
-SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 class Endpoint(StrictModel):

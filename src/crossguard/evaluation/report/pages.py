@@ -26,6 +26,11 @@ from crossguard.markup import templates
 from crossguard.records import ImageSource, Post
 from crossguard.saving import save_text
 
+WORST = 8
+_LONGEST = 280
+COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
+HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
+
 
 def write_audit_page(audit: Audit, path: Path) -> None:
     """Writes an audit as one HTML file that opens offline; sentences are masked."""
@@ -48,12 +53,6 @@ def _environment() -> Environment:
     environment = templates("crossguard.evaluation.report")
     environment.filters["masked"] = mask
     return environment
-
-
-WORST = 8
-_LONGEST = 280
-COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
-HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
 
 
 def build_page(run: Run, posts: Sequence[Post] | None) -> str:

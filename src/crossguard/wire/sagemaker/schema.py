@@ -16,6 +16,11 @@ from crossguard.data.image_sources import is_data_url
 from crossguard.errors import InputError
 from crossguard.records import Post
 
+JSON: Final = "application/json"
+JSON_LINES: Final = "application/jsonlines"
+LINES: Final = frozenset({JSON_LINES, "application/x-jsonlines", "application/jsonl", "application/x-ndjson"})
+CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
+
 
 class RequestError(InputError):
     """A request as a whole cannot be used.
@@ -99,12 +104,6 @@ class Reply:
     status: HTTPStatus
     content_type: str  # of the body
     body: str  # ASCII text
-
-
-JSON: Final = "application/json"
-JSON_LINES: Final = "application/jsonlines"
-LINES: Final = frozenset({JSON_LINES, "application/x-jsonlines", "application/jsonl", "application/x-ndjson"})
-CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
 def media_type(content_type: str | None) -> str:
