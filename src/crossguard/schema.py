@@ -109,14 +109,10 @@ KEYS: Final = tuple(DecisionRecord.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names that columns of a flat table are made of.
-
-    Attributes:
-        input: Columns of the input that are kept.
-    """
+    """The names that columns of a flat table are made of."""
 
     labels: Sequence[str]
-    input: Sequence[str] = ()
+    input: Sequence[str] = ()  # columns of the input that are kept
     attributes: Sequence[str] = ()
 
     @classmethod
@@ -131,15 +127,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a flat table.
-
-    Attributes:
-        path: Where the value stands in a record.
-    """
+    """One column of a flat table."""
 
     name: str
     kind: CellKind
-    path: tuple[str, ...]
+    path: tuple[str, ...]  # where the value stands in a record
 
 
 def columns(names: Names) -> tuple[Column, ...]:

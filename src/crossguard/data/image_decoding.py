@@ -32,32 +32,22 @@ _GREY: Final = range(120, 137)
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How an image is decoded.
-
-    Attributes:
-        size_hint: Pixels of width and height that the caller will shrink to. A JPEG is then decoded at the smallest
-            scale of 1/8, 1/4, 1/2 and 1 that leaves at least that many. None is exact.
-        frames: At most how many frames of an animation are returned: those that differ most.
-        square: What is made of each frame at once; None leaves them as they are.
-    """
+    """How an image is decoded."""
 
     limits: ImageLimits = field(default_factory=ImageLimits)
+    # Pixels of width and height that the caller will shrink to. A JPEG is then decoded at the smallest scale of 1/8,
+    # 1/4, 1/2 and 1 that leaves at least that many. None is exact.
     size_hint: int | None = None
-    frames: int = DEFAULT_FRAMES
-    square: Square | None = None
+    frames: int = DEFAULT_FRAMES  # at most how many frames of an animation are returned: those that differ most
+    square: Square | None = None  # what is made of each frame at once; None leaves them as they are
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """What is seen in an image.
+    """What is seen in an image."""
 
-    Attributes:
-        frames: RGB; one, or several of an animation.
-        sampled: Whether the animation shows more than these frames.
-    """
-
-    frames: list[Image.Image]
-    sampled: bool = False
+    frames: list[Image.Image]  # RGB; one, or several of an animation
+    sampled: bool = False  # whether the animation shows more than these frames
 
 
 def decode_bytes(encoded: bytes, name: str, options: DecodeOptions) -> DecodedImage:

@@ -28,17 +28,11 @@ from crossguard.serving.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Endpoints that share their callers, and so the shape of their errors.
+    """Endpoints that share their callers, and so the shape of their errors."""
 
-    Attributes:
-        name: Used in metrics, logs and the OpenAPI file.
-        error_body: Renders an error, given the request id.
-        error_model: What it renders, for the OpenAPI file.
-    """
-
-    name: str
-    error_body: Callable[[ApiError, str], dict[str, Any]]
-    error_model: type[BaseModel]
+    name: str  # used in metrics, logs and the OpenAPI file
+    error_body: Callable[[ApiError, str], dict[str, Any]]  # renders an error, given the request id
+    error_model: type[BaseModel]  # what it renders, for the OpenAPI file
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
@@ -46,31 +40,19 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class HttpEndpoint:
-    """A path of an interface: the router, the OpenAPI file and the docs page are made from it.
+    """A path of an interface: the router, the OpenAPI file and the docs page are made from it."""
 
-    Attributes:
-        method: HTTP method.
-        path: As Starlette writes it.
-        family: Whose error shape it has.
-        summary: One line for the docs.
-        handle: Answers a call.
-        requests: Bodies that it takes by media type, as models; None for a body without a schema.
-        responses: Bodies that it gives by media type.
-        access: Who may use it.
-        example: A request body for the docs.
-        query: Query parameters by name, each with one line for the docs.
-    """
-
-    method: str
-    path: str
-    family: Family
-    summary: str
-    handle: Handler
+    method: str  # HTTP method
+    path: str  # as Starlette writes it
+    family: Family  # whose error shape it has
+    summary: str  # one line for the docs
+    handle: Handler  # answers a call
+    # Bodies that it takes by media type, as models; None for a body without a schema
     requests: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
-    responses: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)
-    access: Access = Access.KEY
-    example: Any = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    responses: Mapping[str, type[BaseModel] | None] = field(default_factory=dict)  # bodies that it gives by media type
+    access: Access = Access.KEY  # who may use it
+    example: Any = None  # a request body for the docs
+    query: Mapping[str, str] = field(default_factory=dict)  # query parameters by name, each with one line for the docs
 
     def route(self, service: Service) -> Route:
         """Returns the route of this endpoint in a service."""

@@ -36,21 +36,13 @@ KEPT_HEADERS: Final = ("authorization", "content-type", "x-api-key")
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A request inside a batch.
+    """A request inside a batch."""
 
-    Attributes:
-        name: Its Content-ID, without the brackets.
-        method: HTTP method.
-        target: Path and query.
-        headers: Those that are kept.
-        body: What it sends.
-    """
-
-    name: str
-    method: str
-    target: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
+    name: str  # its Content-ID, without the brackets
+    method: str  # HTTP method
+    target: str  # path and query
+    headers: list[tuple[bytes, bytes]]  # those that are kept
+    body: bytes  # what it sends
 
 
 async def batch(call: Call) -> Response:
