@@ -52,7 +52,8 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
         export_graphs(source.model, folder, source.text, source.image, plan.weight_dtypes)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         copy_reports(source, folder)
-        inference = source.inference | {"thresholds": _thresholds(policies, source.labels)}
+        thresholds = [policies[DEFAULT].labels[name].threshold for name in source.labels]
+        inference = source.inference | {"thresholds": thresholds}
         save_json(folder / INFERENCE_CONFIG, inference)
         card = out / CARD if (out / CARD).is_file() else None
         (folder / CARD).write_text(card.read_text(encoding="utf-8") if card else _first_card(plan), encoding="utf-8")
@@ -100,10 +101,6 @@ def label_schemes_of(source: ExportSource) -> dict[str, tuple[int, ...]]:
     if stored:
         return {name: tuple(columns) for name, columns in stored.items()}
     return {"labels": tuple(range(len(source.labels)))}
-
-
-def _thresholds(policies: Mapping[str, Policy], labels: Sequence[str]) -> list[float]:
-    return [policies[DEFAULT].labels[name].threshold for name in labels]
 
 
 def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Policy]) -> dict[str, Any]:

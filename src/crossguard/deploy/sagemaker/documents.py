@@ -1,7 +1,7 @@
 """Documents for AWS, written as YAML beside the code and filled in with the values of one deployment.
 
 `{name}` is part of a text; a `$name` stands for a whole value, and among the entries of a list for all of its own. What
-has a `when` that does not hold is left out.
+has a `when` that does not hold is left out, and so is an entry whose value is None.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def _filled(node: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(node, str):
         return values[node[1:]] if node.startswith("$") else node.format_map(values)
     if isinstance(node, dict):
-        kept = {key: part for key, part in node.items() if key != "when" and _holds(part, values)}
-        return {key: _filled(part, values) for key, part in kept.items()}
+        kept = {key: _filled(part, values) for key, part in node.items() if key != "when" and _holds(part, values)}
+        return {key: part for key, part in kept.items() if part is not None}
     if isinstance(node, list):
         filled: list[Any] = []
         for part in node:

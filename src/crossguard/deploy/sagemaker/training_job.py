@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job
 from crossguard.deploy.sagemaker.container import S3, InstanceType, JobName, Role, stamped, tagged
+from crossguard.deploy.sagemaker.documents import document
 
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
 # What the log says after each epoch, for AWS's graphs.
@@ -71,23 +72,18 @@ class TrainingJob(StrictModel):
 
     def requests(self, time: datetime | None = None) -> list[Request]:
         """Returns the request that `run` sends, for a job of that time, now when None."""
-        resources = {"InstanceType": self.instance_type, "InstanceCount": 1, "VolumeSizeInGB": self.volume_gb}
-        parameters: dict[str, Any] = {
-            "TrainingJobName": stamped(self.name, time),
-            "AlgorithmSpecification": self._algorithm(),
-            "RoleArn": self.role,
-            "HyperParameters": self._hyperparameters(),
-            "InputDataConfig": [_channel(name, prefix) for name, prefix in sorted(self.channels.items())],
-            "OutputDataConfig": {"S3OutputPath": self.output},
-            "ResourceConfig": resources,
-            "StoppingCondition": self._stopping(),
-            "EnableManagedSpotTraining": self.spot,
-            "Environment": self.environment,
-            **tagged(self.tags),
+        ours = self.image_kind == "crossguard"
+        values = dict(self) | {
+            "job": stamped(self.name, time),
+            "metrics": [{"Name": name, "Regex": rf"\b{name} ([0-9.]+)"} for name in METRICS],
+            "entrypoint": ["python", "-m", "crossguard.deploy.sagemaker.train"] if ours else None,
+            "hyperparameters": self._hyperparameters(),
+            "inputs": [_channel(name, prefix) for name, prefix in sorted(self.channels.items())],
+            "seconds": round(self.hours * 3600),
+            "waiting_seconds": round(self._waiting_hours() * 3600) if self.spot else None,
+            "tag_list": tagged(self.tags).get("Tags"),
         }
-        if self.checkpoints is not None:
-            parameters["CheckpointConfig"] = {"S3Uri": self.checkpoints, "LocalPath": CHECKPOINTS}
-        return [Request("CreateTrainingJob", parameters)]
+        return [Request("CreateTrainingJob", document("training_job", values))]
 
     def run(self, session: AwsSession | None = None) -> str:
         """Starts the job, waits for its end, and returns where in S3 the bundle's archive lies.
@@ -102,28 +98,12 @@ class TrainingJob(StrictModel):
         archive: str = described["ModelArtifacts"]["S3ModelArtifacts"]
         return archive
 
-    def _algorithm(self) -> dict[str, Any]:
-        algorithm: dict[str, Any] = {
-            "TrainingImage": self.image,
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": name, "Regex": rf"\b{name} ([0-9.]+)"} for name in METRICS],
-        }
-        if self.image_kind == "crossguard":
-            algorithm["ContainerEntrypoint"] = ["python", "-m", "crossguard.deploy.sagemaker.train"]
-        return algorithm
-
     def _hyperparameters(self) -> dict[str, str]:
         """Returns strings, as SageMaker has no other values; the toolkit of AWS's images reads each as JSON."""
         values = {"recipe": self.recipe, **self.settings}
         if self.image_kind == "pytorch":
             values |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": self.source}
         return {key: json.dumps(value) for key, value in values.items()}
-
-    def _stopping(self) -> dict[str, int]:
-        stopping = {"MaxRuntimeInSeconds": round(self.hours * 3600)}
-        if self.spot:
-            stopping["MaxWaitTimeInSeconds"] = round(self._waiting_hours() * 3600)
-        return stopping
 
     def _waiting_hours(self) -> float:
         return 2 * self.hours if self.wait_hours is None else self.wait_hours

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
 from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, stamped, tagged
-from crossguard.wire.sagemaker.schema import JSON_LINES
+from crossguard.deploy.sagemaker.documents import document
 
 # SageMaker's own bound on what it sends at the same time.
 MAX_TOTAL_MB: Final = 100
@@ -59,7 +59,12 @@ class BatchTransform(StrictModel):
         """Returns the requests that `run` sends, for a job of that time, now when None."""
         # The model lives as long as the job, so it has the job's name and not one that two jobs would share.
         name = stamped(self.name, time)
-        return [Request("CreateModel", {"ModelName": name, **self.container.model()}), self._job(name)]
+        tags = tagged(self.container.tags).get("Tags")
+        job = document("transform", dict(self) | {"job": name, "uncapped": UNCAPPED, "tag_list": tags})
+        return [
+            Request("CreateModel", {"ModelName": name, **self.container.model()}),
+            Request("CreateTransformJob", job),
+        ]
 
     def run(self, session: AwsSession | None = None) -> str:
         """Starts the job, waits for its end, removes the model, and returns the prefix of the results.
@@ -75,21 +80,3 @@ class BatchTransform(StrictModel):
         finally:
             send(sagemaker, Request("DeleteModel", {"ModelName": model.parameters["ModelName"]}))
         return self.output
-
-    def _job(self, name: str) -> Request:
-        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": self.input}}
-        parameters = {
-            "TransformJobName": name,
-            "ModelName": name,
-            "BatchStrategy": "MultiRecord",
-            "MaxPayloadInMB": self.request_mb,
-            "MaxConcurrentTransforms": self.concurrency,
-            "ModelClientConfig": {"InvocationsTimeoutInSeconds": 3600, "InvocationsMaxRetries": 1},
-            "Environment": UNCAPPED,
-            "TransformInput": {"DataSource": source, "ContentType": JSON_LINES, "SplitType": "Line"},
-            "TransformOutput": {"S3OutputPath": self.output, "Accept": JSON_LINES, "AssembleWith": "Line"},
-            "TransformResources": {"InstanceType": self.instance_type, "InstanceCount": self.instances},
-            **({"DataProcessing": {"JoinSource": "Input"}} if self.join else {}),
-            **tagged(self.container.tags),
-        }
-        return Request("CreateTransformJob", parameters)

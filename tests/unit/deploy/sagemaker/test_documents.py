@@ -15,6 +15,7 @@ Whole: $numbers
 List: [first, $numbers, {when: wanted, Entry: "{name}"}]
 Part: {when: wanted, Inner: 1}
 Count: 3
+Absent: $nothing
 """
 
 
@@ -30,7 +31,7 @@ def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [(False, {"List": ["first", 1, 2]}), (True, {"List": ["first", 1, 2, {"Entry": "hate"}], "Part": {"Inner": 1}})],
 )
 def test_names_are_filled_in_and_parts_that_do_not_hold_are_left_out(wanted: bool, more: dict[str, Any]) -> None:
-    found = documents.document("sample", {"name": "hate", "numbers": [1, 2], "wanted": wanted})
+    found = documents.document("sample", {"name": "hate", "numbers": [1, 2], "wanted": wanted, "nothing": None})
     assert found == {"Name": "hate-x", "Whole": [1, 2], "Count": 3, **more}
 
 
