@@ -23,6 +23,7 @@ from crossguard.models.gated import GatedModel  # noqa: E402
 from crossguard.models.pixels import PixelNormalizer  # noqa: E402
 from crossguard.preprocessing.image import ImageSpec  # noqa: E402
 from crossguard.preprocessing.text import TextSpec  # noqa: E402
+from crossguard.runtimes.packing import TOKENS, packed  # noqa: E402
 from crossguard.runtimes.rewriting import read_model  # noqa: E402
 
 KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
@@ -79,8 +80,10 @@ def through_openvino(
     settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
     for name in ("text", "image", "fusion"):
         compiled = core.compile_model(read_model(core, paths[name], amx=amx), "CPU", settings)
-        results = compiled({port.any_name: feed[port.any_name] for port in compiled.inputs})
-        feed |= {port.any_name: results[port] for port in compiled.outputs}
+        wanted = [port.any_name for port in compiled.inputs]
+        given = {key: feed[key] for key in wanted if key in feed}
+        results = compiled(packed(given) if TOKENS in wanted else given)
+        feed |= {port.any_name: results[port][: len(HAS_TEXT)] for port in compiled.outputs}
     return feed["logits"]
 
 

@@ -102,23 +102,13 @@ def _told(manifest: Path, precision: str, threads: int | None) -> tuple[str, dic
 
 
 def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
+    from crossguard.runtimes.packing import example
+
     loaded = blob.load(core, settings)
     if loaded is not None and run:
         with suppress(RuntimeError):  # whoever scores with it is told
-            loaded.compiled.create_infer_request().infer(_example(loaded.compiled))
+            loaded.compiled.create_infer_request().infer(example(loaded.compiled.inputs, 1, TOKENS))
     return loaded
-
-
-def _example(compiled: Any) -> dict[str, Any]:
-    """Returns the smallest inputs of a graph: one row of few tokens, of one image, or of features."""
-    import numpy as np
-
-    feed = {}
-    for port in compiled.inputs:
-        free = iter((1, TOKENS))
-        shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
-        feed[port.get_any_name()] = np.ones(shape, dtype=port.element_type.to_dtype())
-    return feed
 
 
 def _key(blob: Blob, settings: Mapping[str, Any]) -> Key:

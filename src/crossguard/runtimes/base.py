@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
-from crossguard.preprocessing.batch import LENGTH_STEP, Prepared, collate
+from crossguard.preprocessing.batch import ATTENTION_STEP, LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
+from crossguard.runtimes.packing import MASK, TOKENS
 
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
+# Which texts of a batch, and to how many tokens they are padded.
+Piece: TypeAlias = tuple[NDArray[np.int64], int]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory.
@@ -169,30 +172,43 @@ def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
 def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
-    lengths = np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    if not len(order):
-        return [], order
-    masked = "attention_mask" in runtime.inputs("text")
+    inputs = runtime.inputs("text")
+    pieces = _filled if TOKENS in inputs else _pieces
     jobs = []
-    for rows in _pieces(order, lengths):
-        length = int(lengths[rows[-1]])
-        feed = {"input_ids": batch.token_ids[rows, :length]}
-        if masked:
-            feed["attention_mask"] = batch.attention_mask[rows, :length]
+    for rows, length in pieces(order, lengths):
+        feed = {"input_ids": batch.token_ids[rows, : min(length, width)]}
+        if MASK in inputs:
+            feed[MASK] = batch.attention_mask[rows, : min(length, width)]
         jobs.append(Job("text", feed))
     return jobs, order
 
 
-def _pieces(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cuts rows, the shortest first, into pieces of as many as a job may have."""
+def _filled(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[Piece]:
+    """Cuts rows, the shortest first, where as many tokens as a job may have are full; padding does not count."""
+    ends = np.cumsum(lengths[order])
+    start = 0
+    while start < len(order):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + TOKENS_PER_JOB, side="right")))
+        step = ATTENTION_STEP if stop - start > 1 else LENGTH_STEP
+        yield order[start:stop], _rounded(lengths[order[stop - 1]], step)
+        start = stop
+
+
+def _pieces(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[Piece]:
+    """Cuts rows, the shortest first, into pieces of as many as a job may have with their padding."""
     start = 0
     while start < len(order):
         rows = min(TEXTS_PER_JOB, _power_of_two(len(order) - start))
-        while rows > 1 and rows * lengths[order[start + rows - 1]] > TOKENS_PER_JOB:
+        while rows > 1 and rows * _rounded(lengths[order[start + rows - 1]], LENGTH_STEP) > TOKENS_PER_JOB:
             rows //= 2
-        yield order[start : start + rows]
+        yield order[start : start + rows], _rounded(lengths[order[start + rows - 1]], LENGTH_STEP)
         start += rows
+
+
+def _rounded(length: int, step: int) -> int:
+    return -(-int(length) // step) * step
 
 
 def _power_of_two(most: int) -> int:

@@ -17,6 +17,7 @@ from crossguard.runtimes.ahead import taken
 from crossguard.runtimes.base import Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
+from crossguard.runtimes.packing import TOKENS, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
@@ -91,9 +92,11 @@ class OpenVINORuntime:
         if job.graph not in requests:
             requests[job.graph] = self._graphs[job.graph].compiled().create_infer_request()
         request = requests[job.graph]
-        request.infer(dict(job.feed), share_inputs=True)
+        feed = packed(job.feed) if TOKENS in self.inputs(job.graph) else dict(job.feed)
+        request.infer(feed, share_inputs=True)
+        rows = len(next(iter(job.feed.values())))
         # Copied, because the memory of the request is used again by its next job.
-        return {port.get_any_name(): np.array(request.get_tensor(port).data) for port in request.model_outputs}
+        return {port.get_any_name(): np.array(request.get_tensor(port).data[:rows]) for port in request.model_outputs}
 
 
 def _told(types: Mapping[str, str]) -> str:

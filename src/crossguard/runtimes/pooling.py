@@ -12,7 +12,7 @@ import numpy as np
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import SINGLE, constant, nodes, parent
 
-# Nodes that treat each row of (n, rows, width) alone, as far as `_by_row` says.
+# Nodes that treat each row of (n, rows, width) alone, as far as `by_row` says.
 BY_ROW: Final = SINGLE | {"MatMul", "MVN", "Gelu", "Sigmoid", "Swish"}
 RANK: Final = 3
 
@@ -44,12 +44,13 @@ def _only_for(model: Any, pick: Any) -> list[Any]:
         serves = [
             port.get_node().get_name() in found for output in node.outputs() for port in output.get_target_inputs()
         ]
-        if serves and all(serves) and _by_row(node):
+        if serves and all(serves) and by_row(node):
             found[node.get_name()] = node
     return [*found.values()][1:]
 
 
-def _by_row(node: Any) -> bool:
+def by_row(node: Any) -> bool:
+    """Returns whether a node treats each row of (n, rows, width) alone."""
     if node.get_type_name() not in BY_ROW or len(node.get_output_partial_shape(0)) != RANK:
         return False
     if node.get_type_name() == "MVN":
@@ -59,12 +60,13 @@ def _by_row(node: Any) -> bool:
     if node.get_type_name() == "MatMul":
         return not node.get_attributes()["transpose_a"] and len(node.get_input_partial_shape(1)) < RANK
     return all(
-        _has_rows(entry) or all(size == 1 for size in list(entry.get_partial_shape())[:-1])
+        has_rows(entry) or all(size == 1 for size in list(entry.get_partial_shape())[:-1])
         for entry in node.input_values()
     )
 
 
-def _has_rows(value: Any) -> bool:
+def has_rows(value: Any) -> bool:
+    """Returns whether a value is of many rows per text or image."""
     shape = value.get_partial_shape()
     return len(shape) == RANK and shape[1] != 1
 
@@ -76,7 +78,7 @@ def _move(pick: Any, behind: list[Any]) -> None:
     for port in (port for node in behind for port in node.inputs()):
         value = port.get_source_output()
         name = value.get_node().get_name()
-        if _has_rows(value) and name not in inside:
+        if has_rows(value) and name not in inside:
             if name not in outside:
                 outside[name] = _one_row(pick, value)
             port.replace_source_output(outside[name])

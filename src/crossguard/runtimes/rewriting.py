@@ -6,7 +6,7 @@
 * A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
   only they are converted.
 * Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
-* Dense layers, attention and the last layer: see `dense.py`, `attention.py` and `pooling.py`.
+* Dense layers, attention, the last layer and padding: see `dense.py`, `attention.py`, `pooling.py` and `packing.py`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import count_from_zero, drop_tanh, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
+from crossguard.runtimes.packing import pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 5
+EDITION: Final = 6
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
@@ -53,6 +54,7 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
     rewrite_attention(model)
     pick_first(model)
     _transpose_first(model)
+    pack(model)
     return model
 
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import available_cores, multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
 from crossguard.runtimes.library import openvino
+from crossguard.runtimes.packing import example
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS
 
@@ -117,7 +116,7 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
         requests: dict[str, Any] = {}
         failures: dict[str, str] = {}
         model = read_model(core, graphs[graph])
-        feed = {port.get_any_name(): _example(port, graph) for port in model.inputs}
+        feed = example(model.inputs, ROWS[graph], TOKENS)  # of the size of an ordinary job
         for name in dict.fromkeys((EXACT, *precisions)):
             try:
                 settings = {PRECISION: name if name != EXACT else "f32", THREADS: 1, STREAMS: 1}
@@ -139,13 +138,6 @@ def _milliseconds(request: Any, feed: Mapping[str, Any]) -> float:
         request.infer(feed)
         count += 1
     return 1000 * (time.process_time() - started) / count
-
-
-def _example(port: Any, graph: str) -> np.ndarray[Any, Any]:
-    """Returns an input of the size of an ordinary job."""
-    free = iter((ROWS[graph], TOKENS))
-    shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
-    return np.ones(shape, dtype=port.element_type.to_dtype())
 
 
 def _place(identity: str, allowed: Sequence[str], cores: int | None) -> Path:

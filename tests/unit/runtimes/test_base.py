@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from crossguard.moderator import Moderator
-from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.batch import ATTENTION_STEP, Prepared, collate
 from crossguard.preprocessing.text import TextSpec
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, Post
@@ -21,6 +21,7 @@ from crossguard.runtimes.base import (
     encoder_jobs,
     images_per_job,
 )
+from crossguard.runtimes.packing import MASK, TOKENS
 
 RANDOM = np.random.default_rng(0)
 
@@ -30,11 +31,12 @@ class Masked:
 
     name = "masked"
 
-    def __init__(self, images_per_job: int = IMAGES_PER_JOB) -> None:
+    def __init__(self, images_per_job: int = IMAGES_PER_JOB, *, packs: bool = False) -> None:
         self.images_per_job = images_per_job
+        self.text_inputs = ("input_ids", MASK, *((TOKENS,) if packs else ()))
 
     def inputs(self, graph: str) -> tuple[str, ...]:
-        return ("input_ids", "attention_mask") if graph == "text" else ("pixels",)
+        return self.text_inputs if graph == "text" else ("pixels",)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         raise AssertionError(f"cutting a batch runs nothing, and got {len(jobs)} jobs")
@@ -66,6 +68,24 @@ def test_engines_meet_few_shapes() -> None:
         shapes |= {job.feed["input_ids" if job.graph == "text" else "pixels"].shape[:2] for job in jobs}
     assert all(rows.bit_count() == 1 for rows, _ in shapes)
     assert len(shapes) < 60
+
+
+def test_of_a_graph_that_packs_only_real_tokens_count() -> None:
+    lengths = [int(length) for length in RANDOM.integers(2, 97, 200)]
+    batch = batch_of([*lengths, 700])
+    todo = encoder_jobs(Masked(packs=True), batch, trim=True)
+    masks = [job.feed[MASK] for job in todo.jobs]
+    assert sorted(todo.text_order.tolist()) == list(range(201))
+    assert [mask.sum() <= TOKENS_PER_JOB for mask in masks] == [True] * (len(masks) - 1) + [False]
+    assert all(mask.sum() > TOKENS_PER_JOB - 97 for mask in masks[:-2])
+    assert all(mask.shape[1] % ATTENTION_STEP == 0 for mask in masks[:-1])
+    for place, ids in zip(todo.text_order, (row for job in todo.jobs for row in job.feed["input_ids"]), strict=True):
+        assert ids[ids > 0].tolist() == batch.token_ids[place][batch.token_ids[place] > 0].tolist()
+
+
+def test_a_lone_text_is_padded_by_less_for_attention() -> None:
+    (job,) = encoder_jobs(Masked(packs=True), batch_of([17]), trim=True).jobs
+    assert job.feed["input_ids"].shape == (1, 24)
 
 
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:
