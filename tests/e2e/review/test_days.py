@@ -67,6 +67,19 @@ def test_two_reviewers_by_keyboard_alone(running: RunningConsole, visit: Visit) 
     assert ben.locator("#shortcuts").is_visible()
 
 
+def test_the_last_answer_of_a_queue_is_taken_back_by_its_key(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1)
+    ann = visit("Ann")
+    ann.goto(f"{running.url}/queues/main")
+    ann.keyboard.press("n")
+    own = item_of(ann)
+    ann.keyboard.press("a")
+    ann.wait_for_url("**/queues/main*")
+    ann.keyboard.press("u")
+    ann.wait_for_url(f"**/items/{own}*")
+    assert running.count(VOTES) == 0
+
+
 def test_text_and_images_have_separate_switches(running: RunningConsole, visit: Visit) -> None:
     running.fill(1)
     page = visit("Ann")
@@ -98,7 +111,7 @@ def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConso
     assert httpx2.post(f"{running.url}/api/appeals", json=body, headers=headers).is_success
     ann.goto(f"{running.url}/queues/appeals")
     ann.keyboard.press("n")
-    ann.wait_for_url("**/queues/appeals*#nothing")
+    ann.wait_for_url("**/queues/appeals*nothing*")
     ben.goto(f"{running.url}/queues/appeals")
     ben.keyboard.press("n")
     item_of(ben)

@@ -14,11 +14,11 @@ from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
-from crossguard.review.pages.queues import kept_query, next_after
+from crossguard.review.pages.queues import kept_query, next_after, undoable
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
-from crossguard.review.store import claims, items, votes, workload
+from crossguard.review.store import claims, items, votes
 from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
@@ -42,7 +42,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "first_images": items.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
             "reports": items.reports_of(db, row),
             "earlier": items.earlier_of_author(db, row),
-            "last": workload.last_submission(db, visit.person.id),
+            "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
         }
     own = [vote for vote in cast if vote.person == visit.person.id]

@@ -23,6 +23,8 @@ from crossguard.review.store.claims import Filters
 from crossguard.review.taking import MINUTE, take_next
 
 PAGE = 30
+# Of a list that a person came to because nothing of it waits for them: part of the address, as fragments get lost.
+NOTHING: Final = "nothing"
 _DAY = 86_400.0
 
 
@@ -44,10 +46,11 @@ def home(visit: Visit) -> Response:
         waiting = visit.console.waiting(db, visit.now)
         mine = claims.held_by(db, visit.person.id, visit.now)
         done = workload.seen_today(db, visit.person.id, visit.now)
+        last = undoable(visit, db)
         first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, DEMO)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
     rows = [(name, *waiting.get(name, (0, visit.now))) for name in names]
-    return render(visit, "home.html.j2", rows=rows, held=mine, done=done, first_steps=first_steps)
+    return render(visit, "home.html.j2", rows=rows, held=mine, done=done, last=last, first_steps=first_steps)
 
 
 def queue(visit: Visit) -> Response:
@@ -65,9 +68,12 @@ def queue(visit: Visit) -> Response:
             "alike": items.alike(db, name, {row.likeness for row in rows}),
             "images": items.first_images(db, [row.id for row in rows]),
             "count": visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0],
+            "nothing": NOTHING in query,
         }
-    chosen = {key: value for key, value in query.items() if value and key != "after"}
-    return render(visit, "queue.html.j2", queue=name, order=order, chosen=chosen, link=urlencode(chosen), found=found)
+        last = undoable(visit, db)
+    chosen = {key: value for key, value in query.items() if value and key not in {"after", NOTHING}}
+    shown = {"order": order, "chosen": chosen, "link": urlencode(chosen), "found": found, "last": last}
+    return render(visit, "queue.html.j2", queue=name, **shown)
 
 
 def take(visit: Visit) -> Response:
@@ -91,7 +97,7 @@ def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
 
 def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
     kept = kept_query(fields)
-    return f"/queues/{queue}?{kept}#nothing" if item is None else f"/items/{item}?{kept}"
+    return f"/queues/{queue}?{kept}&{NOTHING}=1" if item is None else f"/items/{item}?{kept}"
 
 
 def mine(visit: Visit) -> Response:
@@ -100,9 +106,20 @@ def mine(visit: Visit) -> Response:
     with visit.console.database.read() as db:
         rows = workload.recent(db, visit.person.id, before=before, limit=PAGE + 1)
         done = workload.seen_today(db, visit.person.id, visit.now)
-    oldest = visit.now - visit.console.settings.undo_minutes * MINUTE
     more = (rows[PAGE - 1].decided_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
-    return render(visit, "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=oldest)
+    return render(
+        visit, "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=_undo_since(visit)
+    )
+
+
+def undoable(visit: Visit, db: Connection) -> Any:
+    """Returns the newest answer of the person while it can be taken back, else None."""
+    last = workload.last_submission(db, visit.person.id)
+    return last if last is not None and last.decided_at >= _undo_since(visit) else None
+
+
+def _undo_since(visit: Visit) -> float:
+    return visit.now - visit.console.settings.undo_minutes * MINUTE
 
 
 def place_of(text: str) -> tuple[float, int] | None:

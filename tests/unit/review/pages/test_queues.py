@@ -10,6 +10,7 @@ from tests.unit.review.conftest import NOW
 from tests.unit.review.pages.conftest import log_in
 
 from crossguard.review.console import Console
+from crossguard.review.intake import Intake
 from crossguard.review.store import people
 
 
@@ -40,6 +41,21 @@ def test_a_list_goes_on_where_it_stopped(client: TestClient, console: Console) -
         assert len(after) == 35 - 30 - ["urgent", "random", "uncertain"].index(order)
     assert client.get("/queues/main?after=x").status_code == 422
     assert client.get("/me").text.count('action="/undo"') == 3
+
+
+def test_who_has_answered_all_is_told_and_may_take_it_back(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    Intake(console.database, console.settings.model_copy(update={"second_vote_rate": 1.0})).take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = client.post("/items/1/vote", data={"csrf": token, "action": "allow", "submission": "a1"})
+    assert answer.url.path == "/queues/main"
+    assert not answer.url.fragment, "which a script that follows the answer does not get"
+    assert "Nothing here waits for you" in answer.text
+    assert "Nothing here waits for you" not in client.get("/queues/main").text
+    for page in ("/", "/queues/main"):
+        assert 'id="undo"' in client.get(page).text
+    console.settings = console.settings.model_copy(update={"undo_minutes": -1.0})
+    assert 'id="undo"' not in client.get("/").text, "it would be refused"
 
 
 def test_a_daily_limit_ends_the_day(client: TestClient, console: Console) -> None:
