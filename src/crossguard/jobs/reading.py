@@ -6,7 +6,7 @@ import gzip
 import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -24,24 +24,17 @@ from crossguard.records import Post, PostFailure
 _IMAGES_AT_ONCE: Final = 16
 
 
+@dataclass(slots=True)
 class UnitReader:
-    """Reads units, which refer to the addresses in `inputs`.
+    """Reads units."""
 
-    Relative image paths start from `image_root`, here or in a storage, or from the folder of the file when None. Images
-    may be confined to that folder, and those in a storage always are. With `extra`, posts carry the other columns of
-    their rows.
-    """
-
-    def __init__(
-        self, inputs: Sequence[str], columns: Columns, image_root: str | None, *, confine_images: bool, extra: bool
-    ) -> None:
-        self._inputs = inputs
-        self._columns = columns
-        self._root = image_root
-        self._confined = confine_images
-        self._extra = extra
-        self._storages: dict[str, Storage] = {}
-        self._file: Ranges | None = None
+    inputs: Sequence[str]  # addresses that units refer to
+    columns: Columns  # which column holds what
+    image_root: str | None  # folder of relative image paths, here or in a storage; the one of the file when None
+    confine_images: bool  # whether images must lie in that folder; those in a storage always must
+    extra: bool  # whether posts carry the other columns of their rows
+    _storages: dict[str, Storage] = field(default_factory=dict, init=False)
+    _file: Ranges | None = field(default=None, init=False)
 
     @property
     def consumed(self) -> int:
@@ -50,13 +43,13 @@ class UnitReader:
 
     def posts(self, unit: Unit) -> Iterator[Post]:
         """Yields the posts of a unit; of rows that are damaged, failed ones."""
-        storage = self._storage(self._inputs[unit.input])
+        storage = self._storage(self.inputs[unit.input])
         folder = unit.entry.path if unit.kind == "images" else str(PurePosixPath(unit.entry.path).parent)
-        root = self._root or storage.address_of(folder)
+        root = self.image_root or storage.address_of(folder)
         if not is_remote(root):
             return self._complete(unit, storage, Path(root))
-        images = storage if self._root is None else self._storage(root)
-        beside = _StorageImages(images, folder if self._root is None else images.path)
+        images = storage if self.image_root is None else self._storage(root)
+        beside = _StorageImages(images, folder if self.image_root is None else images.path)
         return in_order(beside.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
 
     def _storage(self, address: str) -> Storage:
@@ -91,8 +84,8 @@ class UnitReader:
         if unit.kind == "images":
             yield from (Post(name, image=str(root / name)) for name in unit.names)
             return
-        confined = self._confined and root != Path()
-        builder = PostBuilder(self._columns, root, extra=self._extra, confined=confined)
+        confined = self.confine_images and root != Path()
+        builder = PostBuilder(self.columns, root, extra=self.extra, confined=confined)
         with storage.open(unit.entry, unit.ranges) as self._file:
             file = self._file
             how = (file, unit.entry, unit.kind, builder, where)
@@ -100,12 +93,12 @@ class UnitReader:
             yield from itertools.islice(posts, unit.rows)
 
 
+@dataclass(frozen=True, slots=True)
 class _StorageImages:
     """Reads the images of posts from a storage, below one folder."""
 
-    def __init__(self, storage: Storage, folder: str) -> None:
-        self._storage = storage
-        self._folder = folder
+    storage: Storage
+    folder: str
 
     def fill(self, post: Post) -> Post:
         """Returns the post with the bytes of its image; a failed one where there is none."""
@@ -120,4 +113,4 @@ class _StorageImages:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
-        return self._storage.image(f"{self._folder}/{path}")
+        return self.storage.image(f"{self.folder}/{path}")
