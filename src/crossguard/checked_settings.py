@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
 
 from crossguard.errors import ConfigError, suggest
 
@@ -24,6 +25,11 @@ def _split(value: object) -> object:
 M = TypeVar("M", bound=StrictModel)
 # A setting of several words, with commas between them in flags and variables.
 Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+def setting(description: str, default: Any = PydanticUndefined, **bounds: Any) -> Any:
+    """Returns a field of a table of settings: what it means, its default, and its bounds."""
+    return Field(default, description=description, **bounds)
 
 
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:

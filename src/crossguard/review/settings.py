@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings
+from crossguard.checked_settings import StrictModel, Words, gather_settings, setting
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
 
@@ -28,65 +28,48 @@ Rate: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 class ReviewSettings(StrictModel):
     """How a console runs. The descriptions are its manual: `crossguard review --help` and the docs print them."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
-    port: int = Field(default=8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    public_url: str = Field(
-        default="",
-        description="Address that people type, such as https://review.example.com; https makes cookies secure.",
+    host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
+    port: int = setting("Port to listen on; 0 takes a free one.", 8090, ge=0, le=65535)
+    public_url: str = setting(
+        "Address that people type, such as https://review.example.com; https makes cookies secure.", ""
     )
-    database: str = Field(
-        default="crossguard-review.sqlite", description="File of SQLite, or postgresql://user@host/name."
+    database: str = setting("File of SQLite, or postgresql://user@host/name.", "crossguard-review.sqlite")
+    demo: bool = setting("Whether a new database starts with the demo's posts.", True)
+    model: str = setting("Model that scores what comes without scores and explains; none for no model.", "compact")
+    policy: str = setting("Policy of the model, or a YAML file.", "default")
+    labels: Words = setting("Labels that people decide on.", HATE.names, min_length=1)
+    actions: Words = setting("What can be done with a post, the mildest first.", ("allow", "block"), min_length=2)
+    required: Words = setting("What a decision needs besides its action: labels, clause, comment.", ())
+    policy_text: Path | None = setting(
+        "YAML file of the policy's clauses; the meanings of the labels when not given.", None
     )
-    demo: bool = Field(default=True, description="Whether a new database starts with the demo's posts.")
-    model: str = Field(
-        default="compact", description="Model that scores what comes without scores and explains; none for no model."
+    queues: Words = setting(f"Queues besides {', '.join(BUILT_IN)}.", ())
+    lease_minutes: float = setting(
+        "How long an item is assigned to a person; renewed while its page is open.", 10, gt=0
     )
-    policy: str = Field(default="default", description="Policy of the model, or a YAML file.")
-    labels: Words = Field(default=HATE.names, min_length=1, description="Labels that people decide on.")
-    actions: Words = Field(
-        default=("allow", "block"), min_length=2, description="What can be done with a post, the mildest first."
+    undo_minutes: float = setting("How long a decision can be undone by who made it.", 60, ge=0)
+    daily_limit: int = setting("Most items of a person per day (UTC); 0 is unlimited.", 0, ge=0)
+    second_vote_rate: Rate = setting("Fraction of the items that two people decide, blind.", 0.1)
+    gold_rate: Rate = setting("Fraction of assigned items that are golden ones, if there are any.", 0.05)
+    audit_rate: Rate = setting("Fraction of the allowed posts that people check, blind, mixed with the others.", 0.01)
+    audit_rate_near: Rate = setting("The same for allowed posts that score at least half a threshold.", 0.1)
+    retention_days: int = setting(
+        "Days after which the text and images of a decided item are deleted; 0 keeps them.", 0, ge=0
     )
-    required: Words = Field(
-        default=(), description="What a decision needs besides its action: labels, clause, comment."
-    )
-    policy_text: Path | None = Field(
-        default=None, description="YAML file of the policy's clauses; the meanings of the labels when not given."
-    )
-    queues: Words = Field(default=(), description=f"Queues besides {', '.join(BUILT_IN)}.")
-    lease_minutes: float = Field(
-        default=10, gt=0, description="How long an item is assigned to a person; renewed while its page is open."
-    )
-    undo_minutes: float = Field(default=60, ge=0, description="How long a decision can be undone by who made it.")
-    daily_limit: int = Field(default=0, ge=0, description="Most items of a person per day (UTC); 0 is unlimited.")
-    second_vote_rate: Rate = Field(default=0.1, description="Fraction of the items that two people decide, blind.")
-    gold_rate: Rate = Field(
-        default=0.05, description="Fraction of assigned items that are golden ones, if there are any."
-    )
-    audit_rate: Rate = Field(
-        default=0.01, description="Fraction of the allowed posts that people check, blind, mixed with the others."
-    )
-    audit_rate_near: Rate = Field(
-        default=0.1, description="The same for allowed posts that score at least half a threshold."
-    )
-    retention_days: int = Field(
-        default=0, ge=0, description="Days after which the text and images of a decided item are deleted; 0 keeps them."
-    )
-    session_hours: float = Field(default=12, gt=0, description="How long a login lasts.")
-    oidc_issuer: str = Field(
-        default="", description="OpenID provider by which people may log in, such as https://id.example.com."
-    )
-    oidc_client_id: str = Field(default="", description="The console's name at the provider.")
-    oidc_client_secret: str = Field(default="", description="Its secret there; best given as a variable.")
-    oidc_scope: str = Field(default="openid profile email", description="What the provider is asked for.")
-    oidc_claim: str = Field(default="groups", description="Claim that says a person's role.")
-    oidc_roles: Words = Field(
-        default=(),
-        description="Roles by value of the claim, the first that fits counts: leads=lead,mods=reviewer. "
+    session_hours: float = setting("How long a login lasts.", 12, gt=0)
+    oidc_issuer: str = setting("OpenID provider by which people may log in, such as https://id.example.com.", "")
+    oidc_client_id: str = setting("The console's name at the provider.", "")
+    oidc_client_secret: str = setting("Its secret there; best given as a variable.", "")
+    oidc_scope: str = setting("What the provider is asked for.", "openid profile email")
+    oidc_claim: str = setting("Claim that says a person's role.", "groups")
+    oidc_roles: Words = setting(
+        "Roles by value of the claim, the first that fits counts: leads=lead,mods=reviewer. "
         "Who fits none is refused; without any rule everybody is a reviewer.",
+        (),
     )
-    webhook_url: str = Field(default="", description="Where decisions are sent, signed; nowhere when empty.")
-    webhook_secret: str = Field(default="", description="Key of the signatures; at least 16 characters.")
-    max_body_bytes: int = Field(default=32 * _MEBI, ge=1024, description="Largest request body.")
+    webhook_url: str = setting("Where decisions are sent, signed; nowhere when empty.", "")
+    webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "")
+    max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
 
     @field_validator("required")
     @classmethod

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings
+from crossguard.checked_settings import StrictModel, Words, gather_settings, setting
 from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
@@ -21,129 +21,105 @@ SAGEMAKER_MODEL = Path("/opt/ml/model")
 class ServeSettings(StrictModel):
     """How a service runs. The descriptions are its manual: `crossguard serve --help` and the docs print them."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
-    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    model: str | None = Field(
-        default=None, description="Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact."
+    host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
+    port: int = setting("Port to listen on; 0 takes a free one.", 8080, ge=0, le=65535)
+    model: str | None = setting(
+        "Shipped name, folder or Hub id; /opt/ml/model where it holds a bundle, else compact.", None
     )
-    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub model.")
-    policy: str = Field(
-        default="default", description="Policy of the bundle, or a YAML file, for callers without their own."
-    )
-    runtime: Literal["auto", "openvino", "onnx"] = Field(default="auto", description="Engine that runs the model.")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="Arithmetic of the engine.")
-    threads: int | None = Field(
-        default=None, ge=1, description="Cores for the model and for decoding; all when not given."
-    )
-    keys_file: Path | None = Field(default=None, description="YAML file of API keys; without one, everybody may call.")
-    insecure: bool = Field(
-        default=False, description="Whether to listen beyond this machine without keys, so that everybody may call."
-    )
-    posts_per_minute: int = Field(
-        default=0,
-        ge=0,
-        description="Most posts per minute for a key without a rate of its own; without keys, per client address. 0 is "
+    revision: str | None = setting("Branch, tag or commit of a Hub model.", None)
+    policy: str = setting("Policy of the bundle, or a YAML file, for callers without their own.", "default")
+    runtime: Literal["auto", "openvino", "onnx"] = setting("Engine that runs the model.", "auto")
+    precision: Literal["auto", "fp32", "bf16"] = setting("Arithmetic of the engine.", "auto")
+    threads: int | None = setting("Cores for the model and for decoding; all when not given.", None, ge=1)
+    keys_file: Path | None = setting("YAML file of API keys; without one, everybody may call.", None)
+    insecure: bool = setting("Whether to listen beyond this machine without keys, so that everybody may call.", False)
+    posts_per_minute: int = setting(
+        "Most posts per minute for a key without a rate of its own; without keys, per client address. 0 is "
         "unlimited. Every further 512 bytes of a text, up to the windows that are read of it, and every further image "
         "count as another post.",
+        0,
+        ge=0,
     )
-    max_body_bytes: int = Field(default=32 * MEBI, ge=1024, description="Largest request body.")
-    max_buffered_bytes: int = Field(
-        default=256 * MEBI, ge=1024, description="Bytes of all bodies being read or scored at once; more get 429."
+    max_body_bytes: int = setting("Largest request body.", 32 * MEBI, ge=1024)
+    max_buffered_bytes: int = setting(
+        "Bytes of all bodies being read or scored at once; more get 429.", 256 * MEBI, ge=1024
     )
-    max_posts: int = Field(default=1024, ge=1, description="Most posts in one request.")
-    max_images: int = Field(default=8, ge=1, description="Most images of one post.")
-    max_image_bytes: int = Field(default=16 * MEBI, ge=1024, description="Largest encoded image.")
-    max_pixels: int = Field(default=64_000_000, ge=1, description="Most pixels of an image, checked before decoding.")
-    max_queue: int = Field(
-        default=2048,
-        ge=1,
-        description="Most posts that wait or are being scored, counted as for the rate; more get 429.",
+    max_posts: int = setting("Most posts in one request.", 1024, ge=1)
+    max_images: int = setting("Most images of one post.", 8, ge=1)
+    max_image_bytes: int = setting("Largest encoded image.", 16 * MEBI, ge=1024)
+    max_pixels: int = setting("Most pixels of an image, checked before decoding.", 64_000_000, ge=1)
+    max_queue: int = setting(
+        "Most posts that wait or are being scored, counted as for the rate; more get 429.", 2048, ge=1
     )
-    batch_posts: int = Field(default=32, ge=1, description="Most posts in one batch, counted as for the rate.")
-    max_batch_delay_ms: float = Field(
-        default=4.0,
+    batch_posts: int = setting("Most posts in one batch, counted as for the rate.", 32, ge=1)
+    max_batch_delay_ms: float = setting(
+        "Longest time that a post waits for others to fill its batch, while other batches are inferred.",
+        4.0,
         ge=0,
         le=1000,
-        description="Longest time that a post waits for others to fill its batch, while other batches are inferred.",
     )
-    request_timeout_s: float = Field(
-        default=30.0, gt=0, description="Deadline of a request, from its first byte to its answer."
-    )
-    body_timeout_s: float = Field(default=20.0, gt=0, description="Longest time for a body to arrive.")
-    header_timeout_s: float = Field(default=10.0, gt=0, description="Longest time for a request's headers to arrive.")
-    keep_alive_s: int = Field(default=15, ge=1, description="How long an idle connection is kept.")
-    send_timeout_s: float = Field(
-        default=20.0, gt=0, description="Longest time for a client to take an answer that has been written."
-    )
-    max_connections: int = Field(
-        default=1024,
-        ge=2,
-        description="Open connections stay below this number: the one that has been idle longest is closed for a new "
+    request_timeout_s: float = setting("Deadline of a request, from its first byte to its answer.", 30.0, gt=0)
+    body_timeout_s: float = setting("Longest time for a body to arrive.", 20.0, gt=0)
+    header_timeout_s: float = setting("Longest time for a request's headers to arrive.", 10.0, gt=0)
+    keep_alive_s: int = setting("How long an idle connection is kept.", 15, ge=1)
+    send_timeout_s: float = setting("Longest time for a client to take an answer that has been written.", 20.0, gt=0)
+    max_connections: int = setting(
+        "Open connections stay below this number: the one that has been idle longest is closed for a new "
         "one, and if none is idle, the new one gets 503.",
+        1024,
+        ge=2,
     )
-    drain_s: float = Field(default=1.0, ge=0, description="After SIGTERM: how long to report unready and keep serving.")
-    stop_s: int = Field(default=30, ge=1, description="After draining: longest time for requests in flight to finish.")
-    fetch_origins: Words = Field(
-        default=(),
-        description="Origins that images may be fetched from, such as https://media.example.com; none by default.",
+    drain_s: float = setting("After SIGTERM: how long to report unready and keep serving.", 1.0, ge=0)
+    stop_s: int = setting("After draining: longest time for requests in flight to finish.", 30, ge=1)
+    fetch_origins: Words = setting(
+        "Origins that images may be fetched from, such as https://media.example.com; none by default.", ()
     )
-    fetch_private: bool = Field(
-        default=False, description="Whether an allowed origin may lie at a private or loopback address."
+    fetch_private: bool = setting("Whether an allowed origin may lie at a private or loopback address.", False)
+    fetch_timeout_s: float = setting("Longest time to fetch an image.", 5.0, gt=0)
+    fetch_max: int = setting("Most images fetched for one request.", 64, ge=1)
+    fetch_per_minute: int = setting(
+        "Most images fetched from one origin in a minute, for all callers together.", 600, ge=1
     )
-    fetch_timeout_s: float = Field(default=5.0, gt=0, description="Longest time to fetch an image.")
-    fetch_max: int = Field(default=64, ge=1, description="Most images fetched for one request.")
-    fetch_per_minute: int = Field(
-        default=600, ge=1, description="Most images fetched from one origin in a minute, for all callers together."
-    )
-    cors_origins: Words = Field(
-        default=(),
-        description="Origins whose pages may call the service from a browser, such as https://forum.example.com; * for "
+    cors_origins: Words = setting(
+        "Origins whose pages may call the service from a browser, such as https://forum.example.com; * for "
         "every page; none by default.",
+        (),
     )
-    languages: Words = Field(
-        default=("en",),
-        min_length=1,
-        description="Languages that the model was made for; Perspective callers are told.",
+    languages: Words = setting(
+        "Languages that the model was made for; Perspective callers are told.", ("en",), min_length=1
     )
-    other_languages: Literal["score", "note", "skip"] = Field(
-        default="note",
-        description="What to do with a text in a language that the model does not know: score it like any other, note "
+    other_languages: Literal["score", "note", "skip"] = setting(
+        "What to do with a text in a language that the model does not know: score it like any other, note "
         "that in its decision, or skip it, which answers with an error.",
+        "note",
     )
-    perspective_missing: Literal["error", "omit", "estimate"] = Field(
-        default="estimate",
-        description="What Perspective callers get for an attribute that the model lacks: an error, no score, or the "
+    perspective_missing: Literal["error", "omit", "estimate"] = setting(
+        "What Perspective callers get for an attribute that the model lacks: an error, no score, or the "
         "score of a named neighbour (marked as such).",
+        "estimate",
     )
-    perspective_languages: Literal["error", "mark"] = Field(
-        default="error",
-        description="What Perspective callers get for a comment in a language that the model was not made for: "
+    perspective_languages: Literal["error", "mark"] = setting(
+        "What Perspective callers get for a comment in a language that the model was not made for: "
         "Google's error, or scores with a mark that says so.",
+        "error",
     )
-    review_queue: str = Field(
-        default="",
-        description="Address of a review console (crossguard review) that posts of /v1/score and suggestions of "
+    review_queue: str = setting(
+        "Address of a review console (crossguard review) that posts of /v1/score and suggestions of "
         "comments:suggestscore are sent to.",
+        "",
     )
-    review_key: str = Field(default="", description="Key that the review console made for this service.")
-    review_source: str = Field(default="serve", description="What the review console calls this service.")
-    suggestions: Path | None = Field(
-        default=None,
-        description="File to which comments:suggestscore adds a line each; without one, and without a review queue, "
+    review_key: str = setting("Key that the review console made for this service.", "")
+    review_source: str = setting("What the review console calls this service.", "serve")
+    suggestions: Path | None = setting(
+        "File to which comments:suggestscore adds a line each; without one, and without a review queue, "
         "nothing of them is kept.",
+        None,
     )
-    metrics_port: int = Field(
-        default=0,
-        ge=0,
-        le=65535,
-        description="Port on which /metrics asks for no key, for a scraper inside the network; 0 opens none.",
+    metrics_port: int = setting(
+        "Port on which /metrics asks for no key, for a scraper inside the network; 0 opens none.", 0, ge=0, le=65535
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least serious event to log."
-    )
-    log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: text on a terminal, else JSON lines."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting("Least serious event to log.", "info")
+    log_format: Literal["auto", "json", "text"] = setting("auto: text on a terminal, else JSON lines.", "auto")
 
     @model_validator(mode="after")
     def _consistent(self) -> ServeSettings:

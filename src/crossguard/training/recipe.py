@@ -1,15 +1,12 @@
 """What a recipe may set. The training block of each model card is a valid recipe as it stands."""
 
-# ruff: noqa: FBT003 - the default stands beside its meaning
-
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticUndefined
 
-from crossguard.checked_settings import StrictModel
+from crossguard.checked_settings import StrictModel, setting
 from crossguard.labels import HATE
 from crossguard.models.building import BACKBONES
 from crossguard.preprocessing.image import ImageSpec
@@ -25,11 +22,6 @@ SINGLE_SCHEME = "labels"
 
 def _one_label_scheme() -> dict[str, Rule]:
     return {SINGLE_SCHEME: "votes"}
-
-
-def setting(description: str, default: Any = PydanticUndefined, **bounds: Any) -> Any:
-    """Returns a key of a recipe: what it means, its default, and its bounds."""
-    return Field(default, description=description, **bounds)
 
 
 class Source(StrictModel):
