@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crossguard.errors import ConfigError, suggest
@@ -30,6 +33,34 @@ Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 def setting(description: str, default: Any = PydanticUndefined, **bounds: Any) -> Any:
     """Returns a field of a table of settings: what it means, its default, and its bounds."""
     return Field(default, description=description, **bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting in words, as a page or a terminal shows it."""
+
+    name: str
+    default: str  # as YAML
+    allowed: str
+    meaning: str
+
+    @property
+    def code(self) -> str:
+        """The default as Markdown."""
+        return f"`{self.default}`" if self.default else ""
+
+
+def settings(model: type[StrictModel]) -> list[Setting]:
+    """Returns the settings of a table, in its order."""
+    return [
+        Setting(
+            name,
+            _yaml(field.get_default(call_default_factory=True)),
+            ", ".join(_allowed(field.annotation, field.metadata)),
+            str(field.description),
+        )
+        for name, field in model.model_fields.items()
+    ]
 
 
 def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
@@ -108,3 +139,32 @@ def fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
         arguments = [a for a in getattr(current, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
         current = arguments[-1] if arguments else None
     return list(getattr(current, "model_fields", {}))
+
+
+def _yaml(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_yaml(part) for part in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_yaml(part)}' for key, part in value.items())}}}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _allowed(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> Iterator[str]:
+    """Yields the choices and bounds of a type, those of its parts included."""
+    signs = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
+    for entry in metadata:
+        if isinstance(entry, FieldInfo):
+            yield from _allowed(None, entry.metadata)
+        for kind, name, sign in signs:
+            if isinstance(entry, kind):
+                yield f"{sign} {getattr(entry, name):g}"
+    if get_origin(annotation) is Literal:
+        yield ", ".join(f"`{choice}`" for choice in get_args(annotation))
+        return
+    for part in get_args(annotation):
+        if not isinstance(part, FieldInfo):
+            yield from _allowed(part, getattr(annotation, "__metadata__", ()))

@@ -20,9 +20,11 @@ def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bo
     crossguard recipes clip-fusion > my-recipe.yaml
     """
     with needs_extra("Training by recipes", "train"):
-        from crossguard.training.recipes import load, settings, shipped, to_yaml
+        from crossguard.checked_settings import settings
+        from crossguard.training.recipe import Recipe
+        from crossguard.training.recipes import load, shipped, to_yaml
     if show_settings:
-        for one in settings():
+        for one in settings(Recipe):
             allowed = f"; {one.allowed}" if one.allowed else ""
             click.echo(f"{one.name} (default {one.default or 'empty'}{allowed})\n    {one.meaning}")
         return

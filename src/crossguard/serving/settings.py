@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import model_validator
-from pydantic.fields import FieldInfo
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings, setting
+from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, settings
 from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
@@ -159,22 +158,9 @@ def unread_variables(environment: Mapping[str, str]) -> list[str]:
 
 def markdown_table() -> str:
     """Returns the table of docs/reference/serve-settings.md."""
-    lines = ["| flag | variable and key | default | meaning |", "|---|---|---|---|"]
-    for name, field in ServeSettings.model_fields.items():
-        meaning = f"{field.description}{_choices(field)}"
-        lines.append(
-            f"| `--{name.replace('_', '-')}` | `{PREFIX}{name.upper()}`, `{name}` | {_default(field)} | {meaning} |"
-        )
+    lines = ["| flag | variable and key | default | allowed | meaning |", "|---|---|---|---|---|"]
+    for one in settings(ServeSettings):
+        shown = "" if one.default in {"", "null", "[]"} else f"`{one.default.strip('[]')}`"
+        names = f"`--{one.name.replace('_', '-')}` | `{PREFIX}{one.name.upper()}`, `{one.name}`"
+        lines.append(f"| {names} | {shown} | {one.allowed} | {one.meaning} |")
     return "\n".join(lines) + "\n"
-
-
-def _default(field: FieldInfo) -> str:
-    value = field.default
-    if value is None or value == ():
-        return ""
-    return f"`{','.join(value) if isinstance(value, tuple) else str(value).lower() if value is False else value}`"
-
-
-def _choices(field: FieldInfo) -> str:
-    values = [value for value in get_args(field.annotation) if isinstance(value, str)]
-    return f" One of {', '.join(f'`{value}`' for value in values)}." if values else ""

@@ -9,10 +9,11 @@ import yaml
 
 pytest.importorskip("torch", reason="recipes belong to crossguard[train]")
 
+from crossguard.checked_settings import settings
 from crossguard.cli import run
 from crossguard.errors import ConfigError
 from crossguard.training.recipe import Recipe
-from crossguard.training.recipes import load, markdown, settings, shipped, to_yaml
+from crossguard.training.recipes import load, markdown, shipped, to_yaml
 
 ROWS = ("clip-fusion", "siglip2-fusion", "clip-mtl", "clip-fusion-weighted", "clip-fusion-big-batch", "compact")
 
@@ -75,7 +76,7 @@ def test_the_documentation_has_the_tables() -> None:
 
 
 def test_bounds_and_choices_are_those_that_are_checked() -> None:
-    allowed = {one.name: one.allowed for one in settings()}
+    allowed = {one.name: one.allowed for one in settings(Recipe)}
     assert allowed["layer_decay"] == "> 0, ≤ 1"
     assert allowed["max_batch_tokens"] == "≥ 1"
     assert allowed["head"] == "`fusion`, `mtl`"
