@@ -63,7 +63,7 @@ def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], reque
     try:
         content = json.loads(body)
         if not isinstance(content, dict):
-            raise FormError("The body must be a JSON object.")
+            raise FormError('The body must be a JSON object. Posts go into {"items": [{"id": ..., "text": ...}]}.')
         return JSONResponse(function(console, content))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         return _error("json_invalid", f"The body is not JSON: {error}.", 400)

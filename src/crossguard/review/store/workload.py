@@ -12,8 +12,14 @@ from crossguard.review.store.schema import items, votes
 DAY_S: Final = 86_400
 Place: TypeAlias = tuple[float, int]
 _NEWEST: Final = (votes.c.decided_at.desc(), votes.c.id.desc())
+_SAME: Final = votes.alias()
 _LAST: Final = (
-    select(votes).where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None)).order_by(*_NEWEST).limit(1)
+    select(
+        votes, select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
+    )
+    .where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None))
+    .order_by(*_NEWEST)
+    .limit(1)
 )
 
 
@@ -37,5 +43,5 @@ def recent(db: Connection, person: int, *, before: Place | None = None, limit: i
 
 
 def last_submission(db: Connection, person: int) -> Any:
-    """Returns the newest answer of a person that stands, or None."""
+    """Returns the newest answer of a person that stands and, as `together`, on how many items it is; or None."""
     return db.execute(_LAST, {"person": person}).first()

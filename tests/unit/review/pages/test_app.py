@@ -32,8 +32,9 @@ def test_every_page_answers(client: TestClient, console: Console) -> None:
     assert "2 alike" in client.get("/queues/main").text
     item = client.post("/queues/main/next?author=a", data={"csrf": token, "author": "a"})
     assert "Near-duplicates that wait too" in item.text
+    assert "<details open><summary>Compare" in item.text, "what another one says besides is seen before it is decided"
     form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all"}
-    assert "Undo" in client.post("/items/1/vote", data=form).text
+    assert "Your last answer: block on 2 items." in client.post("/items/1/vote", data=form).text
     with console.database.read() as db:
         assert db.exec_driver_sql("SELECT count(*) FROM items WHERE state = 'decided'").scalar_one() == 2
     for path in ("/", "/me", "/quality", "/log", "/people", "/items/1", "/log?item=1"):
