@@ -75,8 +75,8 @@ def import_posts(
     """Put the posts of a table into the console.
 
     Flagged posts wait in the queue main, and with them a sample of the allowed ones. A table that was put in
-    before adds no item, but its posts are counted in the feed again. Besides the columns that scoring reads, there
-    may be author, language, posted_at, queue, report and expected. Suggestions become people's reports.
+    before adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
+    report and expected. Suggestions become people's reports.
     """
     console = _console(settings)
     from crossguard.review.files import take_file, take_suggestions

@@ -48,18 +48,20 @@ class Intake:
         self._database = database
         self._settings = settings
 
-    def take(self, posts: Iterable[Submission], now: float) -> Received:
+    def take(self, posts: Iterable[Submission], now: float, *, once: bool = False) -> Received:
         """Stores what people should see, in one transaction.
 
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
-        their ids, and the rest is only counted, which is what the estimate of recall needs.
+        their ids, and the rest is only counted, which is what the estimate of recall needs. With `once`, a
+        batch of which all that is stored was there is one that came before, and is not counted again.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         counted = Counter((post.source, stratum_of(decision)) for post, decision in checked if _of_feed(post))
         with self._database.write() as tx:
             taken = items.put(tx, new)
-            items.count_feed(tx, int(now // DAY), counted)
+            if taken or not once or all(item.row["stratum"] == ROUTED for item in new):
+                items.count_feed(tx, int(now // DAY), counted)
         return Received(taken, len(new) - taken, len(checked) - len(new))
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:

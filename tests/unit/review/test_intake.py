@@ -38,6 +38,20 @@ def test_the_same_post_twice_is_one_item(console: Console) -> None:
     assert (again.taken, again.known) == (1, 1)
 
 
+def test_a_table_that_came_before_is_counted_once(console: Console, database: Database) -> None:
+    posts = [submission(str(number), score=0.7 if number < 2 else 0.02) for number in range(5)]
+    for batch in (posts, posts, [*posts, submission("9")]):
+        console.intake.take(batch, NOW, once=True)
+    with database.read() as db:
+        counted = {row.stratum: row.posts for row in db.execute(select(feed))}
+    assert counted == {"review": 5, "allow-far": 6}, "again only what came with something new"
+    console.intake.take(posts[:1], NOW)
+    with database.read() as db:
+        assert db.execute(select(feed.c.posts).where(feed.c.stratum == "review")).scalar_one() == 6, (
+            "as callers repeat texts"
+        )
+
+
 def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database: Database) -> None:
     posts = [submission("1"), *(submission("1", report={"reporter": who, "reason": "rude"}) for who in ("x", "y", "x"))]
     console.intake.take(posts, NOW)
