@@ -126,9 +126,7 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
     """Writes an int8 copy of the bundle `source` to `out` and prints what it costs.
 
     Raises:
-        BundleError: A label loses more than it may.
         ConfigError: `source` is no bundle, or no calibration data were given.
-        MissingExtraError: An optional part is not installed.
     """
     if not data:
         raise ConfigError("--precision int8 needs --calibration DATA: annotated posts like those to be scored.")

@@ -22,22 +22,15 @@ ATTENTION_STEP: Final = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """One post, ready to be put into a batch.
+    """One post, ready to be put into a batch."""
 
-    Attributes:
-        id: The id of the post.
-        texts: What the text encoder sees: one window, several of a long text, or none when there is no text.
-        frames: uint8 pixels, (height, width, 3) each; empty when there is no image.
-        notes: What a reader of the decision should know.
-        language: ISO 639 code of the text, `und` where it cannot be told; empty without text, or where nobody asked.
-        error: Why the post cannot be scored; then it has neither tokens nor frames.
-    """
-
-    id: str
+    id: str  # the id of the post
+    # What the text encoder sees: one window, several of a long text, or none when there is no text
     texts: tuple[Window, ...]
-    frames: tuple[NDArray[np.uint8], ...]
-    notes: tuple[str, ...] = ()
-    error: PostFailure | None = None
+    frames: tuple[NDArray[np.uint8], ...]  # uint8 pixels, (height, width, 3) each; empty when there is no image
+    notes: tuple[str, ...] = ()  # what a reader of the decision should know
+    error: PostFailure | None = None  # why the post cannot be scored; then it has neither tokens nor frames
+    # ISO 639 code of the text, `und` where it cannot be told; empty without text, or where nobody asked
     language: str = ""
 
     @property
@@ -66,15 +59,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Where the n rows of a batch come from.
+    """Where the n rows of a batch come from."""
 
-    Attributes:
-        post: int64, (n,), which post each row belongs to, never decreasing.
-        text: int64, (n,), which of the post's texts it shows; -1 where there is none.
-    """
-
-    post: NDArray[np.int64]
-    text: NDArray[np.int64]
+    post: NDArray[np.int64]  # int64, (n,), which post each row belongs to, never decreasing
+    text: NDArray[np.int64]  # int64, (n,), which of the post's texts it shows; -1 where there is none
 
     def highest(self, logits: Logits) -> Logits:
         """Returns one row per post: per output the highest over its rows, and which text that row shows."""

@@ -143,17 +143,11 @@ def encode(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncoderJobs:
-    """What encodes a batch.
+    """What encodes a batch."""
 
-    Attributes:
-        jobs: Those of texts, then those of images.
-        text_count: How many are of texts.
-        text_order: int64, (unique texts,), which text of the batch each encoded one is.
-    """
-
-    jobs: list[Job]
-    text_count: int
-    text_order: NDArray[np.int64]
+    jobs: list[Job]  # those of texts, then those of images
+    text_count: int  # how many are of texts
+    text_order: NDArray[np.int64]  # int64, (unique texts,), which text of the batch each encoded one is
 
 
 def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:

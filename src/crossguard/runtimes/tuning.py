@@ -39,17 +39,11 @@ LONGEST_MEMORY: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How fast one graph is.
+    """How fast one graph is."""
 
-    Attributes:
-        graph: Its name.
-        milliseconds: Of one job on one core, by precision.
-        failures: What OpenVINO said of precisions that it cannot compute.
-    """
-
-    graph: str
-    milliseconds: Mapping[str, float]
-    failures: Mapping[str, str]
+    graph: str  # its name
+    milliseconds: Mapping[str, float]  # of one job on one core, by precision
+    failures: Mapping[str, str]  # what OpenVINO said of precisions that it cannot compute
 
     def best(self, allowed: Sequence[str]) -> str:
         """Returns the precision to compute in: fp32 unless an allowed one is clearly faster."""

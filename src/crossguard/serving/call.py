@@ -88,7 +88,6 @@ class Call:
         Raises:
             Unauthorized: The key is missing or unknown.
             Forbidden: It may not do this.
-            TooManyPosts: The caller is over its rate.
         """
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
@@ -113,7 +112,6 @@ class Call:
 
         Raises:
             UnsupportedBody: It is not JSON by its content type, or in another character set.
-            BadRequest: It is not valid JSON, or breaks a rule; names all of them.
         """
         unsaid = plain and self.content_type == "text/plain" and "origin" not in self.request.headers
         if self.content_type != JSON and not unsaid:
@@ -128,11 +126,7 @@ class Call:
         """Scores posts; stops the work when the caller hangs up.
 
         Raises:
-            BodyTooLarge: More posts, images in one of them, or images to fetch than a request may have.
-            ClientDisconnected: The client disconnected.
             Overloaded: The queue is full.
-            TooLargeForRate: More posts than the caller may send in a minute.
-            TooManyPosts: The caller is over its rate.
         """
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
@@ -150,12 +144,7 @@ class Call:
             raise
 
     async def score_one(self, post: SubmittedPost) -> Decision:
-        """Scores one post.
-
-        Raises:
-            Unscorable: It cannot be scored; the code says why.
-            InternalError: We failed on it.
-        """
+        """Scores one post."""
         return scored((await self.score([post]))[0])
 
     @property
@@ -199,12 +188,7 @@ class Call:
 
 
 def scored(decision: Decision) -> Decision:
-    """Returns the decision of a post that a whole request is about.
-
-    Raises:
-        Unscorable: The post could not be scored; the code says why.
-        InternalError: We failed on it.
-    """
+    """Returns the decision of a post that a whole request is about."""
     error = decision.error
     if error is not None:
         kind = InternalError if error.code == FAILED else Unscorable
