@@ -102,13 +102,17 @@ class ExcelPosts:
             from openpyxl import load_workbook
         try:
             self._book = load_workbook(path, read_only=True, data_only=True)
-            sheet = self._book.worksheets[0]
+            sheet, *others = self._book.worksheets
             self._cells = sheet.iter_rows(values_only=True)
             header = next(self._cells, ())
         except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
             raise TableError(f"{where} cannot be read as Excel: {first_line(error)}.") from None
         self._header = ["" if name is None else str(name).strip() for name in header]
-        builder.open([name for name in self._header if name], where)
+        unread = (
+            f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
+        )
+        builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
+        builder.notes += [unread] if others else []
         self._builder = builder
         self.rows = max(0, (sheet.max_row or 1) - 1)
 
@@ -154,7 +158,9 @@ class FolderPosts:
             name = path.relative_to(self._folder).as_posix()
             yield Post(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), image=path)
         if not found:
-            raise TableError(f"No images in the folder '{self._folder}' ({self.left_out} other files).")
+            raise TableError(
+                f"No images in the folder '{self._folder}' ({self.left_out} other files). For tables: -o FOLDER/"
+            )
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         try:

@@ -13,6 +13,7 @@ from crossguard.records import Post
 
 # An image of the largest size that is decoded fits as a `data:` URL.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+_HEAD: Final = 100
 _PRINTABLE: Final = frozenset(range(0x21, 0x7F))
 _EXCEL: Final = "or save it from Excel as 'CSV UTF-8'"
 NOT_UTF8: Final = f"not valid UTF-8. Convert the file: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT; {_EXCEL}."
@@ -144,6 +145,8 @@ def _size(line: str) -> int:
 
 
 def _without_mark(line: bytes) -> bytes:
-    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    head = line[:_HEAD]
+    # Without a mark, every second byte of most languages is empty.
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head.count(0) > len(head) / 3:
         raise TableError(NOT_UTF16)
     return line.removeprefix(codecs.BOM_UTF8)

@@ -61,7 +61,17 @@ class PostBuilder:
         if wrong and len(wrong) == len(self.columns.renamed):
             self.columns.find(row, where)
         others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
-        if others and not set(self.found) - {"id"}:
+        if set(self.found) - {"id"}:
+            return
+        lists = [
+            name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)
+        ]
+        if lists and (others or "id" not in self.found):
+            raise TableError(
+                f"{where} is no post, and its '{lists[0]}' is a list of objects. If these are posts, take them out: "
+                f"jq -c '.{lists[0]}[]' FILE > posts.jsonl. If a text is deeper in each: jq -c '.{lists[0]}[].A.B'"
+            )
+        if others:
             raise self.columns.nothing_to_score(row, where)
 
     def note(self, header: Iterable[str], where: str) -> None:

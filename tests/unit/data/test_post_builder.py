@@ -41,3 +41,20 @@ def test_only_builders_of_posts_ask_for_something_to_score() -> None:
     rows.open(["comment", "body"], "any.csv")
     assert rows.header == ("comment", "body")
     assert rows.build({"comment": "a", "body": 1}, "row-1").extra == {"comment": "a", "body": 1}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"guild": {"id": "1"}, "messages": [{"content": "hello"}]},  # a chat
+        {"id": "outbox", "type": "OrderedCollection", "messages": [{"content": "hello"}]},
+    ],
+)
+def test_an_object_around_the_posts_is_told_with_the_way_to_them(row: dict[str, object]) -> None:
+    with pytest.raises(TableError, match=r"jq -c '\.messages\[\]' FILE"):
+        PostBuilder(Columns(), Path()).check_first(row, "The first object")
+
+
+def test_a_first_post_with_images_alone_may_hold_lists() -> None:
+    PostBuilder(Columns(), Path()).check_first({"id": "1", "attachments": [{"url": "x"}]}, "The first object")
+    PostBuilder(Columns(), Path()).check_first({"text": "a", "attachments": [{"url": "x"}]}, "The first object")

@@ -104,6 +104,21 @@ class TestOtherFormats:
         reader = PostReader(tmp_path / "in.xlsx", extra=True)
         assert list(reader) == [Post("7", "=a", extra={"when": None}), Post("x", "", extra={"when": 3.5})]
 
+    def test_sheets_that_are_not_read_are_told(self, tmp_path: Path) -> None:
+        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+        book = openpyxl.Workbook()
+        book.active.append(["text"])
+        book.active.append(["one"])
+        book.create_sheet("More").append(["text"])
+        book.save(tmp_path / "in.xlsx")
+        reader = PostReader(tmp_path / "in.xlsx")
+        assert [post.text for post in reader] == ["one"]
+        assert reader.warnings == ["only its first sheet, 'Sheet', is read, and not: More"]
+        book.active["A1"] = "words"
+        book.save(tmp_path / "in.xlsx")
+        with pytest.raises(TableError, match=r"and not: More\) has none of the columns"):
+            list(PostReader(tmp_path / "in.xlsx"))
+
     def test_what_is_not_excel(self, tmp_path: Path) -> None:
         pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         with pytest.raises(TableError, match="cannot be read as Excel"):
