@@ -22,8 +22,8 @@ Feed: TypeAlias = Mapping[str, Array]
 Piece: TypeAlias = tuple[NDArray[np.int64], int]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
-# this many tokens, padding included: fewer leave the matrix products small, more only take memory. Where the runtime packs
-# texts (`packing.py`), only real tokens count, and texts may be any number.
+# this many tokens, padding included: fewer leave the matrix products small, more only take memory. Where the runtime
+# packs texts (`packing.py`), only real tokens count, and a job has any number of texts.
 #
 # The rows of a job are a power of two. Engines make kernels for each shape that they meet, which takes up to a tenth of
 # a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.
