@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.runtimes.attention import HEADS
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import nodes, parent, readers
 from crossguard.runtimes.pooling import RANK, by_row, has_rows
@@ -21,7 +22,6 @@ TOKENS: Final = "tokens"
 """Input that a packed graph takes besides: where each token stands in the mask, int64, (tokens,)."""
 PLACES: Final = "places"
 """And that: which token is at each place of the mask, int64, (n, length); any where there is none."""
-HEADS: Final = 4
 # Few numbers of tokens, because kernels are made for each: powers of two, then multiples.
 FEWEST: Final = 16
 STEP: Final = 128
@@ -36,9 +36,11 @@ def pack(model: Any) -> None:
         return
     source = parent(first, 0)
     shape = source.get_output_partial_shape(0)
-    entries, exits = _edges(model, source) if len(shape) == RANK else ([], [])
+    if shape.rank != RANK or shape[-1].is_dynamic:
+        return
+    entries, exits = _edges(model, source)
     width = shape[-1]
-    if not entries or width.is_dynamic or any(port.get_partial_shape()[-1] != width for port in exits):
+    if not entries or any(port.get_partial_shape()[-1] != width for port in exits):
         return
     ops = openvino().opset13
     tokens, places = (ops.parameter([-1] * rank, np.int64, name=name) for rank, name in ((1, TOKENS), (2, PLACES)))
@@ -77,11 +79,9 @@ def _edges(model: Any, source: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _joins_heads(node: Any) -> bool:
-    ranks = (HEADS, RANK)
-    shapes = (node.get_input_partial_shape, node.get_output_partial_shape)
-    return node.get_type_name() == "Reshape" and all(
-        len(shape(0)) == rank for shape, rank in zip(shapes, ranks, strict=True)
-    )
+    if node.get_type_name() != "Reshape":
+        return False
+    return bool(node.get_input_partial_shape(0).rank == HEADS and node.get_output_partial_shape(0).rank == RANK)
 
 
 def packed_size(tokens: int) -> int:
@@ -109,4 +109,4 @@ def example(inputs: Iterable[Any], rows: int, tokens: int) -> dict[str, Any]:
         free = iter((rows, tokens))
         shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
         feed[port.get_any_name()] = np.ones(shape, dtype=port.element_type.to_dtype())
-    return packed({name: feed[name] for name in feed if name not in {TOKENS, PLACES}}) if TOKENS in feed else feed
+    return packed({name: feed[name] for name in feed.keys() - {TOKENS, PLACES}}) if TOKENS in feed else feed
