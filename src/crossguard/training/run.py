@@ -20,7 +20,7 @@ from crossguard.training.examples import Examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
-from crossguard.training.sources import Fold, prepared_losses, read_examples
+from crossguard.training.sources import Fold, prepared_losses, read_examples, untaught
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
@@ -65,6 +65,12 @@ def train(
         logger.warning(
             "No post is held out, so nothing will be measured. A column 'split' with 'train' and 'val' holds posts "
             "out, as does --fold 0/5."
+        )
+    if missing := untaught(recipe, examples):
+        logger.warning(
+            "No post has an answer for %s, whose scores will mean nothing. Is it a column of the data? Else "
+            "leave it out of the recipe: --set 'labels=[...]'",
+            ", ".join(missing),
         )
     tokenizer = folder / TOKENIZER
     encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))

@@ -51,6 +51,13 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     return trained, measured
 
 
+def untaught(recipe: Recipe, trained: Examples) -> list[str]:
+    """Returns the labels that no post has an answer for, such as a misspelt one: their outputs stay random."""
+    names = (*recipe.labels * len(recipe.label_schemes), *recipe.auxiliary)
+    known = {name for name, column in zip(names, trained.targets.T, strict=True) if not np.isnan(column).all()}
+    return [name for name in dict.fromkeys(names) if name not in known]
+
+
 def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):

@@ -14,7 +14,7 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
-from crossguard.training.sources import read_examples
+from crossguard.training.sources import read_examples, untaught
 
 
 def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hateful(tmp_path: Path) -> None:
@@ -29,6 +29,12 @@ def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hate
     examples, _ = read_examples(recipe, tmp_path)
     np.testing.assert_allclose(examples.unions[:, 0], [0.0, 0.3, np.nan], rtol=1e-6)
     np.testing.assert_array_equal(examples.targets, [[np.nan, 1.0]] * 3)
+
+
+def test_a_label_that_nobody_annotated_is_named(tmp_path: Path) -> None:
+    write_table([Row("a", "words", labels={"racist": 0.25})], ("racist", "sexist"), "soft", tmp_path / "t.parquet")
+    recipe = Recipe(backend="compact", labels=("racist", "sexist", "religoin"), sources={"t": Source()})
+    assert untaught(recipe, read_examples(recipe, tmp_path)[0]) == ["sexist", "religoin"]
 
 
 def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
