@@ -7,6 +7,8 @@ DATA ?= ../shared/data
 # How long `make fuzz` takes.
 SECONDS ?= 60
 
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test docs build bench compact fuzz audit lock clean
 
@@ -38,7 +40,9 @@ check: install  ## Lint, types, import contracts
 	$(BIN)/lint-imports --cache-dir .import_linter_cache
 
 test: install  ## Run every test (real-data tests too, where ../shared/data is)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) --ignore tests/security
+	# Attacks on a server come from fresh processes: those of the tests before hold models, threads and handlers of signals.
+	$(PYTEST) tests/security
 
 docs: install  ## Check the documentation: links, examples, every command and setting described
 	$(BIN)/python -m pytest tests/docs
