@@ -17,6 +17,7 @@ from tests.support.postgres import PostgresServer, postgres_binaries, running_po
 from tests.support.tiny_bundle import write_tiny_bundle
 
 from crossguard.bundle import Bundle
+from crossguard.cli import ending
 from crossguard.data import image_worker
 from crossguard.moderator import Moderator
 
@@ -49,6 +50,13 @@ def signals() -> Iterator[None]:
     for number, handler in before.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def until_exit() -> Iterator[None]:
+    """Forgets the model that a command keeps: with it, the next `main` would end this process at once."""
+    yield
+    ending._kept.clear()
 
 
 @pytest.fixture(autouse=True)
