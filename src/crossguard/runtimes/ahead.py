@@ -71,7 +71,7 @@ def _begin(
     from crossguard.runtimes.library import openvino
     from crossguard.runtimes.settings import settings_of
 
-    identity, precisions = _told(manifest, precision, threads)
+    identity, precisions = _told(manifest, precision)
     if not identity:
         return []
     core = openvino().Core()
@@ -84,7 +84,7 @@ def _begin(
     return begun
 
 
-def _told(manifest: Path, precision: str, threads: int | None) -> tuple[str, dict[str, str]]:
+def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
     """Returns the digest in a manifest, and the precision of each graph; an empty digest where that is not known."""
     from crossguard.runtimes import tuning
 
@@ -97,7 +97,7 @@ def _told(manifest: Path, precision: str, threads: int | None) -> tuple[str, dic
         return "", {}
     if precision != "auto":
         return identity, dict.fromkeys(GRAPHS, precision)
-    choice = tuning.settled(GRAPHS, allowed, identity, threads)
+    choice = tuning.settled(GRAPHS, allowed, identity)
     return (identity, dict(choice.precisions)) if choice is not None else ("", {})
 
 

@@ -62,7 +62,7 @@ def create(
         from crossguard.runtimes.openvino import OpenVINORuntime
 
         if precision == "auto":
-            choice = tuning.choose(graphs, allowed, identity, threads)
+            choice = tuning.choose(graphs, allowed, identity)
         else:
             choice = tuning.Choice(dict.fromkeys(graphs, precision), "asked for")
         runtime = OpenVINORuntime(graphs, choice.precisions, threads, identity, one_by_one=one_by_one)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.cache import cache_folder, keep
-from crossguard.machine import available_cores, multiplies_bf16
+from crossguard.machine import multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.packing import example
@@ -62,26 +62,28 @@ class Choice:
     reason: str
 
 
-def choose(graphs: Mapping[str, Path], allowed: Sequence[str], identity: str, cores: int | None = None) -> Choice:
+def choose(graphs: Mapping[str, Path], allowed: Sequence[str], identity: str) -> Choice:
     """Chooses the precision of each graph.
 
     Args:
         graphs: File of each graph by name.
         allowed: Precisions that the bundle may be computed in.
         identity: Digest of the bundle; a choice is remembered only with one.
-        cores: That may be used.
     """
-    found = settled(tuple(graphs), allowed, identity, cores)
+    found = settled(tuple(graphs), allowed, identity)
     if found is not None:
         return found
     trials = measure(graphs, allowed)
+    found = settled(tuple(graphs), allowed, identity)
+    if found is not None:  # of a program that began with this one, and chose first
+        return found
     precisions = dict.fromkeys(graphs, EXACT) | {trial.graph: trial.best(allowed) for trial in trials}
     if identity:
-        keep(_place(identity, allowed, cores), json.dumps(precisions).encode())
+        keep(_place(identity, allowed), json.dumps(precisions).encode())
     return Choice(precisions, "; ".join(map(describe, trials)))
 
 
-def settled(graphs: Collection[str], allowed: Sequence[str], identity: str, cores: int | None = None) -> Choice | None:
+def settled(graphs: Collection[str], allowed: Sequence[str], identity: str) -> Choice | None:
     """Returns the choice where nothing has to be tried for it, else None; arguments as for `choose`."""
     exact = dict.fromkeys(graphs, EXACT)
     if set(allowed) <= {EXACT}:
@@ -90,7 +92,7 @@ def settled(graphs: Collection[str], allowed: Sequence[str], identity: str, core
         return Choice(exact, "this processor has no units for bf16")
     if not identity:
         return None
-    place = _place(identity, allowed, cores)
+    place = _place(identity, allowed)
     remembered = _recall(place, graphs, allowed)
     return None if remembered is None else Choice(remembered, f"as measured before ({place})")
 
@@ -119,7 +121,8 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
             except RuntimeError as error:
                 requests.pop(name, None)
                 failures[name] = str(error).strip().splitlines()[-1]
-        taken = {name: min(_milliseconds(request, feed) for _ in range(ROUNDS)) for name, request in requests.items()}
+        rounds = [{name: _milliseconds(request, feed) for name, request in requests.items()} for _ in range(ROUNDS)]
+        taken = {name: min(times[name] for times in rounds) for name in requests}
         trials.append(Trial(graph, taken, failures))
     return trials
 
@@ -134,8 +137,9 @@ def _milliseconds(request: Any, feed: Mapping[str, Any]) -> float:
     return 1000 * (time.process_time() - started) / count
 
 
-def _place(identity: str, allowed: Sequence[str], cores: int | None) -> Path:
-    key = cache_key(str(cores or available_cores()), *allowed, identity)
+def _place(identity: str, allowed: Sequence[str]) -> Path:
+    # Not per number of cores, of which a trial uses one: two programs with different threads would score differently.
+    key = cache_key(*allowed, identity)
     return cache_folder() / "arithmetic" / f"{key[:24]}.json"
 
 

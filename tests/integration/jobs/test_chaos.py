@@ -10,9 +10,9 @@ from tests.support.own_process import run_python
 
 from crossguard.bundle import Bundle
 
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")]
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+
 @pytest.mark.parametrize(("storage", "kills"), [("disk", 6), ("s3", 4)])
 def test_killed_drivers_and_workers_change_no_byte(
     tmp_path: Path, tiny_bundle: Bundle, storage: str, kills: int
@@ -21,8 +21,6 @@ def test_killed_drivers_and_workers_change_no_byte(
     assert (done["driver"], done["worker"]) == (kills // 2, kills // 2)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 def test_killed_drivers_and_actors_of_ray_change_no_byte() -> None:
     printed = run_python(

@@ -57,12 +57,12 @@ def test_a_precision_that_is_asked_for_is_not_tried(tiny_bundle: Bundle, monkeyp
 
 
 def test_auto_chooses_among_what_the_bundle_allows(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Sequence[str], str, int | None]] = []
+    asked: list[tuple[Sequence[str], str]] = []
 
-    def choose(graphs: dict[str, Path], allowed: Sequence[str], identity: str, threads: int | None) -> Any:
-        asked.append((allowed, identity, threads))
+    def choose(graphs: dict[str, Path], allowed: Sequence[str], identity: str) -> Any:
+        asked.append((allowed, identity))
         return tuning.Choice(dict.fromkeys(graphs, "fp32"), "so it was")
 
     monkeypatch.setattr(tuning, "choose", choose)
     create("openvino", tiny_bundle.graphs, threads=1, allowed=("fp32", "bf16"))
-    assert asked == [(("fp32", "bf16"), "", 1)]
+    assert asked == [(("fp32", "bf16"), "")]

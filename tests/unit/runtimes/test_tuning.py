@@ -12,7 +12,7 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.moderator import Moderator
-from crossguard.runtimes import tuning
+from crossguard.runtimes import choice, tuning
 from crossguard.runtimes.tuning import Trial, choose, measure
 
 BOTH = ("fp32", "bf16")
@@ -80,6 +80,28 @@ def test_each_encoder_gets_its_own_and_the_choice_is_remembered(
     told(monkeypatch, {"fp32": 1.0, "bf16": 2.0}, FASTER)
     assert choose(tiny_bundle.graphs, BOTH, "id").precisions == first.precisions
     assert choose(tiny_bundle.graphs, BOTH, "another bundle").precisions["text"] == "fp32"
+    assert len(calls) == 1
+
+
+def test_of_programs_that_begin_together_the_first_chooses(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_another_chooses(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial]:
+        told(monkeypatch, FASTER, FASTER)
+        choose(graphs, precisions, "id")
+        return [Trial("text", {"fp32": 1.0, "bf16": 2.0}, {})]
+
+    monkeypatch.setattr(tuning, "measure", while_another_chooses)
+    assert choose(tiny_bundle.graphs, BOTH, "id").precisions["text"] == "bf16"
+
+
+def test_the_choice_is_the_same_for_any_number_of_threads(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    calls = told(monkeypatch, FASTER, FASTER)
+    for threads in (None, 1, 2):
+        runtime = choice.create("auto", tiny_bundle.graphs, threads=threads, allowed=BOTH, identity="id")
+        asked.append(runtime.name)
+    assert asked == [asked[0]] * 3
     assert len(calls) == 1
 
 
