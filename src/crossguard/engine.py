@@ -15,20 +15,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, TypeVar
-
-import numpy as np
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from crossguard.errors import InputError, PostError
 from crossguard.machine import available_cores
 from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
-from crossguard.preprocessing.windows import Window
 from crossguard.queueing import FairQueue
 from crossguard.records import Decision, Logits, Post, PostFailure
-
-T = TypeVar("T")
+from crossguard.slices import merged, slices, stacked
 
 BATCH_SIZE: Final = 64
 # Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
@@ -42,8 +38,6 @@ VERY_LONG_TEXT: Final = 4096
 # Threads for posts that take long to prepare: one for long texts, whose cleaning holds the interpreter, one that waits
 # for the process of very long ones, and two for images, which are decoded in processes of their own.
 SLOW_THREADS: Final = {"slow-text": 1, "very-slow-text": 1, "slow-image": 2}
-# Windows of text, or frames, of one post that a batch takes at most.
-SLICE: Final = 2
 # Slices have batches of their own: one at a time while other posts came within so many seconds; and while others are on
 # their way, after each a pause of so many times its length.
 OTHERS_S: Final = 1.0
@@ -385,7 +379,7 @@ class ScoringEngine:
     def _decide(self, group: Sequence[_Entry]) -> list[Decision]:
         posts = [entry.whole for entry in group if entry.whole is not None]
         try:
-            logits = _stacked([merged(post, entry.done) for post, entry in zip(posts, group, strict=True)])
+            logits = stacked([merged(post, entry.done) for post, entry in zip(posts, group, strict=True)])
             return group[0].request.decider.decide(posts, logits)
         except Exception as error:  # noqa: BLE001 - as in `_infer_each`
             return [self._fault(entry, error) for entry in group]
@@ -402,54 +396,3 @@ class ScoringEngine:
             complete = len(request.decisions) == len(request.posts)
         if complete and request.answer.set_running_or_notify_cancel():
             request.answer.set_result([request.decisions[index] for index in range(len(request.posts))])
-
-
-def slices(post: Prepared) -> list[Prepared]:
-    """Returns a post in pieces of a few windows or frames, or whole.
-
-    A post that has several of both is left whole: its pieces would encode the others again and again. Of windows that
-    are alike, the first is enough.
-    """
-    places = _places(post.texts)
-    if len(places) > SLICE and len(post.frames) <= 1:
-        return [replace(post, texts=part) for part in _pieces([post.texts[place] for place in places])]
-    if len(post.frames) > SLICE and len(post.texts) <= 1:
-        return [replace(post, frames=part) for part in _pieces(post.frames)]
-    return [post]
-
-
-def _places(windows: Sequence[Window]) -> list[int]:
-    """Returns the places of windows that are like none before them."""
-    firsts: dict[tuple[int, ...], int] = {}
-    for place, window in enumerate(windows):
-        firsts.setdefault(window.ids, place)
-    return list(firsts.values())
-
-
-def _pieces(whole: Sequence[T]) -> list[tuple[T, ...]]:
-    return [tuple(whole[start : start + SLICE]) for start in range(0, len(whole), SLICE)]
-
-
-def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
-    """Returns the logits of a post from those of its slices, one row each: the highest of each output."""
-    if len(parts) == 1:
-        return parts[0]
-    whole = _stacked(parts)
-    best = whole.values.argmax(axis=0)
-    columns = np.arange(len(best))
-    texts = whole.texts
-    places = np.array(_places(post.texts))
-    if texts is not None and len(places) > SLICE:
-        # Windows are counted from the first of their slice.
-        texts = places[np.arange(len(parts))[:, None] * SLICE + texts]
-    best_texts = None if texts is None else texts[best, columns][None]
-    return Logits(whole.values[best, columns][None], parts[0].text_weight, best_texts)
-
-
-def _stacked(parts: Sequence[Logits]) -> Logits:
-    texts = [part.texts for part in parts if part.texts is not None]
-    return Logits(
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.text_weight for part in parts]),
-        np.concatenate(texts) if len(texts) == len(parts) else None,
-    )
