@@ -17,11 +17,13 @@ from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
 from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
+from crossguard.runtimes.tuning import measure
 from crossguard.saving import save_json
 
 # Enough for an AUC to the third digit; more only take time.
 HELD_OUT: Final = 2000
 FEWEST: Final = 30
+PRECISIONS: Final = ("fp32", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
                 f"{'; '.join(problems)}. Details: {report_file}. Calibrate with more posts like those to be scored, "
                 "keep the exact bundle, or take the loss with --accept-loss."
             )
-        # Where the processor has bf16, the copy is judged in it, too; what --precision auto may take follows from that.
-        if multiplies_bf16() and not problems:
+        # Where the rest is clearly faster in bf16, the copy is judged in it, too; then --precision auto may take it.
+        # With nothing to win, each first start would try it for seconds, and machines would differ in their scores.
+        if not problems and _gains_from_bf16(copy):
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
             if not compare_scores(exact, half, held_out).problems(gate.tolerance):
                 _allow_bf16(copy)
@@ -63,9 +66,14 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
     return report
 
 
+def _gains_from_bf16(bundle: Bundle) -> bool:
+    trials = measure(bundle.graphs, PRECISIONS) if multiplies_bf16() else []
+    return any(trial.best(PRECISIONS) == "bf16" for trial in trials)
+
+
 def _allow_bf16(bundle: Bundle) -> None:
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "digest"})
-    write_manifest(bundle.folder, data | {"precisions": ["fp32", "bf16"]})
+    write_manifest(bundle.folder, data | {"precisions": PRECISIONS})
 
 
 def split(data: Annotated) -> tuple[Annotated, Annotated]:

@@ -87,7 +87,7 @@ def settled(graphs: Collection[str], allowed: Sequence[str], identity: str) -> C
     """Returns the choice where nothing has to be tried for it, else None; arguments as for `choose`."""
     exact = dict.fromkeys(graphs, EXACT)
     if set(allowed) <= {EXACT}:
-        return Choice(exact, "the bundle passed its quality gate in fp32 only")
+        return Choice(exact, "the bundle allows fp32 only")
     if not multiplies_bf16():
         return Choice(exact, "this processor has no units for bf16")
     if not identity:

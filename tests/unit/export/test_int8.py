@@ -27,6 +27,7 @@ from crossguard.moderator import Moderator
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 from crossguard.records import Post
+from crossguard.runtimes.tuning import Trial
 
 # Exporting and calibrating take half a minute of processor time.
 pytestmark = pytest.mark.slow
@@ -87,17 +88,24 @@ def test_a_loss_is_refused_with_the_figures_and_can_be_accepted(
     assert read_bundle(tmp_path / "fast").labels.names == HATE.names
 
 
-@pytest.mark.parametrize(("native", "allowed"), [(True, ("fp32", "bf16")), (False, ("fp32",))])
-def test_bf16_is_allowed_where_it_was_judged(
+@pytest.mark.parametrize(
+    ("native", "bf16_ms", "allowed"), [(True, 5.0, ("fp32", "bf16")), (True, 9.5, ("fp32",)), (False, 5.0, ("fp32",))]
+)
+def test_bf16_is_allowed_where_it_was_judged_and_pays(
     bundle: Bundle,
     posts: Annotated,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
     native: bool,
+    bf16_ms: float,
     allowed: tuple[str, ...],
 ) -> None:
+    def measure(graphs: object, precisions: object) -> list[Trial]:
+        return [Trial("text", {"fp32": 10.0, "bf16": 10.0}, {}), Trial("image", {"fp32": 10.0, "bf16": bf16_ms}, {})]
+
     monkeypatch.setattr("crossguard.export.int8.multiplies_bf16", lambda: native)
+    monkeypatch.setattr("crossguard.export.int8.measure", measure)
     export_int8(bundle, posts, tmp_path / "fast", GENEROUS)
     fast = read_bundle(tmp_path / "fast")
     assert fast.manifest.precisions == allowed
