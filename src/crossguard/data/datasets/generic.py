@@ -13,7 +13,7 @@ from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
 from crossguard.data.post_builder import AnyBuilder
 from crossguard.data.stored_posts import open_posts
-from crossguard.data.tables import readable
+from crossguard.data.tables import PostReader, readable
 from crossguard.errors import TableError, suggest
 
 
@@ -28,8 +28,10 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         TableError: It is missing, of an unknown kind, empty, has no column of text or image, or none that is wanted.
     """
     builder = AnyBuilder(Columns(), path.parent, extra=True)
-    # The objects of JSON, and the files of a folder, may differ in their columns.
-    shapes = dict.fromkeys(tuple(post.extra) for post in readable(open_posts(path, builder), path))
+    posts = open_posts(path, builder)
+    # The objects of JSON, and the files of a folder, may differ in their columns; the rows of one table do not.
+    rows_wanted = 1 if isinstance(posts, PostReader) and posts.format != "jsonl" else None
+    shapes = dict.fromkeys(tuple(post.extra) for post in itertools.islice(readable(posts, path), rows_wanted))
     if not shapes:
         raise TableError(f"{path} holds no rows.")
     if not set(builder.found) - {"id", "image"}:

@@ -36,6 +36,18 @@ def test_an_unusable_table_is_explained(tmp_path: Path, content: str, message: s
         dataset(path)
 
 
+def test_columns_of_a_table_are_known_from_its_first_row(tmp_path: Path) -> None:
+    """Large tables are read once, for their rows; objects of JSON may differ, and are read for their names as well."""
+    path = tmp_path / "mine.csv"
+    path.write_text("text,spam\na,1\nb\n")
+    table = dataset(path)
+    assert table.labels == ("spam",)
+    with pytest.raises(TableError, match="has 1 cells"):
+        list(table.read(path))
+    (tmp_path / "mine.jsonl").write_text('{"text": "a", "spam": 1}\n{"text": "b", "ham": 1}\n')
+    assert dataset(tmp_path / "mine.jsonl").labels == ("spam", "ham")
+
+
 def test_a_jsonl_file_that_is_not_json_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "a"}\n{oops\n')
