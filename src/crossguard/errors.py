@@ -147,8 +147,12 @@ class UnitError(JobError):
 
 
 def suggest(value: str, known: Iterable[str]) -> str:
-    """Returns `" Did you mean 'x'? Known: a, b."` for an unknown name."""
+    """Returns `" Did you mean 'x'? Known: a, b."` for an unknown name: one of which it is a part, else the closest."""
     names = sorted(known)
-    close = difflib.get_close_matches(value, names, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
+    words = value.lower().replace("-", "_")
+    # `epochs` is a part of `num_train_epochs`, and `learning_rate`, by its initials, of `lr_head`.
+    parts = {words, "".join(word[:1] for word in words.split("_"))} - {words[:1]}
+    inside = [name for name in names if any(f"_{part}_" in f"_{name.lower().replace('-', '_')}_" for part in parts)]
+    close = inside or difflib.get_close_matches(value, names, n=1)
+    hint = " Did you mean '{}'?".format("' or '".join(close[:3])) if close else ""
     return f"{hint} Known: {', '.join(names)}."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.errors import ConfigError, MissingExtraError, needs_extra, pip, suggest
+from crossguard.training.recipe import Recipe
 
 
 def test_an_import_that_fails_names_the_extra_to_install() -> None:
@@ -39,6 +40,20 @@ def test_other_errors_of_the_block_stay_what_they_are() -> None:
 def test_a_misspelt_name_is_answered_with_its_neighbour() -> None:
     assert suggest("sexsit", ["racist", "sexist"]) == " Did you mean 'sexist'? Known: racist, sexist."
     assert suggest("xyz", ["b", "a"]) == " Known: a, b."
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("epochs", "'num_train_epochs'"),
+        ("learning_rate", "'lr_encoder' or 'lr_head' or 'lr_scheduler_type'"),
+        ("lr", "'lr_encoder' or 'lr_head' or 'lr_scheduler_type'"),
+        ("batch_size", "'per_device_eval_batch_size' or 'per_device_train_batch_size'"),
+        ("patience", "'early_stopping_patience'"),
+    ],
+)
+def test_other_names_of_a_setting_are_answered_with_its_own(typed: str, meant: str) -> None:
+    assert suggest(typed, Recipe.model_fields).startswith(f" Did you mean {meant}? Known: ")
 
 
 def test_all_problems_of_a_file_are_told_at_once() -> None:

@@ -42,7 +42,7 @@ from crossguard.errors import needs_extra
 @hateful_option
 @click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
-@click.option("--out", type=PATH, help="Folder for audit.json and audit.html.")
+@click.option("-o", "--out", type=PATH, help="Folder for audit.json and audit.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     *,

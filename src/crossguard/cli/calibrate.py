@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option("--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")
+@click.option("-o", "--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")
 @overwrite_option
 def command(
     *,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the resamples.")
-@click.option("--out", type=PATH, help="Write the table to this .md or .html file.")
+@click.option("-o", "--out", type=PATH, help="Write the table to this .md or .html file.")
 def command(
     *,
     entries: tuple[str, ...],

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
 @click.option("--name", default="", help="What to call the run in tables.")
-@click.option("--out", type=PATH, help="Folder for the metrics and the HTML report.")
+@click.option("-o", "--out", type=PATH, help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
