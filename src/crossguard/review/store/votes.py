@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
@@ -30,9 +30,9 @@ _FRESH: Final = select(items.c.id).where(
     items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
 )
 _ALIKE: Final = (
-    select(items.c.id, items.c.text, items.c.image_text)
+    select(items.c.id, items.c.text, items.c.image_text, items.c.appeal_reason)
     .where(
-        items.c.likeness == bindparam("likeness"),
+        or_(items.c.likeness == bindparam("likeness"), items.c.appeal_of == bindparam("appeal_of")),
         items.c.queue == bindparam("queue"),
         items.c.state == OPEN,
         items.c.id != bindparam("item"),
@@ -60,13 +60,14 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
 
 
 def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]:
-    """Returns near-duplicates (id, text, image_text) that wait and that the person may decide along with an item.
+    """Returns what waits and the person may decide along with an item: near-duplicates; of an appeal, other appeals.
 
-    Items that need two votes are left out: each of those is to be judged by itself.
+    Each has id, text, image_text and appeal_reason. Items that need two votes are left out: each of those is to be
+    judged by itself.
     """
-    if row.likeness is None or row.needed > 1:
+    if row.needed > 1:
         return []
-    of_item = {"item": row.id, "likeness": row.likeness, "queue": row.queue}
+    of_item = {"item": row.id, "likeness": row.likeness, "appeal_of": row.appeal_of, "queue": row.queue}
     return db.execute(_ALIKE, of_item | {"person": person.id, "now": now}).all()
 
 

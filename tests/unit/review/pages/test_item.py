@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import pairwise
 
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, cast, person, row
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import claims, people
 
 
 def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, console: Console) -> None:
@@ -91,6 +95,49 @@ def test_a_golden_item_looks_like_others_after_the_vote_too(client: TestClient, 
     assert shown.status_code == 200
     assert "olden" not in shown.text
     assert "Your decision" in client.post("/undo", data={"csrf": token, "submission": "g1"}).text
+
+
+def test_the_id_of_a_post_is_for_who_measures_and_does_not_decide_it(client: TestClient, console: Console) -> None:
+    """With it a post is found on its platform; the ids of golden items may tell what they are."""
+    known = {"action": "block", "labels": {"racist": "yes"}}
+    console.intake.take([submission("post-1"), submission("golden-2", expected=known)], NOW)
+    token = log_in(client, console)
+    client.post("/queues/main/next", data={"csrf": token})
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "comment": "x", "submission": "s1"})
+    assert "id post-1" not in client.get("/items/1").text
+    token = log_in(client, console, "Lea", Role.LEAD)
+    assert "id post-1" in client.get("/items/1").text
+    assert "id golden-2" in client.get("/items/2").text
+    with console.database.write() as tx:
+        lea = people.by_name(tx, "Lea")[0]
+        assert claims.claim(tx, 2, lea.id, time.time(), 600)
+    held = client.get("/items/2").text
+    assert "Your decision" in held
+    assert "id golden-2" not in held
+
+
+@ON_BOTH
+def test_appeals_for_one_post_are_shown_and_decided_together(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, "Ben")
+    console.intake.take([submission("1"), submission("2", "other words")], NOW)
+    ann = person(console.database, "Ann")
+    for number in (1, 2):
+        with console.database.write() as tx:
+            assert claims.claim(tx, number, ann.id, NOW, 600)
+        cast(console.database, number, ann)
+    for name, post in (("a1", "1"), ("a2", "2"), ("a3", "1")):
+        take_appeal(console, Appeal(id=name, post=post, reason=f"because of {name}"), NOW)
+    page = client.post("/queues/appeals/next", data={"csrf": token})
+    assert page.url.path == "/items/3"
+    assert "Other appeals for this post" in page.text
+    assert "because of a3" in page.text
+    assert "because of a2" not in page.text
+    answer = {"csrf": token, "action": "allow", "submission": "s1", "alike.5": "yes"}
+    assert client.post("/items/3/vote", data=answer).url.path == "/items/4"
+    assert [row(console.database, item).state for item in (3, 4, 5)] == ["decided", "open", "decided"]
+    assert [row(console.database, item).outcome["action"] for item in (1, 2)] == ["allow", "block"]
+    client.post("/undo", data={"csrf": token, "submission": "s1"})
+    assert row(console.database, 1).outcome["action"] == "block"
 
 
 def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:
