@@ -138,6 +138,8 @@ def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator
         if split is None or own == split:
             found = True
             yield number, post
+    if not found and splits == {"None"}:
+        raise TableError(f"'{path}' has no column '{SPLIT}', by which --split chooses. Leave --split out for all rows.")
     if not found and splits:
         raise TableError(f"'{path}' has no row of split '{split}'.{suggest(split or '', sorted(splits))}")
     if not found:

@@ -181,7 +181,10 @@ def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
     warnings = []
     absent = [name for name in sample.labels if name not in sample.annotated]
     if absent and sample.annotated:
-        warnings.append(f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others.")
+        warnings.append(
+            f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others, and so is 'any' "
+            "unless the column 'hateful' says it."
+        )
     if failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
         warnings.append(f"{sum(failed.values())} posts could not be scored and are not in the metrics: {reasons}.")

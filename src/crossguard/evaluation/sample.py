@@ -125,11 +125,17 @@ class Sample:
         )
 
     def _any(self) -> LabelTask:
-        """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them."""
+        """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them.
+
+        Where it is not told, a label that is annotated for no post is left out: nobody can say whether its flags are
+        right.
+        """
         known = np.where((self.truth > 0).any(axis=1), 1.0, np.nan)
         known[self.complete() & np.isnan(known)] = 0.0
-        truth = np.where(np.isnan(self.hateful), known, self.hateful)
-        return _task(ANY, truth, self.scores.max(axis=1), np.asarray(self.flags.any(axis=1)))
+        told = ~np.isnan(self.hateful)
+        counted = told[:, None] | np.isin(self.labels, self.annotated)
+        scores, flags = np.where(counted, self.scores, 0.0).max(axis=1), (self.flags & counted).any(axis=1)
+        return _task(ANY, np.where(told, self.hateful, known), scores, np.asarray(flags))
 
 
 def pool(tasks: Sequence[LabelTask]) -> LabelTask:

@@ -52,6 +52,9 @@ def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:
     assert [post.id for post in read_posts(path, "val")] == ["1"]
     with pytest.raises(TableError, match=r"no row of split 'vall'. Did you mean 'val'\?"):
         read_annotated(path, LABELS, split="vall")
+    path.write_text("text,racist\na,1\n")
+    with pytest.raises(TableError, match="has no column 'split'"):
+        read_annotated(path, LABELS, split="val")
 
 
 @pytest.mark.parametrize(

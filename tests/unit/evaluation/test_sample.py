@@ -22,6 +22,15 @@ def test_any_takes_the_highest_score_and_the_told_answer() -> None:
     assert task.scores.tolist() == [0.9, 0.9, 0.9]
 
 
+def test_any_leaves_out_labels_that_nobody_annotated_unless_the_answer_is_told() -> None:
+    """A post that is rightly flagged for such a label would count as a false positive."""
+    truth, scores = np.array([[0.0, NAN]] * 2), np.array([[0.2, 0.9]] * 2)
+    task = Sample.build("ab", truth, scores, 0.5, hateful=np.array([NAN, 1.0])).task("any")
+    assert task.truth.tolist() == [False, True]
+    assert task.scores.tolist() == [0.2, 0.9]
+    assert task.flags.tolist() == [False, True]
+
+
 def test_nan_scores_are_refused_with_the_post() -> None:
     with pytest.raises(InputError, match="post '1' has NaN"):
         sample([[1.0], [0.0]], [[0.9], [NAN]])
