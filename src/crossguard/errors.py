@@ -153,6 +153,7 @@ def suggest(value: str, known: Iterable[str]) -> str:
     # `epochs` is a part of `num_train_epochs`, and `learning_rate`, by its initials, of `lr_head`.
     parts = {words, "".join(word[:1] for word in words.split("_"))} - {words[:1]}
     inside = [name for name in names if any(f"_{part}_" in f"_{name.lower().replace('-', '_')}_" for part in parts)]
-    close = inside or difflib.get_close_matches(value, names, n=1)
+    same = [name for name in names if name.lower() == value.lower()]
+    close = same or inside or difflib.get_close_matches(value, names, n=1)
     hint = " Did you mean '{}'?".format("' or '".join(close[:3])) if close else ""
     return f"{hint} Known: {', '.join(names)}."

@@ -39,6 +39,7 @@ def test_other_errors_of_the_block_stay_what_they_are() -> None:
 
 def test_a_misspelt_name_is_answered_with_its_neighbour() -> None:
     assert suggest("sexsit", ["racist", "sexist"]) == " Did you mean 'sexist'? Known: racist, sexist."
+    assert suggest("Text", ["text", "image_text"]).startswith(" Did you mean 'text'? ")
     assert suggest("xyz", ["b", "a"]) == " Known: a, b."
 
 

@@ -18,6 +18,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed_down(client: TestCli
     assert client.post("/login", data={"name": "Ann", "password": PASSWORD}).status_code == 429
     nobody = client.post("/login", data={"name": "Zoe", "password": PASSWORD})
     assert "The name or the password is wrong." in nobody.text
+    assert 'name="name" value="Zoe"' in nobody.text, "what was typed stays"
 
 
 def test_logging_in_never_leads_elsewhere(client: TestClient, console: Console) -> None:
@@ -36,6 +37,7 @@ def test_a_link_works_once(client: TestClient, console: Console) -> None:
     form = {"name": "Lea", "password": PASSWORD, "again": PASSWORD}
     short = client.post(f"/join/{token}", data=form | {"password": "short", "again": "short"})
     assert "10 to 200 characters" in short.text
+    assert 'name="name" value="Lea"' in short.text, "what was typed stays"
     assert client.post(f"/join/{token}", data=form).status_code == 200
     client.cookies.clear()
     assert client.post(f"/join/{token}", data=form | {"name": "Mia"}).status_code == 404
