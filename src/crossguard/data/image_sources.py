@@ -128,9 +128,9 @@ def describe(source: object) -> str:
     return f"a {type(source).__name__}"
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = _SHOWN) -> str:
     """Returns a text cut to what fits into a message."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _from_path(path: Path, limits: ImageLimits) -> bytes:

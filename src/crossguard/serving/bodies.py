@@ -10,7 +10,7 @@ from typing import Final, Self
 from starlette.requests import ClientDisconnect, Request
 
 from crossguard.serving.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
-from crossguard.serving.pacing import Pace
+from crossguard.serving.rates import Pace
 from crossguard.serving.settings import MEBI, ServeSettings
 
 # How much of a refused body is still read, so that the caller gets to see the answer rather than a broken pipe.

@@ -92,8 +92,7 @@ class Call:
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
-        keys = self.served.keys
-        caller = ANONYMOUS if keys.open else keys.identify(presented_key(self.request))
+        caller = self.served.keys.identify(presented_key(self.request))
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller, self.exchange.caller = caller, caller.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import re
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossguard.serving import logs
 from crossguard.serving.call import Exchange
+from crossguard.serving.json_bodies import as_json
 from crossguard.serving.service import Service
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -59,7 +59,8 @@ class RequestEnvelope:
         except Exception as error:  # noqa: BLE001 - what escapes here would be a bare 500 without our headers
             logs.failure("request_failed", error, request_id=exchange.request_id)
             if not status:
-                await _send_failure(send_wrapped, exchange)
+                told = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
+                await as_json({"error": told}, FAILED)(scope, receive, send_wrapped)
         finally:
             self._note(scope, exchange, status, time.perf_counter() - begun)
 
@@ -91,11 +92,3 @@ def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get("x-request-id", "")
     # No secret. Asking the system for randomness would hand the interpreter to another thread.
     return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
-
-
-async def _send_failure(send: Send, exchange: Exchange) -> None:
-    error = {"code": "internal_error", "message": "The service failed.", "request_id": exchange.request_id}
-    body = json.dumps({"error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": FAILED, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

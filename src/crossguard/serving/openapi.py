@@ -33,6 +33,10 @@ BODY_ERRORS = {
 }
 KEY_ERRORS = {name: BODY_ERRORS[name] for name in ("401", "429")}
 ADMIN_ERRORS = {**KEY_ERRORS, "400": "The new model cannot be used; the old one stays", "403": "Not an admin's key"}
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
 EXTRA_ERRORS = {
     "/v1/models/{name}": {"404": "No such model"},
     "/v1/moderations": {"404": "No such model"},
@@ -67,7 +71,7 @@ def openapi_document(endpoints: Iterable[HttpEndpoint]) -> dict[str, Any]:
             "description": "Scores posts (text, image or both) for hate. It helps human moderators decide.",
         },
         "paths": paths,
-        "components": {"schemas": definitions.get("$defs", {}), "securitySchemes": _security_schemes()},
+        "components": {"schemas": definitions.get("$defs", {}), "securitySchemes": SECURITY},
     }
 
 
@@ -112,10 +116,3 @@ def _errors(endpoint: HttpEndpoint, schemas: Mapping[Any, Any]) -> dict[str, Any
     named = {**named, **EXTRA_ERRORS.get(endpoint.path, {})}
     content = {JSON: {"schema": schemas[endpoint.family.error_model]}}
     return {status: {"description": line, "content": content} for status, line in sorted(named.items())}
-
-
-def _security_schemes() -> dict[str, Any]:
-    return {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-    }

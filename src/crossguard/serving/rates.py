@@ -1,14 +1,15 @@
-"""Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows.
+"""Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows; and a pace for bytes.
 
 A post counts as one or, with a long text or several images, as several (`SubmittedPost.cost`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from crossguard.serving.errors import TooManyPosts
@@ -60,6 +61,33 @@ class RateLimiter:
         """Removes posts that were counted a moment ago and then refused for a reason of ours."""
         if caller in self._windows:
             self._windows[caller].remove(posts)
+
+
+class Pace:
+    """Lets bytes pass at a steady rate, counted over all who ask: for work that nobody needs soon.
+
+    Args:
+        per_second: Bytes.
+        clock: Returns seconds; never goes back.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        per_second: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._per_second = per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._free_at = 0.0
+
+    async def wait(self, size: int) -> None:
+        """Returns when these bytes, and all that were asked for before them, may have passed."""
+        now = self._clock()
+        self._free_at = max(now, self._free_at) + size / self._per_second
+        await self._sleep(self._free_at - now)
 
 
 class _Window:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from crossguard.data.image_worker import close_image_workers
 from crossguard.errors import CrossguardError, PostError
@@ -12,16 +16,60 @@ from crossguard.moderator import Moderator
 from crossguard.records import Decision, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
-from crossguard.serving.answers import Answers
 from crossguard.serving.bodies import DISCARDED_PER_SECOND, OPEN_BUDGET_BYTES, BodyBudget, BodyHold
 from crossguard.serving.fetching import Fetcher
-from crossguard.serving.pacing import Pace
-from crossguard.serving.rates import RateLimiter
+from crossguard.serving.rates import Pace, RateLimiter
 from crossguard.serving.review_queue import ReviewQueue
 from crossguard.serving.served import Served, load_served
 from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import EncodedImage, RemoteImage, SubmittedPost
 from crossguard.serving.telemetry import Telemetry
+
+T = TypeVar("T")
+
+
+class Answers:
+    """Awaits futures of threads in one event loop: all that is ready in one turn.
+
+    A batch answers some twenty requests at once. Woken for each, as by `asyncio.wrap_future`, the loop would take the
+    interpreter after the first of them from the thread that answers the others.
+    """
+
+    def __init__(self) -> None:
+        self._ready: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+        self._waking = False
+
+    async def of(self, computed: Future[T]) -> T:
+        """Returns what a thread computes; cancels it where nobody waits any more."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def done(computed: Future[T]) -> None:
+            self._ready.append((answer, computed))
+            # Set back before what is ready is taken, so that nothing stays.
+            if not self._waking:
+                self._waking = True
+                with contextlib.suppress(RuntimeError):  # the loop was closed
+                    loop.call_soon_threadsafe(self._deliver)
+
+        computed.add_done_callback(done)
+        try:
+            return await answer
+        finally:
+            computed.cancel()
+
+    def _deliver(self) -> None:
+        self._waking = False
+        while self._ready:
+            answer, computed = self._ready.popleft()
+            if answer.done():
+                continue
+            if computed.cancelled():
+                answer.cancel()
+            elif (error := computed.exception()) is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(computed.result())
 
 
 class Service:
@@ -141,9 +189,6 @@ class Service:
                 else:
                     images.append(image)
         except PostError as error:
-            return self._failed(moderator, post, error.code, str(error))
+            self.telemetry.failed.labels(error.code).inc()
+            return moderator.failed(post.id, PostFailure(error.code, str(error)))
         return replace(post, images=tuple(images))
-
-    def _failed(self, moderator: Moderator, post: SubmittedPost, code: str, message: str) -> Decision:
-        self.telemetry.failed.labels(code).inc()
-        return moderator.failed(post.id, PostFailure(code, message))

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from crossguard.serving.bodies import BodyBudget, BodyReader
 from crossguard.serving.errors import ApiError, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
-from crossguard.serving.pacing import Pace
+from crossguard.serving.rates import Pace
 from crossguard.serving.settings import MEBI, ServeSettings
 
 SETTINGS = ServeSettings(max_body_bytes=2048, max_buffered_bytes=4096, body_timeout_s=0.2)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from crossguard.serving.errors import TooManyPosts
-from crossguard.serving.rates import MAX_CALLERS, RateLimiter
+from crossguard.serving.rates import MAX_CALLERS, Pace, RateLimiter
 
 
 class Clock:
@@ -83,3 +85,42 @@ def test_the_callers_that_are_remembered_are_bounded() -> None:
     for number in range(MAX_CALLERS + 100):
         rates.reserve(str(number), 60)
     assert len(rates._windows) == MAX_CALLERS
+
+
+class SleepingClock:
+    """Stands still unless it is moved; keeps how long was slept."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def pass_at(pace: Pace, *sizes: int) -> None:
+    async def run() -> None:
+        for size in sizes:
+            await pace.wait(size)
+
+    asyncio.run(run())
+
+
+def test_all_who_ask_share_one_rate() -> None:
+    clock = SleepingClock()
+    pace = Pace(1000, clock, clock.sleep)
+    pass_at(pace, 500, 250)
+    # The second waits for the first as well.
+    assert clock.slept == [0.5, 0.75]
+
+
+def test_time_without_bytes_is_not_saved_up() -> None:
+    clock = SleepingClock()
+    pace = Pace(1000, clock, clock.sleep)
+    pass_at(pace, 500)
+    clock.now += 60
+    pass_at(pace, 500)
+    assert clock.slept == [0.5, 0.5]

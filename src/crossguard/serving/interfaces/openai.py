@@ -41,7 +41,6 @@ CATEGORIES = (
 )
 # Names that existing callers send; all of them mean the model that is served.
 ALIASES = ("omni-moderation", "text-moderation")
-MODALITIES = ("text", "image")
 
 
 class TextPart(BaseModel):
@@ -142,16 +141,14 @@ def submissions(request: ModerationRequest) -> list[SubmittedPost]:
     Raises:
         BadRequest: The input is an empty list.
     """
-    if isinstance(request.input, str):
-        return [SubmittedPost("0", request.input)]
-    texts = [entry for entry in request.input if isinstance(entry, str)]
+    entries = [request.input] if isinstance(request.input, str) else request.input
+    texts = [entry for entry in entries if isinstance(entry, str)]
     if texts:
         return [SubmittedPost(str(index), text) for index, text in enumerate(texts)]
-    parts = [entry for entry in request.input if not isinstance(entry, str)]
-    if not parts:
+    if not entries:
         raise BadRequest("input: the list is empty.")
-    words = " ".join(part.text for part in parts if isinstance(part, TextPart))
-    images = tuple(image_of(part.image_url.url) for part in parts if isinstance(part, ImagePart))
+    words = " ".join(part.text for part in entries if isinstance(part, TextPart))
+    images = tuple(image_of(part.image_url.url) for part in entries if isinstance(part, ImagePart))
     return [SubmittedPost("0", words, images=images)]
 
 
@@ -161,13 +158,12 @@ def result(post: SubmittedPost, outcome: Decision, labels: tuple[str, ...]) -> d
     scores = dict.fromkeys(flags, 0.0)
     applied: dict[str, list[str]] = {name: [] for name in flags}
     if outcome.ok:
-        kinds = hate_labels(outcome)
         for name, label in outcome.labels.items():
             flags[category(name)], scores[category(name)] = label.flagged, label.score
             applied[category(name)] = list(post.modalities)
         union = union_score(outcome)
         if union is not None:
-            flags["hate"], scores["hate"] = any(outcome.labels[name].flagged for name in kinds), union
+            flags["hate"], scores["hate"] = any(outcome.labels[name].flagged for name in hate_labels(outcome)), union
             applied["hate"] = list(post.modalities)
     return {
         "flagged": any(flags.values()),

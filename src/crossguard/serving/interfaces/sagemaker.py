@@ -85,11 +85,7 @@ async def _score(call: Call, invocation: Invocation) -> list[Decision]:
 
 
 def _submission(post: Post) -> SubmittedPost:
-    images: tuple[Any, ...] = ()
-    if isinstance(post.image, bytes):
-        images = (post.image,)
-    elif isinstance(post.image, str):
-        images = (image_of(post.image),)
+    images: tuple[Any, ...] = tuple(image_of(one) if isinstance(one, str) else one for one in post.images)
     return SubmittedPost(post.id, post.text, post.image_text, images)
 
 

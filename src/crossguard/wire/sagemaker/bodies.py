@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from crossguard.checked_settings import parse
-from crossguard.data.image_sources import is_url
+from crossguard.data.image_sources import is_url, shortened
 from crossguard.errors import ConfigError
 from crossguard.records import Decision, Post
 from crossguard.wire.sagemaker.schema import (
@@ -96,7 +96,7 @@ def _entry(data: Any, place: str, where: str) -> Post:
     try:
         instance = parse(Instance, data, where)
     except ConfigError as error:
-        return Post.failed(_name(data, place), "post_malformed", _shortened(str(error)))
+        return Post.failed(_name(data, place), "post_malformed", shortened(str(error), _SHOWN))
     if instance.image_url and not is_url(instance.image_url):
         problem = f"{where}: image_url must be a data: URL or a web address. Send the image itself as image_base64."
         return Post.failed(_name(data, place), "image_url_not_allowed", problem)
@@ -109,7 +109,7 @@ def _entry(data: Any, place: str, where: str) -> Post:
 
 def _name(data: Mapping[str, Any], place: str) -> str:
     name = data.get("id")
-    return _shortened(str(name)) if isinstance(name, str | int) else place
+    return shortened(str(name), _SHOWN) if isinstance(name, str | int) else place
 
 
 def _decode(text: bytes | str, where: str) -> Any:
@@ -125,10 +125,6 @@ def _decode(text: bytes | str, where: str) -> Any:
 
 def _malformed(message: str) -> RequestError:
     return RequestError(HTTPStatus.BAD_REQUEST, "request_malformed", message)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def write(form: Form, decisions: Sequence[Decision], accept: str | None = None) -> Reply:

@@ -106,22 +106,14 @@ def answerable(requested: Mapping[str, object], moderator: Moderator, missing: M
 def estimate_of(name: str, known: tuple[str, ...]) -> str | None:
     """Returns the attribute that is nearest to one that a model lacks; None where a number would be a guess."""
     plain = name.removesuffix("_EXPERIMENTAL")
-    candidates = (plain, *NEIGHBOURS.get(plain, ())) if plain != name else NEIGHBOURS.get(name, ())
-    return next((candidate for candidate in candidates if candidate in known), None)
+    return next((candidate for candidate in (plain, *NEIGHBOURS.get(plain, ())) if candidate in known), None)
 
 
 def _check_version(version: str, moderator: Moderator) -> None:
     """Lets Google's own numbers pass, which no other service has, and checks those of Crossguard."""
     model = moderator.bundle.manifest.model
-    if (
-        version
-        and not GOOGLE_VERSION.fullmatch(version)
-        and version
-        not in {
-            model.version,
-            f"{model.name}-{model.version}",
-        }
-    ):
+    known = {"", model.version, f"{model.name}-{model.version}"}
+    if version not in known and not GOOGLE_VERSION.fullmatch(version):
         raise AttributeNotSupportedError(
             f"Version '{version[:40]}' is not served. Served: {model.name}-{model.version}. Start another service with "
             "the bundle of that version, or leave the version out.",
