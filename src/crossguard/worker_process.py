@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import IO, Final
 
 NICENESS: Final = 10
+_THREADS: Final = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 class WorkerProcess:
     """A process that runs `serve()` of a module, which reads `sys.argv[1:]`. Serves one request at a time.
+
+    Libraries in it compute with so many `threads`. What it says on stderr is shown where it is not `quiet`.
 
     Attributes:
         process: The process; each of its pipes is buffered.
         timed_out: Whether it was killed at a deadline.
     """
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, threads: int = 1, quiet: bool = True) -> None:
         package = str(Path(__file__).resolve().parents[1])
         code = f"import sys; sys.path.append({package!r}); from {module} import serve; serve()"
         self.timed_out = False
@@ -36,8 +39,8 @@ class WorkerProcess:
             [sys.executable, "-P", "-c", code, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"},
+            stderr=subprocess.DEVNULL if quiet else None,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **dict.fromkeys(_THREADS, str(threads))},
         )
 
     @property

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.cli.options import PATH, annotated_options, model_option, overwrite_option, policy_name, typed
-from crossguard.errors import ConfigError, needs_extra, suggest
+from crossguard.errors import ConfigError, needs_extra
+from crossguard.labels import LabelSet
 from crossguard.saving import refuse_existing
 
 if TYPE_CHECKING:
@@ -100,13 +101,13 @@ def command(
 
     refuse_existing(out, overwrite=overwrite)
     moderator = load(model, policy=policy)
-    labels = moderator.labels.names
+    labels = moderator.labels
     plan = replace(
         _plan(labels, criteria, calibration, prevalences), miss_rate=miss_rate, block_rate=block_rate, seed=seed
     )
     found = calibrate(
         moderator,
-        read_annotated(data, labels, **reading),
+        read_annotated(data, labels.names, **reading),
         plan,
         name=name or policy_name(out),
         version=version,
@@ -122,7 +123,7 @@ def command(
     click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
 
 
-def _plan(labels: tuple[str, ...], criteria: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:
+def _plan(labels: LabelSet, criteria: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:
     from crossguard.evaluation.calibration.criteria import Criterion
     from crossguard.evaluation.calibration.fitting import Plan
     from crossguard.evaluation.calibration.maps import KINDS
@@ -131,7 +132,8 @@ def _plan(labels: tuple[str, ...], criteria: tuple[str, ...], calibration: str, 
     for text in criteria:
         label, colon, criterion = text.partition(":")
         if colon and not label.startswith("cost"):
-            special[_known(label, labels)] = Criterion.parse(criterion)
+            labels.column(label)
+            special[label] = Criterion.parse(criterion)
         else:
             general = Criterion.parse(text)
     kinds = tuple(KINDS) if calibration == "auto" else (calibration,)
@@ -139,20 +141,15 @@ def _plan(labels: tuple[str, ...], criteria: tuple[str, ...], calibration: str, 
     return Plan(general, special, kinds, shares)
 
 
-def _share(text: str, labels: tuple[str, ...]) -> tuple[str, float]:
+def _share(text: str, labels: LabelSet) -> tuple[str, float]:
     match = re.fullmatch(r"(.+?)=(\d*\.?\d+)(%?)", text)
     share = float(match[2]) / (100 if match[3] else 1) if match else 0.0
     if match is None or not 0 < share < 1:
         raise ConfigError(
             f"--prevalence is LABEL=SHARE with a share between 0 and 1, such as racist=0.5%; got '{text}'."
         )
-    return _known(match[1], labels), share
-
-
-def _known(label: str, labels: tuple[str, ...]) -> str:
-    if label not in labels:
-        raise ConfigError(f"Unknown label '{label}'.{suggest(label, labels)}")
-    return label
+    labels.column(match[1])
+    return match[1], share
 
 
 def _grid(found: FittedPolicy) -> Grid:

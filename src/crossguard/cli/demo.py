@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from crossguard.data.tables import PostReader
 from crossguard.records import Post
 from crossguard.registry import RESOURCES
 from crossguard.saving import save_text
@@ -45,10 +45,4 @@ def command(model: str, policy: str, output: Path, show_text: bool) -> None:
 
 def sample_posts() -> list[Post]:
     """Returns the posts of the demo; their images lie inside the package."""
-    folder = RESOURCES / "demo"
-    posts = []
-    for line in (folder / "posts.jsonl").read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        image = folder / entry.pop("image_path") if "image_path" in entry else None
-        posts.append(Post(**entry, image=image))
-    return posts
+    return list(PostReader(RESOURCES / "demo" / "posts.jsonl"))

@@ -114,15 +114,8 @@ class Sample:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Sample:
         """Returns some of the posts, by index or mask."""
-        ids = tuple(np.asarray(self.ids, dtype=object)[rows])
-        return replace(
-            self,
-            ids=ids,
-            truth=self.truth[rows],
-            scores=self.scores[rows],
-            flags=self.flags[rows],
-            hateful=self.hateful[rows],
-        )
+        own = {name: getattr(self, name)[rows] for name in ("truth", "scores", "flags", "hateful")}
+        return replace(self, ids=tuple(np.asarray(self.ids, dtype=object)[rows]), **own)
 
     def _any(self) -> LabelTask:
         """Highest score and any flag against "hateful": as told, else yes by one label, else no by all of them.
@@ -140,13 +133,8 @@ class Sample:
 
 def pool(tasks: Sequence[LabelTask]) -> LabelTask:
     """Returns all questions as one, for micro averages."""
-    return LabelTask(
-        "micro",
-        np.concatenate([task.truth for task in tasks]),
-        np.concatenate([task.scores for task in tasks]),
-        np.concatenate([task.flags for task in tasks]),
-        np.concatenate([task.rows for task in tasks]),
-    )
+    columns = ("truth", "scores", "flags", "rows")
+    return LabelTask("micro", *(np.concatenate([getattr(task, name) for task in tasks]) for name in columns))
 
 
 def _task(name: str, truth: NDArray[np.float64], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> LabelTask:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from crossguard.errors import ConfigError
@@ -21,6 +18,7 @@ from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Part, Task
 from crossguard.jobs.worker import outcome
 from crossguard.machine import available_cores
+from crossguard.worker_process import WorkerProcess
 
 # Cores of one worker: up to here each works on its own batch and nothing waits; beyond, memory is saved and speed lost.
 WORKER_CORES: Final = 4
@@ -59,14 +57,14 @@ class LocalWorker:
         self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
         self.cores = threads
         self._stall_seconds = stall_seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: WorkerProcess | None = None
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._closed = False
 
     @property
     def pid(self) -> int | None:
         """Of the process, while there is one."""
-        return None if self._process is None else self._process.pid
+        return None if self._process is None else self._process.process.pid
 
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
         """Carries out a task; see `Worker`."""
@@ -100,17 +98,10 @@ class LocalWorker:
         return None
 
     def _launch(self) -> None:
-        package = str(Path(__file__).resolve().parents[2])
-        code = f"import sys; sys.path.append({package!r}); from crossguard.jobs.worker import serve; serve()"
         self._answers = queue.SimpleQueue()
         if self._closed:
             raise WorkerCrashed("the job is ending")
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-P", "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": str(self.cores), "OPENBLAS_NUM_THREADS": "1"},
-        )
+        self._process = WorkerProcess("crossguard.jobs.worker", threads=self.cores, quiet=False)
         threading.Thread(target=_read, args=(self._process, self._answers), daemon=True).start()
         self._send(self._first)
         answer = self._answer()
@@ -119,10 +110,9 @@ class LocalWorker:
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+            self._process.requests.write(json.dumps(message).encode() + b"\n")
+            self._process.requests.flush()
         except OSError:
             raise self._crashed() from None
 
@@ -139,7 +129,7 @@ class LocalWorker:
     def _crashed(self) -> WorkerCrashed:
         process = self._process
         self._end()
-        code = None if process is None else process.returncode
+        code = None if process is None else process.process.returncode
         if code is not None and code < 0:
             return WorkerCrashed(f"signal {-code} ({signal.Signals(-code).name})")
         return WorkerCrashed(f"exit code {code}")
@@ -150,27 +140,25 @@ class LocalWorker:
             if kill:
                 process.kill()
             with suppress(OSError):  # what it was sent is lost
-                if process.stdin is not None:
-                    process.stdin.close()
+                process.requests.close()
             try:
-                process.wait(_END_SECONDS)
+                process.process.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.process.wait()
 
 
-def _read(process: subprocess.Popen[bytes], answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+def _read(process: WorkerProcess, answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
     """Hands on what a process says; None when it ended, also where a child of it keeps the pipe open."""
 
     def read() -> None:
-        assert process.stdout is not None
-        with process.stdout as stream:
+        with process.answers as stream:
             for line in stream:
                 if line.endswith(b"\n"):
                     answers.put(json.loads(line))
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    process.wait()
+    process.process.wait()
     reader.join(_END_SECONDS)
     answers.put(None)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Self
 
+from pydantic import TypeAdapter
+
 from crossguard.data.columns import Columns
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
@@ -63,8 +65,7 @@ class JobSpec:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Returns the settings that `to_dict` turned into plain values."""
-        lists = {name: tuple(plain[name]) for name in ("inputs", "fetch_origins")}
-        return cls(**{**plain, **lists, "columns": Columns(**plain["columns"])})
+        return TypeAdapter(cls).validate_python(plain)
 
     def load(self) -> Moderator:
         """Loads the model."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+from pydantic import TypeAdapter
 
 from crossguard.data.storage import Entry
 from crossguard.data.stored_posts import TableKind
@@ -39,23 +41,16 @@ class Unit:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values; what has its default is left out."""
-        plain = asdict(self)
-        empty = Unit(self.entry, self.kind)
-        return {
-            key: value
-            for key, value in plain.items()
-            if key in {"entry", "kind"} or getattr(self, key) != getattr(empty, key)
-        }
+        plain: dict[str, Any] = _UNIT.dump_python(self, exclude_defaults=True)
+        return plain
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+    def from_dict(cls, plain: Mapping[str, Any]) -> Unit:
         """Returns the unit that `to_dict` turned into plain values."""
-        made: dict[str, Any] = dict(plain)
-        made["entry"] = Entry(**made["entry"])
-        made["ranges"] = tuple((start, stop) for start, stop in made.get("ranges", ()))
-        made["groups"] = tuple(made.get("groups", (0, 0)))
-        made["names"] = tuple(made.get("names", ()))
-        return cls(**made)
+        return _UNIT.validate_python(plain)
+
+
+_UNIT: Final = TypeAdapter(Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +78,15 @@ class Task:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values."""
-        return {
-            "unit": self.unit.to_dict(),
-            "start": self.start,
-            "stop": self.stop,
-            "poison": {str(place): why for place, why in self.poison.items()},
-            "write": self.write,
-        }
+        return asdict(self) | {"unit": self.unit.to_dict()}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+    def from_dict(cls, plain: Mapping[str, Any]) -> Task:
         """Returns the task that `to_dict` turned into plain values."""
-        poison = {int(place): why for place, why in plain["poison"].items()}
-        return cls(Unit.from_dict(plain["unit"]), plain["start"], plain["stop"], poison, plain["write"])
+        return _TASK.validate_python(plain)
+
+
+_TASK: Final = TypeAdapter(Task)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from crossguard.bundle import PROVENANCE, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import joined_sketch, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
+from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
@@ -21,12 +23,9 @@ from crossguard.saving import save_json
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
-from crossguard.training.targets import Floats
+from crossguard.training.targets import HALF, Floats
 
-HALF: Final = 0.5
 RECIPE: Final = "recipe.yaml"
-PREDICTIONS: Final = "predictions.npz"
-PROVENANCE: Final = "provenance.json"
 
 
 def write_checkpoint_files(
@@ -57,7 +56,7 @@ def write_checkpoint_files(
     save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
     save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
     report = to_report(evaluate(sample, rounds=0), dict(zip(names, thresholds, strict=True)))
-    save_json(folder / "val_report.json", report)
+    save_json(folder / VAL_REPORT, report)
     save_json(folder / "val_metrics.json", measures)
     save_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(

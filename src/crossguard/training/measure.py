@@ -14,9 +14,8 @@ from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
-from crossguard.training.targets import Floats
+from crossguard.training.targets import HALF, Floats
 
-HALF: Final = 0.5
 AVERAGES: Final = ("roc_auc_macro", "average_precision_macro", "f1_macro", "f1_micro")
 ALIASES: Final = {"roc_macro": "roc_auc_macro"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
+from crossguard.bundle import TOKENIZER
 from crossguard.cache import cache_folder
 from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
@@ -26,7 +26,6 @@ from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrai
 from crossguard.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-TOKENIZER: Final = "tokenizer.json"
 
 
 def train(

@@ -67,17 +67,10 @@ class RunState:
 
     def save(self, folder: Path, identity: RunIdentity) -> None:
         """Writes the state beside its place, then moves it there."""
-        state = {
-            "identity": asdict(identity),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": self.scaler.state_dict() if self.scaler is not None else None,
-            "average": self.average,
-            "progress": asdict(self.progress),
-        }
+        parts = {name: None if part is None else part.state_dict() for name, part in self._parts().items()}
+        rest = {"identity": asdict(identity), "average": self.average, "progress": asdict(self.progress)}
         draft = folder / f"{STATE}.draft"
-        torch.save(state, draft)
+        torch.save(parts | rest, draft)
         draft.replace(folder / STATE)
 
     def load(self, folder: Path, identity: RunIdentity) -> None:
@@ -91,10 +84,11 @@ class RunState:
             raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
         state = torch.load(path, map_location="cpu", weights_only=True)
         identity.check(folder, RunIdentity(**state["identity"]))
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        if self.scaler is not None and state["scaler"] is not None:
-            self.scaler.load_state_dict(state["scaler"])
+        for name, part in self._parts().items():
+            if part is not None and state[name] is not None:
+                part.load_state_dict(state[name])
         self.average = state["average"]
         self.progress = Progress(**state["progress"])
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("model", "optimizer", "scheduler", "scaler")}

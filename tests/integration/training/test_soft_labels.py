@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
+from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.labels import HATE
-from crossguard.training.checkpoint_files import PREDICTIONS
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
 from crossguard.training.sources import Fold, read_examples

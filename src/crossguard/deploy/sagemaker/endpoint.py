@@ -147,14 +147,16 @@ def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: AwsSession | 
 
 
 def _find(formation: Any, name: str) -> dict[str, Any] | None:
-    from botocore.exceptions import ClientError
-
     try:
-        (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
+        return _stack(formation, name)
+    except DeployError as error:
         if "does not exist" in str(error):
             return None
-        raise DeployError(f"AWS refused DescribeStacks: {error}") from error
+        raise
+
+
+def _stack(formation: Any, name: str) -> dict[str, Any]:
+    (stack,) = send(formation, Request("DescribeStacks", {"StackName": name}))["Stacks"]
     found: dict[str, Any] = stack
     return found
 
@@ -174,7 +176,7 @@ def _change(formation: Any, verb: Literal["Create", "Update"], name: str, templa
 
 def _require(formation: Any, stack: str, status: str) -> None:
     """Checks how a change ended, as AWS rolls one that failed back by itself."""
-    (entry,) = send(formation, Request("DescribeStacks", {"StackName": stack}))["Stacks"]
+    entry = _stack(formation, stack)
     if entry["StackStatus"] == status:
         return
     events = send(formation, Request("DescribeStackEvents", {"StackName": stack}))["StackEvents"]
