@@ -39,15 +39,7 @@ Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
 class Preparation:
     """Prepares posts for one bundle. Safe to share between threads.
 
-    Args:
-        bundle: Says how texts and images must look.
-        limits: Caps on what is decoded.
-        image_root: Folder of relative image paths; the working folder when None.
-        pixels: `fast` decodes a JPEG at the smallest scale that is large enough; `exact` decodes all of it, as the
-            models were trained.
-        threads: Images decoded at once; as many as there are cores when None.
-        other_languages: What to do with a text in a language that the bundle's model does not know: `score` it like any
-            other, `note` that in its decision, or `skip` it, which fails the post.
+    `threads` is how many images are decoded at once; the other arguments are those of `Moderator.load`.
 
     Raises:
         ConfigError: Unknown word for `pixels` or `other_languages`.

@@ -17,8 +17,7 @@ from crossguard.preprocessing.disguises.letters import forward, latin, once, upr
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
 from crossguard.preprocessing.disguises.signs import LEET, filled, joined, spelt, without_signs
-from crossguard.preprocessing.disguises.spacing import compounds, glued, respaced, sentences
-from crossguard.preprocessing.disguises.typing_errors import corrected, misspelt
+from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
 from crossguard.preprocessing.normalization import MENTION, RETWEET, URL
 
 # Of a longer text, the beginning and the end are read.

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
-from crossguard.preprocessing.disguises.spacing import compounds, glued, respaced, sentences
+from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
 
 
 def test_a_sentence_in_one_word_is_divided(words: Lexicon) -> None:
@@ -23,3 +23,15 @@ def test_only_an_unknown_long_word_may_be_several(words: Lexicon) -> None:
     assert glued("goodmorning", words) is False
     assert glued("goodmorningall", words) is True
     assert glued("international", words) is False
+
+
+def test_words_are_corrected_where_most_are_misspelt(words: Lexicon) -> None:
+    assert corrected("goood mornign daer freinds", words) == "good morning dear friends"
+    assert corrected("the freinds of Schwarzeneger", words) == "the freinds of Schwarzeneger"
+    assert corrected("freindly peolpe", words) == "friendly people"
+
+
+def test_one_error_or_a_name_is_no_pattern(words: Lexicon) -> None:
+    assert not misspelt("my freind likes bread", words)
+    assert not misspelt("then Xanthippe Zwingli Quetzalco met", words)
+    assert misspelt("freindly peolpe", words)
