@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
 from crossguard.data.columns import Columns, unread_addresses
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.image_sources import as_image
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import InputError, PostError, TableError

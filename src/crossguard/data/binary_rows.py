@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, needs_extra
 from crossguard.records import Post

@@ -7,7 +7,7 @@ import difflib
 import sys
 from pathlib import Path
 
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.errors import TableError
 
 STDIN = "-"

@@ -12,8 +12,9 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from crossguard.data.image_formats import FORMATS, is_heif, looks_like
 from crossguard.data.image_frames import FrameChoice
-from crossguard.data.image_headers import FORMATS, Header, gif_header, is_heif, looks_like, read_header, without_bulk
+from crossguard.data.image_headers import Header, gif_header, read_header, without_bulk
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bytes_per_pixel, to_rgb
 from crossguard.errors import CrossguardError, ImageError, pip

@@ -1,4 +1,4 @@
-"""What the bytes of an image file say before anything is decoded: its format, size, frames and passes.
+"""What the header of an image file says before anything is decoded: its size, frames and passes.
 
 Only what decides about cost is read, in a bounded number of steps. Decoding itself is left to Pillow.
 """
@@ -8,28 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-# Pillow knows many more formats; each is a parser that strangers could reach. JPEG includes MPO.
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+from crossguard.data.image_formats import PNG
 
-# File names that a folder of images is searched for.
-SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".avif"}
-    | {".avifs", ".heic", ".heif", ".mpo"}
-)
-
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
-_SIGNATURES: Final = (b"\xff\xd8\xff", _PNG, b"GIF87a", b"GIF89a", b"RIFF", b"BM", b"II", b"MM")
-_LOOKS: Final = {
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML file",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
-    b"%pdf": "a PDF",
-    b"\x1ae\xdf\xa3": "a video",
-    b"pk\x03\x04": "a zip archive",
-    b"version https://git-lfs": "a Git LFS pointer (run `git lfs pull`)",
-}
 # Files with more parts than these are legal, and walking them takes long: they are left to a process with a deadline.
 JPEG_SEGMENTS: Final = 256
 PNG_CHUNKS: Final = 5_000
@@ -63,7 +43,7 @@ def read_header(encoded: bytes, max_frames: int) -> Header | None:
     try:
         if encoded.startswith(b"\xff\xd8\xff"):
             return _jpeg(encoded)
-        if encoded.startswith(_PNG):
+        if encoded.startswith(PNG):
             return _png(encoded)
         if encoded.startswith((b"GIF87a", b"GIF89a")):
             return gif_header(encoded, max_frames, GIF_BLOCKS)
@@ -74,33 +54,11 @@ def read_header(encoded: bytes, max_frames: int) -> Header | None:
     return None
 
 
-def has_signature(encoded: bytes) -> bool:
-    """Whether the first bytes are those of a format that is decoded."""
-    return encoded.startswith(_SIGNATURES) or _is_iso_media(encoded)
-
-
-def is_heif(encoded: bytes) -> bool:
-    """Whether an ISO media file (`ftyp` box first) names a brand of HEVC images; AVIF is Pillow's."""
-    if not _is_iso_media(encoded):
-        return False
-    end = min(int.from_bytes(encoded[:4], "big"), 256)
-    brands = {encoded[at : at + 4] for at in (8, *range(16, end, 4))}
-    return bool(brands & _HEIF_BRANDS) and b"avif" not in brands
-
-
-def looks_like(encoded: bytes) -> str:
-    """Returns `"; it looks like a web page"` for bytes that are no image, or nothing where no guess is safe."""
-    start = encoded[:64].lstrip().lower()
-    if _is_iso_media(encoded):
-        return "; it looks like a video"
-    return next((f"; it looks like {kind}" for magic, kind in _LOOKS.items() if start.startswith(magic)), "")
-
-
 def without_bulk(encoded: bytes) -> bytes:
     """Returns a PNG without its colour profile and long texts; the same object where there are none."""
-    if not encoded.startswith(_PNG):
+    if not encoded.startswith(PNG):
         return encoded
-    kept, start, at, size = [], 0, len(_PNG), len(encoded)
+    kept, start, at, size = [], 0, len(PNG), len(encoded)
     while at + 8 <= size:
         end = at + 12 + int.from_bytes(encoded[at : at + 4], "big")
         if end <= size and _is_bulk(encoded[at + 4 : at + 8], encoded, at + 8, end - 4):
@@ -171,7 +129,7 @@ def _jpeg_header(data: bytes, frame: int, scan: int) -> Header:
 
 def _png(data: bytes) -> Header | None:
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    at, frames = len(_PNG), 1
+    at, frames = len(PNG), 1
     for _ in range(PNG_CHUNKS):
         kind = data[at + 4 : at + 8]
         if kind in {b"", b"IEND"}:
@@ -202,10 +160,6 @@ def _is_bulk(kind: bytes, data: bytes, start: int, end: int) -> bool:
         keyword = data.find(b"\0", start, end)
         return end - start > _PNG_TEXT or data[keyword + 1] != 0  # compressed: a few bytes may stand for millions
     return kind == b"tEXt" and end - start > _PNG_TEXT
-
-
-def _is_iso_media(encoded: bytes) -> bool:
-    return encoded[4:8] == b"ftyp"
 
 
 def _colour_table(flags: int) -> int:

@@ -2,9 +2,7 @@
 
 An image is decoded here unless its header proves that it is cheap, so that ordinary images cost nothing more. The
 process may use only the memory of one image, writes no files, and runs at low priority; a fault in a decoder written in
-C ends it, and not the service.
-
-The two sides exchange lines of JSON and raw bytes; nothing is unpickled.
+C ends it, and not the service. What it does is in `image_process.py`.
 """
 
 from __future__ import annotations
@@ -13,21 +11,20 @@ import atexit
 import contextlib
 import json
 import os
-import sys
 import threading
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
 from PIL import Image
 
 from crossguard.data.image_decoding import DecodedImage, DecodeOptions, check_size, decode_bytes
-from crossguard.data.image_headers import has_signature, read_header
+from crossguard.data.image_formats import has_signature
+from crossguard.data.image_headers import read_header
 from crossguard.data.image_limits import MEBI, ImageLimits
 from crossguard.data.image_modes import bands
+from crossguard.data.image_process import LONGEST_LINE
 from crossguard.errors import ImageError
-from crossguard.preprocessing.resize import Square
-from crossguard.worker_process import WorkerProcess, give_way, streams
+from crossguard.worker_process import WorkerProcess
 
 # What the header has to prove for an image to be decoded at once: a few tenths of a second at worst.
 CHEAP_BYTES: Final = 8 * MEBI
@@ -37,9 +34,6 @@ CHEAP_PIXELS: Final = 5_000_000
 CHEAP_MEMORY: Final = 64 * MEBI
 # Each may take `max_decoded_bytes`, so there are few, however many cores there are.
 MOST_PROCESSES: Final = 4
-# What a process may allocate beside the image: its file, and what libraries keep.
-_HEADROOM: Final = 96 * MEBI
-_LONGEST_LINE: Final = 65_536
 # Long enough to start a process on a busy machine.
 _START_SECONDS: Final = 60.0
 
@@ -83,10 +77,10 @@ class _Worker(WorkerProcess):
     """
 
     def __init__(self, limits: ImageLimits) -> None:
-        super().__init__(__name__, str(limits.max_decoded_bytes))
+        super().__init__("crossguard.data.image_process", str(limits.max_decoded_bytes))
         self.limits = limits
         with self.deadline(_START_SECONDS):
-            ready = self.answers.readline(_LONGEST_LINE)
+            ready = self.answers.readline(LONGEST_LINE)
         if not ready:
             self.close()
             raise ImageError("image_timed_out", "The process that decodes costly images did not start; try again.")
@@ -115,7 +109,7 @@ class _Worker(WorkerProcess):
             raise self._ended(name) from None
 
     def _read_line(self, name: str) -> bytes:
-        line = self.answers.readline(_LONGEST_LINE)
+        line = self.answers.readline(LONGEST_LINE)
         if not line.endswith(b"\n"):
             raise self._ended(name)
         return line
@@ -193,67 +187,6 @@ class _Pool:
                 self._idle.append(worker)
                 return
         worker.close()
-
-
-def serve() -> None:
-    """Runs in the process: decodes what comes on stdin until that is closed."""
-    requests, answers = streams()
-    give_way()
-    _confine(int(sys.argv[1]))
-    answers.write(b"{}\n")
-    answers.flush()
-    while line := requests.readline(_LONGEST_LINE):
-        request = json.loads(line)
-        _allow_seconds(request["options"]["limits"]["max_seconds"])
-        _reply(answers, _outcome(requests.read(request["bytes"]), request))
-        answers.flush()
-
-
-def _outcome(encoded: bytes, request: dict[str, Any]) -> DecodedImage | ImageError:
-    fields = request["options"]
-    square = None if fields["square"] is None else Square(**fields["square"])
-    options = DecodeOptions(**{**fields, "limits": ImageLimits(**fields["limits"]), "square": square})
-    try:
-        return decode_bytes(encoded, request["name"], options)
-    except ImageError as error:
-        return error
-
-
-def _reply(answers: IO[bytes], outcome: DecodedImage | ImageError) -> None:
-    if isinstance(outcome, ImageError):
-        record = {"error": outcome.code, "message": str(outcome)[:2_000]}
-        answers.write(json.dumps(record).encode() + b"\n")
-        return
-    sizes = [frame.size for frame in outcome.frames]
-    answers.write(json.dumps({"sizes": sizes, "sampled": outcome.sampled}).encode() + b"\n")
-    for frame in outcome.frames:
-        for top, rows in bands(*frame.size):
-            answers.write(frame.crop((0, top, frame.width, top + rows)).tobytes())
-
-
-def _confine(max_decoded_bytes: int) -> None:
-    """Bounds memory and forbids files, as far as the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        most = pages * resource.getpagesize() + max_decoded_bytes + _HEADROOM
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 32)):
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(limit, (value, value))
-
-
-def _allow_seconds(seconds: float) -> None:
-    """Lets the kernel end the process where the other side is gone and cannot."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 2, hard))
 
 
 _pool = _Pool()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError

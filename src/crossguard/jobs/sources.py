@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from crossguard.data.image_headers import SUFFIXES
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import Entry, Storage
 from crossguard.data.stored_posts import KINDS, TableKind, table_files
 from crossguard.errors import TableError, suggest

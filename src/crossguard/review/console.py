@@ -24,7 +24,7 @@ from crossguard.review.errors import FormError
 from crossguard.review.intake import Intake
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import items
+from crossguard.review.store import listing
 from crossguard.review.store.database import Database
 from crossguard.review.submissions import Submission
 
@@ -83,7 +83,7 @@ class Console:
         """Returns number and oldest time of the items per queue; large numbers may be some seconds old."""
         at, found = self._counted
         if now - at > RECOUNT_S or sum(count for count, _ in found.values()) < MANY:
-            found = items.waiting(db)
+            found = listing.waiting(db)
             self._counted = (now, found)
         return found
 

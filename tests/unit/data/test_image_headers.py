@@ -7,15 +7,12 @@ import io
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from tests.support.pictures import HEIC, encoded, halves
+from tests.support.pictures import encoded, halves
 
 from crossguard.data.image_headers import (
     GIF_BLOCKS,
     Header,
     gif_header,
-    has_signature,
-    is_heif,
-    looks_like,
     read_header,
     without_bulk,
 )
@@ -77,29 +74,6 @@ def test_a_file_that_is_cut_never_fails_otherwise_than_by_none(kind: str) -> Non
 
 def test_a_jpeg_of_endless_segments_is_left_undecided() -> None:
     assert read_header(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 300 + encoded(halves(SIZE), "JPEG")[2:], 1) is None
-
-
-def test_signatures_are_those_of_what_is_decoded() -> None:
-    for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"):
-        data = encoded(halves(SIZE), kind)
-        assert has_signature(data)
-        assert not is_heif(data)
-    assert is_heif(HEIC)
-    assert not has_signature(b"%PDF-1.7")
-
-
-@pytest.mark.parametrize(
-    ("data", "guess"),
-    [
-        (b"  <HTML><body>", "; it looks like a web page"),
-        (b"%PDF-1.7", "; it looks like a PDF"),
-        (b"PK\x03\x04rest", "; it looks like a zip archive"),
-        (b"\0\0\0\x18ftypmp42", "; it looks like a video"),
-        (b"no idea", ""),
-    ],
-)
-def test_what_is_no_image_is_guessed_at_only_where_that_is_safe(data: bytes, guess: str) -> None:
-    assert looks_like(data) == guess
 
 
 def test_a_png_loses_its_bulk_and_none_of_its_pixels() -> None:

@@ -112,16 +112,6 @@ def test_a_decoder_that_crashes_takes_only_its_image(pool: image_worker._Pool) -
     assert read_image(encoded(photograph(64, 64), "BMP"), FAST).frames
 
 
-def test_memory_is_bounded_by_the_kernel() -> None:
-    worker = image_worker._Worker(ImageLimits(max_decoded_bytes=8_000_000))
-    try:
-        # The estimate is told a larger bound than the process has.
-        with pytest.raises(ImageError, match="not enough memory"):
-            worker.decode(png(8_000, 8_000, 8, 6), "x", DecodeOptions(ImageLimits(max_decoded_bytes=1 << 30)))
-    finally:
-        worker.close()
-
-
 def test_nothing_starts_after_the_end(pool: image_worker._Pool) -> None:
     read_image(encoded(photograph(64, 64), "BMP"), FAST)
     (worker,) = pool._idle

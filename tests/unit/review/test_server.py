@@ -13,7 +13,7 @@ from tests.unit.review.conftest import NOW, person
 from crossguard.review.console import Console
 from crossguard.review.server import background, first_start
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import items, people
+from crossguard.review.store import items, listing, people
 from crossguard.review.store.database import Database
 from crossguard.review.store.schema import items as table
 
@@ -35,7 +35,7 @@ def test_a_new_console_has_the_demo_and_a_link_for_its_first_admin(console: Cons
     token = link.rpartition("/join/")[2]
     with console.database.read() as db:
         assert items.only_from(db, "demo")
-        assert sum(count for count, _ in items.waiting(db).values()) == 12
+        assert sum(count for count, _ in listing.waiting(db).values()) == 12
         assert people.invitation(db, token, console.now()).role == "admin"
 
 

@@ -18,7 +18,7 @@ from crossguard.review.pages.queues import kept_query, next_after, undoable
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
-from crossguard.review.store import claims, items, votes
+from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
@@ -39,7 +39,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         alike = votes.alike(db, row, visit.person, visit.now) if held else []
         context = {
             "images": items.images_of(db, row.id),
-            "first_images": items.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
+            "first_images": listing.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
             "reports": items.reports_of(db, row),
             "earlier": items.earlier_of_author(db, row),
             "last": undoable(visit, db),

@@ -22,7 +22,7 @@ from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.quality import agreement, model, reading, recall
 from crossguard.review.resolution import VALUES, Answer
 from crossguard.review.settings import MAIN
-from crossguard.review.store import deliveries, items, log, votes
+from crossguard.review.store import deliveries, items, listing, log, votes
 from crossguard.review.store.schema import items as table
 
 FRESH_S, STALE_S = 60.0, 600.0
@@ -85,7 +85,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         golden = reading.golden_pairs(db)
         workloads = reading.workloads(db, now)
         days = reading.per_day(db, now)
-        waiting = items.waiting(db)
+        waiting = listing.waiting(db)
         backlog = reading.backlog(db, now)
     live = recall.live(strata)
     precision = model.precision_per_label(found, labels, model.card_precision(console.settings.model, labels))

@@ -18,7 +18,7 @@ from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
-from crossguard.review.store import claims, items, people, workload
+from crossguard.review.store import claims, items, listing, people, workload
 from crossguard.review.store.claims import Filters
 from crossguard.review.taking import MINUTE, take_next
 
@@ -60,13 +60,13 @@ def queue(visit: Visit) -> Response:
     filters, order = filters_of(query), _order(query)
     after = place_of(query.get("after", ""))
     with visit.console.database.read() as db:
-        rows, more = items.page(db, name, filters, order, after=after, limit=PAGE)
+        rows, more = listing.page(db, name, filters, order, after=after, limit=PAGE)
         found = {
             "rows": rows,
             "after": after,
             "more": more,
-            "alike": items.alike(db, name, {row.likeness for row in rows}),
-            "images": items.first_images(db, [row.id for row in rows]),
+            "alike": listing.alike(db, name, {row.likeness for row in rows}),
+            "images": listing.first_images(db, [row.id for row in rows]),
             "count": visit.console.waiting(db, visit.now).get(name, (0, 0.0))[0],
             "nothing": NOTHING in query,
         }

@@ -1,4 +1,4 @@
-"""Items: put in, looked up, counted, listed."""
+"""Items: put in, copied, looked up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store import likenesses
-from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
 from crossguard.review.store.database import insert
 from crossguard.review.store.schema import feed, images, items, reports, votes
 
@@ -34,11 +32,6 @@ _IMAGES: Final = (
     .where(images.c.item == bindparam("item"))
     .order_by(images.c.position)
 )
-_FIRST_IMAGES: Final = (
-    select(images.c.item, func.min(images.c.id))
-    .where(images.c.item.in_(bindparam("items", expanding=True)), images.c.hash.is_not(None))
-    .group_by(images.c.item)
-)
 _REPORTS: Final = select(reports).where(reports.c.item == bindparam("item")).order_by(reports.c.id)
 _EARLIER: Final = (
     select(items.c.id, items.c.text, items.c.image_text, items.c.outcome)
@@ -51,22 +44,6 @@ _EARLIER: Final = (
     .order_by(items.c.id.desc())
     .limit(10)
 )
-_GROUPS: Final = (
-    select(items.c.likeness, func.count())
-    .where(
-        items.c.likeness.in_(bindparam("keys", expanding=True)),
-        items.c.queue == bindparam("queue"),
-        items.c.state == OPEN,
-    )
-    .group_by(items.c.likeness)
-)
-_LISTED: Final = [
-    items.c[name]
-    for name in (
-        "id", "text", "image_text", "kind", "reports", "blind", "score", "action", "label", "likeness", "source",
-        "language", "received_at", "claimed_by", "claim_expires_at",
-    )
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,55 +157,6 @@ def earlier_of_author(db: Connection, row: Any) -> Sequence[Any]:
 def only_from(db: Connection, source: str) -> bool:
     """Whether no other source has sent anything."""
     return db.execute(select(items.c.id).where(items.c.source != source).limit(1)).first() is None
-
-
-def waiting(db: Connection) -> dict[str, tuple[int, float]]:
-    """Returns the number of open items per queue, and when the oldest was received."""
-    query = select(items.c.queue, func.count(), func.min(items.c.received_at))
-    rows = db.execute(query.where(items.c.state == OPEN).group_by(items.c.queue))
-    return {queue: (count, oldest) for queue, count, oldest in rows}
-
-
-def page(
-    db: Connection, queue: str, filters: Filters, order: str, *, after: tuple[float, int] | None = None, limit: int = 30
-) -> tuple[Sequence[Any], tuple[float, int] | None]:
-    """Returns open items of a queue in an order, and where the next page goes on; None when there are no more.
-
-    `after` is what the page before returned; items that were decided meanwhile move nothing.
-    """
-    given = filters.given()
-    values = given | {"queue": queue, "limit": limit + 1}
-    if after is not None:
-        values |= {"value": after[0], "last": after[1]}
-    rows = db.execute(_page(order, tuple(given), after is not None), values).all()
-    more = (rows[limit - 1].place, rows[limit - 1].id) if len(rows) > limit else None
-    return rows[:limit], more
-
-
-@cache
-def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
-    column, descending = ORDERS[order]
-    value: BindParameter[Any] = bindparam("value")
-    last: BindParameter[Any] = bindparam("last")
-    beyond = column < value if descending else column > value
-    at = column <= value if descending else column >= value  # a range that an index finds; the OR is none
-    waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(given)]
-    waits += [at, or_(beyond, and_(column == value, items.c.id > last))] if further else []
-    found = select(items.c.id).where(*waits).order_by(*ordering(order)).limit(bindparam("limit")).subquery()
-    shown = (*_LISTED, column.label("place"))
-    return select(*shown).join(found, found.c.id == items.c.id).order_by(*ordering(order))
-
-
-def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
-    """Returns how many items of a queue wait in each of these groups of near-duplicates."""
-    found = db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue})
-    return {None: 1} | {row[0]: row[1] for row in found}
-
-
-def first_images(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
-    """Returns the first image of each of these items that has one."""
-    found = db.execute(_FIRST_IMAGES, {"items": list(wanted)}) if wanted else ()
-    return {row[0]: row[1] for row in found}
 
 
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:

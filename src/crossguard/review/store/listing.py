@@ -1,0 +1,84 @@
+"""What waits in the queues: counted, and listed in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, or_, select
+
+from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
+from crossguard.review.store.schema import images, items
+
+# Statements are built once: to build one takes longer than to run it.
+_FIRST_IMAGES: Final = (
+    select(images.c.item, func.min(images.c.id))
+    .where(images.c.item.in_(bindparam("items", expanding=True)), images.c.hash.is_not(None))
+    .group_by(images.c.item)
+)
+_GROUPS: Final = (
+    select(items.c.likeness, func.count())
+    .where(
+        items.c.likeness.in_(bindparam("keys", expanding=True)),
+        items.c.queue == bindparam("queue"),
+        items.c.state == OPEN,
+    )
+    .group_by(items.c.likeness)
+)
+_LISTED: Final = [
+    items.c[name]
+    for name in (
+        "id", "text", "image_text", "kind", "reports", "blind", "score", "action", "label", "likeness", "source",
+        "language", "received_at", "claimed_by", "claim_expires_at",
+    )
+]  # fmt: skip
+
+
+def waiting(db: Connection) -> dict[str, tuple[int, float]]:
+    """Returns the number of open items per queue, and when the oldest was received."""
+    query = select(items.c.queue, func.count(), func.min(items.c.received_at))
+    rows = db.execute(query.where(items.c.state == OPEN).group_by(items.c.queue))
+    return {queue: (count, oldest) for queue, count, oldest in rows}
+
+
+def page(
+    db: Connection, queue: str, filters: Filters, order: str, *, after: tuple[float, int] | None = None, limit: int = 30
+) -> tuple[Sequence[Any], tuple[float, int] | None]:
+    """Returns open items of a queue in an order, and where the next page goes on; None when there are no more.
+
+    `after` is what the page before returned; items that were decided meanwhile move nothing.
+    """
+    given = filters.given()
+    values = given | {"queue": queue, "limit": limit + 1}
+    if after is not None:
+        values |= {"value": after[0], "last": after[1]}
+    rows = db.execute(_page(order, tuple(given), after is not None), values).all()
+    more = (rows[limit - 1].place, rows[limit - 1].id) if len(rows) > limit else None
+    return rows[:limit], more
+
+
+@cache
+def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
+    column, descending = ORDERS[order]
+    value: BindParameter[Any] = bindparam("value")
+    last: BindParameter[Any] = bindparam("last")
+    beyond = column < value if descending else column > value
+    at = column <= value if descending else column >= value  # a range that an index finds; the OR is none
+    waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(given)]
+    waits += [at, or_(beyond, and_(column == value, items.c.id > last))] if further else []
+    found = select(items.c.id).where(*waits).order_by(*ordering(order)).limit(bindparam("limit")).subquery()
+    shown = (*_LISTED, column.label("place"))
+    return select(*shown).join(found, found.c.id == items.c.id).order_by(*ordering(order))
+
+
+def alike(db: Connection, queue: str, keys: set[str | None]) -> dict[str | None, int]:
+    """Returns how many items of a queue wait in each of these groups of near-duplicates."""
+    found = db.execute(_GROUPS, {"keys": sorted(filter(None, keys)), "queue": queue})
+    return {None: 1} | {row[0]: row[1] for row in found}
+
+
+def first_images(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
+    """Returns the first image of each of these items that has one."""
+    found = db.execute(_FIRST_IMAGES, {"items": list(wanted)}) if wanted else ()
+    return {row[0]: row[1] for row in found}

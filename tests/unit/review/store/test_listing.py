@@ -1,0 +1,78 @@
+"""What waits in a queue, page by page."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+from sqlalchemy import update
+from tests.support.review import submission
+from tests.unit.review.conftest import NOW
+
+from crossguard.review.console import Console
+from crossguard.review.resolution import Ballot
+from crossguard.review.store import claims, listing, votes
+from crossguard.review.store.claims import Filters
+from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
+from crossguard.review.store.schema import items as table
+
+
+def fill(console: Console, count: int) -> None:
+    console.intake.take([submission(str(number), score=0.5 + number / 100) for number in range(count)], NOW)
+
+
+def pages(database: Database, order: str, filters: Filters, limit: int = 2) -> list[list[int]]:
+    """Returns the ids on each page of a queue."""
+    found: list[list[int]] = []
+    after = None
+    while not found or after is not None:
+        with database.read() as db:
+            rows, after = listing.page(db, "main", filters, order, after=after, limit=limit)
+        found.append([row.id for row in rows])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("order", "listed"),
+    [
+        (claims.URGENT, [[5, 4], [3, 2], [1]]),
+        (claims.OLDEST, [[1, 2], [3, 4], [5]]),
+        (claims.UNCERTAIN, [[1, 2], [3, 4], [5]]),
+    ],
+)
+def test_pages_follow_each_other_in_order(
+    console: Console, database: Database, order: str, listed: list[list[int]]
+) -> None:
+    fill(console, 5)
+    assert pages(database, order, Filters()) == listed
+    assert sorted(chain.from_iterable(pages(database, claims.RANDOM, Filters()))) == [1, 2, 3, 4, 5]
+
+
+def test_a_page_goes_on_where_the_last_ended_whatever_was_decided_meanwhile(
+    console: Console, database: Database, ann: Person
+) -> None:
+    fill(console, 5)
+    with database.read() as db:
+        first, after = listing.page(db, "main", Filters(), claims.OLDEST, limit=2)
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, 600)
+        votes.cast(tx, 1, ann, Ballot({}, "allow"), submission="s", now=NOW)
+    with database.read() as db:
+        second, _ = listing.page(db, "main", Filters(), claims.OLDEST, after=after, limit=2)
+    assert [row.id for row in (*first, *second)] == [1, 2, 3, 4]
+
+
+def test_filters_by_what_the_model_said_do_not_find_what_is_judged_blind(console: Console, database: Database) -> None:
+    fill(console, 2)
+    with database.write() as tx:
+        tx.execute(update(table).where(table.c.id == 1).values(blind=True))
+    assert pages(database, claims.OLDEST, Filters(label="racist")) == [[2]]
+    assert pages(database, claims.OLDEST, Filters(score_from=0.1)) == [[2]]
+    assert pages(database, claims.OLDEST, Filters(kind="feed")) == [[1, 2]]
+
+
+def test_a_label_that_another_contains_is_not_found_by_it(console: Console, database: Database) -> None:
+    fill(console, 1)
+    assert pages(database, claims.OLDEST, Filters(label="racis")) == [[]]
+    assert pages(database, claims.OLDEST, Filters(label="%")) == [[]]
