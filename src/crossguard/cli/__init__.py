@@ -137,7 +137,7 @@ def run(args: list[str] | None = None) -> int:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        (_placed(error) if isinstance(error, click.NoSuchOption) else error).show()
         return error.exit_code
     except OSError as error:
         if error.errno not in DISK:
@@ -149,3 +149,12 @@ def run(args: list[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     return outcome if isinstance(outcome, int) else 0
+
+
+def _placed(error: click.NoSuchOption) -> click.UsageError:
+    """Says of an option of the group, such as `crossguard review`, that it goes before the group's command."""
+    ctx, option = error.ctx, error.option_name
+    if ctx is None or ctx.parent is None or not any(option in known.opts for known in ctx.parent.command.params):
+        return error
+    group, name = ctx.parent.command_path, ctx.info_name
+    return click.UsageError(f"{option} goes before '{name}': {group} {option} ... {name}", ctx)

@@ -88,3 +88,14 @@ def test_erasing_an_author_is_counted_and_noted_without_the_name(
         assert [items.get(db, number).text == "" for number in (1, 2, 3)] == [True, True, False]
         (entry,) = log.entries(db)
     assert (entry.actor, entry.act, entry.detail) == ("command line", "erase author", {"items": 2})
+
+
+def test_an_option_of_the_group_behind_its_command_is_told_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = tmp_path / "posts.csv"
+    posts.write_text("text\nhello\n")
+    assert run(["review", "import", str(posts), "--database", "x.sqlite"]) == 2
+    assert " review --database ... import" in capsys.readouterr().err
+    assert run(["review", "import", str(posts), "--sauce", "x"]) == 2
+    assert "Did you mean '--source'?" in capsys.readouterr().err
