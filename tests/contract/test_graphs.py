@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from crossguard.models.gated import GatedModel  # noqa: E402
 from crossguard.models.pixels import PixelNormalizer  # noqa: E402
 from crossguard.preprocessing.image import ImageSpec  # noqa: E402
 from crossguard.preprocessing.text import TextSpec  # noqa: E402
-from crossguard.runtimes.packing import TOKENS, packed  # noqa: E402
+from crossguard.runtimes.packing import OWNERS, packed  # noqa: E402
 from crossguard.runtimes.rewriting import read_model  # noqa: E402
 
 KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
@@ -71,7 +72,7 @@ def through_onnxruntime(paths: dict[str, Path], feed: dict[str, np.ndarray[Any, 
 
 
 def through_openvino(
-    paths: dict[str, Path], feed: dict[str, np.ndarray[Any, Any]], *, amx: bool | None = None
+    paths: dict[str, Path], feed: dict[str, np.ndarray[Any, Any]], *, amx: bool | None = None, in_rows: bool = True
 ) -> np.ndarray[Any, Any]:
     import openvino
 
@@ -79,10 +80,12 @@ def through_openvino(
     # As in the runtime: with VNNI or AMX, activations would else be rounded to 8 bits.
     settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
     for name in ("text", "image", "fusion"):
-        compiled = core.compile_model(read_model(core, paths[name], amx=amx), "CPU", settings)
+        compiled = core.compile_model(
+            read_model(core, paths[name], amx=amx, in_rows=in_rows and name == "text"), "CPU", settings
+        )
         wanted = [port.any_name for port in compiled.inputs]
         given = {key: feed[key] for key in wanted if key in feed}
-        results = compiled(packed(given) if TOKENS in wanted else given)
+        results = compiled(packed(given) if OWNERS in wanted else given)
         feed |= {port.any_name: results[port][: len(HAS_TEXT)] for port in compiled.outputs}
     return feed["logits"]
 
@@ -113,7 +116,9 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_graphs_give_the_logits_of_pytorch(exported: Exported) -> None:
     assert np.ptp(exported.logits) > 0.1
     assert np.abs(through_onnxruntime(exported.paths, exported.feed()) - exported.logits).max() < TOLERANCE
-    assert np.abs(through_openvino(exported.paths, exported.feed()) - exported.logits).max() < TOLERANCE
+    for in_rows in (False, True):
+        found = through_openvino(exported.paths, exported.feed(), in_rows=in_rows)
+        assert np.abs(found - exported.logits).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("weight_dtype", ["fp16", "int8"])
@@ -142,8 +147,8 @@ def test_both_runtimes_multiply_every_backend_in_8_bits(backend: str, tmp_path: 
         quantize_graph(exact.paths[name], [{key: exact.feed()[key] for key in wanted}], paths[name], backend)
     first = through_onnxruntime(paths, exact.feed())
     assert 0 < np.abs(first - exact.logits).max() < 0.3 * np.ptp(exact.logits)
-    for amx in (False, True):
-        second = through_openvino(paths, exact.feed(), amx=amx)
+    for amx, in_rows in itertools.product((False, True), repeat=2):
+        second = through_openvino(paths, exact.feed(), amx=amx, in_rows=in_rows)
         assert np.abs(first - second).max() < 0.1 * np.ptp(exact.logits)
 
 

@@ -42,6 +42,7 @@ class Gate:
         self.inner = moderator.runtime
         self.name = "gate"
         self.images_per_job = self.inner.images_per_job
+        self.packs = self.inner.packs
         self.open = threading.Event()
         self.open.set()
         self.batches: list[int] = []

@@ -76,12 +76,17 @@ def _begin(
         return []
     core = openvino().Core()
     begun = []
-    for graph, settings in settings_of(precisions, threads, one_by_one=one_by_one).items():
-        if graph in graphs:
-            blob = Blob.of(identity, graph, settings)
-            begun.append(_key(blob, settings))
-            _loading[begun[-1]] = pool.submit(_load, blob, core, settings, run=one_by_one)
+    own = settings_of(precisions, threads, one_by_one=one_by_one)
+    blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
+    for graph in needed([graph for graph in (*graphs, "rows") if graph in blobs and blobs[graph].kept]):
+        begun.append(_key(blobs[graph], own[graph]))
+        _loading[begun[-1]] = pool.submit(_load, blobs[graph], core, own[graph], run=one_by_one)
     return begun
+
+
+def needed(kept: Sequence[str]) -> list[str]:
+    """Returns those of the graphs that are kept compiled which the first posts need: `rows` in place of `text`."""
+    return [graph for graph in kept if graph != "text" or "rows" not in kept]
 
 
 def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
@@ -102,7 +107,7 @@ def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
 
 
 def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
-    from crossguard.runtimes.packing import example
+    from crossguard.runtimes.tuning import example
 
     loaded = blob.load(core, settings)
     if loaded is not None and run:

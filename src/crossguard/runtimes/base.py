@@ -14,7 +14,7 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.preprocessing.batch import ATTENTION_STEP, LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
-from crossguard.runtimes.packing import MASK, TOKENS
+from crossguard.runtimes.packing import MASK, ROW, ROWS
 
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
@@ -23,7 +23,7 @@ Piece: TypeAlias = tuple[NDArray[np.int64], int]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory. Where the runtime
-# packs texts (`packing.py`), only real tokens count, and a job has any number of texts.
+# packs texts into rows (`packing.py`), a job is a few rows, unless all texts have place in one.
 #
 # The rows of a job are a power of two. Engines make kernels for each shape that they meet, which takes up to a tenth of
 # a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.
@@ -56,6 +56,11 @@ class Runtime(Protocol):
     @property
     def images_per_job(self) -> int:
         """Most images of one job."""
+        ...
+
+    @property
+    def packs(self) -> bool:
+        """Whether there is a graph `rows`, which takes texts in rows."""
         ...
 
     def inputs(self, graph: str) -> tuple[str, ...]:
@@ -168,27 +173,33 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job]
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    inputs = runtime.inputs("text")
-    pieces = _filled if TOKENS in inputs else _pieces
+    short = order[lengths[order] <= ROW] if lengths.sum() > ROW and runtime.packs else order[:0]
+    pieces = [("rows", piece) for piece in _in_rows(short, lengths)]
+    pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
     jobs = []
-    for rows, length in pieces(order, lengths):
+    for graph, (rows, length) in pieces:
         feed = {"input_ids": batch.token_ids[rows, : min(length, width)]}
-        if MASK in inputs:
+        if MASK in runtime.inputs("text"):
             feed[MASK] = batch.attention_mask[rows, : min(length, width)]
-        jobs.append(Job("text", feed))
-    return jobs, order
+        jobs.append(Job(graph, feed))
+    return jobs, np.concatenate([rows for _, (rows, _) in pieces]) if pieces else order
 
 
-def _filled(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[Piece]:
-    """Cuts rows, the shortest first, where as many tokens as a job may have are full; padding does not count."""
-    ends = np.cumsum(lengths[order])
-    start = 0
-    while start < len(order):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + TOKENS_PER_JOB, side="right")))
-        step = ATTENTION_STEP if stop - start > 1 else LENGTH_STEP
-        yield order[start:stop], _rounded(lengths[order[stop - 1]], step)
-        start = stop
+def _in_rows(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[Piece]:
+    """Puts each text, the longest first, into the first row that has place for it; yields those of a job."""
+    rows: list[list[int]] = []
+    left: list[int] = []
+    for text in order[::-1].tolist():
+        length = int(lengths[text])
+        place = next((place for place, free in enumerate(left) if free >= length), len(rows))
+        if place == len(rows):
+            rows.append([])
+            left.append(ROW)
+        rows[place].append(text)
+        left[place] -= length
+    for start in range(0, len(rows), ROWS):
+        texts = np.concatenate(rows[start : start + ROWS])
+        yield texts, _rounded(lengths[texts].max(), ATTENTION_STEP)
 
 
 def _pieces(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[Piece]:

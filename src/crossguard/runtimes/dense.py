@@ -5,6 +5,7 @@
   The steps stay the same, so that only the last bits of a sum differ.
 * GELU by tanh takes longer than GELU itself. They differ by less than .0005, so that one stands for the other where the
   result is rounded to larger steps.
+* Where the number of rows is known, they are convolutions of one pixel, for which OpenVINO has faster kernels.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers
 # The zero point of steps that are signed and symmetric, which are multiplied as they are.
 MIDDLE: Final = 128
 GELUS_DIFFER: Final = 0.0005
+ROWS_TO_PIXELS: Final = [0, 3, 1, 2]
+PIXELS_TO_ROWS: Final = [0, 2, 3, 1]
 
 
 def count_from_zero(model: Any) -> None:
@@ -48,6 +51,71 @@ def drop_tanh(model: Any) -> None:
     for gelu in nodes(model, "Gelu"):
         if gelu.get_attributes()["approximation_mode"] != "ERF" and _step_behind(gelu) > GELUS_DIFFER:
             gelu.output(0).replace(ops.gelu(gelu.input_value(0), "erf").output(0))
+
+
+def as_convolutions(model: Any) -> None:
+    """Rewrites dense layers of rounded rows, (1, rows, width), and the steps on their numbers behind them."""
+    for layer in nodes(model, "MatMul"):
+        shape, weights = layer.get_input_partial_shape(0), _kernel(layer)
+        if shape.is_static and shape[0] == 1 and weights is not None:
+            _convolve(layer, weights)
+    model.validate_nodes_and_infer_types()
+
+
+def _kernel(layer: Any) -> Any:
+    """Returns the weights of a dense layer in 8 bits, (width of the output, width, 1, 1), scaled; None for another."""
+    ops, scaled = openvino().opset13, parent(layer, 1)
+    if _weights(layer) is None or not _rounded(layer.input_value(0)):
+        return None
+    scale, stored = constant(scaled, 1), parent(scaled, 0)
+    if stored.get_type_name() == "Subtract":
+        if constant(stored, 1).any():
+            return None
+        stored = parent(stored, 0)
+    steps = parent(stored, 0).data
+    kernel = np.ascontiguousarray(steps.T)[..., None, None]
+    return ops.multiply(ops.convert(ops.constant(kernel), "f32"), ops.constant(scale.reshape(-1, 1, 1, 1)))
+
+
+def _rounded(value: Any) -> bool:
+    """Whether numbers were rounded to 8 bits, and only moved and scaled since."""
+    node = value.get_node()
+    while node.get_type_name() in {"Squeeze", "Transpose", "Convert", "Subtract", "Multiply"}:
+        node = parent(node, 0)
+    return bool(node.get_type_name() == "FakeQuantize")
+
+
+def _convolve(layer: Any, weights: Any) -> None:
+    ops, source = openvino().opset13, parent(layer, 0)
+    if source.get_type_name() == "Squeeze":  # what was convolved before
+        pixels = parent(parent(source, 0), 0)
+    else:
+        pixels = ops.transpose(ops.unsqueeze(source, [2]), ROWS_TO_PIXELS)
+    found = ops.convolution(pixels, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    last = layer
+    while (step := _step_of_pixels(last, found)) is not None:
+        last, found = readers(last)[0].get_node(), step
+    rows = ops.squeeze(ops.transpose(found, PIXELS_TO_ROWS), [2])
+    for port in readers(last):
+        port.replace_source_output(rows.output(0))
+
+
+def _step_of_pixels(node: Any, pixels: Any) -> Any:
+    """Returns the step that follows a node, done to pixels; None where there are several, or others take part."""
+    ops, ports = openvino().opset13, readers(node)
+    step = ports[0].get_node()
+    kind, place = step.get_type_name(), ports[0].get_index()
+    if len(ports) != 1 or kind not in {"Add", "Multiply", "Gelu", "FakeQuantize"}:
+        return None
+    others = [constant(step, index) for index in range(step.get_input_size()) if index != place]
+    if any(value is None or (value.size > 1 and kind == "FakeQuantize") for value in others):
+        return None
+    if kind == "Gelu":
+        return ops.gelu(pixels, step.get_attributes()["approximation_mode"].lower())
+    if kind == "FakeQuantize":
+        return ops.fake_quantize(pixels, *(step.input_value(index) for index in range(1, 5)), LEVELS)
+    known = ops.constant(others[0].reshape(-1, 1, 1))
+    return ops.add(pixels, known) if kind == "Add" else ops.multiply(pixels, known)
 
 
 def _step_behind(node: Any) -> float:

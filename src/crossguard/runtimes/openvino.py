@@ -7,24 +7,22 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
-from crossguard.runtimes.ahead import taken
+from crossguard.runtimes.ahead import needed, taken
 from crossguard.runtimes.base import Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import TOKENS, packed
+from crossguard.runtimes.packing import MASK, OWNERS, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
 
 logger = logging.getLogger(__name__)
-
-AHEAD: Final = ("text", "fusion")
 
 
 class OpenVINORuntime:
@@ -32,7 +30,8 @@ class OpenVINORuntime:
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
     comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
-    most posts need while the tokenizer is read.
+    most posts need while the tokenizer is read. Besides those of the bundle there is `rows`, the text encoder for texts
+    in rows, unless posts come one at a time.
 
     Args:
         graphs: File of each graph by name.
@@ -56,9 +55,13 @@ class OpenVINORuntime:
         types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
         self._graphs = {}
         for name, own in settings_of(types, threads, one_by_one=one_by_one).items():
-            self._graphs[name] = _Lazy(core, graphs[name], own, Blob.of(identity, name, own) if identity else None)
+            blob = Blob.of(identity, name, own) if identity else None
+            path = graphs["text" if name == "rows" else name]
+            self._graphs[name] = _Lazy(core, path, own, blob, in_rows=name == "rows")
+        for name, precision in types.items():
+            self.inputs(name)  # so that a broken graph is told now
             # Each record says what it was computed in, so that is known before the first one.
-            if types[name] == "bf16" and not self._graphs[name].kept:
+            if precision == "bf16" and not self._graphs[name].kept:
                 self._graphs[name].compiled()
         fell_back = {name: "fp32" for name, graph in self._graphs.items() if graph.fell_back}
         self._precision = _told(types | fell_back)
@@ -77,11 +80,16 @@ class OpenVINORuntime:
         """Names of the inputs of a graph."""
         return self._graphs[graph].inputs
 
+    @property
+    def packs(self) -> bool:
+        """Whether there is a graph `rows`: posts do not come one at a time, and the text encoder can be packed."""
+        return "rows" in self._graphs and MASK in self.inputs("text") and OWNERS in self.inputs("rows")
+
     def load_ahead(self) -> None:
         """Begins to load, beside the caller, what any text needs, as far as it is kept compiled."""
-        for name in AHEAD:
-            if self._graphs[name].kept:
-                self._workers.submit(self._graphs[name].compiled)
+        kept = [name for name, graph in self._graphs.items() if name != "image" and graph.kept]
+        for name in needed(kept):
+            self._workers.submit(self._graphs[name].compiled)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         """Runs jobs side by side; returns outputs by name, in the order of the jobs."""
@@ -92,7 +100,7 @@ class OpenVINORuntime:
         if job.graph not in requests:
             requests[job.graph] = self._graphs[job.graph].compiled().create_infer_request()
         request = requests[job.graph]
-        feed = packed(job.feed) if TOKENS in self.inputs(job.graph) else dict(job.feed)
+        feed = packed(job.feed) if job.graph == "rows" else dict(job.feed)
         request.infer(feed, share_inputs=True)
         rows = len(next(iter(job.feed.values())))
         # Copied, because the memory of the request is used again by its next job.
@@ -110,13 +118,15 @@ class _Lazy:
     """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it.
 
     Attributes:
-        inputs: Names of the inputs.
         fell_back: Whether OpenVINO had no kernels for the precision asked for, and it is computed in fp32.
     """
 
-    def __init__(self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None) -> None:
+    def __init__(
+        self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None, *, in_rows: bool = False
+    ) -> None:
         self._core = core
         self._path = path
+        self._in_rows = in_rows
         self._settings = settings
         self._blob = blob
         self._lock = threading.Lock()
@@ -124,8 +134,18 @@ class _Lazy:
         self._compiled: Any = None
         self._loaded: Loaded | None = None
         self._ahead = taken(blob, settings) if blob else None
+        self._inputs: tuple[str, ...] = (blob.inputs() if blob else None) or ()
         self.fell_back = False
-        self.inputs: tuple[str, ...] = (blob.inputs() if blob else None) or self._noted()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs.
+
+        Raises:
+            BundleError: OpenVINO cannot read it.
+        """
+        with self._lock:
+            return self._inputs or self._noted()
 
     @property
     def kept(self) -> bool:
@@ -133,17 +153,17 @@ class _Lazy:
         return self._blob is not None and self._blob.kept
 
     def _noted(self) -> tuple[str, ...]:
-        inputs = self._read()
+        self._read()
         if self._blob is not None:
-            self._blob.note(inputs)
-        return inputs
+            self._blob.note(self._inputs)
+        return self._inputs
 
-    def _read(self) -> tuple[str, ...]:
+    def _read(self) -> None:
         try:
-            self._model = read_model(self._core, self._path)
+            self._model = read_model(self._core, self._path, in_rows=self._in_rows)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
-        return tuple(port.get_any_name() for port in self._model.inputs)
+        self._inputs = tuple(port.get_any_name() for port in self._model.inputs)
 
     def compiled(self) -> Any:
         """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it.
@@ -179,5 +199,5 @@ class _Lazy:
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
         if self._blob:
-            self._blob.save(compiled, self.inputs)
+            self._blob.save(compiled, self._inputs)
         return compiled

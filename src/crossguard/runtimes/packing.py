@@ -1,12 +1,13 @@
-"""Texts without their padding, wherever each token is treated alone: in all but attention and pooling.
+"""Texts in rows of a fixed number of tokens, one behind the other; none sees the tokens of another.
 
-A job's tokens stand there in one row, (1, tokens, width), and are put back to their texts, (n, length, width), where
-they meet. Padding then costs next to nothing, and the kernels of dense layers hang on the number of tokens only.
+So texts are not padded to the length of others, and the encoder has one shape, whose kernels are made once: attention
+takes (ROWS, ROW, width), dense layers (1, ROWS * ROW, width). Embeddings and pooling take the texts one below the
+other, (n, length).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,47 +20,80 @@ from crossguard.runtimes.pooling import RANK, by_row, has_rows
 
 MASK: Final = "attention_mask"
 TOKENS: Final = "tokens"
-"""Input that a packed graph takes besides: where each token stands in the mask, int64, (tokens,)."""
+"""Input that a packed graph takes besides: where each token of the rows stands in the mask, int64, (ROWS * ROW,)."""
 PLACES: Final = "places"
-"""And that: which token is at each place of the mask, int64, (n, length); any where there is none."""
-# Few numbers of tokens, because kernels are made for each: powers of two, then multiples.
-FEWEST: Final = 16
-STEP: Final = 128
-# Texts come alone or in multiples of this. With any number of them, scoring took 30 MiB more.
-ROWS: Final = 4
+"""And that: which token of the rows is at each place of the mask, int64, (n, length); any where there is none."""
+OWNERS: Final = "owners"
+"""And that: the text of each token, int64, (ROWS, ROW); 0 where a row is not filled."""
+ROW: Final = 128
+"""Tokens of a row. In longer ones, tokens of many texts are compared in vain; in shorter ones, few texts have place."""
+ROWS: Final = 2
+"""Rows of a job. One takes a seventh longer per row, because all weights are read for it; four take as long as two."""
+# Texts come in multiples of this, because kernels are made for each number of them.
+TEXTS: Final = 4
+HIDDEN: Final = -1e9
 
 
 def pack(model: Any) -> None:
-    """Rewrites a text graph that takes a mask; another one, and one in which tokens meet elsewhere, is left."""
+    """Rewrites a text graph whose mask hides padding; another one, and one where tokens meet elsewhere, is left."""
     first = next(nodes(model, "MVN"), None)
     if first is None or MASK not in {port.get_any_name() for port in model.inputs}:
         return
-    source = parent(first, 0)
+    source, masks = parent(first, 0), _masks(model)
     shape = source.get_output_partial_shape(0)
-    if shape.rank != RANK or shape[-1].is_dynamic:
+    if not masks or shape.rank != RANK or shape[-1].is_dynamic:
         return
     entries, exits = _edges(model, source)
-    width = shape[-1]
-    if not entries or any(port.get_partial_shape()[-1] != width for port in exits):
+    heads = [port for port in exits if _divides_heads(port.get_node())]
+    if not (entries and heads) or any(port.get_partial_shape()[-1] != shape[-1] for port in exits):
         return
-    ops = openvino().opset13
-    tokens, places = (ops.parameter([-1] * rank, np.int64, name=name) for rank, name in ((1, TOKENS), (2, PLACES)))
-    for parameter in (tokens, places):
+    ops, width = openvino().opset13, shape[-1].get_length()
+    kinds = ((TOKENS, [ROWS * ROW]), (PLACES, [-1, -1]), (OWNERS, [ROWS, ROW]))
+    tokens, places, owners = added = [ops.parameter(size, np.int64, name=name) for name, size in kinds]
+    for parameter in added:
         parameter.output(0).set_names({parameter.get_friendly_name()})
-    for entry in (source, *entries):
-        ports = readers(entry)
-        rows = ops.reshape(entry, np.array([-1, width.get_length()]), special_zero=False)
-        packed = ops.unsqueeze(ops.gather(rows, tokens, np.int64(0)), np.array([0]))
-        for port in ports:
-            port.replace_source_output(packed.output(0))
-    apart: dict[str, Any] = {}
+    own = ops.equal(ops.unsqueeze(owners, [1, 3]), ops.unsqueeze(owners, [1, 2]))
+    ports = readers(source)
+    texts = ops.reshape(source, [-1, width], special_zero=False)
+    _replace(ports, ops.unsqueeze(ops.gather(texts, tokens, 0), [0]))
+    _replace(masks, ops.select(own, np.float32(0), np.float32(HIDDEN)))
+    _replace([node.input(1) for node in entries], ops.constant([1, ROWS * ROW, width], dtype=np.int64))
     for port in exits:
-        name = port.get_source_output().get_node().get_name()
-        if name not in apart:
-            apart[name] = ops.gather(ops.squeeze(port.get_source_output(), np.array([0])), places, np.int64(0))
-        port.replace_source_output(apart[name].output(0))
-    model.add_parameters([tokens, places])
+        if port in heads:
+            size = port.get_node().get_output_partial_shape(0)[-1].get_length()
+            _replace([port.get_node().input(1)], ops.constant([ROWS, ROW, width // size, size], dtype=np.int64))
+        else:
+            _replace([port], ops.gather(ops.squeeze(port.get_source_output(), [0]), places, 0))
+    model.add_parameters(added)
     model.validate_nodes_and_infer_types()
+
+
+def _replace(ports: Iterable[Any], node: Any) -> None:
+    for port in ports:
+        port.replace_source_output(node.output(0))
+
+
+def _masks(model: Any) -> list[Any]:
+    """Returns the inputs by which each attention hides padding; none if one hides anything else, or adds to scores."""
+    found = []
+    for softmax in nodes(model, "Softmax"):
+        ports = parent(softmax, 0).inputs() if parent(softmax, 0).get_type_name() == "Add" else []
+        shared = [port for port in ports if port.get_partial_shape().rank == HEADS and port.get_partial_shape()[1] == 1]
+        if len(shared) != 1:
+            return []
+        found += shared
+    values = {port.get_source_output().get_node().get_name(): port.get_source_output() for port in found}
+    return found if values and all(_hides_padding(model, value) for value in values.values()) else []
+
+
+def _hides_padding(model: Any, value: Any) -> bool:
+    ov = openvino()
+    mask = np.array([[1, 1, 1], [1, 0, 0]])
+    computed = ov.Core().compile_model(ov.Model([value], model.get_parameters()), "CPU")
+    added = np.asarray(computed({port.get_any_name(): mask for port in computed.inputs})[0])
+    shown = np.broadcast_to(mask[:, None, None] > 0, (2, 1, 3, 3))
+    added = np.broadcast_to(added, shown.shape)
+    return bool((added[shown] == 0).all() and (added[~shown] <= HIDDEN).all())
 
 
 def _edges(model: Any, source: Any) -> tuple[list[Any], list[Any]]:
@@ -84,29 +118,33 @@ def _joins_heads(node: Any) -> bool:
     return bool(node.get_input_partial_shape(0).rank == HEADS and node.get_output_partial_shape(0).rank == RANK)
 
 
-def packed_size(tokens: int) -> int:
-    """Returns how many tokens a job of so many is filled up to."""
-    return max(FEWEST, 1 << (tokens - 1).bit_length()) if tokens <= STEP else -(-tokens // STEP) * STEP
+def _divides_heads(node: Any) -> bool:
+    if node.get_type_name() != "Reshape" or node.get_output_partial_shape(0).rank != HEADS:
+        return False
+    return bool(node.get_output_partial_shape(0)[-1].is_static)
 
 
 def packed(feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Returns what a packed graph takes in place of ids and mask; rows of nothing are added to them."""
-    rows = len(feed[MASK])
-    more = -rows % ROWS if rows > 1 else 0
+    """Returns what a packed graph takes for ids and mask of texts that go into the rows in their order."""
+    more = -len(feed[MASK]) % TEXTS
     filled = {name: np.pad(values, ((0, more), (0, 0))) for name, values in feed.items()}
-    found = np.flatnonzero(filled[MASK])
-    tokens = np.zeros(packed_size(len(found)), np.int64)
-    tokens[: len(found)] = found
-    places = np.zeros(filled[MASK].size, np.int64)
-    places[found] = np.arange(len(found))
-    return filled | {TOKENS: tokens, PLACES: places.reshape(filled[MASK].shape)}
+    mask = filled[MASK]
+    found = np.flatnonzero(mask)
+    tokens, owners = np.zeros(ROWS * ROW, np.int64), np.zeros((ROWS, ROW), np.int64)
+    places = np.zeros(mask.shape, np.int64)
+    stands = _stands(mask.sum(axis=1).tolist())
+    tokens[stands] = found
+    owners.flat[stands] = 1 + found // mask.shape[1]
+    places.flat[found] = stands
+    return filled | {TOKENS: tokens, PLACES: places, OWNERS: owners}
 
 
-def example(inputs: Iterable[Any], rows: int, tokens: int) -> dict[str, Any]:
-    """Returns something for the inputs of a graph: so many rows, of so many tokens each if they are texts."""
-    feed = {}
-    for port in inputs:
-        free = iter((rows, tokens))
-        shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
-        feed[port.get_any_name()] = np.ones(shape, dtype=port.element_type.to_dtype())
-    return packed({name: feed[name] for name in feed.keys() - {TOKENS, PLACES}}) if TOKENS in feed else feed
+def _stands(lengths: Sequence[int]) -> list[int]:
+    """Returns where each token stands: behind the text before it, or in the next row where its text is too long."""
+    stands: list[int] = []
+    end = 0
+    for length in lengths:
+        start = end if end % ROW + length <= ROW else -(-end // ROW) * ROW
+        end = start + length
+        stands += range(start, end)
+    return stands

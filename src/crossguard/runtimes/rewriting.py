@@ -20,13 +20,13 @@ import numpy as np
 
 from crossguard.machine import vector_units
 from crossguard.runtimes.attention import rewrite_attention
-from crossguard.runtimes.dense import count_from_zero, drop_tanh, reads_only
+from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.packing import pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 6
+EDITION: Final = 7
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
@@ -34,13 +34,14 @@ BITS: Final = 8
 X86: Final = frozenset({"x86_64", "AMD64"})
 
 
-def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
+def read_model(core: Any, path: Path, *, amx: bool | None = None, in_rows: bool = False) -> Any:
     """Returns the graph of a file.
 
     Args:
         core: OpenVINO's.
         path: The ONNX file.
         amx: Whether the processor has 8-bit AMX; looked up when None.
+        in_rows: Whether to pack texts into rows, where the graph is one of texts that can be packed.
 
     Raises:
         RuntimeError: OpenVINO cannot read it.
@@ -54,7 +55,10 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None) -> Any:
     rewrite_attention(model)
     pick_first(model)
     _transpose_first(model)
-    pack(model)
+    if in_rows:
+        pack(model)
+        if platform.machine() in X86:
+            as_convolutions(model)
     return model
 
 

@@ -31,7 +31,7 @@ def streams_of(cores: int) -> int:
 def settings_of(
     precisions: Mapping[str, str], threads: int | None = None, *, one_by_one: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Returns the settings of each graph.
+    """Returns the settings of each graph, and of `rows`.
 
     Args:
         precisions: `fp32` or `bf16` by graph.
@@ -39,6 +39,8 @@ def settings_of(
         one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
     """
     types = openvino().Type
+    if not one_by_one and "text" in precisions:
+        precisions = {**precisions, "rows": precisions["text"]}
     cores = threads or available_cores()
     streams = streams_of(cores)
     shared = {

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import example
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS
 
@@ -125,6 +126,16 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
         taken = {name: min(times[name] for times in rounds) for name in requests}
         trials.append(Trial(graph, taken, failures))
     return trials
+
+
+def example(inputs: Iterable[Any], rows: int, tokens: int) -> dict[str, Any]:
+    """Returns something for the inputs of a graph: so many rows, of so many tokens each if they are texts."""
+    feed = {}
+    for port in inputs:
+        free = iter((rows, tokens))
+        shape = [entry.get_length() if entry.is_static else next(free) for entry in port.partial_shape]
+        feed[port.get_any_name()] = np.ones(shape, dtype=port.element_type.to_dtype())
+    return feed
 
 
 def _milliseconds(request: Any, feed: Mapping[str, Any]) -> float:

@@ -101,3 +101,11 @@ def test_a_broken_cache_costs_only_the_time_to_compile(tiny_bundle: Bundle, fold
     for file in folder.iterdir():
         file.chmod(0o666)
     assert scores(tiny_bundle, one_by_one=True) == first
+
+
+@pytest.mark.parametrize(
+    ("kept", "needed"),
+    [(["text", "fusion"], ["text", "fusion"]), (["text", "fusion", "rows"], ["fusion", "rows"]), ([], [])],
+)
+def test_many_posts_need_texts_in_rows(kept: list[str], needed: list[str]) -> None:
+    assert ahead.needed(kept) == needed

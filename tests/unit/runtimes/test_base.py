@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import ATTENTION_STEP, Prepared, collate
@@ -21,7 +22,7 @@ from crossguard.runtimes.base import (
     encoder_jobs,
     images_per_job,
 )
-from crossguard.runtimes.packing import MASK, TOKENS
+from crossguard.runtimes.packing import MASK, ROW, ROWS, packed
 
 RANDOM = np.random.default_rng(0)
 
@@ -33,10 +34,10 @@ class Masked:
 
     def __init__(self, images_per_job: int = IMAGES_PER_JOB, *, packs: bool = False) -> None:
         self.images_per_job = images_per_job
-        self.text_inputs = ("input_ids", MASK, *((TOKENS,) if packs else ()))
+        self.packs = packs
 
     def inputs(self, graph: str) -> tuple[str, ...]:
-        return self.text_inputs if graph == "text" else ("pixels",)
+        return ("input_ids", MASK) if graph == "text" else ("pixels",)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
         raise AssertionError(f"cutting a batch runs nothing, and got {len(jobs)} jobs")
@@ -70,22 +71,25 @@ def test_engines_meet_few_shapes() -> None:
     assert len(shapes) < 60
 
 
-def test_of_a_graph_that_packs_only_real_tokens_count() -> None:
+def test_texts_are_packed_into_rows_unless_they_are_too_long() -> None:
     lengths = [int(length) for length in RANDOM.integers(2, 97, 200)]
     batch = batch_of([*lengths, 700])
     todo = encoder_jobs(Masked(packs=True), batch, trim=True)
-    masks = [job.feed[MASK] for job in todo.jobs]
+    jobs = [job for job in todo.jobs if job.graph == "rows"]
+    assert [job.feed["input_ids"].shape for job in todo.jobs if job.graph == "text"] == [(1, 704)]
     assert sorted(todo.text_order.tolist()) == list(range(201))
-    assert [mask.sum() <= TOKENS_PER_JOB for mask in masks] == [True] * (len(masks) - 1) + [False]
-    assert all(mask.sum() > TOKENS_PER_JOB - 97 for mask in masks[:-2])
-    assert all(mask.shape[1] % ATTENTION_STEP == 0 for mask in masks[:-1])
+    assert sum(lengths) > 0.95 * (len(jobs) - 1) * ROWS * ROW
+    for job in jobs:
+        assert job.feed[MASK].shape[1] % ATTENTION_STEP == 0
+        assert (packed(job.feed)["owners"] > 0).sum() == job.feed[MASK].sum()
     for place, ids in zip(todo.text_order, (row for job in todo.jobs for row in job.feed["input_ids"]), strict=True):
         assert ids[ids > 0].tolist() == batch.token_ids[place][batch.token_ids[place] > 0].tolist()
 
 
-def test_a_lone_text_is_padded_by_less_for_attention() -> None:
-    (job,) = encoder_jobs(Masked(packs=True), batch_of([17]), trim=True).jobs
-    assert job.feed["input_ids"].shape == (1, 24)
+@pytest.mark.parametrize(("lengths", "graph"), [([17], "text"), ([64, 64], "text"), ([64, 65], "rows")])
+def test_what_has_place_in_one_row_is_left_as_it_is(lengths: list[int], graph: str) -> None:
+    (job,) = encoder_jobs(Masked(packs=True), batch_of(lengths), trim=True).jobs
+    assert job.graph == graph
 
 
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 from tests.support.openvino_graphs import computed, product, types_of
 
-from crossguard.runtimes.dense import count_from_zero, drop_tanh
+from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh
 from crossguard.runtimes.nodes import constant, nodes, parent
 
 RANDOM = np.random.default_rng(0)
@@ -144,3 +144,50 @@ def test_gelu_by_tanh_is_left_elsewhere(build: Any) -> None:
     model = graph(build)
     drop_tanh(model)
     assert modes(model) == ["TANH"]
+
+
+def rows(build: Any, count: int = 6) -> Any:
+    """Returns a graph from `x`, float32, (1, count, 4); -1 for any count."""
+    x = ops.parameter([1, count, 4], np.float32, name="x")
+    return ov.Model([build(x)], [x])
+
+
+def layers(x: Any) -> Any:
+    """Returns two dense layers with a bias, and GELU and rounding between them."""
+    wide = ops.multiply(ops.add(product(rounded(x), weights()), ops.constant(BIAS)), np.float32(0.5))
+    back = ops.multiply(ops.convert(ops.constant(STEPS.T.copy()), "f32"), ops.constant(SCALES[:, :4]))
+    return ops.add(product(rounded(ops.gelu(wide, "tanh")), back), x)
+
+
+def test_layers_of_fixed_rows_are_convolutions() -> None:
+    x = RANDOM.normal(size=(1, 6, 4)).astype(np.float32)
+    model = rows(layers)
+    exact = computed(model, x)
+    as_convolutions(model)
+    assert (types_of(model).count("Convolution"), types_of(model).count("MatMul")) == (2, 0)
+    assert types_of(model).count("Transpose") == 2  # what is between the layers stays in pixels
+    np.testing.assert_allclose(computed(model, x), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [rows(layers, -1), rows(lambda x: product(x, weights())), rows(lambda x: product(rounded(x), weights(3)))],
+    ids=["any rows", "not rounded", "zero point"],
+)
+def test_other_layers_stay_products(model: Any) -> None:
+    as_convolutions(model)
+    assert "Convolution" not in types_of(model)
+
+
+def test_a_layer_that_several_take_is_convolved_alone() -> None:
+    x = RANDOM.normal(size=(1, 6, 4)).astype(np.float32)
+
+    def branches(x: Any) -> Any:
+        wide = product(rounded(x), weights())
+        return ops.concat([ops.gelu(wide, "erf"), wide], 2)
+
+    model = rows(branches)
+    exact = computed(model, x)
+    as_convolutions(model)
+    assert types_of(model).count("Convolution") == 1
+    np.testing.assert_allclose(computed(model, x), exact, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Dense layers are computed of real tokens only."""
+"""Texts are packed into rows, and none sees another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openvino import opset13 as ops
 from tests.support.openvino_graphs import product
 
 from crossguard.runtimes.nodes import nodes
-from crossguard.runtimes.packing import MASK, example, pack, packed, packed_size
+from crossguard.runtimes.packing import MASK, ROW, ROWS, pack, packed
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(4, 4)).astype(np.float32)
@@ -31,16 +31,33 @@ def heads(x: Any) -> Any:
     return ops.transpose(ops.reshape(x, np.array([0, 0, 2, 2]), special_zero=True), np.array([0, 2, 1, 3]))
 
 
-def attended(x: Any, mask: Any) -> Any:
+def behind(mask: Any) -> Any:
+    """Returns what hides padding, (n, 1, 1, length), counted as in older exports."""
+    return ops.multiply(ops.unsqueeze(ops.subtract(mask, np.float32(1)), np.array([1, 2])), np.float32(1e9))
+
+
+def chosen(mask: Any) -> Any:
+    """Returns what hides padding as newer exports do."""
+    shown = ops.greater(ops.unsqueeze(mask, np.array([1, 2])), np.float32(0))
+    return ops.select(shown, np.float32(0), np.float32(-np.inf))
+
+
+def causal(mask: Any) -> Any:
+    """Returns what hides padding and the tokens that follow."""
+    places = ops.cum_sum(ops.unsqueeze(mask, np.array([1, 2])), np.int64(3))
+    later = ops.less(ops.transpose(places, np.array([0, 1, 3, 2])), places)
+    return ops.add(chosen(mask), ops.select(later, np.float32(-1e9), np.float32(0)))
+
+
+def attended(x: Any, hidden: Any) -> Any:
     """Returns what each token of (n, length, 4) takes from those that it may see."""
     query, key, value = (heads(product(x, ops.constant(WEIGHTS * scale))) for scale in (1, 0.5, 2))
-    hidden = ops.multiply(ops.unsqueeze(ops.subtract(mask, np.float32(1)), np.array([1, 2])), np.float32(1e9))
     seen = ops.softmax(ops.add(product(query, key, transpose_b=True), hidden), -1)
     together = ops.transpose(product(seen, value), np.array([0, 2, 1, 3]))
     return ops.reshape(together, np.array([0, 0, 4]), special_zero=True)
 
 
-def encoder(width: int = 4, *, name: str = MASK) -> Any:
+def encoder(width: int = 4, *, name: str = MASK, hides: Any = chosen) -> Any:
     """Returns two layers and their mean over the tokens of a text."""
     ids = ops.parameter([-1, -1], np.int64, name="input_ids")
     mask = ops.parameter([-1, -1], np.int64, name=MASK)
@@ -48,7 +65,7 @@ def encoder(width: int = 4, *, name: str = MASK) -> Any:
     x = ops.gather(ops.constant(TABLE), ids, np.int64(0))
     for _ in range(2):
         x = normal(x)
-        x = ops.add(x, ops.add(product(attended(x, shown), ops.constant(WEIGHTS)), BIAS))
+        x = ops.add(x, ops.add(product(attended(x, hides(shown)), ops.constant(WEIGHTS)), BIAS))
         if width != 4:
             wide = product(x, ops.constant(np.ones((4, width), np.float32)))
             x = ops.add(x, product(ops.erf(wide), ops.constant(np.ones((width, 4), np.float32))))
@@ -71,43 +88,48 @@ def dense_rows(model: Any) -> set[int]:
     return {shape[0].get_length() if shape[0].is_static else -1 for shape in shapes if len(shape) == 3}
 
 
-def test_tokens_of_all_texts_stand_in_one_row_but_where_they_meet() -> None:
-    model = encoder()
+@pytest.mark.parametrize("hides", [chosen, behind])
+def test_texts_stand_in_rows_and_say_the_same(hides: Any) -> None:
+    model = encoder(hides=hides)
     exact = computed(model)
     pack(model)
-    assert {port.any_name for port in model.inputs} == {"input_ids", MASK, "tokens", "places"}
+    assert {port.any_name for port in model.inputs} == {"input_ids", MASK, "tokens", "places", "owners"}
     assert dense_rows(model) == {1}
     np.testing.assert_allclose(computed(model), exact, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", [encoder(8), encoder(name="shown")], ids=["unknown step", "no mask"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        encoder(8),
+        encoder(name="shown"),
+        encoder(hides=causal),
+        encoder(hides=lambda mask: ops.multiply(chosen(mask), np.float32(0))),
+    ],
+    ids=["unknown step", "no mask", "hides more", "hides nothing"],
+)
 def test_other_graphs_are_left(model: Any) -> None:
     pack(model)
     assert len(model.inputs) == 2
     assert dense_rows(model) == {-1}
 
 
-@pytest.mark.parametrize(("tokens", "size"), [(1, 16), (17, 32), (128, 128), (129, 256), (300, 384), (512, 512)])
-def test_kernels_are_made_for_few_numbers_of_tokens(tokens: int, size: int) -> None:
-    assert packed_size(tokens) == size
-    assert len({packed_size(count) for count in range(1, 513)}) == 7
+def test_a_text_stands_in_one_row_and_is_found_again() -> None:
+    lengths = [100, 28, 60, 50]
+    mask = (np.arange(112) < np.array(lengths)[:, None]).astype(np.int64)
+    feed = packed({"input_ids": mask, MASK: mask})
+    assert feed["owners"].shape == (ROWS, ROW)
+    assert feed["owners"].tolist() == [[1] * 100 + [2] * 28, [3] * 60 + [4] * 50 + [0] * 18]
+    assert feed["tokens"][feed["places"]][mask > 0].tolist() == np.flatnonzero(mask).tolist()
 
 
-def test_places_lead_there_and_back() -> None:
-    feed = packed(FEED)
-    assert feed["tokens"].tolist() == [0, 1, 2, 3, 4, 5, 6, 10, *[0] * 8]
-    assert feed["tokens"][feed["places"]][feed[MASK] > 0].tolist() == np.flatnonzero(feed[MASK]).tolist()
+@pytest.mark.parametrize(("first", "start"), [(100, 128), (99, 99)])
+def test_a_text_that_has_no_place_left_begins_the_next_row(first: int, start: int) -> None:
+    mask = (np.arange(112) < np.array([[first], [29]])).astype(np.int64)
+    assert np.flatnonzero(packed({"input_ids": mask, MASK: mask})["owners"] == 2)[0] == start
 
 
-@pytest.mark.parametrize(("rows", "filled"), [(1, 1), (2, 4), (4, 4), (13, 16)])
-def test_a_text_comes_alone_or_among_a_few(rows: int, filled: int) -> None:
+@pytest.mark.parametrize(("rows", "filled"), [(1, 4), (4, 4), (13, 16)])
+def test_texts_come_in_few_numbers(rows: int, filled: int) -> None:
     feed = packed(dict.fromkeys(FEED, np.ones((rows, 5), np.int64)))
     assert feed[MASK].sum(axis=1).tolist() == [5] * rows + [0] * (filled - rows)
-
-
-def test_an_example_fits_the_graph() -> None:
-    model = encoder()
-    pack(model)
-    feed = example(model.inputs, 4, 24)
-    assert feed["input_ids"].shape == (4, 24)
-    assert feed["tokens"].tolist() == [*range(96), *[0] * 32]

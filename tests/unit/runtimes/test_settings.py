@@ -19,7 +19,13 @@ def test_posts_one_by_one_have_one_stream_with_the_threads_of_one(cores: int, th
     assert (found[STREAMS], found[THREADS]) == (1, threads)
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_posts_one_by_one_are_not_packed_into_rows(one_by_one: bool) -> None:
+    assert ("rows" in settings_of({"text": "fp32"}, one_by_one=one_by_one)) is not one_by_one
+
+
 def test_each_graph_has_its_own_precision() -> None:
     found = settings_of({"text": "bf16", "image": "fp32"}, 2)
-    assert {name: entry[PRECISION] for name, entry in found.items()} == {"text": ov.Type.bf16, "image": ov.Type.f32}
+    precisions = {"text": ov.Type.bf16, "rows": ov.Type.bf16, "image": ov.Type.f32}
+    assert {name: entry[PRECISION] for name, entry in found.items()} == precisions
     assert all((entry[STREAMS], entry[THREADS]) == (2, 2) for entry in found.values())
