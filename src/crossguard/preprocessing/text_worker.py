@@ -10,11 +10,13 @@ import json
 import sys
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from crossguard.preprocessing.text import TextEncoder, TextSpec, Tokens
-from crossguard.preprocessing.windows import Span, Window
 from crossguard.worker_process import WorkerProcess, give_way, streams
 
 # Far more than any text takes, even on a busy machine.
@@ -72,16 +74,13 @@ def _exchange(process: WorkerProcess, text: str, image_text: str) -> Tokens:
     parts = [part.encode("utf-8", "surrogatepass") for part in (text, image_text)]
     process.requests.write(json.dumps([len(part) for part in parts]).encode() + b"\n" + b"".join(parts))
     process.requests.flush()
-    windows, truncated, language = json.loads(process.answers.readline())
-    return Tokens(tuple(_window(*window) for window in windows), truncated, language)
+    return _tokens().validate_json(process.answers.readline())
 
 
-def _window(ids: list[int], text: list[int] | None, image_text: list[int] | None, undisguised: bool) -> Window:
-    return Window(tuple(ids), _span(text), _span(image_text), undisguised)
-
-
-def _span(place: list[int] | None) -> Span | None:
-    return None if place is None else (place[0], place[1])
+@cache
+def _tokens() -> TypeAdapter[Tokens]:
+    """Reads and writes tokens; made when the first long text comes."""
+    return TypeAdapter(Tokens)
 
 
 def serve() -> None:
@@ -93,6 +92,5 @@ def serve() -> None:
     while line := requests.readline():
         text, image_text = (requests.read(size).decode("utf-8", "surrogatepass") for size in json.loads(line))
         tokens = encoder.encode([(text, image_text)])[0]
-        windows = [(one.ids, one.text, one.image_text, one.undisguised) for one in tokens.windows]
-        answers.write(json.dumps((windows, tokens.truncated, tokens.language)).encode() + b"\n")
+        answers.write(_tokens().dump_json(tokens) + b"\n")
         answers.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from crossguard.records import Decision, Post
@@ -21,17 +21,10 @@ REFUSALS: dict[int, type[ApiError]] = {
 }
 
 
-class InvocationRequest(BaseModel):
+class InvocationRequest(Instance):
     """One post, or many under `instances`."""
 
-    model_config = ConfigDict(extra="forbid")
-
     instances: list[Instance] | None = Field(default=None, min_length=1, description="A wrong one fails alone.")
-    text: str | None = None
-    image_base64: str | None = Field(default=None, description="An image as base64, or as a data: URL.")
-    image_url: str | None = Field(default=None, description="A data: URL, or a web address where the service fetches.")
-    image_text: str | None = Field(default=None, description="Words read from the image.")
-    id: str | int | None = None
 
 
 class InvocationResponse(BaseModel):
