@@ -31,13 +31,17 @@ class ApiError(Exception):
 
     Attributes:
         status: HTTP status.
-        code: A stable snake_case word for programs.
+        code: A stable snake_case word for programs; that of the class unless an error names another.
         message: One sentence for people.
         retry_after: Seconds after which the same request may work, or None.
     """
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "internal_error"
+
+    def __init_subclass__(cls, *, status: int | None = None, code: str | None = None) -> None:
+        cls.status = status or cls.status
+        cls.default_code = code or cls.default_code
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -46,110 +50,65 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
-class BadRequest(ApiError):  # noqa: N818 - named like the HTTP status, as in other HTTP libraries
+class BadRequest(ApiError, status=400, code="invalid_request"):  # noqa: N818 - named like the status
     """The body is not what the interface takes."""
 
-    status = 400
-    default_code = "invalid_request"
 
-
-class Unauthorized(ApiError):  # noqa: N818
+class Unauthorized(ApiError, status=401, code="invalid_api_key"):  # noqa: N818
     """No key, or an unknown one."""
 
-    status = 401
-    default_code = "invalid_api_key"
 
-
-class Forbidden(ApiError):  # noqa: N818
+class Forbidden(ApiError, status=403, code="forbidden"):  # noqa: N818
     """The key may not do this."""
 
-    status = 403
-    default_code = "forbidden"
 
-
-class NotFound(ApiError):  # noqa: N818
+class NotFound(ApiError, status=404, code="not_found"):  # noqa: N818
     """No such path or model."""
 
-    status = 404
-    default_code = "not_found"
 
-
-class MethodNotAllowed(ApiError):  # noqa: N818
+class MethodNotAllowed(ApiError, status=405, code="method_not_allowed"):  # noqa: N818
     """The path is there, for another method."""
 
-    status = 405
-    default_code = "method_not_allowed"
 
-
-class NotAcceptable(ApiError):  # noqa: N818
+class NotAcceptable(ApiError, status=406, code="not_acceptable"):  # noqa: N818
     """The caller takes none of the types that are sent."""
 
-    status = 406
-    default_code = "not_acceptable"
 
-
-class BodyTimeout(ApiError):  # noqa: N818
+class BodyTimeout(ApiError, status=408, code="body_timeout"):  # noqa: N818
     """The body came too slowly."""
 
-    status = 408
-    default_code = "body_timeout"
 
-
-class BodyTooLarge(ApiError):  # noqa: N818
+class BodyTooLarge(ApiError, status=413, code="body_too_large"):  # noqa: N818
     """The body, or the number of its posts, is over a cap."""
 
-    status = 413
-    default_code = "body_too_large"
 
-
-class UnsupportedBody(ApiError):  # noqa: N818
+class UnsupportedBody(ApiError, status=415, code="unsupported_media_type"):  # noqa: N818
     """A content type or encoding that the interface does not read."""
 
-    status = 415
-    default_code = "unsupported_media_type"
 
-
-class Unscorable(ApiError):  # noqa: N818
+class Unscorable(ApiError, status=422, code="post_unscorable"):  # noqa: N818
     """The request is fine, its post is not; the code is that of the failed post."""
 
-    status = 422
-    default_code = "post_unscorable"
 
-
-class TooLargeForRate(ApiError):  # noqa: N818
+class TooLargeForRate(ApiError, status=413, code="too_many_posts"):  # noqa: N818
     """More posts at once than the caller's rate allows in a minute."""
 
-    status = 413
-    default_code = "too_many_posts"
 
-
-class TooManyPosts(ApiError):  # noqa: N818
+class TooManyPosts(ApiError, status=429, code="rate_limit_exceeded"):  # noqa: N818
     """Over the rate of the caller."""
 
-    status = 429
-    default_code = "rate_limit_exceeded"
 
-
-class Overloaded(ApiError):  # noqa: N818
+class Overloaded(ApiError, status=429, code="overloaded"):  # noqa: N818
     """The queue, or the memory for request bodies, is full."""
 
-    status = 429
-    default_code = "overloaded"
 
-
-class ClientDisconnected(ApiError):  # noqa: N818
+class ClientDisconnected(ApiError, status=499, code="client_disconnected"):  # noqa: N818
     """Nobody waits for the answer any more."""
-
-    status = 499
-    default_code = "client_disconnected"
 
 
 class InternalError(ApiError):
     """Our fault; details are in the log under the request id."""
 
 
-class DeadlineExceeded(ApiError):  # noqa: N818
+class DeadlineExceeded(ApiError, status=504, code="deadline_exceeded"):  # noqa: N818
     """Not scored in time."""
-
-    status = 504
-    default_code = "deadline_exceeded"

@@ -34,10 +34,8 @@ NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
 GOOGLE_VERSION: Final = re.compile(r"\d+")
 
 
-class AttributeNotSupportedError(BadRequest):
+class AttributeNotSupportedError(BadRequest, code="ATTRIBUTE_NOT_SUPPORTED"):
     """The model has no such attribute, or is not of that version."""
-
-    default_code = "ATTRIBUTE_NOT_SUPPORTED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,8 @@ from crossguard.serving.errors import BadRequest
 from crossguard.serving.settings import ServeSettings
 
 
-class LanguageNotSupportedError(BadRequest):
+class LanguageNotSupportedError(BadRequest, code="language_not_supported_by_attribute"):
     """The model was not made for the language of a comment; in Google's words, which clients look for."""
-
-    default_code = "language_not_supported_by_attribute"
 
     def __init__(self, language: str, attributes: Iterable[str], known: Sequence[str]) -> None:
         name = next(iter(attributes))[:80]
