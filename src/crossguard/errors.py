@@ -34,11 +34,12 @@ class CrossguardError(Exception):
 
     exit_code = 1
 
+    def __init_subclass__(cls, *, exit_code: int | None = None) -> None:
+        cls.exit_code = exit_code or cls.exit_code
 
-class InputError(CrossguardError):
+
+class InputError(CrossguardError, exit_code=3):
     """What the caller gave cannot be used."""
-
-    exit_code = 3
 
 
 class PostError(InputError):
@@ -65,16 +66,12 @@ class ChangedError(TableError):
     """A file is not the one that was planned."""
 
 
-class BundleError(CrossguardError):
+class BundleError(CrossguardError, exit_code=4):
     """A model folder is missing, of a newer schema, or corrupted."""
 
-    exit_code = 4
 
-
-class ConfigError(CrossguardError):
+class ConfigError(CrossguardError, exit_code=5):
     """A recipe, policy or setting is wrong; all problems are told at once."""
-
-    exit_code = 5
 
     @classmethod
     def gather(cls, where: str, problems: Sequence[str]) -> ConfigError:
@@ -85,10 +82,8 @@ class ConfigError(CrossguardError):
         return cls(f"{where}: {len(problems)} problems\n{lines}")
 
 
-class MissingExtraError(CrossguardError):
+class MissingExtraError(CrossguardError, exit_code=6):
     """An optional part of Crossguard is not installed."""
-
-    exit_code = 6
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional part. Install it with: {pip()} install 'crossguard[{extra}]'")
@@ -120,22 +115,16 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
         raise MissingExtraError(what, extra) from error
 
 
-class OutputError(CrossguardError):
+class OutputError(CrossguardError, exit_code=7):
     """The result cannot be written."""
 
-    exit_code = 7
 
-
-class DeployError(CrossguardError):
+class DeployError(CrossguardError, exit_code=9):
     """A cloud refused a request, or what it runs for us failed."""
 
-    exit_code = 9
 
-
-class JobError(CrossguardError):
+class JobError(CrossguardError, exit_code=10):
     """A part of a job over many files could not be finished; the others can."""
-
-    exit_code = 10
 
 
 class StorageError(JobError):
