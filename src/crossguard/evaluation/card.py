@@ -34,8 +34,8 @@ class CardDetails(StrictModel):
     """What no measurement can tell; a YAML file."""
 
     summary: str
-    licence: str = "mit"  # of the weights, as the Hub names licences
-    languages: tuple[str, ...] = ("en",)
+    licence: str | None = None  # of the weights, as the Hub names licences; nobody but their owner can choose one
+    languages: tuple[str, ...] = ()
     base_models: tuple[str, ...] = ()
     datasets: tuple[TrainingSource, ...] = ()
     training: str = ""
@@ -79,7 +79,7 @@ def build_card(
         model_name=manifest.model.name,
         eval_results=_indexed(runs) or None,
         license=details.licence,
-        language=list(details.languages),
+        language=list(details.languages) or None,
         base_model=list(details.base_models) or None,
         library_name="crossguard",
         pipeline_tag="image-text-to-text",

@@ -57,6 +57,16 @@ def test_the_hub_reads_the_figures_that_were_measured(card: str, evidence: Path)
     assert {result.dataset_name for result in results} == {"made-up posts"}
 
 
+def test_no_licence_and_no_language_is_claimed_that_nobody_stated(card: str, evidence: Path) -> None:
+    data = ModelCard(card).data
+    assert (data.license, data.language) == (None, None)
+    assert "Scores mean nothing for audio and for video." in card
+    stated = read_details(evidence / "card.yaml").model_copy(update={"licence": "mit", "languages": ("de",)})
+    text = build_card(read_bundle(evidence / "tiny"), stated)
+    assert "license: mit" in text
+    assert "languages other than de, for audio" in text
+
+
 def test_tables_are_whole(card: str) -> None:
     body = card.split("---\n", 2)[2]
     assert not re.findall(r"^[^|\n].*\n\|", body, re.MULTILINE), "a table needs an empty line before it"
