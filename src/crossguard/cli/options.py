@@ -43,7 +43,11 @@ annotated_options = added(
     (
         click.option("--split", help="Only rows whose column 'split' has this value."),
         click.option(
-            "--positive-from", default=0.5, show_default=True, help="Value from which a label counts as positive."
+            "--positive-from",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=0.5,
+            show_default=True,
+            help="Value from which a label counts as positive.",
         ),
         click.option(
             "--image-root", type=PATH, help="Folder that relative image paths start from; else that of the table."

@@ -56,6 +56,11 @@ class Shares:
             f"'{name}' {number:,} ({', '.join(f'{value} {n:,}' for value, n in self._values[name].most_common(3))})"
             for name, number in self._wrong.most_common()
         )
+        # A few values that repeat are no typing errors.
+        classes = [name for name, seen in self._values.items() if self._wrong[name] == seen.total() >= 5 * len(seen)]
+        if classes and not hint:
+            names = ", ".join(f"'{name}'" for name in classes)
+            hint = f" If {names} names classes: one column per class with 1 and 0, as by pandas.get_dummies."
         left = count - len(self._first)
         more = f"; and {left:,} more. By column, with its most frequent values: {columns}" if left else ""
         cells = "1 cell" if count == 1 else f"{count:,} cells"

@@ -63,3 +63,9 @@ def test_wrong_wishes_are_one_line_each(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_limit_outside_of_the_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a percentage, every post would be harmless."""
+    assert run(["evaluate", "posts.csv", "--positive-from", "50"]) == 2
+    assert "50.0 is not in the range 0<x<=1" in capsys.readouterr().err

@@ -49,3 +49,14 @@ def test_all_wrong_cells_are_counted_and_the_first_few_shown() -> None:
     )
     assert str(caught.value).endswith("'racist' 200 ('maybe' 150, 'unclear' 50). Next.")
     assert shares.wrong == {"racist"}
+
+
+def test_a_column_of_classes_is_told_from_typing_errors() -> None:
+    """Such as `label` with hate, offensive and neither, or 0, 1 and 2."""
+    shares = Shares("mine.csv")
+    for row in range(30):
+        shares.read(("hate", "offensive", "neither")[row % 3], "label", f"Row {row}")
+        shares.read(row % 3, "class", f"Row {row}")
+        shares.read(f"word {row}", "note", f"Row {row}")
+    with pytest.raises(TableError, match=r" If 'label', 'class' names classes: .* as by pandas.get_dummies\.$"):
+        shares.check()
