@@ -90,17 +90,17 @@ def suffix_of(path: str) -> str:
     return (name.with_suffix("") if name.suffix in PACKED else name).suffix
 
 
-def retried(request: Any, name: str, attempts: int = _ATTEMPTS) -> Any:
+def retried(request: Any, name: str) -> Any:
     """Returns what a request returns; tries again, ever later, where the storage fails.
 
     Raises:
         StorageError: It failed every time, or the storage calls it invalid.
     """
-    for attempt in range(attempts):
+    for attempt in range(_ATTEMPTS):
         try:
             return request()
         except OSError as error:
-            if attempt + 1 == attempts or isinstance(error, FileNotFoundError | PermissionError):
+            if attempt + 1 == _ATTEMPTS or isinstance(error, FileNotFoundError | PermissionError):
                 raise StorageError(f"'{name}' cannot be reached: {_reason(error)}") from None
             time.sleep(0.2 * 3**attempt)
         except ValueError as error:  # of Google's storage, a 400

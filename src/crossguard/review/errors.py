@@ -10,30 +10,26 @@ class ReviewError(InputError):
 
     status = 409
 
+    def __init_subclass__(cls, *, status: int | None = None) -> None:
+        super().__init_subclass__()
+        cls.status = status or cls.status
+
 
 class ClaimLostError(ReviewError):
     """The item is somebody else's, or decided already."""
 
 
-class FormError(ReviewError):
+class FormError(ReviewError, status=422):
     """What was filled in lacks something, or names what does not exist."""
 
-    status = 422
 
-
-class NotAllowedError(ReviewError):
+class NotAllowedError(ReviewError, status=403):
     """The person's role or queues do not include this."""
 
-    status = 403
 
-
-class NotFoundError(ReviewError):
+class NotFoundError(ReviewError, status=404):
     """There is no such thing."""
 
-    status = 404
 
-
-class TooManyAttemptsError(ReviewError):
+class TooManyAttemptsError(ReviewError, status=429):
     """Logging in failed too often."""
-
-    status = 429
