@@ -13,7 +13,7 @@ from rich.text import Text
 
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import Evaluation
-from crossguard.evaluation.runs import Run
+from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.titles import SHOWN, brief
 
 COMPARED = ("f1_macro", "f1_micro", "roc_auc_macro", "ece_macro", "any/roc_auc")
@@ -84,19 +84,21 @@ def show_run(run: Run, console: Console) -> None:
     for warning in run.warnings:
         loud = warning.startswith("FITTED")
         console.print(f"{'WARNING: ' if loud else 'Note: '}{warning}", style="bold white on red" if loud else "yellow")
-    labels_grid(run.main, facts.thresholds).show(console)
+    labels_grid(run.main, facts).show(console)
     for line in run.main.undefined():
         console.print(Text(f"undefined for {line}", style="yellow"))
     if run.variants:
         comparison_grid({facts.name: run.main, **run.variants}, "The same posts, seen otherwise").show(console)
 
 
-def labels_grid(evaluation: Evaluation, thresholds: Mapping[str, float]) -> Grid:
+def labels_grid(evaluation: Evaluation, facts: Facts) -> Grid:
     """One row per label, then averages; intervals below the numbers."""
-    grid = Grid("", ("label", "flag\nfrom", "positive", *(brief(key) for key in SHOWN)), INTERVALS)
+    grid = Grid(
+        "", ("label", "flag\nfrom", "positive", *(brief(key) for key in SHOWN)), INTERVALS if facts.rounds else ""
+    )
     last = list(evaluation.per_label)[-1]
     for label, estimates in evaluation.per_label.items():
-        limit = f"{thresholds[label]:.3f}" if label in thresholds else ""
+        limit = f"{facts.thresholds[label]:.3f}" if label in facts.thresholds else ""
         count = evaluation.counts[label]
         positive = Text(f"{count.positive:,}\n").append(f"of {count.annotated:,}", style="dim")
         grid.row(label, limit, positive, *(cell(estimates.get(key)) for key in SHOWN), last=label == last)

@@ -37,6 +37,16 @@ def test_a_terminal_of_80_columns_shows_every_metric(
         assert word in shown, word
 
 
+@pytest.mark.parametrize("rounds", [0, 10])
+def test_intervals_are_named_where_there_are_some(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], rounds: int
+) -> None:
+    options = ["--model", str(tiny_model), "--rounds", str(rounds), "--no-images", "--out", str(tmp_path / "run")]
+    assert run(["evaluate", str(annotated_posts), *options]) == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert [("interval" in shown) for shown in (capsys.readouterr().out, page)] == [rounds > 0] * 2
+
+
 def test_json_is_all_that_stdout_gets(
     tiny_model: Path, annotated_posts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
