@@ -23,7 +23,7 @@ Piece: TypeAlias = tuple[NDArray[np.int64], int]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory. Where the runtime
-# packs texts into rows (`packing.py`), a job is a few rows, unless all texts have place in one.
+# packs texts into rows (`packing.py`), a job is a few rows, and scores do not hang on the texts of a batch.
 #
 # The rows of a job are a power of two. Engines make kernels for each shape that they meet, which takes up to a tenth of
 # a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.
@@ -173,7 +173,7 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job]
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    short = order[lengths[order] <= ROW] if lengths.sum() > ROW and runtime.packs else order[:0]
+    short = order[lengths[order] <= ROW] if len(order) and runtime.packs else order[:0]
     pieces = [("rows", piece) for piece in _in_rows(short, lengths)]
     pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
     jobs = []

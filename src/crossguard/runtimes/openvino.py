@@ -87,8 +87,8 @@ class OpenVINORuntime:
 
     def load_ahead(self) -> None:
         """Begins to load, beside the caller, what any text needs, as far as it is kept compiled."""
-        kept = [name for name, graph in self._graphs.items() if name != "image" and graph.kept]
-        for name in needed(kept):
+        kept = [name for name in ("text", "fusion", "rows") if name in self._graphs and self._graphs[name].kept]
+        for name in needed([name for name in kept if name != "rows" or self.packs]):
             self._workers.submit(self._graphs[name].compiled)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import ATTENTION_STEP, Prepared, collate
@@ -86,10 +85,9 @@ def test_texts_are_packed_into_rows_unless_they_are_too_long() -> None:
         assert ids[ids > 0].tolist() == batch.token_ids[place][batch.token_ids[place] > 0].tolist()
 
 
-@pytest.mark.parametrize(("lengths", "graph"), [([17], "text"), ([64, 64], "text"), ([64, 65], "rows")])
-def test_what_has_place_in_one_row_is_left_as_it_is(lengths: list[int], graph: str) -> None:
-    (job,) = encoder_jobs(Masked(packs=True), batch_of(lengths), trim=True).jobs
-    assert job.graph == graph
+def test_a_lone_text_is_packed_like_others_so_that_it_scores_the_same() -> None:
+    (job,) = encoder_jobs(Masked(packs=True), batch_of([17]), trim=True).jobs
+    assert job.graph == "rows"
 
 
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:
