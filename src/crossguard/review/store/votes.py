@@ -43,6 +43,13 @@ _ALIKE: Final = (
     .limit(MOST_ALIKE)
 )
 
+_APPEALS: Final = (
+    select(items.c.outcome, items.c.hateful)
+    .where(items.c.appeal_of == bindparam("item"), items.c.id != bindparam("besides"), items.c.state == DECIDED)
+    .order_by(items.c.decided_at.desc(), items.c.id.desc())
+    .limit(1)
+)
+
 
 def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submission: str, now: float) -> None:
     """Records a decision, and the item's outcome when no other vote is needed.
@@ -116,13 +123,22 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
     row = get(tx, item, lock=True)
     if row.state == DECIDED and row.appeal_of is not None:
-        before = outcome_of(tx, row.appeal_of)
+        before = _last_word(tx, row.appeal_of, item)
         if before is not None:
-            _change(tx, row.appeal_of, _decided(before))
+            _change(tx, row.appeal_of, before)
     if row.state == DECIDED and deliveries.withdraw(tx, item):
         deliveries.put(tx, item, "item.reopened", now, _reference(row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
+
+
+def _last_word(tx: Connection, item: int, besides: int) -> dict[str, Any] | None:
+    """Returns what an item's latest decided appeal, besides one, says of it, or else what its own votes do."""
+    appeal = tx.execute(_APPEALS, {"item": item, "besides": besides}).mappings().first()
+    if appeal is not None:
+        return dict(appeal)
+    own = outcome_of(tx, item)
+    return None if own is None else _decided(own)
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:

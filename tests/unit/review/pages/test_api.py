@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, NOW, cast, row, take
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, take
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
@@ -67,6 +67,22 @@ def test_an_appeal_never_goes_to_who_decided_first(
     with database.write() as tx:
         votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
     assert row(database, 1).outcome["action"] == "block"
+
+
+def test_of_two_appeals_the_one_that_stands_has_the_last_word(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann, ALLOW)
+    first, second = (take_appeal(console, Appeal(id=name, post="1"), NOW)["item"] for name in ("a1", "a2"))
+    for item, ballot, now in ((first, BLOCK, NOW + 1), (second, ALLOW, NOW + 2)):
+        assert take(database, ben, "appeals", now=now) == item
+        cast(database, item, ben, ballot, now=now)
+    for item, action, hateful in ((second, "block", True), (first, "allow", False)):
+        with database.write() as tx:
+            votes.undo(tx, f"{item}x{ben.id}", ben, NOW + 3, HOUR)
+        assert (row(database, 1).outcome["action"], row(database, 1).hateful) == (action, hateful)
 
 
 def test_what_nobody_can_look_at_again_is_refused(console: Console, database: Database, ann: Person) -> None:
