@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from crossguard.runtimes.blobs import Blob, Loaded
 
 GRAPHS: Final = ("text", "image", "fusion")
-# The shortest text that is scored, in tokens; one row of it is computed ahead.
-TOKENS: Final = 8
+# Those of a short text, which is computed ahead.
+TOKENS: Final = 16
 Key: TypeAlias = tuple[Path, str]
 _loading: dict[Key, Future[Loaded | None]] = {}
 
@@ -78,15 +78,21 @@ def _begin(
     begun = []
     own = settings_of(precisions, threads, one_by_one=one_by_one)
     blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
-    for graph in needed([graph for graph in (*graphs, "rows") if graph in blobs and blobs[graph].kept]):
+    asked = (*graphs, first_needed(one_by_one=one_by_one))
+    for graph in needed([graph for graph in asked if graph in blobs and blobs[graph].kept]):
         begun.append(_key(blobs[graph], own[graph]))
         _loading[begun[-1]] = pool.submit(_load, blobs[graph], core, own[graph], run=one_by_one)
     return begun
 
 
+def first_needed(*, one_by_one: bool) -> str:
+    """Returns which packed graph the first posts need."""
+    return "row" if one_by_one else "rows"
+
+
 def needed(kept: Sequence[str]) -> list[str]:
-    """Returns those of the graphs that are kept compiled which the first posts need: `rows` in place of `text`."""
-    return [graph for graph in kept if graph != "text" or "rows" not in kept]
+    """Returns those of the graphs that are kept compiled which the first posts need: a packed one for `text`."""
+    return [graph for graph in kept if graph != "text" or not {"row", "rows"} & set(kept)]
 
 
 def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
@@ -107,12 +113,15 @@ def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
 
 
 def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
+    from crossguard.runtimes.packing import OWNERS, TEXTS
     from crossguard.runtimes.tuning import example
 
     loaded = blob.load(core, settings)
     if loaded is not None and run:
         with suppress(RuntimeError):  # whoever scores with it is told
-            loaded.compiled.create_infer_request().infer(example(loaded.compiled.inputs, 1, TOKENS))
+            inputs = loaded.compiled.inputs
+            rows = TEXTS if OWNERS in {port.get_any_name() for port in inputs} else 1
+            loaded.compiled.create_infer_request().infer(example(inputs, rows, TOKENS))
     return loaded
 
 

@@ -14,7 +14,7 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.preprocessing.batch import ATTENTION_STEP, LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
-from crossguard.runtimes.packing import MASK, ROW, ROWS
+from crossguard.runtimes.packing import MASK, SHAPES, shape_of
 
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
@@ -60,7 +60,7 @@ class Runtime(Protocol):
 
     @property
     def packs(self) -> bool:
-        """Whether there is a graph `rows`, which takes texts in rows."""
+        """Whether there are graphs that take texts in rows: those of `packing.SHAPES`."""
         ...
 
     def inputs(self, graph: str) -> tuple[str, ...]:
@@ -173,8 +173,9 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job]
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    short = order[lengths[order] <= ROW] if len(order) and runtime.packs else order[:0]
-    pieces = [("rows", piece) for piece in _in_rows(short, lengths)]
+    short = order[lengths[order] <= SHAPES["rows"][1]] if len(order) and runtime.packs else order[:0]
+    shape = shape_of(lengths[short].sum())
+    pieces = [(shape, piece) for piece in _in_rows(short, lengths)]
     pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
     jobs = []
     for graph, (rows, length) in pieces:
@@ -189,16 +190,17 @@ def _in_rows(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[P
     """Puts each text, the longest first, into the first row that has place for it; yields those of a job."""
     rows: list[list[int]] = []
     left: list[int] = []
+    most, row = SHAPES["rows"]
     for text in order[::-1].tolist():
         length = int(lengths[text])
         place = next((place for place, free in enumerate(left) if free >= length), len(rows))
         if place == len(rows):
             rows.append([])
-            left.append(ROW)
+            left.append(row)
         rows[place].append(text)
         left[place] -= length
-    for start in range(0, len(rows), ROWS):
-        texts = np.concatenate(rows[start : start + ROWS])
+    for start in range(0, len(rows), most):
+        texts = np.concatenate(rows[start : start + most])
         yield texts, _rounded(lengths[texts].max(), ATTENTION_STEP)
 
 

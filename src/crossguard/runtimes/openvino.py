@@ -13,11 +13,11 @@ import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
-from crossguard.runtimes.ahead import needed, taken
+from crossguard.runtimes.ahead import first_needed, needed, taken
 from crossguard.runtimes.base import Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import MASK, OWNERS, packed
+from crossguard.runtimes.packing import MASK, OWNERS, SHAPES, Shape, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
@@ -30,8 +30,8 @@ class OpenVINORuntime:
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
     comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
-    most posts need while the tokenizer is read. Besides those of the bundle there is `rows`, the text encoder for texts
-    in rows, unless posts come one at a time.
+    most posts need while the tokenizer is read. Besides those of the bundle there are those of `packing.SHAPES`: the
+    text encoder for texts in rows.
 
     Args:
         graphs: File of each graph by name.
@@ -56,8 +56,9 @@ class OpenVINORuntime:
         self._graphs = {}
         for name, own in settings_of(types, threads, one_by_one=one_by_one).items():
             blob = Blob.of(identity, name, own) if identity else None
-            path = graphs["text" if name == "rows" else name]
-            self._graphs[name] = _Lazy(core, path, own, blob, in_rows=name == "rows")
+            path = graphs["text" if name in SHAPES else name]
+            self._graphs[name] = _Lazy(core, path, own, blob, rows=SHAPES.get(name))
+        self._first = first_needed(one_by_one=one_by_one)
         for name, precision in types.items():
             self.inputs(name)  # so that a broken graph is told now
             # Each record says what it was computed in, so that is known before the first one.
@@ -82,13 +83,13 @@ class OpenVINORuntime:
 
     @property
     def packs(self) -> bool:
-        """Whether there is a graph `rows`: posts do not come one at a time, and the text encoder can be packed."""
-        return "rows" in self._graphs and MASK in self.inputs("text") and OWNERS in self.inputs("rows")
+        """Whether the text encoder can be packed."""
+        return MASK in self.inputs("text") and OWNERS in self.inputs(self._first)
 
     def load_ahead(self) -> None:
         """Begins to load, beside the caller, what any text needs, as far as it is kept compiled."""
-        kept = [name for name in ("text", "fusion", "rows") if name in self._graphs and self._graphs[name].kept]
-        for name in needed([name for name in kept if name != "rows" or self.packs]):
+        kept = [name for name in ("text", "fusion", self._first) if self._graphs[name].kept]
+        for name in needed([name for name in kept if name not in SHAPES or self.packs]):
             self._workers.submit(self._graphs[name].compiled)
 
     def infer(self, jobs: Sequence[Job]) -> list[dict[str, Array]]:
@@ -100,7 +101,8 @@ class OpenVINORuntime:
         if job.graph not in requests:
             requests[job.graph] = self._graphs[job.graph].compiled().create_infer_request()
         request = requests[job.graph]
-        feed = packed(job.feed) if job.graph == "rows" else dict(job.feed)
+        shape = SHAPES.get(job.graph)
+        feed = dict(job.feed) if shape is None else packed(job.feed, shape)
         request.infer(feed, share_inputs=True)
         rows = len(next(iter(job.feed.values())))
         # Copied, because the memory of the request is used again by its next job.
@@ -122,11 +124,11 @@ class _Lazy:
     """
 
     def __init__(
-        self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None, *, in_rows: bool = False
+        self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None, *, rows: Shape | None = None
     ) -> None:
         self._core = core
         self._path = path
-        self._in_rows = in_rows
+        self._rows = rows
         self._settings = settings
         self._blob = blob
         self._lock = threading.Lock()
@@ -160,7 +162,7 @@ class _Lazy:
 
     def _read(self) -> None:
         try:
-            self._model = read_model(self._core, self._path, in_rows=self._in_rows)
+            self._model = read_model(self._core, self._path, rows=self._rows)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
         self._inputs = tuple(port.get_any_name() for port in self._model.inputs)

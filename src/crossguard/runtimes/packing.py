@@ -1,14 +1,15 @@
 """Texts in rows of a fixed number of tokens, one behind the other; none sees the tokens of another.
 
 So texts are not padded to the length of others, and the encoder has one shape, whose kernels are made once: attention
-takes (ROWS, ROW, width), dense layers (1, ROWS * ROW, width). Embeddings and pooling take the texts one below the
-other, (n, length).
+takes (rows, row, width), dense layers (1, rows * row, width). Embeddings and pooling take the texts one below the
+other, (n, length). A score is the same in each shape, to the bit.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,35 +21,43 @@ from crossguard.runtimes.pooling import RANK, by_row, has_rows
 
 MASK: Final = "attention_mask"
 TOKENS: Final = "tokens"
-"""Input that a packed graph takes besides: where each token of the rows stands in the mask, int64, (ROWS * ROW,)."""
+"""Input that a packed graph takes besides: where each token of the rows stands in the mask, int64, (rows * row,)."""
 PLACES: Final = "places"
 """And that: which token of the rows is at each place of the mask, int64, (n, length); any where there is none."""
 OWNERS: Final = "owners"
-"""And that: the text of each token, int64, (ROWS, ROW); 0 where a row is not filled."""
-ROW: Final = 128
-"""Tokens of a row. In longer ones, tokens of many texts are compared in vain; in shorter ones, few texts have place."""
-ROWS: Final = 2
-"""Rows of a job. One takes a seventh longer per row, because all weights are read for it; four take as long as two."""
+"""And that: the text of each token, int64, (rows, row); 0 where a row is not filled."""
+Shape: TypeAlias = tuple[int, int]
+SHAPES: Final[Mapping[str, Shape]] = {"rows": (2, 128), "row": (1, 64)}
+"""Rows of a job, and tokens of a row, of each packed graph: of many texts, and of what a lone post mostly has.
+
+In longer rows, tokens of many texts are compared in vain; in shorter ones, few texts have place. One row takes a
+seventh longer than one of two, because all weights are read for it; each of four takes as long.
+"""
 # Texts come in multiples of this, because kernels are made for each number of them.
 TEXTS: Final = 4
 HIDDEN: Final = -1e9
 
 
-def pack(model: Any) -> None:
+def shape_of(tokens: int) -> str:
+    """Returns which packed graph takes texts of so many tokens together."""
+    return "row" if tokens <= SHAPES["row"][1] else "rows"
+
+
+def pack(model: Any, shape: Shape) -> None:
     """Rewrites a text graph whose mask hides padding; another one, and one where tokens meet elsewhere, is left."""
     first = next(nodes(model, "MVN"), None)
     if first is None or MASK not in {port.get_any_name() for port in model.inputs}:
         return
     source, masks = parent(first, 0), _masks(model)
-    shape = source.get_output_partial_shape(0)
-    if not masks or shape.rank != RANK or shape[-1].is_dynamic:
+    before = source.get_output_partial_shape(0)
+    if not masks or before.rank != RANK or before[-1].is_dynamic:
         return
     entries, exits = _edges(model, source)
     heads = [port for port in exits if _divides_heads(port.get_node())]
-    if not (entries and heads) or any(port.get_partial_shape()[-1] != shape[-1] for port in exits):
+    if not (entries and heads) or any(port.get_partial_shape()[-1] != before[-1] for port in exits):
         return
-    ops, width = openvino().opset13, shape[-1].get_length()
-    kinds = ((TOKENS, [ROWS * ROW]), (PLACES, [-1, -1]), (OWNERS, [ROWS, ROW]))
+    ops, width = openvino().opset13, before[-1].get_length()
+    kinds = ((TOKENS, [math.prod(shape)]), (PLACES, [-1, -1]), (OWNERS, list(shape)))
     tokens, places, owners = added = [ops.parameter(size, np.int64, name=name) for name, size in kinds]
     for parameter in added:
         parameter.output(0).set_names({parameter.get_friendly_name()})
@@ -57,11 +66,11 @@ def pack(model: Any) -> None:
     texts = ops.reshape(source, [-1, width], special_zero=False)
     _replace(ports, ops.unsqueeze(ops.gather(texts, tokens, 0), [0]))
     _replace(masks, ops.select(own, np.float32(0), np.float32(HIDDEN)))
-    _replace([node.input(1) for node in entries], ops.constant([1, ROWS * ROW, width], dtype=np.int64))
+    _replace([node.input(1) for node in entries], ops.constant([1, math.prod(shape), width], dtype=np.int64))
     for port in exits:
         if port in heads:
             size = port.get_node().get_output_partial_shape(0)[-1].get_length()
-            _replace([port.get_node().input(1)], ops.constant([ROWS, ROW, width // size, size], dtype=np.int64))
+            _replace([port.get_node().input(1)], ops.constant([*shape, width // size, size], dtype=np.int64))
         else:
             _replace([port], ops.gather(ops.squeeze(port.get_source_output(), [0]), places, 0))
     model.add_parameters(added)
@@ -124,27 +133,27 @@ def _divides_heads(node: Any) -> bool:
     return bool(node.get_output_partial_shape(0)[-1].is_static)
 
 
-def packed(feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def packed(feed: Mapping[str, NDArray[Any]], shape: Shape) -> dict[str, NDArray[Any]]:
     """Returns what a packed graph takes for ids and mask of texts that go into the rows in their order."""
     more = -len(feed[MASK]) % TEXTS
     filled = {name: np.pad(values, ((0, more), (0, 0))) for name, values in feed.items()}
     mask = filled[MASK]
     found = np.flatnonzero(mask)
-    tokens, owners = np.zeros(ROWS * ROW, np.int64), np.zeros((ROWS, ROW), np.int64)
+    tokens, owners = np.zeros(math.prod(shape), np.int64), np.zeros(shape, np.int64)
     places = np.zeros(mask.shape, np.int64)
-    stands = _stands(mask.sum(axis=1).tolist())
+    stands = _stands(mask.sum(axis=1).tolist(), shape[1])
     tokens[stands] = found
     owners.flat[stands] = 1 + found // mask.shape[1]
     places.flat[found] = stands
     return filled | {TOKENS: tokens, PLACES: places, OWNERS: owners}
 
 
-def _stands(lengths: Sequence[int]) -> list[int]:
+def _stands(lengths: Sequence[int], row: int) -> list[int]:
     """Returns where each token stands: behind the text before it, or in the next row where its text is too long."""
     stands: list[int] = []
     end = 0
     for length in lengths:
-        start = end if end % ROW + length <= ROW else -(-end // ROW) * ROW
+        start = end if end % row + length <= row else -(-end // row) * row
         end = start + length
         stands += range(start, end)
     return stands

@@ -23,7 +23,7 @@ from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
-from crossguard.runtimes.packing import pack
+from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
 EDITION: Final = 7
@@ -34,14 +34,14 @@ BITS: Final = 8
 X86: Final = frozenset({"x86_64", "AMD64"})
 
 
-def read_model(core: Any, path: Path, *, amx: bool | None = None, in_rows: bool = False) -> Any:
+def read_model(core: Any, path: Path, *, amx: bool | None = None, rows: Shape | None = None) -> Any:
     """Returns the graph of a file.
 
     Args:
         core: OpenVINO's.
         path: The ONNX file.
         amx: Whether the processor has 8-bit AMX; looked up when None.
-        in_rows: Whether to pack texts into rows, where the graph is one of texts that can be packed.
+        rows: The rows to pack texts into, where the graph is one of texts that can be packed.
 
     Raises:
         RuntimeError: OpenVINO cannot read it.
@@ -55,8 +55,8 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None, in_rows: bool 
     rewrite_attention(model)
     pick_first(model)
     _transpose_first(model)
-    if in_rows:
-        pack(model)
+    if rows is not None:
+        pack(model, rows)
         if platform.machine() in X86:
             as_convolutions(model)
     return model

@@ -8,6 +8,7 @@ from typing import Any, Final
 from crossguard.errors import ConfigError
 from crossguard.machine import available_cores
 from crossguard.runtimes.library import openvino
+from crossguard.runtimes.packing import SHAPES
 
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 STREAMS: Final = "NUM_STREAMS"
@@ -31,7 +32,7 @@ def streams_of(cores: int) -> int:
 def settings_of(
     precisions: Mapping[str, str], threads: int | None = None, *, one_by_one: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Returns the settings of each graph, and of `rows`.
+    """Returns the settings of each graph, and of the text encoder for texts in rows.
 
     Args:
         precisions: `fp32` or `bf16` by graph.
@@ -39,17 +40,21 @@ def settings_of(
         one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
     """
     types = openvino().Type
-    if not one_by_one and "text" in precisions:
-        precisions = {**precisions, "rows": precisions["text"]}
+    if "text" in precisions:
+        precisions = {**precisions, **dict.fromkeys(SHAPES, precisions["text"])}
     cores = threads or available_cores()
     streams = streams_of(cores)
+    lone, many = {THREADS: -(-cores // streams), STREAMS: 1}, {THREADS: cores, STREAMS: streams}
     shared = {
-        THREADS: -(-cores // streams) if one_by_one else cores,
-        STREAMS: 1 if one_by_one else streams,
         # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
     }
     return {
-        name: {**shared, PRECISION: types.bf16 if precision == "bf16" else types.f32}
+        # The short row is for a lone post, and each stream holds its weights once more.
+        name: {
+            **(lone if one_by_one or name == "row" else many),
+            **shared,
+            PRECISION: types.bf16 if precision == "bf16" else types.f32,
+        }
         for name, precision in precisions.items()
     }

@@ -21,7 +21,7 @@ from crossguard.runtimes.base import (
     encoder_jobs,
     images_per_job,
 )
-from crossguard.runtimes.packing import MASK, ROW, ROWS, packed
+from crossguard.runtimes.packing import MASK, SHAPES, packed
 
 RANDOM = np.random.default_rng(0)
 
@@ -74,20 +74,21 @@ def test_texts_are_packed_into_rows_unless_they_are_too_long() -> None:
     lengths = [int(length) for length in RANDOM.integers(2, 97, 200)]
     batch = batch_of([*lengths, 700])
     todo = encoder_jobs(Masked(packs=True), batch, trim=True)
-    jobs = [job for job in todo.jobs if job.graph == "rows"]
+    jobs = [job for job in todo.jobs if job.graph in SHAPES]
     assert [job.feed["input_ids"].shape for job in todo.jobs if job.graph == "text"] == [(1, 704)]
     assert sorted(todo.text_order.tolist()) == list(range(201))
-    assert sum(lengths) > 0.95 * (len(jobs) - 1) * ROWS * ROW
+    assert sum(lengths) > 0.95 * (len(jobs) - 1) * np.prod(SHAPES["rows"])
     for job in jobs:
         assert job.feed[MASK].shape[1] % ATTENTION_STEP == 0
-        assert (packed(job.feed)["owners"] > 0).sum() == job.feed[MASK].sum()
+        assert (packed(job.feed, SHAPES[job.graph])["owners"] > 0).sum() == job.feed[MASK].sum()
     for place, ids in zip(todo.text_order, (row for job in todo.jobs for row in job.feed["input_ids"]), strict=True):
         assert ids[ids > 0].tolist() == batch.token_ids[place][batch.token_ids[place] > 0].tolist()
 
 
 def test_a_lone_text_is_packed_like_others_so_that_it_scores_the_same() -> None:
-    (job,) = encoder_jobs(Masked(packs=True), batch_of([17]), trim=True).jobs
-    assert job.graph == "rows"
+    for lengths, graph in (([17], "row"), ([17, 47], "row"), ([17, 48], "rows"), ([65], "rows")):
+        (job,) = encoder_jobs(Masked(packs=True), batch_of(lengths), trim=True).jobs
+        assert job.graph == graph
 
 
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:

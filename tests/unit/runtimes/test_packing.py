@@ -11,8 +11,9 @@ from openvino import opset13 as ops
 from tests.support.openvino_graphs import product
 
 from crossguard.runtimes.nodes import nodes
-from crossguard.runtimes.packing import MASK, ROW, ROWS, pack, packed
+from crossguard.runtimes.packing import MASK, SHAPES, Shape, pack, packed, shape_of
 
+ROWS = SHAPES["rows"]
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(4, 4)).astype(np.float32)
 TABLE = RANDOM.normal(size=(9, 4)).astype(np.float32)
@@ -76,9 +77,9 @@ def encoder(width: int = 4, *, name: str = MASK, hides: Any = chosen) -> Any:
     return ov.Model([mean], [ids, mask])
 
 
-def computed(model: Any) -> Any:
+def computed(model: Any, shape: Shape = ROWS) -> Any:
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    feed = packed(FEED) if len(compiled.inputs) > len(FEED) else FEED
+    feed = packed(FEED, shape) if len(compiled.inputs) > len(FEED) else FEED
     return compiled(feed)[0][: len(FEED[MASK])].copy()
 
 
@@ -89,13 +90,14 @@ def dense_rows(model: Any) -> set[int]:
 
 
 @pytest.mark.parametrize("hides", [chosen, behind])
-def test_texts_stand_in_rows_and_say_the_same(hides: Any) -> None:
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_texts_stand_in_rows_and_say_the_same(hides: Any, shape: Shape) -> None:
     model = encoder(hides=hides)
     exact = computed(model)
-    pack(model)
+    pack(model, shape)
     assert {port.any_name for port in model.inputs} == {"input_ids", MASK, "tokens", "places", "owners"}
     assert dense_rows(model) == {1}
-    np.testing.assert_allclose(computed(model), exact, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(computed(model, shape), exact, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_texts_stand_in_rows_and_say_the_same(hides: Any) -> None:
     ids=["unknown step", "no mask", "hides more", "hides nothing"],
 )
 def test_other_graphs_are_left(model: Any) -> None:
-    pack(model)
+    pack(model, ROWS)
     assert len(model.inputs) == 2
     assert dense_rows(model) == {-1}
 
@@ -117,8 +119,8 @@ def test_other_graphs_are_left(model: Any) -> None:
 def test_a_text_stands_in_one_row_and_is_found_again() -> None:
     lengths = [100, 28, 60, 50]
     mask = (np.arange(112) < np.array(lengths)[:, None]).astype(np.int64)
-    feed = packed({"input_ids": mask, MASK: mask})
-    assert feed["owners"].shape == (ROWS, ROW)
+    feed = packed({"input_ids": mask, MASK: mask}, ROWS)
+    assert feed["owners"].shape == ROWS
     assert feed["owners"].tolist() == [[1] * 100 + [2] * 28, [3] * 60 + [4] * 50 + [0] * 18]
     assert feed["tokens"][feed["places"]][mask > 0].tolist() == np.flatnonzero(mask).tolist()
 
@@ -126,10 +128,16 @@ def test_a_text_stands_in_one_row_and_is_found_again() -> None:
 @pytest.mark.parametrize(("first", "start"), [(100, 128), (99, 99)])
 def test_a_text_that_has_no_place_left_begins_the_next_row(first: int, start: int) -> None:
     mask = (np.arange(112) < np.array([[first], [29]])).astype(np.int64)
-    assert np.flatnonzero(packed({"input_ids": mask, MASK: mask})["owners"] == 2)[0] == start
+    assert np.flatnonzero(packed({"input_ids": mask, MASK: mask}, ROWS)["owners"] == 2)[0] == start
 
 
 @pytest.mark.parametrize(("rows", "filled"), [(1, 4), (4, 4), (13, 16)])
 def test_texts_come_in_few_numbers(rows: int, filled: int) -> None:
-    feed = packed(dict.fromkeys(FEED, np.ones((rows, 5), np.int64)))
+    feed = packed(dict.fromkeys(FEED, np.ones((rows, 5), np.int64)), ROWS)
     assert feed[MASK].sum(axis=1).tolist() == [5] * rows + [0] * (filled - rows)
+
+
+@pytest.mark.parametrize(("tokens", "shape"), [(3, "row"), (64, "row"), (65, "rows"), (256, "rows")])
+def test_few_tokens_get_the_short_row(tokens: int, shape: str) -> None:
+    assert shape_of(tokens) == shape
+    assert np.prod(SHAPES[shape]) >= tokens

@@ -19,13 +19,9 @@ def test_posts_one_by_one_have_one_stream_with_the_threads_of_one(cores: int, th
     assert (found[STREAMS], found[THREADS]) == (1, threads)
 
 
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_posts_one_by_one_are_not_packed_into_rows(one_by_one: bool) -> None:
-    assert ("rows" in settings_of({"text": "fp32"}, one_by_one=one_by_one)) is not one_by_one
-
-
 def test_each_graph_has_its_own_precision() -> None:
     found = settings_of({"text": "bf16", "image": "fp32"}, 2)
-    precisions = {"text": ov.Type.bf16, "rows": ov.Type.bf16, "image": ov.Type.f32}
+    precisions = {"text": ov.Type.bf16, "rows": ov.Type.bf16, "row": ov.Type.bf16, "image": ov.Type.f32}
     assert {name: entry[PRECISION] for name, entry in found.items()} == precisions
-    assert all((entry[STREAMS], entry[THREADS]) == (2, 2) for entry in found.values())
+    cores = {name: (entry[STREAMS], entry[THREADS]) for name, entry in found.items()}
+    assert cores == {"text": (2, 2), "rows": (2, 2), "row": (1, 1), "image": (2, 2)}
