@@ -156,9 +156,9 @@ class EncoderJobs:
     text_order: NDArray[np.int64]  # int64, (unique texts,), which text of the batch each encoded one is
 
 
-def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
-    """Cuts a batch into jobs; arguments as for `run`."""
-    texts, order = _text_jobs(runtime, batch, trim=trim)
+def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool = True) -> EncoderJobs:
+    """Cuts a batch into jobs; arguments as for `run`, and whether texts go into rows where the runtime packs them."""
+    texts, order = _text_jobs(runtime, batch, trim=trim, in_rows=in_rows and runtime.packs)
     images: list[Job] = []
     start = 0
     sizes = (runtime.images_per_job, IMAGES_PER_JOB, 1)
@@ -169,11 +169,11 @@ def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> EncoderJobs:
     return EncoderJobs([*texts, *images], len(texts), order)
 
 
-def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool) -> tuple[list[Job], NDArray[np.int64]]:
+def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool) -> tuple[list[Job], NDArray[np.int64]]:
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    short = order[lengths[order] <= SHAPES["rows"][1]] if len(order) and runtime.packs else order[:0]
+    short = order[lengths[order] <= SHAPES["rows"][1]] if len(order) and in_rows else order[:0]
     shape = shape_of(lengths[short].sum())
     pieces = [(shape, piece) for piece in _in_rows(short, lengths)]
     pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
