@@ -54,4 +54,4 @@ def test_the_benchmark_says_what_is_chosen_and_why(
     assert output.count("not allowed by the bundle") == (2 if native else 0)
     assert ("would emulate it" in output) is not native
     assert "--precision auto: text fp32, image fp32, fusion fp32" in output
-    assert "quality gate in fp32 only" in output
+    assert "the bundle allows fp32 only" in output
