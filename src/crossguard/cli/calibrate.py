@@ -132,7 +132,7 @@ def _plan(labels: LabelSet, criteria: tuple[str, ...], calibration: str, prevale
     for text in criteria:
         label, colon, criterion = text.partition(":")
         if colon and not label.startswith("cost"):
-            labels.column(label)
+            labels.column(label)  # refuses an unknown one
             special[label] = Criterion.parse(criterion)
         else:
             general = Criterion.parse(text)
@@ -148,7 +148,7 @@ def _share(text: str, labels: LabelSet) -> tuple[str, float]:
         raise ConfigError(
             f"--prevalence is LABEL=SHARE with a share between 0 and 1, such as racist=0.5%; got '{text}'."
         )
-    labels.column(match[1])
+    labels.column(match[1])  # refuses an unknown one
     return match[1], share
 
 

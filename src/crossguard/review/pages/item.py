@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 from PIL import Image
 from sqlalchemy import Connection, select
@@ -25,6 +26,7 @@ from crossguard.review.submissions import decision_of
 from crossguard.review.taking import MINUTE
 
 SHOWN_ALIKE = 20
+AGAIN = "again"  # the submission whose answers the form begins with
 THUMBNAIL = (160, 160)
 SKIP_REASONS = ("language I do not read", "not enough context", "too upsetting now", "I know the people", "other")
 
@@ -44,6 +46,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "earlier": items.earlier_of_author(db, row),
             "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
+            "form": visit.form or _taken_back(visit, db),
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
     hidden = row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
@@ -67,9 +70,19 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         submission=secrets.token_hex(16),
         kept=kept_query(visit.request.query_params),
         problem=problem,
-        form=visit.form,
         **context,
     )
+
+
+def _taken_back(visit: Visit, db: Connection) -> dict[str, str]:
+    """Returns the fields of the answer that the person has just undone, mostly to correct one of them."""
+    vote = votes.taken_back(db, visit.item, visit.person.id, visit.request.query_params.get(AGAIN, ""))
+    if vote is None:
+        return {}
+    return {f"label.{name}": answer for name, answer in vote.labels.items()} | {
+        "clause": vote.clause,
+        "comment": vote.comment,
+    }
 
 
 def claim(visit: Visit) -> Response:
@@ -146,7 +159,7 @@ def undo(visit: Visit) -> Response:
         submission = visit.form.get("submission", "")
         opened = votes.undo(tx, submission, visit.person, visit.now, settings.undo_minutes * MINUTE)
         claims.claim(tx, opened[0], visit.person.id, visit.now, settings.lease_minutes * MINUTE)
-    return visit.go(f"/items/{opened[0]}")
+    return visit.go(f"/items/{opened[0]}?{urlencode({AGAIN: submission})}")
 
 
 def explanation(visit: Visit) -> Response:

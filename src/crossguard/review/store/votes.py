@@ -151,6 +151,12 @@ def of(db: Connection, item: int) -> Sequence[Any]:
     return [vote for vote in db.execute(_CAST, {"item": item}) if vote.undone_at is None]
 
 
+def taken_back(db: Connection, item: int, person: int, submission: str) -> Any:
+    """Returns the vote of a submission that was undone; None without one."""
+    own = [vote for vote in db.execute(_CAST, {"item": item}) if (vote.person, vote.submission) == (person, submission)]
+    return next((vote for vote in own if vote.kind == VOTE and vote.undone_at is not None), None)
+
+
 def outcome_of(db: Connection, item: int) -> Outcome | None:
     """Returns what the votes on a decided item amount to, appeals aside."""
     return resolve([ballot_of(vote) for vote in standing(db, item)], 1)
@@ -174,7 +180,10 @@ def _held(tx: Connection, item: int, person: Person, submission: str, now: float
     """
     row = get(tx, item, lock=True)
     cast = tx.execute(_CAST, {"item": item}).all()
-    if any(vote.submission == submission and vote.person == person.id for vote in cast):
+    sent = [vote for vote in cast if vote.submission == submission and vote.person == person.id]
+    if any(vote.undone_at is not None for vote in sent):
+        raise ClaimLostError("This answer was recorded and then taken back. Open the item again to decide it anew.")
+    if sent:
         return None, ()
     if row.state == DECIDED:
         raise ClaimLostError("This item has been decided by somebody else meanwhile. Your answer was not recorded.")

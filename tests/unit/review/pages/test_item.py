@@ -140,6 +140,45 @@ def test_appeals_for_one_post_are_shown_and_decided_together(client: TestClient,
     assert row(console.database, 1).outcome["action"] == "block"
 
 
+@ON_BOTH
+def test_after_undo_the_form_begins_with_the_answer_that_was_taken_back(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = {"csrf": token, "action": "block", "label.racist": "yes", "label.sexist": "unsure", "submission": "s1"}
+    client.post("/items/1/vote", data=answer | {"clause": "sexist", "comment": "see the rule"})
+    page = client.post("/undo", data={"csrf": token, "submission": "s1"})
+    assert page.url.path == "/items/1"
+    assert re.search(r'value="yes" aria-label="racist: yes"\s+checked', page.text)
+    assert re.search(r'value="unsure" aria-label="sexist: unsure"\s+checked', page.text)
+    assert re.search(r'value="no" aria-label="religion: no"\s+checked', page.text)
+    assert '<option value="sexist" selected>' in page.text
+    assert ">see the rule</textarea>" in page.text
+    blank = client.get("/items/1").text
+    assert "see the rule" not in blank, "only undoing brings it back"
+    assert "see the rule" not in client.get("/items/1?again=s2").text
+    log_in(client, console, "Ben")
+    assert "see the rule" not in client.get("/items/1?again=s1").text, "nobody sees another person's answer"
+
+
+def test_an_answer_that_was_taken_back_is_not_quietly_dropped_when_it_is_sent_again(
+    client: TestClient, console: Console
+) -> None:
+    """As by the browser's way back to the page from before."""
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = {"csrf": token, "action": "block", "submission": "s1"}
+    assert client.post("/items/1/vote", data=answer).status_code == 200
+    client.post("/undo", data={"csrf": token, "submission": "s1"})
+    refused = client.post("/items/1/vote", data=answer)
+    assert refused.status_code == 409
+    assert "taken back" in refused.text
+    assert row(console.database, 1).state == "open"
+    assert client.post("/items/1/vote", data=answer | {"submission": "s2"}).status_code == 200
+    assert row(console.database, 1).state == "decided"
+
+
 def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:
     console.settings = console.settings.model_copy(update={"required": ("labels", "clause", "comment")})
     token = log_in(client, console)
