@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, unread_addresses
+from crossguard.data.columns import Columns, unread_addresses, unread_words
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.image_sources import as_image
 from crossguard.data.post_builder import PostBuilder
@@ -61,8 +61,9 @@ def as_post(post: object, place: str) -> Post:
     if built.error is None and built.extra and not content and not set(post) & set(Columns().content):
         fields = ", ".join(map(str, built.extra))
         return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {fields}.")
-    if built.extra and built.image is None:
-        _warn_of_addresses(map(str, built.extra), {})
+    if built.extra:
+        names = [str(name) for name in built.extra]
+        _warn_of_unread(names, {"image": "image"} if built.image is not None else {})
     return built
 
 
@@ -78,8 +79,10 @@ def _warn_of_a_file(text: str) -> None:
         )
 
 
-def _warn_of_addresses(names: Iterable[str], found: Mapping[str, str]) -> None:
-    """Warns where posts name images by an address in the web, which nothing here reads."""
+def _warn_of_unread(names: Sequence[str], found: Mapping[str, str]) -> None:
+    """Warns where posts have words that are not scored, or name images by an address in the web."""
+    for words in unread_words(names, found):
+        warnings.warn(f"'{words}' is not scored; join it to the text if people read both.", stacklevel=3)
     if column := unread_addresses(names, found):
         warnings.warn(
             f"'{column}' is not read: images are never fetched here, and these posts are scored without theirs. "
@@ -163,7 +166,7 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | Non
     except TableError as error:
         message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
         raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
-    _warn_of_addresses(builder.header, builder.found)
+    _warn_of_unread(builder.header, builder.found)
     return (
         Post.failed(place, "invalid_utf8", "A text of this row is not valid UTF-8.")
         if row is None

@@ -133,6 +133,13 @@ def test_an_address_of_an_image_that_is_not_read_is_told(tiny: Moderator, many: 
     assert other.error is not None
 
 
+@pytest.mark.parametrize("many", [list, pd.DataFrame, pa.Table.from_pylist])
+def test_a_title_that_is_not_scored_is_told(tiny: Moderator, many: Callable[[Any], Any]) -> None:
+    with pytest.warns(UserWarning, match="'title' is not scored; join it to the text"):
+        assert tiny.score(many([{"title": "hello", "text": "there"}]))[0].ok
+    assert tiny.score(many([{"title": "hello"}]))[0].ok  # without a warning: it is the text
+
+
 def test_a_row_of_an_arrow_table_that_is_not_utf8_fails_alone() -> None:
     offsets = pa.py_buffer(np.array([0, 1, 2, 3], dtype=np.int32))
     column = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffc")])

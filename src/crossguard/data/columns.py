@@ -19,6 +19,11 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_text": ("ocr", "ocr_text", "img_text"),
     "image": (),
 }
+# Words that people read with a post: its text where there is no other, and else told to be left out.
+MORE_WORDS: Final = (
+    *("full_text", "selftext", "caption", "title", "subject", "headline"),
+    *("description", "spoiler_text", "alt_text"),
+)
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url"})
 
@@ -85,15 +90,15 @@ class Columns:
         return found
 
     def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
-        fetched = ADDRESSES if self.addresses and meaning == "image_path" else ()
-        for known in ((meaning,), OTHER_NAMES[meaning], fetched):
+        last = {"text": MORE_WORDS, "image_path": ADDRESSES if self.addresses else ()}.get(meaning, ())
+        for known in ((meaning,), OTHER_NAMES[meaning], last):
             close = [name for name in names if _plain(name) in known]
             if len(close) == 1:
                 return {meaning: close[0]}
             if len(close) > 1 and meaning == "text":
                 raise TableError(
                     f"{where} has several columns that could be the text: {', '.join(close)}. "
-                    f"Say which one: --text-column '{close[0]}'"
+                    f"Say which one: --text-column '{close[0]}'. To score several, join them first."
                 )
         return {}
 
@@ -130,6 +135,11 @@ def unread_addresses(names: Iterable[str], found: Mapping[str, str]) -> str | No
     if {"image", "image_path"} & set(found):
         return None
     return next((name for name in names if _plain(name) in ADDRESSES), None)
+
+
+def unread_words(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+    """Returns the columns of `MORE_WORDS` among these that are not used."""
+    return [name for name in names if _plain(name) in MORE_WORDS and name not in found.values()]
 
 
 def _plain(name: str) -> str:

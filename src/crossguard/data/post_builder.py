@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, unread_addresses
+from crossguard.data.columns import OTHER_NAMES, Columns, unread_addresses, unread_words
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
 
+TEXTS: Final = {"text", *OTHER_NAMES["text"]}
 _KNOWN_SHAPES: Final = 1000
 
 
@@ -71,6 +72,12 @@ class PostBuilder:
                 f"{where} is no post, and its '{lists[0]}' is a list of objects. If these are posts, take them out: "
                 f"jq -c '.{lists[0]}[]' FILE > posts.jsonl. If a text is deeper in each: jq -c '.{lists[0]}[].A.B'"
             )
+        inner = [name for name, value in row.items() if isinstance(value, dict) and TEXTS & set(value)]
+        if inner:
+            raise TableError(
+                f"{where} has no text or image of its own, but its '{inner[0]}' may: "
+                f"jq -c '. + .{inner[0]}' FILE > posts.jsonl"
+            )
         if others:
             raise self.columns.nothing_to_score(row, where)
 
@@ -84,6 +91,11 @@ class PostBuilder:
                 f"column '{column}' is not read, so posts are scored without these images. To fetch them: -o FOLDER/ "
                 f"--image-path-column '{column}' --fetch-origin https://HOST"
             )
+
+        self.notes += [
+            f"column '{name}' is not scored; join it to the text if people read both"
+            for name in unread_words(self.header, self.found)
+        ]
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""

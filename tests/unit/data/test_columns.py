@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.data.columns import Columns
+from crossguard.data.columns import Columns, unread_words
 from crossguard.errors import TableError
 
 
@@ -16,6 +16,9 @@ from crossguard.errors import TableError
         (["tweet_id", "tweet", "likes"], {"id": "tweet_id", "text": "tweet"}),
         (["text", "comment"], {"text": "text"}),
         (["Image Path", "ocr"], {"image_path": "Image Path", "image_text": "ocr"}),
+        (["id_str", "full_text"], {"text": "full_text"}),
+        (["img", "Caption"], {"text": "Caption", "image_path": "img"}),
+        (["title", "body"], {"text": "body"}),
     ],
 )
 def test_columns_are_found_by_their_usual_names(header: list[str], found: dict[str, str]) -> None:
@@ -25,6 +28,18 @@ def test_columns_are_found_by_their_usual_names(header: list[str], found: dict[s
 def test_several_columns_that_could_be_the_text_are_not_guessed_at() -> None:
     with pytest.raises(TableError, match=r"several columns .* the text: comment, body.*--text-column 'comment'"):
         Columns().match(["comment", "body"], "posts.csv")
+
+
+def test_words_beside_the_text_are_found_where_they_are_not_the_text() -> None:
+    columns = Columns()
+    for header, unread in (
+        (["title", "body", "likes"], ["title"]),
+        (["Title"], []),
+        (["text", "Alt text"], ["Alt text"]),
+    ):
+        assert unread_words(header, columns.match(header, "posts.csv")) == unread
+    with pytest.raises(TableError, match=r"several columns .* the text: title, description\..*join them first"):
+        columns.match(["title", "description"], "posts.csv")
 
 
 @pytest.mark.parametrize(

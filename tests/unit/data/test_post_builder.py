@@ -33,6 +33,18 @@ def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(c
     assert not [note for note in builder.notes if "not read" in note]
 
 
+def test_a_title_that_is_not_scored_is_told() -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(["id", "title", "text"], "posts.csv")
+    assert builder.notes == ["column 'title' is not scored; join it to the text if people read both"]
+
+
+def test_a_text_inside_another_object_is_told_with_the_way_to_it() -> None:
+    row = {"uri": "at://1", "author": {"description": "a person"}, "record": {"text": "hello"}}
+    with pytest.raises(TableError, match=r"its 'record' may: jq -c '\. \+ \.record' FILE"):
+        PostBuilder(Columns(), Path()).check_first(row, "The first object")
+
+
 def test_only_builders_of_posts_ask_for_something_to_score() -> None:
     with pytest.raises(TableError, match="none of the columns text, image_path"):
         PostBuilder(Columns(), Path()).open(["id", "racist"], "scores.csv")
