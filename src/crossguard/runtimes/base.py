@@ -29,6 +29,9 @@ Piece: TypeAlias = tuple[NDArray[np.int64], int]
 # a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.
 TOKENS_PER_JOB: Final = 512
 TEXTS_PER_JOB: Final = 32
+# Where a batch has so few jobs of rows, as in the service, its last one goes through the short row if that holds its
+# tokens: half the time. Of many jobs that saves little, and a second graph takes memory.
+FEW_JOBS: Final = 2
 # A job has this many images or one: what is kept for each other number takes 11 MB, and two or three images take no
 # longer one by one. The weights of a large encoder are read anew from memory for each job: in jobs of 16 images, a post
 # takes CLIP's base model a tenth (int8) to a fifth (bf16) less processor time.
@@ -174,8 +177,9 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool) -> 
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
     short = order[lengths[order] <= SHAPES["rows"][1]] if len(order) and in_rows else order[:0]
-    shape = shape_of(lengths[short].sum())
-    pieces = [(shape, piece) for piece in _in_rows(short, lengths)]
+    packed = list(_in_rows(short, lengths))
+    shapes = [shape_of(lengths[texts].sum()) if len(packed) <= FEW_JOBS else "rows" for texts, _ in packed]
+    pieces = list(zip(shapes, packed, strict=True))
     pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
     jobs = []
     for graph, (rows, length) in pieces:

@@ -91,6 +91,16 @@ def test_a_lone_text_is_packed_like_others_so_that_it_scores_the_same() -> None:
         assert job.graph == graph
 
 
+def test_what_is_left_of_a_small_batch_goes_through_the_short_row() -> None:
+    for lengths, graphs in (
+        ([64] * 4 + [17, 47], ["rows", "row"]),
+        ([64] * 4 + [17, 48], ["rows", "rows"]),
+        ([64] * 8 + [17], ["rows", "rows", "rows"]),  # of many jobs it saves little
+    ):
+        todo = encoder_jobs(Masked(packs=True), batch_of(lengths), trim=True)
+        assert [job.graph for job in todo.jobs] == graphs
+
+
 def test_a_text_that_is_too_long_for_a_job_has_one_of_its_own() -> None:
     todo = encoder_jobs(Masked(), batch_of([3, 2000, 5]), trim=True)
     assert [job.feed["input_ids"].shape for job in todo.jobs] == [(2, 8), (1, 2000)]
