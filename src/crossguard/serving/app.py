@@ -37,7 +37,10 @@ def create_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[endpoint.route(service) for endpoint in ENDPOINTS],
-        middleware=[*_cors(service.settings.cors_origins), Middleware(RequestEnvelope, service=service)],
+        middleware=[
+            *_cors(service.settings.cors_origins),
+            Middleware(RequestEnvelope, service=service, endpoints=ENDPOINTS),
+        ],
         exception_handlers={HTTPException: _unmatched},
         lifespan=lifespan,
     )

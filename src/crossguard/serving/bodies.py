@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from email.message import Message
 from typing import Final, Self
 
@@ -117,7 +116,8 @@ class BodyReader:
         body = bytearray()
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
-                async for chunk in self._chunks():
+                while not self._finished:
+                    chunk = await self._chunk()
                     self._check_size(len(body) + len(chunk))
                     self._hold.take(len(chunk))
                     if self._finished and not body:
@@ -135,7 +135,8 @@ class BodyReader:
         seen = 0
         try:
             async with asyncio.timeout(DISCARDED_SECONDS):
-                async for chunk in self._chunks():
+                while not self._finished:
+                    chunk = await self._chunk()
                     seen += len(chunk)
                     if seen > DISCARDED_BYTES:
                         return False
@@ -149,14 +150,14 @@ class BodyReader:
         """Gives the memory back."""
         self._hold.release()
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        """Yields what has not been read; Starlette's own stream cannot be taken up again after its end."""
-        while not self._finished:
-            message = await self._request.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            self._finished = not message.get("more_body", False)
-            yield message.get("body", b"")
+    async def _chunk(self) -> bytes:
+        """Returns what comes next; a generator that is left early would be closed by a task of its own."""
+        message = await self._request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self._finished = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -66,17 +65,15 @@ class Call:
         self.served = service.served
         self.exchange: Exchange = request.scope["crossguard"]
         self.caller = ANONYMOUS
+        self._payer = ""  # whose posts are counted: a key's, and without keys those of a client address
         self.body = BodyReader(request, self.settings, service.budget, service.discards)
+        # Media type of the body without parameters
+        self.content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
 
     @property
     def moderator(self) -> Moderator:
         """Who scores for this caller."""
         return self.served.moderator(self.caller)
-
-    @cached_property
-    def content_type(self) -> str:
-        """Media type of the body without parameters."""
-        return self.request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
 
     def admit(self, access: Access, *, scores: bool) -> None:
         """Checks the key, and counts a first post before the body is read.
@@ -92,10 +89,12 @@ class Call:
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
-        caller = self.served.keys.identify(presented_key(self.request))
+        keys = self.served.keys
+        caller = keys.identify(None if keys.open else presented_key(self.request))
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller, self.exchange.caller = caller, caller.name
+        self._payer = client_network(self.request) if keys.open else caller.name
         if access is Access.ADMIN and not caller.admin:
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:
@@ -145,11 +144,6 @@ class Call:
     async def score_one(self, post: SubmittedPost) -> Decision:
         """Scores one post."""
         return scored((await self.score([post]))[0])
-
-    @property
-    def _payer(self) -> str:
-        """Whose posts are counted: a key's, and without keys those of a client address."""
-        return client_network(self.request) if self.served.keys.open else self.caller.name
 
     @property
     def _rate(self) -> int:

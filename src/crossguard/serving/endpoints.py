@@ -58,31 +58,31 @@ class HttpEndpoint:
         """Returns the route of this endpoint in a service."""
 
         async def answer(request: Request) -> Response:
-            return await _answer(self, service, request)
+            return await self.answer(service, request)
 
         return Route(self.path, answer, methods=[self.method])
 
-
-async def _answer(endpoint: HttpEndpoint, service: Service, request: Request) -> Response:
-    call = Call(request, service, endpoint.example)
-    call.exchange.interface, call.exchange.route = endpoint.family.name, endpoint.path
-    try:
-        async with asyncio.timeout(service.settings.request_timeout_s):
-            call.admit(endpoint.access, scores=bool(endpoint.requests))
-            return await endpoint.handle(call)
-    except ApiError as error:
-        return await _error_response(endpoint.family, error, call)
-    except TimeoutError:
-        late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
-        return await _error_response(endpoint.family, late, call)
-    except ClientDisconnect:
-        return await _error_response(endpoint.family, ClientDisconnected("The client disconnected."), call)
-    except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
-        logs.failure("request_failed", error, request_id=call.exchange.request_id)
-        ours = InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
-        return await _error_response(endpoint.family, ours, call)
-    finally:
-        call.body.release()
+    async def answer(self, service: Service, request: Request) -> Response:
+        """Returns the answer to a request, whatever happens."""
+        call = Call(request, service, self.example)
+        call.exchange.interface, call.exchange.route = self.family.name, self.path
+        try:
+            async with asyncio.timeout(service.settings.request_timeout_s):
+                call.admit(self.access, scores=bool(self.requests))
+                return await self.handle(call)
+        except ApiError as error:
+            return await _error_response(self.family, error, call)
+        except TimeoutError:
+            late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
+            return await _error_response(self.family, late, call)
+        except ClientDisconnect:
+            return await _error_response(self.family, ClientDisconnected("The client disconnected."), call)
+        except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
+            logs.failure("request_failed", error, request_id=call.exchange.request_id)
+            told = f"The service failed; the log has the reason under request {call.exchange.request_id}."
+            return await _error_response(self.family, InternalError(told), call)
+        finally:
+            call.body.release()
 
 
 async def _error_response(family: Family, error: ApiError, call: Call) -> Response:

@@ -15,6 +15,7 @@ from typing import Any
 from crossguard.serving.gathering import GatheringHandler
 
 logger = logging.getLogger("crossguard.serving")
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
@@ -36,7 +37,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line of a record."""
-        return json.dumps(_fields(record), ensure_ascii=False, default=str)
+        return _encode(_fields(record))
 
 
 class TextFormatter(logging.Formatter):

@@ -90,7 +90,9 @@ def run(app: Any, service: Service, kind: str = "http") -> list[Message]:
     async def receive() -> Message:
         raise AssertionError
 
-    asyncio.run(RequestEnvelope(app, service)({"type": kind, "method": "GET", "headers": []}, receive, send))
+    asyncio.run(
+        RequestEnvelope(app, service)({"type": kind, "method": "GET", "path": "/", "headers": []}, receive, send)
+    )
     return sent
 
 
