@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, unread_addresses, unread_words
+from crossguard.data.columns import Columns, is_address, unread_images, unread_words
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.image_sources import as_image
 from crossguard.data.post_builder import PostBuilder
@@ -80,13 +80,14 @@ def _warn_of_a_file(text: str) -> None:
 
 
 def _warn_of_unread(names: Sequence[str], found: Mapping[str, str]) -> None:
-    """Warns where posts have words that are not scored, or name images by an address in the web."""
+    """Warns where posts have words that are not scored, or images in a form that is not read."""
     for words in unread_words(names, found):
         warnings.warn(f"'{words}' is not scored; join it to the text if people read both.", stacklevel=3)
-    if column := unread_addresses(names, found):
+    for images in unread_images(names, found):
+        reason = "images are never fetched here, and " if is_address(images) else ""
         warnings.warn(
-            f"'{column}' is not read: images are never fetched here, and these posts are scored without theirs. "
-            "Download them and give image=..., or an image_path.",
+            f"'{images}' is not read: {reason}these posts are scored without theirs. Give image=... or an image_path; "
+            "several are a Post with more_images.",
             stacklevel=3,
         )
 

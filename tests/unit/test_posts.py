@@ -134,6 +134,12 @@ def test_an_address_of_an_image_that_is_not_read_is_told(tiny: Moderator, many: 
 
 
 @pytest.mark.parametrize("many", [list, pd.DataFrame, pa.Table.from_pylist])
+def test_several_images_in_one_column_are_told(tiny: Moderator, many: Callable[[Any], Any]) -> None:
+    with pytest.warns(UserWarning, match="'images' is not read: these posts .* a Post with more_images"):
+        assert tiny.score(many([{"text": "hello", "images": ["a.jpg", "b.jpg"]}]))[0].ok
+
+
+@pytest.mark.parametrize("many", [list, pd.DataFrame, pa.Table.from_pylist])
 def test_a_title_that_is_not_scored_is_told(tiny: Moderator, many: Callable[[Any], Any]) -> None:
     with pytest.warns(UserWarning, match="'title' is not scored; join it to the text"):
         assert tiny.score(many([{"title": "hello", "text": "there"}]))[0].ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +26,13 @@ MORE_WORDS: Final = (
     *("description", "spoiler_text", "alt_text"),
 )
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
-ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url"})
+ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
+# Images in a form that no table is read for: several, or objects around them.
+IMAGES: Final = frozenset(
+    {"images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls", "attachments"}
+    | {"media_attachments", "extended_entities"}
+)
+_NUMBERED: Final = re.compile(r"(image|img|photo|picture)(_path|_file|_url)?_?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +137,17 @@ def _is_post(names: Iterable[str]) -> bool:
     return any(name.isdigit() or name.count(" ") > 1 for name in names)
 
 
-def unread_addresses(names: Iterable[str], found: Mapping[str, str]) -> str | None:
-    """Returns the column of web addresses of images among these; None where images come from another column."""
+def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+    """Returns the columns of images among these that are not used; only numbered ones where there is another image."""
+    unused = [name for name in names if name not in found.values()]
     if {"image", "image_path"} & set(found):
-        return None
-    return next((name for name in names if _plain(name) in ADDRESSES), None)
+        return [name for name in unused if _NUMBERED.fullmatch(_plain(name))]
+    return [name for name in unused if _plain(name) in ADDRESSES | IMAGES or _NUMBERED.fullmatch(_plain(name))]
+
+
+def is_address(name: str) -> bool:
+    """Whether a column holds addresses in the web, one each, which a job can fetch."""
+    return _plain(name) in ADDRESSES
 
 
 def unread_words(names: Iterable[str], found: Mapping[str, str]) -> list[str]:

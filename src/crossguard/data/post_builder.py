@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.cells import as_text
-from crossguard.data.columns import OTHER_NAMES, Columns, unread_addresses, unread_words
+from crossguard.data.columns import OTHER_NAMES, Columns, is_address, unread_images, unread_words
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
@@ -86,11 +86,13 @@ class PostBuilder:
         self.header = tuple(header)
         self.found = self.columns.match(self.header, where)
         self.notes = self.columns.notes(self.found)
-        if column := unread_addresses(self.header, self.found):
-            self.notes.append(
-                f"column '{column}' is not read, so posts are scored without these images. To fetch them: -o FOLDER/ "
-                f"--image-path-column '{column}' --fetch-origin https://HOST"
+        for column in unread_images(self.header, self.found):
+            way = (
+                f"To fetch them: -o FOLDER/ --image-path-column '{column}' --fetch-origin https://HOST"
+                if is_address(column)
+                else "A row holds one image, its path in image_path: give each of several a row"
             )
+            self.notes.append(f"column '{column}' is not read, so posts are scored without these images. {way}")
 
         self.notes += [
             f"column '{name}' is not scored; join it to the text if people read both"

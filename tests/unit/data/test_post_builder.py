@@ -33,6 +33,22 @@ def test_addresses_that_are_read_or_stand_beside_a_path_are_not_told_as_unread(c
     assert not [note for note in builder.notes if "not read" in note]
 
 
+@pytest.mark.parametrize(
+    ("header", "unread"),
+    [
+        (["text", "images"], ["images"]),
+        (["text", "image1", "Image 2"], ["image1", "Image 2"]),
+        (["text", "image_path", "image_path_2", "attachments"], ["image_path_2"]),
+        (["text", "image_path", "image_count"], []),
+    ],
+)
+def test_images_in_a_form_that_is_not_read_are_told(header: list[str], unread: list[str]) -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.open(header, "posts.csv")
+    assert [note.split("'")[1] for note in builder.notes] == unread
+    assert all("one image, its path in image_path" in note for note in builder.notes)
+
+
 def test_a_title_that_is_not_scored_is_told() -> None:
     builder = PostBuilder(Columns(), Path())
     builder.open(["id", "title", "text"], "posts.csv")
