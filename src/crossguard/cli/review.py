@@ -81,16 +81,19 @@ def import_posts(
     console = _console(settings)
     from crossguard.review.files import take_file, take_suggestions
 
+    notes: list[str] = []
     if suggestions:
         batches = take_suggestions(console, posts, source=source)
     else:
-        batches = take_file(console, posts, source=source, results=results, image_root=image_root)
+        batches = take_file(console, posts, source=source, results=results, image_root=image_root, note=notes.append)
     taken = known = passed = 0
     with Bar() as bar:
         for batch in batches:
             taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
             bar.move(None, None, f"{taken + known + passed:,} posts")
     click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 @command.command("export")

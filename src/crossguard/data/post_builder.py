@@ -41,6 +41,7 @@ class PostBuilder:
         self.header: tuple[str, ...] = ()
         self.found: dict[str, str] = {}
         self.notes: list[str] = []
+        self.unread: list[str] = []  # those notes that say what posts are scored without
         self._image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
@@ -85,19 +86,17 @@ class PostBuilder:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
         self.found = self.columns.match(self.header, where)
-        self.notes = self.columns.notes(self.found)
-        for column in unread_images(self.header, self.found):
-            way = (
-                f"To fetch them: -o FOLDER/ --image-path-column '{column}' --fetch-origin https://HOST"
-                if is_address(column)
-                else "A row holds one image, its path in image_path: give each of several a row"
-            )
-            self.notes.append(f"column '{column}' is not read, so posts are scored without these images. {way}")
-
-        self.notes += [
-            f"column '{name}' is not scored; join it to the text if people read both"
-            for name in unread_words(self.header, self.found)
+        self.unread = [
+            *(
+                f"column '{name}' is not read, so posts are scored without these images. {_way_to(name)}"
+                for name in unread_images(self.header, self.found)
+            ),
+            *(
+                f"column '{name}' is not scored; join it to the text if people read both"
+                for name in unread_words(self.header, self.found)
+            ),
         ]
+        self.notes = [*self.columns.notes(self.found), *self.unread]
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
@@ -156,6 +155,12 @@ class AnyBuilder(PostBuilder):
     """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
 
     scored = False
+
+
+def _way_to(column: str) -> str:
+    if is_address(column):
+        return f"To fetch them: crossguard score -o FOLDER/ --image-path-column '{column}' --fetch-origin https://HOST"
+    return "A row holds one image, its path in image_path: give each of several a row"
 
 
 class RowBuilder(AnyBuilder):

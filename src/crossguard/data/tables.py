@@ -105,6 +105,11 @@ class PostReader:
         return found + self._builder.notes
 
     @property
+    def unread(self) -> list[str]:
+        """Those of the warnings that say what posts are read without."""
+        return self._builder.unread
+
+    @property
     def header(self) -> tuple[str, ...]:
         """The columns of the table, after its first post was read; those of the first object of JSON."""
         return self._builder.header

@@ -41,6 +41,7 @@ class Annotated:
     truth: NDArray[np.float64]  # (n, L), 1 yes, 0 no, NaN not annotated
     hateful: NDArray[np.float64]  # (n,), whether the post as a whole is hateful: 1, 0 or NaN
     columns: Mapping[str, tuple[Any, ...]]  # every other column by name, n values each, such as groups
+    unread: tuple[str, ...] = ()  # what people read with these posts and the model does not, a sentence each
 
     def __len__(self) -> int:
         return len(self.posts)
@@ -59,7 +60,7 @@ class Annotated:
         picks = np.arange(len(self))[rows]
         columns = {name: tuple(values[i] for i in picks) for name, values in self.columns.items()}
         posts = tuple(self.posts[i] for i in picks)
-        return Annotated(self.source, posts, self.labels, self.truth[rows], self.hateful[rows], columns)
+        return replace(self, posts=posts, truth=self.truth[rows], hateful=self.hateful[rows], columns=columns)
 
 
 def join(parts: Sequence[Annotated]) -> Annotated:
@@ -72,6 +73,7 @@ def join(parts: Sequence[Annotated]) -> Annotated:
         np.concatenate([part.truth for part in parts]),
         np.concatenate([part.hateful for part in parts]),
         {name: tuple(value for part in parts for value in part.columns[name]) for name in shared},
+        tuple(dict.fromkeys(note for part in parts for note in part.unread)),
     )
 
 
@@ -126,7 +128,8 @@ def read_annotated(
     said = np.array(answers).reshape(len(posts), len(asked))
     truth = np.where(np.isnan(said), said, said >= positive_from)
     columns_ = {name: tuple(values) for name, values in extra.items()}
-    return Annotated(str(path), tuple(posts), tuple(labels), truth[:, :-1].copy(), truth[:, -1].copy(), columns_)
+    answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
+    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, tuple(builder.unread))
 
 
 def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:

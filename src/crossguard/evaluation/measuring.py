@@ -72,7 +72,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         failed=scored.failed,
         seconds=scored.seconds,
     )
-    warnings += _gaps(sample, scored.failed)
+    warnings += [*_gaps(sample, scored.failed), *annotated.unread]
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
 
 

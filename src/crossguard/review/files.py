@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,13 @@ _EXTRA: Final = ("author", "language", "posted_at", "queue", "report", "expected
 
 
 def take_file(
-    console: Console, path: Path, *, source: str = "file", results: Path | None = None, image_root: Path | None = None
+    console: Console,
+    path: Path,
+    *,
+    source: str = "file",
+    results: Path | None = None,
+    image_root: Path | None = None,
+    note: Callable[[str], object] = warnings.warn,
 ) -> Iterator[Received]:
     """Takes the posts of a table into the console and yields what became of each batch.
 
@@ -34,10 +41,13 @@ def take_file(
     once, save those of a batch without any item, of which nothing was kept. Besides what scoring reads, it may have the
     columns of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
     """
-    posts = _submissions(path, source, image_root or path.parent)
+    table = PostReader(path, image_root=image_root or path.parent, extra=True)
+    posts = _submissions(table, path, source)
     if results is not None:
         posts = _joined(posts, path, results)
     yield from _take(console, posts)
+    for told in table.unread:
+        note(told)
 
 
 def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[Received]:
@@ -62,8 +72,8 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
     return parse(Submission, item | {"source": source}, where)
 
 
-def _submissions(path: Path, source: str, root: Path) -> Iterator[Submission]:
-    for place, post in enumerate(readable(PostReader(path, image_root=root, extra=True), path), 1):
+def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
+    for place, post in enumerate(readable(table, path), 1):
         extra = {name: post.extra[name] for name in _EXTRA if post.extra.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}

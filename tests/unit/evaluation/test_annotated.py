@@ -11,7 +11,7 @@ import pytest
 
 from crossguard.data.tables import PostReader
 from crossguard.errors import TableError
-from crossguard.evaluation.annotated import read_annotated, read_posts
+from crossguard.evaluation.annotated import join, read_annotated, read_posts
 
 ROWS: list[dict[str, Any]] = [
     {"id": "1", "text": "one", "racist": 1, "sexist": None, "split": "val", "group": "x"},
@@ -44,6 +44,15 @@ def test_every_format_gives_the_same_posts(tmp_path: Path, kind: str) -> None:
 def test_vote_fractions_become_answers_at_the_given_value(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", ROWS)
     assert read_annotated(path, LABELS, positive_from=0.3).truth[:, 0].tolist() == [1, 1]
+
+
+def test_what_is_not_read_of_a_post_is_kept_by_parts_and_joins(tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("title,text,racist\na,b,1\na,c,0\n")
+    found = read_annotated(table, LABELS)
+    (note,) = found.take(np.array([0])).unread
+    assert note.startswith("column 'title' is not scored")
+    assert join([found, found]).unread == (note,)
 
 
 def test_a_split_is_kept_or_the_known_ones_named(tmp_path: Path) -> None:

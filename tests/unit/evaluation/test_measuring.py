@@ -101,6 +101,14 @@ def test_posts_that_cannot_be_scored_are_told(tiny: Moderator, annotated_posts: 
         measure_model(tiny, broken.take(np.array([0])), FEW)
 
 
+def test_what_posts_were_measured_without_is_told(tiny: Moderator, tmp_path: Path) -> None:
+    table = tmp_path / "posts.csv"
+    table.write_text("title,text,images,racist\n" + "a,b,c.jpg,1\na,d,c.jpg,0\n" * 10)
+    run, _ = measure_model(tiny, read_annotated(table, HATE.names), FEW)
+    told = [warning.partition(",")[0].partition(";")[0] for warning in run.warnings[-2:]]
+    assert told == ["column 'images' is not read", "column 'title' is not scored"]
+
+
 def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     run, scored = measure_model(tiny, annotated, FEW)

@@ -30,6 +30,15 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "does not fit" in capsys.readouterr().err
 
 
+def test_what_reviewers_will_not_see_of_the_posts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts = tmp_path / "posts.csv"
+    posts.write_text("title,text,images\na,b,c.jpg\n")
+    assert run(["review", "--database", str(tmp_path / "r.sqlite"), "--model", "none", "import", str(posts)]) == 0
+    told = capsys.readouterr().err
+    assert "note: column 'images' is not read" in told
+    assert "note: column 'title' is not scored" in told
+
+
 def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "suggestions.jsonl"
     line = {"time": "2026-11-26T01:00:00+00:00", "text": "Go away, all of you.", "attributes": {"TOXICITY": 0.9}}

@@ -85,7 +85,7 @@ def calibrate(
         in_sample=evaluate(same, 0),
         feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
-        notes=(*fitted.notes, *_notes(moderator, labels, plan)),
+        notes=(*annotated.unread, *fitted.notes, *_notes(moderator, labels, plan)),
     )
 
 
