@@ -1,11 +1,12 @@
-"""Dense layers in 8 bits.
+"""Dense layers, most of all those in 8 bits.
 
 * Inputs are counted from zero, and what that leaves out is added with the bias. OpenVINO subtracts the zero point of an
   input from each product, number by number. But `(x + z) W = x W + z W`, and the second term is the same for every row.
   The steps stay the same, so that only the last bits of a sum differ.
 * GELU by tanh takes longer than GELU itself. They differ by less than .0005, so that one stands for the other where the
   result is rounded to larger steps.
-* Where the number of rows is known, they are convolutions of one pixel, for which OpenVINO has faster kernels.
+* Where the number of rows is known, they are convolutions of one pixel, for which OpenVINO has faster kernels, in
+  other precisions too. Rows of all texts or images stand one below the other: kernels take them sixteen at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers
+from crossguard.runtimes.pooling import RANK
 
 # The zero point of steps that are signed and symmetric, which are multiplied as they are.
 MIDDLE: Final = 128
@@ -53,18 +55,36 @@ def drop_tanh(model: Any) -> None:
             gelu.output(0).replace(ops.gelu(gelu.input_value(0), "erf").output(0))
 
 
+def name_swish(model: Any) -> None:
+    """Names `x * sigmoid(factor * x)` what it is, so that it can follow a convolution as one step."""
+    ops = openvino().opset13
+    for sigmoid in nodes(model, "Sigmoid"):
+        scaled, ports = parent(sigmoid, 0), readers(sigmoid)
+        factor = constant(scaled, 1) if scaled.get_type_name() == "Multiply" else None
+        product = ports[0].get_node()
+        if factor is None or factor.size > 1 or len(ports) > 1 or product.get_type_name() != "Multiply":
+            continue
+        if product.input_value(1 - ports[0].get_index()) == scaled.input_value(0):
+            swish = ops.swish(scaled.input_value(0), ops.constant(factor.reshape(())))
+            product.output(0).replace(swish.output(0))
+
+
 def as_convolutions(model: Any) -> None:
-    """Rewrites dense layers of rounded rows, (1, rows, width), and the steps on their numbers behind them."""
+    """Rewrites dense layers of a known number of rows, (n, rows, width), and the steps on their numbers behind them."""
     for layer in nodes(model, "MatMul"):
-        shape, weights = layer.get_input_partial_shape(0), _kernel(layer)
-        if shape.is_static and shape[0] == 1 and weights is not None:
+        shape = layer.get_input_partial_shape(0)
+        weights = _kernel(layer) if shape.is_static and len(shape) == RANK else None
+        if weights is not None:
             _convolve(layer, weights)
     model.validate_nodes_and_infer_types()
 
 
 def _kernel(layer: Any) -> Any:
-    """Returns the weights of a dense layer in 8 bits, (width of the output, width, 1, 1), scaled; None for another."""
+    """Returns the weights of a dense layer in 8 bits or not rounded, (width of the output, width, 1, 1); else None."""
     ops, scaled = openvino().opset13, parent(layer, 1)
+    plain, attributes = constant(layer, 1), layer.get_attributes()
+    if plain is not None and not (attributes["transpose_a"] or attributes["transpose_b"]):
+        return ops.unsqueeze(ops.transpose(layer.input_value(1), [1, 0]), [2, 3])  # copied when it is compiled
     if _weights(layer) is None or not _rounded(layer.input_value(0)):
         return None
     scale, stored = constant(scaled, 1), parent(scaled, 0)
@@ -80,24 +100,31 @@ def _kernel(layer: Any) -> Any:
 def _rounded(value: Any) -> bool:
     """Whether numbers were rounded to 8 bits, and only moved and scaled since."""
     node = value.get_node()
-    while node.get_type_name() in {"Squeeze", "Transpose", "Convert", "Subtract", "Multiply"}:
+    while node.get_type_name() in {"Reshape", "Transpose", "Convert", "Subtract", "Multiply"}:
         node = parent(node, 0)
     return bool(node.get_type_name() == "FakeQuantize")
 
 
 def _convolve(layer: Any, weights: Any) -> None:
-    ops, source = openvino().opset13, parent(layer, 0)
-    if source.get_type_name() == "Squeeze":  # what was convolved before
-        pixels = parent(parent(source, 0), 0)
-    else:
-        pixels = ops.transpose(ops.unsqueeze(source, [2]), ROWS_TO_PIXELS)
+    ops, pixels = openvino().opset13, _pixels_before(layer)
+    count, rows, width = layer.get_input_partial_shape(0).to_shape()
+    if pixels is None:
+        below = ops.reshape(layer.input_value(0), [1, count * rows, 1, width], special_zero=False)
+        pixels = ops.transpose(below, ROWS_TO_PIXELS)
     found = ops.convolution(pixels, weights, [1, 1], [0, 0], [0, 0], [1, 1])
     last = layer
     while (step := _step_of_pixels(last, found)) is not None:
         last, found = readers(last)[0].get_node(), step
-    rows = ops.squeeze(ops.transpose(found, PIXELS_TO_ROWS), [2])
+    apart = ops.reshape(ops.transpose(found, PIXELS_TO_ROWS), [count, rows, -1], special_zero=False)
     for port in readers(last):
-        port.replace_source_output(rows.output(0))
+        port.replace_source_output(apart.output(0))
+
+
+def _pixels_before(layer: Any) -> Any:
+    """Returns the pixels that a layer's rows were made of, if they were convolved before; else None."""
+    moved = parent(parent(layer, 0), 0) if parent(layer, 0).get_type_name() == "Reshape" else None
+    order = constant(moved, 1) if moved is not None and moved.get_type_name() == "Transpose" else None
+    return parent(moved, 0) if order is not None and order.tolist() == PIXELS_TO_ROWS else None
 
 
 def _step_of_pixels(node: Any, pixels: Any) -> Any:
@@ -105,13 +132,15 @@ def _step_of_pixels(node: Any, pixels: Any) -> Any:
     ops, ports = openvino().opset13, readers(node)
     step = ports[0].get_node()
     kind, place = step.get_type_name(), ports[0].get_index()
-    if len(ports) != 1 or kind not in {"Add", "Multiply", "Gelu", "FakeQuantize"}:
+    if len(ports) != 1 or kind not in {"Add", "Multiply", "Gelu", "Swish", "FakeQuantize"}:
         return None
     others = [constant(step, index) for index in range(step.get_input_size()) if index != place]
     if any(value is None or (value.size > 1 and kind == "FakeQuantize") for value in others):
         return None
     if kind == "Gelu":
         return ops.gelu(pixels, step.get_attributes()["approximation_mode"].lower())
+    if kind == "Swish":
+        return ops.swish(pixels, step.input_value(1))
     if kind == "FakeQuantize":
         return ops.fake_quantize(pixels, *(step.input_value(index) for index in range(1, 5)), LEVELS)
     known = ops.constant(others[0].reshape(-1, 1, 1))

@@ -14,7 +14,7 @@ import numpy as np
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
 from crossguard.runtimes.ahead import first_needed, needed, taken
-from crossguard.runtimes.base import Array, Job, images_per_job
+from crossguard.runtimes.base import IMAGES_PER_JOB, Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.packing import MASK, OWNERS, SHAPES, Shape, packed
@@ -30,8 +30,8 @@ class OpenVINORuntime:
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
     comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
-    most posts need while the tokenizer is read. Besides those of the bundle there are those of `packing.SHAPES`: the
-    text encoder for texts in rows.
+    most posts need while the tokenizer is read. Besides those of the bundle there are those of `packing.SHAPES`, the
+    text encoder for texts in rows, and `images`: a large image encoder for full jobs, beside one for a lone image.
 
     Args:
         graphs: File of each graph by name.
@@ -53,21 +53,25 @@ class OpenVINORuntime:
         ov = openvino()
         core = ov.Core()
         types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
+        self.images_per_job = images_per_job(graphs["image"])
+        images = {"image": 1, "images": self.images_per_job} if self.images_per_job > IMAGES_PER_JOB else {}
+        self._fills = "images" in images
+        self._many = {} if one_by_one or not images else {"image": "images"}
         self._graphs = {}
         for name, own in settings_of(types, threads, one_by_one=one_by_one).items():
             blob = Blob.of(identity, name, own) if identity else None
-            path = graphs["text" if name in SHAPES else name]
-            self._graphs[name] = _Lazy(core, path, own, blob, rows=SHAPES.get(name))
+            path = graphs["text" if name in SHAPES else "image" if name == "images" else name]
+            self._graphs[name] = _Lazy(core, path, own, blob, rows=SHAPES.get(name), images=images.get(name))
         self._first = first_needed(one_by_one=one_by_one)
         for name, precision in types.items():
             self.inputs(name)  # so that a broken graph is told now
             # Each record says what it was computed in, so that is known before the first one.
-            if precision == "bf16" and not self._graphs[name].kept:
-                self._graphs[name].compiled()
-        fell_back = {name: "fp32" for name, graph in self._graphs.items() if graph.fell_back}
-        self._precision = _told(types | fell_back)
+            first = self._graphs[self._many.get(name, name)]
+            if precision == "bf16" and not first.kept:
+                first.compiled()
+                types[name] = "fp32" if first.fell_back else precision
+        self._precision = _told(types)
         self._version = ov.__version__.split("-")[0]
-        self.images_per_job = images_per_job(graphs["image"])
         self._requests = threading.local()
         streams = streams_of(threads or available_cores())
         self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
@@ -79,7 +83,7 @@ class OpenVINORuntime:
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
-        return self._graphs[graph].inputs
+        return self._graphs[self._many.get(graph, graph)].inputs
 
     @property
     def packs(self) -> bool:
@@ -97,14 +101,17 @@ class OpenVINORuntime:
         return list(self._workers.map(self._run, jobs))
 
     def _run(self, job: Job) -> dict[str, Array]:
-        requests: dict[str, Any] = vars(self._requests)
-        if job.graph not in requests:
-            requests[job.graph] = self._graphs[job.graph].compiled().create_infer_request()
-        request = requests[job.graph]
-        shape = SHAPES.get(job.graph)
-        feed = dict(job.feed) if shape is None else packed(job.feed, shape)
-        request.infer(feed, share_inputs=True)
         rows = len(next(iter(job.feed.values())))
+        name = "images" if self._fills and job.graph == "image" and rows > 1 else job.graph
+        requests: dict[str, Any] = vars(self._requests)
+        if name not in requests:
+            requests[name] = self._graphs[name].compiled().create_infer_request()
+        request, feed = requests[name], dict(job.feed)
+        if name in SHAPES:
+            feed = packed(feed, SHAPES[name])
+        elif name == "images":
+            feed = {port: np.resize(pixels, (self.images_per_job, *pixels.shape[1:])) for port, pixels in feed.items()}
+        request.infer(feed, share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
         return {port.get_any_name(): np.array(request.get_tensor(port).data[:rows]) for port in request.model_outputs}
 
@@ -124,11 +131,18 @@ class _Lazy:
     """
 
     def __init__(
-        self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None = None, *, rows: Shape | None = None
+        self,
+        core: Any,
+        path: Path,
+        settings: Mapping[str, Any],
+        blob: Blob | None = None,
+        *,
+        rows: Shape | None = None,
+        images: int | None = None,
     ) -> None:
         self._core = core
         self._path = path
-        self._rows = rows
+        self._form: dict[str, Any] = {"rows": rows, "images": images}
         self._settings = settings
         self._blob = blob
         self._lock = threading.Lock()
@@ -162,7 +176,7 @@ class _Lazy:
 
     def _read(self) -> None:
         try:
-            self._model = read_model(self._core, self._path, rows=self._rows)
+            self._model = read_model(self._core, self._path, **self._form)
         except RuntimeError as error:
             raise BundleError(f"OpenVINO cannot read {self._path}: {error}") from None
         self._inputs = tuple(port.get_any_name() for port in self._model.inputs)

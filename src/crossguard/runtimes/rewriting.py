@@ -20,13 +20,13 @@ import numpy as np
 
 from crossguard.machine import vector_units
 from crossguard.runtimes.attention import rewrite_attention
-from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, reads_only
+from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 7
+EDITION: Final = 8
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
@@ -34,7 +34,9 @@ BITS: Final = 8
 X86: Final = frozenset({"x86_64", "AMD64"})
 
 
-def read_model(core: Any, path: Path, *, amx: bool | None = None, rows: Shape | None = None) -> Any:
+def read_model(
+    core: Any, path: Path, *, amx: bool | None = None, rows: Shape | None = None, images: int | None = None
+) -> Any:
     """Returns the graph of a file.
 
     Args:
@@ -42,6 +44,7 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None, rows: Shape | 
         path: The ONNX file.
         amx: Whether the processor has 8-bit AMX; looked up when None.
         rows: The rows to pack texts into, where the graph is one of texts that can be packed.
+        images: How many images the graph always takes; any number when None.
 
     Raises:
         RuntimeError: OpenVINO cannot read it.
@@ -57,8 +60,12 @@ def read_model(core: Any, path: Path, *, amx: bool | None = None, rows: Shape | 
     _transpose_first(model)
     if rows is not None:
         pack(model, rows)
-        if platform.machine() in X86:
-            as_convolutions(model)
+    if images is not None:
+        _, *size = model.input(0).partial_shape
+        model.reshape([images, *size])
+    if (rows or images) and platform.machine() in X86:
+        name_swish(model)
+        as_convolutions(model)
     return model
 
 

@@ -32,7 +32,7 @@ def streams_of(cores: int) -> int:
 def settings_of(
     precisions: Mapping[str, str], threads: int | None = None, *, one_by_one: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Returns the settings of each graph, and of the text encoder for texts in rows.
+    """Returns the settings of each graph, of the text encoder for texts in rows and the image encoder for full jobs.
 
     Args:
         precisions: `fp32` or `bf16` by graph.
@@ -40,8 +40,9 @@ def settings_of(
         one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
     """
     types = openvino().Type
-    if "text" in precisions:
-        precisions = {**precisions, **dict.fromkeys(SHAPES, precisions["text"])}
+    for graph, others in (("text", SHAPES), ("image", ("images",))):
+        if graph in precisions:
+            precisions = {**precisions, **dict.fromkeys(others, precisions[graph])}
     cores = threads or available_cores()
     streams = streams_of(cores)
     lone, many = {THREADS: -(-cores // streams), STREAMS: 1}, {THREADS: cores, STREAMS: streams}

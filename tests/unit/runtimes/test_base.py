@@ -127,11 +127,13 @@ def test_images_come_after_texts_four_or_one_at_a_time() -> None:
     assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 1, 1]
 
 
-def test_a_large_encoder_gets_sixteen_images_then_four_then_one() -> None:
-    batch = batch_of([], images=38)
+def test_images_of_a_large_encoder_are_cut_evenly() -> None:
+    batch = batch_of([], images=LARGE_IMAGES_PER_JOB + 1)
     todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch, trim=True)
-    assert [len(job.feed["pixels"]) for job in todo.jobs] == [16, 16, 4, 1, 1]
+    assert [len(job.feed["pixels"]) for job in todo.jobs] == [5, 4]
     np.testing.assert_array_equal(np.concatenate([job.feed["pixels"] for job in todo.jobs]), batch.pixels)
+    few = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch_of([], images=2), trim=True)
+    assert [len(job.feed["pixels"]) for job in few.jobs] == [1, 1]
 
 
 def test_what_is_large_is_told_by_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from openvino import opset13 as ops
 from tests.support.openvino_graphs import computed, product, types_of
 
-from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh
+from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish
 from crossguard.runtimes.nodes import constant, nodes, parent
 
 RANDOM = np.random.default_rng(0)
@@ -146,9 +146,9 @@ def test_gelu_by_tanh_is_left_elsewhere(build: Any) -> None:
     assert modes(model) == ["TANH"]
 
 
-def rows(build: Any, count: int = 6) -> Any:
-    """Returns a graph from `x`, float32, (1, count, 4); -1 for any count."""
-    x = ops.parameter([1, count, 4], np.float32, name="x")
+def rows(build: Any, count: int = 6, items: int = 1) -> Any:
+    """Returns a graph from `x`, float32, (items, count, 4); -1 for any count."""
+    x = ops.parameter([items, count, 4], np.float32, name="x")
     return ov.Model([build(x)], [x])
 
 
@@ -159,14 +159,41 @@ def layers(x: Any) -> Any:
     return ops.add(product(rounded(ops.gelu(wide, "tanh")), back), x)
 
 
-def test_layers_of_fixed_rows_are_convolutions() -> None:
-    x = RANDOM.normal(size=(1, 6, 4)).astype(np.float32)
-    model = rows(layers)
+def quick(x: Any) -> Any:
+    """Returns two dense layers that are not rounded, with what CLIP has between them."""
+    wide = ops.add(product(x, ops.constant(SCALES * STEPS)), ops.constant(BIAS))
+    swish = ops.multiply(wide, ops.sigmoid(ops.multiply(wide, np.float32(1.7))))
+    return product(swish, ops.constant(SCALES.T * STEPS.T))
+
+
+@pytest.mark.parametrize("items", [1, 3])
+@pytest.mark.parametrize("build", [layers, quick])
+def test_layers_of_fixed_rows_are_convolutions(build: Any, items: int) -> None:
+    x = RANDOM.normal(size=(items, 6, 4)).astype(np.float32)
+    model = rows(build, items=items)
     exact = computed(model, x)
+    name_swish(model)
     as_convolutions(model)
     assert (types_of(model).count("Convolution"), types_of(model).count("MatMul")) == (2, 0)
-    assert types_of(model).count("Transpose") == 2  # what is between the layers stays in pixels
+    assert types_of(model).count("Transpose") == 2 + 2 * (build is quick)  # of rows to pixels and back, and of weights
     np.testing.assert_allclose(computed(model, x), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: ops.multiply(x, ops.sigmoid(ops.multiply(x, ops.softmax(x, 1)))),
+        lambda x: ops.multiply(ops.relu(x), ops.sigmoid(ops.multiply(x, np.float32(2)))),
+        lambda x: ops.add(x, ops.sigmoid(ops.multiply(x, np.float32(2)))),
+        lambda x: ops.multiply(x, ops.sigmoid(x)),
+    ],
+    ids=["any factor", "another number", "added", "no factor"],
+)
+def test_what_is_no_swish_is_left(build: Any) -> None:
+    model = graph(build)
+    before = types_of(model)
+    name_swish(model)
+    assert types_of(model) == before
 
 
 @pytest.mark.parametrize(

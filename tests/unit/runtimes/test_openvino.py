@@ -13,7 +13,7 @@ import pytest
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.moderator import Moderator
-from crossguard.runtimes.base import Job
+from crossguard.runtimes.base import LARGE_IMAGES_PER_JOB, Job
 from crossguard.runtimes.openvino import OpenVINORuntime
 
 
@@ -94,3 +94,18 @@ def test_each_graph_has_its_own_precision(tiny_bundle: Bundle, monkeypatch: pyte
     runtime.infer([Job("text", {"input_ids": ids, "attention_mask": ids})])
     runtime.infer([Job("image", {"pixels": np.zeros((1, 32, 32, 3), np.uint8)})])
     assert asked == {"input_ids": ov.Type.bf16, "pixels": ov.Type.f32}
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_jobs_of_a_large_encoder_are_filled_up(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, one_by_one: bool
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (LARGE_IMAGES_PER_JOB, 32, 32, 3), dtype=np.uint8)
+    jobs = [Job("image", {"pixels": pixels[:count]}) for count in (1, 3, LARGE_IMAGES_PER_JOB)]
+    expected = OpenVINORuntime(tiny_bundle.graphs).infer([Job("image", {"pixels": image[None]}) for image in pixels])
+    monkeypatch.setattr("crossguard.runtimes.base.LARGE_BYTES", 0)
+    runtime = OpenVINORuntime(tiny_bundle.graphs, {"image": "fp32"}, one_by_one=one_by_one)
+    assert runtime.inputs("image") == ("pixels",)
+    for job, found in zip(jobs, runtime.infer(jobs), strict=True):
+        rows = [np.asarray(entry["image_features"], np.float32)[0] for entry in expected[: len(job.feed["pixels"])]]
+        np.testing.assert_allclose(np.asarray(found["image_features"], np.float32), rows, atol=1e-5)

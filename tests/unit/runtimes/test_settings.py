@@ -21,7 +21,7 @@ def test_posts_one_by_one_have_one_stream_with_the_threads_of_one(cores: int, th
 
 def test_each_graph_has_its_own_precision() -> None:
     found = settings_of({"text": "bf16", "image": "fp32"}, 2)
-    precisions = {"text": ov.Type.bf16, "rows": ov.Type.bf16, "row": ov.Type.bf16, "image": ov.Type.f32}
+    precisions = dict.fromkeys(("text", "rows", "row"), ov.Type.bf16) | dict.fromkeys(("image", "images"), ov.Type.f32)
     assert {name: entry[PRECISION] for name, entry in found.items()} == precisions
     cores = {name: (entry[STREAMS], entry[THREADS]) for name, entry in found.items()}
-    assert cores == {"text": (2, 2), "rows": (2, 2), "row": (1, 1), "image": (2, 2)}
+    assert cores == {"text": (2, 2), "rows": (2, 2), "row": (1, 1), "image": (2, 2), "images": (2, 2)}
