@@ -2,8 +2,9 @@
 
     python -m benchmarks.serving_load --model compact --clients 64 --seconds 300 --bad 0.05
 
-Everything stays on 127.0.0.1, and ends by itself. The callers share the machine's cores with the server, so the
-server's share of the processor time is printed beside its throughput, and apart from that of the callers.
+Everything stays on 127.0.0.1, and ends by itself. Pipeline and server take turns, because the speed of a machine
+drifts, and ratios are medians over the rounds. The callers share the cores with the server, so the processor time of
+each is printed beside the throughput.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +111,7 @@ async def caller(
     """Sends requests one after another on a kept connection until the end, some of them bad."""
     chance = random.Random(seed)  # noqa: S311 - chooses among test posts
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=MEBI)
-    quota = options.requests // options.clients if options.requests else sys.maxsize
+    quota = options.requests // options.clients // options.rounds if options.requests else sys.maxsize
     while quota > 0 and time.perf_counter() < end:
         quota -= 1
         if chance.random() < options.bad:
@@ -147,7 +149,6 @@ def note(tally: Tally, name: str, status: int, answer: bytes) -> None:
 
 def offline_rate(moderator: Moderator, posts: list[Post], seconds: float) -> tuple[float, float]:
     """Returns posts per second of the offline pipeline, and its processor milliseconds per post."""
-    list(moderator.stream(posts[:64]))
     begun, cpu, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begun < seconds:
         done += sum(1 for _ in moderator.stream(posts))
@@ -161,20 +162,60 @@ def loop_seconds(server: RunningServer) -> float:
     return int(ran) / 1e9
 
 
-async def load(server: RunningServer, posts: list[Post], options: argparse.Namespace) -> tuple[Tally, list[float]]:
-    """Runs the callers and samples the server's memory."""
-    tally, memory = Tally(), []
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used up to a moment, or between two: seconds, and those of processors."""
+
+    seconds: float
+    posts: int  # good ones that were answered
+    cpu: float  # of the server
+    loop: float  # of its event loop
+    callers: float
+
+    @classmethod
+    def now(cls, server: RunningServer, tally: Tally) -> Usage:
+        """Returns what has been used so far."""
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        cpu = server.metric("process_cpu_seconds_total")
+        done = sum(tally.good.values())
+        return cls(time.perf_counter(), done, cpu, loop_seconds(server), own.ru_utime + own.ru_stime)
+
+    def __sub__(self, before: Usage) -> Usage:
+        """Returns what was used since."""
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in self.__slots__))
+
+    @property
+    def rate(self) -> float:
+        """Posts per second."""
+        return self.posts / self.seconds
+
+    def per_post(self, seconds: float) -> float:
+        """Returns milliseconds per post."""
+        return 1000 * seconds / self.posts
+
+
+def between(ratios: Iterable[float]) -> str:
+    """Returns the median of ratios with the least and the greatest."""
+    found = sorted(ratios)
+    return f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
+
+
+async def load(
+    server: RunningServer, posts: list[Post], options: argparse.Namespace, *, tally: Tally, first: int
+) -> list[float]:
+    """Runs the callers for a round, their seeds counted from `first`, and samples the server's memory."""
+    memory: list[float] = []
     requests = [(post.id, request(body_of(post))) for post in posts]
-    end = time.perf_counter() + options.seconds
+    end = time.perf_counter() + options.seconds / options.rounds
     tasks = [
         asyncio.create_task(caller(server.port, requests, options, end, tally=tally, seed=seed))
-        for seed in range(options.clients)
+        for seed in range(first, first + options.clients)
     ]
     while not all(task.done() for task in tasks):
         await asyncio.wait(tasks, timeout=options.sample)
         memory.append(await asyncio.to_thread(server.metric, "process_resident_memory_bytes"))
     await asyncio.gather(*tasks)
-    return tally, memory
+    return memory
 
 
 def report(
@@ -206,35 +247,38 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=0, help="stop after so many; 0: only by time")
     parser.add_argument("--bad", type=float, default=0.05, help="share of bad requests")
     parser.add_argument("--offline-seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=10, help="turns of pipeline and server, which share the seconds")
     parser.add_argument("--sample", type=float, default=2.0, help="seconds between looks at the memory")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--short", action="store_true", help=SHORT_HELP)
     options = parser.parse_args()
     if options.short:
         options.clients, options.seconds, options.offline_seconds, options.sample = 4, 3.0, 0.5, 0.5
+        options.rounds = 1
     folder = find(options.model)
     posts = read_posts(options.posts) if options.posts else synthetic(32 if options.short else POSTS, options.images)
     moderator = Moderator.load(folder)
-    offline, offline_cpu = offline_rate(moderator, posts, options.offline_seconds)
+    list(moderator.stream(posts[:64]))
+    tally, memory, rounds = Tally(), [], []
     with RunningServer(folder, drain_s=0) as server:
-        loop_before = loop_seconds(server)
-        cpu_before, own_before = server.metric("process_cpu_seconds_total"), resource.getrusage(resource.RUSAGE_SELF)
-        begun = time.perf_counter()
-        tally, memory = asyncio.run(load(server, posts, options))
-        elapsed = time.perf_counter() - begun
-        own = resource.getrusage(resource.RUSAGE_SELF)
-        cpu = server.metric("process_cpu_seconds_total") - cpu_before
-        loop = loop_seconds(server) - loop_before
+        for number in range(options.rounds):
+            offline = offline_rate(moderator, posts, options.offline_seconds / options.rounds)
+            before = Usage.now(server, tally)
+            memory += asyncio.run(load(server, posts, options, tally=tally, first=number * options.clients))
+            rounds.append((*offline, Usage.now(server, tally) - before))
         batch = server.metric("crossguard_batch_posts_sum") / server.metric("crossguard_batch_posts_count")
-    done = sum(tally.good.values())
-    rate = done / elapsed
-    mine = own.ru_utime + own.ru_stime - own_before.ru_utime - own_before.ru_stime
-    print(f"{options.clients} callers, {elapsed:.0f} s, model {options.model}, {len(posts)} posts")
-    print(f"offline {offline:.0f} posts/s; served {rate:.0f} posts/s; ratio {rate / offline:.2f}")
-    served_cpu, loop_cpu, callers_cpu = (1000 * seconds / done for seconds in (cpu, loop, mine))
-    print(f"processor ms per post: offline {offline_cpu:.2f}, server {served_cpu:.2f}, ", end="")
-    print(f"of which its event loop {loop_cpu:.2f}; callers {callers_cpu:.2f}; ratio {offline_cpu / served_cpu:.2f}")
-    print(f"cores used: server {cpu / elapsed:.2f}, callers {mine / elapsed:.2f}; mean batch {batch:.1f} posts")
+    print(f"{options.clients} callers, {options.rounds} rounds, model {options.model}, {len(posts)} posts")
+    median = statistics.median
+    print(f"offline {median(rate for rate, _, _ in rounds):.0f} posts/s; ", end="")
+    print(f"served {median(used.rate for _, _, used in rounds):.0f} posts/s; ", end="")
+    print(f"ratio {between(used.rate / rate for rate, _, used in rounds)}")
+    print(f"processor ms per post: offline {median(cpu for _, cpu, _ in rounds):.2f}, ", end="")
+    print(f"server {median(used.per_post(used.cpu) for *_, used in rounds):.2f}, ", end="")
+    print(f"of which its event loop {median(used.per_post(used.loop) for *_, used in rounds):.2f}; ", end="")
+    print(f"callers {median(used.per_post(used.callers) for *_, used in rounds):.2f}; ", end="")
+    print(f"ratio {between(cpu / used.per_post(used.cpu) for _, cpu, used in rounds)}")
+    print(f"cores used: server {median(used.cpu / used.seconds for *_, used in rounds):.2f}, ", end="")
+    print(f"callers {median(used.callers / used.seconds for *_, used in rounds):.2f}; mean batch {batch:.1f} posts")
     report(tally, memory, posts, moderator, options)
 
 
