@@ -1,6 +1,6 @@
 """The engine that turns posts into decisions, for files, Python and HTTP alike.
 
-`stream` takes posts in order and in batches of a fixed size, so that the same file gives the same scores. `submit`
+`stream` takes posts in order and in batches that hang on them alone, so that a file gives the same scores. `submit`
 takes the posts of concurrent requests, which share batches: a batch starts at once while the model is idle, and else
 gathers posts until it is full or the max batch delay is over. Every queue is fair between callers. No post waits long
 behind a slower kind: long texts, and images whose decoding may take seconds, are prepared by threads of their own, and
@@ -9,7 +9,6 @@ a post of many windows or frames goes through the model in slices, in batches of
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
@@ -27,6 +26,11 @@ from crossguard.records import Decision, Logits, Post, PostFailure
 from crossguard.slices import merged, slices, stacked
 
 BATCH_SIZE: Final = 64
+# Batches of `stream`: the first one is small, so that the model does not wait for it; each next one has twice as many,
+# because the last job of a batch is not full. One with so many images has enough.
+FIRST_BATCH: Final = 32
+LARGEST_BATCH: Final = 128
+IMAGES: Final = 64
 # Enough that no stage waits for another, few enough that memory stays flat. Two batches are inferred at once, so that
 # the cores have work while the last jobs of a batch finish.
 PREPARED_AHEAD: Final = 1
@@ -113,6 +117,20 @@ class _Entry:
         queue.put(self, caller=self.request.caller, request=self.request, cost=cost)
 
 
+def _batches(posts: Iterable[Post], size: int | None) -> Iterator[list[Post]]:
+    """Yields batches of so many posts, or of growing numbers."""
+    batch: list[Post] = []
+    images, most = 0, size or FIRST_BATCH
+    for post in posts:
+        batch.append(post)
+        images += len(post.images)
+        if len(batch) == most or (size is None and images >= IMAGES):
+            yield batch
+            batch, images, most = [], 0, size or min(2 * most, LARGEST_BATCH)
+    if batch:
+        yield batch
+
+
 class ScoringEngine:
     """Threads that carry posts through `preparation` and `infer`. Safe to share between threads.
 
@@ -172,9 +190,8 @@ class ScoringEngine:
         Whatever the model raises is raised here.
         """
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
-        source = iter(posts)
         try:
-            while batch := list(itertools.islice(source, batch_size or BATCH_SIZE)):
+            for batch in _batches(posts, batch_size):
                 pending.append(self._start(batch))
                 if len(pending) > PREPARED_AHEAD + INFERRED_AHEAD:
                     prepared, logits = pending.popleft()

@@ -20,6 +20,7 @@ def load(
     *,
     revision: str | None = None,
     images_ahead: bool = False,
+    characters_ahead: int = 0,
     **options: Unpack[LoadOptions],
 ) -> Moderator:
     """Loads a model.
@@ -29,6 +30,7 @@ def load(
             published model cards. A checkpoint is converted on the first call, and kept in the user's cache.
         revision: Branch, tag or commit of a Hub repository.
         images_ahead: Whether the image encoder is loaded at once, and not when the first image comes.
+        characters_ahead: How long the first text is, where that is known and posts come one by one.
         **options: As of `Moderator.load`: policy, tenant, runtime, precision, threads, image_limits, image_root,
             pixels, other_languages, verify, limits, one_by_one.
 
@@ -39,19 +41,25 @@ def load(
     """
     check_threads(options.get("threads"))
     folder = find_bundle(model, revision)
-    with _loading(folder, options, images=images_ahead):
+    with _loading(folder, options, images=images_ahead, characters=characters_ahead):
         from crossguard.moderator import Moderator
 
         return Moderator.load(folder, **options)
 
 
-def _loading(folder: Path, options: LoadOptions, *, images: bool) -> AbstractContextManager[None]:
+def _loading(folder: Path, options: LoadOptions, *, images: bool, characters: int) -> AbstractContextManager[None]:
     """Loads what the first posts need, while modules are imported, the bundle is checked and the tokenizer is read."""
     if options.get("runtime", "auto") == "onnx" or not options.get("verify", True):
         return nullcontext()
     graphs = ("text", "fusion", "image") if images else ("text", "fusion")
-    how = {"one_by_one": options.get("one_by_one", False)}
-    return loading_ahead(folder / MANIFEST, graphs, options.get("precision", "auto"), options.get("threads"), **how)
+    return loading_ahead(
+        folder / MANIFEST,
+        graphs,
+        options.get("precision", "auto"),
+        options.get("threads"),
+        one_by_one=options.get("one_by_one", False),
+        characters=characters,
+    )
 
 
 def find_bundle(model: str | Path, revision: str | None = None) -> Path:

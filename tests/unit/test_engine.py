@@ -142,6 +142,12 @@ class TestStream:
             next(batches)
             assert read <= 10 * (done + PREPARED_AHEAD + INFERRED_AHEAD)
 
+    def test_batches_grow_until_they_hold_as_many_images_as_one_needs(self, engine: ScoringEngine) -> None:
+        texts = [Post(str(index), "hello") for index in range(600)]
+        assert [len(prepared) for prepared, _ in engine.stream(texts)] == [32, 64, 128, 128, 128, 120]
+        images = [Post(post.id, "hello", np.zeros((4, 4, 3), np.uint8)) for post in texts[:200]]
+        assert [len(prepared) for prepared, _ in engine.stream(images)] == [32, 64, 64, 40]
+
     def test_an_error_of_the_model_reaches_the_caller(self, tiny_bundle: Bundle) -> None:
         def fail(_: Sequence[Prepared]) -> Logits:
             raise MemoryError("no memory left")

@@ -14,19 +14,19 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError, MissingExtraError
 from crossguard.loading import find_bundle, load
 
-Ahead = list[tuple[tuple[str, ...], str, int | None, bool]]
+Ahead = list[tuple[tuple[str, ...], str, int | None, bool, int]]
 
 
 @pytest.fixture
 def ahead(monkeypatch: pytest.MonkeyPatch) -> Ahead:
-    """What was loaded ahead: graphs, precision, threads, whether posts come one by one."""
+    """What was loaded ahead: graphs, precision, threads, whether posts come one by one, characters."""
     found: Ahead = []
 
     @contextmanager
     def note(
-        _: Path, graphs: tuple[str, ...], precision: str, threads: int | None, *, one_by_one: bool
+        _: Path, graphs: tuple[str, ...], precision: str, threads: int | None, *, one_by_one: bool, characters: int
     ) -> Iterator[None]:
-        found.append((graphs, precision, threads, one_by_one))
+        found.append((graphs, precision, threads, one_by_one, characters))
         yield
 
     monkeypatch.setattr(loading, "loading_ahead", note)
@@ -36,13 +36,13 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Ahead:
 def test_a_bundle_is_loaded_with_its_options(tiny_bundle: Bundle, ahead: Ahead) -> None:
     with load(tiny_bundle.folder, policy="benchmark") as moderator:
         assert moderator.policy.name == "benchmark"
-    assert ahead == [(("text", "fusion"), "auto", None, False)]
+    assert ahead == [(("text", "fusion"), "auto", None, False, 0)]
 
 
 def test_what_the_first_posts_need_is_loaded_ahead(tiny_bundle: Bundle, ahead: Ahead) -> None:
-    with load(tiny_bundle.folder, images_ahead=True, precision="fp32", threads=1, one_by_one=True):
+    with load(tiny_bundle.folder, images_ahead=True, precision="fp32", threads=1, one_by_one=True, characters_ahead=7):
         pass
-    assert ahead == [(("text", "fusion", "image"), "fp32", 1, True)]
+    assert ahead == [(("text", "fusion", "image"), "fp32", 1, True, 7)]
 
 
 @pytest.mark.parametrize("options", [{"runtime": "onnx"}, {"verify": False}])

@@ -210,7 +210,9 @@ def _score_one(post: tuple[str, str | None, str], loaded: dict[str, Any], option
     # A person waits for this one answer: what nothing here needs is not imported, and no garbage is looked for.
     gc.disable()
     try:
-        moderator = load(**loaded, one_by_one=True, images_ahead=post[1] is not None)
+        text, image, image_text = post
+        characters = len(text) + len(image_text)
+        moderator = load(**loaded, one_by_one=True, images_ahead=image is not None, characters_ahead=characters)
         until_exit(moderator)
         steps.score_one(moderator, post, options, ocr=ocr)
     finally:

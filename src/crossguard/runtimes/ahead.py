@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from crossguard.runtimes.packing import OWNERS, TEXTS, first_needed, needed
+
 if TYPE_CHECKING:
     from crossguard.runtimes.blobs import Blob, Loaded
 
@@ -26,7 +28,7 @@ _loading: dict[Key, Future[Loaded | None]] = {}
 
 @contextmanager
 def loading_ahead(
-    manifest: Path, graphs: Sequence[str], precision: str, threads: int | None, *, one_by_one: bool
+    manifest: Path, graphs: Sequence[str], precision: str, threads: int | None, *, one_by_one: bool, characters: int = 0
 ) -> Iterator[None]:
     """Loads graphs of a bundle beside the block, which takes those that it needs with `taken`.
 
@@ -36,6 +38,7 @@ def loading_ahead(
         precision: As of `choice.create`.
         threads: Cores to use; all that this process may run on when None.
         one_by_one: Whether posts come one at a time. Then each graph is run once, which makes its kernels.
+        characters: How long the first text is, where that is known.
     """
     if importlib.util.find_spec("openvino") is None:
         yield
@@ -43,8 +46,9 @@ def loading_ahead(
     from crossguard.runtimes.library import openvino
 
     openvino()  # not in a thread, which would wait for the interpreter as long as there is something to import
+    asked = (*graphs, first_needed(one_by_one=one_by_one, characters=characters))
     pool = ThreadPoolExecutor(len(graphs), thread_name_prefix="crossguard-ahead")
-    keys = _begin(pool, manifest, graphs, precision, threads, one_by_one=one_by_one)
+    keys = _begin(pool, manifest, asked, precision, threads, one_by_one=one_by_one)
     try:
         yield
     finally:
@@ -78,21 +82,10 @@ def _begin(
     begun = []
     own = settings_of(precisions, threads, one_by_one=one_by_one)
     blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
-    asked = (*graphs, first_needed(one_by_one=one_by_one))
-    for graph in needed([graph for graph in asked if graph in blobs and blobs[graph].kept]):
+    for graph in needed([graph for graph in graphs if graph in blobs and blobs[graph].kept]):
         begun.append(_key(blobs[graph], own[graph]))
         _loading[begun[-1]] = pool.submit(_load, blobs[graph], core, own[graph], run=one_by_one)
     return begun
-
-
-def first_needed(*, one_by_one: bool) -> str:
-    """Returns which packed graph the first posts need."""
-    return "row" if one_by_one else "rows"
-
-
-def needed(kept: Sequence[str]) -> list[str]:
-    """Returns those of the graphs that are kept compiled which the first posts need: a packed one for `text`."""
-    return [graph for graph in kept if graph != "text" or not {"row", "rows"} & set(kept)]
 
 
 def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
@@ -113,7 +106,6 @@ def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
 
 
 def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
-    from crossguard.runtimes.packing import OWNERS, TEXTS
     from crossguard.runtimes.tuning import example
 
     loaded = blob.load(core, settings)

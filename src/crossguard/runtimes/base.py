@@ -14,7 +14,7 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.preprocessing.batch import ATTENTION_STEP, LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
-from crossguard.runtimes.packing import MASK, SHAPES, shape_of
+from crossguard.runtimes.packing import MANY, MASK, SHAPES, shape_of
 
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
@@ -181,9 +181,9 @@ def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool) -> 
     width = batch.token_ids.shape[1]
     lengths = batch.attention_mask.sum(axis=1) if trim else np.full(len(batch.token_ids), width)
     order = np.argsort(lengths, kind="stable").astype(np.int64)
-    short = order[lengths[order] <= SHAPES["rows"][1]] if len(order) and in_rows else order[:0]
+    short = order[lengths[order] <= SHAPES[MANY][1]] if len(order) and in_rows else order[:0]
     packed = list(_in_rows(short, lengths))
-    shapes = [shape_of(lengths[texts].sum()) if len(packed) <= FEW_JOBS else "rows" for texts, _ in packed]
+    shapes = [shape_of(lengths[texts].sum()) if len(packed) <= FEW_JOBS else MANY for texts, _ in packed]
     pieces = list(zip(shapes, packed, strict=True))
     pieces += [("text", piece) for piece in _pieces(order[len(short) :], lengths)]
     jobs = []
@@ -199,7 +199,7 @@ def _in_rows(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> Iterator[P
     """Puts each text, the longest first, into the first row that has place for it; yields those of a job."""
     rows: list[list[int]] = []
     left: list[int] = []
-    most, row = SHAPES["rows"]
+    most, row = SHAPES[MANY]
     for text in order[::-1].tolist():
         length = int(lengths[text])
         place = next((place for place, free in enumerate(left) if free >= length), len(rows))

@@ -13,11 +13,11 @@ import numpy as np
 
 from crossguard.errors import BundleError
 from crossguard.machine import available_cores
-from crossguard.runtimes.ahead import first_needed, needed, taken
+from crossguard.runtimes.ahead import taken
 from crossguard.runtimes.base import IMAGES_PER_JOB, Array, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import MASK, OWNERS, SHAPES, Shape, packed
+from crossguard.runtimes.packing import MASK, OWNERS, SHAPES, Shape, first_needed, needed, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class OpenVINORuntime:
-    """Graphs, and as many threads as streams, each with its own request per graph.
+    """Graphs, and twice as many threads as streams, each with its own request per graph.
 
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
     comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
@@ -62,7 +62,9 @@ class OpenVINORuntime:
             blob = Blob.of(identity, name, own) if identity else None
             path = graphs["text" if name in SHAPES else "image" if name == "images" else name]
             self._graphs[name] = _Lazy(core, path, own, blob, rows=SHAPES.get(name), images=images.get(name))
-        self._first = first_needed(one_by_one=one_by_one)
+        # Where one was loaded ahead, whoever did that knew more about the first posts.
+        ahead = (name for name in SHAPES if name in self._graphs and self._graphs[name].is_ahead)
+        self._first = next(ahead, first_needed(one_by_one=one_by_one))
         for name, precision in types.items():
             self.inputs(name)  # so that a broken graph is told now
             # Each record says what it was computed in, so that is known before the first one.
@@ -73,8 +75,9 @@ class OpenVINORuntime:
         self._precision = _told(types)
         self._version = ov.__version__.split("-")[0]
         self._requests = threading.local()
-        streams = streams_of(threads or available_cores())
-        self._workers = ThreadPoolExecutor(max_workers=streams, thread_name_prefix="crossguard-openvino")
+        # Two for each stream: it computes the job of one, while the other copies results and packs its next job.
+        workers = 2 * streams_of(threads or available_cores())
+        self._workers = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="crossguard-openvino")
 
     @property
     def name(self) -> str:
@@ -167,6 +170,11 @@ class _Lazy:
     def kept(self) -> bool:
         """Whether its compiled form is in the cache."""
         return self._blob is not None and self._blob.kept
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is being loaded."""
+        return self._ahead is not None
 
     def _noted(self) -> tuple[str, ...]:
         self._read()

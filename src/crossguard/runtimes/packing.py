@@ -27,20 +27,37 @@ PLACES: Final = "places"
 OWNERS: Final = "owners"
 """And that: the text of each token, int64, (rows, row); 0 where a row is not filled."""
 Shape: TypeAlias = tuple[int, int]
-SHAPES: Final[Mapping[str, Shape]] = {"rows": (2, 128), "row": (1, 64)}
-"""Rows of a job, and tokens of a row, of each packed graph: of many texts, and of what a lone post mostly has.
+LONE: Final = "row"
+MANY: Final = "rows"
+SHAPES: Final[Mapping[str, Shape]] = {LONE: (1, 64), MANY: (3, 96)}
+"""Rows of a job, and tokens of a row, of each packed graph: of what a lone post mostly has, and of many texts.
 
-In longer rows, tokens of many texts are compared in vain; in shorter ones, few texts have place. One row takes a
-seventh longer than one of two, because all weights are read for it; each of four takes as long.
+In longer rows, tokens of many texts are compared in vain. Rows of 64 would be a twentieth faster, but longer texts
+would need a third graph, which takes 100 MB. One row takes a seventh longer than one of two, because all weights are
+read for it.
 """
 # Texts come in multiples of this, because kernels are made for each number of them.
 TEXTS: Final = 4
 HIDDEN: Final = -1e9
+# Of English posts, on average; and the tokens before and behind a text.
+CHARACTERS_PER_TOKEN: Final = 4.2
+AROUND: Final = 2
 
 
 def shape_of(tokens: int) -> str:
     """Returns which packed graph takes texts of so many tokens together."""
-    return "row" if tokens <= SHAPES["row"][1] else "rows"
+    return LONE if tokens <= SHAPES[LONE][1] else MANY
+
+
+def first_needed(*, one_by_one: bool, characters: int = 0) -> str:
+    """Returns which packed graph the first posts need; `characters` is how long a lone text is, where that is known."""
+    return shape_of(int(characters / CHARACTERS_PER_TOKEN) + AROUND) if one_by_one else MANY
+
+
+def needed(kept: Iterable[str]) -> list[str]:
+    """Returns those of the graphs that are kept compiled which the first posts need: a packed one for `text`."""
+    names = list(kept)
+    return [name for name in names if name != "text" or SHAPES.keys().isdisjoint(names)]
 
 
 def pack(model: Any, shape: Shape) -> None:

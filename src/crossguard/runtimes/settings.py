@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossguard.errors import ConfigError
 from crossguard.machine import available_cores
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import SHAPES
+from crossguard.runtimes.packing import LONE, SHAPES
 
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 STREAMS: Final = "NUM_STREAMS"
@@ -53,7 +53,7 @@ def settings_of(
     return {
         # The short row is for a lone post, and each stream holds its weights once more.
         name: {
-            **(lone if one_by_one or name == "row" else many),
+            **(lone if one_by_one or name == LONE else many),
             **shared,
             PRECISION: types.bf16 if precision == "bf16" else types.f32,
         }

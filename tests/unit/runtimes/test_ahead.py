@@ -105,14 +105,10 @@ def test_a_broken_cache_costs_only_the_time_to_compile(tiny_bundle: Bundle, fold
     assert scores(tiny_bundle, one_by_one=True) == first
 
 
-@pytest.mark.parametrize(
-    ("kept", "needed"),
-    [
-        (["text", "fusion"], ["text", "fusion"]),
-        (["text", "fusion", "rows"], ["fusion", "rows"]),
-        (["text", "fusion", "row"], ["fusion", "row"]),
-        ([], []),
-    ],
-)
-def test_texts_in_rows_stand_for_those_below_each_other(kept: list[str], needed: list[str]) -> None:
-    assert ahead.needed(kept) == needed
+def test_a_long_text_has_its_graph_loaded_and_no_other(tiny_bundle: Bundle, loads: list[bool]) -> None:
+    text = " ".join(["hello"] * 80)
+    for _ in range(2):
+        loads.clear()
+        moderator = crossguard.load(tiny_bundle.folder, runtime="openvino", one_by_one=True, characters_ahead=len(text))
+        moderator.score(text=text)
+    assert loads == [True] * 2

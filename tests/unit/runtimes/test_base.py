@@ -93,9 +93,9 @@ def test_a_lone_text_is_packed_like_others_so_that_it_scores_the_same() -> None:
 
 def test_what_is_left_of_a_small_batch_goes_through_the_short_row() -> None:
     for lengths, graphs in (
-        ([64] * 4 + [17, 47], ["rows", "row"]),
-        ([64] * 4 + [17, 48], ["rows", "rows"]),
-        ([64] * 8 + [17], ["rows", "rows", "rows"]),  # of many jobs it saves little
+        ([48] * 6 + [17, 47], ["rows", "row"]),
+        ([48] * 6 + [17, 48], ["rows", "rows"]),
+        ([48] * 12 + [17], ["rows", "rows", "rows"]),  # of many jobs it saves little
     ):
         todo = encoder_jobs(Masked(packs=True), batch_of(lengths), trim=True)
         assert [job.graph for job in todo.jobs] == graphs

@@ -11,9 +11,9 @@ from openvino import opset13 as ops
 from tests.support.openvino_graphs import product
 
 from crossguard.runtimes.nodes import nodes
-from crossguard.runtimes.packing import MASK, SHAPES, Shape, pack, packed, shape_of
+from crossguard.runtimes.packing import MASK, SHAPES, Shape, first_needed, needed, pack, packed, shape_of
 
-ROWS = SHAPES["rows"]
+ROWS = (2, 128)
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(4, 4)).astype(np.float32)
 TABLE = RANDOM.normal(size=(9, 4)).astype(np.float32)
@@ -137,7 +137,19 @@ def test_texts_come_in_few_numbers(rows: int, filled: int) -> None:
     assert feed[MASK].sum(axis=1).tolist() == [5] * rows + [0] * (filled - rows)
 
 
-@pytest.mark.parametrize(("tokens", "shape"), [(3, "row"), (64, "row"), (65, "rows"), (256, "rows")])
+@pytest.mark.parametrize(("tokens", "shape"), [(3, "row"), (64, "row"), (65, "rows"), (288, "rows")])
 def test_few_tokens_get_the_short_row(tokens: int, shape: str) -> None:
     assert shape_of(tokens) == shape
     assert np.prod(SHAPES[shape]) >= tokens
+
+
+@pytest.mark.parametrize(("characters", "shape"), [(0, "row"), (240, "row"), (300, "rows")])
+def test_the_graph_of_a_lone_text_is_known_by_its_characters(characters: int, shape: str) -> None:
+    assert first_needed(one_by_one=True, characters=characters) == shape
+    assert first_needed(one_by_one=False, characters=characters) == "rows"
+
+
+@pytest.mark.parametrize("packed_graph", SHAPES)
+def test_texts_in_rows_stand_for_those_below_each_other(packed_graph: str) -> None:
+    assert needed(["text", "fusion", packed_graph]) == ["fusion", packed_graph]
+    assert needed(["text", "fusion"]) == ["text", "fusion"]
