@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers
+from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers, stored
 from crossguard.runtimes.pooling import RANK
 
 # The zero point of steps that are signed and symmetric, which are multiplied as they are.
@@ -81,18 +81,15 @@ def as_convolutions(model: Any) -> None:
 
 def _kernel(layer: Any) -> Any:
     """Returns the weights of a dense layer in 8 bits or not rounded, (width of the output, width, 1, 1); else None."""
-    ops, scaled = openvino().opset13, parent(layer, 1)
+    ops, found = openvino().opset13, _weights(layer)
     plain, attributes = constant(layer, 1), layer.get_attributes()
     if plain is not None and not (attributes["transpose_a"] or attributes["transpose_b"]):
         return ops.unsqueeze(ops.transpose(layer.input_value(1), [1, 0]), [2, 3])  # copied when it is compiled
-    if _weights(layer) is None or not _rounded(layer.input_value(0)):
+    if found is None or not _rounded(layer.input_value(0)):
         return None
-    scale, stored = constant(scaled, 1), parent(scaled, 0)
-    if stored.get_type_name() == "Subtract":
-        if constant(stored, 1).any():
-            return None
-        stored = parent(stored, 0)
-    steps = parent(stored, 0).data
+    steps, zero, scale = found
+    if zero.any() or steps.itemsize > 1:
+        return None
     kernel = np.ascontiguousarray(steps.T)[..., None, None]
     return ops.multiply(ops.convert(ops.constant(kernel), "f32"), ops.constant(scale.reshape(-1, 1, 1, 1)))
 
@@ -170,21 +167,26 @@ def reads_only(node: Any, kind: str) -> bool:
 
 def _shift(layer: Any, rounding: Any, zero: float) -> Any:
     """Returns what a dense layer makes of rows that are `zero` everywhere; None for another product."""
-    weights = _weights(layer) if parent(layer, 0) == rounding else None
-    return None if weights is None else (zero * weights.sum(axis=0)).astype(np.float32)
+    found = _weights(layer) if parent(layer, 0) == rounding else None
+    if found is None:
+        return None
+    steps, middle, scale = found
+    return (zero * ((steps.astype(np.float64) - middle) * scale).sum(axis=0)).astype(np.float32)
 
 
-def _weights(layer: Any) -> Any:
-    """Returns the weights of a dense layer, float64, (width, width of the output); None where they are no constant."""
+def _weights(layer: Any) -> tuple[Any, Any, Any] | None:
+    """Returns the weights of a dense layer, as stored in steps, with the zero point and the scale of these.
+
+    The steps are (width, width of the output); None where they are no constant.
+    """
     attributes, scaled = layer.get_attributes(), parent(layer, 1)
     if attributes["transpose_a"] or attributes["transpose_b"] or scaled.get_type_name() != "Multiply":
         return None
-    scale, steps = constant(scaled, 1), constant(scaled, 0)
+    steps, scale = stored(scaled, 0), constant(scaled, 1)
+    zero: Any = np.float32(0)
     if steps is None and parent(scaled, 0).get_type_name() == "Subtract":
-        shifted = parent(scaled, 0)
-        steps, zero = constant(shifted, 0), constant(shifted, 1)
-        steps = None if steps is None or zero is None else steps.astype(np.float64) - zero
-    return None if scale is None or steps is None else steps.astype(np.float64) * scale
+        steps, zero = stored(parent(scaled, 0), 0), constant(parent(scaled, 0), 1)
+    return None if steps is None or zero is None or scale is None else (steps, zero, scale)
 
 
 def _add(layer: Any, shift: Any) -> None:

@@ -28,9 +28,15 @@ def readers(node: Any) -> list[Any]:
     return list(node.output(0).get_target_inputs())
 
 
-def constant(node: Any, index: int) -> Any:
-    """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
+def stored(node: Any, index: int) -> Any:
+    """Returns the value of a constant input as it is stored, before it is converted; None for another input."""
     found = parent(node, index)
     while found.get_type_name() in {"Convert", "Reshape"}:
         found = parent(found, 0)
-    return np.asarray(found.data, np.float32) if found.get_type_name() == "Constant" else None
+    return np.asarray(found.data) if found.get_type_name() == "Constant" else None
+
+
+def constant(node: Any, index: int) -> Any:
+    """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
+    found = stored(node, index)
+    return None if found is None else np.asarray(found, np.float32)
