@@ -18,7 +18,8 @@ from crossguard.errors import ConfigError, suggest
 class StrictModel(BaseModel):
     """A frozen record of settings; a key that it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Built when the first of a kind is read: most starts read few kinds.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def _split(value: object) -> object:

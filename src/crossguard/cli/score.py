@@ -200,6 +200,8 @@ def _refuse_words(sources: Sequence[str]) -> None:
 def _quieten_libraries() -> None:
     # Nothing here multiplies with NumPy, whose library else keeps every core busy for a tenth of a second.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Else pydantic looks for plugins in every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     # Pillow comments on images that it decodes nevertheless; what matters becomes the error of a decision.
     warnings.filterwarnings("ignore", module="PIL")
 
@@ -216,6 +218,7 @@ def _score_one(post: tuple[str, str | None, str], loaded: dict[str, Any], option
         until_exit(moderator)
         steps.score_one(moderator, post, options, ocr=ocr)
     finally:
+        gc.freeze()  # else all that was imported is looked through just before the process ends
         gc.enable()
     return 0
 
