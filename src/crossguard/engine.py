@@ -1,6 +1,6 @@
 """The engine that turns posts into decisions, for files, Python and HTTP alike.
 
-`stream` takes posts in order and in batches that hang on them alone, so that a file gives the same scores. `submit`
+`stream` takes posts in order and in batches that depend on them alone, so that a file gives the same scores. `submit`
 takes the posts of concurrent requests, which share batches: a batch starts at once while the model is idle, and else
 gathers posts until it is full or the max batch delay is over. Every queue is fair between callers. No post waits long
 behind a slower kind: long texts, and images whose decoding may take seconds, are prepared by threads of their own, and

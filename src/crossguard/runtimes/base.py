@@ -23,7 +23,7 @@ Piece: TypeAlias = tuple[NDArray[np.int64], int]
 
 # Texts are sorted by length and run in pieces, so that a short one is not padded to the longest. A piece holds about
 # this many tokens, padding included: fewer leave the matrix products small, more only take memory. Where the runtime
-# packs texts into rows (`packing.py`), a job is a few rows, and scores do not hang on the texts of a batch.
+# packs texts into rows (`packing.py`), a job is a few rows, and scores do not depend on the texts of a batch.
 #
 # The rows of a job are a power of two. Engines make kernels for each shape that they meet, which takes up to a tenth of
 # a second, and keep them: with any number of rows, the service met new shapes for hours and held 300 MiB more.

@@ -29,7 +29,7 @@ from crossguard.runtimes.library import openvino
 HEADER: Final = 4096
 """Bytes before a compiled graph, filled up with spaces: what is mapped into memory has to begin with a page."""
 LARGEST: Final = 2**31
-KEPT: Final = 16
+KEPT: Final = 20
 """Compiled graphs that are kept at most, those of four bundles; the ones used longest ago go first."""
 COUNTS: Final = ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
 

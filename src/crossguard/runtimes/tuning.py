@@ -139,7 +139,7 @@ def example(inputs: Iterable[Any], rows: int, tokens: int) -> dict[str, Any]:
 
 
 def _milliseconds(request: Any, feed: Mapping[str, Any]) -> float:
-    """Returns processor time: a choice is remembered, and must not hang on what else the machine does just then."""
+    """Returns processor time: a choice is remembered, and must not depend on what else the machine does just then."""
     started = time.process_time()
     count = 0
     while not count or time.process_time() - started < ROUND_S:

@@ -15,6 +15,7 @@ def test_a_key_is_that_of_what_is_told_and_of_the_machine(monkeypatch: pytest.Mo
         "processor_name": lambda: "another",
         "vector_units": lambda: ("avx9",),
         "EDITION": 99,
+        "SHAPES": {"rows": (9, 99)},
         "__version__": "99",
     }.items():
         with monkeypatch.context() as patch:
