@@ -22,6 +22,19 @@ UNITS: Final = (
     "avx_vnni",
     "avx2",
 )
+X86: Final = frozenset({"x86_64", "AMD64"})
+EIGHT_BITS: Final = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
+# What oneDNN, which OpenVINO multiplies with, leaves unused under each value of `ONEDNN_MAX_CPU_ISA`.
+_WITHOUT_AMX: Final = frozenset({"amx_bf16", "amx_int8"})
+_WITHOUT_BF16: Final = _WITHOUT_AMX | {"avx512_bf16"}
+_WITHOUT_AVX512: Final = _WITHOUT_BF16 | {"avx512f", "avx512_vnni"}
+UNUSED: Final[dict[str, frozenset[str]]] = {
+    "AVX2": _WITHOUT_AVX512 | {"avx_vnni"},
+    "AVX2_VNNI": _WITHOUT_AVX512,
+    "AVX512_CORE": _WITHOUT_BF16 | {"avx512_vnni", "avx_vnni"},
+    "AVX512_CORE_VNNI": _WITHOUT_BF16,
+    "AVX512_CORE_BF16": _WITHOUT_AMX,
+}
 CPUINFO: Final = Path("/proc/cpuinfo")
 QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 
@@ -38,18 +51,24 @@ def available_cores(quota: Path = QUOTA) -> int:
 
 @cache
 def vector_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
-    """Returns those of `UNITS` that the processor has; on systems other than Linux, its architecture alone."""
+    """Returns those of `UNITS` that are used; on systems other than Linux, the processor's architecture alone."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return (platform.machine(),)
     found = {word for line in lines if line.startswith(("flags", "Features")) for word in line.split()}
+    found -= UNUSED.get(os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper(), frozenset())
     return tuple(unit for unit in UNITS if unit in found)
 
 
 def multiplies_bf16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware; elsewhere it is emulated, up to a hundred times slower."""
     return bool({"bf16", "amx_bf16", "avx512_bf16"} & set(vector_units()))
+
+
+def multiplies_int8() -> bool:
+    """Whether sums of 8-bit products are exact; x86 processors without VNNI sum pairs in 16 bits, which overflow."""
+    return platform.machine() not in X86 or not EIGHT_BITS.isdisjoint(vector_units())
 
 
 @cache

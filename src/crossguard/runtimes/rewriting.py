@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from crossguard.machine import vector_units
+from crossguard.machine import X86, vector_units
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
 from crossguard.runtimes.library import openvino
@@ -26,12 +26,10 @@ from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 10
+EDITION: Final = 11
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
-# Where counting from zero was measured; elsewhere, unsigned steps may have no kernel.
-X86: Final = frozenset({"x86_64", "AMD64"})
 
 
 def read_model(
@@ -51,8 +49,9 @@ def read_model(
     """
     model = core.read_model(path)
     _look_up_stored(model)
-    if platform.machine() in X86:
-        _drop_zero_points(model, everywhere="amx_int8" in vector_units() if amx is None else amx)
+    amx = "amx_int8" in vector_units() if amx is None else amx
+    if platform.machine() in X86:  # where it was measured; elsewhere, unsigned steps may have no kernel
+        _drop_zero_points(model, everywhere=amx)
         count_from_zero(model)
         drop_tanh(model)
     rewrite_attention(model)
@@ -63,7 +62,7 @@ def read_model(
     if images is not None:
         _, *size = model.input(0).partial_shape
         model.reshape([images, *size])
-    if (rows or images) and platform.machine() in X86:
+    if (rows or images) and amx:  # without it, OpenVINO's kernels of these convolutions gave other sums
         name_swish(model)
         as_convolutions(model)
     return model

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crossguard.errors import ConfigError
-from crossguard.machine import available_cores
+from crossguard.machine import available_cores, multiplies_int8
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.packing import LONE, SHAPES
 
@@ -49,6 +49,8 @@ def settings_of(
     shared = {
         # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+        # Where sums of 8-bit products overflow, the steps of 8 bits are computed in full precision: the same scores.
+        **({} if multiplies_int8() else {"LP_TRANSFORMS_MODE": "NO"}),
     }
     return {
         # The short row is for a lone post, and each stream holds its weights once more.

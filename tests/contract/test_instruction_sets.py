@@ -1,0 +1,51 @@
+"""The model in the box gives the same scores whatever the processor multiplies 8 bits with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crossguard.machine import X86
+
+POSTS = """
+import json, sys
+import crossguard
+texts = (
+    "Women are too stupid to vote", "Good morning", "I hate you all",
+    "Telling people to go back where they came from is racist, please stop",
+)
+posts = [crossguard.Post(str(i), text) for i, text in enumerate(texts)]
+posts.append(crossguard.Post("words", "", image_text="DISABLED PEOPLE ARE A WASTE OF OUR MONEY"))
+posts.append(crossguard.Post("both", "look at them", image=sys.argv[1]))
+posts.append(crossguard.Post("image", "", image=sys.argv[1]))
+print(json.dumps([list(decision.scores.values()) for decision in crossguard.load("compact").score(posts)]))
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in X86, reason="about processors of x86")
+def test_scores_are_those_of_full_precision_with_every_instruction_set(tmp_path: Path) -> None:
+    """With AVX2 alone the steps of 8 bits are computed in full precision; VNNI and AMX multiply them."""
+    noise = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((320, 240)).save(tmp_path / "image.png")
+
+    def scores(instructions: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        limit = {"ONEDNN_MAX_CPU_ISA": instructions} if instructions else {}
+        own = os.environ | limit | {"CROSSGUARD_CACHE": str(tmp_path / f"cache-{instructions}")}
+        command = [sys.executable, "-c", POSTS, str(tmp_path / "image.png")]
+        printed = subprocess.run(command, env=own, check=True, capture_output=True, text=True).stdout
+        return np.array(json.loads(printed))
+
+    exact = scores("AVX2")
+    assert exact[0].max() > 0.9
+    assert exact[4].max() > 0.9
+    assert exact[3].max() < 0.1
+    for instructions in ("AVX512_CORE", "AVX512_CORE_VNNI", ""):
+        np.testing.assert_allclose(scores(instructions), exact, atol=0.02, err_msg=instructions)
