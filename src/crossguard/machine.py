@@ -71,6 +71,11 @@ def multiplies_int8() -> bool:
     return platform.machine() not in X86 or not EIGHT_BITS.isdisjoint(vector_units())
 
 
+def has_amx() -> bool:
+    """Whether the processor multiplies whole tiles of 8-bit numbers."""
+    return "amx_int8" in vector_units()
+
+
 @cache
 def processor_name(cpuinfo: Path = CPUINFO) -> str:
     """Returns the name of the processor."""

@@ -43,6 +43,7 @@ class Gate:
         self.name = "gate"
         self.images_per_job = self.inner.images_per_job
         self.packs = self.inner.packs
+        self.fills = self.inner.fills
         self.open = threading.Event()
         self.open.set()
         self.batches: list[int] = []

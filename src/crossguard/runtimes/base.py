@@ -14,7 +14,7 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.preprocessing.batch import ATTENTION_STEP, LENGTH_STEP, Prepared, collate
 from crossguard.records import Batch, Logits
-from crossguard.runtimes.packing import MANY, MASK, SHAPES, shape_of
+from crossguard.runtimes.packing import IMAGES, MANY, MASK, SHAPES, shape_of
 
 Array: TypeAlias = "NDArray[np.generic]"
 Feed: TypeAlias = Mapping[str, Array]
@@ -33,8 +33,8 @@ TEXTS_PER_JOB: Final = 32
 # tokens: half the time. Of many jobs that saves little, and a second graph takes memory.
 FEW_JOBS: Final = 2
 # A job has this many images or one: what is kept for each other number takes 11 MB, and two or three images take no
-# longer one by one. The weights of a large encoder are read anew from memory for each job, and kept for each number of
-# images: its jobs are filled up to the larger number, and only a lone image has kernels of its own.
+# longer one by one. The weights of a large encoder are read anew from memory for each job, so that it gets more; where
+# it has faster kernels for a known number, jobs are filled up to that, and only a lone image has kernels of its own.
 IMAGES_PER_JOB: Final = 4
 LARGE_IMAGES_PER_JOB: Final = 8
 LARGE_BYTES: Final = 2**26
@@ -59,6 +59,11 @@ class Runtime(Protocol):
     @property
     def images_per_job(self) -> int:
         """Most images of one job."""
+        ...
+
+    @property
+    def fills(self) -> bool:
+        """Whether there is a graph `packing.IMAGES`, which always computes `images_per_job` images."""
         ...
 
     @property
@@ -162,19 +167,20 @@ class EncoderJobs:
 def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool = True) -> EncoderJobs:
     """Cuts a batch into jobs; arguments as for `run`, and whether texts go into rows where the runtime packs them."""
     texts, order = _text_jobs(runtime, batch, trim=trim, in_rows=in_rows and runtime.packs)
-    images = [Job("image", {"pixels": pixels}) for pixels in _image_pieces(batch.pixels, runtime.images_per_job)]
-    return EncoderJobs([*texts, *images], len(texts), order)
+    return EncoderJobs([*texts, *_image_jobs(runtime, batch.pixels)], len(texts), order)
 
 
-def _image_pieces(pixels: NDArray[np.uint8], most: int) -> list[NDArray[np.uint8]]:
-    """Cuts images into jobs; the last ones of a large encoder are nearly equal, so that none is left alone."""
-    if most > IMAGES_PER_JOB and 2 * len(pixels) > most:
-        return np.array_split(pixels, -(-len(pixels) // most))
-    whole = len(pixels) // most * most
-    return [
-        *(pixels[start : start + most] for start in range(0, whole, most)),
-        *(pixels[start : start + 1] for start in range(whole, len(pixels))),
-    ]
+def _image_jobs(runtime: Runtime, pixels: NDArray[np.uint8]) -> Iterator[Job]:
+    """Cuts images into jobs; those that are filled up are nearly equal, so that no image is left alone."""
+    most = runtime.images_per_job
+    if runtime.fills and 2 * len(pixels) > most:
+        yield from (Job(IMAGES, {"pixels": piece}) for piece in np.array_split(pixels, -(-len(pixels) // most)))
+        return
+    start, sizes = 0, (1,) if runtime.fills else (most, IMAGES_PER_JOB, 1)
+    while start < len(pixels):
+        count = next(size for size in sizes if size <= len(pixels) - start)
+        yield Job("image", {"pixels": pixels[start : start + count]})
+        start += count
 
 
 def _text_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool) -> tuple[list[Job], NDArray[np.int64]]:

@@ -29,7 +29,7 @@ class ONNXRuntime:
                 raise BundleError(f"ONNX Runtime cannot read {path}: {error}") from None
         self._version = onnxruntime.__version__
         self.images_per_job = images_per_job(graphs["image"])
-        self.packs = False
+        self.packs = self.fills = False
 
     @property
     def name(self) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from crossguard.errors import BundleError
-from crossguard.machine import available_cores
+from crossguard.machine import available_cores, has_amx
 from crossguard.runtimes.ahead import taken
-from crossguard.runtimes.base import IMAGES_PER_JOB, Array, Job, images_per_job
+from crossguard.runtimes.base import IMAGES_PER_JOB, Array, Feed, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import MASK, OWNERS, SHAPES, Shape, first_needed, needed, packed
+from crossguard.runtimes.packing import IMAGES, MASK, OWNERS, SHAPES, SOURCES, first_needed, needed, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
 from crossguard.runtimes.tuning import ENCODERS
@@ -31,7 +31,8 @@ class OpenVINORuntime:
     Jobs run side by side, those of one call and those of several callers alike. A graph is compiled when its first job
     comes: posts without images never pay for the image encoder, neither in time nor in memory. `load_ahead` loads what
     most posts need while the tokenizer is read. Besides those of the bundle there are those of `packing.SHAPES`, the
-    text encoder for texts in rows, and `images`: a large image encoder for full jobs, beside one for a lone image.
+    text encoder for texts in rows, and with AMX `images`: a large image encoder for full jobs, beside one for a lone
+    image.
 
     Args:
         graphs: File of each graph by name.
@@ -54,21 +55,22 @@ class OpenVINORuntime:
         core = ov.Core()
         types = {name: (precisions or {}).get(name, "fp32") for name in graphs}
         self.images_per_job = images_per_job(graphs["image"])
-        images = {"image": 1, "images": self.images_per_job} if self.images_per_job > IMAGES_PER_JOB else {}
-        self._fills = "images" in images
-        self._many = {} if one_by_one or not images else {"image": "images"}
+        # Jobs of one number of images gain by the convolutions that `read_model` makes of dense layers.
+        self.fills = self.images_per_job > IMAGES_PER_JOB and has_amx()
+        images = {"image": 1, IMAGES: self.images_per_job} if self.fills else {}
         self._graphs = {}
         for name, own in settings_of(types, threads, one_by_one=one_by_one).items():
             blob = Blob.of(identity, name, own) if identity else None
-            path = graphs["text" if name in SHAPES else "image" if name == "images" else name]
-            self._graphs[name] = _Lazy(core, path, own, blob, rows=SHAPES.get(name), images=images.get(name))
+            form = {"rows": SHAPES.get(name), "images": images.get(name)}
+            self._graphs[name] = _Lazy(core, graphs[SOURCES.get(name, name)], own, blob, form)
         # Where one was loaded ahead, whoever did that knew more about the first posts.
         ahead = (name for name in SHAPES if name in self._graphs and self._graphs[name].is_ahead)
         self._first = next(ahead, first_needed(one_by_one=one_by_one))
         for name, precision in types.items():
-            self.inputs(name)  # so that a broken graph is told now
+            used = IMAGES if name == "image" and self.fills and not one_by_one else name
+            self.inputs(used)  # so that a broken graph is told now
             # Each record says what it was computed in, so that is known before the first one.
-            first = self._graphs[self._many.get(name, name)]
+            first = self._graphs[used]
             if precision == "bf16" and not first.kept:
                 first.compiled()
                 types[name] = "fp32" if first.fell_back else precision
@@ -86,7 +88,7 @@ class OpenVINORuntime:
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
-        return self._graphs[self._many.get(graph, graph)].inputs
+        return self._graphs[graph].inputs
 
     @property
     def packs(self) -> bool:
@@ -104,17 +106,12 @@ class OpenVINORuntime:
         return list(self._workers.map(self._run, jobs))
 
     def _run(self, job: Job) -> dict[str, Array]:
-        rows = len(next(iter(job.feed.values())))
-        name = "images" if self._fills and job.graph == "image" and rows > 1 else job.graph
+        rows, graph = len(next(iter(job.feed.values()))), self._graphs[job.graph]
         requests: dict[str, Any] = vars(self._requests)
-        if name not in requests:
-            requests[name] = self._graphs[name].compiled().create_infer_request()
-        request, feed = requests[name], dict(job.feed)
-        if name in SHAPES:
-            feed = packed(feed, SHAPES[name])
-        elif name == "images":
-            feed = {port: np.resize(pixels, (self.images_per_job, *pixels.shape[1:])) for port, pixels in feed.items()}
-        request.infer(feed, share_inputs=True)
+        if job.graph not in requests:
+            requests[job.graph] = graph.compiled().create_infer_request()
+        request = requests[job.graph]
+        request.infer(graph.filled(job.feed), share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
         return {port.get_any_name(): np.array(request.get_tensor(port).data[:rows]) for port in request.model_outputs}
 
@@ -129,6 +126,13 @@ def _told(types: Mapping[str, str]) -> str:
 class _Lazy:
     """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it.
 
+    Args:
+        core: OpenVINO's.
+        path: The ONNX file.
+        settings: Those of `settings_of`.
+        blob: Where its compiled form is kept, if anywhere.
+        form: `rows` and `images` of `read_model`.
+
     Attributes:
         fell_back: Whether OpenVINO had no kernels for the precision asked for, and it is computed in fp32.
     """
@@ -138,14 +142,12 @@ class _Lazy:
         core: Any,
         path: Path,
         settings: Mapping[str, Any],
-        blob: Blob | None = None,
-        *,
-        rows: Shape | None = None,
-        images: int | None = None,
+        blob: Blob | None,
+        form: Mapping[str, Any],
     ) -> None:
         self._core = core
         self._path = path
-        self._form: dict[str, Any] = {"rows": rows, "images": images}
+        self._form = form
         self._settings = settings
         self._blob = blob
         self._lock = threading.Lock()
@@ -165,6 +167,13 @@ class _Lazy:
         """
         with self._lock:
             return self._inputs or self._noted()
+
+    def filled(self, feed: Feed) -> dict[str, Array]:
+        """Returns what the graph takes, for the inputs of a job: texts in rows, and so many images."""
+        rows, images = self._form["rows"], self._form["images"]
+        if rows:
+            return packed(feed, rows)
+        return {port: np.resize(of, (images, *of.shape[1:])) if images else of for port, of in feed.items()}
 
     @property
     def kept(self) -> bool:

@@ -36,6 +36,10 @@ In longer rows, tokens of many texts are compared in vain. Rows of 64 would be a
 would need a third graph, which takes 100 MB. One row takes a seventh longer than one of two, because all weights are
 read for it.
 """
+IMAGES: Final = "images"
+"""A large image encoder for full jobs; see `base.Runtime.fills`."""
+SOURCES: Final[Mapping[str, str]] = {**dict.fromkeys(SHAPES, "text"), IMAGES: "image"}
+"""The graph of a bundle that each of those is made of."""
 # Texts come in multiples of this, because kernels are made for each number of them.
 TEXTS: Final = 4
 HIDDEN: Final = -1e9

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from crossguard.machine import X86, vector_units
+from crossguard.machine import X86, has_amx
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
 from crossguard.runtimes.library import openvino
@@ -49,7 +49,7 @@ def read_model(
     """
     model = core.read_model(path)
     _look_up_stored(model)
-    amx = "amx_int8" in vector_units() if amx is None else amx
+    amx = has_amx() if amx is None else amx
     if platform.machine() in X86:  # where it was measured; elsewhere, unsigned steps may have no kernel
         _drop_zero_points(model, everywhere=amx)
         count_from_zero(model)

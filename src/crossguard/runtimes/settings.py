@@ -8,7 +8,7 @@ from typing import Any, Final
 from crossguard.errors import ConfigError
 from crossguard.machine import available_cores, multiplies_int8
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import LONE, SHAPES
+from crossguard.runtimes.packing import LONE, SHAPES, SOURCES
 
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 STREAMS: Final = "NUM_STREAMS"
@@ -40,9 +40,7 @@ def settings_of(
         one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
     """
     types = openvino().Type
-    for graph, others in (("text", SHAPES), ("image", ("images",))):
-        if graph in precisions:
-            precisions = {**precisions, **dict.fromkeys(others, precisions[graph])}
+    made = {name: precisions[source] for name, source in SOURCES.items() if source in precisions}
     cores = threads or available_cores()
     streams = streams_of(cores)
     lone, many = {THREADS: -(-cores // streams), STREAMS: 1}, {THREADS: cores, STREAMS: streams}
@@ -61,5 +59,5 @@ def settings_of(
             **texts.get(name, {}),
             PRECISION: types.bf16 if precision == "bf16" else types.f32,
         }
-        for name, precision in precisions.items()
+        for name, precision in {**precisions, **made}.items()
     }

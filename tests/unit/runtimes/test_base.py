@@ -31,9 +31,10 @@ class Masked:
 
     name = "masked"
 
-    def __init__(self, images_per_job: int = IMAGES_PER_JOB, *, packs: bool = False) -> None:
+    def __init__(self, images_per_job: int = IMAGES_PER_JOB, *, packs: bool = False, fills: bool = False) -> None:
         self.images_per_job = images_per_job
         self.packs = packs
+        self.fills = fills
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         return ("input_ids", MASK) if graph == "text" else ("pixels",)
@@ -127,13 +128,20 @@ def test_images_come_after_texts_four_or_one_at_a_time() -> None:
     assert [len(job.feed["pixels"]) for job in todo.jobs[1:]] == [IMAGES_PER_JOB, 1, 1]
 
 
-def test_images_of_a_large_encoder_are_cut_evenly() -> None:
+def test_jobs_of_images_that_are_filled_up_are_cut_evenly() -> None:
     batch = batch_of([], images=LARGE_IMAGES_PER_JOB + 1)
-    todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch, trim=True)
-    assert [len(job.feed["pixels"]) for job in todo.jobs] == [5, 4]
+    todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB, fills=True), batch, trim=True)
+    assert [(job.graph, len(job.feed["pixels"])) for job in todo.jobs] == [("images", 5), ("images", 4)]
     np.testing.assert_array_equal(np.concatenate([job.feed["pixels"] for job in todo.jobs]), batch.pixels)
-    few = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch_of([], images=2), trim=True)
-    assert [len(job.feed["pixels"]) for job in few.jobs] == [1, 1]
+    few = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB, fills=True), batch_of([], images=2), trim=True)
+    assert [(job.graph, len(job.feed["pixels"])) for job in few.jobs] == [("image", 1), ("image", 1)]
+
+
+def test_a_large_encoder_that_takes_any_number_is_given_no_more_than_there_are() -> None:
+    batch = batch_of([], images=LARGE_IMAGES_PER_JOB + IMAGES_PER_JOB + 1)
+    todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch, trim=True)
+    assert [len(job.feed["pixels"]) for job in todo.jobs] == [LARGE_IMAGES_PER_JOB, IMAGES_PER_JOB, 1]
+    assert {job.graph for job in todo.jobs} == {"image"}
 
 
 def test_what_is_large_is_told_by_the_file(tmp_path: Path) -> None:

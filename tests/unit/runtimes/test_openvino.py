@@ -101,11 +101,25 @@ def test_jobs_of_a_large_encoder_are_filled_up(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, *, one_by_one: bool
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (LARGE_IMAGES_PER_JOB, 32, 32, 3), dtype=np.uint8)
-    jobs = [Job("image", {"pixels": pixels[:count]}) for count in (1, 3, LARGE_IMAGES_PER_JOB)]
+    jobs = [Job("image", {"pixels": pixels[:1]})]
+    jobs += [Job("images", {"pixels": pixels[:count]}) for count in (3, LARGE_IMAGES_PER_JOB)]
     expected = OpenVINORuntime(tiny_bundle.graphs).infer([Job("image", {"pixels": image[None]}) for image in pixels])
     monkeypatch.setattr("crossguard.runtimes.base.LARGE_BYTES", 0)
+    monkeypatch.setattr("crossguard.runtimes.openvino.has_amx", lambda: True)
     runtime = OpenVINORuntime(tiny_bundle.graphs, {"image": "fp32"}, one_by_one=one_by_one)
-    assert runtime.inputs("image") == ("pixels",)
+    assert runtime.fills
+    assert runtime.inputs("images") == ("pixels",)
     for job, found in zip(jobs, runtime.infer(jobs), strict=True):
         rows = [np.asarray(entry["image_features"], np.float32)[0] for entry in expected[: len(job.feed["pixels"])]]
         np.testing.assert_allclose(np.asarray(found["image_features"], np.float32), rows, atol=1e-5)
+
+
+def test_without_amx_jobs_of_a_large_encoder_have_the_images_that_there_are(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossguard.runtimes.base.LARGE_BYTES", 0)
+    monkeypatch.setattr("crossguard.runtimes.openvino.has_amx", lambda: False)
+    runtime = OpenVINORuntime(tiny_bundle.graphs, {"image": "fp32"})
+    assert (runtime.images_per_job, runtime.fills) == (LARGE_IMAGES_PER_JOB, False)
+    (found,) = runtime.infer([Job("image", {"pixels": np.zeros((5, 32, 32, 3), np.uint8)})])
+    assert len(found["image_features"]) == 5
