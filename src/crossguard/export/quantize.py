@@ -60,7 +60,7 @@ def _examples(bundle: Bundle, posts: Sequence[Post]) -> list[Job]:
     ready = [entry for entry in moderator.prepare_all(posts) if entry.error is None]
     batches = (collate([post], spec, size)[0] for post in ready)
     trim = spec.padding == "longest"
-    return [job for batch in batches for job in encoder_jobs(moderator.runtime, batch, trim=trim, in_rows=False).jobs]
+    return [job for batch in batches for job in encoder_jobs(moderator.runtime, batch, trim=trim, bundled=True).jobs]
 
 
 def quantize_graph(source: Path, feeds: Sequence[Any], target: Path, backend: str) -> None:

@@ -164,19 +164,22 @@ class EncoderJobs:
     text_order: NDArray[np.int64]  # int64, (unique texts,), which text of the batch each encoded one is
 
 
-def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool, in_rows: bool = True) -> EncoderJobs:
-    """Cuts a batch into jobs; arguments as for `run`, and whether texts go into rows where the runtime packs them."""
-    texts, order = _text_jobs(runtime, batch, trim=trim, in_rows=in_rows and runtime.packs)
-    return EncoderJobs([*texts, *_image_jobs(runtime, batch.pixels)], len(texts), order)
+def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool, bundled: bool = False) -> EncoderJobs:
+    """Cuts a batch into jobs; arguments as for `run`, and whether they are of the bundle's own graphs alone."""
+    texts, order = _text_jobs(runtime, batch, trim=trim, in_rows=runtime.packs and not bundled)
+    return EncoderJobs(
+        [*texts, *_image_jobs(batch.pixels, runtime.images_per_job, fills=runtime.fills and not bundled)],
+        len(texts),
+        order,
+    )
 
 
-def _image_jobs(runtime: Runtime, pixels: NDArray[np.uint8]) -> Iterator[Job]:
+def _image_jobs(pixels: NDArray[np.uint8], most: int, *, fills: bool) -> Iterator[Job]:
     """Cuts images into jobs; those that are filled up are nearly equal, so that no image is left alone."""
-    most = runtime.images_per_job
-    if runtime.fills and 2 * len(pixels) > most:
+    if fills and 2 * len(pixels) > most:
         yield from (Job(IMAGES, {"pixels": piece}) for piece in np.array_split(pixels, -(-len(pixels) // most)))
         return
-    start, sizes = 0, (1,) if runtime.fills else (most, IMAGES_PER_JOB, 1)
+    start, sizes = 0, (1,) if fills else (most, IMAGES_PER_JOB, 1)
     while start < len(pixels):
         count = next(size for size in sizes if size <= len(pixels) - start)
         yield Job("image", {"pixels": pixels[start : start + count]})

@@ -26,7 +26,7 @@ from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 11
+EDITION: Final = 12
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8

@@ -137,6 +137,13 @@ def test_jobs_of_images_that_are_filled_up_are_cut_evenly() -> None:
     assert [(job.graph, len(job.feed["pixels"])) for job in few.jobs] == [("image", 1), ("image", 1)]
 
 
+def test_jobs_of_the_graphs_in_the_bundle_name_no_other() -> None:
+    batch = batch_of([3, 5], images=LARGE_IMAGES_PER_JOB + 1)
+    todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB, packs=True, fills=True), batch, trim=True, bundled=True)
+    assert {job.graph for job in todo.jobs} == {"text", "image"}
+    assert sum(len(job.feed["pixels"]) for job in todo.jobs if job.graph == "image") == len(batch.pixels)
+
+
 def test_a_large_encoder_that_takes_any_number_is_given_no_more_than_there_are() -> None:
     batch = batch_of([], images=LARGE_IMAGES_PER_JOB + IMAGES_PER_JOB + 1)
     todo = encoder_jobs(Masked(LARGE_IMAGES_PER_JOB), batch, trim=True)
