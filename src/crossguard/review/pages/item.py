@@ -76,7 +76,8 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
 
 def _taken_back(visit: Visit, db: Connection) -> dict[str, str]:
     """Returns the fields of the answer that the person has just undone, mostly to correct one of them."""
-    vote = votes.taken_back(db, visit.item, visit.person.id, visit.request.query_params.get(AGAIN, ""))
+    again = visit.request.query_params.get(AGAIN)
+    vote = votes.taken_back(db, visit.item, visit.person.id, again) if again else None
     if vote is None:
         return {}
     return {f"label.{name}": answer for name, answer in vote.labels.items()} | {
