@@ -17,6 +17,8 @@ from crossguard.machine import X86
 
 POSTS = """
 import json, sys
+import numpy as np
+from PIL import Image
 import crossguard
 texts = (
     "Women are too stupid to vote", "Good morning", "I hate you all",
@@ -26,25 +28,36 @@ posts = [crossguard.Post(str(i), text) for i, text in enumerate(texts)]
 posts.append(crossguard.Post("words", "", image_text="DISABLED PEOPLE ARE A WASTE OF OUR MONEY"))
 posts.append(crossguard.Post("both", "look at them", image=sys.argv[1]))
 posts.append(crossguard.Post("image", "", image=sys.argv[1]))
-print(json.dumps([list(decision.scores.values()) for decision in crossguard.load("compact").score(posts)]))
+for seed in (0, 3):  # squares of all colours: the largest numbers that there are in an image
+    squares = np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    posts.append(crossguard.Post(f"squares-{seed}", "", image=Image.fromarray(squares).resize((192, 192), 0)))
+moderator = crossguard.load("compact", runtime=sys.argv[2])
+print(json.dumps([list(decision.scores.values()) for decision in moderator.score(posts)]))
 """
 
 
 @pytest.mark.skipif(platform.machine() not in X86, reason="about processors of x86")
-def test_scores_are_those_of_full_precision_with_every_instruction_set(tmp_path: Path) -> None:
-    """With AVX2 alone the steps of texts are computed in full precision; VNNI and AMX multiply 8 bits."""
+def test_scores_are_those_of_exact_sums_with_every_instruction_set(tmp_path: Path) -> None:
+    """With AVX2 alone the steps are computed in full precision; VNNI and AMX multiply 8 bits.
+
+    ONNX Runtime multiplies in 8 bits without overflow on each of them.
+    """
+    pytest.importorskip("onnxruntime", reason="it says what the scores are")
     image = Path(crossguard.__file__).parent / "resources" / "demo" / "crowd.jpg"
 
-    def scores(instructions: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def scores(instructions: str, runtime: str = "openvino") -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         limit = {"ONEDNN_MAX_CPU_ISA": instructions} if instructions else {}
         own = os.environ | limit | {"CROSSGUARD_CACHE": str(tmp_path / f"cache-{instructions}")}
-        command = [sys.executable, "-c", POSTS, str(image)]
+        command = [sys.executable, "-c", POSTS, str(image), runtime]
         printed = subprocess.run(command, env=own, check=True, capture_output=True, text=True).stdout
         return np.array(json.loads(printed))
 
-    exact = scores("AVX2")
+    exact = scores("", "onnx")
     assert exact[0].max() > 0.9
     assert exact[4].max() > 0.9
     assert exact[3].max() < 0.1
-    for instructions in ("AVX512_CORE", "AVX512_CORE_VNNI", ""):
-        np.testing.assert_allclose(scores(instructions), exact, atol=0.02, err_msg=instructions)
+    for instructions in ("AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", ""):
+        found = scores(instructions)
+        np.testing.assert_allclose(found[:-2], exact[:-2], atol=0.02, err_msg=instructions)
+        # By .01 without overflow, by .08 with it.
+        np.testing.assert_allclose(found[-2:], exact[-2:], atol=0.03, err_msg=instructions)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crossguard.errors import ConfigError
-from crossguard.machine import available_cores, multiplies_int8
+from crossguard.machine import available_cores
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.packing import LONE, SHAPES, SOURCES
+from crossguard.runtimes.packing import LONE, SOURCES
 
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 STREAMS: Final = "NUM_STREAMS"
@@ -48,15 +48,11 @@ def settings_of(
         # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
     }
-    # Where sums of 8-bit products overflow, the steps of 8 bits are computed in full precision: the same scores. Those
-    # of image encoders hardly overflow, and differed more from each other in full precision.
-    texts = {} if multiplies_int8() else {key: {"LP_TRANSFORMS_MODE": "NO"} for key in ("text", *SHAPES)}
     return {
         # The short row is for a lone post, and each stream holds its weights once more.
         name: {
             **(lone if one_by_one or name == LONE else many),
             **shared,
-            **texts.get(name, {}),
             PRECISION: types.bf16 if precision == "bf16" else types.f32,
         }
         for name, precision in {**precisions, **made}.items()

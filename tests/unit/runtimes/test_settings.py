@@ -5,7 +5,6 @@ from __future__ import annotations
 import openvino as ov
 import pytest
 
-from crossguard.runtimes import settings
 from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS, settings_of, streams_of
 
 
@@ -18,16 +17,6 @@ def test_few_cores_have_a_stream_each_and_many_share_some(cores: int, streams: i
 def test_posts_one_by_one_have_one_stream_with_the_threads_of_one(cores: int, threads: int) -> None:
     found = settings_of({"text": "fp32"}, cores, one_by_one=True)["text"]
     assert (found[STREAMS], found[THREADS]) == (1, threads)
-
-
-def test_where_sums_of_8_bits_overflow_those_of_texts_are_computed_in_full_precision(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for exact in (True, False):
-        monkeypatch.setattr(settings, "multiplies_int8", lambda exact=exact: exact)
-        found = settings_of({"text": "fp32", "image": "fp32"})
-        full = {name for name, entry in found.items() if entry.get("LP_TRANSFORMS_MODE") == "NO"}
-        assert full == (set() if exact else {"text", "rows", "row"})
 
 
 def test_each_graph_has_its_own_precision() -> None:
