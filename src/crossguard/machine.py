@@ -23,17 +23,20 @@ UNITS: Final = (
     "avx2",
 )
 X86: Final = frozenset({"x86_64", "AMD64"})
-EIGHT_BITS: Final = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
-# What oneDNN, which OpenVINO multiplies with, leaves unused under each value of `ONEDNN_MAX_CPU_ISA`.
+# What oneDNN, which OpenVINO multiplies with, leaves unused under each value of these.
+LIMITS: Final = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 _WITHOUT_AMX: Final = frozenset({"amx_bf16", "amx_int8"})
 _WITHOUT_BF16: Final = _WITHOUT_AMX | {"avx512_bf16"}
 _WITHOUT_AVX512: Final = _WITHOUT_BF16 | {"avx512f", "avx512_vnni"}
 UNUSED: Final[dict[str, frozenset[str]]] = {
+    "SSE41": _WITHOUT_AVX512 | {"avx_vnni", "avx2"},
     "AVX2": _WITHOUT_AVX512 | {"avx_vnni"},
     "AVX2_VNNI": _WITHOUT_AVX512,
+    "AVX2_VNNI_2": _WITHOUT_AVX512,
     "AVX512_CORE": _WITHOUT_BF16 | {"avx512_vnni", "avx_vnni"},
     "AVX512_CORE_VNNI": _WITHOUT_BF16,
     "AVX512_CORE_BF16": _WITHOUT_AMX,
+    "AVX512_CORE_FP16": _WITHOUT_AMX,
 }
 CPUINFO: Final = Path("/proc/cpuinfo")
 QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
@@ -57,18 +60,14 @@ def vector_units(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     except OSError:
         return (platform.machine(),)
     found = {word for line in lines if line.startswith(("flags", "Features")) for word in line.split()}
-    found -= UNUSED.get(os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper(), frozenset())
+    limit = next(filter(None, map(os.environ.get, LIMITS)), "")
+    found -= UNUSED.get(limit.upper(), frozenset())
     return tuple(unit for unit in UNITS if unit in found)
 
 
 def multiplies_bf16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware; elsewhere it is emulated, up to a hundred times slower."""
     return bool({"bf16", "amx_bf16", "avx512_bf16"} & set(vector_units()))
-
-
-def multiplies_int8() -> bool:
-    """Whether sums of 8-bit products are exact; x86 processors without VNNI sum pairs in 16 bits, which overflow."""
-    return platform.machine() not in X86 or not EIGHT_BITS.isdisjoint(vector_units())
 
 
 def has_amx() -> bool:

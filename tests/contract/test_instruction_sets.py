@@ -56,7 +56,7 @@ def test_scores_are_those_of_exact_sums_with_every_instruction_set(tmp_path: Pat
     assert exact[0].max() > 0.9
     assert exact[4].max() > 0.9
     assert exact[3].max() < 0.1
-    for instructions in ("AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", ""):
+    for instructions in ("SSE41", "AVX2", "AVX512_CORE", "AVX512_CORE_VNNI", ""):
         found = scores(instructions)
         np.testing.assert_allclose(found[:-2], exact[:-2], atol=0.02, err_msg=instructions)
         # By .01 without overflow, by .08 with it.

@@ -113,7 +113,10 @@ class OpenVINORuntime:
         request = requests[job.graph]
         request.infer(graph.filled(job.feed), share_inputs=True)
         # Copied, because the memory of the request is used again by its next job.
-        return {port.get_any_name(): np.array(request.get_tensor(port).data[:rows]) for port in request.model_outputs}
+        found = {port.get_any_name(): np.array(request.get_tensor(port).data[:rows]) for port in request.model_outputs}
+        if any(len(values) < rows for values in found.values()):  # with a single stream, errors may be hidden
+            raise RuntimeError(f"OpenVINO computed nothing for {job.graph}, without saying why.")
+        return found
 
 
 def _told(types: Mapping[str, str]) -> str:

@@ -3,34 +3,33 @@
 * With AMX, OpenVINO has no 8-bit convolution of *signed* numbers with a zero point and computes it in float32: half of
   the time of an 8-bit image encoder, which then cannot be compiled in bf16 at all. The same steps counted from zero, as
   a `FakeQuantize` leaves them to be, are multiplied in 8 bits.
-* Where sums of 8-bit products overflow, weights become floats, so that nothing is multiplied in 8 bits. Told to leave
-  8 bits alone (`LP_TRANSFORMS_MODE=NO`), OpenVINO 2026.4.1 computed some of these graphs wrongly, and convolutions on
-  several streams differently in each program.
 * A table of embeddings stored in 8 bits would be kept in float32, four times as large: rows are looked up first, and
   only they are converted.
 * Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
 * Dense layers, attention, the last layer and padding: see `dense.py`, `attention.py`, `pooling.py` and `packing.py`.
+* What some processors do not compute, or compute wrongly: see `norms.py` and `overflow.py`.
 """
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from crossguard.machine import X86, has_amx, multiplies_int8
+from crossguard.machine import X86, has_amx
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
+from crossguard.runtimes.norms import split_norms
+from crossguard.runtimes.overflow import convert_weights
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
-EDITION: Final = 13
+EDITION: Final = 14
 """Of what is rewritten; compiled graphs are kept by it."""
 CHANNELS_FIRST: Final = [0, 3, 1, 2]
 BITS: Final = 8
@@ -69,19 +68,9 @@ def read_model(
     if (rows or images) and amx:  # without it, OpenVINO's kernels of these convolutions gave other sums
         name_swish(model)
         as_convolutions(model)
-    if not multiplies_int8():
-        _convert_weights(model)
+    split_norms(model)
+    convert_weights(model)
     return model
-
-
-def _convert_weights(model: Any) -> None:
-    """Stores weights as the floats that their steps stand for, in a graph whose inputs are rounded to steps too."""
-    if next(nodes(model, "FakeQuantize"), None) is None:
-        return
-    passes = import_module("openvino.passes")
-    manager = passes.Manager()
-    manager.register_pass(passes.ConstantFolding())
-    manager.run_passes(model)
 
 
 def _look_up_stored(model: Any) -> None:

@@ -61,29 +61,6 @@ def test_scales_per_channel_are_left(tmp_path: Path) -> None:
     assert "Subtract" in types_of(read_model(ov.Core(), path, amx=True))
 
 
-@pytest.mark.parametrize("rounds", [True, False], ids=["in-8-bits", "stored-in-8-bits"])
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "overflow"])
-def test_where_sums_of_8_bits_overflow_weights_become_floats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: bool, exact: bool
-) -> None:
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["rounded"]),
-        helper.make_node("DequantizeLinear", ["stored", "scales", "zeros"], ["weights"], axis=1),
-        helper.make_node("MatMul", ["rounded" if rounds else "x", "weights"], ["y"]),
-    ]
-    step, scales = np.float32(0.02), np.linspace(0.01, 0.1, 4, dtype=np.float32)
-    stored = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
-    constants = {"step": step, "zero": np.uint8(128), "stored": stored, "scales": scales, "zeros": np.zeros(4, np.int8)}
-    monkeypatch.setattr("crossguard.runtimes.rewriting.multiplies_int8", lambda: exact)
-    model = read_model(ov.Core(), written(tmp_path, nodes[0 if rounds else 2 :], constants))
-    product = next(node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul")
-    is_folded = product.input_value(1).get_node().get_type_name() == "Constant"
-    assert is_folded == (rounds and not exact)
-    x = np.clip(np.rint(X / step), -128, 127) * step if rounds else X
-    np.testing.assert_allclose(computed(model, X), x @ (stored * scales), atol=1e-5)
-
-
 def looked_up(folder: Path, constants: dict[str, Any], axis: int) -> Path:
     """Writes a graph that takes rows of an 8-bit table by the first column of `x`."""
     nodes = [
