@@ -233,7 +233,8 @@ class _Lazy:
                 self.fell_back = True
                 return self._core.compile_model(self._model, "CPU", exact)
         except RuntimeError as error:
-            raise BundleError(f"OpenVINO cannot compile {self._path}: {error}") from None
+            told = str(error).strip().splitlines()[-1]
+            raise BundleError(f"OpenVINO cannot compile {self._path} ({told}). Try the runtime 'onnx'.") from None
         if self._blob:
             self._blob.save(compiled, self._inputs)
         return compiled

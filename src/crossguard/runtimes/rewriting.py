@@ -7,7 +7,7 @@
   only they are converted.
 * Pixels come with their three channels last, where arithmetic per channel takes three numbers at a time.
 * Dense layers, attention, the last layer and padding: see `dense.py`, `attention.py`, `pooling.py` and `packing.py`.
-* What some processors do not compute, or compute wrongly: see `norms.py` and `overflow.py`.
+* What some processors do not compute, or compute wrongly: see `fallbacks.py`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ import numpy as np
 from crossguard.machine import X86, has_amx
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
+from crossguard.runtimes.fallbacks import convert_weights, split_norms, split_places_of_highest
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
-from crossguard.runtimes.norms import split_norms
-from crossguard.runtimes.overflow import convert_weights
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
@@ -69,6 +68,7 @@ def read_model(
         name_swish(model)
         as_convolutions(model)
     split_norms(model)
+    split_places_of_highest(model)
     convert_weights(model)
     return model
 
