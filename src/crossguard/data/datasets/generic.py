@@ -41,7 +41,10 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         if name not in others:
             raise TableError(f"{path} has no column '{name}' for a label.{suggest(name, others)}")
     labels = tuple(wanted) or others
-    return Dataset("table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", "")
+    unread = [note for note in builder.unread if not any(f"'{name}'" in note for name in labels)]
+    return Dataset(
+        "table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", caution="; ".join(unread)
+    )
 
 
 def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> Iterator[Row]:

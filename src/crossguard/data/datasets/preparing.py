@@ -48,7 +48,7 @@ class DatasetReport:
     # Texts that occur in two splits, up to case and punctuation; pairs of splits to counts
     duplicate_texts: dict[str, int]
     alike_images: dict[str, int]  # images that look alike in two splits; pairs of splits to counts
-    caution: str  # what is known to be wrong with the dataset's labels
+    caution: str  # what is known to be wrong with the dataset's labels, or of its posts is not read
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as JSON holds it."""

@@ -50,7 +50,7 @@ class Dataset:
     read: Callable[[Path], Iterator[Row]]
     layout: str  # what the raw folder holds, for people
     source: str
-    caution: str  # what is known to be wrong with its labels
+    caution: str  # what is known to be wrong with its labels, or of its posts is not read
 
 
 def letters(text: str, image_text: str) -> str:

@@ -26,6 +26,16 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
         prepare(dataset(path), path, tmp_path / "t.parquet")
 
 
+def test_words_and_images_that_are_not_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("id,text,title,image_url,spam\na,hello,Greetings,https://example.org/a.png,1\n")
+    caution = prepare(dataset(path, ["spam"]), path, tmp_path / "t.parquet").caution
+    assert "'title' is not scored" in caution
+    assert "'image_url' is not read" in caution
+    path.write_text("id,text,title\na,hello,1\n")
+    assert not dataset(path, ["title"]).caution
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [("id,spam\n1,0\n", "needs a column text"), ("", "is empty"), ("text,a\n", "no rows")]
 )
