@@ -64,7 +64,8 @@ def split_places_of_highest(model: Any) -> None:
 def _is_place_of_highest(node: Any) -> bool:
     count, shape, attributes = constant(node, 1), node.get_output_partial_shape(0), node.get_attributes()
     is_one = count is not None and count.item() == 1 and shape.rank == TOKENS and not node.output(0).get_target_inputs()
-    return is_one and attributes["mode"] == "max" and attributes["axis"] in {-1, 1}
+    kind = (attributes["mode"], attributes["index_element_type"])
+    return is_one and kind == ("max", "i64") and attributes["axis"] in {-1, 1}
 
 
 def _is_layer_norm(node: Any) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crossguard.bundle import Bundle
 from crossguard.cli import run
 
 pytest.importorskip("torch", reason="exporting belongs to crossguard[train]")
@@ -16,3 +17,22 @@ def test_export_explains_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFix
     assert "fp16" in capsys.readouterr().err
     assert run(["export", str(tmp_path), str(tmp_path / "out")]) == 4
     assert "model.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+def test_an_int8_copy_that_is_no_faster_here_is_called_so(
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    overflows: bool,
+) -> None:
+    monkeypatch.setattr("crossguard.export.int8.export_int8", lambda *_: None)  # takes half a minute; see test_int8.py
+    monkeypatch.setattr("crossguard.cli.export._show_quality", lambda _: None)
+    monkeypatch.setattr("crossguard.runtimes.probes.sums_overflow", lambda: overflows)
+    posts = tmp_path / "posts.csv"
+    posts.write_text("text,racist\na,1\nb,0\n")
+    arguments = ["--precision", "int8", "--calibration", str(posts)]
+    assert run(["export", str(tiny_bundle.folder), str(tmp_path / "out"), *arguments]) == 0
+    assert ("computed in float32 here" in capsys.readouterr().err) == overflows
