@@ -139,13 +139,14 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
         from crossguard.evaluation.annotated import join, read_annotated
         from crossguard.export.int8 import Gate, export_int8
         from crossguard.export.quality import Tolerance
+        from crossguard.runtimes.fallbacks import LAYERS
         from crossguard.runtimes.probes import sums_overflow
     bundle = read_bundle(source)
     annotated = join([read_annotated(path, bundle.labels.names) for path in data])
     gate = Gate(Tolerance(auc=max_auc_loss), accept)
     report = export_int8(bundle, annotated, out, gate)
     _show_quality(report)
-    if sums_overflow():
+    if any(map(sums_overflow, LAYERS)):
         click.echo(
             "Sums of 8-bit products overflow on this processor: the copy is computed in float32 here, as fast as the "
             "original. It is faster on processors with VNNI or AMX.",

@@ -11,6 +11,7 @@ from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import constant, nodes, parent
 from crossguard.runtimes.probes import lacks_kernels, sums_overflow
 
+LAYERS: Final = frozenset({"MatMul", "Convolution"})
 TOKENS: Final = 2  # axes of (n, length)
 
 
@@ -20,8 +21,9 @@ def convert_weights(model: Any) -> None:
     Told to leave 8 bits alone (`LP_TRANSFORMS_MODE=NO`), OpenVINO 2026.4.1 computed some graphs wrongly, and
     convolutions on several streams differently in each program. Here it finds nothing to multiply in 8 bits.
     """
-    in_8_bits = next(nodes(model, "FakeQuantize"), None) is not None
-    if (in_8_bits and sums_overflow()) or lacks_kernels():
+    kinds = {node.get_type_name() for node in model.get_ordered_ops()}
+    in_8_bits = LAYERS & kinds if "FakeQuantize" in kinds else set()
+    if any(map(sums_overflow, sorted(in_8_bits))) or lacks_kernels():
         passes = import_module("openvino.passes")
         manager = passes.Manager()
         manager.register_pass(passes.ConstantFolding())

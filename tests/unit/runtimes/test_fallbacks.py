@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from crossguard.runtimes.fallbacks import convert_weights, split_norms, split_pl
 X = np.random.default_rng(0).normal(5, 3, (2, 3, 48)).astype(np.float32)
 
 
-def meet(monkeypatch: pytest.MonkeyPatch, *, overflows: bool = False, lacks: bool = False) -> None:
+def meet(monkeypatch: pytest.MonkeyPatch, *, overflow: Collection[str] = (), lacks: bool = False) -> None:
     """Lets the probes find something."""
-    monkeypatch.setattr(fallbacks, "sums_overflow", lambda: overflows)
+    monkeypatch.setattr(fallbacks, "sums_overflow", lambda kind: kind in overflow)
     monkeypatch.setattr(fallbacks, "lacks_kernels", lambda: lacks)
 
 
@@ -33,18 +34,20 @@ def layer(stored: np.ndarray[Any, Any], scales: np.ndarray[Any, Any], *, rounds:
 
 @pytest.mark.parametrize("rounds", [True, False], ids=["in-8-bits", "stored-in-8-bits"])
 @pytest.mark.parametrize(
-    ("overflows", "lacks"), [(False, False), (True, False), (True, True)], ids=["vnni", "overflow", "no-kernels"]
+    ("overflow", "lacks"),
+    [((), False), (("MatMul",), False), (("Convolution",), False), (("MatMul", "Convolution"), True)],
+    ids=["exact", "overflow", "overflow-of-others", "no-kernels"],
 )
 def test_weights_become_floats_where_their_steps_cannot_be_multiplied(
-    monkeypatch: pytest.MonkeyPatch, rounds: bool, overflows: bool, lacks: bool
+    monkeypatch: pytest.MonkeyPatch, rounds: bool, overflow: Collection[str], lacks: bool
 ) -> None:
-    meet(monkeypatch, overflows=overflows, lacks=lacks)
+    meet(monkeypatch, overflow=overflow, lacks=lacks)
     stored, scales = np.arange(-8, 8, dtype=np.int8).reshape(4, 4), np.linspace(0.01, 0.1, 4, dtype=np.float32)
     model = layer(stored, scales, rounds=rounds)
     convert_weights(model)
     dense = next(node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul")
     is_folded = dense.input_value(1).get_node().get_type_name() == "Constant"
-    assert is_folded == (lacks or (rounds and overflows))
+    assert is_folded == (lacks or (rounds and "MatMul" in overflow))
     x = np.linspace(0, 5, 12, dtype=np.float32).reshape(3, 4)
     steps = np.rint(x / np.float32(0.02)) * np.float32(0.02) if rounds else x
     np.testing.assert_allclose(computed(model, x), steps @ (stored * scales), atol=1e-4)
