@@ -141,7 +141,7 @@ def _engine(name: str, crew: Sequence[Worker], units: Sequence[Unit], stack: Exi
 def _cluster() -> Iterator[None]:
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         yield
     finally:
