@@ -23,7 +23,7 @@ def cache_folder() -> Path:
         return Path(os.devnull, "crossguard")
 
 
-def keep(place: Path, content: bytes) -> None:
+def keep(place: Path, content: bytes | memoryview) -> None:
     """Writes a cache entry at once or not at all, for this user alone to write.
 
     A cache that cannot be written is no reason to stop.

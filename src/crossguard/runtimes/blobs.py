@@ -94,13 +94,15 @@ class Blob:
 
     def save(self, compiled: Any, inputs: tuple[str, ...]) -> None:
         """Keeps a compiled graph, if that is possible."""
-        buffer = io.BytesIO()
+        buffer = io.BytesIO(bytes(HEADER))
+        buffer.seek(HEADER)
         try:
             compiled.export_model(buffer)
         except RuntimeError:  # not every device can
             return
-        content = buffer.getvalue()
-        keep(self.place, _header(inputs, hashlib.sha256(content).hexdigest()) + content)
+        content = buffer.getbuffer()  # in place: where weights are floats, each copy would take 55 MB
+        content[:HEADER] = _header(inputs, hashlib.sha256(content[HEADER:]).hexdigest())
+        keep(self.place, content)
         with suppress(OSError):
             by_age = sorted(self.place.parent.glob("*.blob"), key=lambda path: path.stat().st_mtime)
             for path in by_age[:-KEPT]:
