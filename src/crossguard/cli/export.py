@@ -139,8 +139,7 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
         from crossguard.evaluation.annotated import join, read_annotated
         from crossguard.export.int8 import Gate, export_int8
         from crossguard.export.quality import Tolerance
-        from crossguard.runtimes.fallbacks import LAYERS
-        from crossguard.runtimes.probes import sums_overflow
+        from crossguard.runtimes.probes import LAYERS, sums_overflow
     bundle = read_bundle(source)
     annotated = join([read_annotated(path, bundle.labels.names) for path in data])
     gate = Gate(Tolerance(auc=max_auc_loss), accept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -86,16 +86,7 @@ class PostBuilder:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
         self.found = self.columns.match(self.header, where)
-        self.unread = [
-            *(
-                f"column '{name}' is not read, so posts are scored without these images. {_way_to(name)}"
-                for name in unread_images(self.header, self.found)
-            ),
-            *(
-                f"column '{name}' is not scored; join it to the text if people read both"
-                for name in unread_words(self.header, self.found)
-            ),
-        ]
+        self.unread = notes_of_unread(self.header, self.found)
         self.notes = [*self.columns.notes(self.found), *self.unread]
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
@@ -155,6 +146,20 @@ class AnyBuilder(PostBuilder):
     """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
 
     scored = False
+
+
+def notes_of_unread(names: Sequence[str], found: Mapping[str, str]) -> list[str]:
+    """Returns what posts are scored without, a sentence for each of these columns of words and images."""
+    return [
+        *(
+            f"column '{name}' is not read, so posts are scored without these images. {_way_to(name)}"
+            for name in unread_images(names, found)
+        ),
+        *(
+            f"column '{name}' is not scored; join it to the text if people read both"
+            for name in unread_words(names, found)
+        ),
+    ]
 
 
 def _way_to(column: str) -> str:

@@ -40,6 +40,11 @@ def openvino() -> Any:
     return openvino
 
 
+def reason(error: RuntimeError) -> str:
+    """Returns what OpenVINO says is wrong, without where in its code that was found."""
+    return str(error).strip().splitlines()[-1]
+
+
 class _Placeholders:
     """Finds empty modules in place of operators, and imports them."""
 

@@ -36,6 +36,15 @@ def stored(node: Any, index: int) -> Any:
     return np.asarray(found.data) if found.get_type_name() == "Constant" else None
 
 
+def norms_last_axis(norm: Any) -> bool:
+    """Returns whether an `MVN` is over the last axis alone; as ONNX is read, its axes are a range."""
+    axes, rank = parent(norm, 1), norm.get_output_partial_shape(0).rank
+    first = constant(axes, 0) if axes.get_type_name() == "Range" else constant(norm, 1)
+    if first is None or rank.is_dynamic or axes.get_output_partial_shape(0) != [1]:
+        return False
+    return first.item() in {-1, rank.get_length() - 1}
+
+
 def constant(node: Any, index: int) -> Any:
     """Returns the value of a constant input, float32, perhaps converted from another type; None for another input."""
     found = stored(node, index)

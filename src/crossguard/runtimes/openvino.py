@@ -16,7 +16,7 @@ from crossguard.machine import available_cores, has_amx
 from crossguard.runtimes.ahead import taken
 from crossguard.runtimes.base import IMAGES_PER_JOB, Array, Feed, Job, images_per_job
 from crossguard.runtimes.blobs import Blob, Loaded
-from crossguard.runtimes.library import openvino
+from crossguard.runtimes.library import openvino, reason
 from crossguard.runtimes.packing import IMAGES, MASK, OWNERS, SHAPES, SOURCES, first_needed, needed, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
@@ -228,13 +228,14 @@ class _Lazy:
             except RuntimeError as error:
                 if self._settings == exact:
                     raise
-                told = str(error).strip().splitlines()[-1]
-                logger.warning("%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, told)
+                logger.warning(
+                    "%s is computed in fp32: OpenVINO has no bf16 for it (%s)", self._path.name, reason(error)
+                )
                 self.fell_back = True
                 return self._core.compile_model(self._model, "CPU", exact)
         except RuntimeError as error:
-            told = str(error).strip().splitlines()[-1]
-            raise BundleError(f"OpenVINO cannot compile {self._path} ({told}). Try the runtime 'onnx'.") from None
+            told = f"OpenVINO cannot compile {self._path} ({reason(error)}). Try the runtime 'onnx'."
+            raise BundleError(told) from None
         if self._blob:
             self._blob.save(compiled, self._inputs)
         return compiled

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import SINGLE, constant, nodes, parent
+from crossguard.runtimes.nodes import SINGLE, constant, nodes, norms_last_axis
 
 # Nodes that treat each row of (n, rows, width) alone, as far as `by_row` says.
 BY_ROW: Final = SINGLE | {"MatMul", "MVN", "Gelu", "Sigmoid", "Swish"}
@@ -54,9 +54,7 @@ def by_row(node: Any) -> bool:
     if node.get_type_name() not in BY_ROW or len(node.get_output_partial_shape(0)) != RANK:
         return False
     if node.get_type_name() == "MVN":
-        axes = parent(node, 1)
-        first = constant(axes, 0) if axes.get_type_name() == "Range" else constant(node, 1)
-        return first is not None and axes.get_output_partial_shape(0) == [1] and first.item() in {-1, RANK - 1}
+        return norms_last_axis(node)
     if node.get_type_name() == "MatMul":
         return not node.get_attributes()["transpose_a"] and len(node.get_input_partial_shape(1)) < RANK
     return all(

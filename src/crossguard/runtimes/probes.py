@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS
 
+LAYERS: Final = ("MatMul", "Convolution")
+"""Kinds of layers that are multiplied in 8 bits."""
 Array: TypeAlias = NDArray[np.float32]
 # Sizes of layers as they are in encoders, so that the kernels are those of encoders.
 WIDTH: Final = 64
@@ -31,7 +33,7 @@ def sums_overflow(kind: str) -> bool:
     Processors of x86 without VNNI or AMX sum pairs of such products in 16 bits.
 
     Args:
-        kind: `MatMul` or `Convolution`, which have kernels of their own.
+        kind: One of `LAYERS`, which have kernels of their own.
     """
     ops = openvino().opset13
     shape = [ROWS, WIDTH] if kind == "MatMul" else [1, WIDTH, SIDE, SIDE]

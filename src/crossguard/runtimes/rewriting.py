@@ -22,7 +22,7 @@ import numpy as np
 from crossguard.machine import X86, has_amx
 from crossguard.runtimes.attention import rewrite_attention
 from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
-from crossguard.runtimes.fallbacks import convert_weights, split_norms, split_places_of_highest
+from crossguard.runtimes.fallbacks import convert_weights, split_steps
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
 from crossguard.runtimes.packing import Shape, pack
@@ -67,8 +67,7 @@ def read_model(
     if (rows or images) and amx:  # without it, OpenVINO's kernels of these convolutions gave other sums
         name_swish(model)
         as_convolutions(model)
-    split_norms(model)
-    split_places_of_highest(model)
+    split_steps(model)  # last, because the others look for what it replaces
     convert_weights(model)
     return model
 

@@ -20,7 +20,7 @@ import numpy as np
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import multiplies_bf16
 from crossguard.runtimes.cache_key import cache_key
-from crossguard.runtimes.library import openvino
+from crossguard.runtimes.library import openvino, reason
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS
 
@@ -121,7 +121,7 @@ def measure(graphs: Mapping[str, Path], precisions: Sequence[str]) -> list[Trial
                 requests[name].infer(feed)
             except RuntimeError as error:
                 requests.pop(name, None)
-                failures[name] = str(error).strip().splitlines()[-1]
+                failures[name] = reason(error)
         rounds = [{name: _milliseconds(request, feed) for name, request in requests.items()} for _ in range(ROUNDS)]
         taken = {name: min(times[name] for times in rounds) for name in requests}
         trials.append(Trial(graph, taken, failures))

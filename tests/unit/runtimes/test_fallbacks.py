@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 from tests.support.openvino_graphs import computed, product, types_of
 
 from crossguard.runtimes import fallbacks
-from crossguard.runtimes.fallbacks import convert_weights, split_norms, split_places_of_highest
+from crossguard.runtimes.fallbacks import convert_weights, split_steps
 
 X = np.random.default_rng(0).normal(5, 3, (2, 3, 48)).astype(np.float32)
 
@@ -63,7 +63,7 @@ def norm(axes: Any, shape: tuple[int, ...] = (-1, -1, 48), mode: str = "inside_s
 def test_without_a_kernel_a_layer_norm_is_computed_in_single_steps(monkeypatch: pytest.MonkeyPatch, axes: Any) -> None:
     meet(monkeypatch, lacks=True)
     model = norm(axes)
-    split_norms(model)
+    split_steps(model)
     assert {"MVN", "ReduceMean"}.isdisjoint(types_of(model))
     around = X - X.mean(axis=-1, keepdims=True)
     exact = around / np.sqrt((around**2).mean(axis=-1, keepdims=True) + 0.5)
@@ -83,7 +83,7 @@ def test_without_a_kernel_a_layer_norm_is_computed_in_single_steps(monkeypatch: 
 )
 def test_other_norms_are_left(monkeypatch: pytest.MonkeyPatch, model: Any, lacks: bool) -> None:
     meet(monkeypatch, lacks=lacks)
-    split_norms(model)
+    split_steps(model)
     assert "MVN" in types_of(model)
 
 
@@ -100,7 +100,7 @@ def test_without_a_kernel_the_place_of_the_highest_token_is_found_in_single_step
 ) -> None:
     meet(monkeypatch, lacks=True)
     model = places(axis=axis)
-    split_places_of_highest(model)
+    split_steps(model)
     assert "TopK" not in types_of(model)
     tokens = np.array([[5, 9, 1, 9], [7, 1, 1, 1], [0, 1, 2, 3]], np.int32)
     np.testing.assert_array_equal(computed(model, tokens), [[1], [0], [3]])
@@ -119,5 +119,5 @@ def test_without_a_kernel_the_place_of_the_highest_token_is_found_in_single_step
 )
 def test_other_choices_are_left(monkeypatch: pytest.MonkeyPatch, model: Any, lacks: bool) -> None:
     meet(monkeypatch, lacks=lacks)
-    split_places_of_highest(model)
+    split_steps(model)
     assert "TopK" in types_of(model)

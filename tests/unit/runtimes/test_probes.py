@@ -9,10 +9,9 @@ import sys
 import pytest
 
 from crossguard.machine import vector_units
-from crossguard.runtimes.probes import lacks_kernels, sums_overflow
+from crossguard.runtimes.probes import LAYERS, lacks_kernels, sums_overflow
 
 EIGHT_BITS = {"amx_int8", "avx512_vnni", "avx_vnni"}
-LAYERS = ("MatMul", "Convolution")
 TRY = """
 from crossguard.runtimes.probes import lacks_kernels, sums_overflow
 print(lacks_kernels(), sums_overflow("MatMul"), sums_overflow("Convolution"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
-from crossguard.data.post_builder import AnyBuilder
+from crossguard.data.post_builder import AnyBuilder, notes_of_unread
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import PostReader, readable
 from crossguard.errors import TableError, suggest
@@ -41,7 +41,7 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         if name not in others:
             raise TableError(f"{path} has no column '{name}' for a label.{suggest(name, others)}")
     labels = tuple(wanted) or others
-    unread = [note for note in builder.unread if not any(f"'{name}'" in note for name in labels)]
+    unread = notes_of_unread([name for name in builder.header if name not in labels], builder.found)
     return Dataset(
         "table", labels, partial(annotated_rows, labels=labels, named=bool(wanted)), "", "", caution="; ".join(unread)
     )
