@@ -91,7 +91,9 @@ def _hint(method: str, path: str) -> str:
     if methods:
         browsers = " Pages of another origin need: crossguard serve --cors-origins ORIGIN." * (method == "OPTIONS")
         return f"{path} takes {' or '.join(methods)}, and this is {method}.{browsers} All endpoints: /docs."
-    close = difflib.get_close_matches(path[:_LONGEST], [endpoint.path for endpoint in ENDPOINTS], n=1)
+    known = [endpoint.path for endpoint in ENDPOINTS]
+    # A proxy that leaves its own prefix in front is likelier than a typo.
+    close = [each for each in known if path.endswith(each)] or difflib.get_close_matches(path[:_LONGEST], known, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     return f"There is no such endpoint.{meant} For scoring: POST /v1/score. All endpoints: /docs."
 

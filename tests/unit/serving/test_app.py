@@ -31,6 +31,7 @@ def test_an_unknown_path_names_the_known(client: TestClient) -> None:
         ("OPTIONS", "/v1/score", 405, "crossguard serve --cors-origins"),
         ("POST", "/v1/score/", 404, "Did you mean /v1/score?"),
         ("POST", "/v1/moderation", 404, "Did you mean /v1/moderations?"),
+        ("POST", "/moderation/v1/score", 404, "Did you mean /v1/score?"),
     ],
 )
 def test_a_wrong_method_or_path_is_answered_with_the_right_one(
