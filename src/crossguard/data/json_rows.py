@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from crossguard.data import json_shapes
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import PostError, TableError
@@ -25,6 +26,8 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: 
             continue
         if not line.strip():
             continue
+        if first and line.strip() == "{":
+            raise TableError(f"{where} has objects over several lines; one line each: jq -c . FILE > posts.jsonl")
         if first and line.lstrip().startswith("[") and _is_array(line):
             yield from _read_array(lines, line.lstrip()[1:], builder, where)
             return
@@ -69,6 +72,8 @@ def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> It
             continue
         text = text[end:]
         number += 1
+        if number == 1 and (said := json_shapes.bare_item(row)):
+            raise TableError(f"{where} {said}")
         if not isinstance(row, dict):
             yield Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
             continue
@@ -99,9 +104,9 @@ def _may_go_on(error: Exception, text: str) -> bool:
 
 
 def _is_array(line: str) -> bool:
-    """Whether a first line opens an array of objects, and is not itself one bad line of JSON Lines."""
+    """Whether a first line opens an array of posts, and is not itself one bad line of JSON Lines."""
     rest = line.lstrip()[1:].strip()
-    return not rest or rest.startswith(("{", "]"))
+    return not rest or rest.startswith(("{", "]", '"')) or (rest[0] == "[" and not rest.startswith("[["))
 
 
 def _parse(line: str) -> dict[str, Any]:

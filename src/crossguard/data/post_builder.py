@@ -7,13 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from crossguard.data import json_shapes
 from crossguard.data.cells import as_text
-from crossguard.data.columns import OTHER_NAMES, Columns, is_address, unread_images, unread_words
+from crossguard.data.columns import Columns, is_address, unread_images, unread_words
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
 
-TEXTS: Final = {"text", *OTHER_NAMES["text"]}
 _KNOWN_SHAPES: Final = 1000
 
 
@@ -63,24 +63,15 @@ class PostBuilder:
         if wrong and len(wrong) == len(self.columns.renamed):
             self.columns.find(row, where)
         others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
-        if set(self.found) - {"id"}:
-            return
-        lists = [
-            name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)
-        ]
-        if lists and (others or "id" not in self.found):
-            raise TableError(
-                f"{where} is no post, and its '{lists[0]}' is a list of objects. If these are posts, take them out: "
-                f"jq -c '.{lists[0]}[]' FILE > posts.jsonl. If a text is deeper in each: jq -c '.{lists[0]}[].A.B'"
-            )
-        inner = [name for name, value in row.items() if isinstance(value, dict) and TEXTS & set(value)]
-        if inner:
-            raise TableError(
-                f"{where} has no text or image of its own, but its '{inner[0]}' may: "
-                f"jq -c '. + .{inner[0]}' FILE > posts.jsonl"
-            )
-        if others:
-            raise self.columns.nothing_to_score(row, where)
+        said = json_shapes.whole_table(row)
+        if said is None and not set(self.found) - {"id"}:
+            if others or "id" not in self.found:
+                said = json_shapes.around_posts(row)
+            said = said or json_shapes.inside_post(row)
+            if said is None and others:
+                raise self.columns.nothing_to_score(row, where)
+        if said is not None:
+            raise TableError(f"{where} {said}")
 
     def note(self, header: Iterable[str], where: str) -> None:
         """Remembers the columns, and what was found under another name."""
