@@ -182,4 +182,6 @@ def _refuse_images_and_files(posts: object) -> None:
     if isinstance(posts, bytes | bytearray | memoryview):
         raise InputError("Bytes are an image: score(image=...). A text in bytes: score(data.decode()).")
     if hasattr(posts, "__array_interface__") and (not hasattr(posts, "ndim") or posts.ndim != 1):
+        if getattr(getattr(posts, "dtype", None), "kind", None) in {"O", "U"}:
+            raise InputError("An array of texts has one dimension. Pass the DataFrame itself, or one column of it.")
         raise InputError("Pass an image by keyword: score(image=...).")
