@@ -41,7 +41,7 @@ def validated(model: type[M], body: bytes | str, example: Any = None) -> M:
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        problems = error.errors(include_url=False, include_input=False)
     lines = "; ".join(_problem(model, problem) for problem in problems[:MAX_PROBLEMS])
     if example is not None and any(p["type"] in _SHAPE and not p["loc"][1:] for p in problems):
         lines += f". Send an object such as {to_json(example).decode()}"
@@ -53,4 +53,8 @@ def _problem(model: type[BaseModel], problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         *place, key = problem["loc"]
         return f"Unknown key '{where}'.{suggest(str(key)[:_SHOWN], fields_at(model, tuple(place)))}"
+    if problem["type"] == "union_tag_not_found":
+        return f"{where}.type: Field required"
+    if problem["type"] == "union_tag_invalid":  # pydantic's own sentence quotes the value
+        return f"{where}.type: Input should be one of {problem['ctx']['expected_tags']}"
     return f"{where}: {problem['msg']}" if where else problem["msg"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Discriminator, Field, Tag
 from starlette.responses import Response
 
 from crossguard.errors import suggest
@@ -66,10 +66,29 @@ class ImagePart(BaseModel):
 Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
+def _kind(value: Any) -> str | None:
+    """Returns which input this wants to be, so that an error speaks of that one alone."""
+    if isinstance(value, str):
+        return "text"
+    if not isinstance(value, list):
+        return None
+    return "parts" if value and isinstance(value[0], dict) else "texts"
+
+
+Input = Annotated[
+    Annotated[str, Tag("text")] | Annotated[list[str], Tag("texts")] | Annotated[list[Part], Tag("parts")],
+    Discriminator(
+        _kind,
+        custom_error_type="input_shape",
+        custom_error_message="Input should be a text, a list of texts, or a list of parts",
+    ),
+]
+
+
 class ModerationRequest(BaseModel):
     """A text, several texts (a result each), or the parts of one post (one result)."""
 
-    input: str | list[str] | list[Part] = Field(union_mode="left_to_right")
+    input: Input
     model: str = "omni-moderation-latest"
 
 

@@ -84,6 +84,27 @@ def test_models(api: openai.OpenAI) -> None:
         api.models.retrieve("other")
 
 
+@pytest.mark.parametrize(
+    ("input_", "message"),
+    [
+        (["hello", 5], "input.texts.1: Input should be a valid string"),
+        (5, "input: Input should be a text, a list of texts, or a list of parts"),
+        ({"text": "hello"}, "input: Input should be a text, a list of texts, or a list of parts"),
+        ([{"type": "text", "text": 5}], "input.parts.0.text.text: Input should be a valid string"),
+        (
+            [{"type": "image_url", "image_url": "https://x/y.png"}],
+            "input.parts.0.image_url.image_url: Input should be an object",
+        ),
+        ([{"type": "qzxv", "text": "hello"}], "input.parts.0.type: Input should be one of 'text', 'image_url'"),
+        ([{"text": "hello"}], "input.parts.0.type: Field required"),
+    ],
+)
+def test_what_is_wrong_with_an_input_is_one_sentence(client: TestClient, input_: object, message: str) -> None:
+    answer = client.post("/v1/moderations", json={"input": input_})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == message
+
+
 def test_what_a_request_holds() -> None:
     assert submissions(ModerationRequest(input="hello")) == [SubmittedPost("0", "hello")]
     assert submissions(ModerationRequest(input=["a", "b"])) == [SubmittedPost("0", "a"), SubmittedPost("1", "b")]
