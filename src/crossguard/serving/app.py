@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from crossguard.serving.docs_page import docs_page
 from crossguard.serving.endpoints import Family
@@ -77,6 +77,8 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
 async def _unmatched(request: Request, error: Exception) -> Response:
     """Answers a path or method that no endpoint has."""
     assert isinstance(error, HTTPException)
+    if request.method == "GET" and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("docs")  # what a person meets who opens the address that `crossguard serve` prints
     exchange = request.scope["crossguard"]
     kind = NotFound if error.status_code == NotFound.status else MethodNotAllowed
     refused = kind(_hint(request.method, request.url.path))

@@ -42,6 +42,12 @@ def test_a_wrong_method_or_path_is_answered_with_the_right_one(
     assert said in str(answer.json()["error"])
 
 
+def test_a_person_who_opens_the_address_of_the_service_meets_the_docs(client: TestClient) -> None:
+    answer = client.get("/", headers={"accept": "text/html,*/*;q=0.8"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "docs")
+    assert client.get("/").status_code == 404, "a program is told"
+
+
 @pytest.mark.parametrize(
     ("path", "error"),
     [
