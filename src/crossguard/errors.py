@@ -145,4 +145,4 @@ def suggest(value: str, known: Iterable[str]) -> str:
     same = [name for name in names if name.lower() == value.lower()]
     close = same or inside or difflib.get_close_matches(value, names, n=1)
     hint = " Did you mean '{}'?".format("' or '".join(close[:3])) if close else ""
-    return f"{hint} Known: {', '.join(names)}."
+    return f"{hint} Known: {', '.join(names)}." if names else ""

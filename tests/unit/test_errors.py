@@ -41,6 +41,7 @@ def test_a_misspelt_name_is_answered_with_its_neighbour() -> None:
     assert suggest("sexsit", ["racist", "sexist"]) == " Did you mean 'sexist'? Known: racist, sexist."
     assert suggest("Text", ["text", "image_text"]).startswith(" Did you mean 'text'? ")
     assert suggest("xyz", ["b", "a"]) == " Known: a, b."
+    assert suggest("xyz", []) == ""
 
 
 @pytest.mark.parametrize(

@@ -96,19 +96,21 @@ def read_annotated(
         labels: Names of the model's labels; columns of these names hold values in [0, 1], or nothing where unknown.
         split: Keep only rows whose column `split` has this value.
         positive_from: The value from which a label counts as given; 0.5 is the majority of votes.
-        hateful_column: Column that says whether the post as a whole is hateful; may be absent.
+        hateful_column: Column that says whether the post as a whole is hateful; `hateful` may be absent.
         image_root: Folder of relative image paths; the folder of the table when None.
         columns: Names of the post columns.
         images: Whether posts keep their images; without, a table can be measured whose images are elsewhere.
         words: Whether posts keep their texts; without both, memory does not depend on how long or large these are.
 
     Raises:
-        TableError: The table cannot be read, has no label column, a value lies outside [0, 1], or no row is left.
+        TableError: The table cannot be read, has no label column or none of a name that was asked for, a value lies
+            outside [0, 1], or no row is left.
     """
     builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
     shares = Shares(path)
+    there = hateful_column == HATEFUL  # objects of JSON may leave it out, but not all of them
     for number, post in _rows(path, builder, split):
         row = post.extra
         if not posts and not set(builder.header) & set(asked):
@@ -118,6 +120,7 @@ def read_annotated(
                 f"{', '.join(builder.header)}. Name columns after labels, with 1, 0 or nothing in them. "
                 "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
             )
+        there = there or hateful_column in row
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
         answers.extend(shares.read(row.get(name), name, where) for name in asked)
@@ -125,6 +128,8 @@ def read_annotated(
             if name not in asked and name not in builder.found.values():
                 extra.setdefault(name, []).append(_once(row.get(name)))
     shares.check()
+    if not there:
+        raise TableError(f"'{path}' has no column '{hateful_column}'.{suggest(hateful_column, builder.header)}")
     said = np.array(answers).reshape(len(posts), len(asked))
     truth = np.where(np.isnan(said), said, said >= positive_from)
     columns_ = {name: tuple(values) for name, values in extra.items()}

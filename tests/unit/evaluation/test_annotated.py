@@ -86,6 +86,13 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
         read_annotated(write(tmp_path, "jsonl", rows), LABELS)
 
 
+def test_a_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    path = write(tmp_path, "jsonl", [{"text": "a", "racist": 1}, {"text": "b", "racist": 0, "harm": 1}])
+    assert np.isnan(read_annotated(path, LABELS, hateful_column="harm").hateful).tolist() == [True, False]
+    with pytest.raises(TableError, match=r"no column 'rascist'. Did you mean 'racist'\?"):
+        read_annotated(path, LABELS, hateful_column="rascist")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
