@@ -83,6 +83,8 @@ def check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
         ImageError: `image_too_many_pixels` or `image_side_too_long`.
     """
     width, height = size
+    if width < 1 or height < 1:
+        raise ImageError("image_broken", f"{name} has no pixels: {width} x {height}.")
     if width * height > limits.max_pixels:
         raise ImageError(
             "image_too_many_pixels", f"An image may have {limits.max_pixels:,} pixels; {name} has {width} x {height}."

@@ -115,6 +115,11 @@ class PostReader:
         return self._builder.header
 
     @property
+    def numbered(self) -> bool:
+        """Whether posts are named after their lines or rows, after the first post was read: the table has no ids."""
+        return self._folder is None and "id" not in self._builder.found
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """Names of what posts carry beside their ids, after the first post was read: for results that keep it."""
         meanings = {name: meaning for meaning, name in self._builder.found.items()} | {"image": "image_path"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from crossguard.checked_settings import parse
 from crossguard.data.image_limits import ImageLimits
@@ -45,7 +47,7 @@ def take_file(
     posts = _submissions(table, path, source)
     if results is not None:
         posts = _joined(posts, path, results)
-    yield from _take(console, posts)
+    yield from _take(console, (_named(post) if table.numbered else post for post in posts))
     for told in table.unread:
         note(told)
 
@@ -74,10 +76,27 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
 
 def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
     for place, post in enumerate(readable(table, path), 1):
-        extra = {name: post.extra[name] for name in _EXTRA if post.extra.get(name) not in (None, "")}
+        cells = {name.strip().lower(): cell for name, cell in post.extra.items()} | post.extra
+        extra = {name: _value(cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
         yield parse(Submission, fields | extra, f"'{path}' row {place}")
+
+
+def _value(cell: Any) -> Any:
+    """Returns a cell; an object of JSON, as a table of texts holds it, as that object."""
+    if isinstance(cell, str) and cell.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError):
+            return json.loads(cell)
+    return cell
+
+
+def _named(post: Submission) -> Submission:
+    """Returns a post of a table without ids under a name of its own: row 2 of another table is another post."""
+    held = json.dumps([post.text, post.image_text, post.images]).encode()
+    id_ = f"{post.id}-{hashlib.sha256(held).hexdigest()[:16]}"
+    decision = None if post.decision is None else post.decision | {"id": id_}
+    return post.model_copy(update={"id": id_, "decision": decision})
 
 
 def _joined(posts: Iterator[Submission], path: Path, results: Path) -> Iterator[Submission]:

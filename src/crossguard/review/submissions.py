@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from crossguard.checked_settings import StrictModel
+from crossguard.data.image_sources import is_data_url, is_url
 from crossguard.data.images import decode, to_jpeg
 from crossguard.errors import ImageError, InputError
 from crossguard.records import Decision
@@ -33,6 +34,14 @@ class Submission(StrictModel):
     report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
     suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")
     expected: Expected | None = Field(default=None, description="The known answer, which makes it a golden item.")
+
+    @field_validator("images")
+    @classmethod
+    def _no_paths(cls, images: tuple[str, ...]) -> tuple[str, ...]:
+        """A path would make the console read and score a file of its own machine for whoever holds a key."""
+        if all(is_data_url(image) or is_url(image) or image.startswith(MISSING) for image in images):
+            return images
+        raise ValueError("an image is a data: URL")
 
 
 class Report(StrictModel):

@@ -25,6 +25,13 @@ BATCH_BYTES: Final = 4 * 1024 * 1024
 IDLE_S: Final = 0.2
 TIMEOUT_S: Final = 10.0
 LONGEST_WAIT_S: Final = 60.0
+# What the console takes of a post; the service may take more, and the beginning is better than nothing.
+_LONGEST_ID: Final = 500
+_LONGEST_TEXT: Final = 100_000
+_MOST_IMAGES: Final = 16
+_NAME: Final = 100
+_ABOUT_POSTS: Final = frozenset({400, 413, 422})
+"""Refusals that are about one of the posts; any other is about the key or the address."""
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
 Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
@@ -100,36 +107,48 @@ class ReviewQueue:
                     return
 
     def _deliver(self, batch: Sequence[Waiting]) -> bool:
-        """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile."""
-        body = {"items": [write() for _, write in batch]}
+        """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile.
+
+        One post that the console does not take must not cost the others: what is refused is sent again in halves.
+        """
+        parts = [[write() for _, write in batch]]
         wait = 1.0
-        while problem := self._post(body):
-            logs.event("review_queue_waits", 30, message=problem, waiting=self._waiting.qsize(), dropped=self._dropped)
-            if self._stopping.wait(wait):
-                return False
-            wait = min(2 * wait, LONGEST_WAIT_S)
+        while parts:
+            status, problem = self._post(parts[0])
+            if problem:
+                waiting, dropped = self._waiting.qsize(), self._dropped
+                logs.event("review_queue_waits", 30, message=problem, waiting=waiting, dropped=dropped)
+                if self._stopping.wait(wait):
+                    return False
+                wait = min(2 * wait, LONGEST_WAIT_S)
+                continue
+            part = parts.pop(0)
+            middle = len(part) // 2
+            if status in _ABOUT_POSTS and middle:
+                parts[:0] = [part[:middle], part[middle:]]
         with self._lock:
             self._bytes -= sum(size for size, _ in batch)
         return True
 
-    def _post(self, body: dict[str, Any]) -> str:
-        """Sends a batch; returns why it has to be sent again, or nothing."""
+    def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
+        """Sends posts; returns the answer's status, and why they have to be sent again, or nothing."""
         try:
-            answer = self._client.post(self._url, json=body)
+            answer = self._client.post(self._url, json={"items": posts})
         except httpx2.HTTPError as error:
-            return f"The review console cannot be reached: {error}."
+            return 0, f"The review console cannot be reached: {error}."
         if answer.is_server_error or answer.status_code in {401, 429}:
-            return f"The review console answered {answer.status_code}."
-        if answer.is_error:
-            logs.event("review_queue_refused", 40, status=answer.status_code, message=answer.text[:500])
-        return ""
+            return answer.status_code, f"The review console answered {answer.status_code}."
+        if answer.is_error and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):
+            message = answer.text[:500]
+            logs.event("review_queue_refused", 40, status=answer.status_code, posts=len(posts), message=message)
+        return answer.status_code, ""
 
     def _item(self, post: SubmittedPost, decision: Decision) -> dict[str, Any]:
-        images = [_data_url(image) for image in post.images]
-        id_ = post.id if post.id != UNNAMED else _digest(post)
-        record = decision.to_dict() | {"id": id_}
-        fields = {"id": id_, "source": self._source, "text": post.text, "image_text": post.image_text}
-        return fields | {"images": images, "decision": record}
+        images = [_data_url(image) for image in post.images[:_MOST_IMAGES]]
+        own = post.named and post.id not in {"", UNNAMED} and len(post.id) <= _LONGEST_ID
+        id_ = post.id if own else _digest(post)
+        fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
+        return fields | {"text": post.text[:_LONGEST_TEXT], "image_text": post.image_text[:_LONGEST_TEXT]}
 
 
 def _data_url(image: object) -> str:
@@ -141,11 +160,11 @@ def _data_url(image: object) -> str:
 
 
 def _digest(post: SubmittedPost) -> str:
-    """Returns a name for a post without one, so that the console does not take all of these for the same."""
+    """Returns a name for a post without one of its own, so that the console does not take these for the same."""
     digest = hashlib.sha256(f"{post.text}\0{post.image_text}".encode("utf-8", "surrogatepass"))
     for image in post.images:
         digest.update(_data_url(image).encode())
-    return f"{UNNAMED}-{digest.hexdigest()[:24]}"
+    return f"{post.id[:_NAME] or UNNAMED}-{digest.hexdigest()[:24]}"
 
 
 def _size(post: SubmittedPost) -> int:

@@ -30,6 +30,28 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "does not fit" in capsys.readouterr().err
 
 
+def test_posts_of_two_tables_without_ids_are_different_posts(tmp_path: Path) -> None:
+    store = str(tmp_path / "r.sqlite")
+    for day, texts in (("monday", ["one", "two"]), ("tuesday", ["three", "two"]), ("monday", ["one", "two", "four"])):
+        (tmp_path / f"{day}.csv").write_text("\n".join(["text", *texts]) + "\n")
+        command = ["review", "--database", store, "--model", "none", "import", str(tmp_path / f"{day}.csv")]
+        assert run(command) == 0
+    with Database.open(store).read() as db:
+        stored = sorted(row.text for row in db.execute(select(items.c.text).where(items.c.source == "file")))
+    assert stored == ["four", "one", "three", "two"], "the same row is the same post, another is not"
+
+
+def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Path) -> None:
+    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
+    expected = '"{""action"": ""block"", ""labels"": {""sexist"": ""yes""}}"'
+    posts.write_text(f"id,text,Author,EXPECTED\n1,one,bob,\n2,two,bob,{expected}\n")
+    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 0
+    with Database.open(store).read() as db:
+        rows = db.execute(select(items).where(items.c.source == "file").order_by(items.c.external)).all()
+    assert [(row.external, row.author, row.kind) for row in rows] == [("1", "bob", "flag"), ("2", "bob", "gold")]
+    assert rows[1].expected == {"action": "block", "labels": {"sexist": "yes"}}
+
+
 def test_what_reviewers_will_not_see_of_the_posts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     posts = tmp_path / "posts.csv"
     posts.write_text("title,text,images\na,b,c.jpg\n")

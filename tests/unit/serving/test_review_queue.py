@@ -7,8 +7,10 @@ import threading
 
 import httpx2
 import pytest
+from tests.support.decisions import failed
 
 from crossguard.moderator import Moderator
+from crossguard.review.submissions import Submission
 from crossguard.serving import review_queue
 from crossguard.serving.review_queue import ReviewQueue
 from crossguard.serving.submitted_post import SubmittedPost
@@ -51,6 +53,48 @@ def test_posts_arrive_with_their_decisions_after_the_console_was_away(
     assert first["images"] == ["data:application/octet-stream;base64,YWJj"]
     assert first["decision"] == decision.to_dict()
     assert second["id"] != third["id"], "posts without a name are told apart by what they hold"
+
+
+def test_a_post_that_the_console_refuses_costs_no_other() -> None:
+    taken: list[str] = []
+    ended = threading.Event()
+
+    def console(request: httpx2.Request) -> httpx2.Response:
+        texts = [item["text"] for item in json.loads(request.content)["items"]]
+        if "bad" in texts:
+            return httpx2.Response(400, text="items: no")
+        taken.extend(texts)
+        if "last" in texts:
+            ended.set()
+        return httpx2.Response(200)
+
+    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    texts = ["a", "b", "bad", "c", "bad", "last"]
+    outgoing.put([SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x")] * len(texts))
+    outgoing.start()
+    assert ended.wait(20)
+    outgoing.stop()
+    assert taken == ["a", "b", "c", "last"]
+    assert outgoing._bytes == 0
+
+
+def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> None:
+    console = Console()
+    outgoing = queue_to(console)
+    posts = [
+        SubmittedPost("i" * 501, "x" * 100_001, images=(b"abc",) * 17),
+        SubmittedPost("", "empty id"),
+        SubmittedPost("blob", images=(b"one",), named=False),
+        SubmittedPost("blob", images=(b"two",), named=False),
+    ]
+    outgoing.put(posts, [tiny.score(text="hello")] * 4)
+    outgoing.start()
+    assert console.taken.wait(20)
+    outgoing.stop()
+    for item in console.items:
+        Submission.model_validate_json(json.dumps(item))
+        assert item["decision"]["id"] == item["id"]  # type: ignore[index]
+    assert len({item["id"] for item in console.items}) == 4, "uploads of one name are different posts"
 
 
 def test_what_waits_is_bounded(tiny: Moderator, monkeypatch: pytest.MonkeyPatch) -> None:

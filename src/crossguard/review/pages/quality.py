@@ -140,6 +140,7 @@ def _copy(tx: Connection, row: Any, now: float) -> None:
     answers = {
         name: Answer.YES if value > VALUES[Answer.UNSURE] else Answer.NO
         for name, value in row.outcome["labels"].items()
+        if value != VALUES[Answer.UNSURE]  # nobody is right or wrong where the answer itself was open
     }
     expected = {"action": row.outcome["action"], "labels": answers}
     place = {"kind": "gold", "queue": MAIN, "state": "gold", "stratum": ROUTED, "inclusion": 1.0, "blind": row.blind}

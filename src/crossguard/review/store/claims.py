@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from crossguard.review.store.schema import items, votes
 
-OPEN, DECIDED, GOLD = "open", "decided", "gold"
+OPEN, DECIDED, GOLD, ERASED = "open", "decided", "gold", "erased"
 URGENT, UNCERTAIN, RANDOM, OLDEST = "urgent", "uncertain", "random", "oldest"
 ORDERS: Final[dict[str, tuple[sa.Column[Any], bool]]] = {
     URGENT: (items.c.urgency, True),

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from crossguard.review.store.claims import ERASED, GOLD, OPEN
 from crossguard.review.store.schema import images, items, likenesses, reports, votes
 
 DAY_S: Final = 86_400.0
@@ -35,6 +36,9 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, *, author: bo
     if not author:
         del values["author"]  # a later request of the person must still find the item
     tx.execute(update(items).where(items.c.id.in_(found)).values(**values, erased_at=now))
+    # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
+    unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))
+    tx.execute(update(items).where(unseen).values(state=ERASED))
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
     tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))

@@ -81,7 +81,7 @@ items = sa.Table(
     sa.Column("kind", sa.String(8), nullable=False),  # flag, report, audit, appeal or gold
     sa.Column("external", sa.String(512), nullable=False),  # the caller's id of the post, or of the appeal
     sa.Column("queue", sa.String(64), nullable=False),
-    sa.Column("state", sa.String(8), nullable=False),  # open, decided or gold
+    sa.Column("state", sa.String(8), nullable=False),  # open, decided, gold, or erased before a decision
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("image_text", sa.Text, nullable=False),
     sa.Column("author", sa.String(256)),

@@ -118,7 +118,7 @@ async def _posts(call: Call) -> Sequence[SubmittedPost]:
     form = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
     if not form.files:
         raise BadRequest("The form has no file called 'image'.")
-    return [SubmittedPost(name, images=(data,)) for name, data in form.files]
+    return [SubmittedPost(name, images=(data,), named=False) for name, data in form.files]
 
 
 ENDPOINTS = (

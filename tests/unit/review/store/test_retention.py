@@ -8,6 +8,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
+from crossguard.review.errors import ReviewError
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.store import claims, retention, votes
 from crossguard.review.store.database import Database
@@ -42,6 +43,16 @@ def test_decided_items_lose_their_content_in_time_and_keep_their_decision(databa
         assert (vote.action, vote.comment) == ("block", "")
         assert db.execute(select(reports.c.reason)).scalar_one() == ""
         assert db.execute(select(likenesses.c.item).distinct()).scalars().all() == [2]
+
+
+def test_what_is_erased_before_a_decision_waits_for_none(database: Database, ann: Person) -> None:
+    with database.write() as tx:
+        assert retention.erase_author(tx, "a", NOW) == 2
+    assert [row(database, item).state for item in (1, 2)] == ["decided", "erased"]
+    with database.write() as tx:
+        assert claims.claim_next(tx, ann.id, "main", NOW + DAY, 600) is None
+        with pytest.raises(ReviewError):
+            votes.cast(tx, 2, ann, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW + DAY)
 
 
 def test_an_author_is_erased_also_from_what_was_erased_before(database: Database) -> None:
