@@ -11,6 +11,7 @@ import click
 from crossguard.cli.options import EXISTING, PATH
 from crossguard.data.datasets.registry import find
 from crossguard.data.datasets.rows import Dataset
+from crossguard.data.writing import refuse_same_file
 from crossguard.saving import save_json
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def command(
     """
     from crossguard.data.datasets.preparing import prepare
 
+    refuse_same_file(raw, output)
     chosen = _dataset(dataset, raw, labels)
     report = prepare(chosen, raw, output, max_missing_images)
     save_json(output.with_suffix(".report.json"), report.to_dict())

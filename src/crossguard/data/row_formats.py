@@ -14,6 +14,15 @@ from crossguard.records import Decision
 from crossguard.schema import CellKind, Names, columns, flatten, unflatten
 
 JOINER: Final = ";"
+
+
+def joined(cell: list[Any]) -> str:
+    """Returns a list as one cell: texts joined, and what else a column of a table may hold as JSON."""
+    if all(isinstance(each, str) for each in cell):
+        return JOINER.join(cell)
+    return json.dumps(cell, ensure_ascii=False, default=str)
+
+
 _JSON_START: Final = b'{"id": '
 _PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
     "text": lambda cell: cell,
@@ -77,7 +86,7 @@ class CsvRows:
     def encode(self, decision: Decision) -> bytes:
         """Returns one row, which spans lines where a cell does."""
         row = flatten(decision.to_dict(), self.layout).values()
-        return _line([JOINER.join(cell) if isinstance(cell, list) else cell for cell in row])
+        return _line([joined(cell) if isinstance(cell, list) else cell for cell in row])
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete rows and their ends."""

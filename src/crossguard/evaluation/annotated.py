@@ -120,6 +120,8 @@ def read_annotated(
                 f"{', '.join(builder.header)}. Name columns after labels, with 1, 0 or nothing in them. "
                 "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
             )
+        if not posts:
+            _check_case(path, builder.header, asked)
         there = there or hateful_column in row
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
@@ -135,6 +137,14 @@ def read_annotated(
     columns_ = {name: tuple(values) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, tuple(builder.unread))
+
+
+def _check_case(path: Path | str, header: Sequence[str], asked: Sequence[str]) -> None:
+    """Refuses a label's column in another case, which would go unmeasured beside labels that are written as asked."""
+    for name in header:
+        meant = name.strip().lower()
+        if meant in asked and meant not in header:
+            raise TableError(f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'.")
 
 
 def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:

@@ -76,7 +76,7 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
 
 def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
     for place, post in enumerate(readable(table, path), 1):
-        cells = {name.strip().lower(): cell for name, cell in post.extra.items()} | post.extra
+        cells = {name.strip().lower(): cell for name, cell in post.extra.items()} | dict(post.extra)
         extra = {name: _value(cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}

@@ -86,6 +86,11 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
         read_annotated(write(tmp_path, "jsonl", rows), LABELS)
 
 
+def test_a_label_in_another_case_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"a column 'Sexist'. If it holds the label 'sexist', call it 'sexist'"):
+        read_annotated(write(tmp_path, "jsonl", [{"text": "a", "racist": 1, "Sexist": 0}]), LABELS)
+
+
 def test_a_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", [{"text": "a", "racist": 1}, {"text": "b", "racist": 0, "harm": 1}])
     assert np.isnan(read_annotated(path, LABELS, hateful_column="harm").hateful).tolist() == [True, False]

@@ -15,11 +15,22 @@ ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 5.0
 LONGEST_WAIT_S: Final = 6 * 3600.0
 _ADDED: Final = insert(deliveries)
-_GIVEN_UP: Final = deliveries.c.next_at.is_(None) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
+_SUPERSEDED: Final = "a later message about the item took its place"
+_GIVEN_UP: Final = (
+    deliveries.c.next_at.is_(None)
+    & deliveries.c.delivered_at.is_(None)
+    & (deliveries.c.attempts > 0)
+    & (deliveries.c.problem != _SUPERSEDED)
+)
 
 
 def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any]) -> None:
-    """Adds a message to be sent; its id stays the same over all attempts."""
+    """Adds a message to be sent; its id stays the same over all attempts.
+
+    Older ones about the item that did not arrive are no longer sent: after this one they would say what is over.
+    """
+    older = (deliveries.c.item == item) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
+    tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
     name = f"msg_{secrets.token_hex(16)}"
     tx.execute(_ADDED, {"id": name, "item": item, "event": event, "body": body, "attempts": 0, "next_at": now})
@@ -48,7 +59,8 @@ def failed(tx: Connection, name: str, attempts: int, now: float, problem: str) -
     wait = min(FIRST_WAIT_S * 2.0 ** (attempts - 1), LONGEST_WAIT_S)
     next_at = None if attempts >= ATTEMPTS else now + wait
     values = {"next_at": next_at, "problem": problem[:500]}
-    tx.execute(update(deliveries).where(deliveries.c.id == name).values(**values))
+    mine = (deliveries.c.id == name) & (deliveries.c.problem != _SUPERSEDED)
+    tx.execute(update(deliveries).where(mine).values(**values))
 
 
 def withdraw(tx: Connection, item: int) -> bool:

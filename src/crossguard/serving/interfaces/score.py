@@ -95,7 +95,7 @@ async def score(call: Call) -> Response:
     """Scores one post."""
     if call.content_type == MULTIPART:
         form = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
-        fields = {"id": "post", **form.fields}
+        fields: dict[str, Any] = {"id": "post", **form.fields}
         post = SubmittedPost(**fields, images=tuple(data for _, data in form.files))
     else:
         post = (await call.parse(PostBody)).submission()

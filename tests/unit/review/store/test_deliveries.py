@@ -48,3 +48,16 @@ def test_what_was_never_tried_is_taken_back_without_a_word(database: Database, m
         assert again.id != message
         deliveries.reserve(tx, again.id, 0, NOW)
         assert deliveries.withdraw(tx, 1), "it may have gone out"
+
+
+def test_what_did_not_arrive_is_not_sent_after_what_came_later(database: Database, message: str) -> None:
+    with database.write() as tx:
+        assert deliveries.reserve(tx, message, 0, NOW + 20)
+        deliveries.put(tx, 1, "item.reopened", NOW, {"id": "1"})
+        deliveries.failed(tx, message, 1, NOW, "no answer")
+        (later,) = deliveries.due(tx, NOW + 9)
+        assert later.event == "item.reopened"
+        assert deliveries.retry(tx, NOW) == 0
+        state = deliveries.state(tx)
+        assert (state.waiting, state.given_up) == (1, 0)
+        assert deliveries.withdraw(tx, 1), "the first may have gone out"

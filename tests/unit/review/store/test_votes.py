@@ -110,7 +110,7 @@ def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, datab
     with database.write() as tx:
         assert votes.undo(tx, f"1x{ann.id}", ann, NOW + 1, HOUR) == [1]
     assert row(database, 1).state == "open"
-    assert events(database) == ["item.reopened", "item.decided"]
+    assert sorted(events(database)) == ["item.decided", "item.reopened"], "the first is on its way"
     with database.write() as tx, pytest.raises(NotFoundError):
         votes.undo(tx, f"1x{ann.id}", ann, NOW + 2, HOUR)
 
