@@ -26,6 +26,7 @@ from crossguard.records import Post
 
 HATEFUL = "hateful"
 SPLIT = "split"
+WEIGHT = "weight"
 # Of rows, a group's name and the like; longer texts do not repeat.
 _SHORT = 100
 _NOTHING: Mapping[str, Any] = {}
@@ -136,7 +137,15 @@ def read_annotated(
     truth = np.where(np.isnan(said), said, said >= positive_from)
     columns_ = {name: tuple(values) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
-    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, tuple(builder.unread))
+    told = [*builder.unread, *_told_of_weights(columns_)]
+    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, tuple(told))
+
+
+def _told_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Returns what to say of posts that stand for others, as `crossguard review export` writes them."""
+    if len(set(columns.get(WEIGHT, ()))) <= 1:
+        return []
+    return [f"column '{WEIGHT}' is not used: kinds of posts that were sampled less count less here than in the feed"]
 
 
 def _check_case(path: Path | str, header: Sequence[str], asked: Sequence[str]) -> None:

@@ -26,3 +26,11 @@ def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.Ca
 def test_prepare_names_the_known_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["prepare", "mmhs", str(tmp_path), "-o", str(tmp_path / "t.parquet")]) == 5
     assert "mmhs150k" in capsys.readouterr().err
+
+
+def test_prepare_never_writes_over_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(CSV)
+    assert run(["prepare", "table", str(table), "-o", str(table)]) == 7
+    assert "is the input itself" in capsys.readouterr().err
+    assert table.read_text() == CSV

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.written import write
 
+from crossguard.data.row_formats import joined
 from crossguard.data.writing import open_output
 from crossguard.errors import OutputError
 from crossguard.labels import HATE
@@ -23,6 +24,11 @@ def test_csv_is_flat(tmp_path: Path) -> None:
     assert rows[2]["threshold_sexist"] == "0.5"
     assert rows[2]["flags"] == ";".join(HATE.names)
     assert (rows[1]["score_racist"], rows[1]["error_code"]) == ("", "image_not_found")
+
+
+def test_a_list_of_a_users_own_column_is_one_cell() -> None:
+    assert joined(["a", "b"]) == "a;b"
+    assert joined([1, None, {"a": "\u00e9"}]) == '[1, null, {"a": "\u00e9"}]'
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
