@@ -55,6 +55,8 @@ def command(
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
     keys = metrics or KEYS
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
+    if out is not None:  # before anything is shown: who reads it in `| head` goes away early
+        save_text(out, to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys))
     console = Console()
     _grid(rows, keys).show(console)
     for row in rows:
@@ -63,7 +65,6 @@ def command(
                 f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False, soft_wrap=True
             )
     if out is not None:
-        save_text(out, to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys))
         click.echo(f"Wrote {out}", err=True)
 
 

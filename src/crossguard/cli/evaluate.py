@@ -109,14 +109,16 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
     from crossguard.evaluation.runs import write_run
     from crossguard.evaluation.terminal import show_run
 
+    written: list[Path] = []
+    if out is not None:  # before anything is shown: who reads it in `| head` goes away early
+        written = [*write_run(run, out), out / "report.html"]
+        write_page(run, posts, out / "report.html")
     if as_json:
         click.echo(json.dumps(run.to_dict(), indent=2, allow_nan=False))
     else:
         show_run(run, Console())
-    if out is not None:
-        written = write_run(run, out)
-        write_page(run, posts, out / "report.html")
-        click.echo(f"Wrote {', '.join(path.name for path in (*written, out / 'report.html'))} to {out}", err=True)
+    if written:
+        click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}", err=True)
 
 
 def _plan(criterion: str | None, seed: int) -> Plan | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,22 @@ def test_a_table_piped_has_one_line_per_row_and_nothing_cut(
     names = {"report.html", "run.json", "scores.npz", "test_metrics.json", "test_report.json"}
     assert {path.name for path in out.iterdir()} == names
     assert all(name in captured.err for name in names)
+
+
+def test_what_is_written_is_there_though_the_reader_of_the_table_went_away(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str, /) -> int:  # noqa: ARG002 - as a pipe whose other end is closed
+            raise BrokenPipeError
+
+    out = tmp_path / "run"
+    monkeypatch.setattr("rich.console.Console.on_broken_pipe", lambda self: sys.exit(1))
+    monkeypatch.setattr(sys, "stdout", Gone())
+    options = ["--model", str(tiny_model), "--rounds", "0", "--no-images", "--out", str(out)]
+    with pytest.raises(SystemExit):
+        run(["evaluate", str(annotated_posts), *options])
+    assert {"report.html", "run.json"} <= {path.name for path in out.iterdir()}
 
 
 def test_a_terminal_of_80_columns_shows_every_metric(
