@@ -36,7 +36,7 @@ def test_what_is_written_is_there_though_the_reader_of_the_table_went_away(
             raise BrokenPipeError
 
     out = tmp_path / "run"
-    monkeypatch.setattr("rich.console.Console.on_broken_pipe", lambda self: sys.exit(1))
+    monkeypatch.setattr("rich.console.Console.on_broken_pipe", lambda _: sys.exit(1))
     monkeypatch.setattr(sys, "stdout", Gone())
     options = ["--model", str(tiny_model), "--rounds", "0", "--no-images", "--out", str(out)]
     with pytest.raises(SystemExit):
