@@ -244,3 +244,10 @@ class TestSizeHint:
 
     def test_others_are_exact(self) -> None:
         assert decode(encoded(halves((800, 600)), "PNG"), size_hint=10)[0].size == (800, 600)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
+def test_an_image_without_pixels_is_none(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageError, match="has no pixels") as caught:
+        decode(Image.new("RGB", size))
+    assert caught.value.code == "image_broken"
