@@ -153,7 +153,9 @@ def _check_case(path: Path | str, header: Sequence[str], asked: Sequence[str]) -
     for name in header:
         meant = name.strip().lower()
         if meant in asked and meant not in header:
-            raise TableError(f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'.")
+            raise TableError(
+                f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'; else rename it."
+            )
 
 
 def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:

@@ -29,7 +29,7 @@ def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any])
 
     Older ones about the item that did not arrive are no longer sent: after this one they would say what is over.
     """
-    older = (deliveries.c.item == item) & deliveries.c.delivered_at.is_(None) & (deliveries.c.attempts > 0)
+    older = (deliveries.c.item == item) & deliveries.c.delivered_at.is_(None)
     tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
     name = f"msg_{secrets.token_hex(16)}"

@@ -61,3 +61,12 @@ def test_what_did_not_arrive_is_not_sent_after_what_came_later(database: Databas
         state = deliveries.state(tx)
         assert (state.waiting, state.given_up) == (1, 0)
         assert deliveries.withdraw(tx, 1), "the first may have gone out"
+
+
+def test_of_two_messages_that_wait_the_later_is_sent(database: Database, message: str) -> None:
+    with database.write() as tx:
+        deliveries.put(tx, 1, "item.reopened", NOW, {"id": "1"})
+        deliveries.put(tx, 1, "item.decided", NOW + 1, {"id": "1"})
+        (latest,) = deliveries.due(tx, NOW + 9)
+        assert (latest.event, latest.id != message) == ("item.decided", True)
+        assert not deliveries.withdraw(tx, 1), "none of them went out"
