@@ -102,11 +102,11 @@ def command(
     with bar:
         found = audit(moderator, request)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
-        write_audit(found, out)
+        path = write_audit(found, out)
         write_audit_page(found, out / "audit.html")
     if as_json:
         click.echo(json.dumps(plain(found), indent=2))
     else:
         show_audit(found, Console())
     if out is not None:
-        click.echo(f"Wrote audit.json and audit.html to {out}", err=True)
+        click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)

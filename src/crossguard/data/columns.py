@@ -99,7 +99,7 @@ class Columns:
     def _other_name(self, meaning: str, names: list[str], where: str) -> dict[str, str]:
         last = {"text": MORE_WORDS, "image_path": ADDRESSES if self.addresses else ()}.get(meaning, ())
         for known in ((meaning,), OTHER_NAMES[meaning], last):
-            close = [name for name in names if _plain(name) in known]
+            close = [name for name in names if plain_name(name) in known]
             if len(close) == 1:
                 return {meaning: close[0]}
             if len(close) > 1 and meaning == "text":
@@ -141,19 +141,20 @@ def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
     """Returns the columns of images among these that are not used; only numbered ones where there is another image."""
     unused = [name for name in names if name not in found.values()]
     if {"image", "image_path"} & set(found):
-        return [name for name in unused if _NUMBERED.fullmatch(_plain(name))]
-    return [name for name in unused if _plain(name) in ADDRESSES | IMAGES or _NUMBERED.fullmatch(_plain(name))]
+        return [name for name in unused if _NUMBERED.fullmatch(plain_name(name))]
+    return [name for name in unused if plain_name(name) in ADDRESSES | IMAGES or _NUMBERED.fullmatch(plain_name(name))]
 
 
 def is_address(name: str) -> bool:
     """Whether a column holds addresses in the web, one each, which a job can fetch."""
-    return _plain(name) in ADDRESSES
+    return plain_name(name) in ADDRESSES
 
 
 def unread_words(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
     """Returns the columns of `MORE_WORDS` among these that are not used."""
-    return [name for name in names if _plain(name) in MORE_WORDS and name not in found.values()]
+    return [name for name in names if plain_name(name) in MORE_WORDS and name not in found.values()]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Returns the name of a column as names are compared: `Image Text` is `image_text`."""
     return name.strip().casefold().replace(" ", "_").replace("-", "_")

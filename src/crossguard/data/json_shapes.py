@@ -52,13 +52,13 @@ def bare_item(item: Any) -> str | None:
     """Returns what to say of an array whose first item is a text or a row without names; else None."""
     if isinstance(item, str):
         return "holds texts, and an object per post is needed: jq -c '.[] | {text: .}' FILE > posts.jsonl"
-    if isinstance(item, list) and any(isinstance(cell, str) for cell in item):
-        return (
-            "holds rows without names, and an object per post is needed. Say where the text stands, counted from 0: "
-            f"jq -c '.[] | {{text: .[{next(i for i, cell in enumerate(item) if isinstance(cell, str))}]}}' "
-            "FILE > posts.jsonl"
-        )
-    return None
+    texts = [place for place, cell in enumerate(item) if isinstance(cell, str)] if isinstance(item, list) else []
+    if not texts:
+        return None
+    return (
+        "holds rows without names, and an object per post is needed. Say where the text stands, counted from 0: "
+        f"jq -c '.[] | {{text: .[{texts[0]}]}}' FILE > posts.jsonl"
+    )
 
 
 def _path(name: str) -> str:

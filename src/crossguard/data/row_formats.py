@@ -16,8 +16,10 @@ from crossguard.schema import CellKind, Names, columns, flatten, unflatten
 JOINER: Final = ";"
 
 
-def joined(cell: list[Any]) -> str:
-    """Returns a list as one cell: texts joined, and what else a column of a table may hold as JSON."""
+def one_cell(cell: Any) -> Any:
+    """Returns a value for a cell: a list of texts joined, and what else a user's column may list as JSON."""
+    if not isinstance(cell, list):
+        return cell
     if all(isinstance(each, str) for each in cell):
         return JOINER.join(cell)
     return json.dumps(cell, ensure_ascii=False, default=str)
@@ -86,7 +88,7 @@ class CsvRows:
     def encode(self, decision: Decision) -> bytes:
         """Returns one row, which spans lines where a cell does."""
         row = flatten(decision.to_dict(), self.layout).values()
-        return _line([joined(cell) if isinstance(cell, list) else cell for cell in row])
+        return _line([one_cell(cell) for cell in row])
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete rows and their ends."""

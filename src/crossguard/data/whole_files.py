@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from zipfile import BadZipFile
 
 from crossguard.data.page import write_page
-from crossguard.data.row_formats import JOINER, joined
+from crossguard.data.row_formats import JOINER, one_cell
 from crossguard.errors import MissingExtraError, OutputError
 from crossguard.records import Decision
 from crossguard.saving import whole_file
@@ -96,7 +96,7 @@ def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> Non
             raise OutputError(f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file.")
         row: list[Any] = []
         for cell in flatten(decision.to_dict(), layout).values():
-            value = joined(cell) if isinstance(cell, list) else cell
+            value = one_cell(cell)
             if isinstance(value, str):
                 # As text: Excel rounds numbers of more than 15 digits, and would compute what begins with "=".
                 text = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:EXCEL_CELL])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.cells import Shares
-from crossguard.data.columns import Columns
+from crossguard.data.columns import Columns, plain_name
 from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
@@ -111,19 +111,10 @@ def read_annotated(
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
     shares = Shares(path)
-    there = hateful_column == HATEFUL  # objects of JSON may leave it out, but not all of them
     for number, post in _rows(path, builder, split):
         row = post.extra
-        if not posts and not set(builder.header) & set(asked):
-            known = ", ".join(labels)
-            raise TableError(
-                f"'{path}' has no column of a label ({known}) nor '{hateful_column}'. It has: "
-                f"{', '.join(builder.header)}. Name columns after labels, with 1, 0 or nothing in them. "
-                "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
-            )
         if not posts:
-            _check_case(path, builder.header, asked)
-        there = there or hateful_column in row
+            _check_header(path, builder.header, labels, hateful_column)
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
         answers.extend(shares.read(row.get(name), name, where) for name in asked)
@@ -131,9 +122,10 @@ def read_annotated(
             if name not in asked and name not in builder.found.values():
                 extra.setdefault(name, []).append(_once(row.get(name)))
     shares.check()
-    if not there:
-        raise TableError(f"'{path}' has no column '{hateful_column}'.{suggest(hateful_column, builder.header)}")
     said = np.array(answers).reshape(len(posts), len(asked))
+    # Objects of JSON may leave a column out, but not all of them.
+    if hateful_column not in {HATEFUL, *builder.header} and np.isnan(said[:, -1]).all():
+        raise TableError(f"'{path}' has no column '{hateful_column}'.{suggest(hateful_column, builder.header)}")
     truth = np.where(np.isnan(said), said, said >= positive_from)
     columns_ = {name: tuple(values) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
@@ -148,10 +140,17 @@ def _told_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     return [f"column '{WEIGHT}' is not used: kinds of posts that were sampled less count less here than in the feed"]
 
 
-def _check_case(path: Path | str, header: Sequence[str], asked: Sequence[str]) -> None:
-    """Refuses a label's column in another case, which would go unmeasured beside labels that are written as asked."""
+def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str], hateful_column: str) -> None:
+    """Refuses a table without answers, and a label in another case, which would go unmeasured beside the others."""
+    asked = (*labels, hateful_column)
+    if not set(header) & set(asked):
+        raise TableError(
+            f"'{path}' has no column of a label ({', '.join(labels)}) nor '{hateful_column}'. It has: "
+            f"{', '.join(header)}. Name columns after labels, with 1, 0 or nothing in them. "
+            "For evaluate and audit one that says whether a post is hateful is enough: --hateful-column NAME"
+        )
     for name in header:
-        meant = name.strip().lower()
+        meant = plain_name(name)
         if meant in asked and meant not in header:
             raise TableError(
                 f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'; else rename it."

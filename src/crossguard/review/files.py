@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.checked_settings import parse
+from crossguard.data.columns import plain_name
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url, read_encoded
 from crossguard.data.tables import PostReader, readable
@@ -76,7 +77,7 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
 
 def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
     for place, post in enumerate(readable(table, path), 1):
-        cells = {name.strip().lower(): cell for name, cell in post.extra.items()} | dict(post.extra)
+        cells = {plain_name(name): cell for name, cell in post.extra.items()} | dict(post.extra)
         extra = {name: _value(cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}

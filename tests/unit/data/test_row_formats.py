@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.written import write
 
-from crossguard.data.row_formats import joined
+from crossguard.data.row_formats import one_cell
 from crossguard.data.writing import open_output
 from crossguard.errors import OutputError
 from crossguard.labels import HATE
@@ -27,8 +27,8 @@ def test_csv_is_flat(tmp_path: Path) -> None:
 
 
 def test_a_list_of_a_users_own_column_is_one_cell() -> None:
-    assert joined(["a", "b"]) == "a;b"
-    assert joined([1, None, {"a": "\u00e9"}]) == '[1, null, {"a": "\u00e9"}]'
+    assert one_cell(["a", "b"]) == "a;b"
+    assert one_cell([1, None, {"a": "\u00e9"}]) == '[1, null, {"a": "\u00e9"}]'
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
