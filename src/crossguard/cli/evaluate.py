@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, typed
+from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, refuse_beside, typed
 from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.option("--policy", default="default", show_default=True, help="A policy of the bundle, or a YAML file.")
 @click.option("--tenant", help="Tenant whose overrides in the policy file apply.")
 @click.option(
-    "--scores", multiple=True, help="Measure these scores instead of a model: a table, a job, or a training run."
+    "--scores",
+    multiple=True,
+    help="Measure these scores instead of a model: a table, decisions of crossguard score, or a training run.",
 )
 @click.option("--label-scheme", help="With --scores of a training run: which label scheme; its first when not given.")
 @annotated_options
@@ -79,6 +81,8 @@ def command(
         from crossguard.evaluation.score_tables import read_scores, score_labels
     from crossguard.loading import load
 
+    if scores:
+        refuse_beside("--scores", ("model", "policy", "tenant"), "scores that are given stay as they are")
     request = EvaluationRequest(
         name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from crossguard.checked_settings import StrictModel
@@ -73,6 +74,18 @@ def settings_options(model: type[StrictModel]) -> Callable[[F], F]:
 def policy_name(file: Path) -> str:
     """Returns the name that a policy has by its file."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", file.stem)
+
+
+def refuse_beside(option: str, others: Sequence[str], why: str) -> None:
+    """Checks that no other option was typed which would do nothing beside this one.
+
+    Raises:
+        UsageError: One was.
+    """
+    context = click.get_current_context()
+    for name in others:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} does nothing beside {option}: {why}. Leave out one of them.")
 
 
 def typed() -> str:

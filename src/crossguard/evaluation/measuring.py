@@ -18,7 +18,8 @@ from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, ove
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.scoring import Scored, View, has_both, score, thresholds
+from crossguard.evaluation.score_tables import GivenScores
+from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -45,8 +46,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
     """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines."""
     scored = score(moderator, annotated)
     sample, limits = scored.sample, thresholds(moderator)
-    names = moderator.bundle.fitted_on(moderator.policy)
-    source = f"fitted on {', '.join(names)}" if names else "the policy does not say what they were fitted on"
+    source = _fitted_on(moderator)
     warnings = leak_warnings(moderator.bundle.provenance(), annotated)
     if request.cross_fit is None:
         warnings += leak_warnings(moderator.bundle.policy_provenance(moderator.policy), annotated)
@@ -76,22 +76,35 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
 
 
-def measure_scores(scores: NDArray[np.float64], annotated: Annotated, request: EvaluationRequest) -> Run:
+def _fitted_on(moderator: Moderator) -> str:
+    policy, bundle = moderator.policy, moderator.bundle
+    names = ", ".join(bundle.fitted_on(policy))
+    if not names:
+        return "the policy does not say what they were fitted on"
+    own = changed_by_hand(moderator)
+    if not own:
+        return f"fitted on {names}"
+    return f"those of {', '.join(own)} written by hand; what the policy '{policy.base}' has was fitted on {names}"
+
+
+def measure_scores(given: GivenScores, annotated: Annotated, request: EvaluationRequest) -> Run:
     """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
 
-    They are probabilities, (n, L), in the order of the posts; flagged from one half where the request has no cross-fit.
+    They are in the order of the posts, and flagged as given where the request has no cross-fit.
     """
-    by_label = dict.fromkeys(annotated.labels, 0.5)
-    sample = annotated.sample(scores, by_label)
-    source = "given with the scores"
-    warnings: list[str] = []
+    ready = given.ready
+    annotated, scores = annotated.take(ready), given.scores[ready]
+    sample = replace(annotated.sample(scores), flags=given.flags[ready])
+    by_label, source, warnings = dict(given.thresholds), given.source, list[str]()
     if request.cross_fit is not None:
         sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
         by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)
-    name = request.name or "scores"
-    facts = _facts(request, annotated, name=name, model=name, thresholds=by_label, thresholds_from=source)
+    name, failed = request.name or "scores", dict(given.failed)
+    facts = _facts(
+        request, annotated, name=name, model=name, thresholds=by_label, thresholds_from=source, failed=failed
+    )
     main = evaluate(sample, request.rounds, request.seed)
-    return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, {})))
+    return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, failed)))
 
 
 def _facts(request: EvaluationRequest, annotated: Annotated, **known: Any) -> Facts:

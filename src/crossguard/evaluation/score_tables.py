@@ -1,9 +1,11 @@
-"""Scores made elsewhere: a table with a column per label, the JSONL of `crossguard score`, or a run of training."""
+"""Scores made elsewhere: a table with a column per label, decisions of `crossguard score`, or a run of training."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,43 @@ from crossguard.data.tables import read_rows
 from crossguard.data.writing import PARTS_MANIFEST, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
+from crossguard.records import Decision
 from crossguard.registry import CARD_CONFIG
 
+HALF = 0.5
+"""The threshold of scores that come without one."""
 _SHOWN = 3
 # What `crossguard train` leaves in the folder of a run, beside its configuration.
 PREDICTIONS = "predictions.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenScores:
+    """Scores of n posts, and what is known of how they were flagged."""
+
+    scores: NDArray[np.float64]  # (n, L), in [0, 1]; NaN for posts that could not be scored
+    flags: NDArray[np.bool_]  # (n, L), as recorded in decisions; elsewhere from one half on
+    # Of labels that have one threshold in all posts; a policy may have others for posts with an image.
+    thresholds: Mapping[str, float]
+    source: str  # one sentence: where the thresholds are from
+    failed: Mapping[str, int] = field(default_factory=dict)  # how many posts could not be scored, by error code
+
+    @property
+    def ready(self) -> NDArray[np.bool_]:
+        """Which posts were scored, (n,)."""
+        return np.asarray(~np.isnan(self.scores).any(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    id: str
+    scores: Mapping[str, Any]
+    decision: Decision | None = None
+
+    @property
+    def failure(self) -> str | None:
+        error = self.decision and self.decision.error
+        return error.code if error else None
 
 
 def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
@@ -31,19 +65,20 @@ def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
     Raises:
         TableError: There is none.
     """
-    _, first = next(_entries(path, None), ("", {}))
+    scored = (entry.scores for entry in _entries(path, None) if not entry.failure)
+    first: Mapping[str, Any] = next(scored, {})
     found = tuple(name for name, value in first.items() if name in columns and name not in FIXED and _is_score(value))
     if not found:
         raise TableError(
             f"'{path}' has no scores for a label of the posts. "
-            f"It has: {', '.join(first)}. They have: {', '.join(columns)}."
+            f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(columns)}."
         )
     return found
 
 
 def read_scores(
     paths: Sequence[Path | str], labels: Sequence[str], ids: Sequence[str], label_scheme: str | None = None
-) -> NDArray[np.float64]:
+) -> GivenScores:
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
@@ -54,50 +89,71 @@ def read_scores(
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
 
-    Returns:
-        float64, (n, labels), in [0, 1].
-
     Raises:
-        TableError: A post has no score or two, or a score is no number in [0, 1].
+        TableError: A post has no score or two, a score is no number in [0, 1], or no post could be scored.
     """
     places = {id_: place for place, id_ in enumerate(ids)}
-    found = np.full((len(ids), len(labels)), np.nan)
-    seen = np.zeros(len(ids), dtype=bool)
+    found: list[_Entry | None] = [None] * len(ids)
     for path in paths:
-        for id_, scores in _entries(path, label_scheme):
-            place = places.get(id_)
+        for entry in _entries(path, label_scheme):
+            place = places.get(entry.id)
             if place is None:
                 continue
-            if seen[place]:
-                raise TableError(f"'{path}' scores post '{id_}' again; each post needs one score.")
-            found[place] = [_score(scores.get(name), id_, name) for name in labels]
-            seen[place] = True
-    order = [places[id_] for id_ in ids]  # a name may stand for two posts
-    absent = [id_ for id_, place in zip(ids, order, strict=True) if not seen[place]]
+            if found[place]:
+                raise TableError(f"'{path}' scores post '{entry.id}' again; each post needs one score.")
+            found[place] = entry
+    entries = [found[places[id_]] for id_ in ids]  # a name may stand for two posts
+    absent = [id_ for id_, entry in zip(ids, entries, strict=True) if entry is None]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
         raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
-    return found[order]
+    return _given([entry for entry in entries if entry], labels)
 
 
-def _entries(path: Path | str, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _given(entries: Sequence[_Entry], labels: Sequence[str]) -> GivenScores:
+    scores = np.array([_row(entry, labels) for entry in entries], dtype=np.float64).reshape(-1, len(labels))
+    failed = Counter(entry.failure for entry in entries if entry.failure)
+    flags, decided = scores >= HALF, [entry.decision for entry in entries if entry.decision and not entry.failure]
+    if failed and len(entries) == failed.total():
+        reasons = ", ".join(failed)
+        raise TableError(f"None of the {len(entries)} posts could be scored: {reasons}.")
+    if not decided:
+        return GivenScores(scores, flags, dict.fromkeys(labels, HALF), "given with the scores", failed)
+    for row, entry in zip(flags, entries, strict=True):
+        if entry.decision and entry.decision.ok:
+            row[:] = [entry.decision.labels[name].flagged for name in labels]
+    limits = {name: {decision.labels[name].threshold for decision in decided} for name in labels}
+    same = {name: next(iter(values)) for name, values in limits.items() if len(values) == 1}
+    return GivenScores(scores, flags, same, _recorded(decided, several=len(same) < len(labels)), failed)
+
+
+def _recorded(decided: Sequence[Decision], *, several: bool) -> str:
+    """Says whose thresholds were recorded, and what is not shown of them."""
+    makers = {(of.model, of.model_version, of.policy, of.policy_version) for of in decided}
+    told = " and ".join(f"{model} {of} under the policy {policy} {by}" for model, of, policy, by in sorted(makers))
+    more = "; where posts have different ones, none is shown" if several else ""
+    return f"recorded in the decisions of {told}; whether fitted on these posts is not known{more}"
+
+
+def _row(entry: _Entry, labels: Sequence[str]) -> list[float]:
+    return [np.nan if entry.failure else _score(entry.scores.get(name), entry.id, name) for name in labels]
+
+
+def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:
     address, path = str(path), Path(path)
-    if is_remote(address) or (path / PARTS_MANIFEST).is_file():  # what a job over many files wrote
-        yield from ((decision.id, decision.scores) for decision in read_decisions(address))
-        return
-    if path.is_dir():
+    if is_remote(address) or (path / PARTS_MANIFEST).is_file() or _holds_decisions(path):
+        yield from (_Entry(decision.id, decision.scores, decision) for decision in read_decisions(address))
+    elif path.is_dir():
         yield from _training_run(path, label_scheme)
-        return
-    for row in read_rows(path):
-        labels = row.get("labels")
-        if isinstance(labels, Mapping):
-            scores = {name: entry["score"] if isinstance(entry, Mapping) else entry for name, entry in labels.items()}
-            yield str(row.get("id")), scores
-        else:
-            yield str(row.get("id")), row
+    else:
+        yield from (_Entry(str(row.get("id")), row) for row in read_rows(path))
 
 
-def _training_run(folder: Path, label_scheme: str | None) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _holds_decisions(path: Path) -> bool:
+    return not path.is_dir() and "schema_version" in next(iter(read_rows(path)), {})
+
+
+def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
     try:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
@@ -115,7 +171,7 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[tuple[str,
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
     scores = sigmoid(logits[:, list(label_schemes[name])])
     for id_, row in zip(ids, scores.tolist(), strict=True):
-        yield str(id_), dict(zip(config["class_names"], row, strict=True))
+        yield _Entry(str(id_), dict(zip(config["class_names"], row, strict=True)))
 
 
 def _score(value: Any, id_: str, name: str) -> float:

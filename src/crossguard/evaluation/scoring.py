@@ -63,6 +63,25 @@ def thresholds(moderator: Moderator) -> dict[str, float]:
     return {name: moderator.policy.labels[name].threshold for name in moderator.labels.names}
 
 
+def changed_by_hand(moderator: Moderator) -> list[str]:
+    """Returns the labels whose thresholds or calibration a policy file has others of than the policy it starts from."""
+    policy = moderator.policy
+    base = moderator.bundle.manifest.policies.get(policy.base or "")
+    if base is None or policy.provenance:
+        return []
+    kinds: tuple[Kind, ...] = ("text", "image", "both")
+    fitted = ("threshold", "calibration", "prevalence")
+    return [
+        name
+        for name in moderator.labels.names
+        if any(
+            getattr(policy.rules(kind)[name], part) != getattr(base.rules(kind)[name], part)
+            for kind in kinds
+            for part in fitted
+        )
+    ]
+
+
 def has_both(annotated: Annotated) -> NDArray[np.bool_]:
     """Returns which posts have words and an image, (n,): on these the modalities can be told apart."""
     return np.array([bool(post.text or post.image_text) and post.image is not None for post in annotated.posts])

@@ -80,7 +80,6 @@ def test_json_is_all_that_stdout_gets(
     [
         (["--split", "c"], "no row of split 'c'"),
         (["--cross-fit", "best"], "A criterion is one of"),
-        (["--scores", "gone.csv"], "gone.csv"),
         (["--policy", "defualt"], "Did you mean 'default'?"),
     ],
 )
@@ -91,6 +90,15 @@ def test_wrong_wishes_are_one_line_each(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their thresholds would not be those of the policy."""
+    assert run(["evaluate", str(annotated_posts), "--scores", "gone.csv"]) != 0
+    assert capsys.readouterr().err.startswith("Error: Cannot read 'gone.csv'")
+    for option in ("--model", "--policy", "--tenant"):
+        assert run(["evaluate", str(annotated_posts), "--scores", "gone.csv", option, "x"]) == 2
+        assert f"{option} does nothing beside --scores" in capsys.readouterr().err
 
 
 def test_a_limit_outside_of_the_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

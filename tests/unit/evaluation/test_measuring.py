@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossguard.decision.policy import Policy
+from crossguard.decision.policy import LabelOverride, Policy, PolicyFile
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.calibration.fitting import Plan
 from crossguard.evaluation.leakage import sketch
 from crossguard.evaluation.measuring import EvaluationRequest, leak_warnings, measure_model, measure_scores
+from crossguard.evaluation.score_tables import GivenScores
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -74,6 +75,18 @@ def test_evaluating_where_the_thresholds_were_fitted_cannot_be_missed(tiny: Mode
     assert crossed.facts.thresholds == {"otherhate": 0.5}, "each fold has its own for the others"
 
 
+def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+    compact = Moderator.load("compact")
+    policies = compact.bundle.manifest.policies
+    own = PolicyFile(name="mine", version="1", labels={"sexist": LabelOverride(threshold=0.5)})
+    run, _ = measure_model(compact.with_policy(own.apply(policies, HATE)), annotated, replace(FEW, rounds=0))
+    assert run.facts.thresholds_from.startswith("those of sexist written by hand; what the policy 'default' has was fi")
+    same = PolicyFile(name="mine", version="1", description="Of our forum.")
+    run, _ = measure_model(compact.with_policy(same.apply(policies, HATE)), annotated, replace(FEW, rounds=0))
+    assert run.facts.thresholds_from.startswith("fitted on ")
+
+
 def test_a_clean_split_is_not_warned_about_for_one_common_phrase(annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     others = [Post(str(number), f"something else {number}") for number in range(5000)]
@@ -112,6 +125,18 @@ def test_what_posts_were_measured_without_is_told(tiny: Moderator, tmp_path: Pat
 def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     run, scored = measure_model(tiny, annotated, FEW)
-    again = measure_scores(scored.sample.scores, annotated, FEW)
-    assert again.main.overall["f1_macro"] == run.main.overall["f1_macro"]
+    given = GivenScores(scored.sample.scores, scored.sample.flags, run.facts.thresholds, "the decisions")
+    again = measure_scores(given, annotated, FEW)
+    assert again.main.overall == run.main.overall
+    assert again.facts.thresholds == run.facts.thresholds
     assert again.throughput is None
+
+
+def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    _, scored = measure_model(tiny, annotated, FEW)
+    scores = scored.sample.scores.copy()
+    scores[0] = np.nan
+    run = measure_scores(GivenScores(scores, scored.sample.flags, {}, "", {"post_empty": 1}), annotated, FEW)
+    assert run.sample.ids == scored.sample.ids[1:]
+    assert "1 posts could not be scored and are not in the metrics: 1 post_empty." in run.warnings

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossguard.data.writing import open_output
 from crossguard.errors import TableError
 from crossguard.evaluation.score_tables import read_scores, score_labels
 from crossguard.moderator import Moderator
@@ -23,14 +24,48 @@ def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def test_scores_of_a_table_and_of_decisions_are_the_same(tmp_path: Path) -> None:
+POSTS = [Post("1", "hello you"), Post("none", ""), Post("2", "awful people")]
+LABELS = ("racist", "sexist")
+
+
+@pytest.fixture(params=["jsonl", "csv", "parquet"])
+def decisions(request: pytest.FixtureRequest, tmp_path: Path, tiny: Moderator) -> Path:
+    path = tmp_path / f"decisions.{request.param}"
+    with open_output(path, tiny.labels.names) as output:
+        output.start()
+        for decision in tiny.score(POSTS):
+            output.write(decision)
+        output.finish()
+    return path
+
+
+def test_scores_of_a_table_are_flagged_from_one_half_on(tmp_path: Path) -> None:
     plain = write(tmp_path, "csv", [{"id": "2", "racist": 0.25}, {"id": "1", "racist": 0.5}])
-    decided = write(
-        tmp_path, "jsonl", [{"id": i, "labels": {"racist": {"score": s}}} for i, s in (("1", 0.5), ("2", 0.25))]
+    assert score_labels(plain, ("id", "racist", "sexist")) == ("racist",)
+    given = read_scores([plain], ("racist",), ("1", "2"))
+    assert given.scores.tolist() == [[0.5], [0.25]]
+    assert given.flags.tolist() == [[True], [False]]
+    assert given.thresholds == {"racist": 0.5}
+
+
+def test_decisions_keep_the_flags_that_were_recorded(decisions: Path, tiny: Moderator) -> None:
+    assert score_labels(decisions, ("id", *LABELS)) == LABELS
+    given = read_scores([decisions], LABELS, ("2", "none", "1"))
+    two, one = tiny.score(POSTS[2]), tiny.score(POSTS[0])
+    assert given.flags[[0, 2]].tolist() == [[of.labels[name].flagged for name in LABELS] for of in (two, one)]
+    assert given.scores[[0, 2]] == pytest.approx(
+        np.array([[of.scores[name] for name in LABELS] for of in (two, one)]), abs=1e-6
     )
-    for path in (plain, decided):
-        assert score_labels(path, ("id", "racist", "sexist")) == ("racist",)
-        assert read_scores([path], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+    assert given.thresholds == {name: one.labels[name].threshold for name in LABELS}
+    assert f"{one.model} {one.model_version} under the policy {one.policy} {one.policy_version}" in given.source
+
+
+def test_posts_that_could_not_be_scored_are_counted(decisions: Path) -> None:
+    given = read_scores([decisions], LABELS, ("2", "none", "1"))
+    assert given.failed == {"post_empty": 1}
+    assert given.ready.tolist() == [True, False, True]
+    with pytest.raises(TableError, match="None of the 1 posts could be scored: post_empty"):
+        read_scores([decisions], LABELS, ("none",))
 
 
 def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path: Path) -> None:
@@ -52,7 +87,7 @@ def test_folds_join_and_a_post_scored_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     one = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
     two = write(tmp_path / "two", "csv", [{"id": "2", "racist": 0.25}])
-    assert read_scores([two, one], ("racist",), ("1", "2")).tolist() == [[0.5], [0.25]]
+    assert read_scores([two, one], ("racist",), ("1", "2")).scores.tolist() == [[0.5], [0.25]]
     with pytest.raises(TableError, match="scores post '1' again"):
         read_scores([one, one], ("racist",), ("1",))
 
@@ -64,7 +99,7 @@ def test_the_folder_of_a_job_is_read_as_scores(tmp_path: Path, tiny: Moderator) 
         path.write_text(json.dumps(decision.to_dict()) + "\n", encoding="utf-8")
     lines = [{"parts": 2}, {"part": "part-1.jsonl"}, {"part": "part-2.jsonl"}]
     (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    scores = read_scores([tmp_path], ("racist", "sexist"), ("2", "1", "2"))
+    scores = read_scores([tmp_path], ("racist", "sexist"), ("2", "1", "2")).scores
     one, two = ([decision.scores[name] for name in ("racist", "sexist")] for decision in tiny.score(posts))
     assert scores == pytest.approx(np.array([two, one, two]), abs=1e-6)
     assert score_labels(tmp_path, ("id", "racist")) == ("racist",)
@@ -75,8 +110,8 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
     np.savez(tmp_path / "predictions.npz", ids=np.array(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
     assert score_labels(tmp_path, ("racist", "sexist")) == ("racist", "sexist")
-    assert read_scores([tmp_path], ("racist",), ("9",)).tolist() == [[0.5]]
-    assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").tolist() == [[0.5]]
+    assert read_scores([tmp_path], ("racist",), ("9",)).scores.tolist() == [[0.5]]
+    assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").scores.tolist() == [[0.5]]
     with pytest.raises(TableError, match="no label scheme 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
     (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "readouts": {}}))
