@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH, overwrite_option, policy_name, settings_options, typed
+from crossguard.cli.options import (
+    EXISTING,
+    PATH,
+    overwrite_option,
+    policy_name,
+    refuse_beside,
+    settings_options,
+    typed,
+)
 from crossguard.cli.progress import Bar
 from crossguard.errors import MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
@@ -53,7 +61,9 @@ def _console(settings: ReviewSettings) -> Console:
     from crossguard.review.console import Console
     from crossguard.review.store.database import Database
 
-    return Console(settings, Database.open(settings.database))
+    database = Database.open(settings.database)
+    click.get_current_context().call_on_close(database.close)
+    return Console(settings, database)
 
 
 @command.command("import")
@@ -87,29 +97,41 @@ def import_posts(
     else:
         batches = take_file(console, posts, source=source, results=results, image_root=image_root, note=notes.append)
     taken = known = passed = 0
+    edited: list[str] = []
     with Bar() as bar:
         for batch in batches:
             taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
+            edited += batch.edited
             bar.move(None, None, f"{taken + known + passed:,} posts")
     click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+    if edited:
+        notes.append(
+            f"{len(edited):,} posts have the id of a post that was there with another text, which stays; such as "
+            f"'{edited[0]}'. Give what was edited an id of its own."
+        )
     for note in notes:
         click.echo(f"note: {note}", err=True)
 
 
 @command.command("export")
 @click.argument("out", type=PATH)
+@overwrite_option
 @click.pass_obj
-def export_decisions(settings: ReviewSettings, out: Path) -> None:
+def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) -> None:
     """Write what people decided as a table for `crossguard calibrate`, `evaluate` and `train`.
 
-    OUT ends in .jsonl, .csv or .parquet; images go into a folder beside it.
+    OUT ends in .jsonl, .csv or .parquet; images go into a folder beside it. The demo's posts are left out as soon as
+    there are others.
     """
+    refuse_existing(out, overwrite=overwrite)
     console = _console(settings)
     from crossguard.review.export import export
 
     done = export(console.database, settings.labels, out)
     erased = f", {done.erased:,} without content were left out" if done.erased else ""
     click.echo(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.", err=True)
+    if done.more_images:
+        click.echo(f"note: a row has one image; {done.more_images:,} further ones were left out.", err=True)
 
 
 @command.command("learn")
@@ -146,6 +168,8 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
 @click.pass_obj
 def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None:
     """Print a link that works once, by which somebody joins or chooses a new password."""
+    if name is not None:
+        refuse_beside("--name", ("role",), "who is known keeps their role")
     console = _console(settings)
     from crossguard.review.roles import Role
     from crossguard.review.store import log, people
@@ -159,14 +183,15 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
 
 @command.command("erase")
 @click.argument("author")
+@click.option("--source", help="The source whose author it is, where several have one of that key.")
 @click.pass_obj
-def erase_author(settings: ReviewSettings, author: str) -> None:
+def erase_author(settings: ReviewSettings, author: str, source: str | None) -> None:
     """Erase the text and images of all posts of AUTHOR, the source's key of a person. Decisions stay."""
     console = _console(settings)
     from crossguard.review.store import log, retention
 
     with console.database.write() as tx:
-        count = retention.erase_author(tx, author, console.now())
+        count = retention.erase_author(tx, author, console.now(), source)
         log.record(tx, console.now(), "command line", "erase author", items=count)
     click.echo(f"The content of {count:,} items was erased.", err=True)
 

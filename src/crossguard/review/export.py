@@ -16,6 +16,7 @@ from crossguard.errors import OutputError, needs_extra
 from crossguard.review.intake import uniform
 from crossguard.review.store.claims import DECIDED
 from crossguard.review.store.database import Database
+from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import images, items
 
 EXTRA: Final = ("action", "clause", "votes", "agreed", "weight", "language", "decided_at")
@@ -25,11 +26,12 @@ _TRAIN, _VAL = 0.7, 0.85
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: numbers of rows and images, and of items that had no content left."""
+    """Numbers of what was written, and what was not."""
 
     rows: int
     images: int
     erased: int
+    more_images: int  # images beside the first of a post, which a table has no place for
 
 
 def export(database: Database, labels: Sequence[str], path: Path, *, with_images: bool = True) -> Exported:
@@ -44,7 +46,7 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
     if path.suffix not in SUFFIXES:
         raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
     folder = path.with_name(f"{path.stem}-images") if with_images else None
-    counts = {"rows": 0, "images": 0, "erased": 0}
+    counts = {"rows": 0, "images": 0, "erased": 0, "more_images": 0}
     try:
         with database.engine.connect() as db:  # one transaction, as rows are read while they are written
             _write(path, labels, _rows(db, labels, folder, counts))
@@ -57,7 +59,7 @@ def _rows(
     db: Connection, labels: Sequence[str], folder: Path | None, counts: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
-    wanted = (items.c.state == DECIDED, items.c.kind != "appeal")
+    wanted = (items.c.state == DECIDED, items.c.kind != "appeal", not_demo(db, items.c.source))
     for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
         if row.erased_at is not None:
             counts["erased"] += 1
@@ -88,13 +90,14 @@ def _rows(
 
 
 def _image(db: Connection, item: int, folder: Path, counts: dict[str, int]) -> str:
-    first = select(images.c.jpeg).where(images.c.item == item, images.c.jpeg.is_not(None)).order_by(images.c.position)
-    jpeg = db.execute(first.limit(1)).scalar_one_or_none()
-    if jpeg is None:
+    there = select(images.c.jpeg).where(images.c.item == item, images.c.jpeg.is_not(None)).order_by(images.c.position)
+    jpegs = db.execute(there).scalars().all()
+    if not jpegs:
         return ""
     folder.mkdir(exist_ok=True)
-    (folder / f"{item}.jpg").write_bytes(jpeg)
+    (folder / f"{item}.jpg").write_bytes(jpegs[0])
     counts["images"] += 1
+    counts["more_images"] += len(jpegs) - 1
     return f"{folder.name}/{item}.jpg"
 
 

@@ -40,9 +40,9 @@ def take_file(
 ) -> Iterator[Received]:
     """Takes the posts of a table into the console and yields what became of each batch.
 
-    A table that was taken before adds no item, so an interrupted run can be repeated. Its posts are counted in the feed
-    once, save those of a batch without any item, of which nothing was kept. Besides what scoring reads, it may have the
-    columns of `_EXTRA`. `results` are what `crossguard score` wrote for it; else the model scores them.
+    A table that was taken before, in whole or in part, adds its new posts only, so an interrupted run can be repeated.
+    Besides what scoring reads, it may have the columns of `_EXTRA`. `results` are what `crossguard score` wrote for it;
+    else the model scores them.
     """
     table = PostReader(path, image_root=image_root or path.parent, extra=True)
     posts = _submissions(table, path, source)
@@ -64,7 +64,7 @@ def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[R
 
 def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
     while batch := list(islice(posts, BATCH)):
-        yield console.intake.take(console.with_decisions(batch), console.now(), once=True)
+        yield console.intake.take(console.with_decisions(batch), console.now())
 
 
 def _suggestion(line: str, where: str, source: str) -> Submission:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from crossguard.errors import InputError, suggest
 from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
-from crossguard.review.store import items
+from crossguard.review.store import feed_counts, items
 from crossguard.review.store.database import Database
+from crossguard.review.store.items import DEMO
 from crossguard.review.submissions import Expected, Submission, as_jpeg, decision_of
 
 HOURS: Final = 3600.0
@@ -25,7 +25,6 @@ AUDITED: Final = ("allow-far", "allow-near")
 FLAGGED: Final = ("review", "block", "failed")
 ROUTED: Final = "routed"
 """Stratum of what is no sample of the feed: reports, golden items, and what a caller put into a queue of its choice."""
-DEMO: Final = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,13 @@ class Received:
     taken: int
     known: int
     passed: int
+    # Of the known ones, ids of those that were there with another text: what was there stays.
+    edited: Sequence[str] = ()
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns the answer of the API."""
-        return {"taken": self.taken, "known_already": self.known, "allowed_and_not_sampled": self.passed}
+        numbers = {"taken": self.taken, "known_already": self.known, "allowed_and_not_sampled": self.passed}
+        return numbers | {"known_with_another_text": list(self.edited)}
 
 
 class Intake:
@@ -48,21 +50,20 @@ class Intake:
         self._database = database
         self._settings = settings
 
-    def take(self, posts: Iterable[Submission], now: float, *, once: bool = False) -> Received:
+    def take(self, posts: Iterable[Submission], now: float) -> Received:
         """Stores what people should see, in one transaction.
 
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
-        their ids, and the rest is only counted, which is what the estimate of recall needs. With `once`, a
-        batch of which all that is stored was there is one that came before, and is not counted again.
+        their ids, and the rest is only counted, which is what the estimate of recall needs. A post that is sent again
+        neither becomes another item nor counts again, whatever the policy says of it by then.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
-        counted = Counter((post.source, stratum_of(decision)) for post, decision in checked if _of_feed(post))
+        feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
         with self._database.write() as tx:
-            taken = items.put(tx, new)
-            if taken or not once or all(item.row["stratum"] == ROUTED for item in new):
-                items.count_feed(tx, int(now // DAY), counted)
-        return Received(taken, len(new) - taken, len(checked) - len(new))
+            stored = items.put(tx, new)
+            feed_counts.count(tx, int(now // DAY), feed)
+        return Received(stored.made, len(new) - stored.made, len(checked) - len(new), stored.edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:
         settings = self._settings

@@ -16,6 +16,7 @@ from crossguard.decision.policy import (
     PolicyFile,
     read_policy_file,
 )
+from crossguard.errors import ConfigError
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 from crossguard.review.learn import Proposal
@@ -27,22 +28,27 @@ SAME: Final = 1e-5
 def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: str, command: str) -> PolicyFile:
     """Returns a policy file with the proposed thresholds in place of the ones that they were compared with.
 
-    Calibration stays, and so do other rules, also those for one kind of input; bands stay as far as the order allows.
+    Calibration stays, and so do other rules, also those for one kind of input, and what else a policy file says; bands
+    stay as far as the order allows.
+
+    Raises:
+        ConfigError: A threshold was compared with one that this policy does not have.
     """
     bundle = read_bundle(find_bundle(model), verify=False)
     current = resolve_policy(bundle, policy)
-    base = read_policy_file(Path(policy)).base if policy.endswith((".yaml", ".yml")) else policy
+    _check(current, proposals)
+    own = policy.endswith((".yaml", ".yml"))
+    file = read_policy_file(Path(policy)) if own else PolicyFile(name=name, version="1", base=policy)
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
     inputs = {
         kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}
         for kind, overrides in current.inputs.items()
     }
-    return PolicyFile(
-        name=name,
-        version="1",
-        base=base,
-        description="Thresholds learnt from what people decided.",
-        labels={
+    learnt = {
+        "name": name,
+        "version": "1",
+        "description": "Thresholds learnt from what people decided.",
+        "labels": {
             label: LabelOverride(
                 **_bands(rule, proposals, label, _without_own(current, label)).given(),
                 calibration=rule.calibration,
@@ -50,9 +56,21 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
             )
             for label, rule in current.labels.items()
         },
-        inputs=inputs or None,
-        provenance={"fitted_on": [fitted_on], "command": command},
-    )
+        "inputs": inputs or None,
+        "provenance": {"fitted_on": [fitted_on], "command": command},
+    }
+    return file.model_copy(update=learnt)
+
+
+def _check(policy: Policy, proposals: Sequence[Proposal]) -> None:
+    for proposal in proposals:
+        found = (policy.rules(kind)[proposal.label].threshold for kind in proposal.kinds)
+        if not any(abs(threshold - proposal.current) < SAME for threshold in found):
+            raise ConfigError(
+                f"The items were scored with the threshold {proposal.current:.6g} for {proposal.label}, which the "
+                f"policy '{policy.name}' does not have. Name the one that they were scored with: "
+                "crossguard review --policy POLICY learn"
+            )
 
 
 def _without_own(policy: Policy, label: str) -> set[Kind]:

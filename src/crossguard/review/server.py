@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,12 +15,12 @@ from crossguard.listening import listen
 from crossguard.registry import RESOURCES
 from crossguard.review.console import Console
 from crossguard.review.files import take_file
-from crossguard.review.intake import DEMO
 from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import people, retention
 from crossguard.review.store.database import Database
+from crossguard.review.store.items import DEMO
 from crossguard.review.store.schema import items as item_table
 from crossguard.review.store.schema import people as people_table
 from crossguard.review.webhooks import Sender
@@ -31,8 +32,12 @@ _LOG = logging.getLogger("crossguard.review")
 
 def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; `say` tells the person at the terminal something, such as the address."""
-    with contextlib.closing(listen(settings.host, settings.port)) as listener:
-        console = Console(settings, Database.open(settings.database))
+    with (
+        _until_terminated(),
+        contextlib.closing(listen(settings.host, settings.port)) as listener,
+        contextlib.closing(Database.open(settings.database)) as database,
+    ):
+        console = Console(settings, database)
         host, port = listener.getsockname()[:2]
         address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
         first_start(console, address, say)
@@ -47,7 +52,23 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         )
         with background(console):
             uvicorn.Server(config).run(sockets=[listener])
-        console.database.close()
+
+
+@contextlib.contextmanager
+def _until_terminated() -> Iterator[None]:
+    """Lets what is open be closed after SIGTERM: uvicorn raises it again, and the process would be gone at once.
+
+    SQLite moves everything into its one file only when it is closed.
+    """
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def first_start(console: Console, address: str, say: Callable[[str], None]) -> None:
@@ -75,10 +96,12 @@ def background(console: Console) -> Iterator[None]:
         threads.append(threading.Thread(target=sender.run, args=(stop,), daemon=True))
     for thread in threads:
         thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join(timeout=5)
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=5)
 
 
 def _retain(console: Console, stop: threading.Event) -> None:

@@ -14,6 +14,8 @@ from crossguard.records import Decision
 
 IMAGE_SIZE: Final = (1280, 1280)
 FRAMES: Final = 4
+LATEST: Final = 253_402_300_799.0
+"""The end of the year 9999, in seconds since 1970: what is greater counts milliseconds or less."""
 MISSING: Final = "missing:"
 """Begins what stands in for an image that a file names and that could not be read."""
 
@@ -28,7 +30,9 @@ class Submission(StrictModel):
     images: tuple[str, ...] = Field(default=(), max_length=16, description="Images as data: URLs.")
     author: str | None = Field(default=None, max_length=256, description="The source's key of the author.")
     language: str | None = Field(default=None, max_length=16, description="Language of the text, such as en.")
-    posted_at: float | None = Field(default=None, description="When it was posted, in seconds since 1970.")
+    posted_at: float | None = Field(
+        default=None, ge=0, le=LATEST, description="When it was posted, in seconds since 1970."
+    )
     queue: str | None = Field(default=None, description="Queue; by the kind of the item when not given.")
     decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
     report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")

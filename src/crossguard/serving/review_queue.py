@@ -138,8 +138,8 @@ class ReviewQueue:
             return 0, f"The review console cannot be reached: {error}."
         if answer.is_server_error or answer.status_code in {401, 429}:
             return answer.status_code, f"The review console answered {answer.status_code}."
-        if answer.is_error and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):
-            message = answer.text[:500]
+        if not answer.is_success and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):
+            message = _moved(answer) if answer.is_redirect else answer.text[:500]
             logs.event("review_queue_refused", 40, status=answer.status_code, posts=len(posts), message=message)
         return answer.status_code, ""
 
@@ -149,6 +149,10 @@ class ReviewQueue:
         id_ = post.id if own else _digest(post)
         fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
         return fields | {"text": post.text[:_LONGEST_TEXT], "image_text": post.image_text[:_LONGEST_TEXT]}
+
+
+def _moved(answer: httpx2.Response) -> str:
+    return f"The review console is elsewhere: give --review-queue the address that {answer.headers['location']} is at."
 
 
 def _data_url(image: object) -> str:

@@ -43,7 +43,12 @@ def test_learning_writes_only_when_told(
     (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("racist")]
     assert " > " in told
     assert list(tmp_path.glob("*.yaml")) == []
-    assert review("learn", "--criterion", "precision>=0.9", "-o", "learnt.yaml") == 0
+    proposal = ("learn", "--criterion", "precision>=0.9", "-o", "learnt.yaml")
+    assert review(*proposal) == 5, "another policy scored these"
+    assert "crossguard review --policy POLICY learn" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.yaml")) == []
+    (tmp_path / "mine.yaml").write_text('{name: mine, version: "1", labels: {racist: {threshold: 0.5}}}')
+    assert review("--policy", "mine.yaml", *proposal) == 0
     assert "base: default" in (tmp_path / "learnt.yaml").read_text()
     assert review("learn", "--criterion", "nonsense") == 5
 
@@ -67,12 +72,14 @@ def test_a_link_is_for_somebody_new_or_for_a_known_persons_password(
     assert run(["review", "--database", "review.sqlite", "--public-url", "https://r.example/", "invite"]) == 0
     link = capsys.readouterr().out.strip()
     assert link.startswith("https://r.example/join/")
-    assert review("invite", "--name", "ann", "--role", "admin") == 0
+    assert review("invite", "--name", "ann", "--role", "admin") == 2, "a link for a password changes nobody's role"
+    assert "--role does nothing beside --name" in capsys.readouterr().err
+    assert review("invite", "--name", "ann") == 0
     again = capsys.readouterr().out.strip()
     with database.read() as db:
         new, known = (people.invitation(db, one.rpartition("/")[2], 0.0) for one in (link, again))
     assert (new.role, new.name) == ("admin", None)
-    assert (known.role, known.name) == ("lead", "ann"), "a link for a password changes nobody's role"
+    assert (known.role, known.name) == ("lead", "ann")
     assert review("invite", "--name", "Bob") == 3
     assert "nobody named 'Bob'" in capsys.readouterr().err
 

@@ -38,18 +38,29 @@ def test_the_same_post_twice_is_one_item(console: Console) -> None:
     assert (again.taken, again.known) == (1, 1)
 
 
-def test_a_table_that_came_before_is_counted_once(console: Console, database: Database) -> None:
+def test_posts_that_came_before_are_counted_once(console: Console, database: Database) -> None:
     posts = [submission(str(number), score=0.7 if number < 2 else 0.02) for number in range(5)]
-    for batch in (posts, posts, [*posts, submission("9")]):
-        console.intake.take(batch, NOW, once=True)
+    for batch in (posts, posts, [*posts, submission("9")], posts[:1]):
+        console.intake.take(batch, NOW)
     with database.read() as db:
         counted = {row.stratum: row.posts for row in db.execute(select(feed))}
-    assert counted == {"review": 5, "allow-far": 6}, "again only what came with something new"
-    console.intake.take(posts[:1], NOW)
-    with database.read() as db:
-        assert db.execute(select(feed.c.posts).where(feed.c.stratum == "review")).scalar_one() == 6, (
-            "as callers repeat texts"
-        )
+    assert counted == {"review": 3, "allow-far": 3}
+
+
+def test_a_post_is_one_item_though_another_policy_says_otherwise(
+    everything: ReviewSettings, database: Database
+) -> None:
+    intake = Console(everything, database).intake
+    assert intake.take([submission("1", score=0.02), submission("2", score=0.7)], NOW).taken == 2
+    again = intake.take([submission("1", score=0.7), submission("2", score=0.02), submission("2", score=0.9)], NOW)
+    assert (again.taken, again.known, again.edited) == (0, 3, [])
+
+
+def test_an_edited_post_under_a_known_id_is_told(console: Console) -> None:
+    console.intake.take([submission("1", "a"), submission("2", "b")], NOW)
+    again = console.intake.take([submission("1", "other words"), submission("2", "b")], NOW)
+    assert (again.taken, again.known, again.edited) == (0, 2, ["1"])
+    assert again.to_dict()["known_with_another_text"] == ["1"]
 
 
 def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database: Database) -> None:

@@ -75,10 +75,27 @@ def test_bands_stay_as_far_as_their_order_allows(tmp_path: Path, proposed: float
     assert [given[band] for band in ("threshold", "review", "block")] == [round(proposed, 6), review, block]
 
 
-def test_a_threshold_that_is_another_now_is_left_alone(tmp_path: Path) -> None:
+def test_what_another_policy_scored_is_refused(tmp_path: Path) -> None:
+    """Its thresholds would not be in the file, and nobody would notice."""
     (tmp_path / "mine.yaml").write_text(BANDS)
-    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.55, 0.9, "text")], "learnt", "test")
-    assert made.labels["racist"].threshold == 0.6
+    for policy in (str(tmp_path / "mine.yaml"), "default"):
+        with pytest.raises(
+            ConfigError, match=r"scored with the threshold 0.55 for racist, which the policy '\w+' does"
+        ):
+            policy_file("compact", policy, [proposal(0.55, 0.9, "text")], "learnt", "test")
+
+
+def test_all_else_of_a_policy_file_stays(tmp_path: Path) -> None:
+    more = (
+        "attributes: {threat: {threshold: 0.2, block: 0.3}}\ntenants: {kids: {sexist: {threshold: 0.1, block: 0.2}}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(BANDS + more)
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "test")
+    write_policy(made, tmp_path / "learnt.yaml")
+    bundle = read_bundle(find("compact", None), verify=False)
+    kids = resolve_policy(bundle, str(tmp_path / "learnt.yaml"), "kids")
+    assert kids.attributes["threat"].block == 0.3
+    assert (kids.labels["sexist"].threshold, kids.labels["racist"].threshold) == (0.1, 0.5)
 
 
 def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,3 +78,17 @@ def test_content_is_deleted_in_time_while_the_console_runs(
                 break
             time.sleep(0.02)
     assert (texts[0], bool(texts[1])) == ("", True)
+
+
+def test_after_sigterm_everything_is_in_the_one_file(tmp_path: Path) -> None:
+    """That is what service managers send, and whoever copies the file then copies all of it."""
+    store = tmp_path / "r.sqlite"
+    command = [sys.executable, "-m", "crossguard", "review", "--database", str(store), "--demo", "false", "--port", "0"]
+    with subprocess.Popen([*command, "--model", "none"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any("/join/" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["r.sqlite"]
+    with contextlib.closing(sqlite3.connect(store)) as copy:
+        assert copy.execute("SELECT count(*) FROM invitations").fetchone() == (1,)

@@ -78,6 +78,22 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
     assert outgoing._bytes == 0
 
 
+def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    told = threading.Event()
+
+    def console(_: httpx2.Request) -> httpx2.Response:
+        told.set()
+        return httpx2.Response(308, headers={"location": "https://console/api/items"})
+
+    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    outgoing.put([SubmittedPost("1", "a")], [failed("x")])
+    outgoing.start()
+    assert told.wait(20)
+    outgoing.stop()
+    (record,) = caplog.records
+    assert "that https://console/api/items is at" in record.__dict__["fields"]["message"]
+
+
 def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> None:
     console = Console()
     outgoing = queue_to(console)

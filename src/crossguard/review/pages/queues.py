@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError
-from crossguard.review.intake import DEMO
 from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
@@ -47,7 +46,7 @@ def home(visit: Visit) -> Response:
         mine = claims.held_by(db, visit.person.id, visit.now)
         done = workload.seen_today(db, visit.person.id, visit.now)
         last = undoable(visit, db)
-        first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, DEMO)
+        first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, items.DEMO)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
     rows = [(name, *waiting.get(name, (0, visit.now))) for name in names]
     return render(visit, "home.html.j2", rows=rows, held=mine, done=done, last=last, first_steps=first_steps)

@@ -18,7 +18,8 @@ from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, Answer
-from crossguard.review.store.claims import DECIDED, OPEN
+from crossguard.review.store.claims import DECIDED, FEED, OPEN
+from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 
@@ -51,7 +52,8 @@ class Decided:
 
 def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:
     """Returns the newest decided items that the model scored, the oldest first; no appeals, no golden items."""
-    wanted = (items.c.state == DECIDED, items.c.kind.in_(("flag", "audit")), items.c.score.is_not(None))
+    of_feed = (items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source))
+    wanted = (*of_feed, items.c.score.is_not(None))
     columns = (items.c.id, items.c.text, items.c.stratum, items.c.inclusion, items.c.outcome, items.c.decision)
     rows = db.execute(select(*columns).where(*wanted).order_by(items.c.decided_at.desc()).limit(newest)).all()
     return [_decided(row) for row in reversed(rows)]
@@ -66,9 +68,10 @@ def _decided(row: Any) -> Decided:
 
 def strata(db: Connection) -> list[Stratum]:
     """Returns the strata of the feed with what people found in them."""
-    posts = _per(db, select(feed.c.stratum, func.sum(feed.c.posts)).group_by(feed.c.stratum))
+    came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
+    posts = _per(db, came.group_by(feed.c.stratum))
     hateful = func.sum(case((items.c.hateful, 1), else_=0))
-    wanted = (items.c.state == DECIDED, items.c.kind.in_(("flag", "audit")))
+    wanted = (items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source))
     rows = db.execute(select(items.c.stratum, func.count(), hateful).where(*wanted).group_by(items.c.stratum))
     found = {name: (checked, yes) for name, checked, yes in rows}
     return [
@@ -152,7 +155,8 @@ def per_day(db: Connection, now: float) -> list[Day]:
     done = func.floor(votes.c.decided_at / DAY_S)
     went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY_S).group_by(done))
     flagged = case((feed.c.stratum.in_(("review", "block")), feed.c.posts), else_=0)
-    posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts)).where(feed.c.day >= first)
+    posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts))
+    posts = posts.where(feed.c.day >= first, not_demo(db, feed.c.source))
     shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
     scores, none = _mean_scores(db, first * DAY_S), Estimate.share(0, 0)
     return [

@@ -12,6 +12,10 @@ import sqlalchemy as sa
 from crossguard.review.store.schema import items, votes
 
 OPEN, DECIDED, GOLD, ERASED = "open", "decided", "gold", "erased"
+FEED: Final = ("flag", "audit")
+"""Kinds of items that stand for posts of the feed; which one, the policy says."""
+OF_POSTS: Final = (*FEED, "report")
+"""Kinds of items about a post as it came."""
 URGENT, UNCERTAIN, RANDOM, OLDEST = "urgent", "uncertain", "random", "oldest"
 ORDERS: Final[dict[str, tuple[sa.Column[Any], bool]]] = {
     URGENT: (items.c.urgency, True),
@@ -31,7 +35,7 @@ def asked(name: str) -> sa.BindParameter[Any]:
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "label": items.c.flagged.like(asked("label"), escape="/"),
     # Of what came from the feed nobody learns by a filter whether the model flagged or allowed it.
-    "kind": sa.case((items.c.kind.in_(("flag", "audit")), "feed"), else_=items.c.kind) == asked("kind"),
+    "kind": sa.case((items.c.kind.in_(FEED), "feed"), else_=items.c.kind) == asked("kind"),
     "source": items.c.source == asked("source"),
     "language": items.c.language == asked("language"),
     "author": items.c.author == asked("author"),
@@ -84,11 +88,18 @@ def conditions(given: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
 
 
 def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
-    """The condition that an item is not another's, and has not been before this person."""
-    before = sa.and_(
-        votes.c.item.in_((items.c.id, items.c.appeal_of)), votes.c.person == person, votes.c.undone_at.is_(None)
+    """The condition that an item is not another's, and neither it nor what it appeals against was before this person.
+
+    An appeal is against all that was decided about its post.
+    """
+    mine = sa.and_(votes.c.person == person, votes.c.undone_at.is_(None))
+    before = sa.exists().where(votes.c.item == items.c.id, mine)
+    appealed, about = items.alias("appealed"), items.alias("about")
+    same_post = (about.c.source == appealed.c.source, about.c.external == appealed.c.external)
+    judged = sa.exists().where(
+        appealed.c.id == items.c.appeal_of, *same_post, about.c.kind.in_(OF_POSTS), votes.c.item == about.c.id, mine
     )
-    return sa.and_(_unclaimed(now), ~sa.exists().where(before))
+    return sa.and_(_unclaimed(now), ~before, ~judged)
 
 
 def _unclaimed(now: Any) -> sa.ColumnElement[bool]:
@@ -102,7 +113,7 @@ _ITEM: Final[sa.BindParameter[int]] = sa.bindparam("item")
 _FREE: Final = free_for(_PERSON, _NOW)
 _MINE: Final = sa.and_(items.c.claimed_by == _PERSON, items.c.state.in_((OPEN, GOLD)))
 _HELD: Final = sa.select(items.c.id, items.c.queue, items.c.claim_expires_at).where(
-    items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW
+    items.c.claimed_by == _PERSON, items.c.claim_expires_at > _NOW, items.c.state.in_((OPEN, GOLD))
 )
 _RENEW: Final = (
     sa.update(items)

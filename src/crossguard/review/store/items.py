@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, true, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store import likenesses
+from crossguard.review.store.claims import DECIDED, FEED, OF_POSTS
 from crossguard.review.store.database import insert
-from crossguard.review.store.schema import feed, images, items, reports, votes
+from crossguard.review.store.schema import images, items, reports, votes
 
+DEMO: Final = "demo"
+"""Source of the posts that a new console begins with."""
 REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
 _UNIQUE: Final = ("source", "kind", "external")
@@ -33,6 +35,11 @@ _IMAGES: Final = (
     .order_by(images.c.position)
 )
 _REPORTS: Final = select(reports).where(reports.c.item == bindparam("item")).order_by(reports.c.id)
+_THERE: Final = select(items.c.source, items.c.external, items.c.text, items.c.image_text, items.c.erased_at).where(
+    items.c.source.in_(bindparam("sources", expanding=True)),
+    items.c.kind.in_(FEED),
+    items.c.external.in_(bindparam("externals", expanding=True)),
+)
 _EARLIER: Final = (
     select(items.c.id, items.c.text, items.c.image_text, items.c.outcome)
     .where(
@@ -62,13 +69,22 @@ class NewItem:
         return tuple(self.row[name] for name in _UNIQUE)
 
 
-def put(tx: Connection, new: Sequence[NewItem]) -> int:
-    """Stores items, each with the key of its near-duplicates, and returns how many were new.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of items."""
+
+    made: int = 0
+    edited: Sequence[str] = ()  # the source's ids of posts that were there with another text
+
+
+def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
+    """Stores items, each with the key of its near-duplicates.
 
     What a source had sent before is left as it is; another report on a known post is added to it.
     """
+    new, edited = _unknown(tx, sent)
     if not new:
-        return 0
+        return Stored(edited=edited)
     groups = likenesses.group(tx, [item.likeness for item in new])
     rows = [dict(item.row) | {"likeness": key} for item, key in zip(new, groups, strict=True)]
     added = insert(tx, items).on_conflict_do_nothing(index_elements=_UNIQUE)
@@ -88,7 +104,26 @@ def put(tx: Connection, new: Sequence[NewItem]) -> int:
     for item in new:
         if item.report is not None or item.suggestion is not None:
             _add_opinion(tx, item, made.get(item.unique))
-    return len(made)
+    return Stored(len(made), edited)
+
+
+def _unknown(tx: Connection, new: Sequence[NewItem]) -> tuple[list[NewItem], list[str]]:
+    """Leaves out posts of the feed that are there, whatever the policy said of them then; returns edited ones, too."""
+    feed = [item.row for item in new if item.row["kind"] in FEED]
+    wanted = {"sources": list({row["source"] for row in feed}), "externals": [row["external"] for row in feed]}
+    there = tx.execute(_THERE, wanted).all() if feed else ()
+    texts = {(row.source, row.external): None if row.erased_at else (row.text, row.image_text) for row in there}
+    fresh, edited = [], []
+    for item in new:
+        post, words = (item.row["source"], item.row["external"]), (item.row["text"], item.row["image_text"])
+        if item.row["kind"] not in FEED:
+            fresh.append(item)
+        elif post not in texts:
+            texts[post] = words
+            fresh.append(item)
+        elif texts[post] not in (None, words):
+            edited.append(item.row["external"])
+    return fresh, edited
 
 
 def copy(tx: Connection, row: Any, **changes: Any) -> int:
@@ -100,17 +135,6 @@ def copy(tx: Connection, row: Any, **changes: Any) -> int:
     copied = select(literal(made), *columns).where(images.c.item == row.id)
     tx.execute(plain_insert(images).from_select(["item", *(column.name for column in columns)], copied))
     return made
-
-
-def count_feed(tx: Connection, day: int, seen: Counter[tuple[str, str]]) -> None:
-    """Adds to the number of posts that came by, per source and stratum."""
-    for (source, stratum), posts in sorted(seen.items()):
-        statement = insert(tx, feed).values(source=source, day=day, stratum=stratum, posts=posts)
-        tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=["source", "day", "stratum"], set_={"posts": feed.c.posts + statement.excluded.posts}
-            )
-        )
 
 
 def get(db: Connection, item: int, *, lock: bool = False) -> Any:
@@ -126,13 +150,14 @@ def get(db: Connection, item: int, *, lock: bool = False) -> Any:
 
 
 def find(db: Connection, source: str, external: str) -> Any:
-    """Returns the newest item about a post of a source, appeals aside.
+    """Returns an item about a post of a source, appeals aside: the newest decided one, if any is.
 
     Raises:
         NotFoundError: The source has sent no such post.
     """
-    same = (items.c.source == source, items.c.external == external, items.c.kind.not_in(("appeal", "gold")))
-    row = db.execute(select(items).where(*same).order_by(items.c.id.desc()).limit(1)).first()
+    same = (items.c.source == source, items.c.external == external, items.c.kind.in_(OF_POSTS))
+    first = (items.c.state != DECIDED, items.c.erased_at.is_not(None), items.c.id.desc())
+    row = db.execute(select(items).where(*same).order_by(*first).limit(1)).first()
     if row is None:
         raise NotFoundError(f"The source '{source}' has sent no post '{external}'.")
     return row
@@ -157,6 +182,11 @@ def earlier_of_author(db: Connection, row: Any) -> Sequence[Any]:
 def only_from(db: Connection, source: str) -> bool:
     """Whether no other source has sent anything."""
     return db.execute(select(items.c.id).where(items.c.source != source).limit(1)).first() is None
+
+
+def not_demo(db: Connection, source: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that something is not from the demo, which counts only while there is nothing else."""
+    return true() if only_from(db, DEMO) else source != DEMO
 
 
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:

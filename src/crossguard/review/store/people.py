@@ -105,10 +105,13 @@ def by_name(db: Connection, name: str) -> tuple[Person, str | None]:
 
 
 def change(tx: Connection, person: int, **values: Any) -> None:
-    """Changes columns of a person; someone who is no longer active is logged out."""
+    """Changes columns of a person; someone who is no longer active is logged out, and their links end."""
     tx.execute(update(people).where(people.c.id == person).values(**values))
     if values.get("active") is False or "password" in values:
         tx.execute(delete(sessions).where(sessions.c.person == person))
+    if values.get("active") is False:
+        name = select(people.c.name).where(people.c.id == person).scalar_subquery()
+        tx.execute(delete(invitations).where(invitations.c.name == name, invitations.c.used_at.is_(None)))
 
 
 def start_session(tx: Connection, person: int, now: float, seconds: float) -> str:

@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from crossguard.review.store.claims import ERASED, GOLD, OPEN
+from crossguard.review.errors import ReviewError
+from crossguard.review.store.claims import ERASED, GOLD, NO_CLAIM, OPEN
 from crossguard.review.store.schema import images, items, likenesses, reports, votes
 
 DAY_S: Final = 86_400.0
@@ -19,10 +20,19 @@ def expire(tx: Connection, now: float, days: int) -> int:
     return _erase(tx, (items.c.state == "decided") & (items.c.decided_at < now - days * DAY_S), now, author=False)
 
 
-def erase_author(tx: Connection, author: str, now: float) -> int:
-    """Deletes the content of all posts of an author, and what says whose they were; returns how many items."""
-    total = 0
-    while count := _erase(tx, items.c.author == author, now, author=True):
+def erase_author(tx: Connection, author: str, now: float, source: str | None = None) -> int:
+    """Deletes the content of all posts of an author, and what says whose they were; returns how many items.
+
+    Raises:
+        ReviewError: Several sources have an author of this key, who may be different people, and none was named.
+    """
+    total, theirs = 0, items.c.author == author
+    if source is not None:
+        theirs &= items.c.source == source
+    sources = list(tx.execute(select(items.c.source).where(theirs).distinct().order_by(items.c.source)).scalars())
+    if len(sources) > 1:
+        raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
+    while count := _erase(tx, theirs, now, author=True):
         total += count
     return total
 
@@ -38,7 +48,7 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, *, author: bo
     tx.execute(update(items).where(items.c.id.in_(found)).values(**values, erased_at=now))
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))
-    tx.execute(update(items).where(unseen).values(state=ERASED))
+    tx.execute(update(items).where(unseen).values(state=ERASED, **NO_CLAIM))
     tx.execute(update(images).where(images.c.item.in_(found)).values(jpeg=None, hash=None, problem="deleted"))
     tx.execute(delete(likenesses).where(likenesses.c.item.in_(found)))
     tx.execute(update(reports).where(reports.c.item.in_(found)).values(reason=""))

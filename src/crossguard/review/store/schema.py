@@ -196,6 +196,14 @@ feed = sa.Table(
     sa.Column("posts", sa.Integer, nullable=False),  # all that came by, taken or not
 )
 
+counted = sa.Table(
+    "counted",
+    metadata,
+    sa.Column("post", sa.BigInteger, primary_key=True, autoincrement=False),  # hash of source and id
+    sa.Column("day", sa.Integer, nullable=False),  # when it came last, in days since 1970
+    sqlite_with_rowid=False,
+)
+
 log = sa.Table(
     "log",
     metadata,

@@ -11,7 +11,7 @@ from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, resolve
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
-from crossguard.review.store.claims import DECIDED, GOLD, NO_CLAIM, OPEN, free_for
+from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
 from crossguard.review.store.items import get
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -43,11 +43,21 @@ _ALIKE: Final = (
     .limit(MOST_ALIKE)
 )
 
+_appealed = items.alias("appealed")
+_OF_POST: Final = (
+    select(items)
+    .where(
+        _appealed.c.id == bindparam("item"),
+        items.c.source == _appealed.c.source,
+        items.c.external == _appealed.c.external,
+        items.c.kind.in_(OF_POSTS),
+    )
+    .order_by(items.c.id)
+)
 _APPEALS: Final = (
-    select(items.c.outcome, items.c.hateful)
-    .where(items.c.appeal_of == bindparam("item"), items.c.id != bindparam("besides"), items.c.state == DECIDED)
+    select(items.c.id, items.c.outcome, items.c.hateful, items.c.state, items.c.decided_at)
+    .where(items.c.appeal_of.in_(bindparam("post", expanding=True)))
     .order_by(items.c.decided_at.desc(), items.c.id.desc())
-    .limit(1)
 )
 
 
@@ -120,25 +130,45 @@ def clear(tx: Connection, item: int, lead: Person, now: float) -> None:
 
 
 def reopen(tx: Connection, item: int, now: float) -> None:
-    """Opens an item whose votes no longer amount to its outcome; who received the outcome is told."""
+    """Opens an item whose votes no longer amount to its outcome; who received the outcome is told.
+
+    Raises:
+        ReviewError: Its content is deleted, or there is an appeal against its decision.
+    """
     row = get(tx, item, lock=True)
+    if row.erased_at is not None:
+        raise ReviewError(f"The content of item {item} is deleted, so nobody can judge it again: what was said stays.")
     if row.state == DECIDED and row.appeal_of is not None:
-        before = _last_word(tx, row.appeal_of, item)
-        if before is not None:
-            _change(tx, row.appeal_of, before)
+        _give_back(tx, row)
+    elif row.state == DECIDED and _appeals(tx, _of_post(tx, item)):
+        raise ReviewError(
+            f"There is an appeal against the decision on item {item}; what is said there is the last word."
+        )
     if row.state == DECIDED and deliveries.withdraw(tx, item):
         deliveries.put(tx, item, "item.reopened", now, _reference(row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
 
-def _last_word(tx: Connection, item: int, besides: int) -> dict[str, Any] | None:
-    """Returns what an item's latest decided appeal, besides one, says of it, or else what its own votes do."""
-    appeal = tx.execute(_APPEALS, {"item": item, "besides": besides}).mappings().first()
-    if appeal is not None:
-        return dict(appeal)
-    own = outcome_of(tx, item)
-    return None if own is None else _decided(own)
+def _of_post(db: Connection, item: int) -> Sequence[Any]:
+    """Returns what there is about the post of an item, appeals aside: it may have been flagged and reported."""
+    return db.execute(_OF_POST, {"item": item}).all()
+
+
+def _appeals(db: Connection, about: Sequence[Any]) -> Sequence[Any]:
+    return db.execute(_APPEALS, {"post": [row.id for row in about]}).all()
+
+
+def _give_back(tx: Connection, appeal: Any) -> None:
+    """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own."""
+    about = _of_post(tx, appeal.appeal_of)
+    others = [row for row in _appeals(tx, about) if row.id != appeal.id and row.state == DECIDED]
+    for row in about:
+        own = outcome_of(tx, row.id)
+        if row.state == DECIDED and own is not None:
+            later = (of for of in others if of.decided_at >= row.decided_at)
+            last = next(({"outcome": of.outcome, "hateful": of.hateful} for of in later), None)
+            _change(tx, row.id, last or _decided(own))
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:
@@ -187,6 +217,8 @@ def _held(tx: Connection, item: int, person: Person, submission: str, now: float
         return None, ()
     if row.state == DECIDED:
         raise ClaimLostError("This item has been decided by somebody else meanwhile. Your answer was not recorded.")
+    if row.state == ERASED:
+        raise ClaimLostError("The content of this item was deleted meanwhile. Your answer was not recorded.")
     free = {"item": item, "person": person.id, "now": now}
     if row.claimed_by != person.id and tx.execute(_FRESH, free).first() is None:
         raise ClaimLostError("This item is with somebody else, or you have answered it before. Take the next one.")
@@ -206,7 +238,9 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     if outcome is not None:
         values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
         if row.appeal_of is not None:  # what is exported, learnt from and measured is the last word
-            _change(tx, row.appeal_of, _decided(outcome))
+            for about in _of_post(tx, row.appeal_of):
+                if about.state == DECIDED:
+                    _change(tx, about.id, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
         deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()})
     if values:

@@ -11,7 +11,7 @@ from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, take
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import retention, votes
+from crossguard.review.store import claims, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries
@@ -67,6 +67,49 @@ def test_an_appeal_never_goes_to_who_decided_first(
     with database.write() as tx:
         votes.undo(tx, f"{made['item']}x{ben.id}", ben, NOW, HOUR)
     assert row(database, 1).outcome["action"] == "block"
+
+
+def test_a_decision_that_is_appealed_against_is_not_taken_back(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    assert take(database, ben, "appeals") == made
+    cast(database, made, ben, ALLOW)
+    for again in (lambda tx: votes.undo(tx, f"1x{ann.id}", ann, NOW, 600), lambda tx: votes.clear(tx, 1, ben, NOW)):
+        with pytest.raises(ReviewError, match="appeal against the decision on item 1"), database.write() as tx:
+            again(tx)
+    assert row(database, 1).outcome["action"] == "allow"
+
+
+def test_an_appeal_is_against_all_that_was_decided_about_a_post(
+    console: Console, database: Database, ann: Person, ben: Person, cid: Person
+) -> None:
+    report = {"reporter": "somebody", "reason": "look"}
+    console.intake.take([submission("1"), submission("1", report=report)], NOW)
+    for item, who in ((1, ann), (2, ben)):
+        with database.write() as tx:
+            assert claims.claim(tx, item, who.id, NOW, 600)
+        cast(database, item, who)
+    console.intake.take([submission("2"), submission("2", report=report)], NOW)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    assert [take(database, who, "appeals") for who in (ann, ben, cid)] == [None, None, made]
+    cast(database, made, cid, ALLOW)
+    assert [row(database, item).outcome["action"] for item in (1, 2)] == ["allow", "allow"]
+    with database.write() as tx:
+        votes.undo(tx, f"{made}x{cid.id}", cid, NOW, 600)
+    assert [row(database, item).outcome["action"] for item in (1, 2)] == ["block", "block"]
+
+
+def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    console.intake.take([submission("1", report={"reporter": "somebody", "reason": "look"})], NOW)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    assert row(database, made).appeal_of == 1
 
 
 def test_of_two_appeals_the_one_that_stands_has_the_last_word(

@@ -7,6 +7,7 @@ from sqlalchemy import update
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
+from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.quality import reading
 from crossguard.review.quality.recall import Stratum
@@ -66,6 +67,19 @@ def test_strata_hold_what_came_by_and_what_people_found_in_it(
             Stratum("allow-far", flagged=False, posts=2, checked=0, hateful=0),
             Stratum("allow-near", flagged=False, posts=1, checked=0, hateful=0),
         ]
+
+
+def test_the_demo_counts_while_there_is_nothing_else(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1", source="demo"), submission("2", source="demo")], NOW)
+    answer(database, 1, ann, Answer.YES)
+    with database.read() as db:
+        assert [item.item for item in reading.decided(db)] == [1]
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=2, checked=1, hateful=1)]
+    console.intake.take([submission("1")], NOW)
+    with database.read() as db:
+        assert reading.decided(db) == []
+        assert reading.strata(db) == [Stratum("review", flagged=True, posts=1, checked=0, hateful=0)]
+        assert reading.per_day(db, NOW)[-1].flagged == Estimate.share(1, 1)
 
 
 def test_agreement_looks_at_answers_of_several_that_stand(

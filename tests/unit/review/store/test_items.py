@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
@@ -13,7 +11,7 @@ from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store import items, listing
 from crossguard.review.store.database import Database
-from crossguard.review.store.schema import feed, images
+from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 
 PIXEL = (
@@ -70,16 +68,6 @@ def test_a_copy_has_the_images_of_its_original(console: Console, database: Datab
         assert listing.first_images(db, [1, made]) == {
             number: items.images_of(db, number)[0].id for number in (1, made)
         }
-
-
-def test_posts_that_came_by_add_up_per_day_and_stratum(database: Database) -> None:
-    with database.write() as tx:
-        items.count_feed(tx, 1, Counter({("api", "block"): 2, ("api", "allow-far"): 5}))
-        items.count_feed(tx, 1, Counter({("api", "block"): 1}))
-        items.count_feed(tx, 2, Counter({("api", "block"): 4}))
-    with database.read() as db:
-        found = {(row.day, row.stratum): row.posts for row in db.execute(select(feed))}
-    assert found == {(1, "block"): 3, (1, "allow-far"): 5, (2, "block"): 4}
 
 
 def test_other_posts_of_an_author_come_newest_first(console: Console, database: Database) -> None:

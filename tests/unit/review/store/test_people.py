@@ -55,6 +55,19 @@ def test_a_link_works_once_and_for_a_week(database: Database) -> None:
                 people.invitation(tx, used, now)
 
 
+def test_the_links_of_somebody_who_left_end(database: Database) -> None:
+    ann = person(database, "Ann")
+    with database.write() as tx:
+        before, others = people.invite(tx, ann.role, NOW, "Ann"), people.invite(tx, Role.LEAD, NOW)
+        people.change(tx, ann.id, active=False)
+        with pytest.raises(NotFoundError):
+            people.invitation(tx, before, NOW)
+        assert people.invitation(tx, others, NOW).role == "lead"
+        assert people.invitation(tx, people.invite(tx, ann.role, NOW, "Ann"), NOW).name == "Ann", (
+            "whom an admin asks back"
+        )
+
+
 def test_a_person_sees_their_queues_and_may_what_their_role_may(database: Database) -> None:
     ann = person(database, "Ann", Role.LEAD)
     with database.write() as tx:

@@ -61,3 +61,32 @@ def test_an_author_is_erased_also_from_what_was_erased_before(database: Database
         assert retention.erase_author(tx, "a", NOW + 9 * DAY) == 2
         assert retention.erase_author(tx, "a", NOW + 9 * DAY) == 0
     assert {row(database, item).author for item in (1, 2)} == {None}
+
+
+def test_what_somebody_holds_is_given_back_when_it_is_erased(database: Database, ben: Person) -> None:
+    with database.write() as tx:
+        assert claims.claim(tx, 2, ben.id, NOW, 600)
+        retention.erase_author(tx, "a", NOW)
+        assert claims.held_by(tx, ben.id, NOW) == []
+        with pytest.raises(ReviewError, match="was deleted meanwhile"):
+            votes.cast(tx, 2, ben, Ballot({"racist": Answer.YES}, "block"), submission="t", now=NOW)
+
+
+def test_nobody_judges_again_what_is_erased(database: Database, ann: Person) -> None:
+    with database.write() as tx:
+        retention.erase_author(tx, "a", NOW)
+    for again in (lambda tx: votes.undo(tx, "s", ann, NOW, 600), lambda tx: votes.clear(tx, 1, ann, NOW)):
+        with pytest.raises(ReviewError, match="nobody can judge it again"), database.write() as tx:
+            again(tx)
+    assert (row(database, 1).state, row(database, 1).outcome["action"]) == ("decided", "block")
+
+
+def test_people_of_one_key_in_several_sources_are_told_apart(console: Console, database: Database) -> None:
+    console.intake.take([submission("9", author="a", source="other")], NOW)
+    with database.write() as tx, pytest.raises(ReviewError, match="Several sources have an author 'a': api, other"):
+        retention.erase_author(tx, "a", NOW)
+    with database.write() as tx:
+        assert retention.erase_author(tx, "a", NOW, "other") == 1
+    assert [row(database, item).text != "" for item in (1, 2, 3)] == [True, True, False]
+    with database.write() as tx:
+        assert retention.erase_author(tx, "a", NOW) == 2
