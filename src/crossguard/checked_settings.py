@@ -76,19 +76,43 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds one mapping.
 
     Raises:
-        ConfigError: The file is missing, is not YAML, or holds something else.
+        ConfigError: The file is missing, is not YAML, holds something else, or has a key twice.
     """
     import yaml
 
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        repeated = next(_repeated_keys(yaml.compose(text, yaml.SafeLoader)), None)
+        data = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if repeated is not None:
+        raise ConfigError(f"{path} has {repeated}; all but the last would be lost. Write them together.")
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, and holds {type(data).__name__}.")
     return data
+
+
+def _repeated_keys(root: Any) -> Iterator[str]:
+    """Yields the keys that a mapping has again, with their lines, however deep; YAML forbids them, PyYAML does not."""
+    seen: set[int] = set()  # an alias stands for the same node, which may even hold itself
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen or node.id not in {"mapping", "sequence"}:
+            continue
+        seen.add(id(node))
+        lines: dict[str, int] = {}
+        for part in node.value:
+            key, value = part if node.id == "mapping" else (None, part)
+            waiting.append(value)
+            if key is not None and key.id == "scalar":
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    yield f"the key '{key.value}' in line {lines[key.value]} and again in line {line}"
+                lines[key.value] = line
 
 
 def read_nth(text: str, option: str) -> tuple[int, int]:

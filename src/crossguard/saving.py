@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(out: Path, last: str) -> Iterator[Path]:
-    """Yields a new folder beside `out`; its files move to `out` when the block ends without an error."""
+def whole_folder(out: Path, last: str, replaced: Sequence[str] = ()) -> Iterator[Path]:
+    """Yields a new folder beside `out`; its files move to `out` when the block ends without an error.
+
+    Of what was in `out`, files that are `replaced` go also where there is no new one.
+    """
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
@@ -64,7 +67,8 @@ def whole_folder(out: Path, last: str) -> Iterator[Path]:
         if not out.exists():
             draft.rename(out)
             return
-        (out / last).unlink(missing_ok=True)
+        for name in (last, *replaced):
+            (out / name).unlink(missing_ok=True)
         for path in sorted((path for path in draft.rglob("*") if path.is_file()), key=lambda path: path.name == last):
             target = out / path.relative_to(draft)
             target.parent.mkdir(parents=True, exist_ok=True)

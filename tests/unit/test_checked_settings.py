@@ -31,6 +31,27 @@ def test_every_problem_is_told_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "again"),
+    [
+        ("keys: {a: 1}\nother: 2\nkeys: {b: 2}\n", "the key 'keys' in line 1 and again in line 3"),
+        ("a:\n  - b: {x: 1}\n    c: 2\n    b: {x: 2}\n", "the key 'b' in line 2 and again in line 4"),
+    ],
+)
+def test_a_key_that_stands_there_twice_is_refused(tmp_path: Path, content: str, again: str) -> None:
+    """As after `serve --new-key ops >> keys.yaml`: the first key would be lost without a word."""
+    path = tmp_path / "file.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=again):
+        read_yaml(path)
+
+
+def test_keys_of_different_mappings_and_aliases_are_no_repetition(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text("a: &rule {x: 1}\nb: *rule\nc: {x: 2, y: [*rule, *rule]}\nd: &self [*self]\n")
+    assert read_yaml(path)["c"] == {"x": 2, "y": [{"x": 1}, {"x": 1}]}
+
+
+@pytest.mark.parametrize(
     ("content", "told"), [("a: [", "not valid YAML"), ("- 1", "holds list"), ("", "holds NoneType")]
 )
 def test_a_file_must_hold_a_mapping(tmp_path: Path, content: str, told: str) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.bundle import read_bundle
+from crossguard.bundle import CARD, read_bundle
 from crossguard.cli.options import EXISTING, PATH
-from crossguard.errors import ConfigError, needs_extra
+from crossguard.errors import ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 )
 @click.option("--max-auc-loss", default=0.005, show_default=True, help="What a label may lose in an int8 copy.")
 @click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
+@click.option("--overwrite", is_flag=True, help="Replace the model in OUT; a card (README.md) stays.")
 def command(
     *,
     run: Path,
@@ -82,6 +83,7 @@ def command(
     calibration: tuple[Path, ...],
     max_auc_loss: float,
     accept_loss: bool,
+    overwrite: bool,
 ) -> None:
     """Export RUN, a folder of `crossguard train` or a published checkpoint, to the folder OUT.
 
@@ -91,6 +93,7 @@ def command(
     crossguard export runs/clip hub/clip --format huggingface
     crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
     """
+    kept = _refuse_filled(out, overwrite=overwrite)
     if precision == "int8":
         _write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
         return
@@ -107,6 +110,25 @@ def command(
         run, out, ExportPlan(name or out.resolve().name, version, _weight_dtypes(weight_dtype), plans, average)
     )
     click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
+    if kept:
+        click.echo(f"note: {kept} stayed; figures in it may be those of another model.", err=True)
+
+
+def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
+    """Checks that no model is replaced that nobody said to replace; returns a card that is there.
+
+    Raises:
+        OutputError: `out` holds something else than a card.
+    """
+    if out.is_file() or (not overwrite and any(path.name != CARD for path in _within(out))):
+        raise OutputError(
+            f"'{out}' is there already. Replace the model in it with --overwrite, or choose another name."
+        )
+    return out / CARD if (out / CARD).is_file() else None
+
+
+def _within(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:

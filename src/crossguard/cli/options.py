@@ -32,6 +32,18 @@ def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     return add
 
 
+def single_option(name: str, **how: Any) -> Callable[[F], F]:
+    """Returns an option that is refused when it is given again: the last of several would count without a word."""
+
+    def only_one(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+        if len(values) > 1:
+            told = f"Give {name} once. Several posts go into a table: crossguard score posts.csv"
+            raise click.BadParameter(told, context, parameter)
+        return values[0] if values else None
+
+    return click.option(name, multiple=True, callback=only_one, **how)
+
+
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 model_option = click.option(
     "--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id."

@@ -15,7 +15,7 @@ import click
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 from crossguard.cli.ending import until_exit
-from crossguard.cli.options import model_option
+from crossguard.cli.options import model_option, single_option
 
 _POSITIVE = click.IntRange(min=1)
 _COLUMNS = ("id", "text", "image_path", "image_text", "image")
@@ -29,9 +29,9 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
 
 @click.command("score")
 @click.argument("sources", metavar="[INPUT]...", nargs=-1)
-@click.option("--text", help="Score one post with this text.")
-@click.option("--image", metavar="FILE", help="Score one post with this image: a file or a data: URL.")
-@click.option("--image-text", help="The words in the image of that post.")
+@single_option("--text", help="Score one post with this text.")
+@single_option("--image", metavar="FILE", help="Score one post with this image: a file or a data: URL.")
+@single_option("--image-text", help="The words in the image of that post.")
 @click.option(
     "-o",
     "--out",

@@ -19,7 +19,7 @@ def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> 
 
     key = new_key()
     click.echo(f"The key, shown only now: {key}", err=True)
-    click.echo("Put this into the file that --keys-file names:", err=True)
+    click.echo("Put this into the file that --keys-file names, below one line 'keys:' for all of them:", err=True)
     click.echo(f"keys:\n  {name}:\n    sha256: {digest_of(key)}")
     ctx.exit()
 

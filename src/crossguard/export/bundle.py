@@ -48,7 +48,7 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
     """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle."""
     source = open_checkpoint(run, tuple(plan.average))
     policies = _policies(source, plan)
-    with whole_folder(out, last=MANIFEST) as folder:
+    with whole_folder(out, last=MANIFEST, replaced=REPORTS) as folder:
         export_graphs(source.model, folder, source.text, source.image, plan.weight_dtypes)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         copy_reports(source, folder)

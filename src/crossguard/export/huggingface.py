@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.bundle import CARD, TOKENIZER
-from crossguard.export.bundle import copy_reports
+from crossguard.export.bundle import REPORTS, copy_reports
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.models.loading import CONFIG, INFERENCE_CONFIG, save_model
 from crossguard.saving import save_json, whole_folder
@@ -35,7 +35,7 @@ def export_huggingface(run: Path, out: Path) -> None:
     source = open_checkpoint(run)
     template = resources.files("crossguard") / "resources" / "huggingface"
     code = resources.files("crossguard.models")
-    with whole_folder(out, last=CONFIG) as folder:
+    with whole_folder(out, last=CONFIG, replaced=REPORTS) as folder:
         save_model(source.model, folder)
         save_json(folder / CONFIG, config(source))
         save_json(folder / INFERENCE_CONFIG, source.inference)

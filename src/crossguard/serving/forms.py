@@ -67,6 +67,8 @@ def _form(
         if isinstance(value, UploadFile) and name in {"image", "images"}:
             file = decoded((value.filename or f"image-{len(form.files)}").encode("latin-1"), charset)
             form.files.append((file, next(unread)))
+        elif name in form.fields:
+            raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
         elif isinstance(value, str) and name in fields:
             form.fields[name] = decoded(value.encode("latin-1"), charset)
         else:

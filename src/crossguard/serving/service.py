@@ -135,10 +135,11 @@ class Service:
             entries: Sequence[SubmittedPost | Decision] = posts
             if any(post.remote for post in posts):
                 entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
-            ready = [entry.post() for entry in entries if isinstance(entry, SubmittedPost)]
+            ready = [entry for entry in entries if isinstance(entry, SubmittedPost)]
             with self.admission.hold(len(ready), cost):
-                decisions = await self._answers.of(moderator.submit(ready, caller))
-            self.telemetry.decided(decisions)
+                decisions = await self._answers.of(moderator.submit([entry.post() for entry in ready], caller))
+            whole = (decision for entry, decision in zip(ready, decisions, strict=True) if not entry.part)
+            self.telemetry.decided(whole)
             scored = iter(decisions)
             return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
 

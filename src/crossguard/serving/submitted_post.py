@@ -29,6 +29,7 @@ class SubmittedPost:
     image_text: str = ""  # words read from the images
     # Its images; a post with several is decided from the highest score per label over them
     images: tuple[EncodedImage | RemoteImage, ...] = ()
+    part: bool = False  # whether it is a sentence of another post of the request, and in metrics no post of its own
     named: bool = True  # whether the id is the caller's; else it is the name of an uploaded file, which may recur
 
     @property

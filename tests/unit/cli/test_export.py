@@ -36,3 +36,17 @@ def test_an_int8_copy_that_is_no_faster_here_is_called_so(
     arguments = ["--precision", "int8", "--calibration", str(posts)]
     assert run(["export", str(tiny_bundle.folder), str(tmp_path / "out"), *arguments]) == 0
     assert ("computed in float32 here" in capsys.readouterr().err) == overflows
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "huggingface"), ("--precision", "int8")])
+def test_no_model_is_replaced_that_nobody_said_to_replace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "README.md").write_text("# A card alone may wait there\n", encoding="utf-8")
+    assert run(["export", str(tmp_path), str(out), *options]) != 7
+    (out / "bundle.json").write_text("{}", encoding="utf-8")
+    assert run(["export", str(tmp_path), str(out), *options]) == 7
+    assert "Replace the model in it with --overwrite" in capsys.readouterr().err
+    assert run(["export", str(tmp_path), str(out), *options, "--overwrite"]) != 7

@@ -79,6 +79,12 @@ class TestOnePost:
         )
         assert record["modality_weights"] == {"text": 1.0, "image": 0.0}
 
+    @pytest.mark.parametrize("option", ["--text", "--image", "--image-text"])
+    def test_what_is_given_twice_is_refused(self, score: Score, option: str) -> None:
+        result = score(option, "a", option, "b")
+        assert (result.code, result.out) == (2, "")
+        assert f"Give {option} once" in result.err
+
     def test_image_and_both(self, score: Score, posts: Path) -> None:
         picture = posts.with_name("a.png")
         assert score("--image", picture).records[0]["modality_weights"]["image"] == 1.0

@@ -100,9 +100,11 @@ def test_a_card_that_a_person_wrote_stays(run: Path, tmp_path: Path, fake: list[
     export_bundle(run, out, ExportPlan("mine"))
     assert "crossguard card mine" in (out / "README.md").read_text(encoding="utf-8")
     (out / "README.md").write_text("# By hand\n", encoding="utf-8")
+    (out / "test_metrics.json").write_text("{}", encoding="utf-8")
     export_bundle(run, out, ExportPlan("mine", "2.0.0"))
     assert (out / "README.md").read_text(encoding="utf-8") == "# By hand\n"
     assert read_bundle(out).manifest.model.version == "2.0.0"
+    assert not (out / "test_metrics.json").exists(), "figures of the model that was there"
 
 
 def test_a_run_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:

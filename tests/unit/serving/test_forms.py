@@ -53,6 +53,7 @@ def test_text_is_utf8_unless_the_form_says_otherwise(service: Service) -> None:
         ([part("image", b"no file")], "Unknown part 'image'"),
         ([part("text", b"a file", "a.txt")], "Unknown part 'text'"),
         ([part("image", b"1", "a")] * 4, "Too many files"),
+        ([part("text", b"1")] * 2, "The part 'text' of the form is there twice"),
         ([part("text", b"1")] * 3, "Too many fields"),
         ([b"nonsense"], "The form cannot be read"),
         ([b"--b\r\n\r\n1\r\n"], "The form cannot be read"),

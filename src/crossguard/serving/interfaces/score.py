@@ -24,7 +24,10 @@ class PostBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: str = Field(default="post", description="The caller's own name for the post; it comes back.")
+    id: str = Field(
+        default="post",
+        description="The caller's own name for the post; it comes back. Of many, one without has its position.",
+    )
     text: str = Field(default="", description="What the author wrote.")
     image: str | None = Field(
         default=None, description="A data: URL, base64, or an http(s) URL where the service fetches."
@@ -106,19 +109,23 @@ async def score(call: Call) -> Response:
 
 async def score_batch(call: Call) -> Response:
     """Scores many posts."""
-    posts = await _posts(call)
+    posts, unnamed = await _posts(call)
     outcomes = await call.score(posts)
     call.service.hand_to_review(posts, outcomes)
-    return as_json({"results": [outcome.to_dict() for outcome in outcomes]})
+    places = ({"id": str(place)} if place in unnamed else {} for place in range(len(posts)))
+    return as_json({"results": [outcome.to_dict() | place for outcome, place in zip(outcomes, places, strict=True)]})
 
 
-async def _posts(call: Call) -> Sequence[SubmittedPost]:
+async def _posts(call: Call) -> tuple[Sequence[SubmittedPost], frozenset[int]]:
+    """Returns the posts, and which of them have no id: these come back under their position."""
     if call.content_type != MULTIPART:
-        return [post.submission() for post in (await call.parse(PostsBody)).posts]
+        bodies = (await call.parse(PostsBody)).posts
+        unnamed = frozenset(place for place, body in enumerate(bodies) if "id" not in body.model_fields_set)
+        return [body.submission() for body in bodies], unnamed
     form = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
     if not form.files:
         raise BadRequest("The form has no file called 'image'.")
-    return [SubmittedPost(name, images=(data,), named=False) for name, data in form.files]
+    return [SubmittedPost(name, images=(data,), named=False) for name, data in form.files], frozenset()
 
 
 ENDPOINTS = (

@@ -54,6 +54,12 @@ def test_a_batch_keeps_order_and_skips_only_the_bad(client: TestClient, tiny: Mo
     assert got == pytest.approx(offline.scores, abs=1e-5)
 
 
+def test_posts_of_a_batch_without_an_id_have_their_position(client: TestClient) -> None:
+    posts = [{"text": "hello"}, {"id": "post", "text": "hello"}, {"text": ""}, {"id": "", "text": "hello"}]
+    results = client.post("/v1/score/batch", json={"posts": posts}).json()["results"]
+    assert [entry["id"] for entry in results] == ["0", "post", "2", ""]
+
+
 def test_a_form_of_many_pictures_is_a_batch(client: TestClient, red: bytes, blue: bytes) -> None:
     files = [("image", ("red.png", red)), ("image", ("blue.png", blue)), ("image", ("not.png", b"nothing"))]
     results = client.post("/v1/score/batch", files=files).json()["results"]

@@ -93,6 +93,18 @@ def test_sexual_content_is_estimated_where_it_is_all_that_is_asked_for(perspecti
     assert answer.json()["crossguard"]["estimated"] == {"SEXUALLY_EXPLICIT": "PROFANITY"}
 
 
+def test_sentences_are_no_posts_of_their_own_in_metrics(perspective: TestClient) -> None:
+    """The part of the feed that is flagged is read from these."""
+
+    def posts() -> float:
+        lines = perspective.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("crossguard_posts_total{"))
+
+    before = posts()
+    assert len(ask(perspective, "INSULT", spanAnnotations=True).json()["attributeScores"]["INSULT"]["spanScores"]) > 1
+    assert posts() == before + 1
+
+
 def test_each_sentence_has_a_score_of_its_own(perspective: TestClient, attributed: Moderator) -> None:
     answer = ask(perspective, "TOXICITY", "INSULT", spanAnnotations=True).json()
     spans = answer["attributeScores"]["INSULT"]["spanScores"]
