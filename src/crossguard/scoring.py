@@ -5,10 +5,10 @@ summary = crossguard.score_file("posts.csv", "decisions.csv", keep=True)
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.columns import Columns
-from crossguard.data.image_sources import is_data_url, is_url
+from crossguard.data.digests import digest, is_other
+from crossguard.data.image_sources import is_data_url
 from crossguard.data.outputs import Output
 from crossguard.data.page import with_post
 from crossguard.data.tables import PostReader
@@ -142,7 +143,10 @@ def score_file(
             resume=resume,
             overwrite=overwrite,
         )
-    return score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
+    summary = score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
+    for note in reader.unread:
+        warnings.warn(f"'{path}': {note}.", stacklevel=2)
+    return summary
 
 
 def kept_columns(posts: Iterator[Post], reader: PostReader) -> tuple[Iterator[Post], tuple[str, ...]]:
@@ -194,8 +198,10 @@ def score_table(
             "--resume needs a row for every post, and --on-error skip leaves some out. Use --on-error record."
         )
     summary = summary if summary is not None else Summary()
-    entries = itertools.islice(posts, limit)
+    entries: Iterator[Post] = itertools.islice(posts, limit)
     started = time.monotonic()
+    if not resume:  # a table that cannot be read shall leave no empty output behind, nor cost one that was there
+        entries = itertools.chain(list(itertools.islice(entries, 1)), entries)
     with output or nullcontext():
         if output is not None:
             summary.previous = _skip_written(entries, output, moderator) if resume else 0
@@ -232,23 +238,9 @@ def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator
         if post is None or post.id != decision.id:
             seen = f"'{post.id}'" if post is not None else "the end of the posts"
             raise InputError(f"These are results of other posts: '{decision.id}' meets {seen}.")
+        if is_other(decision, post):
+            raise InputError(f"These are results of other posts: '{post.id}' had another text when it was scored.")
         yield with_post(decision, post)
-
-
-def digest(post: Post) -> str:
-    """Returns a fingerprint of what a post says and shows, by which a run that goes on notices another post.
-
-    Of an image in a file the name counts, and not the folder, so that a run may go on from elsewhere.
-    """
-    found = hashlib.blake2b(digest_size=8)
-    image = post.image
-    if isinstance(image, str | os.PathLike):
-        image = os.fspath(image)
-        image = (image if is_url(image) else Path(image).name).encode("utf-8", "replace")
-    for part in (post.text.encode("utf-8", "replace"), post.image_text.encode("utf-8", "replace"), image):
-        content = part if isinstance(part, bytes) else b"" if part is None else str(type(part)).encode()
-        found.update(len(content).to_bytes(8, "big") + content)
-    return found.hexdigest()
 
 
 def _kept(original: Post, post: Post, *, keep: bool) -> dict[str, Any]:

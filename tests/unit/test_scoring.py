@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from crossguard.data.columns import Columns
 from crossguard.data.writing import open_output, read_decisions
-from crossguard.errors import ConfigError, InputError
+from crossguard.errors import ConfigError, InputError, TableError
 from crossguard.moderator import Moderator
 from crossguard.records import Post
-from crossguard.scoring import OnError, paired, score_table
+from crossguard.scoring import OnError, paired, score_file, score_table
 
 POSTS: list[Post] = [
     Post("a", "hello awful people"),
@@ -83,3 +84,21 @@ def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out.jsonl", tiny.labels.names, resume=True)
     with pytest.raises(ConfigError, match="--on-error record"):
         score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
+
+
+def test_a_table_that_cannot_be_read_leaves_what_was_there(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("id,words\n1,hello\n")
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(TableError):
+        score_file(tmp_path / "posts.csv", out, model=tiny, columns=Columns(text="none"))
+    assert not out.exists()
+    out.write_text("what was there\n")
+    with pytest.raises(TableError):
+        score_file(tmp_path / "posts.csv", out, model=tiny, overwrite=True, columns=Columns(text="none"))
+    assert out.read_text() == "what was there\n"
+
+
+def test_what_posts_are_scored_without_is_warned_of(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("id,title,text\n1,a,hello\n")
+    with pytest.warns(UserWarning, match="column 'title' is not scored"):
+        assert score_file(tmp_path / "posts.csv", model=tiny).posts == 1

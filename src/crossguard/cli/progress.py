@@ -103,10 +103,14 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
             example = f"{code}, such as {summary.examples[code]}"
             click.echo(f"  {visible(example)}", err=True)
     if summary.other_languages:
-        told = counts(summary.other_languages)
-        click.echo(f"in a language that the model does not know: {told}; their scores mean little", err=True)
+        click.echo(in_other_languages(summary.other_languages), err=True)
     for warning in warnings:
         click.echo(f"note: {warning}", err=True)
+
+
+def in_other_languages(found: Counter[str]) -> str:
+    """Returns what is to be known of posts in these languages."""
+    return f"in a language that the model does not know: {counts(found)}; their scores mean little"
 
 
 def counts(counter: Counter[str]) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.progress import Bar, counts
+from crossguard.cli.progress import Bar, counts, in_other_languages
+from crossguard.data.masking import visible
 
 if TYPE_CHECKING:
     from crossguard.cli.score_run import Options
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # Units are left: a storage did not answer, or workers died again and again.
 UNFINISHED = 10
 _PLAIN_EVERY = 30.0
+_NOTES = 10
+"""Most notes on columns that are shown, the most frequent first."""
 
 
 def wanted(sources: Sequence[str], out: str | None, options: Sequence[object]) -> bool:
@@ -150,6 +153,11 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
         if counter:
             click.echo(f"{name}: {counts(counter)}", err=True)
+    if summary.other_languages:
+        click.echo(in_other_languages(summary.other_languages), err=True)
+    for note, parts in summary.notes.most_common(_NOTES):
+        where = "" if parts == summary.done else f" ({_some(parts, 'part')})"
+        click.echo(f"note: {visible(note)}{where}", err=True)
     if summary.totals is None:
         click.echo(f"decisions: parts in {out}; the manifest is written with the last of them", err=True)
         return

@@ -35,6 +35,12 @@ class UnitReader:
     extra: bool  # whether posts carry the other columns of their rows
     _storages: dict[str, Storage] = field(default_factory=dict, init=False)
     _file: Ranges | None = field(default=None, init=False)
+    _builder: PostBuilder | None = field(default=None, init=False)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know about the columns of the last unit, one sentence each."""
+        return [] if self._builder is None else self._builder.notes
 
     @property
     def consumed(self) -> int:
@@ -78,6 +84,7 @@ class UnitReader:
                 yield Post.failed(f"{name}-{place}", "rows_unreadable", f"{name} {place} of {where}: {message}")
 
     def _read(self, unit: Unit, storage: Storage, root: Path, where: str) -> Iterator[Post]:
+        self._builder = None
         if unit.kind == "unreadable":
             yield Post.failed(storage.address_of(unit.entry.path), "file_unreadable", unit.problem)
             return
@@ -85,7 +92,7 @@ class UnitReader:
             yield from (Post(name, image=str(root / name)) for name in unit.names)
             return
         confined = self.confine_images and root != Path()
-        builder = PostBuilder(self.columns, root, extra=self.extra, confined=confined)
+        self._builder = builder = PostBuilder(self.columns, root, extra=self.extra, confined=confined)
         with storage.open(unit.entry, unit.ranges) as self._file:
             file = self._file
             how = (file, unit.entry, unit.kind, builder, where)

@@ -26,6 +26,8 @@ class JobSummary:
         failed: How many of them could not be scored, by error code.
         actions: Their decisions by action.
         flags: How many of them flagged which label.
+        other_languages: How many of them are in which language that the model does not know.
+        notes: What a person should know about columns of the input: sentences, and how many units each holds for.
         problems: Units that could not be finished, one sentence each.
         seconds: Time of this run.
         cores: Of all workers.
@@ -40,6 +42,8 @@ class JobSummary:
     failed: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
+    other_languages: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cores: int = 0
@@ -67,6 +71,8 @@ class JobSummary:
             self.actions.update(event.counts["action"])
             self.flags.update(event.counts["flag"])
             self.failed.update(event.counts["error"])
+            self.other_languages.update(event.counts["language"])
+            self.notes.update(event.counts["note"])
         else:
             self.problems.append(str(event))
 

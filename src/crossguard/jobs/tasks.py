@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import reduce
@@ -67,7 +67,7 @@ class TaskRunner:
                 transform=self._transform,
                 watch=watch.see,
             )
-            part = _part(task, summary, started)
+            part = _part(task, summary, self._reader.notes, started)
             return self._put(part, file, earlier, kept, task.unit.previous) if task.write else part
 
     def _put(self, part: Part, file: Path, earlier: Path | None, kept: tuple[str, ...], previous: str) -> Part:
@@ -116,8 +116,9 @@ class _Counter:
             self._progress(REPORTED)
 
 
-def _part(task: Task, summary: Summary, started: float) -> Part:
+def _part(task: Task, summary: Summary, notes: Sequence[str], started: float) -> Part:
     counts = {"action": dict(summary.actions), "flag": dict(summary.flags), "error": dict(summary.failed)}
+    counts |= {"language": dict(summary.other_languages), "note": dict.fromkeys(notes, 1)}
     seconds = time.monotonic() - started
     return Part(task.unit.index, summary.posts, summary.failed.total(), seconds, counts, later=summary.failed[LATER])
 

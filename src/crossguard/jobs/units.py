@@ -97,7 +97,7 @@ class Part:
     posts: int  # how many there were, which is how many rows the part has
     failed: int  # how many of them could not be scored
     seconds: float = 0.0  # time that it took
-    # Decisions of this run by action, label and error code
+    # Decisions of this run by action, label, error code and language that the model does not know; notes on columns
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     name: str = ""  # the file below the output folder; empty where none was written
     size: int = 0  # its bytes

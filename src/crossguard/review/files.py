@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from crossguard.checked_settings import parse
 from crossguard.data.columns import plain_name
+from crossguard.data.digests import is_other
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_url, read_encoded
 from crossguard.data.tables import PostReader, readable
 from crossguard.data.writing import read_decisions
 from crossguard.errors import ImageError, TableError
-from crossguard.records import ImageSource
+from crossguard.records import ImageSource, Post
 from crossguard.review.console import Console
 from crossguard.review.intake import Received
 from crossguard.review.submissions import MISSING, Submission
@@ -109,6 +110,10 @@ def _joined(posts: Iterator[Submission], path: Path, results: Path) -> Iterator[
             raise TableError(
                 f"'{results}' does not fit '{path}': post '{post.id}' meets {seen}. "
                 f"Write it with: crossguard score {path} -o {results}"
+            )
+        if not post.images and is_other(outcome, Post(post.id, post.text, image_text=post.image_text)):
+            raise TableError(
+                f"'{results}' does not fit '{path}': post '{post.id}' had another text when it was scored."
             )
         yield post.model_copy(update={"decision": outcome.to_dict()})
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
 from crossguard.data.datasets.rows import FIXED, letters
@@ -20,6 +23,10 @@ from crossguard.training.targets import Floats, targets, unions
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+logger = logging.getLogger(__name__)
+TEST: Final = "test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,17 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
     """
-    measured = gather(_picked(recipe, data, fold, held=True))
+    unknown = _UnknownSplits()
+    measured = gather(_picked(recipe, data, fold, held=True, unknown=unknown))
     known = {key for chunk in measured.chunks() for key in starmap(letters, chunk.words)}
     trained = gather(without(part, known) for part in _picked(recipe, data, fold, held=False))
     if not len(trained):
-        raise ConfigError(f"{data} holds no posts in the splits that the recipe trains on.")
+        told = f"{data} holds no posts in the splits that the recipe trains on. {unknown.told()}"
+        raise ConfigError(told.rstrip())
+    if unknown:
+        logger.warning(
+            "%s The recipe trains on 'train' and measures 'val', unless its sources say otherwise.", unknown.told()
+        )
     return trained, measured
 
 
@@ -58,7 +71,21 @@ def untaught(recipe: Recipe, trained: Examples) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in known]
 
 
-def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) -> Iterator[Examples]:
+class _UnknownSplits(Counter[tuple[str, str]]):
+    """How many posts have a split, by source and split, that no setting of the source names; `test` is for later."""
+
+    def see(self, name: str, source: Source, splits: NDArray[np.str_]) -> None:
+        known = {*source.train_splits, *source.eval_splits, TEST}
+        self.update((name, split) for split in splits.tolist() if split not in known)
+
+    def told(self) -> str:
+        counts = (f"{count:,} of '{name}' with '{split}'" for (name, split), count in self.most_common())
+        return f"Posts are left out by their column 'split': {', '.join(counts)}." if self else ""
+
+
+def _picked(
+    recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool, unknown: _UnknownSplits | None = None
+) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):
         for address, table in read_chunks(place, (*recipe.labels, *recipe.auxiliary)):
@@ -69,6 +96,8 @@ def _picked(recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool) 
             if fold is not None and source.cross_validate:
                 kept = trained & (folds(everything, fold.count) == fold.index)
                 trained &= ~kept
+            if unknown is not None:
+                unknown.see(name, source, splits)
             yield everything.take(np.flatnonzero(kept if held else trained & (everything.repeats > 0)))
 
 

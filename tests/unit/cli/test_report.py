@@ -9,6 +9,8 @@ import pytest
 from tests.support.review import decision
 
 from crossguard.cli import run
+from crossguard.data.digests import digest
+from crossguard.records import Post
 
 
 @pytest.fixture
@@ -64,3 +66,8 @@ def test_posts_that_are_not_those_of_the_results_are_refused(
     (tmp_path / "posts.csv").write_text("id,text\na,you\nc,other\n")
     assert run(["report", str(results), "--posts", str(tmp_path / "posts.csv")]) == 3
     assert "results of other posts: 'b' meets 'c'" in capsys.readouterr().err
+    results.write_text(json.dumps(decision("a", 0.7) | {"digest": digest(Post("a", "you"))}) + "\n")
+    (tmp_path / "posts.csv").write_text("id,text\na,what was edited since\n")
+    assert run(["report", str(results), "--posts", str(tmp_path / "posts.csv")]) == 3
+    assert "another text when it was scored" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.html")) == []

@@ -53,6 +53,19 @@ def test_what_is_a_job(sources: list[str], out: str | None, options: list[object
     assert wanted(sources, out, options) is expected
 
 
+def test_what_posts_are_scored_without_is_told_as_of_one_file(score: Score, tmp_path: Path) -> None:
+    unread = "id,title,comment,image_url\n1,a,Women are too stupid to vote,https://a.example/x.jpg\n"
+    (tmp_path / "one.csv").write_text(unread)
+    (tmp_path / "two.csv").write_text("id,text\n2,Good morning\n")
+    code, told = score(tmp_path / "one.csv", tmp_path / "two.csv", "-o", f"{tmp_path}/out/")
+    assert code == 0
+    for column in ("'image_url' is not read", "'title' is not scored", "'comment' is read as text"):
+        assert f"note: column {column}" in told
+    assert "(1 part)" in told
+    _, alone = score(tmp_path / "one.csv", "-o", tmp_path / "one.jsonl")
+    assert all(line in told for line in alone.splitlines() if line.startswith("note: "))
+
+
 def test_options_of_one_file_are_refused() -> None:
     refuse([])
     with pytest.raises(click.UsageError, match="--limit is for one file"):

@@ -12,7 +12,13 @@ from crossguard.errors import ConfigError, StorageError, UnitError
 from crossguard.jobs.summary import JobMetrics, JobSummary
 from crossguard.jobs.units import Part
 
-COUNTS = {"action": {"allow": 6, "block": 1}, "flag": {"racist": 1}, "error": {"post_empty": 3}}
+COUNTS = {
+    "action": {"allow": 6, "block": 1},
+    "flag": {"racist": 1},
+    "error": {"post_empty": 3},
+    "language": {"de": 2},
+    "note": {"a note": 1},
+}
 
 
 def test_what_happens_is_counted() -> None:
@@ -28,6 +34,7 @@ def test_what_happens_is_counted() -> None:
     assert (summary.done, summary.posts, summary.moving) == (2, 20, 54)
     assert summary.actions == {"allow": 12, "block": 2}
     assert (summary.flags, summary.failed) == ({"racist": 2}, {"post_empty": 6})
+    assert (summary.other_languages, summary.notes) == ({"de": 4}, {"a note": 2})
     assert summary.problems == ["It ends its worker."]
 
 
@@ -46,7 +53,7 @@ def test_the_rest_takes_as_long_as_what_was_done() -> None:
     assert summary.core_hours == 120 / 3600
 
 
-SCORED = {"action": {"allow": 7}, "flag": {}, "error": {"post_empty": 3}}
+SCORED = {"action": {"allow": 7}, "flag": {}, "error": {"post_empty": 3}, "language": {}, "note": {}}
 
 
 def samples(text: str) -> Iterator[tuple[str, float]]:

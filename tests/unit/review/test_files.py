@@ -25,6 +25,9 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "3 items wait" in capsys.readouterr().err
     assert run(command) == 0
     assert "0 items wait, 3 were there" in capsys.readouterr().err
+    results.write_text("".join(json.dumps((t.decision or {}) | {"digest": "another"}) + "\n" for t in texts))
+    assert run(command) == 3
+    assert "post '0' had another text when it was scored" in capsys.readouterr().err
     results.write_text(json.dumps(texts[1].decision) + "\n")
     assert run(command) == 3
     assert "does not fit" in capsys.readouterr().err

@@ -111,3 +111,15 @@ def test_one_table_for_a_recipe_of_many_leads_to_a_recipe_for_one(tmp_path: Path
         read_examples(recipe, tmp_path / "mine.csv")
     with pytest.raises(ConfigError, match=r"soft\.parquet.*crossguard prepare$"):
         read_examples(recipe, tmp_path)
+
+
+def test_posts_of_an_unknown_split_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe, path = Recipe(labels=("racist",)), tmp_path / "posts.csv"
+    splits = ["train"] * 3 + ["Train"] * 2 + ["val", "test", "dev"]
+    path.write_text("text,racist,split\n" + "".join(f"words {n},1,{split}\n" for n, split in enumerate(splits)))
+    trained, measured = read_examples(recipe, path)
+    assert (len(trained), len(measured)) == (3, 1)
+    assert "left out by their column 'split': 2 of 'posts' with 'Train', 1 of 'posts' with 'dev'." in caplog.text
+    path.write_text("text,racist,split\nwords,1,Train\n")
+    with pytest.raises(ConfigError, match=r"trains on\. Posts are left out .* 1 of 'posts' with 'Train'"):
+        read_examples(recipe, path)
