@@ -79,8 +79,7 @@ def command(
         from crossguard.evaluation.audit.terminal import show_audit
         from crossguard.evaluation.estimates import plain
         from crossguard.evaluation.report.pages import write_audit_page
-    from rich.console import Console
-
+    from crossguard.cli.table import terminal
     from crossguard.loading import load
 
     moderator = load(model, policy=policy)
@@ -107,6 +106,6 @@ def command(
     if as_json:
         click.echo(json.dumps(plain(found), indent=2))
     else:
-        show_audit(found, Console())
+        show_audit(found, terminal())
     if out is not None:
         click.echo(f"Wrote {path.name} and audit.html to {out}", err=True)

@@ -95,8 +95,7 @@ def command(
     with needs_extra("Calibrating", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.calibration.policy import calibrate, write_policy
-    from rich.console import Console
-
+    from crossguard.cli.table import terminal
     from crossguard.loading import load
 
     refuse_existing(out, overwrite=overwrite)
@@ -116,7 +115,7 @@ def command(
         command=typed(),
     )
     write_policy(found.file, out)
-    console = Console()
+    console = terminal()
     _grid(found).show(console)
     for note in found.notes:
         console.print(f"Note: {note}", style="yellow")

@@ -47,9 +47,9 @@ def command(
     crossguard compare compact ./my-model --data test.parquet --out table.md
     """
     with needs_extra("Comparing", "evaluate"):
-        from crossguard.evaluation.comparison import compare, to_markdown
+        from crossguard.evaluation.comparison import compare, notes, to_markdown
         from crossguard.evaluation.report.pages import comparison_page
-    from rich.console import Console
+    from crossguard.cli.table import terminal
 
     if out is not None and out.suffix not in {".md", ".html"}:
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
@@ -57,13 +57,10 @@ def command(
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
         save_text(out, to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys))
-    console = Console()
+    console = terminal()
     _grid(rows, keys).show(console)
-    for row in rows:
-        if row.note:
-            console.print(
-                f"Note: {row.name} is not tested: {row.note}.", style="yellow", highlight=False, soft_wrap=True
-            )
+    for note in notes(rows):
+        console.print(f"Note: {note}", style="yellow", highlight=False, markup=False)
     if out is not None:
         click.echo(f"Wrote {out}", err=True)
 

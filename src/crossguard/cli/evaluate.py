@@ -107,8 +107,7 @@ def command(
 
 
 def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
-    from rich.console import Console
-
+    from crossguard.cli.table import terminal
     from crossguard.evaluation.report.pages import write_page
     from crossguard.evaluation.runs import write_run
     from crossguard.evaluation.terminal import show_run
@@ -120,7 +119,7 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
     if as_json:
         click.echo(json.dumps(run.to_dict(), indent=2, allow_nan=False))
     else:
-        show_run(run, Console())
+        show_run(run, terminal())
     if written:
         click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}", err=True)
 

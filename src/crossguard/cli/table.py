@@ -113,12 +113,21 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
         console.print(Text(f"notes: {', '.join(decision.notes)}", style="dim"))
 
 
-def console() -> Console:
-    """Returns a console that never cuts a table: as wide as the terminal, and as wide as needed in a pipe."""
+def terminal(width: int | None = None) -> Console:
+    """Returns a console; where its reader goes away, it raises what others raise, and rich would exit with 1."""
     from rich.console import Console
 
-    own = Console()
-    return own if own.is_terminal else Console(width=WIDE)
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Terminal(width=width)
+
+
+def console() -> Console:
+    """Returns a console that never cuts a table: as wide as the terminal, and as wide as needed in a pipe."""
+    own = terminal()
+    return own if own.is_terminal else terminal(WIDE)
 
 
 def plain(columns: Sequence[str], left: int = 1) -> Table:

@@ -38,6 +38,7 @@ class Compared:
     # To the first row, by key; empty for the first row and where posts differ
     differences: dict[str, Difference] = field(default_factory=dict)
     note: str = ""  # why there are no differences, or empty
+    warnings: tuple[str, ...] = ()  # what a reader must know before believing an estimate
 
 
 def compare(
@@ -123,7 +124,18 @@ def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:
             cells.append(f"{text}<br>{describe(difference)}" if difference is not None else text)
         cells.append("" if row.throughput is None else f"{row.throughput:,.0f}")
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *(f"\n{note}" for note in notes(rows))]) + "\n"
+
+
+def notes(rows: Sequence[Compared]) -> list[str]:
+    """Returns what to know of the rows, one sentence each: what was not tested, and the warnings of runs."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            told[f"not tested: {row.note}."] = [row.name]
+        for warning in row.warnings:
+            told.setdefault(warning, []).append(row.name)
+    return [f"{', '.join(dict.fromkeys(names))}: {warning}" for warning, names in told.items()]
 
 
 def winners(rows: Sequence[Compared], keys: Sequence[str]) -> dict[str, float | None]:
@@ -149,7 +161,7 @@ def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int]
     if unknown:
         known = ", ".join([*run.main.overall, "any/roc_auc"])
         raise InputError(f"Unknown metric '{unknown[0]}'. Known: {known}, and so on per label.")
-    row = Compared(run.facts.name, run.main.posts, estimates, run.throughput)
+    row = Compared(run.facts.name, run.main.posts, estimates, run.throughput, warnings=run.warnings)
     if run is first:
         return row
     if isinstance(first, Compared):

@@ -100,8 +100,18 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
         sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
         by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)
     name, failed = request.name or "scores", dict(given.failed)
+    model, version, policy, policy_version = given.maker or (name, "", "", "")
     facts = _facts(
-        request, annotated, name=name, model=name, thresholds=by_label, thresholds_from=source, failed=failed
+        request,
+        annotated,
+        name=name,
+        model=model,
+        model_version=version,
+        policy=policy,
+        policy_version=policy_version,
+        thresholds=by_label,
+        thresholds_from=source,
+        failed=failed,
     )
     main = evaluate(sample, request.rounds, request.seed)
     return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, failed)))

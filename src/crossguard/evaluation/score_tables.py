@@ -37,6 +37,8 @@ class GivenScores:
     # Of labels that have one threshold in all posts; a policy may have others for posts with an image.
     thresholds: Mapping[str, float]
     source: str  # one sentence: where the thresholds are from
+    # Model and version, policy and version that decided, where it is one
+    maker: tuple[str, str, str, str] | None = None
     failed: Mapping[str, int] = field(default_factory=dict)  # how many posts could not be scored, by error code
 
     @property
@@ -118,19 +120,20 @@ def _given(entries: Sequence[_Entry], labels: Sequence[str]) -> GivenScores:
         reasons = ", ".join(failed)
         raise TableError(f"None of the {len(entries)} posts could be scored: {reasons}.")
     if not decided:
-        return GivenScores(scores, flags, dict.fromkeys(labels, HALF), "given with the scores", failed)
+        return GivenScores(scores, flags, dict.fromkeys(labels, HALF), "given with the scores", None, failed)
     for row, entry in zip(flags, entries, strict=True):
         if entry.decision and entry.decision.ok:
             row[:] = [entry.decision.labels[name].flagged for name in labels]
     limits = {name: {decision.labels[name].threshold for decision in decided} for name in labels}
     same = {name: next(iter(values)) for name, values in limits.items() if len(values) == 1}
-    return GivenScores(scores, flags, same, _recorded(decided, several=len(same) < len(labels)), failed)
+    makers = sorted({(of.model, of.model_version, of.policy, of.policy_version) for of in decided})
+    source = _recorded(makers, several=len(same) < len(labels))
+    return GivenScores(scores, flags, same, source, makers[0] if len(makers) == 1 else None, failed)
 
 
-def _recorded(decided: Sequence[Decision], *, several: bool) -> str:
+def _recorded(makers: Sequence[tuple[str, str, str, str]], *, several: bool) -> str:
     """Says whose thresholds were recorded, and what is not shown of them."""
-    makers = {(of.model, of.model_version, of.policy, of.policy_version) for of in decided}
-    told = " and ".join(f"{model} {of} under the policy {policy} {by}" for model, of, policy, by in sorted(makers))
+    told = " and ".join(f"{model} {of} under the policy {policy} {by}" for model, of, policy, by in makers)
     more = "; where posts have different ones, none is shown" if several else ""
     return f"recorded in the decisions of {told}; whether fitted on these posts is not known{more}"
 

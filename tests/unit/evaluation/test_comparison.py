@@ -14,14 +14,17 @@ from crossguard.evaluation.comparison import (
     Difference,
     compare,
     describe,
+    notes,
     paired_differences,
     read_entry,
     to_markdown,
 )
 from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.report.pages import comparison_page
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.titles import KEYS
 
 
 def samples(skill: float, seed: int = 0, posts: int = 400) -> Sample:
@@ -117,6 +120,21 @@ def test_two_versions_of_one_model_are_told_apart() -> None:
     assert [row.name for row in compare([old, other], rounds=10, keys=["f1_macro"])] == [
         "compact default",
         "compact benchmark",
+    ]
+
+
+def test_what_a_reader_must_know_of_a_run_is_beside_its_row() -> None:
+    facts = Facts("one", "one", {}, "", "posts", None, 0, 0, "")
+    runs = [
+        Run(replace(facts, name=name), samples(0.5), evaluate(samples(0.5), 0), warnings=told)
+        for name, told in (("one", ("FITTED ON THESE POSTS.", "Note.")), ("two", ("Note.",)))
+    ]
+    rows = compare(runs, rounds=10)
+    assert notes(rows) == ["one: FITTED ON THESE POSTS.", "one, two: Note."]
+    assert "\n\none: FITTED ON THESE POSTS.\n" in to_markdown(rows)
+    assert '<p class="warning" role="alert">one: FITTED' in comparison_page(rows, KEYS)
+    assert notes([replace(rows[1], note="measured on other posts", warnings=())]) == [
+        "two: not tested: measured on other posts."
     ]
 
 

@@ -125,10 +125,13 @@ def test_what_posts_were_measured_without_is_told(tiny: Moderator, tmp_path: Pat
 def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     run, scored = measure_model(tiny, annotated, FEW)
-    given = GivenScores(scored.sample.scores, scored.sample.flags, run.facts.thresholds, "the decisions")
+    given = GivenScores(
+        scored.sample.scores, scored.sample.flags, run.facts.thresholds, "the decisions", ("tiny", "1", "mine", "2")
+    )
     again = measure_scores(given, annotated, FEW)
     assert again.main.overall == run.main.overall
     assert again.facts.thresholds == run.facts.thresholds
+    assert (again.facts.model, again.facts.model_version, again.facts.policy_version) == ("tiny", "1", "2")
     assert again.throughput is None
 
 
@@ -137,6 +140,6 @@ def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, 
     _, scored = measure_model(tiny, annotated, FEW)
     scores = scored.sample.scores.copy()
     scores[0] = np.nan
-    run = measure_scores(GivenScores(scores, scored.sample.flags, {}, "", {"post_empty": 1}), annotated, FEW)
+    run = measure_scores(GivenScores(scores, scored.sample.flags, {}, "", failed={"post_empty": 1}), annotated, FEW)
     assert run.sample.ids == scored.sample.ids[1:]
     assert "1 posts could not be scored and are not in the metrics: 1 post_empty." in run.warnings

@@ -15,7 +15,7 @@ from crossguard.data.masking import excerpt, mask
 from crossguard.errors import ImageError
 from crossguard.evaluation import curves
 from crossguard.evaluation.audit.running import Audit
-from crossguard.evaluation.comparison import Compared, describe, winners
+from crossguard.evaluation.comparison import Compared, describe, notes, winners
 from crossguard.evaluation.curves import Chart
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.metrics import METRICS
@@ -39,7 +39,7 @@ def write_audit_page(audit: Audit, path: Path) -> None:
 
 def comparison_page(rows: Sequence[Compared], keys: Sequence[str]) -> str:
     """Returns the comparison as one HTML document."""
-    context = {"rows": rows, "keys": keys, "best": winners(rows, keys)}
+    context = {"rows": rows, "keys": keys, "best": winners(rows, keys), "notes": notes(rows)}
     return render("compare.html.j2", **context, title=title, describe=describe)
 
 
