@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 from crossguard.errors import OutputError
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Checks that a file may be written: nothing is replaced that nobody said to replace.
+def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Checks that a file may be written: nothing is replaced that nobody said to replace, nor what is read.
 
     Raises:
-        OutputError: It is there already.
+        OutputError: It is there already, or one of the inputs.
     """
+    if path.exists() and any(given is not None and Path(given).exists() and path.samefile(given) for given in inputs):
+        raise OutputError(f"The output '{path}' is an input itself. Choose another name.")
     if path.exists() and not overwrite:
         raise OutputError(f"'{path}' is there already. Replace it with --overwrite, or choose another name.")
 

@@ -204,7 +204,7 @@ def score_table(
         entries = itertools.chain(list(itertools.islice(entries, 1)), entries)
     with output or nullcontext():
         if output is not None:
-            summary.previous = _skip_written(entries, output, moderator) if resume else 0
+            summary.previous = _skip_written(entries, output, moderator, keep=keep) if resume else 0
             output.start()
         originals: deque[Post] = deque()
         left = noted(entries, originals)
@@ -271,7 +271,7 @@ def paired(
             yield waiting.popleft(), decision
 
 
-def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator) -> int:
+def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator, *, keep: bool) -> int:
     """Takes the posts that have their row already; returns how many."""
     count = 0
     for row in output.previous():
@@ -290,7 +290,20 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator)
                 "changed. Choose another name, or start again with --overwrite."
             )
         _check_same_model(row, moderator)
+        if not output.for_people:
+            _check_same_keep(row, entry, keep=keep)
     return count
+
+
+def _check_same_keep(row: Decision, entry: Post, *, keep: bool) -> None:
+    then = {name for name, value in row.input.items() if value not in (None, "")} - {"image_text"}
+    now = _kept(entry, entry, keep=keep).keys() - {"image_text"}
+    if bool(then) != bool(now):
+        told = ("with", "without") if then else ("without", "with")
+        raise OutputError(
+            f"Cannot resume: the output was made {told[0]} --keep, and this run is {told[1]} it. Say it as before, "
+            "choose another name, or start again with --overwrite."
+        )
 
 
 def _check_same_model(row: Decision, moderator: Moderator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from crossguard.data.columns import Columns
 from crossguard.data.writing import open_output, read_decisions
-from crossguard.errors import ConfigError, InputError, TableError
+from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.scoring import OnError, paired, score_file, score_table
@@ -84,6 +85,33 @@ def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out.jsonl", tiny.labels.names, resume=True)
     with pytest.raises(ConfigError, match="--on-error record"):
         score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("keep", [True, False])
+def test_rows_with_and_without_what_was_kept_are_not_mixed(
+    tiny: Moderator, tmp_path: Path, suffix: str, keep: bool
+) -> None:
+    (tmp_path / "posts.csv").write_text("id,text,more\n1,hello,a\n2,you,b\n")
+    posts, out = tmp_path / "posts.csv", tmp_path / f"out.{suffix}"
+    score_file(posts, out, model=tiny, keep=keep, limit=1)
+    with pytest.raises(OutputError, match="--keep"):
+        score_file(posts, out, model=tiny, keep=not keep, resume=True)
+    if suffix != "parquet":  # that of a finished run
+        assert score_file(posts, out, model=tiny, keep=keep, resume=True).previous == 1
+
+
+def test_what_json_does_not_have_is_not_written(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text(
+        '{"text": "hello", "a": Infinity, "b": NaN, "c": [-Infinity, 1.5, {"d": NaN}]}\n'
+    )
+    score_file(tmp_path / "posts.jsonl", tmp_path / "out.jsonl", model=tiny, keep=True)
+
+    def refuse(number: str) -> None:
+        raise AssertionError(number)
+
+    record = json.loads((tmp_path / "out.jsonl").read_text(), parse_constant=refuse)
+    assert record["input"] == {"text": "hello", "a": None, "c": [None, 1.5, {"d": None}]}
 
 
 def test_a_table_that_cannot_be_read_leaves_what_was_there(tiny: Moderator, tmp_path: Path) -> None:

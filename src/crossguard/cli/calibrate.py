@@ -98,7 +98,7 @@ def command(
     from crossguard.cli.table import terminal
     from crossguard.loading import load
 
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, inputs=(data, feed))
     moderator = load(model, policy=policy)
     labels = moderator.labels
     plan = replace(
@@ -117,9 +117,18 @@ def command(
     write_policy(found.file, out)
     console = terminal()
     _grid(found).show(console)
-    for note in found.notes:
+    for note in (*found.notes, *_tenants_left(policy)):
         console.print(f"Note: {note}", style="yellow")
     click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
+
+
+def _tenants_left(policy: str) -> list[str]:
+    from crossguard.decision.policy import read_policy_file
+
+    if not policy.endswith((".yaml", ".yml")) or not (tenants := read_policy_file(Path(policy)).tenants):
+        return []
+    told = ", ".join(tenants)
+    return [f"What '{policy}' says for tenants ({told}) is not in the new policy: its scores have another scale."]
 
 
 def _plan(labels: LabelSet, criteria: tuple[str, ...], calibration: str, prevalences: tuple[str, ...]) -> Plan:

@@ -47,7 +47,7 @@ def command(
     from crossguard.loading import find_bundle
 
     if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+        refuse_existing(out, overwrite=overwrite, inputs=(details,))
     bundle = read_bundle(find_bundle(model), verify=False)
     card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)])
     if into_bundle:

@@ -71,7 +71,7 @@ def map_command(
         raise MissingExtraError("crossguard perspective map", extra) from None
     from crossguard.loading import load
 
-    refuse_existing(out, overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite, inputs=(pairs,))
     moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}

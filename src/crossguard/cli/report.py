@@ -37,7 +37,7 @@ def command(
     from crossguard.scoring import with_posts
 
     target = out or results.with_suffix(".html")
-    refuse_existing(target, overwrite=overwrite)
+    refuse_existing(target, overwrite=overwrite, inputs=(results, posts))
     decisions = read_decisions(results)
     if posts is not None:
         decisions = with_posts(decisions, PostReader(posts, image_root=image_root))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -57,7 +58,10 @@ class JsonlRows:
 
     def encode(self, decision: Decision) -> bytes:
         """Returns one line."""
-        return json.dumps(decision.to_dict(), ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+        record = decision.to_dict()
+        if "input" in record:
+            record["input"] = _finite(record["input"])
+        return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
         """Yields complete lines and their ends."""
@@ -71,6 +75,15 @@ class JsonlRows:
             yield decision, end
         if not (line.startswith(_JSON_START) or _JSON_START.startswith(line)):
             raise _foreign(end)
+
+
+def _finite(value: Any) -> Any:
+    """Returns a value of the input without infinite numbers, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class CsvRows:
@@ -96,6 +109,12 @@ class CsvRows:
         if start != self.header:
             if self.header.startswith(start):
                 return
+            common = self.header.find(b"score_")
+            if common > 0 and start.startswith(self.header[:common]):
+                raise OutputError(
+                    "The file has other columns than these results: another model wrote it, or --keep was given then "
+                    "and is not now, or the reverse. Choose another name, or start again with --overwrite."
+                )
             begin = start.decode("utf-8", "replace").strip()[:40]
             raise OutputError(
                 f"The file begins with '{begin}', which is not the header of these results; it is from something else. "

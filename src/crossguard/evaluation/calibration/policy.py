@@ -90,21 +90,29 @@ def calibrate(
 
 
 def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, name: str, version: str) -> PolicyFile:
-    """Names every field of a fitted label, so that nothing of the base's other scale of scores shows through."""
+    """Names every field of a fitted label, so that nothing of the base's other scale of scores shows through.
+
+    Of a base that a policy file made, all else is repeated; what the file says per tenant is not known here.
+    """
     labels = {label: LabelOverride(**dict(rule)) for label, rule in fitted.rules.items()}
+    kept: dict[str, Any] = {}
+    if base.base is not None:
+        labels = {label: LabelOverride(**dict(rule)) for label, rule in base.labels.items()} | labels
+        kept = {key: getattr(base, key) for key in ("attributes", "costs", "feed_prevalence", "perspective")}
     return PolicyFile(
         name=name,
         version=version,
-        base=base.name,
+        base=base.base or base.name,
         description=f"Fitted on {provenance['fitted_on'][0]['name']}, criterion {provenance['criteria']['*']}.",
         labels=labels,
         # What was fitted here holds for every kind of input; bands of the base have another scale.
         inputs={
-            kind: {name: rule for name, rule in rules.items() if name not in labels}
+            kind: {name: rule for name, rule in rules.items() if name not in fitted.rules}
             for kind, rules in base.inputs.items()
-            if not set(rules) <= set(labels)
+            if not set(rules) <= set(fitted.rules)
         },
         provenance=provenance,
+        **kept,
     )
 
 

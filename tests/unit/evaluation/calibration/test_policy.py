@@ -46,6 +46,23 @@ def test_a_label_that_cannot_be_fitted_keeps_its_rule_and_says_so(tiny: Moderato
     assert any("otherhate: the rule of 'default' stays" in note for note in found.notes)
 
 
+def test_what_a_policy_file_says_beside_the_fitted_labels_stays(
+    tiny: Moderator, annotated_posts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "base.yaml").write_text(
+        '{name: base, version: "1", labels: {otherhate: {threshold: 0.9}}, feed_prevalence: {racist: 0.25},\n'
+        "inputs: {both: {otherhate: {threshold: 0.8}}}}"
+    )
+    base = tiny.with_policy(tmp_path / "base.yaml")
+    found = calibrate(base, read_annotated(annotated_posts, HATE.names), PLAN, name="mine", rounds=0)
+    write_policy(found.file, tmp_path / "mine.yaml")
+    made = tiny.with_policy(tmp_path / "mine.yaml").policy
+    assert made.base == "default", "a policy file starts from a policy of the bundle"
+    assert (made.labels["otherhate"].threshold, made.rules("both")["otherhate"].threshold) == (0.9, 0.8)
+    assert made.feed_prevalence == {"racist": 0.25}
+    assert made.labels["racist"].threshold == found.fitted.rules["racist"].threshold
+
+
 def test_bands_of_the_base_for_images_do_not_outlive_a_fit(tiny: Moderator, annotated_posts: Path) -> None:
     bands = {
         "both": {"racist": {"threshold": 0.9}, "otherhate": {"threshold": 0.9}},
