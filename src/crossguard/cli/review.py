@@ -105,10 +105,7 @@ def import_posts(
             bar.move(None, None, f"{taken + known + passed:,} posts")
     click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
     if edited:
-        notes.append(
-            f"{len(edited):,} posts have the id of a post that was there with another text, which stays; such as "
-            f"'{edited[0]}'. Give what was edited an id of its own."
-        )
+        notes.append(f"{len(edited):,} of these were there with another text, such as '{edited[0]}': both are judged.")
     for note in notes:
         click.echo(f"note: {note}", err=True)
 

@@ -11,7 +11,7 @@ from crossguard.errors import InputError, suggest
 from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
-from crossguard.review.store import feed_counts, items
+from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
 from crossguard.review.submissions import Expected, Submission, as_jpeg, decision_of
@@ -34,13 +34,12 @@ class Received:
     taken: int
     known: int
     passed: int
-    # Of the known ones, ids of those that were there with another text: what was there stays.
-    edited: Sequence[str] = ()
+    edited: Sequence[str] = ()  # ids of those taken that were there with another text
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the answer of the API."""
         numbers = {"taken": self.taken, "known_already": self.known, "allowed_and_not_sampled": self.passed}
-        return numbers | {"known_with_another_text": list(self.edited)}
+        return numbers | {"edited": list(self.edited)}
 
 
 class Intake:
@@ -55,13 +54,14 @@ class Intake:
 
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
         their ids, and the rest is only counted, which is what the estimate of recall needs. A post that is sent again
-        neither becomes another item nor counts again, whatever the policy says of it by then.
+        neither becomes another item nor counts again, whatever the policy says of it by then, unless it was edited:
+        then its new text is to be judged, too.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
         with self._database.write() as tx:
-            stored = items.put(tx, new)
+            stored = arrivals.put(tx, new)
             feed_counts.count(tx, int(now // DAY), feed)
         return Received(stored.made, len(new) - stored.made, len(checked) - len(new), stored.edited)
 
@@ -92,7 +92,7 @@ class Intake:
         rates = {"allow-far": self._settings.audit_rate, "allow-near": self._settings.audit_rate_near}
         return rates.get(stratum_of(decision), 1.0)
 
-    def _item(self, post: Submission, decision: Decision | None, now: float) -> items.NewItem:
+    def _item(self, post: Submission, decision: Decision | None, now: float) -> arrivals.NewItem:
         kind = _kind(post, decision)
         images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
         top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
@@ -140,7 +140,7 @@ class Intake:
         likeness = describe(f"{post.text} {post.image_text}", [found for _, found, _ in images if found])
         report = (post.report.reporter, post.report.reason) if post.report else None
         suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
-        return items.NewItem(row, images, likeness, report, suggestion)
+        return arrivals.NewItem(row, images, likeness, report, suggestion)
 
 
 def _kind(post: Submission, decision: Decision | None) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from tests.support.review import decision, submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, cast, take
 
 from crossguard.errors import InputError
 from crossguard.review.console import Console
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import items
 from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
 from crossguard.review.store.schema import feed
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Submission
@@ -56,11 +57,31 @@ def test_a_post_is_one_item_though_another_policy_says_otherwise(
     assert (again.taken, again.known, again.edited) == (0, 3, [])
 
 
-def test_an_edited_post_under_a_known_id_is_told(console: Console) -> None:
+def test_an_edited_post_is_judged_again(console: Console, database: Database, ann: Person) -> None:
+    """Else whoever was allowed once could write what they like afterwards."""
     console.intake.take([submission("1", "a"), submission("2", "b")], NOW)
-    again = console.intake.take([submission("1", "other words"), submission("2", "b")], NOW)
-    assert (again.taken, again.known, again.edited) == (0, 2, ["1"])
-    assert again.to_dict()["known_with_another_text"] == ["1"]
+    without = submission("2").model_copy(update={"text": ""})  # as of a report that names the post only
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    again = console.intake.take([submission("1", "other words"), submission("2", "b"), without], NOW)
+    assert (again.taken, again.known, again.edited) == (1, 2, ["1"])
+    assert again.to_dict()["edited"] == ["1"]
+    with database.read() as db:
+        rows = db.execute(select(table.c.external, table.c.text, table.c.state).order_by(table.c.id)).all()
+    assert [tuple(row) for row in rows] == [("1#1", "a", "decided"), ("2", "b", "open"), ("1", "other words", "open")]
+    assert console.intake.take([submission("1", "other words")], NOW).known == 1
+    assert console.intake.take([submission("1", "a")], NOW).taken == 1, "edited back"
+
+
+def test_versions_of_a_post_in_one_batch_are_all_judged(console: Console, database: Database) -> None:
+    """As where the column id holds the number of a thread."""
+    report = {"reporter": "x", "reason": "rude"}
+    posts = [submission("1", words) for words in ("a", "b", "a", "a", "c")] + [submission("1", "c", report=report)]
+    received = console.intake.take(posts, NOW)
+    assert (received.taken, received.known, received.edited) == (4, 2, ["1", "1"])
+    with database.read() as db:
+        rows = db.execute(select(table.c.kind, table.c.text).order_by(table.c.id)).all()
+    assert sorted(map(tuple, rows)) == [("flag", "a"), ("flag", "b"), ("flag", "c"), ("report", "c")]
 
 
 def test_reports_are_kept_apart_from_flags_and_add_up(console: Console, database: Database) -> None:

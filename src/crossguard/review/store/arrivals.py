@@ -1,0 +1,164 @@
+"""What arrives becomes items: each post once, unless it was edited; reports and suggestions are added up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, literal, select, update
+from sqlalchemy import insert as plain_insert
+
+from crossguard.likeness import Likeness
+from crossguard.review.store import likenesses
+from crossguard.review.store.claims import FEED, OF_POSTS
+from crossguard.review.store.database import insert
+from crossguard.review.store.schema import images, items, reports, votes
+
+REPORT_URGENCY_H: Final = 12.0
+"""Hours of waiting that another person's report counts as much as."""
+_UNIQUE: Final = ("source", "kind", "external")
+_THERE: Final = select(
+    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
+).where(
+    items.c.source.in_(bindparam("sources", expanding=True)),
+    items.c.kind.in_(OF_POSTS),
+    items.c.external.in_(bindparam("externals", expanding=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """An item to be stored."""
+
+    row: Mapping[str, Any]  # values for `items`
+    images: Sequence[tuple[bytes | None, bytes | None, str]] = ()  # JPEG, perceptual hash and problem of each image
+    likeness: Likeness | None = None
+    report: tuple[str, str] | None = None  # who reported the post and why, for items of that kind
+    suggestion: tuple[str, Mapping[str, float]] | None = None
+
+    @property
+    def unique(self) -> tuple[Any, ...]:
+        """What the source sends once."""
+        return tuple(self.row[name] for name in _UNIQUE)
+
+    @property
+    def post(self) -> tuple[str, ...]:
+        """What it is about; the same for a post of the feed that was flagged and one that was allowed."""
+        return _post(self.row["source"], self.row["kind"], self.row["external"])
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What the author wrote, and the words in the image."""
+        return self.row["text"], self.row["image_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of items."""
+
+    made: int
+    edited: Sequence[str]  # the source's ids of posts that were there with another text
+
+
+def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
+    """Stores items, each with the key of its near-duplicates.
+
+    What a source had sent before is left as it is; another report on a known post is added to it. A post that has
+    another text by now is an item again, and what was there gets its number behind the source's id.
+    """
+    made, edited, waiting = 0, list[str](), list(sent)
+    while waiting:  # versions of one post in one batch come one after the other
+        now, waiting = _first_versions(waiting)
+        new, older = _unknown(tx, now)
+        edited += [row.external for row in older]
+        for row in older:
+            tx.execute(update(items).where(items.c.id == row.id).values(external=f"{row.external}#{row.id}"))
+        made += _store(tx, new)
+    return Stored(made, edited)
+
+
+def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
+    """Parts the first version of each post from later ones."""
+    first: dict[tuple[str, ...], tuple[str, str]] = {}
+    now: list[NewItem] = []
+    later: list[NewItem] = []
+    for item in sent:
+        same = first.setdefault(item.post, item.words) == item.words
+        (now if same else later).append(item)
+    return now, later
+
+
+def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any]]:
+    """Leaves out posts of the feed that are there, whatever the policy said of them then.
+
+    Also returns the rows of posts that are there with another text.
+    """
+    externals = [item.row["external"] for item in sent]
+    asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
+    there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
+    known = {item.post for item in sent if item.post in there and not _is_edited(there[item.post], item)}
+    older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
+    fresh = []
+    for item in sent:
+        if item.row["kind"] not in FEED or item.post not in known:
+            fresh.append(item)
+        known.add(item.post)
+    return fresh, list(older.values())
+
+
+def _is_edited(row: Any, item: NewItem) -> bool:
+    """Whether a post had another text; nothing is known of one that is erased, or sent without its words."""
+    text, image_text = item.words
+    read = image_text not in ("", row.image_text) and row.image_text != ""  # else nobody read the image's words
+    return row.erased_at is None and any(item.words) and (text != row.text or read)
+
+
+def _post(source: str, kind: str, external: str) -> tuple[str, ...]:
+    return source, "feed" if kind in FEED else kind, external
+
+
+def _store(tx: Connection, new: Sequence[NewItem]) -> int:
+    if not new:
+        return 0
+    groups = likenesses.group(tx, [item.likeness for item in new])
+    rows = [dict(item.row) | {"likeness": key} for item, key in zip(new, groups, strict=True)]
+    added = insert(tx, items).on_conflict_do_nothing(index_elements=_UNIQUE)
+    columns = [items.c[name] for name in ("id", *_UNIQUE)]
+    made = {tuple(unique): number for number, *unique in tx.execute(added.returning(*columns), rows)}
+    first = {item.unique: (item, key) for item, key in reversed(list(zip(new, groups, strict=True)))}
+    likenesses.begin(
+        tx, [(made[u], i.likeness) for u, (i, k) in first.items() if u in made and i.likeness and i.likeness.key == k]
+    )
+    stored = [
+        {"item": number, "position": position, "jpeg": jpeg, "hash": found, "problem": problem}
+        for unique, number in made.items()
+        for position, (jpeg, found, problem) in enumerate(first[unique][0].images)
+    ]
+    if stored:
+        tx.execute(plain_insert(images), stored)
+    for item in new:
+        if item.report is not None or item.suggestion is not None:
+            _add_opinion(tx, item, made.get(item.unique))
+    return len(made)
+
+
+def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
+    """Adds a report, or a suggestion, once per person who sent it."""
+    if item is None:
+        item = tx.execute(select(items.c.id).where(*(items.c[n] == new.row[n] for n in _UNIQUE))).scalar_one()
+    at, more = new.row["received_at"], {"urgency": items.c.urgency + REPORT_URGENCY_H}
+    if new.report is not None:
+        reporter, reason = new.report
+        values = {"item": item, "reporter": reporter, "reason": reason, "at": at}
+        statement = insert(tx, reports).values(**values).on_conflict_do_nothing(index_elements=["item", "reporter"])
+        more["reports"] = items.c.reports + 1
+    else:
+        by, scores = new.suggestion or ("", {})
+        sent = hashlib.sha256(by.encode("utf-8", "surrogatepass")).hexdigest()
+        values = {"item": item, "kind": "suggest", "submission": sent, "labels": dict(scores)}
+        values |= {"queue": new.row["queue"], "claimed_at": at, "decided_at": at}
+        statement = insert(tx, votes).values(**values).on_conflict_do_nothing(index_elements=["item", "submission"])
+    if tx.execute(statement.returning(literal(1))).first() is not None:
+        tx.execute(update(items).where(items.c.id == item).values(**more))
