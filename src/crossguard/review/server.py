@@ -18,7 +18,7 @@ from crossguard.review.files import take_file
 from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import people, retention
+from crossguard.review.store import listing, people, retention
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
 from crossguard.review.store.schema import items as item_table
@@ -80,6 +80,10 @@ def first_start(console: Console, address: str, say: Callable[[str], None]) -> N
         say("A new database: scoring the demo's posts ...")
         for _ in take_file(console, RESOURCES / "demo" / "posts.jsonl", source=DEMO):
             pass
+    with console.database.read() as db:
+        waiting = listing.waiting(db)
+    for name in waiting.keys() - set(console.settings.all_queues):
+        say(f"{waiting[name][0]:,} items wait in the queue '{name}', which this console lacks: add --queues {name}")
     if nobody:
         with console.database.write() as tx:
             token = people.invite(tx, Role.ADMIN, console.now())

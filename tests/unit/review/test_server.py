@@ -61,6 +61,15 @@ def test_a_console_with_posts_or_without_the_wish_gets_no_demo(database: Databas
     assert len(start(filled)) == 1
 
 
+def test_what_waits_in_a_queue_that_the_console_lacks_is_told(database: Database, settings: ReviewSettings) -> None:
+    """It may have been imported with other settings, and nobody would ever see it."""
+    Console(settings.model_copy(update={"queues": ("memes",)}), database).intake.take(
+        [submission("1", queue="memes"), submission("2")], NOW
+    )
+    (told, _) = start(Console(settings, database))
+    assert told == "1 items wait in the queue 'memes', which this console lacks: add --queues memes"
+
+
 def test_content_is_deleted_in_time_while_the_console_runs(
     database: Database, settings: ReviewSettings, tmp_path: Path
 ) -> None:
