@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -113,6 +114,18 @@ def _repeated_keys(root: Any) -> Iterator[str]:
                 if key.value in lines:
                     yield f"the key '{key.value}' in line {lines[key.value]} and again in line {line}"
                 lines[key.value] = line
+
+
+def web_address(value: str) -> str:
+    """Returns the address of a service, or nothing where none was given.
+
+    Raises:
+        ValueError: It is no http(s) address with a host.
+    """
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0):
+        raise ValueError("must be an address that begins with https:// or http://")
+    return value
 
 
 def read_nth(text: str, option: str) -> tuple[int, int]:

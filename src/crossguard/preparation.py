@@ -31,6 +31,8 @@ PIXEL_MODES: Final = ("fast", "exact")
 OtherLanguages: TypeAlias = Literal["score", "note", "skip"]
 OTHER_LANGUAGE: Final = "other_language"
 """Note and error code of a text in a language that the model does not know."""
+POST_EMPTY: Final = "post_empty"
+"""Error code of a post that says and shows nothing."""
 OTHER_LANGUAGES: Final = ("score", "note", "skip")
 # uint8 (size, size, 3) per frame, and whether an animation shows more than these.
 Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
@@ -158,7 +160,7 @@ class Preparation:
         images = list(decoded)
         pixels = tuple(frame for frames, _ in images for frame in frames)
         if not tokens.windows and not pixels:
-            raise PostError("post_empty", "The post has no visible text and no image, so there is nothing to score.")
+            raise PostError(POST_EMPTY, "The post has no visible text and no image, so there is nothing to score.")
         other = bool(tokens.language) and tokens.language not in {*self._languages, UNDETERMINED}
         if other and self._skips:
             raise PostError(

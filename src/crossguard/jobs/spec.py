@@ -25,7 +25,8 @@ FORMATS: Final = ("jsonl", "csv", "parquet")
 JOB_VERSION: Final = 1
 # Settings that the bytes of a part depend on.
 _IN_BYTES: Final = (
-    "pixels", "other_languages", "batch_size", "columns", "confine_images", "fetch_origins", "keep", "ocr", "format",
+    "pixels", "other_languages", "batch_size", "columns", "image_root", "confine_images", "fetch_origins", "keep",
+    "ocr", "format",
 )  # fmt: skip
 
 

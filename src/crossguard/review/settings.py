@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Any, Final, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings, setting
+from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, web_address
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
+from crossguard.review.signing import key_of
 
 PREFIX: Final = "CROSSGUARD_REVIEW_"
 MAIN, APPEALS, ESCALATED = "main", "appeals", "escalated"
@@ -99,18 +99,25 @@ class ReviewSettings(StrictModel):
             raise ValueError("webhook_url needs webhook_secret, the key that messages are signed with")
         return self
 
-    @field_validator("public_url", "webhook_url", "oidc_issuer")
+    @field_validator("public_url", "oidc_issuer")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
-            raise ValueError("must be an address that begins with https:// or http://")
-        return value.rstrip("/")
+        return web_address(value).rstrip("/")  # paths are put behind it
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _whole_address(cls, value: str) -> str:
+        return web_address(value)
 
     @field_validator("webhook_secret")
     @classmethod
     def _long_secret(cls, value: str) -> str:
         if value and len(value) < 16:  # noqa: PLR2004 - the bound in the description
             raise ValueError("must have at least 16 characters")
+        try:
+            key_of(value)
+        except ValueError:
+            raise ValueError("must have base64 behind whsec_") from None
         return value
 
     def role_rules(self) -> list[tuple[str, str]]:

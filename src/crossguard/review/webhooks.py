@@ -5,9 +5,6 @@ The id of a message stays the same over all attempts, so a receiver that remembe
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import logging
 import threading
 import time
@@ -16,18 +13,13 @@ from typing import Any, Final
 import httpx2
 from sqlalchemy.exc import SQLAlchemyError
 
+from crossguard.review.signing import signature
 from crossguard.review.store import deliveries
 from crossguard.review.store.database import Database
 
 TIMEOUT_S: Final = 10.0
 IDLE_S: Final = 1.0
 _LOG: Final = logging.getLogger("crossguard.review")
-
-
-def signature(secret: str, name: str, seconds: int, body: str) -> str:
-    """Returns the value of `webhook-signature`: HMAC-SHA256 over id, time and body."""
-    signed = f"{name}.{seconds}.{body}".encode()
-    return "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
 
 
 class Sender:

@@ -120,8 +120,10 @@ class Call:
         body = await self.body.read()
         return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example)
 
-    async def score(self, posts: Sequence[SubmittedPost]) -> list[Decision]:
+    async def score(self, posts: Sequence[SubmittedPost], *, review: bool = False) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up.
+
+        With `review`, they go to the review console, too, where there is one.
 
         Raises:
             Overloaded: The queue is full.
@@ -135,15 +137,14 @@ class Call:
         self.service.rates.reserve(self._payer, self._rate, counted - 1)
         try:
             async with WhileConnected(self.request):
-                return await self.service.score(self.moderator, posts, cost, self._payer)
+                decisions, seen = await self.service.score(self.moderator, posts, cost, self._payer)
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, counted)
             raise
-
-    async def score_one(self, post: SubmittedPost) -> Decision:
-        """Scores one post."""
-        return scored((await self.score([post]))[0])
+        if review:
+            self.service.hand_to_review(seen, decisions)
+        return decisions
 
     @property
     def _rate(self) -> int:

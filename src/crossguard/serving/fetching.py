@@ -60,7 +60,7 @@ class Fetcher:
     def __init__(
         self, origins: Iterable[str], *, private: bool, timeout_s: float, max_bytes: int, per_minute: int
     ) -> None:
-        self._origins = {parse_origin(origin) for origin in origins}
+        self._origins = {_only_origin(origin) for origin in origins}
         self._per_minute = per_minute
         self._rates = RateLimiter()
         # A slow origin must not hold every connection.
@@ -147,6 +147,14 @@ class Fetcher:
             raise ImageError("image_url_not_allowed", f"The origin of '{shortened(url)}' is not an allowed one.")
         parts = urlsplit(url)
         return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _only_origin(url: str) -> Origin:
+    """Returns an origin; with more to it, an operator would think that only this part of a host may be asked."""
+    origin, parts = parse_origin(url), urlsplit(url)
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ConfigError(f"'{shortened(url)}' is more than an origin: all of a host is open, or nothing of it.")
+    return origin
 
 
 def parse_origin(url: str) -> Origin:

@@ -24,6 +24,8 @@ BATCH: Final = 100
 BATCH_BYTES: Final = 4 * 1024 * 1024
 IDLE_S: Final = 0.2
 TIMEOUT_S: Final = 10.0
+LAST_S: Final = 30.0
+"""How long the end of the service waits for the console; those who stop processes usually allow as much."""
 LONGEST_WAIT_S: Final = 60.0
 # What the console takes of a post; the service may take more, and the beginning is better than nothing.
 _LONGEST_ID: Final = 500
@@ -41,7 +43,8 @@ Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
 class ReviewQueue:
     """Sends posts with their decisions in batches, in a thread of its own, until the console takes them.
 
-    What waits is bounded in number and bytes; beyond that, posts are dropped and their number is logged.
+    What waits is bounded in number and bytes; beyond that, posts are dropped. What is dropped, or has not been taken
+    when the service ends, is logged.
 
     Args:
         url: Address of the console.
@@ -54,7 +57,7 @@ class ReviewQueue:
         self._url = f"{url.rstrip('/')}/api/items"
         self._source = source
         self._waiting: queue.Queue[Waiting] = queue.Queue(MOST_WAITING)
-        self._bytes, self._dropped = 0, 0
+        self._bytes, self._left, self._dropped = 0, 0, 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         headers = {"authorization": f"Bearer {key}"}
@@ -66,9 +69,11 @@ class ReviewQueue:
         self._thread.start()
 
     def stop(self) -> None:
-        """Tries to send what waits once more, and ends."""
+        """Sends what waits, for a while and as long as the console takes it, and ends."""
         self._stopping.set()
-        self._thread.join(TIMEOUT_S)
+        self._thread.join(LAST_S)
+        if self._left:
+            logs.event("review_queue_lost", 40, posts=self._left, message="The review console has not taken these.")
         self._client.close()
 
     def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
@@ -86,15 +91,24 @@ class ReviewQueue:
                 if self._bytes + size > MOST_BYTES:
                     raise queue.Full  # noqa: TRY301 - handled like a full queue
                 self._waiting.put_nowait((size, write))
-                self._bytes += size
+                self._bytes, self._left = self._bytes + size, self._left + 1
         except queue.Full:
             self._dropped += 1
+            if self._dropped.bit_count() == 1:  # the first, and then half as often each time
+                message = "The review console takes less than comes in, so posts are dropped."
+                logs.event("review_queue_full", 40, message=message, waiting=self._left, dropped=self._dropped)
 
     def _run(self) -> None:
         while not self._stopping.is_set() or not self._waiting.empty():
             batch = list(self._next())
-            if batch and not self._deliver(batch):
-                return
+            try:
+                if batch and not self._deliver(batch):
+                    return
+            except Exception as error:  # noqa: BLE001 - one batch must not cost all that come after it
+                logs.failure("review_queue_failed", error, posts=len(batch))
+            with self._lock:
+                self._bytes -= sum(size for size, _ in batch)
+                self._left -= len(batch)
 
     def _next(self) -> Iterator[Waiting]:
         size = 0
@@ -107,27 +121,26 @@ class ReviewQueue:
                     return
 
     def _deliver(self, batch: Sequence[Waiting]) -> bool:
-        """Sends a batch again and again until it is taken or refused; False when the service ends meanwhile.
+        """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
         One post that the console does not take must not cost the others: what is refused is sent again in halves.
         """
         parts = [[write() for _, write in batch]]
         wait = 1.0
         while parts:
+            last = self._stopping.is_set()
             status, problem = self._post(parts[0])
             if problem:
-                waiting, dropped = self._waiting.qsize(), self._dropped
-                logs.event("review_queue_waits", 30, message=problem, waiting=waiting, dropped=dropped)
-                if self._stopping.wait(wait):
+                logs.event("review_queue_waits", 30, message=problem, waiting=self._left, dropped=self._dropped)
+                if last:
                     return False
+                self._stopping.wait(wait)
                 wait = min(2 * wait, LONGEST_WAIT_S)
                 continue
             part = parts.pop(0)
             middle = len(part) // 2
             if status in _ABOUT_POSTS and middle:
                 parts[:0] = [part[:middle], part[middle:]]
-        with self._lock:
-            self._bytes -= sum(size for size, _ in batch)
         return True
 
     def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
@@ -152,7 +165,8 @@ class ReviewQueue:
 
 
 def _moved(answer: httpx2.Response) -> str:
-    return f"The review console is elsewhere: give --review-queue the address that {answer.headers['location']} is at."
+    elsewhere = answer.headers.get("location", "another address")
+    return f"The review console has moved: give --review-queue the address that {elsewhere} is at."
 
 
 def _data_url(image: object) -> str:

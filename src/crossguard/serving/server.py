@@ -77,6 +77,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # a header that any caller can send must not give them a rate of their own
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_s,
         limit_concurrency=settings.max_connections,

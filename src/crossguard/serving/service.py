@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from crossguard.data.image_worker import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
+from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
@@ -122,8 +123,10 @@ class Service:
 
     async def score(
         self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str
-    ) -> list[Decision]:
+    ) -> tuple[list[Decision], list[SubmittedPost]]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
+
+        Also returns the posts as they were scored: with the images that were fetched.
 
         Args:
             moderator: Who scores.
@@ -141,12 +144,16 @@ class Service:
             whole = (decision for entry, decision in zip(ready, decisions, strict=True) if not entry.part)
             self.telemetry.decided(whole)
             scored = iter(decisions)
-            return [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
+            answers = [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
+            seen = zip(entries, posts, strict=True)
+            return answers, [entry if isinstance(entry, SubmittedPost) else post for entry, post in seen]
 
     def hand_to_review(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
-        """Sends posts to the review console, where there is one; returns at once."""
+        """Sends posts to the review console, where there is one, but not empty ones; returns at once."""
         if self.review is not None:
-            self.review.put(posts, decisions)
+            both = zip(posts, decisions, strict=True)
+            seen = [(post, found) for post, found in both if found.error is None or found.error.code != POST_EMPTY]
+            self.review.put([post for post, _ in seen], [found for _, found in seen])
 
     async def reload(self) -> None:
         """Reads model, policies and keys again, and serves them from the next request on.

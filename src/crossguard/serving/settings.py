@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, settings
+from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, settings, web_address
 from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
+# As browsers write an origin: in small letters, without a path.
+ORIGIN = re.compile(r"https?://[^\s/?#@A-Z]+")
 # Where SageMaker unpacks the model of an endpoint.
 SAGEMAKER_MODEL = Path("/opt/ml/model")
 
@@ -119,6 +122,20 @@ class ServeSettings(StrictModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting("Least serious event to log.", "info")
     log_format: Literal["auto", "json", "text"] = setting("auto: text on a terminal, else JSON lines.", "auto")
+
+    @field_validator("review_queue")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        return web_address(value).rstrip("/")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _as_browsers_write(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.rstrip("/") for origin in value)
+        wrong = [origin for origin in origins if origin != "*" and not ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is not an origin such as https://forum.example.com")
+        return origins
 
     @model_validator(mode="after")
     def _consistent(self) -> ServeSettings:

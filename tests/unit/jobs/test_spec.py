@@ -41,6 +41,7 @@ def test_addresses_are_columns_of_images_only_where_they_are_fetched(spec: JobSp
         ({"format": "csv"}, False),
         ({"columns": Columns(text="tweet")}, False),
         ({"batch_size": 8}, False),
+        ({"image_root": "/other/images"}, False),
     ],
 )
 def test_a_job_is_another_one_when_its_bytes_would_be(

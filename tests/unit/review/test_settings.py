@@ -14,8 +14,15 @@ from crossguard.review.settings import gather
         ({"oidc_issuer": "https://id.example"}, "oidc_client_id"),
         ({"oidc_roles": "a=boss"}, "a=boss"),
         ({"webhook_url": "https://a.b"}, "secret"),
+        ({"webhook_secret": "whsec_no base64 at all"}, "base64 behind whsec_"),
+        ({"webhook_url": "hooks.example"}, "begins with https"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         gather(given, {}, None)
+
+
+def test_addresses_that_are_sent_to_stay_as_they_are() -> None:
+    got = gather({"webhook_url": "https://a.b/in/", "webhook_secret": "x" * 16, "public_url": "https://a.b/"}, {}, None)
+    assert (got.webhook_url, got.public_url) == ("https://a.b/in/", "https://a.b")

@@ -28,6 +28,13 @@ def test_what_is_no_origin(url: str) -> None:
         parse_origin(url)
 
 
+@pytest.mark.parametrize("url", ["https://media.example.com/public", "https://media.example.com?x", "https://a.b/#c"])
+def test_a_part_of_a_host_is_no_origin(url: str) -> None:
+    """All of the host would be open."""
+    with pytest.raises(ConfigError, match="more than an origin"):
+        Fetcher([url], private=False, timeout_s=1, max_bytes=1, per_minute=1)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from typing import Any
 
 import httpx2
 import pytest
@@ -94,6 +96,56 @@ def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> N
     assert "that https://console/api/items is at" in record.__dict__["fields"]["message"]
 
 
+def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
+    return [record.__dict__["fields"] for record in caplog.records if record.message == name]
+
+
+def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    console, refused = Console(), threading.Event()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if not refused.is_set():
+            refused.set()
+            return httpx2.Response(503)
+        return console(request)
+
+    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(answer))
+    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x")] * 150)
+    outgoing.start()
+    assert refused.wait(20)
+    outgoing.stop()
+    assert len(console.items) == 150
+    assert logged(caplog, "review_queue_lost") == []
+
+
+def test_what_the_console_never_took_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    outgoing = queue_to(Console(*[503] * 9))
+    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x")] * 150)
+    outgoing.start()
+    outgoing.stop()
+    (lost,) = logged(caplog, "review_queue_lost")
+    assert lost["posts"] == 150
+
+
+def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> None:
+    console = Console()
+    outgoing = queue_to(console)
+
+    def broken() -> dict[str, Any]:
+        raise KeyError("a defect")
+
+    outgoing._put(1, broken)
+    outgoing.start()
+    deadline = time.monotonic() + 20
+    while not logged(caplog, "review_queue_failed") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    outgoing.put([SubmittedPost("1", "a")], [failed("x")])
+    assert console.taken.wait(20)
+    outgoing.stop()
+    assert logged(caplog, "review_queue_failed")[0]["posts"] == 1
+    assert outgoing._left == 0
+
+
 def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> None:
     console = Console()
     outgoing = queue_to(console)
@@ -113,7 +165,9 @@ def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> N
     assert len({item["id"] for item in console.items}) == 4, "uploads of one name are different posts"
 
 
-def test_what_waits_is_bounded(tiny: Moderator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_bounded(
+    tiny: Moderator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(review_queue, "MOST_BYTES", 10)
     outgoing = queue_to(Console())
     decision = tiny.score(text="hello")
@@ -121,7 +175,8 @@ def test_what_waits_is_bounded(tiny: Moderator, monkeypatch: pytest.MonkeyPatch)
         [SubmittedPost("1", "12345"), SubmittedPost("2", "123456"), SubmittedPost("3", "12345")], [decision] * 3
     )
     assert outgoing._waiting.qsize() == 2
-    assert outgoing._dropped == 1
+    (told,) = logged(caplog, "review_queue_full")
+    assert (told["waiting"], told["dropped"]) == (1, 1)
     outgoing._client.close()
 
 

@@ -27,6 +27,12 @@ from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 
 def score(service: Service, posts: Sequence[SubmittedPost], cost: int = 1) -> list[Decision]:
+    return seen_and_scored(service, posts, cost)[0]
+
+
+def seen_and_scored(
+    service: Service, posts: Sequence[SubmittedPost], cost: int = 1
+) -> tuple[list[Decision], list[SubmittedPost]]:
     return asyncio.run(service.score(service.served.base, posts, cost, "caller"))
 
 
@@ -69,7 +75,8 @@ def test_fetched_images_stand_beside_those_that_came_along(
         SubmittedPost("1", images=(red, RemoteImage("https://a/blue"))),
         SubmittedPost("2", images=(RemoteImage("https://a/gone"), RemoteImage("https://a/blue"))),
     ]
-    found, gone = score(service, posts)
+    (found, gone), seen = seen_and_scored(service, posts)
+    assert [post.images for post in seen] == [(red, blue), posts[1].images], "reviewers see what was scored"
     (both,) = score(service, [SubmittedPost("1", images=(red, blue))])
     assert found.scores == pytest.approx(both.scores, abs=1e-5)
     assert gone.error is not None
@@ -105,14 +112,14 @@ class Review:
 
 
 def test_posts_go_to_a_review_console_where_there_is_one(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    posts = [SubmittedPost("1", "hello")]
+    posts = [SubmittedPost("1", "hello"), SubmittedPost("2", " ")]
     decisions = score(service, posts)
     assert service.review is None
     service.hand_to_review(posts, decisions)
     review = Review()
     monkeypatch.setattr(service, "review", review)
     service.hand_to_review(posts, decisions)
-    assert review.calls == [(posts, decisions)]
+    assert review.calls == [(posts[:1], decisions[:1])], "nobody can judge an empty post"
 
 
 def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,3 +98,25 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 6
     assert "pip install 'crossguard[serve]'" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("review_queue", "127.0.0.1:8090"),
+        ("review_queue", "http://127.0.0.1:8090:80"),
+        ("review_queue", "http://"),
+        ("cors_origins", "forum.example.com"),
+        ("cors_origins", "https://forum.example.com/page"),
+        ("cors_origins", "https://a.example, https://Forum.example"),
+    ],
+)
+def test_what_is_no_address_is_refused_at_the_start(setting: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=setting):
+        gather({setting: wrong}, {}, None)
+
+
+def test_a_last_slash_does_not_matter() -> None:
+    got = gather({"cors_origins": "https://forum.example.com/, *", "review_queue": "http://[::1]:8090/"}, {}, None)
+    assert got.cors_origins == ("https://forum.example.com", "*")
+    assert got.review_queue == "http://[::1]:8090"

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.labels import HATE
+from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
@@ -141,13 +142,15 @@ async def moderations(call: Call) -> Response:
     request = await call.parse(ModerationRequest)
     name = _model_name(call, request.model)
     posts = submissions(request)
-    try:
-        outcomes = await call.score(posts)
-        if posts and posts[0].images:
-            # A post of parts is the whole request: an image that cannot be read is the caller's to know.
-            scored(outcomes[0])
-    except Unscorable as error:
-        raise BadRequest(error.message, code=error.code) from None
+    outcomes = await call.score(posts)
+    for place, outcome in enumerate(outcomes):
+        # "Not flagged" is the answer to no text at all, and to nothing else that was not scored.
+        if outcome.error is not None and outcome.error.code != POST_EMPTY:
+            where = f"input.{place}: " if len(posts) > 1 else ""
+            try:
+                scored(outcome)
+            except Unscorable as error:
+                raise BadRequest(f"{where}{error.message}", code=error.code) from None
     results = [
         result(post, outcome, call.moderator.labels.names) for post, outcome in zip(posts, outcomes, strict=True)
     ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from crossguard.schema import DecisionRecord
-from crossguard.serving.call import Call
+from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
@@ -102,16 +102,14 @@ async def score(call: Call) -> Response:
         post = SubmittedPost(**fields, images=tuple(data for _, data in form.files))
     else:
         post = (await call.parse(PostBody)).submission()
-    decision = await call.score_one(post)
-    call.service.hand_to_review([post], [decision])
-    return as_json(decision.to_dict())
+    (decision,) = await call.score([post], review=True)
+    return as_json(scored(decision).to_dict())
 
 
 async def score_batch(call: Call) -> Response:
     """Scores many posts."""
     posts, unnamed = await _posts(call)
-    outcomes = await call.score(posts)
-    call.service.hand_to_review(posts, outcomes)
+    outcomes = await call.score(posts, review=True)
     places = ({"id": str(place)} if place in unnamed else {} for place in range(len(posts)))
     return as_json({"results": [outcome.to_dict() | place for outcome, place in zip(outcomes, places, strict=True)]})
 

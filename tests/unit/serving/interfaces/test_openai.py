@@ -8,6 +8,7 @@ import openai
 import pytest
 from starlette.testclient import TestClient
 from tests.support.decisions import decision, failed
+from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
 from crossguard.serving.errors import BadRequest, InternalError, TooManyPosts, Unauthorized
@@ -45,6 +46,20 @@ def test_a_list_of_texts_has_a_result_each(api: openai.OpenAI) -> None:
     assert [entry.decision["status"] for entry in results] == ["scored", "failed", "scored"]
     assert results[1].flagged is False
     assert results[1].category_applied_input_types.hate == []
+
+
+def test_what_was_not_scored_is_an_error_and_not_unflagged() -> None:
+    """A client that reads `flagged` would let all of it through."""
+    strict = client_of(service_of(Moderator.load("compact", other_languages="skip")))
+    foreign = "Ces gens sont des animaux, il faut les renvoyer chez eux et les frapper tous sans attendre."
+    for given, where in (
+        (foreign, ""),
+        (["hello you", foreign], "input.1: "),
+        ([{"type": "text", "text": foreign}], ""),
+    ):
+        answer = strict.post("/v1/moderations", json={"input": given})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "other_language")
+        assert answer.json()["error"]["message"].startswith(f"{where}The text is in the language 'fr'")
 
 
 def test_text_and_pictures_are_one_post(api: openai.OpenAI, tiny: Moderator, red: bytes, red_url: str) -> None:
