@@ -53,7 +53,8 @@ class Results(list[Decision]):
         with needs_extra("A data frame", "pandas"):
             import pandas as pd
         labels = next((tuple(decision.labels) for decision in self if decision.ok), ())
-        layout = columns(Names(labels))
+        attributes = next((tuple(decision.attributes) for decision in self if decision.ok), ())
+        layout = columns(Names(labels, attributes=attributes))
         frame = pd.DataFrame(
             [flatten(decision.to_dict(), layout) for decision in self], columns=[column.name for column in layout]
         )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import crossguard
 from crossguard.bundle import Bundle
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, MissingExtraError
@@ -53,6 +56,15 @@ def test_a_frame_has_a_row_per_post(tiny: Moderator) -> None:
     assert frame["status"].tolist() == ["scored", "failed"]
     assert frame["score_racist"].isna().tolist() == [False, True]
     assert frame["error_code"].tolist()[1] == "post_empty"
+
+
+def test_a_frame_has_the_columns_of_a_csv(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("text\nhello\n")
+    crossguard.score_file(tmp_path / "posts.csv", tmp_path / "out.csv")
+    header = (tmp_path / "out.csv").read_text().splitlines()[0].split(",")
+    frame = crossguard.load("compact").score([{"text": "hello"}]).to_frame()
+    assert [name for name in frame.columns if name != "text"] == header
+    assert frame["attributes_toxicity"].between(0, 1).all()
 
 
 def test_without_pandas_says_what_to_install(tiny: Moderator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,17 +136,19 @@ def _plan(labels: LabelSet, criteria: tuple[str, ...], calibration: str, prevale
     from crossguard.evaluation.calibration.fitting import Plan
     from crossguard.evaluation.calibration.maps import KINDS
 
-    general, special = Criterion("f1"), {}
+    general, special = None, {}
     for text in criteria:
         label, colon, criterion = text.partition(":")
         if colon and not label.startswith("cost"):
             labels.column(label)  # refuses an unknown one
             special[label] = Criterion.parse(criterion)
+        elif general is not None:
+            raise ConfigError(f"'{general}' and '{text}' are both for all labels. Name labels: 'racist:recall>=0.9'.")
         else:
             general = Criterion.parse(text)
     kinds = tuple(KINDS) if calibration == "auto" else (calibration,)
     shares = dict(_share(text, labels) for text in prevalences)
-    return Plan(general, special, kinds, shares)
+    return Plan(general or Criterion("f1"), special, kinds, shares)
 
 
 def _share(text: str, labels: LabelSet) -> tuple[str, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import PATH
+from crossguard.cli.options import PATH, refuse_beside
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
@@ -53,6 +53,8 @@ def command(
 
     if out is not None and out.suffix not in {".md", ".html"}:
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
+    if all(_is_run(Path(name)) for name in entries):
+        refuse_beside("runs", ("data", "policy", "split"), "they were measured before")
     keys = metrics or KEYS
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
@@ -65,15 +67,20 @@ def command(
         click.echo(f"Wrote {out}", err=True)
 
 
+def _is_run(path: Path) -> bool:
+    from crossguard.evaluation.runs import RUN
+
+    return path.suffix == ".json" or (path / RUN).is_file()
+
+
 def _entry(name: str, data: Path | None, policy: str, split: str | None, resampling: tuple[int, int]) -> Run | Compared:
     from crossguard.evaluation.annotated import read_annotated
     from crossguard.evaluation.comparison import read_entry
     from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-    from crossguard.evaluation.runs import RUN
     from crossguard.moderator import Moderator
 
     path = Path(name)
-    if data is None or path.suffix == ".json" or (path / RUN).is_file():
+    if data is None or _is_run(path):
         return read_entry(path)
     moderator = Moderator.load(name, policy=policy)
     annotated = read_annotated(data, moderator.labels.names, split=split)

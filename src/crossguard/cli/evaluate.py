@@ -78,7 +78,7 @@ def command(
         from crossguard.data.stored_posts import open_posts
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
-        from crossguard.evaluation.score_tables import read_scores, score_labels
+        from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
     from crossguard.loading import load
 
     if scores:
@@ -95,10 +95,13 @@ def command(
     if scores:
         first = next(iter(open_posts(data, RowBuilder())), None)
         labels = score_labels(scores[0], first.extra if first else {})
-        # Only the report, near-duplicates and folds look at texts.
-        words = (out is not None and show_posts) or training is not None or criterion is not None
+        # Only the report, near-duplicates, folds and decisions, which know what was scored, look at texts.
+        decided = any(map(holds_decisions, scores))
+        words = (out is not None and show_posts) or training is not None or criterion is not None or decided
         annotated = read_annotated(data, labels, **{**reading, "words": words, "images": reading["images"] and words})
-        run = measure_scores(read_scores(scores, annotated.labels, annotated.ids, label_scheme), annotated, request)
+        posts = annotated.posts if decided and reading["images"] else ()
+        given = read_scores(scores, annotated.labels, annotated.ids, label_scheme, posts)
+        run = measure_scores(given, annotated, request)
     else:
         moderator = load(model, policy=policy, tenant=tenant)
         run, scored = measure_model(moderator, read_annotated(data, moderator.labels.names, **reading), request)

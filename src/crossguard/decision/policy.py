@@ -274,9 +274,12 @@ class PolicyFile(StrictModel):
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
         inputs = base.inputs if self.inputs is None else self.inputs
-        # What a file says of a label holds for every kind of input, unless the file itself tells them apart. A tenant's
-        # rules are the last word in any case.
-        settled = {**self.labels, **own} if self.inputs is None else own
+        # What a file says of a label holds for every kind of input, unless the file itself tells them apart; of what it
+        # does not say, each kind keeps its own. A tenant's rules are the last word in any case.
+        settled: dict[str, set[str]] = {}
+        for overrides in (self.labels, own) if self.inputs is None else (own,):
+            for name, override in overrides.items():
+                settled.setdefault(name, set()).update(override.given())
         merged = base.model_dump() | {
             "base": self.base,
             "inputs": {kind: _without(rules_, settled) for kind, rules_ in inputs.items()},
@@ -294,8 +297,13 @@ class PolicyFile(StrictModel):
         return parse(Policy, merged, f"Policy '{self.name}'")
 
 
-def _without(rules: Mapping[str, BandsOverride], names: Container[str]) -> dict[str, dict[str, Any]]:
-    return {name: rule.given() for name, rule in rules.items() if name not in names}
+def _without(rules: Mapping[str, BandsOverride], settled: Mapping[str, Container[str]]) -> dict[str, dict[str, Any]]:
+    """Returns bands of one kind of input without those that are settled for all kinds."""
+    left = {
+        name: {band: value for band, value in rule.given().items() if band not in settled.get(name, ())}
+        for name, rule in rules.items()
+    }
+    return {name: bands for name, bands in left.items() if bands}
 
 
 def read_policy_file(path: Path) -> PolicyFile:

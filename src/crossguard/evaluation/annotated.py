@@ -126,7 +126,8 @@ def read_annotated(
     # Objects of JSON may leave a column out, but not all of them.
     if hateful_column not in {HATEFUL, *builder.header} and np.isnan(said[:, -1]).all():
         raise TableError(f"'{path}' has no column '{hateful_column}'.{suggest(hateful_column, builder.header)}")
-    truth = np.where(np.isnan(said), said, said >= positive_from)
+    # Tables may hold 0.7 in 32 bits, which is less than 0.7 in 64.
+    truth = np.where(np.isnan(said), said, said.astype(np.float32) >= np.float32(positive_from))
     columns_ = {name: tuple(values) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     told = [*builder.unread, *_told_of_weights(columns_)]

@@ -67,7 +67,7 @@ def build_card(
     """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`).
 
     Raises:
-        InputError: A run measured another model, or another version of this one.
+        InputError: A run or an audit is of another model, or of another version of this one.
     """
     manifest = bundle.manifest
     own = f"{manifest.model.name} {manifest.model.version}"
@@ -75,6 +75,9 @@ def build_card(
         measured = f"{run.facts.model} {run.facts.model_version}"
         if run.facts.model_version and measured != own:  # scores from elsewhere name no version
             raise InputError(f"The run on '{run.facts.data}' measured {measured}, and this is the card of {own}.")
+    for audit in audits:
+        if audit.get("model") != own:
+            raise InputError(f"An audit is of {audit.get('model')}, and this is the card of {own}.")
     metadata = ModelCardData(
         model_name=manifest.model.name,
         eval_results=_indexed(runs) or None,

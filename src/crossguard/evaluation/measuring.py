@@ -19,7 +19,7 @@ from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.score_tables import GivenScores
-from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds
+from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -208,7 +208,4 @@ def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
             f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others, and so is 'any' "
             "unless the column 'hateful' says it."
         )
-    if failed:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
-        warnings.append(f"{sum(failed.values())} posts could not be scored and are not in the metrics: {reasons}.")
-    return warnings
+    return [*warnings, *unscored(failed, "are not in the metrics")]

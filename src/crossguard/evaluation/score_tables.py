@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import FIXED
+from crossguard.data.digests import is_other
 from crossguard.data.storage import is_remote
 from crossguard.data.tables import read_rows
 from crossguard.data.writing import PARTS_MANIFEST, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 from crossguard.registry import CARD_CONFIG
 
 HALF = 0.5
@@ -79,7 +80,11 @@ def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def read_scores(
-    paths: Sequence[Path | str], labels: Sequence[str], ids: Sequence[str], label_scheme: str | None = None
+    paths: Sequence[Path | str],
+    labels: Sequence[str],
+    ids: Sequence[str],
+    label_scheme: str | None = None,
+    posts: Sequence[Post] = (),
 ) -> GivenScores:
     """Reads probabilities and brings them into the order of the posts.
 
@@ -90,9 +95,11 @@ def read_scores(
         labels: Which columns.
         ids: The order.
         label_scheme: Which label scheme of a training run; its first one when None.
+        posts: The posts themselves where their words and images were read: decisions know what was scored.
 
     Raises:
-        TableError: A post has no score or two, a score is no number in [0, 1], or no post could be scored.
+        TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
+            is about another text.
     """
     places = {id_: place for place, id_ in enumerate(ids)}
     found: list[_Entry | None] = [None] * len(ids)
@@ -109,7 +116,18 @@ def read_scores(
     if absent:
         shown = ", ".join(absent[:_SHOWN])
         raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
-    return _given([entry for entry in entries if entry], labels)
+    found_all = [entry for entry in entries if entry]
+    for entry, post in zip(found_all, posts, strict=False):
+        if entry.decision is not None and is_other(entry.decision, post):
+            raise TableError(
+                f"'{paths[0]}' has scores of other posts: '{post.id}' had another text when it was scored."
+            )
+    return _given(found_all, labels)
+
+
+def holds_decisions(path: Path | str) -> bool:
+    """Whether these are decisions of `crossguard score`, of a file or of a job."""
+    return is_remote(str(path)) or (Path(path) / PARTS_MANIFEST).is_file() or _holds_rows(Path(path))
 
 
 def _given(entries: Sequence[_Entry], labels: Sequence[str]) -> GivenScores:
@@ -144,7 +162,7 @@ def _row(entry: _Entry, labels: Sequence[str]) -> list[float]:
 
 def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:
     address, path = str(path), Path(path)
-    if is_remote(address) or (path / PARTS_MANIFEST).is_file() or _holds_decisions(path):
+    if holds_decisions(address):
         yield from (_Entry(decision.id, decision.scores, decision) for decision in read_decisions(address))
     elif path.is_dir():
         yield from _training_run(path, label_scheme)
@@ -152,7 +170,7 @@ def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:
         yield from (_Entry(str(row.get("id")), row) for row in read_rows(path))
 
 
-def _holds_decisions(path: Path) -> bool:
+def _holds_rows(path: Path) -> bool:
     return not path.is_dir() and "schema_version" in next(iter(read_rows(path)), {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,6 +56,14 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     limits = _limits(moderator, [post for post, scored in zip(posts, ready, strict=True) if scored], weights)
     codes = dict(Counter(decision.error.code for decision in failed if decision.error))
     return Scored(kept, kept.sample(scores, limits), values, weights, codes, seconds)
+
+
+def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
+    """Returns a note on posts that could not be scored, by error code; none where all were."""
+    if not failed:
+        return []
+    reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+    return [f"{sum(failed.values())} posts{of} could not be scored and {what}: {reasons}."]
 
 
 def thresholds(moderator: Moderator) -> dict[str, float]:

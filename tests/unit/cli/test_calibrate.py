@@ -68,3 +68,9 @@ def test_the_table_fits_80_columns_with_every_threshold(
     assert max(map(len, shown.splitlines())) <= 80
     for word in ("racist", "0.50%", "never", "platt", "in-sample"):
         assert word in shown, word
+
+
+def test_two_criteria_for_all_labels_are_refused(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ["--criterion", "f1", "--criterion", "recall>=0.99"]
+    assert run(["calibrate", str(annotated_posts), *both, "-o", "gone.yaml"]) == 5
+    assert "'f1' and 'recall>=0.99' are both for all labels" in capsys.readouterr().err

@@ -47,3 +47,11 @@ def test_names_of_models_are_whole_at_80_columns(
 def test_what_is_no_run_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", str(tmp_path)]) != 0
     assert "crossguard evaluate DATA --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--data", "--policy", "--split"])
+def test_options_of_models_do_nothing_beside_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert run(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), option, "x"]) == 2
+    assert f"{option} does nothing beside runs: they were measured before" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,6 +169,22 @@ def test_a_file_keeps_the_bands_of_inputs_unless_it_has_its_own_and_a_tenant_is_
     own = parse(PolicyFile, {"name": "mine", "version": "1", "inputs": {}}, "mine").apply({"default": base}, LABELS)
     assert own.rules("both")["a"].threshold == 0.5
     assert own.base == "default"
+
+
+def test_a_file_changes_for_each_kind_of_input_what_it_names_and_nothing_else() -> None:
+    """A block that is moved must not move the threshold of memes."""
+    bands = {"inputs": {"both": {"a": {"threshold": 0.7, "review": 0.6, "block": 0.9}}}}
+    base = parse(Policy, policy().model_dump(mode="json") | bands, "base")
+
+    def both(rule: dict[str, Any], tenant: str | None = None) -> LabelPolicy:
+        data: dict[str, Any] = {"name": "mine", "version": "1"}
+        data |= {"tenants": {tenant: {"a": rule}}} if tenant else {"labels": {"a": rule}}
+        return parse(PolicyFile, data, "mine").apply({"default": base}, LABELS, tenant).rules("both")["a"]
+
+    for tenant in (None, "kids"):
+        assert both({"block": 0.95}, tenant) == LabelPolicy(threshold=0.7, review=0.6, block=0.95)
+        assert both({"block": None}, tenant) == LabelPolicy(threshold=0.7, review=0.6)
+        assert both({"threshold": 0.65}, tenant) == LabelPolicy(threshold=0.65, review=0.6, block=0.9)
 
 
 def test_attributes_count_only_with_bands() -> None:

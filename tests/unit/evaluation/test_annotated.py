@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -137,3 +138,15 @@ def test_posts_without_ids_have_the_names_under_which_they_are_scored(tmp_path: 
     path = tmp_path / "posts.csv"
     path.write_text("text,racist\na,1\nb,0\n", encoding="utf-8")
     assert read_annotated(path, LABELS).ids == tuple(post.id for post in PostReader(path)) == ("line-2", "line-3")
+
+
+@pytest.mark.parametrize("limit", [0.1, 0.3, 0.6, 0.7, 0.9])
+def test_a_limit_holds_for_numbers_of_32_bits_too(tmp_path: Path, limit: float) -> None:
+    """As `crossguard prepare` writes them: 0.7 in 32 bits is less than 0.7."""
+    shares = pd.DataFrame({"text": "words", "racist": [0.0, 0.1, 0.3, 0.6, 0.7, 0.9, 1.0]})
+    shares.to_csv(tmp_path / "wide.csv")
+    shares.astype({"racist": "float32"}).to_parquet(tmp_path / "narrow.parquet")
+    wide, narrow = (
+        read_annotated(tmp_path / name, ("racist",), positive_from=limit) for name in ("wide.csv", "narrow.parquet")
+    )
+    assert wide.truth.tolist() == narrow.truth.tolist() == [[float(share >= limit)] for share in shares["racist"]]

@@ -113,6 +113,8 @@ def test_a_run_of_another_model_is_no_evidence(evidence: Path) -> None:
     assert build_card(bundle, details, [run])
     with pytest.raises(InputError, match=r"measured tiny 0\.9\.0, and this is the card of tiny 1\.0\.0"):
         build_card(bundle, details, [other])
+    with pytest.raises(InputError, match=r"An audit is of other 1\.0\.0, and this is the card of tiny 1\.0\.0"):
+        build_card(bundle, details, audits=[{"model": "other 1.0.0"}])
 
 
 def test_absent_evidence_says_how_to_make_it(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from crossguard.data.writing import open_output
 from crossguard.errors import TableError
-from crossguard.evaluation.score_tables import read_scores, score_labels
+from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
 from crossguard.moderator import Moderator
 from crossguard.records import Post
+from crossguard.scoring import score_table
 
 
 def write(folder: Path, kind: str, rows: list[dict[str, Any]]) -> Path:
@@ -31,11 +32,7 @@ LABELS = ("racist", "sexist")
 @pytest.fixture(params=["jsonl", "csv", "parquet"])
 def decisions(request: pytest.FixtureRequest, tmp_path: Path, tiny: Moderator) -> Path:
     path = tmp_path / f"decisions.{request.param}"
-    with open_output(path, tiny.labels.names) as output:
-        output.start()
-        for decision in tiny.score(POSTS):
-            output.write(decision)
-        output.finish()
+    score_table(tiny, POSTS, open_output(path, tiny.labels.names))
     return path
 
 
@@ -66,6 +63,15 @@ def test_posts_that_could_not_be_scored_are_counted(decisions: Path) -> None:
     assert given.ready.tolist() == [True, False, True]
     with pytest.raises(TableError, match="None of the 1 posts could be scored: post_empty"):
         read_scores([decisions], LABELS, ("none",))
+
+
+def test_decisions_of_other_texts_are_refused(decisions: Path) -> None:
+    """Tables without ids count their lines, so the ids of any two fit."""
+    posts = [POSTS[0], Post("2", "what was edited since")]
+    assert holds_decisions(decisions)
+    with pytest.raises(TableError, match="scores of other posts: '2' had another text"):
+        read_scores([decisions], LABELS, ("1", "2"), posts=posts)
+    assert read_scores([decisions], LABELS, ("1", "2"), posts=[POSTS[0], POSTS[2]]).ready.all()
 
 
 def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = 
     rows = [row for row in everything if row.annotated]
     checked = _Images(rows)
     checked.refuse_above(max_missing_images)
-    kept = [row if row.id in checked.hashes else replace(row, image=None) for row in rows]
-    lost = Counter(row.split for row in rows if row.image is not None and row.id not in checked.hashes)
+    kept = [row if place in checked.hashes else replace(row, image=None) for place, row in enumerate(rows)]
+    lost = Counter(row.split for row, read in zip(rows, kept, strict=True) if row.image is not None and not read.image)
     write_table(kept, dataset.labels, dataset.name, out, lost)
     parts = {split: [row for row in rows if row.split == split] for split in dict.fromkeys(row.split for row in rows)}
     votes = {split: _votes(part, dataset.labels) for split, part in parts.items()}
@@ -73,7 +73,7 @@ def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = 
         not_annotated=dict(Counter(row.split for row in everything if not row.annotated)),
         labels={split: {n: round(sum(v) / len(v), 4) for n, v in own.items() if v} for split, own in votes.items()},
         known={split: {name: len(values) for name, values in own.items()} for split, own in votes.items()},
-        images=dict(Counter(row.split for row in rows if row.id in checked.hashes)),
+        images=dict(Counter(rows[place].split for place in checked.hashes)),
         missing_images=dict(checked.missing),
         broken_images=checked.broken,
         image_text={split: round(share, 4) for split, share in words.items()},
@@ -92,21 +92,21 @@ class _Images:
     """Looks at every image once."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.hashes: dict[str, int] = {}
+        self.hashes: dict[int, int] = {}  # of images that can be read, by the place of their row
         self.missing: Counter[str] = Counter()
         self.broken: dict[str, str] = {}
         self._lost: list[str] = []
-        for row in rows:
+        for place, row in enumerate(rows):
             if row.image is not None:
-                self._look(row, row.image)
+                self._look(place, row, row.image)
 
-    def _look(self, row: Row, path: Path) -> None:
+    def _look(self, place: int, row: Row, path: Path) -> None:
         if not path.is_file():
             self.missing[row.split] += 1
             self._lost.append(f"{path} (not found)")
             return
         try:
-            self.hashes[row.id] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
+            self.hashes[place] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])
         except ImageError as error:
             self.broken[str(path)] = error.code
             self._lost.append(f"{path} ({error.code})")
@@ -122,20 +122,15 @@ class _Images:
             )
 
 
-def _same_text(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Pairs of ids with one text, each later post with the first one."""
-    first: dict[str, str] = {}
-    pairs = []
-    for row in rows:
-        key = letters(row.text, row.image_text)
-        if key and first.setdefault(key, row.id) != row.id:
-            pairs.append((first[key], row.id))
-    return pairs
+def _same_text(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """Pairs of rows with one text, each later one with the first one."""
+    first: dict[str, int] = {}
+    keys = (letters(row.text, row.image_text) for row in rows)
+    return [(first[key], place) for place, key in enumerate(keys) if key and first.setdefault(key, place) != place]
 
 
-def _across(rows: Sequence[Row], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
-    split = {row.id: row.split for row in rows}
-    counts = Counter("-".join(sorted((split[one], split[other]))) for one, other in pairs)
+def _across(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) -> dict[str, int]:
+    counts = Counter("-".join(sorted((rows[one].split, rows[other].split))) for one, other in pairs)
     return {key: count for key, count in sorted(counts.items()) if len(set(key.split("-"))) > 1}
 
 
@@ -147,9 +142,9 @@ def perceptual_hash(image: Image) -> int:
     return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
-def alike(hashes: Mapping[str, int]) -> Iterator[tuple[str, str]]:
-    """Yields each pair of names whose hashes differ in at most `DISTANCE` bits, once."""
-    bands: dict[tuple[int, int], list[str]] = defaultdict(list)
+def alike(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Yields each pair of rows whose hashes differ in at most `DISTANCE` bits, once."""
+    bands: dict[tuple[int, int], list[int]] = defaultdict(list)
     for name, value in hashes.items():
         own = [(band, value >> (BITS * band) & (1 << BITS) - 1) for band in range(BANDS)]
         seen = {other for key in own for other in bands[key]}

@@ -25,7 +25,7 @@ from crossguard.evaluation.audit.robustness import EvasionTest, Robustness, meas
 from crossguard.evaluation.audit.suites import SuiteResult, run_suite, score_phrases
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.sample import ANY
-from crossguard.evaluation.scoring import score
+from crossguard.evaluation.scoring import score, unscored
 from crossguard.moderator import Moderator
 from crossguard.saving import save_json
 
@@ -82,6 +82,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.posts is not None:
         name = Path(request.posts.source).name
         scored = score(moderator, request.posts)
+        notes += [f"{name}: {note}" for note in unscored(scored.failed, "are not in the audit")]
         texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
         found = column_groups(scored.annotated, request.group_columns) if request.group_columns else members(texts)
         if found:

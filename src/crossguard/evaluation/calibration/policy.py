@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.scoring import score
+from crossguard.evaluation.scoring import score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.saving import save_text
@@ -68,14 +69,15 @@ def calibrate(
         raise InputError(f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted.")
     columns = [scored.sample.labels.index(label) for label in labels]
     logits, truth = scored.logits[:, columns], scored.sample.truth[:, columns]
-    outside = _logits(moderator, feed)[:, columns] if feed else None
+    fresh, unread = _logits(moderator, feed) if feed else (None, {})
+    outside = None if fresh is None else fresh[:, columns]
     fitted = fit(plan, labels, logits, truth, feed=outside)
     blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
     crossed = cross_fit(plan, same, logits, duplicate_groups(scored.annotated.posts), feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
-    provenance = _provenance(scored.annotated, plan, cross_validated, command)
+    provenance = _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
     at = {label: None if rule.prevalence is None else rule.prevalence.target for label, rule in fitted.rules.items()}
     return FittedPolicy(
@@ -85,7 +87,13 @@ def calibrate(
         in_sample=evaluate(same, 0),
         feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
-        notes=(*annotated.unread, *fitted.notes, *_notes(moderator, labels, plan)),
+        notes=(
+            *annotated.unread,
+            *unscored(scored.failed, "have no part in the fit"),
+            *unscored(unread, "have no part in the prevalence and the budget", of=" of the feed"),
+            *fitted.notes,
+            *_notes(moderator, labels, plan),
+        ),
     )
 
 
@@ -120,6 +128,9 @@ def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]
     base, notes = moderator.policy, []
     if kept := ", ".join(label for label in moderator.labels.names if label not in fitted):
         notes.append(f"Too few posts of either kind for {kept}: the rule of '{base.name}' stays.")
+    asked = [label for label in moderator.labels.names if label in {*plan.criteria, *plan.prevalence}]
+    if lost := ", ".join(label for label in asked if label not in fitted):
+        notes.append(f"What was asked for {lost} (criterion, prevalence) is not in the policy.")
     if plan.block_rate is None and (lost := ", ".join(name for name in fitted if base.labels[name].block is not None)):
         notes.append(
             f"'{base.name}' blocks posts for {lost}; the new policy sends them to review, as its scores have another "
@@ -135,24 +146,27 @@ def write_policy(file: PolicyFile, path: Path) -> None:
     save_text(path, head + yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=110))
 
 
-def _logits(moderator: Moderator, posts: Sequence[Post]) -> NDArray[np.float64]:
-    logits, _ = moderator.logits(posts)
+def _logits(moderator: Moderator, posts: Sequence[Post]) -> tuple[NDArray[np.float64], dict[str, int]]:
+    logits, failed = moderator.logits(posts)
     columns = moderator.bundle.columns(moderator.policy)
     values = logits.values[:, columns].astype(np.float64)
     ready = values[~np.isnan(values).any(axis=1)]
     if not len(ready):
         raise InputError(f"None of the {len(posts)} posts of the feed could be scored.")
-    return ready
+    return ready, dict(Counter(decision.error.code for decision in failed if decision.error))
 
 
-def _provenance(annotated: Annotated, plan: Plan, measured: Evaluation, command: str) -> dict[str, Any]:
+def _provenance(
+    annotated: Annotated, plan: Plan, labels: Sequence[str], measured: Evaluation, command: str
+) -> dict[str, Any]:
     fitted_on = {
         "name": Path(annotated.source).name,
         "what": "thresholds and calibration",
         "posts": len(annotated),
         "sketch": sketch(annotated.posts),
     }
-    criteria = {"*": str(plan.criterion)} | {label: str(criterion) for label, criterion in plan.criteria.items()}
+    own = {label: str(criterion) for label, criterion in plan.criteria.items() if label in labels}
+    criteria = {"*": str(plan.criterion)} | own
     estimates = {
         key: measured.overall[key].value for key in ("precision_macro", "recall_macro", "f1_macro", "f1_micro")
     }

@@ -189,8 +189,18 @@ def test_a_table_whose_image_paths_do_not_resolve_is_refused(tmp_path: Path) -> 
 def test_copies_look_alike_and_others_do_not(tmp_path: Path) -> None:
     first = Image.open(picture(tmp_path / "a.png", 1))
     hashes = {
-        "a": perceptual_hash(first),
-        "smaller": perceptual_hash(first.resize((41, 37))),
-        "other": perceptual_hash(Image.open(picture(tmp_path / "b.png", 2))),
+        1: perceptual_hash(first),
+        2: perceptual_hash(first.resize((41, 37))),
+        3: perceptual_hash(Image.open(picture(tmp_path / "b.png", 2))),
     }
-    assert list(alike(hashes)) == [("a", "smaller")]
+    assert list(alike(hashes)) == [(1, 2)]
+
+
+def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> None:
+    image = picture(tmp_path / "a.png", 1)
+    lines = [f"{n},some words {n},{image},1,{split}" for split in ("train", "test") for n in range(3)]
+    (tmp_path / "leak.csv").write_text("id,text,image_path,racist,split\n" + "\n".join(lines) + "\n")
+    report = prepare(dataset(tmp_path / "leak.csv", ["racist"]), tmp_path / "leak.csv", tmp_path / "t.parquet")
+    assert report.duplicate_texts == {"test-train": 3}
+    assert report.alike_images == {"test-train": 9}
+    assert report.duplicate_ids == ["0", "1", "2"]

@@ -106,3 +106,20 @@ def test_bands_that_are_not_fitted_are_told(tiny: Moderator, annotated_posts: Pa
     assert any(note.startswith(lost) for note in calibrate(tiny, annotated, PLAN, name="mine", rounds=0).notes)
     fitted = calibrate(tiny, annotated, replace(PLAN, block_rate=0.5), name="mine", rounds=0)
     assert not any("blocks posts" in note for note in fitted.notes)
+
+
+def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    gone = tuple(replace(post, image="gone.png", text="") if n < 3 else post for n, post in enumerate(annotated.posts))
+    feed = [*annotated.posts[:40], replace(annotated.posts[0], image="gone.png")]
+    plan = replace(PLAN, criterion=Criterion.parse("review-budget=5%"))
+    found = calibrate(tiny, replace(annotated, posts=gone), plan, name="mine", feed=feed, rounds=0)
+    assert "3 posts could not be scored and have no part in the fit: 3 image_not_found." in found.notes
+    assert any(note.startswith("1 posts of the feed could not be scored") for note in found.notes)
+
+
+def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderator, annotated_posts: Path) -> None:
+    plan = replace(PLAN, prevalence={"otherhate": 0.01}, criteria={"otherhate": Criterion("recall", 0.9)})
+    found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), plan, name="mine", rounds=0)
+    assert "What was asked for otherhate (criterion, prevalence) is not in the policy." in found.notes
+    assert found.file.provenance["criteria"] == {"*": "f1"}
