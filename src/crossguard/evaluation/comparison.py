@@ -132,7 +132,7 @@ def notes(rows: Sequence[Compared]) -> list[str]:
     told: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
-            told[f"not tested: {row.note}."] = [row.name]
+            told.setdefault(f"not tested: {row.note}.", []).append(row.name)
         for warning in row.warnings:
             told.setdefault(warning, []).append(row.name)
     return [f"{', '.join(dict.fromkeys(names))}: {warning}" for warning, names in told.items()]
