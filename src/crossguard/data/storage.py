@@ -189,8 +189,10 @@ class Storage:
             raise self._refused(str(above or tempfile.gettempdir()), error) from None
         try:
             yield folder
-        except FileNotFoundError as error:  # another run tidied up
-            raise StorageError(f"'{folder}' is gone: {error}.") from None
+        except (FileNotFoundError, OutputError) as error:
+            if isinstance(error, OutputError) and folder.is_dir():
+                raise
+            raise StorageError(f"'{folder}' is gone: {error}") from None  # another run tidied up
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

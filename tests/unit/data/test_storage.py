@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.support.object_storage import Faults, s3_server, upload
 
 from crossguard.data.storage import Entry, Storage
+from crossguard.data.writing import open_output
 from crossguard.errors import ChangedError, ConfigError, OutputError, StorageError, TableError
 
 
@@ -46,6 +48,21 @@ def test_a_file_is_put_at_once(tmp_path: Path) -> None:
         place.put("00000/part", scratch / "file")
     assert (tmp_path / "out" / "00000" / "part").read_text() == "whole"
     assert list((tmp_path / "out" / "_unfinished").iterdir()) == []
+
+
+def test_what_another_run_tidied_up_is_tried_again_and_told_from_a_refusal(tmp_path: Path) -> None:
+    place = Storage(str(tmp_path))
+
+    def write(name: str, *, tidied: bool) -> None:
+        with place.scratch() as scratch:
+            if tidied:
+                shutil.rmtree(scratch)
+            open_output(scratch / name, ["racist"])
+
+    with pytest.raises(StorageError, match="is gone"):
+        write("part.jsonl", tidied=True)
+    with pytest.raises(OutputError, match="format"):
+        write("part.odd", tidied=False)
 
 
 @pytest.mark.parametrize(("code", "kind"), [(errno.ENOSPC, OutputError), (errno.EIO, StorageError)])
