@@ -84,7 +84,7 @@ def _row(decision: Decision) -> dict[str, Any]:
         "no_image": given.get(NO_IMAGE),
         "error": decision.error and decision.error.message,
     }
-    if decision.flags:
+    if decision.flags or decision.error:  # nobody judged what could not be scored
         row |= {"masked": mask(text), "masked_words": mask(words)}
     return {key: value for key, value in row.items() if value or key == "labels"}
 

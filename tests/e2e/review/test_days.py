@@ -94,6 +94,28 @@ def test_text_and_images_have_separate_switches(running: RunningConsole, visit: 
     assert page.locator("details.text > p").first.is_visible()
 
 
+def test_a_switch_costs_no_answer_that_is_not_sent_yet(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    page.keyboard.press("1")
+    page.fill("#decide textarea", "as they said")
+    words = page.locator("details.text > p").first
+    for on in (True, False):
+        page.click("button.switch:has-text('Text')")
+        page.wait_for_selector(f"button.switch[aria-pressed={str(on).lower()}]:has-text('Text')")
+        assert words.is_visible() is on
+    page.click("button.switch:has-text('Images')")
+    page.wait_for_selector("button.switch[aria-pressed=true]:has-text('Images')")
+    page.click("button.action.block")
+    page.wait_for_url("**/queues/main*")
+    assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said' AND action = 'block'") == 1
+    page.goto(f"{running.url}/me")
+    assert page.locator("button.switch[aria-pressed=true]:has-text('Images')").count() == 1
+
+
 @ON_BOTH
 def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConsole, visit: Visit) -> None:
     running.fill(1)

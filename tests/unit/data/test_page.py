@@ -23,12 +23,16 @@ def rows(document: str) -> list[dict[str, Any]]:
     return shown
 
 
-def test_only_flagged_posts_have_a_masked_form() -> None:
+def test_flagged_posts_and_those_that_nobody_judged_have_a_masked_form() -> None:
     flagged, allowed = rows(
         page([decision("1", 0.9, input={"text": "vermin"}), decision("2", 0.1, input={"text": "hello"})], "t")
     )
     assert (flagged["text"], flagged["masked"]) == ("vermin", "v*****")
     assert (allowed["text"], "masked" in allowed) == ("hello", False)
+    broken = PostFailure("image_not_found", "No such image.")
+    unscored = Decision("3", {}, None, None, "m", "1", "p", "1", error=broken, input={"text": "vermin"})
+    (failed,) = rows(page([unscored], "t"))
+    assert failed["masked"] == "v*****", "nobody judged it"
     assert flagged["labels"] == {"racist": [0.9, 0.5, "block"]}
 
 

@@ -105,9 +105,9 @@ def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tu
     marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
     share = float(task.truth.mean()) if len(task) else 0.0
     level = curves.Curve("prevalence", ((0.0, share), (1.0, share)))
+    ranked = curves.precision_recall(task)
     charts = (
-        Chart(f"{name}: precision and recall", "recall", "precision", (curves.precision_recall(task), level),
-                     points=live),
+        Chart(f"{name}: precision and recall", "recall", "precision", (ranked, level) if ranked else (), points=live),
         Chart(f"{name}: ROC", "false-positive rate", "recall", (curves.roc(task),), diagonal=True, points=corner),
         Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task) or (), marks=marks),
         Chart(f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True),

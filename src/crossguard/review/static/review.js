@@ -66,8 +66,31 @@ async function deliverOld() {
   }
 }
 
+// A switch changes this page in place where answers wait in its form: a page that is loaded again would lose them.
+async function change(form, button) {
+  const body = new URLSearchParams(new FormData(form));
+  const back = body.get("back");
+  body.set(button.name, button.value);
+  body.set("back", "/me");
+  const response = await fetch(form.action, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const switches = page.querySelector(".switches");
+  if (!switches) throw new Error("The switch could not be changed. Your answers are still here.");
+  switches.querySelectorAll("[name=back]").forEach((input) => { input.value = back; });
+  const on = (name) => switches.querySelector(`.switch[name=${name}]`).getAttribute("aria-pressed") === "true";
+  document.querySelectorAll("details.text").forEach((text) => { text.open = on("show_text"); });
+  document.querySelectorAll(".image input").forEach((input) => { input.checked = on("show_images"); });
+  document.querySelectorAll(".image").forEach((image) => image.classList.toggle("coloured", on("show_colours")));
+  document.querySelector(".switches").replaceWith(switches);
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form.closest(".switches") && document.getElementById("decide")) {
+    event.preventDefault();
+    change(form, event.submitter).catch((error) => notice(error instanceof TypeError ? "The server cannot be reached." : error.message));
+    return;
+  }
   if (!form.matches("form[data-keep]")) return;
   event.preventDefault();
   if (sending) return;

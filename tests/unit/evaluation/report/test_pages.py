@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 from rich.console import Console
@@ -15,7 +16,8 @@ from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.comparison import Compared, Difference
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-from crossguard.evaluation.report.pages import build_page, comparison_page, render
+from crossguard.evaluation.report.pages import _charts, build_page, comparison_page, render
+from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -96,3 +98,12 @@ def test_an_undefined_figure_shows_its_reason_and_no_zero(tiny: Moderator, annot
     text = console.export_text()
     console.file.close()
     assert "undefined for racist: no positive post (recall, f1, roc_auc" in " ".join(text.split())
+
+
+def test_a_label_that_no_post_has_is_undefined_and_not_zero() -> None:
+    truth = np.array([[0.0, 1], [0, 0], [0, 1], [0, 0]])
+    sample = Sample.build("ab", truth, np.linspace(0.1, 0.8, 8).reshape(4, 2), 0.5)
+    drawn, *_ = _charts(sample.task("a"), 0.5, calibrated=True)
+    assert drawn.curves == ()
+    drawn, *_ = _charts(sample.task("b"), 0.5, calibrated=True)
+    assert [curve and curve.name for curve in drawn.curves][1] == "prevalence"

@@ -13,6 +13,7 @@ from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, people
@@ -190,6 +191,39 @@ def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestCl
     assert answer.status_code == 422
     assert "missing: sexist, homophobe, religion, otherhate" in answer.text
     assert "Write a comment." in answer.text
+    assert 'name="back" value="/items/1"' in answer.text, "the address of the form takes nothing but forms"
     assert re.search(r'value="yes" aria-label="racist: yes"\s+checked', answer.text)
     with console.database.read() as db:
         assert db.exec_driver_sql("SELECT count(*) FROM votes").scalar_one() == 0
+
+
+def test_what_was_ticked_stays_when_an_answer_is_refused(client: TestClient, console: Console) -> None:
+    """Else one item of six is decided, and nobody notices."""
+    token = log_in(client, console)
+    words = "these people should all go back to where they came from"
+    console.intake.take([submission(str(n), f"{words} {'now ' * n}") for n in range(3)], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "alike.2": "yes"}
+    refused = client.post("/items/1/vote", data=answer | {f"label.{name}": "no" for name in console.settings.labels})
+    assert refused.status_code == 422
+    assert re.search(r'name="alike" value="all"\s+checked', refused.text)
+    assert re.search(r'name="alike.2" value="yes"\s+checked', refused.text)
+    assert not re.search(r'name="alike.3" value="yes"\s+checked', refused.text)
+
+
+def test_what_people_say_of_a_post_is_masked_as_the_post_is(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, "Ben")
+    report = {"reporter": "x", "reason": "calls us vermin"}
+    console.intake.take([submission("1", "some words", report=report)], NOW)
+    shown = re.findall(r'<span class="masked" dir="auto">(.*?)</span>', client.get("/items/1").text)
+    assert len(shown) == 2
+    assert not any("vermin" in words for words in shown)
+    ann = person(console.database, "Ann")
+    with console.database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, 600)
+    unsure = Ballot({"racist": Answer.UNSURE, "sexist": Answer.YES}, "block")
+    cast(console.database, 1, ann, unsure)
+    take_appeal(console, Appeal(id="a", post="1", reason="I only said vermin"), NOW)
+    page = client.post("/queues/appeals/next", data={"csrf": token}).text
+    assert not any("vermin" in words for words in re.findall(r'<span class="masked" dir="auto">(.*?)</span>', page))
+    assert re.search(r'<span class="tag">racist 0\.50</span>\s+<span class="tag">sexist</span>', page)

@@ -68,6 +68,12 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(client: TestClient, c
         assert keys.owner(db, found[0]) is None
 
 
+def test_switches_lead_back_from_what_answered_a_form(client: TestClient, console: Console, admin: str) -> None:
+    page = client.post("/people/invite", data={"csrf": admin, "role": "lead"})
+    assert page.status_code == 200
+    assert 'name="back" value="/people"' in page.text
+
+
 def test_a_link_for_a_known_person_keeps_their_role(client: TestClient, console: Console, admin: str) -> None:
     person(console.database, "Ben", Role.AUDITOR)
     page = client.post("/people/invite", data={"csrf": admin, "name": "Ben", "role": "admin"}).text
