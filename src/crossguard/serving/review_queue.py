@@ -24,8 +24,8 @@ BATCH: Final = 100
 BATCH_BYTES: Final = 4 * 1024 * 1024
 IDLE_S: Final = 0.2
 TIMEOUT_S: Final = 10.0
-LAST_S: Final = 30.0
-"""How long the end of the service waits for the console; those who stop processes usually allow as much."""
+LAST_S: Final = 5.0
+"""How long the end of the service waits for the console, after it has been served all the while."""
 LONGEST_WAIT_S: Final = 60.0
 # What the console takes of a post; the service may take more, and the beginning is better than nothing.
 _LONGEST_ID: Final = 500
