@@ -82,7 +82,7 @@ def first_start(console: Console, address: str, say: Callable[[str], None]) -> N
             pass
     with console.database.read() as db:
         waiting = listing.waiting(db)
-    for name in waiting.keys() - set(console.settings.all_queues):
+    for name in sorted(waiting.keys() - set(console.settings.all_queues)):
         say(f"{waiting[name][0]:,} items wait in the queue '{name}', which this console lacks: add --queues {name}")
     if nobody:
         with console.database.write() as tx:
