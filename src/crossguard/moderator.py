@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.image_limits import ImageLimits
-from crossguard.decision.policy import Policy, choose, read_policy_file
+from crossguard.decision.policy import Policy, choose, is_policy_file, read_policy_file
 from crossguard.engine import BatchLimits, Observer, ScoringEngine
 from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.labels import LabelSet
@@ -401,7 +401,7 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     """
     policies = bundle.manifest.policies
     name = policy.name if isinstance(policy, Policy) else str(policy)
-    if isinstance(policy, Path) or name.endswith((".yaml", ".yml")):
+    if isinstance(policy, Path) or is_policy_file(name):
         merged = read_policy_file(Path(name)).apply(policies, bundle.labels, tenant)
         merged.check(bundle.labels, bundle.manifest.attributes)
         return merged

@@ -52,9 +52,9 @@ class Results(list[Decision]):
         """
         with needs_extra("A data frame", "pandas"):
             import pandas as pd
-        labels = next((tuple(decision.labels) for decision in self if decision.ok), ())
-        attributes = next((tuple(decision.attributes) for decision in self if decision.ok), ())
-        layout = columns(Names(labels, attributes=attributes))
+        scored = next((decision for decision in self if decision.ok), None)
+        names = Names(tuple(scored.labels), attributes=tuple(scored.attributes)) if scored else Names(())
+        layout = columns(names)
         frame = pd.DataFrame(
             [flatten(decision.to_dict(), layout) for decision in self], columns=[column.name for column in layout]
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +20,25 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[str | Path 
     Raises:
         OutputError: It is there already, or one of the inputs.
     """
-    if path.exists() and any(given is not None and Path(given).exists() and path.samefile(given) for given in inputs):
+    if is_one_file(path, filter(None, inputs)):
         raise OutputError(f"The output '{path}' is an input itself. Choose another name.")
     if path.exists() and not overwrite:
         raise OutputError(f"'{path}' is there already. Replace it with --overwrite, or choose another name.")
+
+
+def is_one_file(file: Path | int, others: Iterable[str | Path | int]) -> bool:
+    """Whether a regular file is among others, also through links; each is a path, or a descriptor."""
+    own = _identity(file)
+    return own is not None and own in map(_identity, others)
+
+
+def _identity(file: str | Path | int) -> tuple[int, int] | None:
+    """Returns what two names of one regular file share."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - of descriptors, too
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def save_text(path: Path, text: str) -> None:

@@ -123,9 +123,9 @@ def command(
 
 
 def _tenants_left(policy: str) -> list[str]:
-    from crossguard.decision.policy import read_policy_file
+    from crossguard.decision.policy import is_policy_file, read_policy_file
 
-    if not policy.endswith((".yaml", ".yml")) or not (tenants := read_policy_file(Path(policy)).tenants):
+    if not is_policy_file(policy) or not (tenants := read_policy_file(Path(policy)).tenants):
         return []
     told = ", ".join(tenants)
     return [f"What '{policy}' says for tenants ({told}) is not in the new policy: its scores have another scale."]

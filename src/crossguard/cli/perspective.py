@@ -15,7 +15,7 @@ from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_rows
-from crossguard.decision.policy import PolicyFile
+from crossguard.decision.policy import PolicyFile, is_policy_file
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.records import Post
 from crossguard.saving import refuse_existing
@@ -143,7 +143,7 @@ def _our_scores(
 
 def _policy_file(base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> PolicyFile:
     """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps."""
-    content: dict[str, Any] = read_yaml(Path(base)) if base.endswith((".yaml", ".yml")) else {"base": base}
+    content: dict[str, Any] = read_yaml(Path(base)) if is_policy_file(base) else {"base": base}
     return parse(PolicyFile, content | {"name": name, "version": version, "perspective": maps}, f"Policy '{base}'")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
@@ -19,6 +18,7 @@ from crossguard.data.storage import Storage, is_remote
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
+from crossguard.saving import is_one_file
 from crossguard.schema import Names
 
 FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
@@ -93,19 +93,9 @@ def refuse_same_file(source: Path | int, target: Path | int) -> None:
         OutputError: Both are one regular file.
     """
     outputs = [target] if isinstance(target, int) else [target, journal_of(target)]
-    read = _identity(source)
-    if read is not None and read in map(_identity, outputs):
+    if is_one_file(source, outputs):
         name = "stdout" if isinstance(target, int) else f"'{target}'"
         raise OutputError(f"The output {name} is the input itself. Choose another file: -o decisions.jsonl")
-
-
-def _identity(file: Path | int) -> tuple[int, int] | None:
-    """Returns what two names of one regular file share."""
-    try:
-        status = os.stat(file)  # noqa: PTH116 - of descriptors, too
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:

@@ -306,6 +306,11 @@ def _without(rules: Mapping[str, BandsOverride], settled: Mapping[str, Container
     return {name: bands for name, bands in left.items() if bands}
 
 
+def is_policy_file(policy: str) -> bool:
+    """Whether this is the path of a policy file, and not the name of a bundle's policy."""
+    return policy.endswith((".yaml", ".yml"))
+
+
 def read_policy_file(path: Path) -> PolicyFile:
     """Reads a policy file; every problem of it is told at once."""
     return parse(PolicyFile, read_yaml(path), str(path))

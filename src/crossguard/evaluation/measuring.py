@@ -18,7 +18,7 @@ from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, ove
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.score_tables import GivenScores
+from crossguard.evaluation.score_tables import GivenScores, Maker
 from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -63,10 +63,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         request,
         annotated,
         name=request.name or f"{model.name} {policy.name}",
-        model=model.name,
-        model_version=model.version,
-        policy=policy.name,
-        policy_version=policy.version,
+        maker=(model.name, model.version, policy.name, policy.version),
         thresholds=limits,
         thresholds_from=source,
         failed=scored.failed,
@@ -100,15 +97,11 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
         sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
         by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)
     name, failed = request.name or "scores", dict(given.failed)
-    model, version, policy, policy_version = given.maker or (name, "", "", "")
     facts = _facts(
         request,
         annotated,
         name=name,
-        model=model,
-        model_version=version,
-        policy=policy,
-        policy_version=policy_version,
+        maker=given.maker or (name, "", "", ""),
         thresholds=by_label,
         thresholds_from=source,
         failed=failed,
@@ -117,8 +110,14 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
     return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, failed)))
 
 
-def _facts(request: EvaluationRequest, annotated: Annotated, **known: Any) -> Facts:
+def _facts(request: EvaluationRequest, annotated: Annotated, *, maker: Maker, **known: Any) -> Facts:
+    """Returns the facts of a run; `maker` is name and version of the model, and of the policy."""
+    model, model_version, policy, policy_version = maker
     return Facts(
+        model=model,
+        model_version=model_version,
+        policy=policy,
+        policy_version=policy_version,
         data=Path(annotated.source).name,
         split=request.split,
         rounds=request.rounds,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from crossguard.errors import TableError, suggest
 from crossguard.records import Decision, Post
 from crossguard.registry import CARD_CONFIG
 
+Maker: TypeAlias = tuple[str, str, str, str]
+"""Name and version of a model, and of a policy."""
 HALF = 0.5
 """The threshold of scores that come without one."""
 _SHOWN = 3
@@ -38,8 +40,7 @@ class GivenScores:
     # Of labels that have one threshold in all posts; a policy may have others for posts with an image.
     thresholds: Mapping[str, float]
     source: str  # one sentence: where the thresholds are from
-    # Model and version, policy and version that decided, where it is one
-    maker: tuple[str, str, str, str] | None = None
+    maker: Maker | None = None  # who decided, where it is one
     failed: Mapping[str, int] = field(default_factory=dict)  # how many posts could not be scored, by error code
 
     @property
@@ -101,28 +102,24 @@ def read_scores(
         TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
             is about another text.
     """
-    places = {id_: place for place, id_ in enumerate(ids)}
-    found: list[_Entry | None] = [None] * len(ids)
+    rows: dict[str, list[int]] = defaultdict(list)  # a name may stand for two posts
+    for row, id_ in enumerate(ids):
+        rows[id_].append(row)
+    found = _Found(labels, len(ids))
     for path in paths:
         for entry in _entries(path, label_scheme):
-            place = places.get(entry.id)
-            if place is None:
-                continue
-            if found[place]:
+            own = rows.get(entry.id, ())
+            if any(found.seen[row] for row in own):
                 raise TableError(f"'{path}' scores post '{entry.id}' again; each post needs one score.")
-            found[place] = entry
-    entries = [found[places[id_]] for id_ in ids]  # a name may stand for two posts
-    absent = [id_ for id_, entry in zip(ids, entries, strict=True) if entry is None]
+            if entry.decision and posts and any(is_other(entry.decision, posts[row]) for row in own):
+                told = f"'{entry.id}' had another text when it was scored"
+                raise TableError(f"'{path}' has scores of other posts: {told}.")
+            found.add(entry, own)
+    absent = [id_ for id_, seen in zip(ids, found.seen, strict=True) if not seen]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
         raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
-    found_all = [entry for entry in entries if entry]
-    for entry, post in zip(found_all, posts, strict=False):
-        if entry.decision is not None and is_other(entry.decision, post):
-            raise TableError(
-                f"'{paths[0]}' has scores of other posts: '{post.id}' had another text when it was scored."
-            )
-    return _given(found_all, labels)
+    return found.given()
 
 
 def holds_decisions(path: Path | str) -> bool:
@@ -130,34 +127,57 @@ def holds_decisions(path: Path | str) -> bool:
     return is_remote(str(path)) or (Path(path) / PARTS_MANIFEST).is_file() or _holds_rows(Path(path))
 
 
-def _given(entries: Sequence[_Entry], labels: Sequence[str]) -> GivenScores:
-    scores = np.array([_row(entry, labels) for entry in entries], dtype=np.float64).reshape(-1, len(labels))
-    failed = Counter(entry.failure for entry in entries if entry.failure)
-    flags, decided = scores >= HALF, [entry.decision for entry in entries if entry.decision and not entry.failure]
-    if failed and len(entries) == failed.total():
-        reasons = ", ".join(failed)
-        raise TableError(f"None of the {len(entries)} posts could be scored: {reasons}.")
-    if not decided:
-        return GivenScores(scores, flags, dict.fromkeys(labels, HALF), "given with the scores", None, failed)
-    for row, entry in zip(flags, entries, strict=True):
-        if entry.decision and entry.decision.ok:
-            row[:] = [entry.decision.labels[name].flagged for name in labels]
-    limits = {name: {decision.labels[name].threshold for decision in decided} for name in labels}
-    same = {name: next(iter(values)) for name, values in limits.items() if len(values) == 1}
-    makers = sorted({(of.model, of.model_version, of.policy, of.policy_version) for of in decided})
-    source = _recorded(makers, several=len(same) < len(labels))
-    return GivenScores(scores, flags, same, source, makers[0] if len(makers) == 1 else None, failed)
+class _Found:
+    """What was read of n posts so far, in arrays: what else a table says of them is not kept."""
+
+    def __init__(self, labels: Sequence[str], posts: int) -> None:
+        self.seen = np.zeros(posts, dtype=bool)
+        self._labels = labels
+        self._scores = np.full((posts, len(labels)), np.nan)
+        self._flags = np.zeros((posts, len(labels)), dtype=bool)
+        self._failed: Counter[str] = Counter()
+        self._thresholds: dict[str, set[float]] = {name: set() for name in labels}
+        self._makers: set[Maker] = set()
+
+    def add(self, entry: _Entry, rows: Sequence[int]) -> None:
+        """Takes the scores of the posts in these rows."""
+        if not rows:
+            return
+        self.seen[rows] = True
+        if entry.failure:
+            self._failed[entry.failure] += len(rows)
+            return
+        scores = np.array([_score(entry.scores.get(name), entry.id, name) for name in self._labels])
+        self._scores[rows], self._flags[rows] = scores, scores >= HALF
+        if entry.decision is None:
+            return
+        made, decided = entry.decision, [entry.decision.labels[name] for name in self._labels]
+        self._flags[rows] = [label.flagged for label in decided]
+        self._makers.add((made.model, made.model_version, made.policy, made.policy_version))
+        for name, label in zip(self._labels, decided, strict=True):
+            self._thresholds[name].add(label.threshold)
+
+    def given(self) -> GivenScores:
+        """Returns all of it."""
+        if self._failed and self._failed.total() == len(self.seen):
+            reasons = ", ".join(self._failed)
+            raise TableError(f"None of the {len(self.seen)} posts could be scored: {reasons}.")
+        if not self._makers:
+            limits = dict.fromkeys(self._labels, HALF)
+            return GivenScores(self._scores, self._flags, limits, "given with the scores", None, self._failed)
+        same = {name: next(iter(values)) for name, values in self._thresholds.items() if len(values) == 1}
+        makers = sorted(self._makers)
+        source = _recorded(makers, several=len(same) < len(self._labels))
+        return GivenScores(
+            self._scores, self._flags, same, source, makers[0] if len(makers) == 1 else None, self._failed
+        )
 
 
-def _recorded(makers: Sequence[tuple[str, str, str, str]], *, several: bool) -> str:
+def _recorded(makers: Sequence[Maker], *, several: bool) -> str:
     """Says whose thresholds were recorded, and what is not shown of them."""
     told = " and ".join(f"{model} {of} under the policy {policy} {by}" for model, of, policy, by in makers)
     more = "; where posts have different ones, none is shown" if several else ""
     return f"recorded in the decisions of {told}; whether fitted on these posts is not known{more}"
-
-
-def _row(entry: _Entry, labels: Sequence[str]) -> list[float]:
-    return [np.nan if entry.failure else _score(entry.scores.get(name), entry.id, name) for name in labels]
 
 
 def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:

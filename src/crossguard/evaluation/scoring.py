@@ -16,7 +16,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.sample import Sample
 from crossguard.moderator import Moderator
-from crossguard.records import Post
+from crossguard.records import Decision, Post
 
 View = Literal["fused", "text-only", "image-only"]
 
@@ -54,8 +54,12 @@ def score(moderator: Moderator, annotated: Annotated, view: View = "fused") -> S
     scores = moderator.policy.scores(moderator.labels, values)
     weights = logits.text_weight[ready]
     limits = _limits(moderator, [post for post, scored in zip(posts, ready, strict=True) if scored], weights)
-    codes = dict(Counter(decision.error.code for decision in failed if decision.error))
-    return Scored(kept, kept.sample(scores, limits), values, weights, codes, seconds)
+    return Scored(kept, kept.sample(scores, limits), values, weights, error_codes(failed), seconds)
+
+
+def error_codes(failed: Sequence[Decision]) -> dict[str, int]:
+    """Returns how many of these could not be scored, by error code."""
+    return dict(Counter(decision.error.code for decision in failed if decision.error))
 
 
 def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:

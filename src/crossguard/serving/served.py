@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossguard.data.image_limits import ImageLimits
+from crossguard.decision.policy import is_policy_file
 from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
 from crossguard.loading import load
@@ -49,7 +50,7 @@ def _tenants(base: Moderator, keys: KeyRing, settings: ServeSettings) -> dict[st
     tenants, problems = {}, []
     for name, entry in keys.entries.items():
         policy = entry.policy or settings.policy
-        if entry.tenant is not None and not policy.endswith((".yaml", ".yml")):
+        if entry.tenant is not None and not is_policy_file(policy):
             problems.append(f"key '{name}' names a tenant, and tenants live in policy files; '{policy}' is none.")
         elif entry.policy is not None or entry.tenant is not None:
             try:

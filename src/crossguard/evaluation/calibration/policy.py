@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.scoring import score, unscored
+from crossguard.evaluation.scoring import error_codes, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.saving import save_text
@@ -153,7 +152,7 @@ def _logits(moderator: Moderator, posts: Sequence[Post]) -> tuple[NDArray[np.flo
     ready = values[~np.isnan(values).any(axis=1)]
     if not len(ready):
         raise InputError(f"None of the {len(posts)} posts of the feed could be scored.")
-    return ready, dict(Counter(decision.error.code for decision in failed if decision.error))
+    return ready, error_codes(failed)
 
 
 def _provenance(

@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from crossguard.decision.policy import Kind
 from crossguard.evaluation.estimates import Estimate
@@ -52,11 +52,14 @@ class Decided:
 
 def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:
     """Returns the newest decided items that the model scored, the oldest first; no appeals, no golden items."""
-    of_feed = (items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source))
-    wanted = (*of_feed, items.c.score.is_not(None))
+    wanted = (*_decided_of_feed(db), items.c.score.is_not(None))
     columns = (items.c.id, items.c.text, items.c.stratum, items.c.inclusion, items.c.outcome, items.c.decision)
     rows = db.execute(select(*columns).where(*wanted).order_by(items.c.decided_at.desc()).limit(newest)).all()
     return [_decided(row) for row in reversed(rows)]
+
+
+def _decided_of_feed(db: Connection) -> tuple[ColumnElement[bool], ...]:
+    return items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source)
 
 
 def _decided(row: Any) -> Decided:
@@ -71,8 +74,8 @@ def strata(db: Connection) -> list[Stratum]:
     came = select(feed.c.stratum, func.sum(feed.c.posts)).where(not_demo(db, feed.c.source))
     posts = _per(db, came.group_by(feed.c.stratum))
     hateful = func.sum(case((items.c.hateful, 1), else_=0))
-    wanted = (items.c.state == DECIDED, items.c.kind.in_(FEED), not_demo(db, items.c.source))
-    rows = db.execute(select(items.c.stratum, func.count(), hateful).where(*wanted).group_by(items.c.stratum))
+    checked_by = select(items.c.stratum, func.count(), hateful).where(*_decided_of_feed(db))
+    rows = db.execute(checked_by.group_by(items.c.stratum))
     found = {name: (checked, yes) for name, checked, yes in rows}
     return [
         Stratum(name, name in FLAGGED, int(posts.get(name, 0)), *found.get(name, (0, 0)))

@@ -47,8 +47,7 @@ async def analyze(call: Call) -> Response:
     spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
     posts = [SubmittedPost("comment", text)]
     if spans != [(0, len(text))]:
-        parts = ((f"span-{index}", text[begin:end]) for index, (begin, end) in enumerate(spans))
-        posts += [SubmittedPost(name, sentence, part=True) for name, sentence in parts]
+        posts += [SubmittedPost(f"span-{n}", text[begin:end], part=True) for n, (begin, end) in enumerate(spans)]
     decisions = await call.score(posts)
     whole = _whole(decisions[0], text, wanted, call.settings)
     detected = "" if whole.language == UNDETERMINED else whole.language
@@ -57,10 +56,10 @@ async def analyze(call: Call) -> Response:
         check_language("" if request.languages else detected, wanted.sources, call.settings)
         other = other or detected
     # A span without a word, such as a line of dashes, has no score of its own.
-    said = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
+    parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
     additions = Additions(estimated=wanted.estimated, omitted=wanted.omitted, unsupported_language=other or None)
     answer = AnalyzeCommentResponse(
-        attribute_scores=_scores(request, wanted, whole, said, call.moderator.policy.perspective),
+        attribute_scores=_scores(request, wanted, whole, parts, call.moderator.policy.perspective),
         languages=request.languages or [detected or call.settings.languages[0]],
         detected_languages=[detected] if detected else None,
         client_token=request.client_token,
