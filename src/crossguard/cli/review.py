@@ -19,7 +19,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.cli.progress import Bar
-from crossguard.errors import MissingExtraError
+from crossguard.errors import ConfigError, MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 from crossguard.saving import refuse_existing
 
@@ -89,6 +89,8 @@ def import_posts(
     report and expected. Suggestions become people's reports.
     """
     console = _console(settings)
+    from sqlalchemy.exc import DBAPIError
+
     from crossguard.review.files import take_file, take_suggestions
 
     notes: list[str] = []
@@ -98,12 +100,16 @@ def import_posts(
         batches = take_file(console, posts, source=source, results=results, image_root=image_root, note=notes.append)
     taken = known = passed = 0
     edited: list[str] = []
-    with Bar() as bar:
-        for batch in batches:
-            taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
-            edited += batch.edited
-            bar.move(None, None, f"{taken + known + passed:,} posts")
-    click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+    try:
+        with Bar() as bar:
+            for batch in batches:
+                taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
+                edited += batch.edited
+                bar.move(None, None, f"{taken + known + passed:,} posts")
+    except DBAPIError as error:  # in its own words it would show the posts
+        raise ConfigError(f"The database does not take this: {str(error.orig).strip()}") from None
+    finally:  # what was taken before an error stays
+        click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
     if edited:
         notes.append(f"{len(edited):,} of these were there with another text, such as '{edited[0]}': both are judged.")
     for note in notes:

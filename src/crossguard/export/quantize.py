@@ -36,15 +36,16 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
     """
     if folder.resolve() == bundle.folder.resolve():
         raise InputError(f"The bundle {folder} would be overwritten by its own quantisation. Give another folder.")
-    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
     jobs = _examples(bundle, posts)
-    for graph in ENCODERS:
-        feeds = [job.feed for job in jobs if job.graph == graph][:EXAMPLES]
-        if not feeds:
+    feeds = {graph: [job.feed for job in jobs if job.graph == graph][:EXAMPLES] for graph in ENCODERS}
+    for graph, found in feeds.items():  # all, before the first is quantised: that takes minutes
+        if not found:
             raise InputError(
                 f"None of {len(posts)} calibration posts has a usable {graph}, so it cannot be calibrated."
             )
-        quantize_graph(bundle.graphs[graph], feeds, folder / f"{graph}.onnx", bundle.manifest.model.backend)
+    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+    for graph, found in feeds.items():
+        quantize_graph(bundle.graphs[graph], found, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
     policies = bundle.manifest.policies
     data["provenance"] = bundle.provenance() | {"precision": "int8", "calibration_posts": len(posts)}

@@ -27,6 +27,10 @@ class NotAllowedError(ReviewError, status=403):
     """The person's role or queues do not include this."""
 
 
+class LoginEndedError(ReviewError, status=401):
+    """The form is from an earlier login; the browser keeps the answer in it until somebody logs in again."""
+
+
 class NotFoundError(ReviewError, status=404):
     """There is no such thing."""
 

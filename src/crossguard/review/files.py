@@ -79,14 +79,16 @@ def _suggestion(line: str, where: str, source: str) -> Submission:
 def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submission]:
     for place, post in enumerate(readable(table, path), 1):
         cells = {plain_name(name): cell for name, cell in post.extra.items()} | dict(post.extra)
-        extra = {name: _value(cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
+        extra = {name: _value(name, cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
         yield parse(Submission, fields | extra, f"'{path}' row {place}")
 
 
-def _value(cell: Any) -> Any:
-    """Returns a cell; an object of JSON, as a table of texts holds it, as that object."""
+def _value(name: str, cell: Any) -> Any:
+    """Returns a cell: a number that is somebody's key as text, an object of JSON in a text as that object."""
+    if name == "author" and isinstance(cell, int | float):
+        return str(cell if isinstance(cell, int) or not cell.is_integer() else int(cell))
     if isinstance(cell, str) and cell.lstrip().startswith("{"):
         with contextlib.suppress(ValueError):
             return json.loads(cell)

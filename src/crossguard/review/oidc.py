@@ -32,6 +32,7 @@ class SignedIn:
     subject: str  # the provider's key of the person; it never changes
     name: str
     role: Role | None  # by the claim; None where no rule fits
+    ruled: bool  # whether there are rules; else the role is what somebody new begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ class Provider:
         except (OAuthError, JoseError, KeyError, ValueError, TypeError) as error:
             raise NotAllowedError(f"What the provider said cannot be trusted: {error}") from None
         name = next(str(claims[key]) for key in _NAMES if claims.get(key))
-        printable = "".join(character for character in name if character.isprintable())
-        return SignedIn(str(claims["sub"])[:500], printable[:60] or "somebody", self._role(claims))
+        printable = "".join(character for character in name if character.isprintable()).strip()[:60].rstrip()
+        ruled = bool(self._settings.oidc_roles)
+        return SignedIn(str(claims["sub"])[:500], printable or "somebody", self._role(claims), ruled)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +78,14 @@ class ReviewSettings(StrictModel):
         unknown = set(value) - {"labels", "clause", "comment"}
         if unknown:
             raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
+        return value
+
+    @field_validator("queues")
+    @classmethod
+    def _plain_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [name for name in value if not re.fullmatch(r"[\w.-]{1,64}", name)]
+        if wrong:
+            raise ValueError(f"a queue's name has 1 to 64 letters, digits, dots and dashes; not '{wrong[0][:80]}'")
         return value
 
     @field_validator("oidc_roles")

@@ -20,7 +20,21 @@ MISSING: Final = "missing:"
 """Begins what stands in for an image that a file names and that could not be read."""
 
 
-class Submission(StrictModel):
+class Sent(StrictModel):
+    """What comes from outside. PostgreSQL holds no NUL, and one post must not keep back all that come with it."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_nul(cls, value: object) -> object:
+        return without_nul(value) if isinstance(value, str) else value
+
+
+def without_nul(text: str) -> str:
+    """Returns a text as a database can hold it."""
+    return text.replace("\0", "")
+
+
+class Submission(Sent):
     """One post as it arrives, over HTTP or from a file."""
 
     id: str = Field(min_length=1, max_length=500, description="The source's own id of the post.")
@@ -48,21 +62,21 @@ class Submission(StrictModel):
         raise ValueError("an image is a data: URL")
 
 
-class Report(StrictModel):
+class Report(Sent):
     """What a person reported."""
 
     reporter: str = Field(min_length=1, max_length=256)
     reason: str = Field(default="", max_length=2000)
 
 
-class Suggestion(StrictModel):
+class Suggestion(Sent):
     """What somebody outside says the scores should be; kept as a vote that decides nothing."""
 
     by: str = Field(min_length=1, max_length=256)
     scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1, max_length=32)
 
 
-class Expected(StrictModel):
+class Expected(Sent):
     """The known answer of a golden item."""
 
     action: str

@@ -41,8 +41,7 @@ def take_next(
     if held:
         claims.renew(tx, held[0], person.id, now, lease)
         return held[0]
-    if settings.daily_limit and workload.seen_today(tx, person.id, now) >= settings.daily_limit:
-        raise ReviewError(f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow.")
+    refuse_over_limit(tx, settings, person, now)
     if _CHANCE.random() < settings.gold_rate:
         golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
         if golden is not None:
@@ -53,3 +52,13 @@ def take_next(
         if near is not None:
             return near
     return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)
+
+
+def refuse_over_limit(db: Connection, settings: ReviewSettings, person: Person, now: float) -> None:
+    """Ends a person's day.
+
+    Raises:
+        ReviewError: They have seen as many items today as the settings allow.
+    """
+    if settings.daily_limit and workload.seen_today(db, person.id, now) >= settings.daily_limit:
+        raise ReviewError(f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow.")

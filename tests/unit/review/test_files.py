@@ -84,3 +84,19 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
     file.write_text('{"text": 3}\n')
     assert run(command) == 3
     assert "line 1 is no suggestion" in capsys.readouterr().err
+
+
+def test_what_was_taken_before_an_error_is_told_and_numbers_are_keys_of_authors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts, store = tmp_path / "posts.jsonl", str(tmp_path / "r.sqlite")
+    rows = [{"id": n, "text": f"t {n}", "author": 42 if n % 2 else 42.0} for n in range(201)]
+    rows.append({"id": 300, "text": "t", "queue": "nowhere"})
+    posts.write_text("\n".join(map(json.dumps, rows)))
+    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 3
+    told = capsys.readouterr().err
+    assert "200 items wait" in told
+    assert "Unknown queue 'nowhere'" in told
+    with Database.open(store).read() as db:
+        authors = select(items.c.author).distinct().where(items.c.source == "file")
+        assert db.execute(authors).scalars().all() == ["42"]

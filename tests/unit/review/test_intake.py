@@ -117,3 +117,12 @@ def test_a_post_that_could_not_be_scored_is_an_item_without_scores(console: Cons
         row = items.get(db, 1)
     assert (row.score, row.action, row.text) == (None, None, "hellothere")
     assert decision("x")["labels"]["racist"]["score"] == 0.7
+
+
+def test_a_character_that_no_database_holds_costs_nothing_else(console: Console, database: Database) -> None:
+    odd: dict[str, Any] = {"author": "x\0y", "language": "e\0n", "report": {"reporter": "r\0", "reason": "ru\0de"}}
+    received = console.intake.take([submission("1"), submission("2\0b", "te\0xt", **odd), submission("3")], NOW)
+    assert received.taken == 3
+    with database.read() as db:
+        found = db.execute(select(table.c.external, table.c.author).order_by(table.c.id)).all()
+    assert found == [("1", None), ("2b", "xy"), ("3", None)]

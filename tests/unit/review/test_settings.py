@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from crossguard.errors import ConfigError
-from crossguard.review.settings import gather
+from crossguard.review.settings import ReviewSettings, gather
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,10 @@ def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) 
 def test_addresses_that_are_sent_to_stay_as_they_are() -> None:
     got = gather({"webhook_url": "https://a.b/in/", "webhook_secret": "x" * 16, "public_url": "https://a.b/"}, {}, None)
     assert (got.webhook_url, got.public_url) == ("https://a.b/in/", "https://a.b")
+
+
+def test_a_queue_has_a_name_that_an_address_can_hold() -> None:
+    assert ReviewSettings(queues=("kids", "de-DE", "v1.2")).all_queues[-3:] == ("kids", "de-DE", "v1.2")
+    for name in ("a/b", "C#", "a b", ""):
+        with pytest.raises(ValidationError, match="a queue's name has"):
+            ReviewSettings(queues=(name,))

@@ -19,7 +19,7 @@ from crossguard.review.errors import FormError, NotFoundError, ReviewError
 from crossguard.review.settings import APPEALS
 from crossguard.review.store import items, keys
 from crossguard.review.store.schema import items as table
-from crossguard.review.submissions import Submission
+from crossguard.review.submissions import Sent, Submission
 
 MAX_POSTS = 1000
 
@@ -77,7 +77,7 @@ def _error(code: str, message: str, status: int) -> Response:
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
-class Appeal(StrictModel):
+class Appeal(Sent):
     """The body of `POST /api/appeals`."""
 
     id: str = Field(min_length=1, max_length=500, description="The caller's id of the appeal.")
@@ -116,6 +116,6 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
             inclusion=1.0,
             reports=0,
             appeal_of=row.id,
-            appeal_reason=appeal.reason.replace("\0", ""),
+            appeal_reason=appeal.reason,
         )
     return {"item": made, "known_already": False}

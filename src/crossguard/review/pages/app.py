@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -92,6 +92,8 @@ def create_app(console: Console) -> Starlette:
             CrossguardError: _refused,
             HTTPException: _http,
             DBAPIError: _away,
+            DataError: _not_stored,
+            IntegrityError: _changed,
             PoolTimeoutError: _away,
         },
     )
@@ -159,6 +161,16 @@ def _away(request: Request, error: Exception) -> Response:
     response = _message(request, "The database is away", text, 503)
     response.headers["retry-after"] = "5"
     return response
+
+
+def _not_stored(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DataError)
+    return _message(request, "This cannot be stored", f"The database does not take this: {error.orig}", 422)
+
+
+def _changed(request: Request, error: Exception) -> Response:
+    _LOG.warning("two changes at once: %s", error)
+    return _message(request, "This has changed", "Somebody did the same in this moment. Look again.", 409)
 
 
 async def _alive(_: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
-from crossguard.review.taking import MINUTE
+from crossguard.review.taking import MINUTE, refuse_over_limit
 
 SHOWN_ALIKE = 20
 AGAIN = "again"  # the submission whose answers the form begins with
@@ -43,13 +44,13 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "images": items.images_of(db, row.id),
             "first_images": listing.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
             "reports": items.reports_of(db, row),
-            "earlier": items.earlier_of_author(db, row),
+            "earlier": items.earlier_of_author(db, row, visit.person.queues),
             "last": undoable(visit, db),
             "appealed": votes.outcome_of(db, row.appeal_of) if row.appeal_of else None,
             "form": visit.form or _taken_back(visit, db),
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
-    hidden = row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
+    hidden = _is_hidden(visit, row, own)
     decision = None if hidden else decision_of(row.decision, row.external)
     return render(
         visit,
@@ -74,6 +75,11 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     )
 
 
+def _is_hidden(visit: Visit, row: Any, own: Sequence[Any]) -> bool:
+    """Whether nothing about the model is shown: before a blind vote, but to leads where all is said."""
+    return row.blind and not own and not (visit.person.may(Right.MEASURE) and row.state == "decided")
+
+
 def _taken_back(visit: Visit, db: Connection) -> dict[str, str]:
     """Returns the fields of the answer that the person has just undone, mostly to correct one of them."""
     again = visit.request.query_params.get(AGAIN)
@@ -91,6 +97,8 @@ def claim(visit: Visit) -> Response:
     with visit.console.database.write(durable=False) as tx:
         row = _seen(visit, tx)
         lease = visit.console.settings.lease_minutes * MINUTE
+        if row.claimed_by != visit.person.id:
+            refuse_over_limit(tx, visit.console.settings, visit.person, visit.now)
         if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
             raise NotAllowedError("This item is with somebody else, is decided, or has been before you already.")
     return visit.go(f"/items/{visit.item}?{kept_query(visit.request.query_params)}")
@@ -126,11 +134,12 @@ def vote(visit: Visit) -> Response:
 
 
 def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
-    """Returns the near-duplicates that are to be decided along with an item."""
+    """Returns the near-duplicates that are to be decided along with an item; all are those that its page counted."""
     if not any(name.partition(".")[0] == "alike" for name in visit.form):
         return []
     others = [other.id for other in votes.alike(tx, row, visit.person, visit.now)]
-    return [item for item in others if visit.form.get("alike") == "all" or f"alike.{item}" in visit.form]
+    counted = set(visit.form.get("counted", "").split(",")) if visit.form.get("alike") == "all" else set()
+    return [item for item in others if str(item) in counted or f"alike.{item}" in visit.form]
 
 
 def skip(visit: Visit) -> Response:
@@ -167,8 +176,8 @@ def explanation(visit: Visit) -> Response:
     """Shows which words move the score; not before a blind vote."""
     with visit.console.database.read() as db:
         row = _seen(visit, db)
-        answered = any(vote.person == visit.person.id for vote in votes.standing(db, row.id))
-    if row.blind and not answered:
+        own = [vote for vote in votes.standing(db, row.id) if vote.person == visit.person.id]
+    if _is_hidden(visit, row, own):
         raise NotAllowedError("This item is judged blind: nothing about the model is shown before your answer.")
     try:
         found, problem = explain(visit.console.moderator, row.text, row.image_text), ""

@@ -97,7 +97,7 @@ def end_oidc(visit: Visit) -> Response:
         rules = ", ".join(value for value, _ in visit.console.settings.role_rules())
         raise NotAllowedError(f"You are logged in, but in none of the groups that may review: {rules}. Ask an admin.")
     with visit.console.database.write() as tx:
-        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now)
+        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now, ruled=found.ruled)
     if not person.active:
         raise NotAllowedError("This account may not log in any more. Ask an admin.")
     response = log_in(visit, person.id, local_path(target))

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from crossguard.review.console import Console
-from crossguard.review.errors import NotAllowedError, NotFoundError
+from crossguard.review.errors import LoginEndedError, NotAllowedError, NotFoundError
 from crossguard.review.roles import Right
 from crossguard.review.store import people
 from crossguard.review.store.people import Person, Session
+from crossguard.review.submissions import without_nul
 
 COOKIE: Final = "crossguard_review"
 CSRF_FIELD: Final = "csrf"
@@ -92,7 +93,7 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
         form: Mapping[str, str] = {}
         if request.method == "POST":
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
-                form = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
+                form = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
         return await run_in_threadpool(_answer, handler, request, form, right, public)
 
     return endpoint
@@ -109,7 +110,7 @@ def _answer(handler: Handler, request: Request, form: Mapping[str, str], right: 
     if session is not None and request.method == "POST" and not public:
         given = form.get(CSRF_FIELD) or request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), session.csrf.encode()):
-            raise NotAllowedError("This form is from an earlier login. Reload the page and send it again.")
+            raise LoginEndedError("This form is from an earlier login. Reload the page and send it again.")
     if right is not None and (session is None or not session.person.may(right)):
         raise NotAllowedError("Your role does not include this. Ask an admin.")
     return handler(Visit(console, request, form, session, now))
@@ -128,6 +129,7 @@ def _refuse_foreign(request: Request) -> None:
     if request.method != "POST":
         return
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    public = urlsplit(request.app.state.console.settings.public_url).netloc  # a proxy may pass its own name on
+    foreign = origin is not None and urlsplit(origin).netloc not in {request.headers.get("host"), public or None}
     if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise NotAllowedError("This form was sent from another site.")

@@ -121,7 +121,7 @@ class Workload:
 
 
 def workloads(db: Connection, now: float) -> list[Workload]:
-    """Returns everybody who answered anything; `seconds` is the median from claim to decision of the last 200."""
+    """Returns everybody who answered anything; `seconds` is the median from claim to decision of 200 pages."""
     midnight = now - now % DAY_S
     kinds = [func.sum(case((votes.c.kind == kind, 1), else_=0)) for kind in (VOTE, SKIP, ESCALATE)]
     today = func.sum(case((votes.c.decided_at >= midnight, 1), else_=0))
@@ -133,8 +133,9 @@ def workloads(db: Connection, now: float) -> list[Workload]:
 
 
 def _seconds(db: Connection, person: int) -> float | None:
-    query = select(votes.c.decided_at - votes.c.claimed_at).where(votes.c.person == person, _counts())
-    found = list(db.execute(query.order_by(votes.c.id.desc()).limit(200)).scalars())
+    took = func.max(votes.c.decided_at - votes.c.claimed_at)  # what was decided along with an item took no time
+    query = select(took).where(votes.c.person == person, _counts()).group_by(votes.c.submission)
+    found = list(db.execute(query.order_by(func.max(votes.c.id).desc()).limit(200)).scalars())
     return median(found) if found else None
 
 
@@ -154,7 +155,8 @@ def per_day(db: Connection, now: float) -> list[Day]:
     today = int(now // DAY_S)
     first = today - DAYS + 1
     day_of = func.floor(items.c.received_at / DAY_S)
-    came = _per(db, select(day_of, func.count()).where(items.c.received_at >= first * DAY_S).group_by(day_of))
+    arrived = (items.c.received_at >= first * DAY_S, not_demo(db, items.c.source))
+    came = _per(db, select(day_of, func.count()).where(*arrived).group_by(day_of))
     done = func.floor(votes.c.decided_at / DAY_S)
     went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY_S).group_by(done))
     flagged = case((feed.c.stratum.in_(("review", "block")), feed.c.posts), else_=0)
@@ -172,7 +174,12 @@ def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
     """Returns the weighted mean (J. Hájek 1971) of the scores of each day's feed, with a normal interval."""
     weight, score, day = 1 / items.c.inclusion, items.c.score, func.floor(items.c.received_at / DAY_S)
     terms = (weight, weight * score, weight * weight, weight * weight * score, weight * weight * score * score)
-    wanted = (items.c.received_at >= since, items.c.score.is_not(None), items.c.stratum.in_((*FLAGGED, *AUDITED)))
+    wanted = (
+        items.c.received_at >= since,
+        items.c.score.is_not(None),
+        items.c.stratum.in_((*FLAGGED, *AUDITED)),
+        not_demo(db, items.c.source),
+    )
     query = select(day, func.count(), *map(func.sum, terms)).where(*wanted).group_by(day)
     found = {}
     for day_, count, w, ws, w2, w2s, w2s2 in db.execute(query):

@@ -20,7 +20,7 @@ async function send(entry) {
   const response = await fetch(entry.url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
   if (response.status >= 500) throw new Error(AWAY);
   const toLogin = response.redirected && new URL(response.url).pathname === "/login";
-  if (toLogin || response.status === 403) throw new Error("Your login has ended. The answer is kept in this browser: log in again and it is sent.");
+  if (toLogin || response.status === 401) throw new Error("Your login has ended. The answer is kept in this browser: log in again and it is sent.");
   return response;
 }
 
@@ -35,7 +35,7 @@ async function show(response) {
 
 async function reason(response) {
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return page.querySelector("[role=alert]").textContent;
+  return page.querySelector("[role=alert]")?.textContent ?? `the server answered ${response.status}.`;
 }
 
 let sending = false;
@@ -57,12 +57,13 @@ async function deliver(entry) {
 
 async function deliverOld() {
   if (!csrf()) return;
+  const told = [];
   for (const entry of kept.read().filter((old) => old.person === person())) {
-    try {
-      const response = await send(entry);
-      kept.drop(entry);
-      notice(response.ok ? "An answer that waited in this browser has been sent." : `An answer that waited in this browser, to item ${entry.url.split("/")[2]}, was not taken: ${await reason(response)}`);
-    } catch { return; }
+    let response;
+    try { response = await send(entry); } catch { return; }
+    kept.drop(entry);
+    told.push(response.ok ? "An answer that waited in this browser has been sent." : `An answer that waited in this browser, to item ${entry.url.split("/")[2]}, was not taken: ${await reason(response)}`);
+    notice(told.join(" "));
   }
 }
 

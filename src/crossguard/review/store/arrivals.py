@@ -146,12 +146,14 @@ def _store(tx: Connection, new: Sequence[NewItem]) -> int:
 
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
     """Adds a report, or a suggestion, once per person who sent it."""
+    erased_at = None
     if item is None:
-        item = tx.execute(select(items.c.id).where(*(items.c[n] == new.row[n] for n in _UNIQUE))).scalar_one()
+        there = select(items.c.id, items.c.erased_at).where(*(items.c[n] == new.row[n] for n in _UNIQUE))
+        item, erased_at = tx.execute(there).one()
     at, more = new.row["received_at"], {"urgency": items.c.urgency + REPORT_URGENCY_H}
     if new.report is not None:
         reporter, reason = new.report
-        values = {"item": item, "reporter": reporter, "reason": reason, "at": at}
+        values = {"item": item, "reporter": reporter, "reason": "" if erased_at is not None else reason, "at": at}
         statement = insert(tx, reports).values(**values).on_conflict_do_nothing(index_elements=["item", "reporter"])
         more["reports"] = items.c.reports + 1
     else:

@@ -88,9 +88,9 @@ def conditions(given: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
 
 
 def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
-    """The condition that an item is not another's, and neither it nor what it appeals against was before this person.
+    """The condition that an item is not another's, and neither it nor what it is about was before this person.
 
-    An appeal is against all that was decided about its post.
+    An appeal is against all that was decided about its post; of a golden item, they would have made the known answer.
     """
     mine = sa.and_(votes.c.person == person, votes.c.undone_at.is_(None))
     before = sa.exists().where(votes.c.item == items.c.id, mine)
@@ -99,7 +99,11 @@ def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
     judged = sa.exists().where(
         appealed.c.id == items.c.appeal_of, *same_post, about.c.kind.in_(OF_POSTS), votes.c.item == about.c.id, mine
     )
-    return sa.and_(_unclaimed(now), ~before, ~judged)
+    same_post = (about.c.source == items.c.source, about.c.external == items.c.external)
+    known = sa.exists().where(
+        items.c.kind == "gold", *same_post, about.c.kind.in_(OF_POSTS), votes.c.item == about.c.id, mine
+    )
+    return sa.and_(_unclaimed(now), ~before, ~judged, ~known)
 
 
 def _unclaimed(now: Any) -> sa.ColumnElement[bool]:

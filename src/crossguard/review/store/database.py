@@ -142,11 +142,16 @@ def _pool(url: URL) -> dict[str, Any]:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.create_function("floor", 1, math.floor, deterministic=True)  # not in every build of SQLite
+    connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows ASCII only: Élise is not élise
     connection.isolation_level = None  # transactions begin where we say so
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -24,12 +24,13 @@ _GIVEN_UP: Final = (
 )
 
 
-def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any]) -> None:
+def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any], *, after: Sequence[int] = ()) -> None:
     """Adds a message to be sent; its id stays the same over all attempts.
 
-    Older ones about the item that did not arrive are no longer sent: after this one they would say what is over.
+    Older ones about the item that did not arrive are no longer sent, nor those about the items `after` which this one
+    has the last word: after it they would say what is over.
     """
-    older = (deliveries.c.item == item) & deliveries.c.delivered_at.is_(None)
+    older = deliveries.c.item.in_((item, *after)) & deliveries.c.delivered_at.is_(None)
     tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)
     name = f"msg_{secrets.token_hex(16)}"

@@ -33,12 +33,13 @@ _EARLIER: Final = (
     .where(
         items.c.source == bindparam("source"),
         items.c.author == bindparam("author"),
-        items.c.id != bindparam("item"),
+        items.c.external != bindparam("external"),  # else a golden item, or a blind one, would show its answer
         items.c.kind != "gold",
     )
     .order_by(items.c.id.desc())
     .limit(10)
 )
+_EARLIER_IN: Final = _EARLIER.where(items.c.queue.in_(bindparam("queues", expanding=True)))
 
 
 def copy(tx: Connection, row: Any, **changes: Any) -> int:
@@ -88,10 +89,17 @@ def reports_of(db: Connection, row: Any) -> Sequence[Any]:
     return db.execute(_REPORTS, {"item": row.id}).all() if row.reports else []
 
 
-def earlier_of_author(db: Connection, row: Any) -> Sequence[Any]:
-    """Returns other items (id, text, image_text, outcome) by the author of an item, the newest ten first."""
-    same = {"item": row.id, "source": row.source, "author": row.author}
-    return db.execute(_EARLIER, same).all() if row.author is not None else []
+def earlier_of_author(db: Connection, row: Any, queues: Sequence[str] | None = None) -> Sequence[Any]:
+    """Returns other posts by the author of an item as items (id, text, image_text, outcome), the newest ten first.
+
+    `queues` are those that whoever asks may see; None is all.
+    """
+    if row.author is None:
+        return []
+    same = {"source": row.source, "author": row.author, "external": row.external}
+    return (
+        db.execute(_EARLIER, same).all() if queues is None else db.execute(_EARLIER_IN, same | {"queues": queues}).all()
+    )
 
 
 def only_from(db: Connection, source: str) -> bool:

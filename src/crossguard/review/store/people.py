@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from crossguard.errors import suggest
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import RIGHTS, Right, Role
+from crossguard.review.store import log
 from crossguard.review.store.schema import invitations, people, sessions
 
 INVITATION_S: Final = 7 * 86_400
@@ -70,8 +71,10 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
     return Person(row, name, role)
 
 
-def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float) -> Person:
-    """Returns the person whom a provider knows by a key, with the role that it says; adds who is new.
+def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float, *, ruled: bool = True) -> Person:
+    """Returns the person whom a provider knows by a key; adds who is new, with a role.
+
+    `ruled` is whether the provider says the role; else whoever is known keeps theirs.
 
     A name that somebody else has gets a number, so that nobody takes over an account by being called like its owner.
     """
@@ -82,8 +85,12 @@ def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float) 
         person = add(tx, next(free for free in numbered if free.lower() not in taken), role, now)
         change(tx, person.id, subject=subject)
         return person
+    known = _person(row)
+    if not ruled or known.role is role:
+        return known
     change(tx, row.id, role=role.value)
-    return replace(_person(row), role=role)
+    log.record(tx, now, known.name, "change role", None, role=role.value, before=known.role.value)
+    return replace(known, role=role)
 
 
 def everybody(db: Connection) -> list[Person]:

@@ -247,12 +247,13 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     outcome = resolve(ballots, row.needed) if ballots and row.state != GOLD else None
     if outcome is not None:
         values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
-        if row.appeal_of is not None:  # what is exported, learnt from and measured is the last word
-            for about in _of_post(tx, row.appeal_of):
-                if about.state == DECIDED:
-                    _change(tx, about.id, _decided(outcome))
+        about = _of_post(tx, row.appeal_of) if row.appeal_of is not None else ()
+        for earlier in about:  # what is exported, learnt from and measured is the last word
+            if earlier.state == DECIDED:
+                _change(tx, earlier.id, _decided(outcome))
         event = "appeal.decided" if row.kind == "appeal" else "item.decided"
-        deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()})
+        after = [earlier.id for earlier in (*about, *(_appeals(tx, about) if about else ()))]
+        deliveries.put(tx, row.id, event, now, _reference(row) | {"outcome": outcome.to_dict()}, after=after)
     if values:
         _change(tx, row.id, values)
 

@@ -13,10 +13,11 @@ DAY_S: Final = 86_400
 Place: TypeAlias = tuple[float, int]
 _NEWEST: Final = (votes.c.decided_at.desc(), votes.c.id.desc())
 _SAME: Final = votes.alias()
+_TOGETHER: Final = (
+    select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
+)
 _LAST: Final = (
-    select(
-        votes, select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
-    )
+    select(votes, _TOGETHER)
     .where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None))
     .order_by(*_NEWEST)
     .limit(1)
@@ -32,12 +33,12 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 
 
 def recent(db: Connection, person: int, *, before: Place | None = None, limit: int = 50) -> Sequence[Any]:
-    """Returns a person's answers that stand, the newest first, each with its item's text.
+    """Returns a person's answers that stand, the newest first: the vote, its item's text, `together` as below.
 
     `before` are `decided_at` and `id` of the answer after which to go on.
     """
     earlier = [] if before is None else [tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before)]
-    query = select(votes, items.c.text).join(items, items.c.id == votes.c.item)
+    query = select(votes, items.c.text, _TOGETHER).join(items, items.c.id == votes.c.item)
     mine = (votes.c.person == person, votes.c.undone_at.is_(None), *earlier)
     return db.execute(query.where(*mine).order_by(*_NEWEST).limit(limit)).all()
 

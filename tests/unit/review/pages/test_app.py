@@ -33,7 +33,7 @@ def test_every_page_answers(client: TestClient, console: Console) -> None:
     item = client.post("/queues/main/next?author=a", data={"csrf": token, "author": "a"})
     assert "Near-duplicates that wait too" in item.text
     assert "<details open><summary>Compare" in item.text, "what another one says besides is seen before it is decided"
-    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all"}
+    form = {"csrf": token, "action": "block", "label.racist": "yes", "submission": "s1", "alike": "all", "counted": "2"}
     assert "Your last answer: block on 2 items." in client.post("/items/1/vote", data=form).text
     with console.database.read() as db:
         assert db.exec_driver_sql("SELECT count(*) FROM items WHERE state = 'decided'").scalar_one() == 2
@@ -82,3 +82,10 @@ def test_a_database_that_is_away_is_told(client: TestClient, console: Console, t
     answer = client.post("/me/switches", data={"csrf": token})
     assert answer.status_code == 503
     assert "The database is away" in answer.text
+
+
+@ON_BOTH
+def test_what_no_database_compares_with_is_no_outage(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    assert client.get("/queues/main?source=%00").status_code in {200, 422}
+    assert client.post("/queues/main/next", data={"csrf": token, "author": "a\0"}).status_code == 200

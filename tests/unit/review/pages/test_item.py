@@ -227,3 +227,28 @@ def test_what_people_say_of_a_post_is_masked_as_the_post_is(client: TestClient, 
     page = client.post("/queues/appeals/next", data={"csrf": token}).text
     assert not any("vermin" in words for words in re.findall(r'<span class="masked" dir="auto">(.*?)</span>', page))
     assert re.search(r'<span class="tag">racist 0\.50</span>\s+<span class="tag">sexist</span>', page)
+
+
+def test_all_are_those_that_the_page_counted(client: TestClient, console: Console) -> None:
+    """What comes after the page was loaded was not seen, and may say the contrary."""
+    token = log_in(client, console)
+    words = "everybody knows that people like these do {} lie about where they come from"
+    console.intake.take([submission("1", words.format("often")), submission("2", words.format("so"))], NOW)
+    page = client.post("/queues/main/next", data={"csrf": token})
+    assert 'name="counted" value="2"' in page.text
+    console.intake.take([submission("3", words.format("not"))], NOW)
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike": "all", "counted": "2"}
+    client.post("/items/1/vote", data=form)
+    assert [row(console.database, item).state for item in (1, 2, 3)] == ["decided", "decided", "open"]
+
+
+def test_a_day_ends_for_items_that_are_taken_from_the_list_too(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    console.settings = settings.model_copy(update={"daily_limit": 1})
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    assert client.post("/items/1/claim", data={"csrf": token}).status_code == 200
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s1"})
+    refused = client.post("/items/2/claim", data={"csrf": token})
+    assert (refused.status_code, "which is the limit" in refused.text) == (409, True)

@@ -9,7 +9,10 @@ from tests.unit.review.conftest import NOW
 from tests.unit.review.pages.conftest import PASSWORD, log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store.database import Database
 
 
 def test_nobody_sees_anything_without_logging_in(client: TestClient) -> None:
@@ -38,8 +41,8 @@ def test_roles(client: TestClient, console: Console, role: Role, allowed: set[st
 
 def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
-    assert client.post("/me/switches", data={"show_text": "on"}).status_code == 403
-    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 403
+    assert client.post("/me/switches", data={"show_text": "on"}).status_code == 401
+    assert client.post("/me/switches", data={"csrf": "x" * 40}).status_code == 401
     foreign = {"origin": "https://evil.example"}
     assert client.post("/me/switches", data={"csrf": token}, headers=foreign).status_code == 403
     assert client.post("/login", data={"name": "Ann", "password": PASSWORD}, headers=foreign).status_code == 403
@@ -68,3 +71,14 @@ def test_a_number_that_nothing_has_is_not_found(client: TestClient, console: Con
     for path in (f"/items/{number}", f"/images/{number}"):
         assert client.get(path).status_code == 404, path
     assert client.get(f"/queues/main?after=0:{number}").status_code == (200 if number == "7" else 422)
+
+
+def test_a_proxy_may_pass_its_own_name_on_where_the_public_one_is_known(
+    settings: ReviewSettings, database: Database
+) -> None:
+    public = {"origin": "https://review.example"}
+    for address, status in (("https://review.example", 422), ("", 403)):
+        console = Console(settings.model_copy(update={"public_url": address}), database)
+        client = TestClient(create_app(console), base_url="http://127.0.0.1:8090")
+        form = {"name": "Nobody", "password": PASSWORD}
+        assert client.post("/login", data=form, headers=public).status_code == status

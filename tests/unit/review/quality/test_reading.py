@@ -157,3 +157,23 @@ def test_waiting_items_are_counted_by_their_age(console: Console, database: Data
     with database.read() as db:
         found = reading.backlog(db, NOW)
     assert found == [("< 1 h", 1), ("< 6 h", 2), ("< 1 d", 0), ("< 3 d", 1), ("< 7 d", 0), ("older", 1)]
+
+
+def test_what_was_decided_along_with_an_item_takes_no_time(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission(str(number)) for number in range(6)], NOW)
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW - 9, 600)
+        for item in range(1, 7):
+            votes.cast(tx, item, ann, Ballot({"racist": Answer.YES}, "block"), submission="s", now=NOW)
+    with database.read() as db:
+        (work,) = reading.workloads(db, NOW)
+    assert (work.decided, work.seconds) == (6, 9)
+
+
+def test_the_demo_is_in_no_day_of_the_feed(console: Console, database: Database) -> None:
+    console.intake.take([submission(str(n), score=0.95, source="demo") for n in range(5)], NOW)
+    console.intake.take([submission("7", score=0.55)], NOW)
+    with database.read() as db:
+        today = reading.per_day(db, NOW)[-1]
+    assert (today.came, today.score.count) == (1, 1)
+    assert today.score.value == pytest.approx(0.55)

@@ -12,7 +12,7 @@ from tests.unit.review.conftest import NOW, person
 
 from crossguard.review.console import Console
 from crossguard.review.resolution import Ballot
-from crossguard.review.store import claims, votes
+from crossguard.review.store import claims, items, votes
 from crossguard.review.store.claims import Filters
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -32,8 +32,8 @@ def next_of(database: Database, who: Person, now: float = NOW, **more: Any) -> i
 
 
 def test_twenty_people_at_once_never_share_an_item(console: Console, database: Database) -> None:
-    items, people = 120, 12
-    fill(console, items)
+    waiting, people = 120, 12
+    fill(console, waiting)
     crowd = [person(database, f"p{index}") for index in range(people)]
     taken: list[tuple[int, int]] = []
     problems: list[BaseException] = []
@@ -55,10 +55,10 @@ def test_twenty_people_at_once_never_share_an_item(console: Console, database: D
     for thread in threads:
         thread.join()
     assert problems == []
-    assert len(taken) == items
+    assert len(taken) == waiting
     assert max(Counter(item for item, _ in taken).values()) == 1
     with database.read() as db:
-        assert db.execute(select(func.count()).select_from(table)).scalar_one() == items
+        assert db.execute(select(func.count()).select_from(table)).scalar_one() == waiting
 
 
 def test_all_claim_one_item_and_one_gets_it(console: Console, database: Database) -> None:
@@ -119,3 +119,16 @@ def test_orders_and_filters(console: Console, database: Database, ann: Person) -
     assert next_of(database, ann, NOW + 9999, filters=Filters(language="de")) == 1
     assert next_of(database, ann, NOW + 9999, filters=Filters(author="a", label="racist", score_from=0.9)) == 2
     assert next_of(database, ann, NOW + 99999, filters=Filters(label="sexist")) is None
+
+
+def test_who_made_the_known_answer_does_not_get_the_golden_item(console: Console, database: Database) -> None:
+    fill(console, 1)
+    ann, ben = person(database, "Ann"), person(database, "Ben")
+    assert next_of(database, ann) == 1
+    with database.write() as tx:
+        votes.cast(tx, 1, ann, BALLOT, submission="s1", now=NOW)
+        gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
+        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        assert not claims.claim(tx, made, ann.id, NOW, LEASE)
+    assert next_of(database, ann, state=claims.GOLD) is None
+    assert next_of(database, ben, state=claims.GOLD) == made

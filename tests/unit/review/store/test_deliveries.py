@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import ALLOW, NOW, cast
 
 from crossguard.review.console import Console
-from crossguard.review.store import deliveries
+from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.store import claims, deliveries
 from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
 
 
 @pytest.fixture
@@ -70,3 +72,21 @@ def test_of_two_messages_that_wait_the_later_is_sent(database: Database, message
         (latest,) = deliveries.due(tx, NOW + 9)
         assert (latest.event, latest.id != message) == ("item.decided", True)
         assert not deliveries.withdraw(tx, 1), "none of them went out"
+
+
+def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, 600)
+    cast(database, 1, ann)
+    with database.write() as tx:
+        (decided,) = deliveries.due(tx, NOW)
+        assert deliveries.reserve(tx, decided.id, 0, NOW + 5)
+    take_appeal(console, Appeal(id="a1", post="1"), NOW)
+    with database.write() as tx:
+        assert claims.claim(tx, 2, ben.id, NOW, 600)
+    cast(database, 2, ben, ALLOW)
+    with database.read() as db:
+        assert [entry.event for entry in deliveries.due(db, NOW + 9)] == ["appeal.decided"]

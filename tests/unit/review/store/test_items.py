@@ -54,3 +54,21 @@ def test_other_posts_of_an_author_come_newest_first(console: Console, database: 
         assert items.earlier_of_author(db, items.get(db, 3)) == []
         assert items.only_from(db, "api")
         assert not items.only_from(db, "demo")
+
+
+def test_what_was_decided_about_a_post_is_not_shown_beside_its_golden_copy(
+    console: Console, database: Database
+) -> None:
+    console.intake.take([submission("0", author="a"), submission("1", author="a")], NOW)
+    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
+    with database.write() as tx:
+        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        assert [row.id for row in items.earlier_of_author(tx, items.get(tx, made))] == [2]
+
+
+def test_posts_in_queues_of_others_are_not_shown(console: Console, database: Database) -> None:
+    console.intake.take([submission(str(number), author="a") for number in range(2)], NOW)
+    with database.read() as db:
+        item = items.get(db, 1)
+        assert [row.id for row in items.earlier_of_author(db, item, ("main",))] == [2]
+        assert items.earlier_of_author(db, item, ("appeals",)) == []

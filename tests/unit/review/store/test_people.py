@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 from tests.unit.review.conftest import NOW, person
 
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import Right, Role
 from crossguard.review.store import people
 from crossguard.review.store.database import Database
+from crossguard.review.store.schema import log
 
 
 def test_a_name_belongs_to_one_person_whatever_its_case(database: Database) -> None:
@@ -76,3 +78,24 @@ def test_a_person_sees_their_queues_and_may_what_their_role_may(database: Databa
         (found,) = people.everybody(db)
     assert (found.sees("main"), found.sees("appeals")) == (True, False)
     assert (found.may(Right.MEASURE), found.may(Right.ADMINISTER)) == (True, False)
+
+
+def test_a_name_with_other_capitals_than_ascii_is_found_again(database: Database) -> None:
+    """SQLite's own lower() knows a to z; whoever is called Élise could never log in again."""
+    for name in ("Élise", "Łukasz", "Анна"):
+        person(database, name)
+        with database.read() as db:
+            assert {people.by_name(db, form)[0].name for form in (name, name.lower(), name.upper())} == {name}
+        with database.write() as tx, pytest.raises(ReviewError, match="is taken"):
+            people.add(tx, name.lower(), Role.REVIEWER, NOW)
+
+
+def test_a_role_that_an_admin_gave_stays_where_the_provider_says_none(database: Database) -> None:
+    with database.write() as tx:
+        first = people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW, ruled=False)
+        people.change(tx, first.id, role=Role.ADMIN.value)
+        assert people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW, ruled=False).role is Role.ADMIN
+        assert people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW).role is Role.REVIEWER
+        assert [(entry.act, entry.detail) for entry in tx.execute(select(log))] == [
+            ("change role", {"role": "reviewer", "before": "admin"})
+        ]
