@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, typed
+from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, resampling_options, typed
 from crossguard.cli.progress import Bar
 from crossguard.errors import needs_extra
 
@@ -40,8 +40,7 @@ from crossguard.errors import needs_extra
 )
 @annotated_options
 @hateful_option
-@click.option("--rounds", default=200, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+@resampling_options(200)
 @click.option("-o", "--out", type=PATH, help="Folder for audit.json and audit.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, model_option, overwrite_option, policy_name, typed
+from crossguard.cli.options import (
+    PATH,
+    annotated_options,
+    model_option,
+    overwrite_option,
+    policy_name,
+    resampling_options,
+    typed,
+)
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.labels import LabelSet
 from crossguard.saving import refuse_existing
@@ -57,8 +65,7 @@ if TYPE_CHECKING:
     help="Guarantee: a harmless post is blocked at most this often.",
 )
 @annotated_options
-@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
+@resampling_options(1000)
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
 @click.option("-o", "--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import PATH, refuse_beside
+from crossguard.cli.options import PATH, refuse_beside, resampling_options
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 @click.option("--policy", default="default", show_default=True, help="Policy of those models.")
 @click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
-@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the resamples.")
+@resampling_options(1000, least=1)
 @click.option("-o", "--out", type=PATH, help="Write the table to this .md or .html file.")
 def command(
     *,

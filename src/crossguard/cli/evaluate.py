@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, refuse_beside, typed
+from crossguard.cli.options import (
+    PATH,
+    annotated_options,
+    hateful_option,
+    model_option,
+    refuse_beside,
+    resampling_options,
+    typed,
+)
 from crossguard.errors import needs_extra
 
 if TYPE_CHECKING:
@@ -39,8 +47,7 @@ if TYPE_CHECKING:
     metavar="CRITERION",
     help="Calibrate and set thresholds on DATA itself, by cross-validation.",
 )
-@click.option("--rounds", default=1000, show_default=True, help="Bootstrap resamples for intervals; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Seed of resamples and folds.")
+@resampling_options(1000)
 @click.option("--name", default="", help="What to call the run in tables.")
 @click.option("-o", "--out", type=PATH, help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")

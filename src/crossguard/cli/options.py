@@ -70,6 +70,29 @@ annotated_options = added(
 )
 
 
+def resampling_options(rounds: int, *, least: int = 0) -> Callable[[F], F]:
+    """Returns the decorator that adds the number of resamples, by default `rounds`, and the seed."""
+    none = "" if least else "; 0 for none"
+    return added(
+        (
+            click.option(
+                "--rounds",
+                type=click.IntRange(min=least),
+                default=rounds,
+                show_default=True,
+                help=f"Bootstrap resamples for intervals{none}.",
+            ),
+            click.option(
+                "--seed",
+                type=click.IntRange(min=0),
+                default=0,
+                show_default=True,
+                help="Seed of everything random.",
+            ),
+        )
+    )
+
+
 def settings_options(model: type[StrictModel]) -> Callable[[F], F]:
     """Returns the decorator that adds a file of settings, and a flag per setting, so that none can be forgotten."""
     options = [click.option("--config", type=PATH, help="YAML file of settings.")]

@@ -87,10 +87,11 @@ def paired_differences(
     Raises:
         InputError: Ids or known labels differ, or a key is unknown.
     """
-    places = {id_: row for row, id_ in enumerate(other.ids)}
-    if set(places) != set(one.ids) or len(one) != len(other) or one.annotated != other.annotated:
+    # Of posts that share an id, the first of one is the first of the other, and so on.
+    order, places = (sorted(range(len(sample)), key=sample.ids.__getitem__) for sample in (one, other))
+    if [one.ids[row] for row in order] != [other.ids[row] for row in places] or one.annotated != other.annotated:
         raise InputError("measured on other posts or labels")
-    aligned = other.take(np.array([places[id_] for id_ in one.ids]))
+    aligned = other.take(np.array(places)[np.argsort(order)])
     columns = [[sample.labels.index(name) for name in one.annotated] for sample in (one, aligned)]
     if not np.array_equal(one.truth[:, columns[0]], aligned.truth[:, columns[1]], equal_nan=True):
         raise InputError("measured against other annotations")

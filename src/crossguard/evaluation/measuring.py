@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import logit
+from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import Plan, cross_fit
-from crossguard.evaluation.calibration.maps import FOLDS, enough
+from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
 from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
@@ -43,7 +44,11 @@ class EvaluationRequest:
 
 
 def measure_model(moderator: Moderator, annotated: Annotated, request: EvaluationRequest) -> tuple[Run, Scored]:
-    """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines."""
+    """Measures a model: fused, each modality alone, without near-duplicates of the training data, and baselines.
+
+    Raises:
+        InputError: No post could be scored, or no label has enough different posts for a cross-fit.
+    """
     scored = score(moderator, annotated)
     sample, limits = scored.sample, thresholds(moderator)
     source = _fitted_on(moderator)
@@ -88,6 +93,9 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
     """Measures scores that were made elsewhere, such as cross-validated ones of a training run.
 
     They are in the order of the posts, and flagged as given where the request has no cross-fit.
+
+    Raises:
+        InputError: No label has enough different posts for a cross-fit.
     """
     ready = given.ready
     annotated, scores = annotated.take(ready), given.scores[ready]
@@ -147,13 +155,14 @@ def _cross_fitted(
     plan: Plan, sample: Sample, logits: NDArray[np.float64], annotated: Annotated
 ) -> tuple[Sample, list[str]]:
     """Returns the sample with cross-fitted scores and flags, and the labels that have enough posts of either kind."""
-    fitted = [task.name for task in sample.tasks() if enough(task.truth)]
+    groups = duplicate_groups(annotated.posts)
+    fitted = [task.name for task in sample.tasks() if enough(task.truth, groups[task.rows])]
     columns = [sample.labels.index(name) for name in fitted]
     scores, flags = sample.scores.copy(), sample.flags.copy()
     if columns:
         known = sample.truth[:, columns]
         part = Sample(tuple(fitted), sample.ids, known, scores[:, columns], flags[:, columns], sample.hateful)
-        crossed = cross_fit(plan, part, logits[:, columns], duplicate_groups(annotated.posts))
+        crossed = cross_fit(plan, part, logits[:, columns], groups)
         scores[:, columns], flags[:, columns] = crossed.scores, crossed.flags
     return replace(sample, scores=scores, flags=flags), fitted
 
@@ -161,10 +170,21 @@ def _cross_fitted(
 def _crossed_facts(
     plan: Plan, sample: Sample, fitted: Sequence[str], limits: Mapping[str, float]
 ) -> tuple[dict[str, float], str, list[str]]:
-    """Returns the thresholds that were not replaced by one per fold, where the others come from, and warnings."""
+    """Returns the thresholds that were not replaced by one per fold, where the others come from, and warnings.
+
+    Raises:
+        InputError: No label was fitted.
+    """
+    if not fitted:
+        raise InputError(
+            f"--cross-fit needs a label that {LEAST} posts carry and {LEAST} do not, and no label has that many. Posts "
+            "with the same words count once. Leave it out to measure at the thresholds as they are."
+        )
     few = [name for name in sample.annotated if name not in fitted]
-    warnings = [f"Too few posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
-    source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): no post had a part in its own decision"
+    warnings = (
+        [f"Too few different posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
+    )
+    source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): none has a part in its own fit"
     return {name: limit for name, limit in limits.items() if name not in fitted}, source, warnings
 
 

@@ -130,7 +130,7 @@ def confusion(task: LabelTask, counts: Counts) -> Rounds:
 
 
 def bin_of(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Returns the calibration bin of each score, 0 to BINS - 1; bins are closed above except the last."""
+    """Returns the calibration bin of each score, 0 to BINS - 1; bins are closed below, and the last one above too."""
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 

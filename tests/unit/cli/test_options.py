@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pydantic import Field
 
 from crossguard.checked_settings import StrictModel, Words
-from crossguard.cli.options import added, policy_name, settings_options
+from crossguard.cli.options import added, policy_name, resampling_options, settings_options
 
 
 class Settings(StrictModel):
@@ -54,3 +54,19 @@ def test_options_come_in_the_order_that_they_are_named() -> None:
 
 def test_a_policy_is_named_after_its_file() -> None:
     assert policy_name(Path("a/my policy (2).yaml")) == "my-policy--2-"
+
+
+@pytest.mark.parametrize(
+    ("least", "option", "fits"),
+    [(0, "--rounds=0", True), (0, "--rounds=-1", False), (1, "--rounds=0", False), (0, "--seed=-1", False)],
+)
+def test_a_number_that_cannot_be_resampled_with_is_refused(least: int, option: str, fits: bool) -> None:
+    @click.command()
+    @resampling_options(7, least=least)
+    def resampling(rounds: int, seed: int) -> None:
+        click.echo(f"{rounds} {seed}")
+
+    assert CliRunner().invoke(resampling, []).output == "7 0\n"
+    found = CliRunner().invoke(resampling, [option])
+    assert (found.exit_code == 0) is fits
+    assert fits or "is not in the range" in found.output

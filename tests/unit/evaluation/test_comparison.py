@@ -48,6 +48,16 @@ def test_a_model_does_not_differ_from_itself_in_another_order() -> None:
     assert (found.value.value, found.value.low, found.value.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
+def test_posts_that_share_an_id_are_paired_in_their_order() -> None:
+    one = replace(samples(0.3), ids=tuple(f"p{row // 2}" for row in range(400)))
+    turned = one.take(np.arange(400).reshape(200, 2)[::-1].ravel())
+    for other in (one, turned):
+        found = paired_differences(one, other, ["f1_macro"], rounds=50)["f1_macro"]
+        assert (found.value.low, found.value.high, found.p) == (0.0, 0.0, 1.0)
+    with pytest.raises(InputError, match="other posts"):
+        paired_differences(one, replace(one, ids=("p1", "p1", "p1", *one.ids[3:])), ["f1_macro"])
+
+
 def test_the_difference_is_that_of_the_point_values() -> None:
     one, other = samples(0.4), samples(0.3, seed=5)
     found = paired_differences(one, other, ["f1_micro"], rounds=10)["f1_micro"].value.value

@@ -143,3 +143,10 @@ def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, 
     run = measure_scores(GivenScores(scores, scored.sample.flags, {}, "", failed={"post_empty": 1}), annotated, FEW)
     assert run.sample.ids == scored.sample.ids[1:]
     assert "1 posts could not be scored and are not in the metrics: 1 post_empty." in run.warnings
+
+
+def test_too_few_different_posts_cannot_be_cross_fitted(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    same = tuple(replace(post, text="again", image_text="") for post in annotated.posts)
+    with pytest.raises(InputError, match="--cross-fit needs a label that 10 posts carry"):
+        measure_model(tiny, replace(annotated, posts=same), replace(FEW, cross_fit=Plan()))

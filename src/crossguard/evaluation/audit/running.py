@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.__about__ import __version__
+from crossguard.data.cells import Shares
 from crossguard.errors import InputError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.bias import BiasAudit, audit_groups
@@ -120,7 +120,9 @@ def _robustness(moderator: Moderator, request: AuditRequest) -> tuple[Robustness
 
 
 def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    """Returns the groups that columns name: a column of group names, or of numbers where at least 0.5 is a member.
+    """Returns the groups that columns name: a column of group names, or of yes and no or shares, of which half is yes.
+
+    Of several columns, a group is called by its column as well: two columns may hold the same names.
 
     Raises:
         InputError: There is no such column.
@@ -130,12 +132,14 @@ def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDA
         if column not in annotated.columns:
             raise InputError(f"'{annotated.source}' has no column '{column}'.{suggest(column, annotated.columns)}")
         values = annotated.columns[column]
-        numbers = _numbers(values)
-        if numbers is not None:
-            found[column] = numbers >= 0.5  # noqa: PLR2004 - half of the annotators, as Borkan et al. 2019
+        cells = Shares(annotated.source)
+        shares = np.array([cells.read(value, column, "") for value in values])
+        if not cells.wrong:
+            found[column] = shares >= 0.5  # noqa: PLR2004 - half of the annotators, as Borkan et al. 2019
             continue
         for name in sorted({str(value) for value in values if value not in (None, "")}):
-            found[name] = np.array([str(value) == name for value in values])
+            group = name if len(columns) == 1 else f"{column}={name}"
+            found[group] = np.array([str(value) == name for value in values])
     return found
 
 
@@ -143,13 +147,6 @@ def write_audit(found: Audit, folder: Path) -> Path:
     """Writes `audit.json`."""
     save_json(folder / "audit.json", plain(found))
     return folder / "audit.json"
-
-
-def _numbers(values: Iterable[Any]) -> NDArray[np.float64] | None:
-    try:
-        return np.array([0.0 if value in (None, "") else float(value) for value in values])
-    except (TypeError, ValueError):
-        return None
 
 
 def _warnings(groups: Mapping[str, BiasAudit]) -> list[str]:

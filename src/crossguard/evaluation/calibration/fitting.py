@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from crossguard.decision.policy import LabelPolicy, Prevalence
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
-from crossguard.evaluation.calibration.maps import FOLDS, KINDS, Map, choose, estimate_prevalence, weights_for
+from crossguard.evaluation.calibration.maps import FOLDS, KINDS, Groups, Map, choose, estimate_prevalence, weights_for
 from crossguard.evaluation.calibration.thresholds import between, block_limit, fit_budget, fit_threshold, review_limit
 from crossguard.evaluation.sample import Sample
 
@@ -34,10 +34,15 @@ class Plan:
     # Guarantee for `block`: a harmless post is blocked with at most this probability; nothing is blocked when None
     block_rate: float | None = None
     seed: int = 0
+    kind: Mapping[str, str] = field(default_factory=dict)  # calibration of labels for which it is not to be chosen
 
     def criterion_of(self, label: str) -> Criterion:
         """Returns the criterion of one label."""
         return self.criteria.get(label, self.criterion)
+
+    def kinds_of(self, label: str) -> tuple[str, ...]:
+        """Returns the calibrations to choose among for one label."""
+        return (self.kind[label],) if label in self.kind else self.kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +58,52 @@ class Fitted:
         return np.stack([self.rules[name].score(logits[:, i]) for i, name in enumerate(labels)], axis=1)
 
 
-def fit(plan: Plan, labels: tuple[str, ...], logits: Floats, truth: Floats, *, feed: Floats | None = None) -> Fitted:
+def fit(
+    plan: Plan,
+    labels: tuple[str, ...],
+    logits: Floats,
+    truth: Floats,
+    *,
+    groups: Groups | None = None,
+    feed: Floats | None = None,
+) -> Fitted:
     """Fits a policy for all labels to logits and truth of shape (n, labels).
 
-    `feed`, (m, labels), are logits of unlabelled posts from the feed that the policy is for: prevalences that the plan
-    does not give are then estimated from them, and review budgets are kept on them.
+    Posts of one group never stand on both sides of a fold by which the calibration is chosen. `feed`, (m, labels), are
+    logits of unlabelled posts from the feed that the policy is for: prevalences that the plan does not give are then
+    estimated from them, and review budgets are kept on them.
 
     Raises:
         ConfigError: A review budget for another prevalence without a feed.
     """
     if plan.prevalence and feed is None and any(plan.criterion_of(name).kind == "review-budget" for name in labels):
         raise ConfigError("A review budget at another prevalence is kept on posts of that feed; give some with --feed.")
-    columns = [_fit_column(plan, name, logits, truth, column, feed) for column, name in enumerate(labels)]
+    owners = np.arange(len(truth)) if groups is None else groups
+    columns = [_fit_column(plan, name, logits, truth, column, owners, feed) for column, name in enumerate(labels)]
     limits = _thresholds(plan, columns, logits if feed is None else feed)
     rules = {c.name: c.rule.model_copy(update=_limits(plan, c, limits[c.name])) for c in columns}
     notes = [
-        f"{c.name}: too few posts of one kind to choose a calibration; '{c.kind}' is kept."
+        f"{c.name}: too few different posts of one kind to choose a calibration; '{c.kind}' is kept."
         for c in columns
-        if not c.losses and len(plan.kinds) > 1
+        if not c.losses and len(plan.kinds_of(c.name)) > 1
     ]
     return Fitted(rules, {c.name: c.kind for c in columns}, tuple(notes))
 
 
 def cross_fit(
-    plan: Plan, sample: Sample, logits: Floats, groups: NDArray[np.int64] | None = None, *, feed: Floats | None = None
+    plan: Plan, sample: Sample, logits: Floats, groups: Groups | None = None, *, feed: Floats | None = None
 ) -> Sample:
     """Returns a copy of the sample in which every post's scores and flags come from a fit on the other folds.
 
-    Posts of one group (near-duplicates; `groups`, (n,)) never stand on both sides of a fold.
+    Posts of one group never stand on both sides of a fold. All folds fit the kind of calibration that is chosen on all
+    posts: a fold alone may have too few for a choice, and would then have scores on another scale.
     """
     scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
     owners = np.arange(len(sample)) if groups is None else groups
+    chosen = replace(plan, kind=fit(plan, sample.labels, logits, sample.truth, groups=owners, feed=feed).kinds)
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=plan.seed)
     for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
-        fitted = fit(plan, sample.labels, logits[inside], sample.truth[inside], feed=feed)
+        fitted = fit(chosen, sample.labels, logits[inside], sample.truth[inside], feed=feed)
         scores[outside] = fitted.scores(sample.labels, logits[outside])
         limits = np.array([fitted.rules[name].threshold for name in sample.labels])
         flags[outside] = scores[outside] >= limits
@@ -107,13 +124,16 @@ class _Column:
     losses: dict[str, float]
 
 
-def _fit_column(plan: Plan, name: str, logits: Floats, truth: Floats, index: int, feed: Floats | None) -> _Column:  # noqa: PLR0917
+def _fit_column(  # noqa: PLR0917
+    plan: Plan, name: str, logits: Floats, truth: Floats, index: int, groups: Groups, feed: Floats | None
+) -> _Column:
     known = ~np.isnan(truth[:, index])
     values, yes = logits[known, index], truth[known, index] > 0
     if yes.all() or not yes.any():
         kind = "annotated" if not len(yes) else "negative" if yes.all() else "positive"
         raise InputError(f"Label '{name}' has no {kind} post, so nothing can be fitted for it.")
-    kind, calibration, losses = choose(values, yes, {kind: KINDS[kind] for kind in plan.kinds}, plan.seed)
+    kinds = {kind: KINDS[kind] for kind in plan.kinds_of(name)}
+    kind, calibration, losses = choose(values, yes, groups[known], kinds, plan.seed)
     shift = _shift(plan, name, calibration, float(yes.mean()), None if feed is None else feed[:, index])
     rule = LabelPolicy(threshold=0.5, calibration=calibration, prevalence=shift)
     weights = np.ones(len(yes)) if shift is None else weights_for(yes, shift.target)

@@ -5,7 +5,7 @@ Also estimates how common a label is in a feed that nobody annotated, to which t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -16,17 +16,19 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from crossguard.decision.calibration import Identity, Isotonic, Platt, shift_prior
+from crossguard.decision.calibration import Identity, Isotonic, Platt, logit, shift_prior
 from crossguard.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
+Groups: TypeAlias = NDArray[np.int64]  # (n,), a number that posts with the same words share
 Map: TypeAlias = Identity | Platt | Isotonic
 Fit: TypeAlias = "Callable[[Floats, NDArray[np.bool_]], Map]"
 
 FOLDS = 5
 EM_STEPS, EM_TOLERANCE = 10_000, 1e-9
-# Fewer answers of either kind than this per fold would fit noise.
+# Different posts of either answer, two per fold: fewer would fit noise.
 LEAST = 2 * FOLDS
+LEAST_SCALE = 1e-6
 
 
 def fit_none(logits: Floats, truth: NDArray[np.bool_]) -> Identity:  # noqa: ARG001 - one signature for all maps
@@ -47,8 +49,11 @@ def fit_temperature(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
 def fit_platt(logits: Floats, truth: NDArray[np.bool_]) -> Platt:
     """Fits factor and offset on the logits by log loss (Platt 1999), weakly regularised."""
     model = LogisticRegression(C=1e4).fit(logits[:, None], truth)
-    # A model that ranks a label backwards must not be turned around by its calibration.
-    return Platt(scale=max(float(model.coef_[0, 0]), 1e-6), shift=float(model.intercept_[0]))
+    scale, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if scale < LEAST_SCALE:
+        # A model that ranks a label backwards must not be turned around: every post gets the base rate.
+        scale, shift = LEAST_SCALE, float(logit(np.array(truth.mean())))
+    return Platt(scale=scale, shift=shift)
 
 
 def fit_isotonic(logits: Floats, truth: NDArray[np.bool_]) -> Isotonic:
@@ -73,39 +78,52 @@ def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
     return np.where(truth, -np.log(inside), -np.log1p(-inside))
 
 
-def enough(truth: NDArray[np.bool_]) -> bool:
-    """Whether there are enough answers of either kind to cross-validate a fit, `LEAST` of each."""
-    return min(int(truth.sum()), int((~truth).sum())) >= LEAST
+def enough(truth: NDArray[np.bool_], groups: Groups) -> bool:
+    """Whether there are enough different posts of either answer to cross-validate a fit, `LEAST` of each."""
+    return min(len(np.unique(groups[truth == answer])) for answer in (True, False)) >= LEAST
 
 
 def choose(
-    logits: Floats, truth: NDArray[np.bool_], kinds: Mapping[str, Fit] = KINDS, seed: int = 0
+    logits: Floats, truth: NDArray[np.bool_], groups: Groups, kinds: Mapping[str, Fit] = KINDS, seed: int = 0
 ) -> tuple[str, Map, dict[str, float]]:
     """Picks the kind of calibration for one label, and fits it on all posts.
 
-    A richer kind must beat the simpler one by more than one standard error of the paired difference.
+    A richer kind must beat the simpler one by more than one standard error of the paired difference. Posts of one group
+    never stand on both sides of a fold, and count as one observation.
 
     Returns:
-        Name of the kind, the map, and the cross-validated log loss per kind (empty where there are too few answers to
-        cross-validate; then the simplest kind is taken).
+        Name of the kind, the map, and the cross-validated log loss per kind (empty where there is no choice: one kind,
+        or too few different posts to cross-validate; then `none` is taken).
     """
-    if not enough(truth):
-        name = next(iter(kinds))
-        return name, fit_none(logits, truth), {}
-    losses = {name: _out_of_fold(fit, logits, truth, seed) for name, fit in kinds.items()}
+    if len(kinds) == 1:
+        ((name, fit),) = kinds.items()
+        return name, fit(logits, truth), {}
+    if not enough(truth, groups):
+        return "none", fit_none(logits, truth), {}
+    folds = list(_folds(truth, groups, seed))
+    losses = {name: _out_of_fold(fit, logits, truth, folds) for name, fit in kinds.items()}
     best = next(iter(losses))
     for name, loss in losses.items():
         gain = losses[best] - loss
-        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+        error = np.sqrt((np.bincount(groups, gain - gain.mean()) ** 2).sum()) / len(gain)
+        if gain.mean() > error:
             best = name
     return best, kinds[best](logits, truth), {name: float(loss.mean()) for name, loss in losses.items()}
 
 
-def _out_of_fold(fit: Fit, logits: Floats, truth: NDArray[np.bool_], seed: int) -> Floats:
+def _out_of_fold(fit: Fit, logits: Floats, truth: NDArray[np.bool_], folds: Sequence[NDArray[np.bool_]]) -> Floats:
     loss = np.empty(len(truth))
-    for inside, outside in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(logits, truth):
+    for outside in folds:
+        inside = ~outside
         loss[outside] = log_loss(truth[outside], fit(logits[inside], truth[inside]).apply(logits[outside]))
     return loss
+
+
+def _folds(truth: NDArray[np.bool_], groups: Groups, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Yields the posts of each fold, (n,). Groups are drawn: StratifiedGroupKFold needs minutes for many of them."""
+    first = np.sort(np.unique(groups, return_index=True)[1])
+    for _, drawn in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(first, truth[first]):
+        yield np.isin(groups, groups[first[drawn]])
 
 
 def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> float:

@@ -33,7 +33,7 @@ class FittedPolicy:
 
     file: PolicyFile
     fitted: Fitted
-    cross_validated: Evaluation  # metrics in which no post had a part in its own decision
+    cross_validated: Evaluation  # metrics in which no post has a part in its own fit
     in_sample: Evaluation  # metrics on the very posts of the fit; the difference to `cross_validated` is overfitting
     # Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all three at
     # the same one, so that they can be read in one row. At the data's own where no other was given.
@@ -55,26 +55,30 @@ def calibrate(
 ) -> FittedPolicy:
     """Fits calibration, thresholds and bands to annotated posts that the model was not trained on.
 
-    Labels with fewer than ten posts of either kind keep the rule of the moderator's own policy. `feed` are unlabelled
-    posts of the feed that the new one is for.
+    Labels with fewer than ten different posts of either kind keep the rule of the moderator's own policy. `feed` are
+    unlabelled posts of the feed that the new one is for.
 
     Raises:
         InputError: No label can be fitted, a criterion cannot be met, or a guarantee needs more posts.
     """
     scored = score(moderator, annotated)
     tasks = scored.sample.tasks()
-    labels = tuple(task.name for task in tasks if enough(task.truth))
+    groups = duplicate_groups(scored.annotated.posts)
+    labels = tuple(task.name for task in tasks if enough(task.truth, groups[task.rows]))
     if not labels:
-        raise InputError(f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted.")
+        raise InputError(
+            f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted. Posts with "
+            "the same words count once. Annotate more posts."
+        )
     columns = [scored.sample.labels.index(label) for label in labels]
     logits, truth = scored.logits[:, columns], scored.sample.truth[:, columns]
     fresh, unread = _logits(moderator, feed) if feed else (None, {})
     outside = None if fresh is None else fresh[:, columns]
-    fitted = fit(plan, labels, logits, truth, feed=outside)
+    fitted = fit(plan, labels, logits, truth, groups=groups, feed=outside)
     blank = np.full(len(truth), np.nan)
     limits = {label: rule.threshold for label, rule in fitted.rules.items()}
     same = Sample.build(labels, truth, fitted.scores(labels, logits), limits, ids=scored.sample.ids, hateful=blank)
-    crossed = cross_fit(plan, same, logits, duplicate_groups(scored.annotated.posts), feed=outside)
+    crossed = cross_fit(plan, same, logits, groups, feed=outside)
     cross_validated = evaluate(crossed, rounds, plan.seed)
     provenance = _provenance(scored.annotated, plan, labels, cross_validated, command)
     file = _policy_file(moderator.policy, fitted, provenance, name=name, version=version)
@@ -126,7 +130,7 @@ def _policy_file(base: Policy, fitted: Fitted, provenance: dict[str, Any], *, na
 def _notes(moderator: Moderator, fitted: Sequence[str], plan: Plan) -> list[str]:
     base, notes = moderator.policy, []
     if kept := ", ".join(label for label in moderator.labels.names if label not in fitted):
-        notes.append(f"Too few posts of either kind for {kept}: the rule of '{base.name}' stays.")
+        notes.append(f"Too few different posts of either kind for {kept}: the rule of '{base.name}' stays.")
     asked = [label for label in moderator.labels.names if label in {*plan.criteria, *plan.prevalence}]
     if lost := ", ".join(label for label in asked if label not in fitted):
         notes.append(f"What was asked for {lost} (criterion, prevalence) is not in the policy.")

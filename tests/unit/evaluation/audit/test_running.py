@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crossguard.errors import InputError
@@ -23,6 +25,30 @@ def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) 
     assert column_groups(annotated, ["women"])["women"].tolist()[:2] == [True, False]
     with pytest.raises(InputError, match=r"no column 'womn'. Did you mean 'women'\?"):
         column_groups(annotated, ["womn"])
+
+
+@pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), (True, False), ("1", "0"), (1, 0)])
+def test_columns_of_yes_and_no_are_one_group_each(annotated_posts: Path, words: tuple[object, object]) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+    yes, no = words
+    columns = {"black": (yes, no, no, ""), "muslim": (no, no, yes, yes)}
+    found = column_groups(replace(annotated, columns=columns), list(columns))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "black": [True, False, False, False],
+        "muslim": [False, False, True, True],
+    }
+
+
+def test_two_columns_may_hold_the_same_names(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(2))
+    columns = {"race": ("A", "other"), "faith": ("other", "B")}
+    found = column_groups(replace(annotated, columns=columns), list(columns))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "race=A": [True, False],
+        "race=other": [False, True],
+        "faith=B": [False, True],
+        "faith=other": [True, False],
+    }
 
 
 def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) -> None:

@@ -124,3 +124,24 @@ def test_a_group_never_stands_on_both_sides_of_a_fold() -> None:
     scale = np.log(crossed.scores[:, 0] / (1 - crossed.scores[:, 0])) / logits[:, 0]
     np.testing.assert_allclose(scale[::2], scale[1::2])
     assert len(np.unique(scale.round(9))) == 5
+
+
+def test_folds_with_few_posts_fit_the_calibration_of_the_policy() -> None:
+    generator = np.random.default_rng(0)
+    truth = (np.arange(300) < 10).astype(float)[:, None]
+    logits = generator.normal(-4, 1, size=(300, 1)) + 2.5 * truth
+    for kinds in (("platt",), ("none", "platt")):
+        fitted = fit(Plan(kinds=kinds), ("a",), logits, truth)
+        assert fitted.kinds == {"a": "platt"}
+        sample = Sample.build(("a",), truth, fitted.scores(("a",), logits))
+        crossed = cross_fit(Plan(kinds=kinds), sample, logits).scores
+        assert crossed.mean() == pytest.approx(sample.scores.mean(), rel=0.2), "two scales were pooled"
+
+
+def test_posts_of_one_group_are_kept_together_where_the_calibration_is_chosen() -> None:
+    logits, truth = data(posts=60)
+    groups = np.repeat(np.arange(60), 20)
+    repeated = np.repeat(logits, 20, axis=0), np.repeat(truth, 20, axis=0)
+    kept = fit(Plan(), LABELS, *repeated, groups=groups).kinds
+    assert kept == fit(Plan(), LABELS, logits, truth).kinds
+    assert kept != fit(Plan(), LABELS, *repeated).kinds

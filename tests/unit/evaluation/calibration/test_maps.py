@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crossguard.decision.calibration import logit, sigmoid
+from crossguard.decision.calibration import Identity, logit, sigmoid
 from crossguard.errors import InputError
 from crossguard.evaluation.calibration.maps import (
     KINDS,
     choose,
+    enough,
     estimate_prevalence,
     fit_isotonic,
     fit_platt,
@@ -38,7 +39,7 @@ def test_temperature_and_platt_find_the_true_map() -> None:
     ("scale", "shift", "kind"), [(1.0, 0.0, "none"), (0.4, 0.0, "temperature"), (0.4, -2.0, "platt")]
 )
 def test_the_simplest_kind_that_fits_is_chosen(scale: float, shift: float, kind: str) -> None:
-    name, _, losses = choose(*draw(scale, shift))
+    name, _, losses = choose(*draw(scale, shift), np.arange(4000))
     assert name == kind
     assert set(losses) == set(KINDS)
 
@@ -47,16 +48,41 @@ def test_isotonic_wins_where_no_sigmoid_fits() -> None:
     generator = np.random.default_rng(0)
     logits = generator.normal(size=4000) * 2
     truth = generator.random(4000) < np.where(np.abs(logits) < 2, 0.5, (logits > 0).astype(float))
-    assert choose(logits, truth)[0] == "isotonic"
+    assert choose(logits, truth, np.arange(4000))[0] == "isotonic"
 
 
-def test_too_few_answers_keep_the_simplest() -> None:
-    assert choose(np.arange(20.0), np.arange(20) > 17)[0] == "none"
+def test_too_few_answers_keep_the_plain_sigmoid() -> None:
+    few = np.arange(20.0), np.arange(20) > 17, np.arange(20)
+    assert choose(*few)[0] == "none"
+    rich = {name: KINDS[name] for name in ("platt", "isotonic")}
+    assert choose(*few, rich)[:2] == ("none", Identity()), "what it is called is what it is"
+
+
+def test_a_kind_that_was_asked_for_is_fitted_to_few_answers_too() -> None:
+    name, found, _ = choose(np.arange(20.0), np.arange(20) > 17, np.arange(20), {"platt": fit_platt})
+    assert (name, found.kind) == ("platt", "platt")
+
+
+def test_repeats_of_a_text_count_once() -> None:
+    truth = np.arange(40) < 20
+    assert enough(truth, np.arange(40))
+    assert not enough(truth, np.where(truth, 0, np.arange(40)))
+    assert not enough(~truth, np.where(truth, 0, np.arange(40)))
+
+
+def test_repeats_of_a_text_do_not_make_a_richer_calibration_seem_better() -> None:
+    logits, truth = draw(1.0, 0.0, posts=60)
+    groups = np.repeat(np.arange(60), 20)
+    repeated = np.repeat(logits, 20), np.repeat(truth, 20)
+    assert choose(*repeated, np.arange(1200))[0] == "isotonic", "which knows every text from another fold"
+    assert choose(*repeated, groups)[0] == choose(logits, truth, np.arange(60))[0] == "none"
 
 
 def test_a_backward_model_is_not_turned_around() -> None:
-    logits, truth = draw(1.0, 0.0)
-    assert fit_platt(-logits, truth).scale > 0
+    logits, truth = draw(1.0, -3.0)
+    found = fit_platt(-5 - logits, truth)
+    assert found.scale > 0
+    np.testing.assert_allclose(found.apply(-5 - logits), truth.mean(), rtol=1e-4)
 
 
 @given(st.integers(2, 60), st.integers(0, 2**32 - 1), st.sampled_from(["temperature", "platt", "isotonic"]))

@@ -123,3 +123,18 @@ def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderato
     found = calibrate(tiny, read_annotated(annotated_posts, HATE.names), plan, name="mine", rounds=0)
     assert "What was asked for otherhate (criterion, prevalence) is not in the policy." in found.notes
     assert found.file.provenance["criteria"] == {"*": "f1"}
+
+
+def test_a_label_that_one_repeated_text_carries_keeps_its_rule(tiny: Moderator, annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    racist = annotated.truth[:, HATE.names.index("racist")] > 0
+    posts = tuple(
+        replace(post, text="again", image_text="") if yes else post
+        for post, yes in zip(annotated.posts, racist, strict=True)
+    )
+    found = calibrate(tiny, replace(annotated, posts=posts), PLAN, name="mine", rounds=0)
+    assert "racist" not in found.fitted.rules
+    assert any(note.startswith("Too few different posts of either kind for racist") for note in found.notes)
+    same = tuple(replace(post, text="again", image_text="") for post in annotated.posts)
+    with pytest.raises(InputError, match="Posts with the same words count once"):
+        calibrate(tiny, replace(annotated, posts=same), PLAN, name="mine", rounds=0)
