@@ -7,4 +7,5 @@
 # sbatch deploy/score-array.sh INPUT OUTPUT_FOLDER/
 # Scores one of 16 shards per task, into one folder that all tasks see. See docs/how-to/score-many-files.md.
 set -euo pipefail
-srun crossguard score "$1" -o "$2" --shards "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT"
+# Without it, srun of Slurm 22.05 and later takes one core.
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" crossguard score "$1" -o "$2" --shards "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT"

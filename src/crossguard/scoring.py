@@ -15,11 +15,11 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from crossguard.data.columns import Columns
 from crossguard.data.digests import digest, is_other
-from crossguard.data.image_sources import is_data_url
+from crossguard.data.keeping import Keeper
 from crossguard.data.outputs import Output
 from crossguard.data.page import with_post
 from crossguard.data.tables import PostReader
@@ -55,6 +55,7 @@ class Summary:
         failed: How many posts could not be scored, by error code.
         examples: By error code, what is wrong with the first such post.
         other_languages: How many scored posts are in which language that the model does not know.
+        left_out: Of how many posts a column is not kept, by the sentence that says why.
         long_ids: Ids of more than 15 digits, which Excel rounds in a CSV file.
     """
 
@@ -65,6 +66,7 @@ class Summary:
     failed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     other_languages: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     long_ids: int = 0
     seconds: float = 0.0
 
@@ -72,6 +74,11 @@ class Summary:
     def posts(self) -> int:
         """Posts that this run looked at."""
         return self.scored + self.failed.total()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know about the columns that are kept, one sentence each."""
+        return [f"{sentence} (posts: {count:,})" for sentence, count in self.left_out.most_common()]
 
     def add(self, decision: Decision) -> None:
         """Counts one decision."""
@@ -144,7 +151,7 @@ def score_file(
             overwrite=overwrite,
         )
     summary = score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
-    for note in reader.unread:
+    for note in [*reader.unread, *summary.notes]:
         warnings.warn(f"'{path}': {note}.", stacklevel=2)
     return summary
 
@@ -206,6 +213,8 @@ def score_table(
         if output is not None:
             summary.previous = _skip_written(entries, output, moderator, keep=keep) if resume else 0
             output.start()
+        keeper = Keeper(keep=keep, columns=output.kept if output is not None else None)
+        summary.left_out = keeper.left_out
         originals: deque[Post] = deque()
         left = noted(entries, originals)
         for post, decision in paired(moderator, transform(left) if transform else left, batch_size):
@@ -215,7 +224,7 @@ def score_table(
             if error is not None and on_error is OnError.STOP:
                 raise InputError(f"Post '{decision.id}' cannot be scored ({error.code}): {error.message}")
             if output is not None and not (error is not None and on_error is OnError.SKIP):
-                row = replace(decision, digest=digest(original), input=_kept(original, post, keep=keep))
+                row = replace(decision, digest=digest(original), input=keeper.of(original, post))
                 output.write(with_post(row, post) if output.for_people else row)
             summary.add(decision)
             if watch is not None:
@@ -241,24 +250,6 @@ def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator
         if is_other(decision, post):
             raise InputError(f"These are results of other posts: '{post.id}' had another text when it was scored.")
         yield with_post(decision, post)
-
-
-def _kept(original: Post, post: Post, *, keep: bool) -> dict[str, Any]:
-    """Returns what goes along with a decision; words that were read in an image always do."""
-    kept: dict[str, Any] = {}
-    if keep:
-        image = original.image if isinstance(original.image, str | os.PathLike) else None
-        path = None if image is None else os.fspath(image)
-        parts = {"text": post.text, "image_path": path if path and not is_data_url(path) else None}
-        kept = {name: value for name, value in parts.items() if value}
-        kept |= {name: value for name, value in original.extra.items() if _can_be_kept(value)}
-    if post.image_text and (keep or post.image_text != original.image_text):
-        kept["image_text"] = post.image_text
-    return kept
-
-
-def _can_be_kept(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list | dict) and value == value  # noqa: PLR0124 - NaN
 
 
 def paired(
@@ -297,7 +288,7 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator,
 
 def _check_same_keep(row: Decision, entry: Post, *, keep: bool) -> None:
     then = {name for name, value in row.input.items() if value not in (None, "")} - {"image_text"}
-    now = _kept(entry, entry, keep=keep).keys() - {"image_text"}
+    now = Keeper(keep=keep).of(entry, entry).keys() - {"image_text"}
     if bool(then) != bool(now):
         told = ("with", "without") if then else ("without", "with")
         raise OutputError(

@@ -130,3 +130,20 @@ def test_what_posts_are_scored_without_is_warned_of(tiny: Moderator, tmp_path: P
     (tmp_path / "posts.csv").write_text("id,title,text\n1,a,hello\n")
     with pytest.warns(UserWarning, match="column 'title' is not scored"):
         assert score_file(tmp_path / "posts.csv", model=tiny).posts == 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx"])
+def test_columns_that_a_table_has_no_room_for_are_warned_of(tiny: Moderator, tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "posts.jsonl").write_text('{"text": "hello"}\n{"text": "you", "author": "x"}\n')
+    with pytest.warns(UserWarning, match=r"column 'author' is not kept: .*\(posts: 1\)"):
+        score_file(tmp_path / "posts.jsonl", tmp_path / f"out.{suffix}", model=tiny, keep=True)
+
+
+def test_the_text_that_is_kept_is_the_one_that_was_scored(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("headline,text\nawful people,good morning\n")
+    for name in ("out.jsonl", "out.csv"):
+        with pytest.warns(UserWarning) as told:  # noqa: PT030 - of several
+            score_file(tmp_path / "posts.csv", tmp_path / name, model=tiny, keep=True, columns=Columns(text="headline"))
+        assert any("column 'text' is not kept" in str(each.message) for each in told)
+        (decision,) = read_decisions(tmp_path / name)
+        assert decision.input["text"] == "awful people"

@@ -55,12 +55,12 @@ def run(
     **how: Any,
 ) -> int:
     """Runs a job and returns the exit code; `price` is that of one core for an hour."""
-    from crossguard.data.storage import is_remote
+    from crossguard.cli.score_run import NOTHING_SCORED
     from crossguard.jobs.run import score_files
 
     if not sources or "-" in sources:
         raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
-    if out is None or out == "-" or (Path(out).suffix and not is_remote(out) and not Path(out).is_dir()):
+    if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
         if out is None and len(sources) == 2 and not Path(sources[1]).exists() and "*" not in sources[1]:  # noqa: PLR2004
             shown = (
@@ -80,7 +80,16 @@ def run(
     problems = [*summary.problems, *([f"{later:,} posts wait for images; --resume tries again."] if later else [])]
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
-    return UNFINISHED if problems else 0
+    if problems:
+        return UNFINISHED
+    whole = summary.totals
+    return NOTHING_SCORED if whole is not None and 0 < whole.posts == whole.failed else 0
+
+
+def _looks_like_a_file(out: str) -> bool:
+    from crossguard.data.storage import is_remote
+
+    return not out.endswith("/") and Path(out).suffix != "" and not is_remote(out) and not Path(out).is_dir()
 
 
 def estimate(
@@ -153,6 +162,10 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
         if counter:
             click.echo(f"{name}: {counts(counter)}", err=True)
+    for code, example in summary.examples.items():
+        for each in summary.unreadable if code == "file_unreadable" else [example]:
+            told = f"{code}, such as {each}"
+            click.echo(f"  {visible(told)}", err=True)
     if summary.other_languages:
         click.echo(in_other_languages(summary.other_languages), err=True)
     for note, parts in summary.notes.most_common(_NOTES):

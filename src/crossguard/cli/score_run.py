@@ -94,7 +94,7 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
         _tell_how_to_continue(summary, options)
         raise
     if not options.quiet:
-        notes = reader.warnings
+        notes = [*reader.warnings, *summary.notes]
         if summary.long_ids and options.out is not None and (options.format or options.out.suffix[1:]) == "csv":
             notes.append("ids of more than 15 digits: Excel rounds them in a .csv file, and not in -o NAME.xlsx")
         print_summary(summary, notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,7 +79,8 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
 
 
 def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
-    """Yields the rows of a record batch; None for one that holds a text that is not UTF-8."""
+    """Yields the rows of a record batch, dates and times as texts; None for one with a text that is not UTF-8."""
+    batch = _with_times_as_texts(batch)
     for part in (batch.slice(start, ROWS) for start in range(0, len(batch), ROWS)):
         try:
             yield from part.to_pylist()
@@ -87,6 +90,39 @@ def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
                     yield part.slice(index, 1).to_pylist()[0]
                 except UnicodeDecodeError:
                     yield None
+
+
+def _with_times_as_texts(batch: Any) -> Any:
+    """Returns a batch without dates and times: those of Python end with the year 9999 and with microseconds.
+
+    Times with a zone become those of UTC first, as not every machine knows every zone.
+    """
+    import pyarrow as pa
+
+    columns = batch.columns
+    for zoned in (True, False):
+        kinds = [_without_times(column.type, zoned=zoned) for column in columns]
+        columns = [column.cast(kind) for column, kind in zip(columns, kinds, strict=True)]
+    if [column.type for column in columns] == batch.schema.types:
+        return batch
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+@lru_cache(maxsize=1000)
+def _without_times(kind: Any, *, zoned: bool) -> Any:
+    """Returns a type with UTC in place of other zones, or else with texts in place of dates and times."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_list(kind):
+        return pa.list_(_without_times(kind.value_type, zoned=zoned))
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_without_times(field.type, zoned=zoned)) for field in kind])
+    if types.is_dictionary(kind) and types.is_temporal(kind.value_type):
+        return _without_times(kind.value_type, zoned=zoned)
+    if zoned:
+        return pa.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
+    return pa.string() if types.is_temporal(kind) else kind
 
 
 class ExcelPosts:
@@ -127,7 +163,9 @@ class ExcelPosts:
 
 
 def _plain(cell: Any) -> Any:
-    """Returns dates as text; the rest as it is."""
+    """Returns dates and durations as text; the rest as it is."""
+    if isinstance(cell, timedelta):
+        return str(cell)
     return cell.isoformat() if hasattr(cell, "isoformat") else cell
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from datetime import date, time
+from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from crossguard.data.image_sources import is_missing
 from crossguard.errors import PostError, TableError
@@ -92,24 +95,43 @@ def _share(value: Any) -> float | None:
 
 
 def as_text(value: Any, column: str) -> str:
-    """Returns a cell as text; numbers are written out, as ids often are numbers, and None and NaN are empty.
+    """Returns a cell as text; None and NaN are empty.
+
+    Numbers, dates and UUIDs are written out, as ids often are such, and bytes are read as UTF-8.
 
     Raises:
         PostError: `field_bad_type`.
     """
     if isinstance(value, str):
-        return _whole(value)
+        return whole(value)
     if is_missing(value):
         return ""
-    if hasattr(value, "item"):  # a number of NumPy
+    if getattr(value, "ndim", None) == 0:  # a number of NumPy
         value = value.item()
+    if isinstance(value, bytes | date | time | Decimal | UUID):
+        return _written(value, column)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.")
+        many = " Many posts: score(series)." if hasattr(value, "ndim") else ""
+        raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.{many}")
     # pandas turns whole numbers of a column with gaps into floats.
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _whole(text: str) -> str:
+def _written(value: bytes | date | time | Decimal | UUID, column: str) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        is_whole = value.is_finite() and value == value.to_integral_value()
+        return str(int(value)) if is_whole else f"{value:f}"
+    if isinstance(value, UUID):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise PostError("field_bad_type", f"'{column}' must be a text, not bytes that are no UTF-8.") from None
+
+
+def whole(text: str) -> str:
     """Replaces half characters (lone surrogates), which can be read from JSON and never written as UTF-8."""
     if text.isascii():
         return text

@@ -17,48 +17,63 @@ _CHUNK: Final = 1 << 20
 
 
 def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
-    """Yields a post per line, or per item of a JSON array; a line that cannot be read yields a failed post `line-N`."""
+    """Yields a post per line, or per item of JSON arrays; a line that cannot be read yields a failed post `line-N`.
+
+    The first line that is not empty says which it is, as for `is_json_array`.
+    """
     lines = Lines(stream, number=first_line - 1)
-    first = first_line == 1
+    first = unchecked = first_line == 1
     for line in each_line(lines):
         if isinstance(line, Post):
+            first = False
             yield line
             continue
         if not line.strip():
             continue
         if first and line.strip() == "{":
             raise TableError(f"{where} has objects over several lines; one line each: jq -c . FILE > posts.jsonl")
-        if first and line.lstrip().startswith("[") and _is_array(line):
-            yield from _read_array(lines, line.lstrip()[1:], builder, where)
+        if first and _is_array(line):
+            yield from _read_arrays(lines, line.lstrip()[1:], builder, where)
             return
+        first = False
         try:
             row = _parse(line)
         except PostError as error:
             yield lines.failed(error.code, str(error))
             continue
-        if first:
+        if unchecked:
             builder.check_first(row, f"The first object of {where}")
-            first = False
+            unchecked = False
         yield builder.build(row, f"line-{lines.number}")
 
 
 def is_json_array(stream: ByteLines) -> bool:
-    """Whether a file of JSON holds one array, and not an object per line."""
-    for line in Lines(stream):
-        if line.strip():
-            return line.lstrip().startswith("[") and _is_array(line)
+    """Whether a file of JSON begins with an array, and not with an object per line."""
+    for line in each_line(Lines(stream)):
+        if isinstance(line, Post) or line.strip():
+            return isinstance(line, str) and _is_array(line)
     return False
 
 
-def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> Iterator[Post]:
-    """Yields a post per item of an array whose opening bracket was read, holding one item at a time."""
+def _read_arrays(lines: Lines, text: str, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per item of an array whose opening bracket was read, holding one item at a time.
+
+    Further arrays and objects may follow, as in pages of an export that were joined.
+    """
     decode = codecs.getincrementaldecoder("utf-8")().decode
     parser = json.JSONDecoder(strict=False)
-    number, ended = 0, False
+    number, ended, inside = 0, False, True
     while True:
         text = text.lstrip(" \t\r\n,")
-        if text.startswith("]"):
+        if text.startswith("]" if inside else "["):
+            inside, text = not inside, text[1:]
+            continue
+        if ended and not inside and not text:
             return
+        if text and not inside and text[0] != "{":
+            raise TableError(
+                f"{where} goes on behind a JSON array of {number:,} items with what is no object and no array."
+            )
         try:
             row, end = parser.raw_decode(text)
         except (json.JSONDecodeError, RecursionError, ValueError) as error:
@@ -72,14 +87,17 @@ def _read_array(lines: Lines, text: str, builder: PostBuilder, where: str) -> It
             continue
         text = text[end:]
         number += 1
-        if number == 1 and (said := json_shapes.bare_item(row)):
-            raise TableError(f"{where} {said}")
-        if not isinstance(row, dict):
-            yield Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
-            continue
-        if number == 1:
-            builder.check_first(row, f"The first object of {where}")
-        yield builder.build(row, f"item-{number}")
+        yield _of_item(row, number, builder, where)
+
+
+def _of_item(row: Any, number: int, builder: PostBuilder, where: str) -> Post:
+    if number == 1 and (said := json_shapes.bare_item(row)):
+        raise TableError(f"{where} {said}")
+    if not isinstance(row, dict):
+        return Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
+    if number == 1:
+        builder.check_first(row, f"The first object of {where}")
+    return builder.build(row, f"item-{number}")
 
 
 def _more(stream: ByteLines, at_least: int) -> tuple[bytes, bool]:
@@ -105,8 +123,10 @@ def _may_go_on(error: Exception, text: str) -> bool:
 
 def _is_array(line: str) -> bool:
     """Whether a first line opens an array of posts, and is not itself one bad line of JSON Lines."""
-    rest = line.lstrip()[1:].strip()
-    return not rest or rest.startswith(("{", "]", '"')) or (rest[0] == "[" and not rest.startswith("[["))
+    bracket, rest = line.lstrip()[:1], line.lstrip()[1:].strip()
+    return bracket == "[" and (
+        not rest or rest.startswith(("{", "]", '"')) or (rest[0] == "[" and not rest.startswith("[["))
+    )
 
 
 def _parse(line: str) -> dict[str, Any]:

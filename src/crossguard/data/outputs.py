@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Self
@@ -74,7 +74,12 @@ class Output:
     """One file of decisions, new or continued. Use as a context manager: on leaving, what was written is on disk.
 
     Steps: `previous()` to its end where a run is continued, `start()`, `write(decision)`..., `finish()`.
+
+    Attributes:
+        kept: The columns of the input that it has room for; any when None.
     """
+
+    kept: Collection[str] | None = None
 
     # Whether people look at it, and so need to see the posts.
     for_people = False

@@ -127,7 +127,8 @@ class Storage:
     def list(self, folder: str, *, deep: bool = False) -> Iterator[Entry]:
         """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
 
-        Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do.
+        Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
+        links to folders, which may lead back to where they stand.
         """
         from pyarrow import fs
 
@@ -140,7 +141,7 @@ class Storage:
                 continue
             if info.is_file:
                 yield _entry(info)
-            elif deep and not at_once:
+            elif deep and not at_once and not (self.is_local and Path(info.path).is_symlink()):
                 yield from self.list(info.path, deep=True)
 
     def glob(self) -> Iterator[Entry]:

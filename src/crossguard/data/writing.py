@@ -24,6 +24,8 @@ from crossguard.schema import Names
 FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
 _READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not in {".tsv", ".txt"}}
 _SUFFIXES = {**_READ, ".html": "html", ".htm": "html"}
+# Their columns are known before the first row.
+_FLAT: Final = frozenset({"csv", "parquet", "xlsx"})
 
 
 # Names the parts in a folder of a job, in order; written when all of them are there (`jobs/parts.py`).
@@ -62,9 +64,9 @@ def open_output(
             "or choose another name."
         )
     names = Names(labels, kept, tuple(attributes))
-    if whole:
-        return JournaledOutput(path, names, whole)
-    return Output(path, CsvRows(names) if kind == "csv" else JsonlRows(), path)
+    output = JournaledOutput(path, names, whole) if whole else Output(path, _rows(kind, names), path)
+    output.kept = kept if kind in _FLAT else None
+    return output
 
 
 def open_stream(
@@ -81,7 +83,13 @@ def open_stream(
     """
     if format in WHOLE_FILES:
         raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
-    return StreamOutput(stream, CsvRows(Names(labels, kept, tuple(attributes))) if format == "csv" else JsonlRows())
+    output = StreamOutput(stream, _rows(format, Names(labels, kept, tuple(attributes))))
+    output.kept = kept if format in _FLAT else None
+    return output
+
+
+def _rows(kind: str, names: Names) -> RowFormat:
+    return CsvRows(names) if kind == "csv" else JsonlRows()
 
 
 def refuse_same_file(source: Path | int, target: Path | int) -> None:

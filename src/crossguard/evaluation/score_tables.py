@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import FIXED
-from crossguard.data.digests import is_other
+from crossguard.data.digests import digest, is_other
 from crossguard.data.storage import is_remote
 from crossguard.data.tables import read_rows
 from crossguard.data.writing import PARTS_MANIFEST, read_decisions
@@ -102,19 +102,12 @@ def read_scores(
         TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
             is about another text.
     """
-    rows: dict[str, list[int]] = defaultdict(list)  # a name may stand for two posts
-    for row, id_ in enumerate(ids):
-        rows[id_].append(row)
-    found = _Found(labels, len(ids))
+    found, places = _Found(labels, len(ids)), _Places(ids, posts)
     for path in paths:
         for entry in _entries(path, label_scheme):
-            own = rows.get(entry.id, ())
-            if any(found.seen[row] for row in own):
-                raise TableError(f"'{path}' scores post '{entry.id}' again; each post needs one score.")
-            if entry.decision and posts and any(is_other(entry.decision, posts[row]) for row in own):
-                told = f"'{entry.id}' had another text when it was scored"
-                raise TableError(f"'{path}' has scores of other posts: {told}.")
-            found.add(entry, own)
+            found.add(entry, places.take(entry, path))
+    for row, others in places.alike():
+        found.repeat(row, others)
     absent = [id_ for id_, seen in zip(ids, found.seen, strict=True) if not seen]
     if absent:
         shown = ", ".join(absent[:_SHOWN])
@@ -127,6 +120,55 @@ def holds_decisions(path: Path | str) -> bool:
     return is_remote(str(path)) or (Path(path) / PARTS_MANIFEST).is_file() or _holds_rows(Path(path))
 
 
+class _Places:
+    """The rows of posts that have no score yet, by id.
+
+    An id may stand for several posts, as the lines of each file of a folder are counted from 1. Decisions are then
+    taken in order, each for the next post of which it does not know that it had another text.
+    """
+
+    def __init__(self, ids: Sequence[str], posts: Sequence[Post]) -> None:
+        self._left: dict[str, list[int]] = defaultdict(list)
+        for row, id_ in enumerate(ids):
+            self._left[id_].append(row)
+        self._posts = posts
+        self._only: dict[str, int | None] = {}  # the row that the only decision of an id took; None after a second one
+
+    def take(self, entry: _Entry, path: Path | str) -> Sequence[int]:
+        """Returns the rows that an entry is about.
+
+        Raises:
+            TableError: There is none left, or the decision is about another text.
+        """
+        left = self._left.get(entry.id)
+        if left is None:
+            return ()
+        if not left:
+            raise TableError(
+                f"'{path}' scores post '{entry.id}' again; each post needs one score, and an id of its own."
+            )
+        if entry.decision is None:
+            self._left[entry.id] = []
+            return left
+        row = next((row for row in left if not self._posts or not is_other(entry.decision, self._posts[row])), None)
+        if row is None:
+            told = f"'{entry.id}' had another text when it was scored"
+            raise TableError(f"'{path}' has scores of other posts: {told}. Each post needs an id of its own.")
+        if len(left) > 1 or entry.id in self._only:
+            self._only[entry.id] = None if entry.id in self._only else row
+        left.remove(row)
+        return (row,)
+
+    def alike(self) -> Iterator[tuple[int, list[int]]]:
+        """Yields rows whose ids have one decision, each with the other rows of its id that say the same."""
+        for id_, row in self._only.items():
+            if row is not None:
+                yield row, [other for other in self._left[id_] if self._same(row, other)]
+
+    def _same(self, row: int, other: int) -> bool:
+        return not self._posts or digest(self._posts[row]) == digest(self._posts[other])
+
+
 class _Found:
     """What was read of n posts so far, in arrays: what else a table says of them is not kept."""
 
@@ -135,7 +177,7 @@ class _Found:
         self._labels = labels
         self._scores = np.full((posts, len(labels)), np.nan)
         self._flags = np.zeros((posts, len(labels)), dtype=bool)
-        self._failed: Counter[str] = Counter()
+        self._failed: dict[int, str] = {}
         self._thresholds: dict[str, set[float]] = {name: set() for name in labels}
         self._makers: set[Maker] = set()
 
@@ -145,7 +187,7 @@ class _Found:
             return
         self.seen[rows] = True
         if entry.failure:
-            self._failed[entry.failure] += len(rows)
+            self._failed |= dict.fromkeys(rows, entry.failure)
             return
         scores = np.array([_score(entry.scores.get(name), entry.id, name) for name in self._labels])
         self._scores[rows], self._flags[rows] = scores, scores >= HALF
@@ -157,20 +199,25 @@ class _Found:
         for name, label in zip(self._labels, decided, strict=True):
             self._thresholds[name].add(label.threshold)
 
+    def repeat(self, row: int, others: Sequence[int]) -> None:
+        """Takes for other rows what was found for one."""
+        self.seen[others], self._scores[others], self._flags[others] = True, self._scores[row], self._flags[row]
+        if row in self._failed:
+            self._failed |= dict.fromkeys(others, self._failed[row])
+
     def given(self) -> GivenScores:
         """Returns all of it."""
-        if self._failed and self._failed.total() == len(self.seen):
-            reasons = ", ".join(self._failed)
+        failed = Counter(self._failed.values())
+        if failed and failed.total() == len(self.seen):
+            reasons = ", ".join(failed)
             raise TableError(f"None of the {len(self.seen)} posts could be scored: {reasons}.")
         if not self._makers:
             limits = dict.fromkeys(self._labels, HALF)
-            return GivenScores(self._scores, self._flags, limits, "given with the scores", None, self._failed)
+            return GivenScores(self._scores, self._flags, limits, "given with the scores", None, failed)
         same = {name: next(iter(values)) for name, values in self._thresholds.items() if len(values) == 1}
         makers = sorted(self._makers)
         source = _recorded(makers, several=len(same) < len(self._labels))
-        return GivenScores(
-            self._scores, self._flags, same, source, makers[0] if len(makers) == 1 else None, self._failed
-        )
+        return GivenScores(self._scores, self._flags, same, source, makers[0] if len(makers) == 1 else None, failed)
 
 
 def _recorded(makers: Sequence[Maker], *, several: bool) -> str:

@@ -121,7 +121,7 @@ class ScoringJob:
 
     def sources(self) -> Iterator[InputFile]:
         """Lists the input as it is now."""
-        return sources_of(self.spec.inputs, unit_posts=self._unit_posts, known=self._known)
+        return sources_of(self.spec.inputs, self.output, unit_posts=self._unit_posts, known=self._known)
 
     def cut(self) -> Iterator[tuple[InputFile, list[Unit]]]:
         """Plans the input as it is now.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -32,20 +34,25 @@ class InputFile:
 
 
 def sources_of(
-    inputs: Sequence[str], *, unit_posts: int = UNIT_POSTS, known: TableKind | None = None
+    inputs: Sequence[str],
+    output: Storage | None = None,
+    *,
+    unit_posts: int = UNIT_POSTS,
+    known: TableKind | None = None,
 ) -> Iterator[InputFile]:
     """Lists the input, in the order of the inputs and of the names in them; no file is opened.
 
-    Of a folder the tables are read, or its images, so many at a time, where it has no table. `known` is the format of
-    all files; by their names when None.
+    Of a folder the tables are read, or its images, so many at a time, where it has no table. What lies in the output
+    folder is no input. `known` is the format of all files; by their names when None.
     """
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):
         storage = Storage(address)
-        files = table_files(storage, known)
+        own = _lies_in(output, storage) if output is not None else lambda _: False
+        files = (found for found in table_files(storage, known) if not own(found[0]))
         first = next(files, None)
         if first is None and storage.is_folder(storage.path):
-            yield from _images(storage, place, unit_posts)
+            yield from _images(storage, place, unit_posts, own)
         for entry, kind in itertools.chain([first] if first else [], files):
             if _is_new(storage.address_of(entry.path), seen):
                 yield InputFile(place, storage, entry, kind)
@@ -68,10 +75,27 @@ def _is_new(address: str, seen: set[int] | None) -> bool:
     return len(seen) > before
 
 
-def _images(storage: Storage, place: int, unit_posts: int) -> Iterator[InputFile]:
+def _lies_in(output: Storage, storage: Storage) -> Callable[[Entry], bool]:
+    """Returns what says of files of a storage whether they lie in the output folder, also by way of links."""
+
+    def real(place: Storage, path: str) -> str:
+        return os.path.realpath(path) if place.is_local else place.address_of(path)
+
+    above = real(output, output.path).rstrip("/") + "/"
+
+    @lru_cache(maxsize=1)  # files come folder by folder
+    def within(folder: str) -> bool:
+        return (real(storage, folder) + "/").startswith(above)
+
+    return lambda entry: within(entry.path.rpartition("/")[0])
+
+
+def _images(storage: Storage, place: int, unit_posts: int, own: Callable[[Entry], bool]) -> Iterator[InputFile]:
     """Yields the images of a folder, so many at a time."""
     entries = (
-        entry for entry in storage.list(storage.path, deep=True) if PurePosixPath(entry.path).suffix.lower() in SUFFIXES
+        entry
+        for entry in storage.list(storage.path, deep=True)
+        if PurePosixPath(entry.path).suffix.lower() in SUFFIXES and not own(entry)
     )
     above = len(storage.path.rstrip("/")) + 1
     found = False

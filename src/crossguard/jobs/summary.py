@@ -9,6 +9,8 @@ from crossguard.errors import needs_extra
 from crossguard.jobs.pool import Event
 from crossguard.jobs.units import Part
 
+# Most files that are named because they could not be read.
+_NAMED = 10
 _SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _HOST = "0.0.0.0"  # noqa: S104 - the scraper is another machine; there are counts to see, and no posts
 
@@ -24,6 +26,8 @@ class JobSummary:
         posts: Posts that this run scored, or tried to, in parts that are finished.
         moving: Posts that were scored for parts which are not finished.
         failed: How many of them could not be scored, by error code.
+        examples: By error code, the file, id and problem of such a post.
+        unreadable: The first whole files that could not be read, each with the reason.
         actions: Their decisions by action.
         flags: How many of them flagged which label.
         other_languages: How many of them are in which language that the model does not know.
@@ -40,6 +44,8 @@ class JobSummary:
     posts: int = 0
     moving: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     other_languages: Counter[str] = field(default_factory=Counter)
@@ -71,6 +77,9 @@ class JobSummary:
             self.actions.update(event.counts["action"])
             self.flags.update(event.counts["flag"])
             self.failed.update(event.counts["error"])
+            self.examples = {**event.examples, **self.examples}
+            if "file_unreadable" in event.examples and len(self.unreadable) < _NAMED:
+                self.unreadable.append(event.examples["file_unreadable"])
             self.other_languages.update(event.counts["language"])
             self.notes.update(event.counts["note"])
         else:

@@ -118,9 +118,12 @@ class _Counter:
 
 def _part(task: Task, summary: Summary, notes: Sequence[str], started: float) -> Part:
     counts = {"action": dict(summary.actions), "flag": dict(summary.flags), "error": dict(summary.failed)}
-    counts |= {"language": dict(summary.other_languages), "note": dict.fromkeys(notes, 1)}
+    counts |= {"language": dict(summary.other_languages), "note": dict.fromkeys([*notes, *summary.left_out], 1)}
     seconds = time.monotonic() - started
-    return Part(task.unit.index, summary.posts, summary.failed.total(), seconds, counts, later=summary.failed[LATER])
+    where = "" if task.unit.kind == "unreadable" else f"'{task.unit.entry.path}', "
+    examples = {code: f"{where}{said}" for code, said in summary.examples.items()}
+    failed = summary.failed
+    return Part(task.unit.index, summary.posts, failed.total(), seconds, counts, later=failed[LATER], examples=examples)
 
 
 def _without(posts: Iterator[Post], poison: Mapping[int, str]) -> Iterator[Post]:

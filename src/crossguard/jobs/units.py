@@ -103,6 +103,7 @@ class Part:
     size: int = 0  # its bytes
     worker: int = 0  # which worker of the run made it, from 0
     later: int = 0  # how many of those wait for their images, which another run may get
+    examples: Mapping[str, str] = field(default_factory=dict)  # the first post that failed, by error code
 
     @property
     def done(self) -> int:

@@ -194,3 +194,33 @@ def test_a_sum_without_a_manifest_says_where_the_parts_are(capsys: pytest.Captur
     said = capsys.readouterr().err
     assert said.startswith("3 parts after 1 of earlier runs, 30 posts, 15 posts/s\nnot scored: post_empty 2\n")
     assert "decisions: parts in out/" in said
+
+
+def test_files_and_posts_that_were_lost_are_named(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("id,text\n1,hello\n2,\n")
+    (tmp_path / "bad.parquet").write_text("no table")
+    (tmp_path / "worse.csv").write_text("id,number\n1,2\n")
+    code, said = score(*sorted(tmp_path.glob("*.*")), "-o", f"{tmp_path}/out/")
+    assert code == 0
+    assert f"file_unreadable, such as '{tmp_path}/bad.parquet': " in said
+    assert f"file_unreadable, such as '{tmp_path}/worse.csv': " in said
+    assert f"post_empty, such as '{tmp_path}/good.csv', '2': " in said
+
+
+def test_a_job_that_scores_nothing_ends_with_its_own_code(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,image_path\n1,gone.png\n2,gone.png\n")
+    code, said = score(tmp_path / "in.csv", "-o", f"{tmp_path}/out/")
+    assert (code, "image_not_found 2" in said) == (8, True)
+    assert score(tmp_path / "in.csv", "-o", f"{tmp_path}/out/", "--resume")[0] == 8
+
+
+def test_a_folder_may_have_a_dot_in_its_name(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\nhello\n")
+    assert score(tmp_path / "in.csv", "-o", f"{tmp_path}/decisions-v1.4/")[0] == 0
+
+
+def test_columns_without_room_are_told_of_a_job_too(score: Score, tmp_path: Path) -> None:
+    rows = ['{"text": "a"}'] * 100 + ['{"text": "b", "author": "x"}']
+    (tmp_path / "in.jsonl").write_text("\n".join(rows))
+    said = score(tmp_path / "in.jsonl", "-o", f"{tmp_path}/out/", "--keep", "--format", "csv")[1]
+    assert "note: column 'author' is not kept" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,6 +82,34 @@ class TestParquet:
     def test_stdin(self) -> None:
         with pytest.raises(TableError, match="parquet cannot come from stdin"):
             PostReader("-", format="parquet")
+
+    def test_dates_and_times_are_texts_whatever_python_can_hold(self, tmp_path: Path) -> None:
+        zoned = pa.timestamp("us", "Mars/Olympus")
+        table = {
+            "id": pa.array([1000], pa.timestamp("ms")),
+            "text": ["hello"],
+            "exact": pa.array([1], pa.timestamp("ns")),
+            "late": pa.array([2**53], pa.timestamp("s")),
+            "zoned": pa.array([1], zoned),
+            "day": pa.array([1], pa.date32()),
+            "took": pa.array([2**60], pa.duration("s")),
+            "seen": pa.array([[1]], pa.list_(zoned)),
+            "more": pa.array([{"at": 1}], pa.struct([("at", pa.timestamp("ns"))])),
+        }
+        pq.write_table(pa.table(table), tmp_path / "in.parquet", store_schema=True)
+        (post,) = read(tmp_path / "in.parquet", extra=True)
+        assert (post.error, post.id) == (None, "1970-01-01 00:00:01.000")
+        assert post.extra["exact"] == "1970-01-01 00:00:00.000000001"
+        assert post.extra["zoned"] == "1970-01-01 00:00:00.000001Z"
+        assert post.extra["seen"] == ["1970-01-01 00:00:00.000001Z"]
+        assert post.extra["more"] == {"at": "1970-01-01 00:00:00.000000001"}
+        assert (post.extra["day"], post.extra["took"]) == ("1970-01-02", str(2**60))
+        assert isinstance(post.extra["late"], str)
+
+    def test_ids_and_texts_of_other_types_are_read(self, tmp_path: Path) -> None:
+        ids = pa.array([Decimal("12345678901234567890123456789012.00")], pa.decimal128(38, 2))
+        pq.write_table(pa.table({"id": ids, "text": [b"gr\xc3\xbcn"]}), tmp_path / "in.parquet")
+        assert brief(read(tmp_path / "in.parquet")) == [("12345678901234567890123456789012", "grün")]
 
 
 class TestFolder:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import pytest
 
-from crossguard.data.cells import Shares
-from crossguard.errors import TableError
+from crossguard.data.cells import Shares, as_text
+from crossguard.errors import PostError, TableError
 
 
 @pytest.mark.parametrize("cell", [None, "", " ", "nan", "NaN", "NULL", "None", "N/A", "#N/A", math.nan])
@@ -60,3 +64,31 @@ def test_a_column_of_classes_is_told_from_typing_errors() -> None:
         shares.read(f"word {row}", "note", f"Row {row}")
     with pytest.raises(TableError, match=r" If 'label', 'class' names classes: .* as by pandas.get_dummies\.$"):
         shares.check()
+
+
+@pytest.mark.parametrize("many", [np.array(["a", "b"]), np.array(["a"])])
+def test_many_texts_in_one_cell_are_told_by_their_own_type(many: Any) -> None:
+    with pytest.raises(PostError, match=r"'text' must be a text, not ndarray\. Many posts: score\(series\)\.$"):
+        as_text(many, "text")
+    assert as_text(np.int64(7), "text") == "7"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (Decimal("7.00"), "7"),
+        (Decimal("7.50"), "7.50"),
+        (Decimal("NaN"), "NaN"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02T03:04:00+00:00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ("grün".encode(), "grün"),
+    ],
+)
+def test_what_ids_often_are_is_written_out(cell: Any, text: str) -> None:
+    assert as_text(cell, "id") == text
+
+
+def test_bytes_that_are_no_text_are_told() -> None:
+    with pytest.raises(PostError, match="'text' must be a text, not bytes that are no UTF-8"):
+        as_text(b"\xff", "text")

@@ -98,6 +98,23 @@ class TestJsonl:
         with pytest.raises(TableError, match="damaged after 1 items"):
             next(reader)
 
+    @pytest.mark.parametrize("between", ["\n", "", " , ", "\n[]\n", "\n" * 5000])
+    def test_arrays_that_were_joined_are_read_to_the_end(self, tmp_path: Path, between: str) -> None:
+        text = f'[{{"text": "a"}}, {{"text": "b"}}]{between}[{{"text": "c"}}]\n{{"text": "d"}}\n'
+        expected = [("item-1", "a"), ("item-2", "b"), ("item-3", "c"), ("item-4", "d")]
+        for name in ("in.json", "in.jsonl"):
+            assert brief(read(write(tmp_path / name, text))) == expected
+
+    def test_what_is_no_array_behind_one_is_told(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.json", '[{"text": "a"}]\n"b"\n')
+        with pytest.raises(TableError, match="goes on behind a JSON array of 1 items"):
+            read(path)
+
+    def test_an_array_behind_a_broken_first_line_does_not_end_the_file(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.jsonl", 'broken\n[{"text": "a"}]\n{"text": "b"}\n')
+        told = [("line-1", "!line_malformed"), ("line-2", "!line_malformed"), ("line-3", "b")]
+        assert brief(read(path)) == told
+
     def test_an_empty_array_has_no_posts(self, tmp_path: Path) -> None:
         assert read(write(tmp_path / "in.json", "[]")) == []
 

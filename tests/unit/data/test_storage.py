@@ -136,3 +136,12 @@ def test_what_another_run_puts_again_meanwhile_can_be_read(tmp_path: Path, monke
     stream = place.read("plan")
     assert stream is not None
     assert stream.read() == b"the same"
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("text\nhello\n")
+    (tmp_path / "in" / "b.csv").symlink_to("a.csv")
+    (tmp_path / "in" / "loop").symlink_to(".")
+    place = Storage(f"{tmp_path}/in")
+    assert [Path(entry.path).name for entry in place.list(place.path, deep=True)] == ["a.csv", "b.csv"]

@@ -74,6 +74,27 @@ def test_decisions_of_other_texts_are_refused(decisions: Path) -> None:
     assert read_scores([decisions], LABELS, ("1", "2"), posts=[POSTS[0], POSTS[2]]).ready.all()
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_decisions_whose_ids_repeat_are_taken_in_order(tmp_path: Path, tiny: Moderator, known: bool) -> None:
+    """As of a folder of tables without ids: each counts its lines from 1."""
+    words = ("hello you", "awful people", "good morning", "hello you")
+    posts = [Post("line-2", text) for text in words]
+    score_table(tiny, posts, open_output(tmp_path / "out.jsonl", tiny.labels.names))
+    given = read_scores([tmp_path / "out.jsonl"], LABELS, ["line-2"] * 4, posts=posts if known else ())
+    expected = [[tiny.score(text).scores[name] for name in LABELS] for text in words]
+    assert given.scores == pytest.approx(np.array(expected), abs=1e-5)
+    with pytest.raises(TableError, match="again; each post needs one score, and an id of its own"):
+        read_scores([tmp_path / "out.jsonl"] * 2, LABELS, ["line-2"] * 4, posts=posts if known else ())
+
+
+def test_one_decision_of_an_id_stands_for_all_posts_that_say_the_same(tmp_path: Path, tiny: Moderator) -> None:
+    score_table(tiny, [Post("1", ""), Post("2", "hello")], open_output(tmp_path / "out.jsonl", tiny.labels.names))
+    given = read_scores([tmp_path / "out.jsonl"], LABELS, ("1", "2", "1"))
+    assert given.failed == {"post_empty": 2}
+    with pytest.raises(TableError, match="no scores for 1 of 2 posts"):
+        read_scores([tmp_path / "out.jsonl"], LABELS, ("2", "2"), posts=[Post("2", "hello"), Post("2", "you")])
+
+
 def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", [{"id": "1", "split": "0", "spam": 0.5, "length": 80, "text": "1"}])
     assert score_labels(path, ("id", "split", "text", "spam", "length")) == ("spam",)

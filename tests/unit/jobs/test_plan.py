@@ -159,6 +159,22 @@ def test_a_file_that_cannot_be_read_leaves_a_failed_post(tmp_path: Path) -> None
     assert "cannot be read as Parquet" in post.error.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"text": "a"}]\n[{"text": "b"}]\n',
+        '[{"text": "a"}]{"text": "b"}\n',
+        'broken\n[{"text": "a"},\n{"text": "b"}]\n',
+        '{"text": "a"}\n[{"text": "b"}]\n',
+        '\n[{"text": "a"},\n{"text": "b"}]',
+    ],
+)
+def test_a_job_reads_of_arrays_what_one_file_gives(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "in.json"
+    path.write_text(text)
+    assert read(plan(path, unit_posts=1), path) == list(PostReader(path))
+
+
 def test_a_plan_survives_its_file(folder: Path) -> None:
     sources = sources_of([str(folder)], unit_posts=7)
     made = [(source, units) for source, units in cut_all(sources, Columns(), 7)]

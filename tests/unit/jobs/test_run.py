@@ -457,3 +457,9 @@ def test_in_a_storage_nothing_is_locked() -> None:
         output = Storage(bucket.format("out"))
         with locked(output, Shard()), locked(output, Shard()):
             assert list(output.list(output.path, deep=True)) == []
+
+
+def test_a_job_that_writes_into_its_input_is_resumed(score: Score, folder: Path, tmp_path: Path) -> None:
+    score("in/out")
+    assert score("in/out", resume=True).done == 0
+    assert manifest_of(folder / "out")[0]["posts"] == 90

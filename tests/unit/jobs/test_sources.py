@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from tests.unit.jobs.conftest import write_jsonl
 
+from crossguard.data.storage import Storage
 from crossguard.errors import TableError
 from crossguard.jobs.sources import InputFile, digest_of, sources_of
 
@@ -48,6 +49,26 @@ def test_patterns_find_files_across_folders(tmp_path: Path) -> None:
     assert names(f"{tmp_path}/*/?.jsonl") == ["c.jsonl", "d.jsonl"]
     with pytest.raises(TableError, match=r"No file that can be read matches '.*/\*\.csv'"):
         names(f"{tmp_path}/*.csv")
+
+
+@pytest.mark.parametrize("pattern", ["", "/**/*.jsonl"])
+def test_what_lies_in_the_output_folder_is_no_input(folder: Path, tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    for name in ("out/00000/part.jsonl", "out.2/b.jsonl"):
+        (folder / name).parent.mkdir(parents=True)
+        write_jsonl(folder / name, 8)
+    given = f"{folder}{pattern}"
+    for output in (folder / "out", tmp_path / "link" / "out"):
+        found = [Path(source.entry.path).name for source in sources_of([given], Storage(str(output)))]
+        assert "part.jsonl" not in found
+        assert {"a.jsonl", "b.jsonl"} <= set(found)
+
+
+def test_images_in_the_output_folder_are_no_input(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("a.png", "out/b.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    assert [source.names for source in sources_of([str(tmp_path)], Storage(f"{tmp_path}/out"))] == [("a.png",)]
 
 
 def test_overlapping_inputs_are_read_once(folder: Path) -> None:

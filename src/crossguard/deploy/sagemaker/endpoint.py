@@ -46,6 +46,8 @@ def template_of(name: str, container: Container, capacity: Capacity) -> Template
         "endpoint": {
             "EndpointName": name,
             "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
+            # An update under load keeps the instances that scaling started.
+            **({"RetainAllVariantProperties": True} if capacity.scales else {}),
             **tagged(container.tags),
         },
         "scales": capacity.scales,

@@ -15,10 +15,12 @@ from crossguard.deploy.sagemaker.documents import document
 # SageMaker's own bound on what it sends at the same time.
 MAX_TOTAL_MB: Final = 100
 # A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
-# would refuse it, and here nobody else waits.
+# would refuse it, and here nobody else waits. What SageMaker sends at once fits the default for all bodies together.
 UNCAPPED: Final = {
     "CROSSGUARD_MAX_POSTS": "1000000",
     "CROSSGUARD_MAX_QUEUE": "2000000",
+    "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
+    "CROSSGUARD_BODY_TIMEOUT_S": "3600",
     "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
 }
 

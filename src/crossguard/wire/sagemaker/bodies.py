@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -72,6 +73,8 @@ def _read_json(body: bytes | str) -> Invocation:
 
 
 def _read_lines(body: bytes | str) -> Invocation:
+    # Editors of Windows put this mark before UTF-8.
+    body = body.removeprefix(codecs.BOM_UTF8) if isinstance(body, bytes) else body.removeprefix("\ufeff")
     # Only \n ends a line: splitlines() would also cut at characters that JSON texts may hold, such as U+2028.
     lines: list[bytes | str] = [*body.split(b"\n")] if isinstance(body, bytes) else [*body.split("\n")]
     if not lines[-1].strip():

@@ -206,3 +206,12 @@ def test_an_endpoint_whose_deletion_fails_is_not_told_to_be_gone() -> None:
     session.stub.add_response("describe_stack_events", {"StackEvents": []}, {"StackName": STACK})
     with pytest.raises(DeployError, match="DELETE_FAILED, not DELETE_COMPLETE"):
         delete("hate", session)
+
+
+def test_an_update_keeps_the_instances_that_scaling_started() -> None:
+    scaled, fixed = (
+        properties(Endpoint(name="hate", container=CONTAINERS[0], capacity=capacity), "Endpoint")
+        for capacity in (Realtime(instances=2, max_instances=8), Realtime())
+    )
+    assert scaled["RetainAllVariantProperties"] is True
+    assert "RetainAllVariantProperties" not in fixed

@@ -31,7 +31,8 @@ def test_the_environment_of_a_batch_transform_is_one_that_the_service_takes(tran
     settings = gather({}, {**model, **job["Environment"]}, None)
     assert settings.max_posts == 1_000_000
     assert settings.request_timeout_s == job["ModelClientConfig"]["InvocationsTimeoutInSeconds"]
-    assert settings.max_body_bytes > transform.request_mb * 2**20
+    assert settings.max_body_bytes >= 100 * 2**20
+    assert settings.body_timeout_s == settings.request_timeout_s
 
 
 def test_a_batch_transform_stays_within_what_sagemaker_sends(transform: BatchTransform) -> None:

@@ -205,3 +205,9 @@ def test_a_caller_who_takes_no_json_is_told(tiny: Moderator) -> None:
     with pytest.raises(RequestError, match="text/csv") as failure:
         write(Form.SINGLE, outcomes, "text/csv")
     assert failure.value.status == 406
+
+
+def test_lines_may_begin_with_the_mark_of_utf8() -> None:
+    body = '\ufeff{"text": "hello"}\n{"text": "you"}'
+    for given_body in (body, body.encode()):
+        assert [post.text for post in posts(given_body, JSON_LINES)] == ["hello", "you"]
