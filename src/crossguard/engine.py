@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -48,6 +48,7 @@ OTHERS_S: Final = 1.0
 PAUSE: Final = 2.0
 # The error code of a post that we failed on, and not it on us.
 FAILED: Final = "internal_error"
+CLOSED: Final = "This moderator was closed. Load another one: crossguard.load(...)"
 
 Infer = Callable[[Sequence[Prepared]], Logits]
 
@@ -163,6 +164,7 @@ class ScoringEngine:
         self._gathering = False
         self._batches = 0
         self._closed = False
+        self._unanswered: set[Future[list[Decision]]] = set()
         self._progress = time.monotonic()
 
     def check_open(self) -> None:
@@ -172,13 +174,18 @@ class ScoringEngine:
             InputError: It was.
         """
         if self._closed:
-            raise InputError("This moderator was closed. Load another one: crossguard.load(...)")
+            raise InputError(CLOSED)
 
     def close(self) -> None:
-        """Ends the threads."""
-        self._closed = True
+        """Ends the threads; what `submit` has not answered fails."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         for threads in self._threads.values():
             threads.shutdown(cancel_futures=True)
+        for answer in list(self._unanswered):
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(InputError(CLOSED))
 
     def stalled_s(self) -> float:
         """Returns for how many seconds no batch has been finished, while there are some."""
@@ -188,6 +195,9 @@ class ScoringEngine:
         """Yields batches with what the model says of them, in the order of the posts and in constant memory.
 
         Whatever the model raises is raised here.
+
+        Raises:
+            InputError: The engine was closed meanwhile.
         """
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
         try:
@@ -199,6 +209,9 @@ class ScoringEngine:
             while pending:
                 prepared, logits = pending.popleft()
                 yield prepared.result(), logits.result()
+        except (RuntimeError, CancelledError):
+            self.check_open()
+            raise
         finally:
             for prepared, logits in pending:
                 prepared.cancel()
@@ -219,11 +232,18 @@ class ScoringEngine:
         Returns:
             A decision per post, in order; a failed one for a post that cannot be scored, or that we failed on. When it
             is cancelled, the posts that have not been inferred are dropped.
+
+        Raises:
+            InputError: The engine was closed.
         """
         request = _Request(posts, decider, caller)
         if not posts:
             request.answer.set_result([])
+            return request.answer
         with self._changed:
+            self.check_open()
+            self._unanswered.add(request.answer)
+            request.answer.add_done_callback(self._unanswered.discard)
             for index, post in enumerate(posts):
                 entry = _Entry(request, index, self._preparation.cost(post))
                 if entry.characters > LONG_TEXT:
@@ -262,7 +282,7 @@ class ScoringEngine:
 
     def _gather_soon(self) -> None:
         """Starts the next batch if there is one; the lock is held."""
-        some = self._waiting or self._ready or self._slice_is_due()
+        some = not self._closed and (self._waiting or self._ready or self._slice_is_due())
         if some and not self._gathering and self._batches < INFERRED_AHEAD:
             self._gathering = True
             if not self._batches:

@@ -27,6 +27,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 class CrossguardError(Exception):
@@ -36,6 +37,14 @@ class CrossguardError(Exception):
 
     def __init_subclass__(cls, *, exit_code: int | None = None) -> None:
         cls.exit_code = exit_code or cls.exit_code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Restores message and attributes, whatever `__init__` takes: pools send errors between processes."""
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[CrossguardError], args: tuple[Any, ...]) -> CrossguardError:
+    return kind.__new__(kind, *args)
 
 
 class InputError(CrossguardError, exit_code=3):

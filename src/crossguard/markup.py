@@ -45,11 +45,11 @@ def templates(package: str) -> Environment:
     )
 
 
-def decision_html(id_: str, head: str, labels: Mapping[str, ScoredLabel], error: str = "") -> str:
-    """Returns a heading, and a bar per label or the error."""
+def decision_html(id_: str, head: str, labels: Mapping[str, ScoredLabel], said: str = "") -> str:
+    """Returns a heading with what else is to be said, such as an error, and a bar per label."""
     title = f'<b>{escape(id_)}</b> <b style="color:{COLOURS.get(head, "inherit")}">{escape(head)}</b>'
     rows = "".join(_row(name, label) for name, label in labels.items())
-    return f"<div>{title} {escape(error)}<table>{rows}</table></div>"
+    return f"<div>{title} {escape(said)}<table>{rows}</table></div>"
 
 
 def results_html(summary: str, rows: Sequence[tuple[str, str, str, str]], left: int) -> str:

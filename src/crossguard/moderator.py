@@ -22,12 +22,13 @@ from crossguard.labels import LabelSet
 from crossguard.posts import PostsLike, as_post, as_posts, is_one, noted
 from crossguard.preparation import OtherLanguages, PixelMode, Preparation
 from crossguard.preprocessing.batch import Prepared
-from crossguard.records import Decision, ImageSource, Logits, Post, PostFailure
+from crossguard.records import Action, Decision, ImageSource, Logits, Post, PostFailure
 from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
 from crossguard.runtimes.settings import check_threads
+from crossguard.schema import Names
 
 
 class LoadOptions(TypedDict, total=False):
@@ -54,7 +55,7 @@ class Moderator:
     """
 
     # So that an attribute that nothing reads, such as a threshold, cannot be set.
-    __slots__ = ("_bundle", "_engine", "_policy", "_preparation", "_process", "_runtime")
+    __slots__ = ("_bundle", "_engine", "_policy", "_preparation", "_process", "_runtime", "_shares")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Moderator:
         self._policy = policy
         self._preparation = preparation
         self._process = os.getpid()
+        self._shares = False
         self._engine = ScoringEngine(preparation, partial(infer, runtime, bundle), limits)
 
     def __del__(self) -> None:
@@ -173,17 +175,22 @@ class Moderator:
         self.score(text="a", image=np.zeros((1, 1, 3), dtype=np.uint8))
 
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
-        """Returns a moderator with another policy that shares the loaded model."""
+        """Returns a moderator with another policy that shares the loaded model, and lasts as long as this one."""
         other = object.__new__(type(self))
         for name in Moderator.__slots__:
             setattr(other, name, getattr(self, name))
         other._policy = resolve_policy(self.bundle, policy, tenant)
+        other._shares = True
         return other
 
     def close(self) -> None:
-        """Ends the threads of this moderator and of those that `with_policy` made of it; it cannot score any more."""
-        self._engine.close()
-        self._preparation.close()
+        """Ends the threads of this moderator and of those that `with_policy` made of it; none can score any more.
+
+        What `submit` has not answered gets an `InputError`. Closing one that `with_policy` made does nothing.
+        """
+        if not self._shares:
+            self._engine.close()
+            self._preparation.close()
 
     def __enter__(self) -> Self:
         return self
@@ -244,12 +251,14 @@ class Moderator:
         if is_one(posts):
             return self._score_one(posts)
         seen: list[Post] = []
-        return Results(self.stream(noted(as_posts(posts), seen)), seen)
+        names = Names(self.labels.names, attributes=tuple(self.bundle.manifest.attributes))
+        return Results(self.stream(noted(as_posts(posts), seen)), seen, names)
 
     def stream(self, posts: PostsLike, batch_size: int | None = None) -> Generator[Decision]:
-        """Scores posts as they come, in order, in constant memory; the next batches are decoded meanwhile.
+        """Scores posts in batches, in order, in constant memory; the next batches are read and decoded meanwhile.
 
-        A post that cannot be scored keeps its place: its decision has `error` set.
+        A post that cannot be scored keeps its place: its decision has `error` set. Where posts come slowly, score each
+        by itself: no decision is given before several batches were read.
         """
         for prepared, logits in self._run(posts, batch_size):
             yield from self.decide(prepared, logits)
@@ -294,7 +303,7 @@ class Moderator:
             )
         self._engine.check_open()
 
-    def submit(self, posts: Sequence[Post], caller: str = "") -> Future[list[Decision]]:
+    def submit(self, posts: PostsLike, caller: str = "") -> Future[list[Decision]]:
         """Scores posts together with those of other callers, for a server; returns at once.
 
         Args:
@@ -304,9 +313,13 @@ class Moderator:
         Returns:
             A decision per post, in order; cancel it when nobody waits for them any more. Moderators that `with_policy`
             made of one another share their batches.
+
+        Raises:
+            InputError: `posts` is nothing that can be scored, or one post.
+            TableError: A table has no column that can be scored.
         """
         self._check_usable()
-        return self._engine.submit(posts, self, caller)
+        return self._engine.submit(list(as_posts(posts)), self, caller)
 
     def observe(self, observer: Observer) -> None:
         """Tells an observer from now on what `submit` does."""
@@ -348,7 +361,7 @@ class Moderator:
             name: attribute.score(logits.values[:, attribute.column])
             for name, attribute in self.bundle.manifest.attributes.items()
         }
-        texts = np.zeros(scores.shape, np.int64) if logits.texts is None else logits.texts[:, columns]
+        texts = np.zeros(logits.values.shape, np.int64) if logits.texts is None else logits.texts
         ready = iter(range(len(scores)))
         decisions = []
         for post in posts:
@@ -369,19 +382,26 @@ class Moderator:
         attributes: dict[str, float],
         text_weight: float,
     ) -> Decision:
-        labels, action = self.policy.decide(self.labels, scores, post.kind, attributes)
+        verdict = self.policy.decide(self.labels, scores, post.kind, attributes)
         return Decision(
             post.id,
-            labels,
-            action,
+            verdict.labels,
+            verdict.action,
             text_weight,
             *self._versions,
             post.notes,
             attributes=attributes,
             language=post.language,
-            window=post.deciding(labels, texts.tolist()),
+            window=post.deciding(int(texts[self._column(verdict.decided_by[0])])),
+            decided_by=() if verdict.action is Action.ALLOW else verdict.decided_by,
             runtime=self.runtime.name,
         )
+
+    def _column(self, name: str) -> int:
+        """Returns the output of the model that a label or an attribute is."""
+        if name in self.labels.names:
+            return self.bundle.columns(self.policy)[self.labels.names.index(name)]
+        return self.bundle.manifest.attributes[name].column
 
     def failed(self, id_: str, error: PostFailure) -> Decision:
         """Returns the decision of a post that could not be scored."""

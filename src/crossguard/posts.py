@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, is_address, unread_images, unread_words
+from crossguard.data.columns import Columns, is_address, unread_files, unread_images, unread_words
 from crossguard.data.image_formats import SUFFIXES
-from crossguard.data.image_sources import as_image
+from crossguard.data.image_sources import as_image, is_missing
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import InputError, PostError, TableError
 from crossguard.records import Post, PostFailure
@@ -29,6 +29,7 @@ class ArrowTable(Protocol):
 PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PostsLike: TypeAlias = "Iterable[PostLike] | ArrowTable"
 _MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
+_MORE: Final = "more_images"
 _LONGEST_NAME: Final = 250
 _TABLES: Final = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xlsx")
 _FILE_NAME: Final = re.compile(rf".+({'|'.join(map(re.escape, sorted({*SUFFIXES, *_TABLES})))})", re.IGNORECASE)
@@ -56,8 +57,8 @@ def as_post(post: object, place: str) -> Post:
     if not isinstance(post, Mapping):
         shown = f"{type(post).__name__} ({str(post)[:20]})" if isinstance(post, int | float) else type(post).__name__
         return Post.failed(place, "post_bad_type", f"{KNOWN}; this is {shown}.")
-    built = _MAPPINGS.build(post, place)
-    content = built.text or built.image_text or built.image is not None
+    built = _with_more_images(_MAPPINGS.build(post, place))
+    content = built.text or built.image_text or built.images
     if built.error is None and built.extra and not content and not set(post) & set(Columns().content):
         fields = ", ".join(map(str, built.extra))
         return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {fields}.")
@@ -90,6 +91,21 @@ def _warn_of_unread(names: Sequence[str], found: Mapping[str, str]) -> None:
             "several are a Post with more_images.",
             stacklevel=3,
         )
+    for file in unread_files(names, found):
+        warnings.warn(f"'{file}' is not read; if it names an image, call it image_path.", stacklevel=3)
+
+
+def _with_more_images(post: Post) -> Post:
+    """Returns a post with the images that its mapping or row lists under `more_images`."""
+    if post.error is not None or _MORE not in post.extra:
+        return post
+    more = post.extra[_MORE]
+    extra = {name: cell for name, cell in post.extra.items() if name != _MORE}
+    if isinstance(more, list | tuple) or getattr(more, "ndim", None) == 1:
+        return _read(replace(post, extra=extra, more_images=tuple(more)))
+    if is_missing(more):
+        return replace(post, extra=extra)
+    return Post.failed(post.id, "field_bad_type", f"'{_MORE}' must be a list of images, not {type(more).__name__}.")
 
 
 def _read(post: Post) -> Post:
@@ -167,11 +183,11 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | Non
     except TableError as error:
         message = str(error).partition(" Name yours with")[0].partition(" Say which one")[0]
         raise TableError(f"{message} Rename one to 'text', or score one column: score(table['...'])") from None
-    _warn_of_unread(builder.header, builder.found)
+    _warn_of_unread([name for name in builder.header if name != _MORE], builder.found)
     return (
         Post.failed(place, "invalid_utf8", "A text of this row is not valid UTF-8.")
         if row is None
-        else builder.build(row, place)
+        else _with_more_images(builder.build(row, place))
         for place, row in rows
     )
 

@@ -160,7 +160,10 @@ class Preparation:
         images = list(decoded)
         pixels = tuple(frame for frames, _ in images for frame in frames)
         if not tokens.windows and not pixels:
-            raise PostError(POST_EMPTY, "The post has no visible text and no image, so there is nothing to score.")
+            read = ", of which not all is read," if tokens.truncated else ""
+            raise PostError(
+                POST_EMPTY, f"The post has no visible text{read} and no image, so there is nothing to score."
+            )
         other = bool(tokens.language) and tokens.language not in {*self._languages, UNDETERMINED}
         if other and self._skips:
             raise PostError(

@@ -130,11 +130,28 @@ class Logits:
 
 
 class Action(StrEnum):
-    """What a moderator's queue should do with a post, mildest first."""
+    """What a moderator's queue should do with a post, mildest first; a stricter one is greater."""
 
     ALLOW = "allow"
     REVIEW = "review"
     BLOCK = "block"
+
+    # By severity, not as texts; a text that names no action is a ValueError.
+    def __lt__(self, other: str) -> bool:
+        return self._severity < Action(other)._severity
+
+    def __le__(self, other: str) -> bool:
+        return self._severity <= Action(other)._severity
+
+    def __gt__(self, other: str) -> bool:
+        return self._severity > Action(other)._severity
+
+    def __ge__(self, other: str) -> bool:
+        return self._severity >= Action(other)._severity
+
+    @property
+    def _severity(self) -> int:
+        return list(Action).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +206,7 @@ class Decision:
     attributes: Mapping[str, float] = field(default_factory=dict)
     language: str = ""
     window: DecidingWindow | None = None
+    decided_by: Sequence[str] = ()
 
     @property
     def schema_version(self) -> int:
@@ -211,9 +229,26 @@ class Decision:
         return {name: label.score for name, label in self.labels.items()}
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether a person should look, or nobody judged it: then its words are masked."""
+        return self.action is not Action.ALLOW or bool(self.flags)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Names of the flagged labels."""
         return tuple(name for name, label in self.labels.items() if label.flagged)
+
+    @property
+    def reasons(self) -> dict[str, float]:
+        """Score per flagged label, and per label or attribute that asks for the action; the highest first."""
+        scores = {**self.attributes, **self.scores}
+        names = dict.fromkeys((*self.flags, *self.decided_by))
+        return {name: scores[name] for name in sorted(names, key=lambda name: scores[name], reverse=True)}
+
+    @property
+    def asking_attributes(self) -> dict[str, float]:
+        """Score per attribute that asks for the action, which no label shows."""
+        return {name: self.attributes[name] for name in self.decided_by if name in self.attributes}
 
     @property
     def top(self) -> tuple[str, float] | None:
@@ -276,6 +311,7 @@ class Decision:
                 "action": Action(record["action"]) if record["action"] else None,
                 "text_weight": weights and weights["text"],
                 "notes": tuple(record["notes"]),
+                "decided_by": tuple(record.get("decided_by") or ()),
                 "error": error and PostFailure(error["code"], error["message"]),
                 "attributes": {
                     name: value for name, value in record.get("attributes", {}).items() if value is not None
@@ -291,14 +327,15 @@ class Decision:
         name = f"Decision({self.id!r}"
         if self.error is not None:
             return f"{name}, failed: {self.error.code})"
-        shown = ", ".join(f"{label} {self.labels[label].score:.2f}" for label in self.flags)
+        shown = ", ".join(f"{name} {score:.2f}" for name, score in self.reasons.items())
         label, score = self.top or ("no label", 0.0)
         return f"{name}, {self.action}: {shown or f'no flag, highest {label} {score:.2f}'})"
 
     def _repr_html_(self) -> str:
         """The decision in a notebook: a bar per label. What the post says is not shown."""
-        error = self.error.message if self.error is not None else ""
-        return decision_html(self.id, str(self.action or self.status), self.labels, error)
+        asking = ", ".join(f"{name} {score:.2f}" for name, score in self.asking_attributes.items())
+        said = self.error.message if self.error is not None else asking
+        return decision_html(self.id, str(self.action or self.status), self.labels, said)
 
 
 def _window(record: Mapping[str, Any] | None) -> DecidingWindow | None:

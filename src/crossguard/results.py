@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, overload
 
 from crossguard.data.masking import excerpt, mask, visible
 from crossguard.data.page import page, with_post
@@ -17,28 +17,40 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 20
+NO_NAMES: Final = Names(())
 
 
 class Results(list[Decision]):
-    """Decisions, one per post, in order.
+    """Decisions, one per post; each keeps its post, in whatever order they are put.
 
-    Attributes:
-        posts: What was scored; empty where it was not kept.
+    Args:
+        decisions: Of the posts, in order.
+        posts: What was scored.
+        names: Labels and attributes of whatever decided: columns of a data frame, even where nothing was scored.
     """
 
-    def __init__(self, decisions: Iterable[Decision] = (), posts: Sequence[Post] = ()) -> None:
+    def __init__(self, decisions: Iterable[Decision] = (), posts: Iterable[Post] = (), names: Names = NO_NAMES) -> None:
         super().__init__(decisions)
-        self.posts = tuple(posts)
+        self._names = names
+        # By identity; the decision is kept with its post, so that no later one gets its id.
+        self._pairs = _paired(self, posts)
+
+    @property
+    def posts(self) -> tuple[Post, ...]:
+        """What was scored, a post per decision; an empty one where the post is not known."""
+        return tuple(
+            self._pairs[id(decision)][1] if id(decision) in self._pairs else Post(decision.id) for decision in self
+        )
 
     @property
     def failed(self) -> Results:
         """The decisions of posts that could not be scored."""
-        return self._where([not decision.ok for decision in self])
+        return self._where(lambda decision: not decision.ok)
 
     @property
     def flagged(self) -> Results:
         """The decisions with at least one flag."""
-        return self._where([bool(decision.flags) for decision in self])
+        return self._where(lambda decision: bool(decision.flags))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Returns the records, which `json.dumps` takes as they are."""
@@ -52,20 +64,42 @@ class Results(list[Decision]):
         """
         with needs_extra("A data frame", "pandas"):
             import pandas as pd
-        scored = next((decision for decision in self if decision.ok), None)
-        names = Names(tuple(scored.labels), attributes=tuple(scored.attributes)) if scored else Names(())
-        layout = columns(names)
+        labels = dict.fromkeys([*self._names.labels, *(name for decision in self for name in decision.labels)])
+        attributes = dict.fromkeys(
+            [*self._names.attributes, *(name for decision in self for name in decision.attributes)]
+        )
+        layout = columns(Names(tuple(labels), attributes=tuple(attributes)))
         frame = pd.DataFrame(
             [flatten(decision.to_dict(), layout) for decision in self], columns=[column.name for column in layout]
         )
-        if self.posts:
-            frame.insert(1, "text", [post.text for post in self.posts])
+        frame.insert(1, "text", [post.text for post in self.posts])
         return frame
 
     def to_html(self, title: str = "Decisions") -> str:
         """Returns a page to sort and filter; words of flagged posts are masked, and images blurred."""
-        shown = map(with_post, self, self.posts) if self.posts else iter(self)
-        return page(shown, title)
+        return page(map(with_post, self, self.posts), title)
+
+    def copy(self) -> Self:
+        """Returns the same decisions in another list."""
+        return self[:]
+
+    def extend(self, decisions: Iterable[Decision], /) -> None:
+        """Puts decisions at the end, with their posts where they are `Results`."""
+        if isinstance(decisions, Results):
+            self._pairs |= _paired(decisions, decisions.posts)
+        super().extend(decisions)
+
+    def __iadd__(self, decisions: Iterable[Decision], /) -> Self:  # type: ignore[override]  # see `__add__`
+        self.extend(decisions)
+        return self
+
+    def __add__(self, decisions: list[Decision], /) -> Self:  # type: ignore[override]  # holds nothing else
+        both = self.copy()
+        both += decisions
+        return both
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self), self.posts, self._names)
 
     @overload
     def __getitem__(self, place: SupportsIndex, /) -> Decision: ...
@@ -73,7 +107,7 @@ class Results(list[Decision]):
     def __getitem__(self, place: slice, /) -> Self: ...
     def __getitem__(self, place: SupportsIndex | slice, /) -> Decision | Self:
         if isinstance(place, slice):
-            return type(self)(super().__getitem__(place), self.posts[place])
+            return type(self)(super().__getitem__(place), self.posts[place], self._names)
         return super().__getitem__(place)
 
     def __repr__(self) -> str:
@@ -82,10 +116,10 @@ class Results(list[Decision]):
     def _repr_html_(self) -> str:
         """The first decisions in a notebook; what flagged posts say is masked, and images are not shown."""
         rows = []
-        for place, decision in enumerate(self[:SHOWN]):
-            text = self.posts[place].text if place < len(self.posts) else ""
-            words = excerpt(mask(text) if decision.flags else visible(text))
-            why = decision.error.message if decision.error else ", ".join(decision.flags)
+        first = self[:SHOWN]
+        for decision, post in zip(first, first.posts, strict=True):
+            words = excerpt(mask(post.text) if decision.is_doubtful else visible(post.text))
+            why = decision.error.message if decision.error else ", ".join(decision.reasons)
             score = "" if decision.top is None else f"{decision.top[0]} {decision.top[1]:.2f}"
             rows.append((decision.id, words, str(decision.action or decision.status), why or score))
         return results_html(self._counts(), rows, len(self) - len(rows))
@@ -95,7 +129,10 @@ class Results(list[Decision]):
         counts = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
         return f"{len(self):,} decisions" + (f": {counts}" if counts else "")
 
-    def _where(self, kept: Sequence[bool]) -> Results:
-        chosen = [place for place, keep in enumerate(kept) if keep]
-        posts = [self.posts[place] for place in chosen] if self.posts else ()
-        return Results([self[place] for place in chosen], posts)
+    def _where(self, wanted: Callable[[Decision], bool]) -> Results:
+        kept = [(decision, post) for decision, post in zip(self, self.posts, strict=True) if wanted(decision)]
+        return Results([decision for decision, _ in kept], [post for _, post in kept], self._names)
+
+
+def _paired(decisions: Iterable[Decision], posts: Iterable[Post]) -> dict[int, tuple[Decision, Post]]:
+    return {id(decision): (decision, post) for decision, post in zip(decisions, posts, strict=False)}

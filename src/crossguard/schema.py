@@ -53,7 +53,7 @@ class WindowRecord(_Record):
     """The stretch of a long text, or the reading of a disguised one, that the decision rests on."""
 
     index: int = Field(ge=0, description="Which window, from 0.")
-    of: int = Field(ge=2, description="How many there are.")
+    of: int = Field(ge=1, description="How many there are.")
     text: list[int] | None = Field(
         description="First character in the text and the one after the last; null if the window has none of it or the "
         "place is unknown."
@@ -88,6 +88,10 @@ class DecisionRecord(_Record):
     error: ErrorRecord | None = Field(description="Why the post could not be scored; null when it was.")
     attributes: dict[str, Probability] = Field(
         default_factory=dict, description="Scores of further attributes, such as toxicity, if the model has any."
+    )
+    decided_by: list[str] = Field(
+        default_factory=list,
+        description="Labels and attributes that ask for the action, the clearest first; missing if it is allow.",
     )
     language: str = Field(
         default="",

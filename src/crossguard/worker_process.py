@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -42,6 +43,9 @@ class WorkerProcess:
             stderr=subprocess.DEVNULL if quiet else None,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **dict.fromkeys(_THREADS, str(threads))},
         )
+        # `subprocess` keeps a process that runs, with its pipes, even where nobody else does.
+        self._end = weakref.finalize(self, _end, self.process, os.getpid())
+        self._end.atexit = False  # its stdin is closed then, and a fork must not end what its parent uses
 
     @property
     def requests(self) -> IO[bytes]:
@@ -66,11 +70,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Ends the process and frees what it holds here."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.requests, self.answers):
-            with contextlib.suppress(OSError):
-                stream.close()
+        self._end()
 
     @contextlib.contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
@@ -87,6 +87,16 @@ class WorkerProcess:
             yield
         finally:
             watch.cancel()
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() == owner:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if stream is not None:
+                stream.close()
 
 
 def streams() -> tuple[IO[bytes], IO[bytes]]:

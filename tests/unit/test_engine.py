@@ -22,7 +22,7 @@ from crossguard.engine import (
     Observer,
     ScoringEngine,
 )
-from crossguard.errors import PostError
+from crossguard.errors import InputError, PostError
 from crossguard.machine import available_cores
 from crossguard.moderator import Moderator
 from crossguard.preparation import Preparation
@@ -376,3 +376,26 @@ def test_a_post_of_many_images_is_decided_from_the_highest(tiny: Moderator) -> N
     assert together.scores == pytest.approx({name: max(one[name] for one in alone) for name in alone[0]}, abs=1e-6)
     with pytest.raises(PostError, match="nothing to score"):
         tiny.score(Post("a"))
+
+
+def test_closing_fails_what_is_not_answered(tiny: Moderator, gate: Gate) -> None:
+    gated = gated_by(tiny, gate, BatchLimits(1))
+    gate.open.clear()
+    waiting = [gated.submit(posts(1)) for _ in range(4 * INFERRED_AHEAD)]
+    threading.Timer(0.2, gate.open.set).start()
+    gated.close()
+    ends = [answer.exception(SECONDS) for answer in waiting]
+    assert all(end is None or "This moderator was closed" in str(end) for end in ends)
+    assert any(ends), "what was waiting has no thread any more"
+    with pytest.raises(InputError, match="This moderator was closed"):
+        gated.submit(posts(1))
+
+
+@pytest.mark.parametrize("count", [200, 10_000])
+def test_a_stream_says_that_its_moderator_was_closed(tiny: Moderator, gate: Gate, count: int) -> None:
+    moderator = gated_by(tiny, gate, BatchLimits())
+    stream = moderator.stream(posts(count), batch_size=4)
+    next(stream)
+    moderator.close()
+    with pytest.raises(InputError, match="This moderator was closed"):
+        list(stream)

@@ -1,13 +1,37 @@
 from __future__ import annotations
 
+import copy
 import importlib
+import pickle
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
-from crossguard.errors import ConfigError, MissingExtraError, needs_extra, pip, suggest
+from crossguard.errors import (
+    BundleError,
+    ChangedError,
+    ConfigError,
+    CrossguardError,
+    DeployError,
+    ImageError,
+    InputError,
+    JobError,
+    MissingExtraError,
+    OutputError,
+    PostError,
+    StorageError,
+    TableError,
+    UnitError,
+    needs_extra,
+    pip,
+    suggest,
+)
+from crossguard.review.errors import NotFoundError
+from crossguard.serving.fetching import FetchError
 from crossguard.training.recipe import Recipe
+from crossguard.wire.sagemaker.schema import RequestError
 
 
 def test_an_import_that_fails_names_the_extra_to_install() -> None:
@@ -61,3 +85,22 @@ def test_other_names_of_a_setting_are_answered_with_its_own(typed: str, meant: s
 def test_all_problems_of_a_file_are_told_at_once() -> None:
     assert str(ConfigError.gather("a.yaml", ["one"])) == "a.yaml: one"
     assert str(ConfigError.gather("a.yaml", ["one", "two"])) == "a.yaml: 2 problems\n  - one\n  - two"
+
+
+ERRORS = [
+    PostError("post_empty", "nothing"),
+    ImageError("image_empty", "nothing"),
+    FetchError("image_fetch_failed", "nothing"),
+    MissingExtraError("A data frame", "pandas"),
+    NotFoundError("nothing"),
+    RequestError(HTTPStatus.BAD_REQUEST, "invalid_request", "nothing"),
+    *(kind("wrong") for kind in (BundleError, ChangedError, ConfigError, DeployError, InputError, JobError)),
+    *(kind("wrong") for kind in (OutputError, StorageError, TableError, UnitError)),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_passes_between_processes(error: CrossguardError) -> None:
+    """A pool whose worker raises one that cannot be unpickled waits for ever."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

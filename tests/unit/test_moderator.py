@@ -209,3 +209,20 @@ def test_threads_are_a_number_of_cores(tiny_bundle: Bundle, threads: Any) -> Non
     for load in (Moderator.load, crossguard.load):
         with pytest.raises(ConfigError, match=f"threads is {threads!r}; it is the number of cores"):
             load(tiny_bundle.folder, threads=threads)
+
+
+def test_closing_a_moderator_of_another_policy_leaves_the_first_one_open(tiny_bundle: Bundle) -> None:
+    first = Moderator.load(tiny_bundle.folder)
+    with first.with_policy("benchmark") as other:
+        assert other.score("hello").ok
+    assert first.score("hello").ok
+    first.close()
+    with pytest.raises(InputError, match="This moderator was closed"):
+        other.score("hello")
+
+
+def test_submit_reads_posts_as_score_does(tiny: Moderator) -> None:
+    found = tiny.submit(["hello", {"id": "b", "text": ""}]).result(30)
+    assert [(decision.id, decision.status) for decision in found] == [("0", "scored"), ("b", "failed")]
+    with pytest.raises(InputError, match="this is one post"):
+        tiny.submit("hello")

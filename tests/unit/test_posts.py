@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -234,3 +236,27 @@ def test_records_are_json_as_they_are_and_come_back(tiny: Moderator) -> None:
     results = tiny.score(["hello", None])  # type: ignore[list-item]
     records = json.loads(json.dumps(results.to_dicts()))
     assert [Decision.from_dict(record).to_dict() for record in records] == records
+
+
+def test_a_mapping_lists_further_images_as_a_post_does() -> None:
+    post = Post("7", "hello", "a.png", more_images=("b.png", "c.png"))
+    (again,) = as_posts([asdict(post)])
+    assert again.images == post.images
+    (only,) = as_posts([{"more_images": ["b.png", None]}])
+    assert (only.images, dict(only.extra), only.error) == (("b.png",), {}, None)
+    frame = pd.DataFrame({"text": ["x", "y", "z"], "more_images": [["b.png"], None, np.array(["c.png"], dtype=object)]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [row.images for row in as_posts(frame)] == [("b.png",), (), ("c.png",)]
+    (wrong,) = as_posts([{"text": "x", "more_images": "b.png"}])
+    assert wrong.error is not None
+    assert wrong.error.message == "'more_images' must be a list of images, not str."
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("imagetext", "is not scored"), ("filename", "call it image_path"), ("imge_path", "Give image=")],
+)
+def test_a_key_that_may_be_a_part_of_the_post_is_told(key: str, said: str) -> None:
+    with pytest.warns(UserWarning, match=f"'{key}' .*{said}"):
+        list(as_posts([{"text": "hello", key: "x"}]))

@@ -63,3 +63,13 @@ def test_the_card_of_a_decision_has_the_two_keys_of_the_model_cards() -> None:
     assert set(card) == {"predictions", "probabilities"}
     assert card["predictions"]["racist"] is True
     assert card["probabilities"]["racist"] == 0.75
+
+
+def test_actions_are_ordered_by_severity() -> None:
+    assert max(Action) is Action.BLOCK
+    assert sorted([Action.BLOCK, Action.REVIEW, Action.ALLOW]) == list(Action)
+    assert [action for action in Action if action >= Action.REVIEW] == [Action.REVIEW, Action.BLOCK]
+    assert [action for action in Action if action < Action.REVIEW or action <= Action.ALLOW] == [Action.ALLOW]
+    assert Action.BLOCK > "allow"
+    with pytest.raises(ValueError, match="'failed' is not a valid Action"):
+        assert Action.BLOCK > "failed"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.moderator import Moderator
 from crossguard.records import Action, Decision, LabelDecision, PostFailure
+from crossguard.results import Results
 
 VERSIONS = ("m", "1", "p", "1")
 HATE = "All of you are <b>vermin</b>"
@@ -86,3 +88,35 @@ def test_leaving_the_context_ends_the_threads(tiny_bundle: Bundle) -> None:
         assert moderator.score(["hello"])[0].ok
     with pytest.raises(InputError, match="This moderator was closed"):
         moderator.score(["hello"])
+
+
+def test_decisions_keep_their_posts_in_whatever_order_they_are_put(tiny: Moderator) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    results = tiny.score([{"id": name, "text": f"hello {name}"} for name in "abc"])
+    results.reverse()
+    assert [post.id for post in results.posts] == ["c", "b", "a"]
+    results.sort(key=lambda decision: decision.id)
+    results.pop(1)
+    assert results.to_frame()["text"].tolist() == ["hello a", "hello c"]
+    assert [post.text for post in results.copy().posts] == ["hello a", "hello c"]
+    assert [post.text for post in pickle.loads(pickle.dumps(results)).posts] == ["hello a", "hello c"]  # noqa: S301
+
+
+def test_joined_results_keep_their_posts_and_a_decision_from_elsewhere_has_none(tiny: Moderator) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    first, second = tiny.score(["hello"]), tiny.score(["good morning"])
+    both = first + second
+    assert isinstance(both, Results)
+    assert [post.text for post in both.posts] == ["hello", "good morning"]
+    first += second
+    first.append(tiny.score("alone"))
+    assert first.to_frame()["text"].tolist() == ["hello", "good morning", ""]
+    assert "good morning" in first.to_html()
+
+
+@pytest.mark.parametrize("posts", [[], [""]])
+def test_a_frame_has_score_columns_even_where_nothing_was_scored(tiny: Moderator, posts: list[str]) -> None:
+    pytest.importorskip("pandas", reason="data frames need pandas")
+    frame = tiny.score(posts).to_frame()
+    assert list(frame.columns) == list(tiny.score(["hello"]).to_frame().columns)
+    assert len(frame) == len(posts)

@@ -16,7 +16,7 @@ def test_columns_follow_the_record_and_its_names() -> None:
         *("id", "schema_version", "status", "action", "flags"),
         *("score_racist", "score_sexist", "threshold_racist", "threshold_sexist", "action_racist", "action_sexist"),
         *("text_weight", "image_weight", "model", "model_version", "runtime", "policy", "policy_version", "notes"),
-        *("error_code", "error_message", "attributes_toxicity", "language", "digest", "input_text"),
+        *("error_code", "error_message", "attributes_toxicity", "decided_by", "language", "digest", "input_text"),
     ]
 
 
@@ -51,4 +51,4 @@ def test_a_flat_row_is_the_record_again() -> None:
 def test_the_json_schema_names_every_key_and_requires_those_without_a_default() -> None:
     schema = json_schema()
     assert tuple(schema["properties"]) == KEYS
-    assert set(KEYS) - set(schema["required"]) == {"attributes", "language", "window", "digest", "input"}
+    assert set(KEYS) - set(schema["required"]) == {"attributes", "decided_by", "language", "window", "digest", "input"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -86,3 +87,13 @@ def test_closing_twice_is_no_error(process: WorkerProcess) -> None:
     process.close()
     assert not process.alive
     process.kill()
+
+
+def test_it_ends_when_nobody_has_it_any_more(process: WorkerProcess) -> None:
+    other = WorkerProcess("a_worker_for_tests")
+    inner = other.process
+    assert ask(other, "threads") == "1"
+    del other
+    gc.collect()
+    assert inner.returncode is not None
+    assert process.alive

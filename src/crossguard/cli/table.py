@@ -96,14 +96,14 @@ class DecisionTable:
     def _words(self, post: Post, decision: Decision) -> str:
         if decision.error is not None:
             return excerpt(decision.error.message, self._text_width)
-        return excerpt(post_words(post, hidden=bool(decision.flags) and not self._show_text), self._text_width)
+        return excerpt(post_words(post, hidden=decision.is_doubtful and not self._show_text), self._text_width)
 
 
 def print_decision(post: Post, decision: Decision, console: Console, *, show_text: bool = False) -> None:
     """Prints one decision with every label."""
     from rich.text import Text
 
-    words = post_words(post, hidden=bool(decision.flags) and not show_text)
+    words = post_words(post, hidden=decision.is_doubtful and not show_text)
     action = decision.action.value if decision.action is not None else decision.status
     console.print(Text.assemble(Text(action, style=f"bold {_COLOURS[action]}"), "  ", words))
     console.print(_labels(decision, bars=console.width >= _NARROW))
@@ -165,6 +165,10 @@ def _labels(decision: Decision, *, bars: bool) -> Table:
         table.add_column()
     table.add_column("threshold", justify="right", no_wrap=True)
     table.add_column("action", no_wrap=True)
+    for name, score in decision.asking_attributes.items():
+        word = decision.action.value if decision.action is not None else ""
+        cells = ("",) * (2 if bars else 1)
+        table.add_row(name, f"{score:.3f}", *cells, Text(word, style=_COLOURS[word]))
     for name, label in decision.labels.items():
         action = Text(label.action.value, style=_COLOURS[label.action.value])
         bar = (_bar(label.score, label.threshold),) if bars else ()
@@ -183,8 +187,6 @@ def _bar(score: float, threshold: float) -> str:
 def _reasons(decision: Decision) -> str:
     if decision.error is not None:
         return decision.error.code
-    scores = decision.scores
-    ranked = sorted(decision.flags or scores, key=scores.__getitem__, reverse=True)
-    shown = ranked[:_SHOWN_FLAGS] if decision.flags else ranked[:1]
-    more = f" +{len(decision.flags) - len(shown)}" if len(decision.flags) > len(shown) else ""
-    return ", ".join(f"{name} {scores[name]:.2f}" for name in shown) + more
+    found = list((decision.reasons or dict([decision.top or ("", 0.0)])).items())
+    more = f" +{len(found) - _SHOWN_FLAGS}" if len(found) > _SHOWN_FLAGS else ""
+    return ", ".join(f"{name} {score:.2f}" for name, score in found[:_SHOWN_FLAGS]) + more

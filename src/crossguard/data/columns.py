@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from crossguard.errors import TableError, suggest
@@ -25,12 +27,18 @@ MORE_WORDS: Final = (
     *("full_text", "selftext", "caption", "title", "subject", "headline"),
     *("description", "spoiler_text", "alt_text"),
 )
+# Others that may hold words of a post; told where they are not its text.
+_OTHER_WORDS: Final = ("body", "content", "transcript", "meme_text")
+# May name the image of a post or anything else; told where it has no other image.
+FILES: Final = frozenset({"file", "filename", "file_name", "filepath", "file_path", "path"})
+# How like the name of a column of ours another one is that is told: `imagetext`, `imge_path`, `texts`.
+_LIKE: Final = 0.85
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
 # Images in a form that no table is read for: several, or objects around them.
 IMAGES: Final = frozenset(
     {"images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls", "attachments"}
-    | {"media_attachments", "extended_entities"}
+    | {"media_attachments", "extended_entities", "more_images"}
 )
 _NUMBERED: Final = re.compile(r"(image|img|photo|picture)(_path|_file|_url)?_?\d")
 
@@ -138,11 +146,31 @@ def _is_post(names: Iterable[str]) -> bool:
 
 
 def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
-    """Returns the columns of images among these that are not used; only numbered ones where there is another image."""
-    unused = [name for name in names if name not in found.values()]
-    if {"image", "image_path"} & set(found):
-        return [name for name in unused if _NUMBERED.fullmatch(plain_name(name))]
-    return [name for name in unused if plain_name(name) in ADDRESSES | IMAGES or _NUMBERED.fullmatch(plain_name(name))]
+    """Returns the columns of images among these that are not used; only further ones where there is another image."""
+    unused = [(name, plain_name(name)) for name in names if name not in found.values()]
+    if _has_image(found):
+        return [name for name, plain in unused if plain == "more_images" or _NUMBERED.fullmatch(plain)]
+    return [
+        name
+        for name, plain in unused
+        if plain in ADDRESSES | IMAGES or _NUMBERED.fullmatch(plain) or _meant(plain) in {"image", "image_path"}
+    ]
+
+
+def unread_files(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
+    """Returns the columns of `FILES` among these, where no column holds images."""
+    return [] if _has_image(found) else [name for name in names if plain_name(name) in FILES - set(found.values())]
+
+
+def _has_image(found: Mapping[str, str]) -> bool:
+    return bool({"image", "image_path"} & set(found))
+
+
+@lru_cache(4096)
+def _meant(plain: str) -> str:
+    """Returns the name of ours that another one is like; empty where it is like none, or ours itself."""
+    names = Columns().content
+    return "" if plain in names else next(iter(difflib.get_close_matches(plain, names, n=1, cutoff=_LIKE)), "")
 
 
 def is_address(name: str) -> bool:
@@ -151,8 +179,10 @@ def is_address(name: str) -> bool:
 
 
 def unread_words(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
-    """Returns the columns of `MORE_WORDS` among these that are not used."""
-    return [name for name in names if plain_name(name) in MORE_WORDS and name not in found.values()]
+    """Returns the columns of words that people may read with a post, among these, that are not used."""
+    known = {*MORE_WORDS, *_OTHER_WORDS, *OTHER_NAMES["image_text"]}
+    unused = [(name, plain_name(name)) for name in names if name not in found.values()]
+    return [name for name, plain in unused if plain in known or _meant(plain) in {"text", "image_text"}]
 
 
 def plain_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Any pixel format to what a viewer would see as RGB: transparency lies on white, deep pixels are scaled."""
+"""Any pixel format to what a viewer would see as RGB: transparency lies on white, or on black where all is white."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ _DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 _ONE_BYTE: Final = frozenset({"1", "L", "P"})
 _WHITE: Final = (255, 255, 255)
+_BLACK: Final = (0, 0, 0)
+# Of what can be seen of a sticker for dark backgrounds, at most this part is darker than nearly white.
+_DARKER: Final = 0.001
+_NEARLY_WHITE: Final = 224
+_VISIBLE: Final = 32
+_SAMPLE: Final = 256
 # Deep pixels are scaled in bands of this many, so that the floats of a whole image never exist at once. Frames cross
 # the pipe of a worker in them, too.
 _BAND: Final = 1 << 18
@@ -44,17 +50,27 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _PREMULTIPLIED:
         image = image.convert(_PREMULTIPLIED[image.mode])
     if image.has_transparency_data:
-        return _on_white(image)
+        return _on_canvas(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_canvas(image: Image.Image) -> Image.Image:
     # Pillow knows the transparent value of 1-bit images only after they became grey.
     grey = image.convert("L") if image.mode == "1" else image
     layer = grey if grey.mode == "RGBA" else grey.convert("RGBA")
-    canvas = Image.new("RGB", layer.size, _WHITE)
+    canvas = Image.new("RGB", layer.size, _BLACK if _is_white(layer) else _WHITE)
     canvas.paste(layer, mask=layer)
     return canvas
+
+
+def _is_white(layer: Image.Image) -> bool:
+    """Whether what can be seen of a layer is white, as letters for a dark background are."""
+    width, height = layer.size
+    sample = layer.resize((min(width, _SAMPLE), min(height, _SAMPLE)), Image.Resampling.NEAREST)
+    alpha = sample.getchannel("A")
+    lightness = sample.convert("L").histogram(alpha.point(lambda value: 255 if value >= _VISIBLE else 0))
+    visible = sum(lightness)
+    return 0 < visible < alpha.width * alpha.height and sum(lightness[:_NEARLY_WHITE]) <= _DARKER * visible
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

@@ -10,8 +10,10 @@ WIDTH = 60
 _SHORT = 2
 # One word with its letters set apart, as people write it to slip past a filter.
 _SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]){2,}[^\W_](?!\w)")
+# Letters, digits, and letters in circles, brackets, squares and flags.
+_LETTER = r"(?:[^\W_]|[\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff])"
 # A word from its first to its last letter or digit, whatever stands between.
-_WORD = re.compile(r"[^\W_](?:[^ ]*[^\W_])?")
+_WORD = re.compile(rf"{_LETTER}(?:[^ ]*{_LETTER})?")
 # Words that carry no attack by themselves and keep a masked sentence readable.
 _PLAIN = (
     "about after again all also and any are because been before being but can could did does doing don't down each "
@@ -19,7 +21,8 @@ _PLAIN = (
     "many may more most much must not now off one only other our out over said same say says see she should some "
     "still such than that that's the their them then there these they they're this those though through too two "
     "under until very want was well were what when where which while who why will with without would yes yet you "
-    "you're your yours "
+    "you're your yours ad am an as at bc be by cc do eh go ha he hi ho id if im in is it la ma me mr ms my no of oh ok "
+    "on or pm re so to tv uk un up us vs we wo ya ye "
 )
 _PLAIN_WORDS = frozenset(_PLAIN.split())
 
@@ -27,7 +30,7 @@ _PLAIN_WORDS = frozenset(_PLAIN.split())
 def mask(text: str) -> str:
     """Returns a text with all but the first letter of every telling word hidden: `You are all i****`.
 
-    Common words and words of up to two letters stay. Words are what stands between spaces, so that letters replaced by
+    Common words, lone letters and short numbers stay. Words are what stands between spaces, so that letters replaced by
     signs do not help a slur to be shown; letters set apart are one word.
     """
     return _WORD.sub(_masked, _SPACED_OUT.sub(_masked_letters, visible(text)))
@@ -54,6 +57,7 @@ def _masked_letters(match: re.Match[str]) -> str:
 
 def _masked(match: re.Match[str]) -> str:
     core = match[0]
-    if len(core) <= _SHORT or core.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") in _PLAIN_WORDS:
+    plain = core.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    if len(core) == 1 or (len(core) <= _SHORT and core.isdecimal()) or plain in _PLAIN_WORDS:
         return core
     return core[0] + MASK * (len(core) - 1)

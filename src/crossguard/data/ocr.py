@@ -32,6 +32,11 @@ from crossguard.records import ImageSource, Post
 _FRAMES = 4
 # Images per thread that are read before the first of them is needed.
 AHEAD = 4
+# The engine scales images to this side; words on a strip of other proportions would be a pixel high.
+_SIDE = 2000
+_EXTREME = 20
+_LEAST = 64
+_MOST_STRIPS = 16
 
 
 class WordReader:
@@ -80,8 +85,20 @@ class WordReader:
     def _lines(self, frame: Image.Image) -> list[str]:
         if not hasattr(self._own, "engine"):
             self._own.engine = self._create()
-        result = self._own.engine(np.asarray(frame)[:, :, ::-1])  # the engine expects BGR
-        return list(result.txts or ())
+        pixels = np.asarray(frame)[:, :, ::-1]  # the engine expects BGR
+        return [line for strip in _strips(pixels) for line in self._own.engine(strip).txts or ()]
+
+
+def _strips(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Cuts an image of extreme proportions, whose short side the engine would scale to nothing."""
+    long, short = max(pixels.shape[:2]), min(pixels.shape[:2])
+    if long <= _SIDE or long <= _EXTREME * short:
+        return [pixels]
+    axis = int(pixels.shape[1] == long)
+    room = [(0, 0), (0, 0), (0, 0)]
+    room[1 - axis] = (0, max(0, _LEAST - short))
+    padded = np.pad(pixels, room, constant_values=255)
+    return np.array_split(padded, min(-(-long // _SIDE), _MOST_STRIPS), axis)
 
 
 def _filled(entry: Post, words: Future[str] | None) -> Post:
@@ -96,7 +113,8 @@ def _filled(entry: Post, words: Future[str] | None) -> Post:
 def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:
     """The sha256 of the encoded bytes, or of the pixels where there are none."""
     if isinstance(content, Image.Image):
-        content = f"{content.mode} {content.size} ".encode() + content.tobytes()
+        shown = content.convert("RGBA") if content.mode == "P" else content  # one index may be any colour
+        content = f"{content.mode} {content.size} ".encode() + shown.tobytes()
     elif isinstance(content, np.ndarray):
         content = f"{content.dtype} {content.shape} ".encode() + content.tobytes()
     return hashlib.sha256(content).hexdigest()

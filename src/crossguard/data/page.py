@@ -78,13 +78,14 @@ def _row(decision: Decision) -> dict[str, Any]:
             name: [round(label.score, 4), round(label.threshold, 4), label.action.value]
             for name, label in decision.labels.items()
         },
+        "asked_by": {name: round(score, 4) for name, score in decision.asking_attributes.items()},
         "text": text,
         "words": words,
         "image": given.get(IMAGE),
         "no_image": given.get(NO_IMAGE),
         "error": decision.error and decision.error.message,
     }
-    if decision.flags or decision.error:  # nobody judged what could not be scored
+    if decision.is_doubtful:
         row |= {"masked": mask(text), "masked_words": mask(words)}
     return {key: value for key, value in row.items() if value or key == "labels"}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from crossguard.data import json_shapes
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, is_address, unread_images, unread_words
+from crossguard.data.columns import Columns, is_address, unread_files, unread_images, unread_words
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
@@ -145,6 +145,10 @@ def notes_of_unread(names: Sequence[str], found: Mapping[str, str]) -> list[str]
         *(
             f"column '{name}' is not read, so posts are scored without these images. {_way_to(name)}"
             for name in unread_images(names, found)
+        ),
+        *(
+            f"column '{name}' is not read; if it names images: --image-path-column '{name}'"
+            for name in unread_files(names, found)
         ),
         *(
             f"column '{name}' is not scored; join it to the text if people read both"

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,14 @@ class Costs(StrictModel):
     wrong_block: float | None = Field(default=None, ge=0)
 
 
+class Verdict(NamedTuple):
+    """What a policy says of one post."""
+
+    labels: dict[str, LabelDecision]  # an entry per label
+    action: Action  # the strictest of the labels and of the attributes with bands
+    decided_by: tuple[str, ...]  # labels and attributes that ask for it, the one farthest above its threshold first
+
+
 class Policy(StrictModel):
     """Thresholds and bands for every label.
 
@@ -201,7 +209,7 @@ class Policy(StrictModel):
 
     def decide(
         self, labels: LabelSet, scores: Floats, kind: Kind = "text", attributes: Mapping[str, float] | None = None
-    ) -> tuple[dict[str, LabelDecision], Action]:
+    ) -> Verdict:
         """Decides one post.
 
         Args:
@@ -209,15 +217,15 @@ class Policy(StrictModel):
             scores: (labels,).
             kind: What the post has.
             attributes: Scores by attribute; those with bands in this policy count.
-
-        Returns:
-            An entry per label, and the strictest action.
         """
         rules = self.rules(kind)
         decisions = {name: rules[name].decide(float(score)) for name, score in zip(labels.names, scores, strict=True)}
-        actions = [entry.action for entry in decisions.values()]
-        actions += [bands.action(attributes[name]) for name, bands in self.attributes.items() if attributes]
-        return decisions, max(actions, key=ORDER.index)
+        beside = {name: bands.decide(attributes[name]) for name, bands in self.attributes.items()} if attributes else {}
+        entries = decisions | beside
+        action = max(entry.action for entry in entries.values())
+        asking = (name for name, entry in entries.items() if entry.action is action)
+        ranked = sorted(asking, key=lambda name: entries[name].score - entries[name].threshold, reverse=True)
+        return Verdict(decisions, action, tuple(ranked))
 
 
 class LabelOverride(BandsOverride):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crossguard.preprocessing.text import TextSpec, pad
 from crossguard.preprocessing.windows import Window
-from crossguard.records import Action, Batch, DecidingWindow, LabelDecision, Logits, PostFailure
+from crossguard.records import Batch, DecidingWindow, Logits, PostFailure
 
 SAMPLED: Final = 16
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
@@ -40,19 +40,10 @@ class Prepared:
             return "text"
         return "both" if self.texts else "image"
 
-    def deciding(self, labels: Mapping[str, LabelDecision], texts: Sequence[int]) -> DecidingWindow | None:
-        """Returns where the decision rests; None where the text was scored once.
-
-        Args:
-            labels: The decision per label.
-            texts: Per label, which text gave the highest score.
-        """
-        if len(self.texts) < 2:  # noqa: PLR2004 one is the whole text
+    def deciding(self, index: int) -> DecidingWindow | None:
+        """Returns where a decision rests, given which text it is of; None where that is the whole text as written."""
+        if len(self.texts) < 2 and not any(window.undisguised for window in self.texts):  # noqa: PLR2004
             return None
-        order = list(Action)
-        ranked = enumerate(labels.values())
-        strictest, _ = max(ranked, key=lambda e: (order.index(e[1].action), e[1].score - e[1].threshold))
-        index = int(texts[strictest])
         window = self.texts[index]
         return DecidingWindow(index, len(self.texts), window.text, window.image_text, window.undisguised)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.cache import cache_folder, keep
-from crossguard.preprocessing.normalization import MENTION, RETWEET, URL
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -58,7 +58,7 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     Returns:
         `und` for a text of few letters, and where the classifier is not sure.
     """
-    text = html.unescape(text[:MOST_CHARACTERS])
+    text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", html.unescape(text[:MOST_CHARACTERS])))
     words = WORD.findall(MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text))))
     if "en" in known and _is_english(words):
         return "en"

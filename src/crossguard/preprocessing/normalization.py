@@ -23,8 +23,26 @@ EXPANSION: Final = 4
 
 WORD: Final = re.compile(r"\w+")
 LATIN: Final = re.compile(r"[A-Za-z]")
-RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\S+)?\s*:?\s*', re.IGNORECASE)
-URL: Final = re.compile(r"https?://\S*|www\.\S+|\[URL\]|\bt\.co/\S+", re.IGNORECASE)
+RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\w+)?\s*:?\s*', re.IGNORECASE)
+# What a link is made of: it ends at markup, at a bracket that it did not open, and at what cannot be seen, so that it
+# hides no words that touch it.
+_OF_LINK: Final = r"[^\s<>\"|()\[\]\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_LINK: Final = rf"(?:{_OF_LINK}|\({_OF_LINK}*\))"
+# Elements of HTML by what a reader sees of them: nothing, or that something else begins.
+_INLINE: Final = (
+    "a|abbr|b|bdi|bdo|big|cite|code|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr"
+)
+_BLOCKS: Final = (
+    "address|article|aside|blockquote|body|br|button|center|dd|details|div|dl|dt|figcaption|figure|footer|form|h[1-6]|"
+    "head|header|hr|html|iframe|img|input|label|li|main|nav|ol|option|p|pre|script|section|select|style|summary|table|"
+    "tbody|td|tfoot|th|thead|title|tr|ul|video"
+)
+# Words in angle brackets are no attributes, which have values.
+_ATTRIBUTE: Final = r"""\s{1,20}[\w:-]{1,40}=(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})"""
+_REST_OF_TAG: Final = rf"((?:{_ATTRIBUTE}){{0,20}})\s?/?>"
+INLINE_TAG: Final = re.compile(rf"</?(?:{_INLINE}){_REST_OF_TAG}", re.IGNORECASE)
+BLOCK_TAG: Final = re.compile(rf"</?(?:{_BLOCKS}){_REST_OF_TAG}", re.IGNORECASE)
+URL: Final = re.compile(rf"https?://{_LINK}*|www\.{_LINK}+|\[URL\]|\bt\.co/{_LINK}+", re.IGNORECASE)
 MENTION: Final = re.compile(r"@\w+|\[USER\]", re.IGNORECASE)
 MENTIONS: Final = re.compile(r"(?:user\s+){2,}")
 HASHTAG: Final = re.compile(r"#(\w+)")
@@ -33,6 +51,10 @@ CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-
 SPACED_OUT: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z][ .\-_*]){2,}[A-Za-z](?![A-Za-z0-9])")
 SEPARATORS: Final = re.compile(r"[ .\-_*]")
 REPEATED: Final = re.compile(r"(.)\1{3,}")
+
+# White space and what cannot be seen, as padding of any length is made of.
+PADDING: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]{2,}")
+PADDED: Final = 16
 
 QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "`": "'", "\u201c": '"', "\u201d": '"'})
 # Cyrillic, Greek and Turkish letters that look like a Latin one; used only inside words that hold Latin letters too.
@@ -63,11 +85,17 @@ def shorten(text: str, name: NormalizerName) -> str:
 
     That is what every normaliser removes, and for `social` links, and all but a few of a repeated character.
     """
-    seen = _plain(text[:MOST_CHARACTERS])
+    text = without_padding(text)[:MOST_CHARACTERS]
+    seen = _plain(text)
     if name == "none":
         return seen
-    words = URL.sub(" ", _visible(html.unescape(html.unescape(text[:MOST_CHARACTERS]))))
+    words = _visible(URL.sub(" ", html.unescape(html.unescape(text))))
     return _plain(REPEATED.sub(r"\1\1\1\1", words)) or seen
+
+
+def without_padding(text: str) -> str:
+    """Returns a text with one space for each run of white space and invisible characters."""
+    return PADDING.sub(" ", text[: PADDED * MOST_CHARACTERS])
 
 
 def _plain(text: str) -> str:
@@ -80,6 +108,7 @@ def _social(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)[: max(SHORT_TEXT, EXPANSION * len(text))]
     if not text.isascii():
         text = "".join(map(_name_symbol, text))
+        text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
     text = RETWEET.sub("", _visible(text))
     text = MENTION.sub(" user ", URL.sub(" ", text))
     text = HASHTAG.sub(lambda match: f" {CAMEL.sub(' ', match[1])} ", text)

@@ -141,6 +141,11 @@ class TextEncoder:
         first = iter(self._encode([parts for parts, other in zip(written, said, strict=True) if not other.certain]))
         second = iter(self._encode([other.parts for other in said if other.parts]))
         found = [_together(first, second, other) for other in said]
+        # Of such a text nothing was read but what cannot be seen.
+        found = [
+            replace(tokens, truncated=True) if not parts and max(map(len, pair)) > MOST_CHARACTERS else tokens
+            for tokens, parts, pair in zip(found, written, texts, strict=True)
+        ]
         if not self._languages:
             return found
         return [

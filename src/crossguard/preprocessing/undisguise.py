@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,16 +19,20 @@ from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
 from crossguard.preprocessing.disguises.signs import LEET, filled, joined, spelt, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
-from crossguard.preprocessing.normalization import MENTION, RETWEET, URL
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, without_padding
 
-# Of a longer text, the beginning and the end are read.
-MOST_CHARACTERS: Final = 8192
+# A longer text is read in stretches of so many characters, since some steps look at all of a text at once,
+STRETCH: Final = 8192
+# and of one that is longer still, the beginning and the end.
+MOST_CHARACTERS: Final = 4 * STRETCH
 FEW_MENTIONS: Final = 2
 # By how much more of its letters a reading must stand in known words to be scored instead of the text.
 CLEARER: Final = 0.1
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
-TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,30}>")
+# Markdown's signs of lists and headings, and those around what is set off.
+LIST_SIGN: Final = re.compile(r"^[ \t]*(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+", re.MULTILINE)
+SET_OFF: Final = re.compile(r"(?<![\w*])(\*\*\*?|__|~~|\|\|)(?=\S)([^*_~|\n]{1,500})(?<=\S)\1(?![\w*])")
 # One word in quotation marks.
 QUOTED: Final = re.compile(
     r"""(?<!\S)["'`\u201c\u2018\u00ab](\w[^\s"'`]{0,40}?)["'`\u201d\u2019\u00bb]([.,?!;:]*)(?!\S)"""
@@ -76,11 +81,35 @@ def undisguise(text: str, lexicon: Lexicon) -> Reading | None:
         text: As it was written.
         lexicon: Words that the text can be made of.
     """
-    certain = len(text) <= MOST_CHARACTERS
-    if not certain:
-        tail = MOST_CHARACTERS // 4
-        text = f"{text[: MOST_CHARACTERS - tail]} {text[-tail:]}"
-    seen = read = _seen(text, lexicon)
+    if len(text) <= STRETCH:
+        return _undisguised(text, lexicon)
+    text = without_padding(text)
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[: MOST_CHARACTERS - STRETCH]} {text[-STRETCH:]}"
+    pieces = list(_pieces(text))
+    readings = [_undisguised(piece, lexicon) for piece in pieces]
+    if not any(readings):
+        return None
+    said = (reading.text if reading else piece for reading, piece in zip(readings, pieces, strict=True))
+    return Reading(" ".join(said), certain=False)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cuts a text into stretches, between words where it has any."""
+    start = 0
+    while start < len(text):
+        stop = start + STRETCH
+        space = text.rfind(" ", start, stop) if stop < len(text) else -1
+        stop = space + 1 if space > start else stop
+        yield text[start:stop]
+        start = stop
+
+
+def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
+    written = html.unescape(html.unescape(text))
+    # Attributes are left out, and may have words in them.
+    certain = not any(match[1] for tag in (INLINE_TAG, BLOCK_TAG) for match in tag.finditer(written))
+    seen = read = _seen(written, lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
         return None if len(seen) == len(text) else Reading(seen, certain=False)
     for step in STEPS:
@@ -102,8 +131,9 @@ def _squeezed(text: str) -> str:
 
 def _seen(text: str, lexicon: Lexicon) -> str:
     """Removes what is not shown or said, and shows in order what a direction mark turns round."""
-    text = OVERRIDE.sub(lambda match: match[1][::-1], html.unescape(html.unescape(text)))
-    text = RETWEET.sub("", URL.sub(" ", TAG.sub("", text)))
+    text = OVERRIDE.sub(lambda match: match[1][::-1], text)
+    text = URL.sub(" ", BLOCK_TAG.sub(" ", INLINE_TAG.sub("", text)))
+    text = RETWEET.sub("", SET_OFF.sub(r"\2", LIST_SIGN.sub("", text)))
     # Those before the first word are whom a reply goes to.
     many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 

@@ -45,7 +45,7 @@ class Admission:
             BodyTooLarge: There never is for so many.
         """
         if posts > self._limit:
-            raise BodyTooLarge(f"A request may have {self._limit} posts; this one has {posts}.")
+            raise BodyTooLarge(f"A request may have {self._limit} posts; this one has {posts}.", code="too_many_posts")
         counted = max(posts, min(cost, self._limit // 2))
         if self.pending + counted > self._limit:
             seconds = self._retry_s()

@@ -168,7 +168,9 @@ class Call:
 
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         if len(posts) > self.settings.max_posts:
-            raise BodyTooLarge(f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.")
+            raise BodyTooLarge(
+                f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.", code="too_many_posts"
+            )
         remote = sum(post.remote for post in posts)
         if remote > self.settings.fetch_max:
             raise BodyTooLarge(
@@ -178,7 +180,10 @@ class Call:
             )
         images = max((len(post.images) for post in posts), default=0)
         if images > self.settings.max_images:
-            raise BodyTooLarge(f"A post may have {self.settings.max_images} images; one of these has {images}.")
+            raise BodyTooLarge(
+                f"A post may have {self.settings.max_images} images; one of these has {images}.",
+                code="too_many_images",
+            )
 
 
 def scored(decision: Decision) -> Decision:

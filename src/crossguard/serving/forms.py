@@ -56,7 +56,7 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
             await form.close()
     except (MultiPartException, KeyError, ValueError, LookupError) as error:
         reason = error.message if isinstance(error, MultiPartException) else type(error).__name__
-        raise BadRequest(f"The form cannot be read: {reason}", code="invalid_form") from None
+        raise BadRequest(f"The form cannot be read: {reason} {_known(fields)}", code="invalid_form") from None
 
 
 def _form(
@@ -72,9 +72,15 @@ def _form(
         elif isinstance(value, str) and name in fields:
             form.fields[name] = decoded(value.encode("latin-1"), charset)
         else:
-            known = ", ".join(sorted(fields))
-            raise BadRequest(f"Unknown part {name[:80]!r} of the form. Known: image (a file), {known}.")
+            raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(fields)}")
     return form
+
+
+def _known(fields: frozenset[str]) -> str:
+    """Says what a form may have; one without fields is a batch of images."""
+    if fields:
+        return f"Known: image (a file), {', '.join(sorted(fields))}."
+    return "A form of many posts has only files, called image; posts with texts are sent as JSON."
 
 
 async def _once(body: bytes) -> AsyncGenerator[bytes, None]:

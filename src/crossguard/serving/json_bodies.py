@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
 from crossguard.checked_settings import fields_at
+from crossguard.data.cells import whole
 from crossguard.errors import suggest
 from crossguard.serving.errors import BadRequest
 
@@ -32,7 +34,7 @@ def validated(model: type[M], body: bytes | str, example: Any = None) -> M:
 
     Args:
         model: What it must be.
-        body: JSON.
+        body: JSON; half characters in it are replaced, as in files.
         example: A right body, which is shown to whoever sends another shape.
 
     Raises:
@@ -42,10 +44,23 @@ def validated(model: type[M], body: bytes | str, example: Any = None) -> M:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
+    if problems[0]["type"] == "json_invalid" and (mended := _without_halves(body)) is not None:
+        return validated(model, mended, example)
     lines = "; ".join(_problem(model, problem) for problem in problems[:MAX_PROBLEMS])
     if example is not None and any(p["type"] in _SHAPE and not p["loc"][1:] for p in problems):
         lines += f". Send an object such as {to_json(example).decode()}"
     raise BadRequest(lines, code="invalid_json" if problems[0]["type"] == "json_invalid" else "invalid_request")
+
+
+def _without_halves(body: bytes | str) -> str | None:
+    """Returns JSON with half characters replaced, such as those of an emoji that was cut; None if there are none."""
+    try:
+        sent = body if isinstance(body, str) else body.decode()
+        text = json.dumps(json.loads(sent), ensure_ascii=False) if "\\u" in sent else ""
+    except (ValueError, RecursionError):
+        return None
+    mended = whole(text)
+    return None if mended == text else mended
 
 
 def _problem(model: type[BaseModel], problem: ErrorDetails) -> str:

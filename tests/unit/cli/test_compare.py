@@ -55,3 +55,8 @@ def test_options_of_models_do_nothing_beside_runs(
 ) -> None:
     assert run(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), option, "x"]) == 2
     assert f"{option} does nothing beside runs: they were measured before" in capsys.readouterr().err
+
+
+def test_a_test_without_resamples_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", str(tmp_path / "a.json"), "--rounds", "0"]) == 2
+    assert "0 is not in the range x>=1" in capsys.readouterr().err

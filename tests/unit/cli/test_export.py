@@ -50,3 +50,32 @@ def test_no_model_is_replaced_that_nobody_said_to_replace(
     assert run(["export", str(tmp_path), str(out), *options]) == 7
     assert "Replace the model in it with --overwrite" in capsys.readouterr().err
     assert run(["export", str(tmp_path), str(out), *options, "--overwrite"]) != 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "huggingface", "--name", "x"], "--name does nothing beside --format huggingface"),
+        (["--format", "huggingface", "--policy", "default=labels:a"], "--policy does nothing beside --format"),
+        (["--format", "huggingface", "--weight-dtype", "fp16"], "--weight-dtype does nothing beside --format"),
+        (["--precision", "int8", "--version", "1.0.0"], "--version does nothing beside --precision int8"),
+        (["--precision", "int8", "--format", "huggingface"], "--format does nothing beside --precision int8"),
+        (["--precision", "int8", "--average", "."], "--average does nothing beside --precision int8"),
+        (["--calibration", "."], "--calibration does nothing without --precision int8"),
+        (["--format", "huggingface", "--accept-loss"], "--accept-loss does nothing without --precision int8"),
+    ],
+)
+def test_options_that_this_export_does_not_read_are_refused(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["export", str(tmp_path), str(tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_runs_are_averaged_for_hugging_face_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("crossguard.export.huggingface.export_huggingface", lambda *given: asked.extend(given))
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    assert run(["export", str(tmp_path), str(out), "--format", "huggingface", "--average", str(other)]) == 0
+    assert asked == [tmp_path, out, (other,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -95,3 +96,23 @@ def test_one_decision_shows_every_label_and_its_notes() -> None:
     assert lines[0].split() == ["block", *post_words(Post("7", "x"), hidden=True).split()]
     assert [line.split()[0] for line in lines[1:4]] == ["label", "racist", "sexist"]
     assert "notes: text_truncated" in shown
+
+
+def test_an_attribute_that_asks_for_the_action_is_its_reason_and_masks_the_words() -> None:
+    found = replace(
+        scored(racist=0.1), action=Action.BLOCK, attributes={"threat": 0.92, "insult": 0.2}, decided_by=("threat",)
+    )
+    shown = table(Post("7", SLUR), found)
+    assert "threat 0.92" in shown
+    assert SLUR not in shown
+    console = Console(file=io.StringIO(), width=120)
+    print_decision(Post("7", SLUR), found, console)
+    one = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert re.search(r"threat +0\.920 +block", one)
+    assert "insult" not in one
+    assert repr(found) == "Decision('7', block: threat 0.92)"
+
+
+def test_what_a_person_should_look_at_is_masked_without_a_flag() -> None:
+    near = replace(scored(racist=0.4), action=Action.REVIEW, decided_by=("racist",))
+    assert SLUR not in table(Post("7", SLUR), near)

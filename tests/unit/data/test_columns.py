@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.data.columns import Columns, unread_words
+from crossguard.data.columns import Columns, unread_files, unread_images, unread_words
 from crossguard.errors import TableError
 
 
@@ -53,3 +53,21 @@ def test_words_beside_the_text_are_found_where_they_are_not_the_text() -> None:
 def test_a_table_without_a_known_column_is_told_what_to_do(header: list[str], said: str) -> None:
     with pytest.raises(TableError, match=said):
         Columns().find(header, "posts.csv")
+
+
+def test_names_that_are_like_ours_and_are_not_read_are_told() -> None:
+    found = {"text": "text"}
+    assert unread_words(["text", "imageText", "body", "txt", "comment", "context", "next"], found) == [
+        *("imageText", "body", "txt")
+    ]
+    assert unread_images(["text", "imge_path", "more_images", "image_hash", "image_id"], found) == [
+        *("imge_path", "more_images")
+    ]
+    assert unread_files(["text", "file_name", "Path"], found) == ["file_name", "Path"]
+
+
+def test_beside_an_image_only_further_ones_are_told() -> None:
+    found = {"text": "text", "image_path": "img"}
+    names = ["text", "img", "more_images", "image_2", "filename", "imge"]
+    assert unread_images(names, found) == ["more_images", "image_2"]
+    assert unread_files(names, found) == []

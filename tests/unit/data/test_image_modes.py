@@ -35,6 +35,14 @@ class TestLooksAsAViewerShowsIt:
     def test_transparency_lies_on_white(self, mode: str) -> None:
         assert decode(Image.new(mode, (8, 8), (0,) * len(mode)))[0].getpixel((4, 4)) == WHITE
 
+    def test_white_letters_lie_on_black(self) -> None:
+        sticker = Image.new("RGBA", (64, 32), (0, 0, 0, 0))
+        sticker.paste((255, 255, 255, 255), (8, 8, 24, 24))
+        assert decode(sticker)[0].getpixel((2, 2)) == (0, 0, 0)
+        sticker.paste((200, 30, 30, 255), (40, 8, 56, 24))
+        assert decode(sticker)[0].getpixel((2, 2)) == WHITE, "what has other colours is seen on white"
+        assert decode(Image.new("RGBA", (8, 8), "white"))[0].getpixel((2, 2)) == WHITE
+
     def test_half_transparent(self) -> None:
         pixel = decode(Image.new("RGBA", (4, 4), (255, 0, 0, 128)))[0].getpixel((1, 1))
         assert near(pixel, (255, 127, 127), 1)

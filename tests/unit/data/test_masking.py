@@ -32,3 +32,9 @@ def test_excerpt_is_cut_to_its_width() -> None:
     assert excerpt("short", 10) == "short"
     assert excerpt("a longer text", 10) == "a longer\N{HORIZONTAL ELLIPSIS}"
     assert len(excerpt("x" * 99, 10)) == 10
+
+
+def test_letters_in_circles_and_words_in_pieces_are_hidden() -> None:
+    assert mask("\u24e5\u24d4\u24e1\u24dc\u24d8\u24dd") == "\u24e5*****"
+    assert mask("\U0001f1fb\U0001f1ea\U0001f1f7\U0001f1f2") == "\U0001f1fb***"
+    assert mask("ve rm in is it 42 a") == "v* r* in is it 42 a"

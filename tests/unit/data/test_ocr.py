@@ -134,3 +134,22 @@ def test_an_image_is_loaded_once(reader: WordReader, tmp_path: Path, monkeypatch
     monkeypatch.setattr("crossguard.data.images.read_encoded", lambda source, *_: source)
     assert reader.read(path) == "LOADED"
     assert loaded == [path]
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (8, 8_000), (4_001, 1), (65_000, 16), (1, 100)])
+def test_lines_and_strips_are_no_failure(reader: WordReader, size: tuple[int, int]) -> None:
+    assert reader.read(Image.new("RGB", size, "white")) == ""
+
+
+def test_words_on_a_long_strip_are_read(reader: WordReader) -> None:
+    strip = Image.new("RGB", (12_000, 60), "white")
+    for x, word in ((100, "GOOD"), (9_000, "MORNING")):
+        ImageDraw.Draw(strip).text((x, 5), word, font=ImageFont.load_default(40), fill="black")
+    assert reader.read(strip).split() == ["GOOD", "MORNING"]
+
+
+def test_images_that_differ_in_their_palette_are_two(reader: WordReader) -> None:
+    shown = drawn("HELLO").convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
+    blank = shown.copy()
+    blank.putpalette([255] * 768)
+    assert (reader.read(blank), reader.read(shown)) == ("", "HELLO")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from crossguard.data.page import page, with_post
@@ -55,3 +56,9 @@ def test_an_image_that_cannot_be_read_is_told_in_its_place() -> None:
     shown = with_post(decision("1", 0.1), Post("1", "words", image="nowhere.png"))
     assert shown.input["text"] == "words"
     assert "nowhere.png" in shown.input["thumbnail_error"]
+
+
+def test_an_attribute_that_asks_for_the_action_is_told() -> None:
+    asked = decision("1", 0.1, input={"text": "vermin"}, attributes={"threat": 0.92}, decided_by=("threat",))
+    (row,) = rows(page([replace(asked, action=Action.BLOCK)], "t"))
+    assert (row["asked_by"], row["masked"]) == ({"threat": 0.92}, "v*****")

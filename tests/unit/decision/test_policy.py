@@ -46,8 +46,8 @@ def test_bands_must_lie_around_the_threshold(review: float | None, block: float 
 
 
 def test_the_strictest_label_decides() -> None:
-    labels, action = policy(b=LabelPolicy(threshold=0.5, block=0.8)).decide(LABELS, np.array([0.6, 0.85]))
-    assert action is Action.BLOCK
+    labels, action, by = policy(b=LabelPolicy(threshold=0.5, block=0.8)).decide(LABELS, np.array([0.6, 0.85]))
+    assert (action, by) == (Action.BLOCK, ("b",))
     assert [entry.flagged for entry in labels.values()] == [True, True]
     assert labels["a"].action is Action.REVIEW
 
@@ -191,4 +191,5 @@ def test_attributes_count_only_with_bands() -> None:
     made = policy().model_copy(update={"attributes": {"toxicity": Bands(threshold=0.5, block=0.9)}})
     calm = np.array([0.1, 0.1])
     assert made.decide(LABELS, calm, "text", {"toxicity": 0.95, "threat": 1.0})[1] is Action.BLOCK
+    assert made.decide(LABELS, calm, "text", {"toxicity": 0.95}).decided_by == ("toxicity",)
     assert policy().decide(LABELS, calm, "text", {"toxicity": 0.95})[1] is Action.ALLOW

@@ -57,3 +57,21 @@ def test_cleaning_twice_changes_nothing_for_none(raw: str, name: NormalizerName)
     assert "\x00" not in once
     if name == "none":
         assert normalize(once, name) == once
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://t.co/abc</p><p>", 'https://t.co/abc"', "https://t.co/abc\u200b", "(https://t.co/abc)", "www.t.co/abc|",
+        "[here](https://t.co/abc)", "![](https://x.y/a_(b).png)",
+    ],
+)  # fmt: skip
+def test_a_link_hides_no_words_that_touch_it(link: str) -> None:
+    clean = normalize(f"{link}hello you", "social")
+    assert clean.endswith("hello you")
+    assert "t.co" not in clean
+    assert "x.y" not in clean
+
+
+def test_whom_a_retweet_is_of_hides_no_word() -> None:
+    assert normalize("RT @bob:Hello you", "social") == normalize("RT @bob: Hello you", "social") == "Hello you"

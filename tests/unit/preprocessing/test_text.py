@@ -75,6 +75,14 @@ def test_what_cannot_be_seen_hides_nothing(tiny_bundle: Bundle, padding: str, na
     assert encoder.encode([(padding * 30_000 + "hello", "")]) == encoder.encode([("hello", "")])
 
 
+def test_no_padding_is_long_enough_to_hide_a_text(encoder: TextEncoder) -> None:
+    for padding in (" ", "\n", "\u200b"):
+        (tokens,) = encoder.encode([(padding * 100_000 + "hello you", "")])
+        assert tokens.ids == encoder.encode([("hello you", "")])[0].ids
+    (tokens,) = encoder.encode([("\u200b" * 2_000_000 + "hello you", "")])
+    assert (tokens.ids, tokens.truncated) == ((), True), "what was not read is told"
+
+
 def test_a_lone_link_is_not_empty(tiny_bundle: Bundle) -> None:
     spec = tiny_bundle.manifest.text.model_copy(update={"normalization": "social"})
     assert TextEncoder(tiny_bundle.tokenizer, spec).encode([("https://example.org", "")])[0].windows

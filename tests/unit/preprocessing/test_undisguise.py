@@ -40,6 +40,9 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "\u1d21\u1d07 \u0299\u1d00\u1d0b\u1d07 \u0299\u0280\u1d07\u1d00\u1d05 for all friendly people",
         "w\u0435 b\u0430k\u0435 br\u0435\u0430d f\u043er \u0430ll fri\u0435ndl\u0443 p\u0435\u043epl\u0435",
         "we b<b></b>ake bread for all fri<i></i>endly people",
+        "<p>we bake <span class='x'>bread</span></p><p>for all<br>friendly people</p>",
+        '<p><a href="https://t.co/abc" rel="nofollow">https://t.co/abc</a></p><p>we bake bread for all friendly people',
+        "- **we bake bread** for all ||friendly people||",
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
         "\u202eelpoep yldneirf lla rof daerb ekab ew\u202c",
@@ -118,3 +121,27 @@ def test_both_parts_of_a_pair_must_be_certain(encoder: TextEncoder) -> None:
 def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
     read = undisguise(text, lexicon)
     assert read is None or len(read.text) <= 40 * MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("brackets", ["<We bake bread>", "<I bake bread>", "<b title='we bake bread'>"])
+def test_words_in_angle_brackets_are_not_left_out_for_a_disguise_beside_them(lexicon: Lexicon, brackets: str) -> None:
+    reading = undisguise(f"{brackets} f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e", lexicon)
+    assert reading is not None
+    assert "friendly" in reading.text
+    assert "bake" in reading.text or not reading.certain
+
+
+def test_a_disguise_in_the_middle_of_a_long_text_is_read(lexicon: Lexicon) -> None:
+    plain = "these are the words of an ordinary sentence that goes on. " * 60
+    for before in (1, 2, 5):
+        reading = undisguise(f"{plain * before}w3 b4k3 br34d f0r 411 fr13ndly p30pl3. {plain * 3}", lexicon)
+        assert reading is not None
+        assert "bake bread for" in reading.text
+        assert "friendly people" in reading.text
+        assert not reading.certain
+
+
+def test_padding_pushes_nothing_out_of_a_long_text(lexicon: Lexicon) -> None:
+    reading = undisguise(f"{' ' * 200_000}w3 b4k3 br34d f0r 411 fr13ndly p30pl3{chr(0x200B) * 200_000}", lexicon)
+    assert reading is not None
+    assert LINE in reading.text

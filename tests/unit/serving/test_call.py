@@ -109,8 +109,8 @@ def test_plain_text_is_json_where_that_is_allowed_and_no_page_sends_it(service: 
 @pytest.mark.parametrize(
     ("posts", "code", "said"),
     [
-        ([HELLO] * 4, "body_too_large", "may have 3 posts; this one has 4"),
-        ([SubmittedPost("1", images=(b"1", b"2", b"3"))], "body_too_large", "may have 2 images; one of these has 3"),
+        ([HELLO] * 4, "too_many_posts", "may have 3 posts; this one has 4"),
+        ([SubmittedPost("1", images=(b"1", b"2", b"3"))], "too_many_images", "may have 2 images; one of these has 3"),
         (
             [SubmittedPost("1", images=(RemoteImage("https://a/1"),))] * 2,
             "too_many_fetches",

@@ -27,6 +27,14 @@ def test_what_is_no_json_has_a_word_of_its_own(body: bytes | str) -> None:
     assert refused(body).code == "invalid_json"
 
 
+def test_an_emoji_that_was_cut_is_replaced_as_in_files() -> None:
+    body = '{"posts": [{"text": "good \\ud83d"}, {"text": "\\ud83d\\ude00"}]}'
+    for form in (body, body.encode()):
+        assert [post.text for post in validated(PostsBody, form).posts] == ["good \ufffd", "\U0001f600"]
+    assert refused('{"posts": [{"text": 5, "id": "\\ud83d"}]}').code == "invalid_request"
+    assert refused("[" * 100_000).code == "invalid_json"
+
+
 def test_values_are_not_converted_and_never_quoted() -> None:
     error = refused('{"posts": [{"text": 5}, {"id": "qzxv", "image": {"qzxv": 1}}]}')
     assert error.code == "invalid_request"

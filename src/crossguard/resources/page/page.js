@@ -69,6 +69,8 @@ function postOf(row) {
 
 function item(row) {
   const head = element("div", {}, element("span", { className: `action ${row.action}` }, row.action), row.id);
+  const asking = Object.entries(row.asked_by ?? {}).map(([name, score]) => `${name} ${score.toFixed(2)}`);
+  if (asking.length) head.append(` ${asking.join(", ")}`);
   const scores = element("table", {}, ...Object.entries(row.labels).map(([name, label]) => bar(name, label)));
   return element("li", {}, head, postOf(row), element("div", {}, scores));
 }

@@ -80,7 +80,7 @@ def test_a_form_of_many_pictures_is_a_batch(client: TestClient, red: bytes, blue
         ({"image": "!!"}, 422, "image_bad_data_url"),
         ({"txt": "hello"}, 400, "invalid_request"),
         ({"text": 5}, 400, "invalid_request"),
-        ({"images": ["QUJD"] * 9}, 413, "body_too_large"),
+        ({"images": ["QUJD"] * 9}, 413, "too_many_images"),
         ([], 400, "invalid_request"),
     ],
 )
@@ -89,6 +89,19 @@ def test_what_is_wrong_is_said(client: TestClient, body: object, status: int, co
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     detail = ErrorBody.model_validate(answer.json()).error
     assert detail.request_id == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("body", [[{"text": "hello"}], {"posts": [{"text": "hello"}]}])
+def test_many_posts_are_sent_to_the_batch(client: TestClient, body: object) -> None:
+    answer = client.post("/v1/score", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert answer.json()["error"]["message"].startswith("Many posts go to POST /v1/score/batch, as {'posts': [...]}")
+
+
+def test_a_form_of_many_posts_says_that_it_takes_only_files(client: TestClient, red: bytes) -> None:
+    answer = client.post("/v1/score/batch", files=[("image", ("red.png", red))], data={"text": "hello"})
+    assert answer.status_code == 400
+    assert "A form of many posts has only files, called image" in answer.json()["error"]["message"]
 
 
 def test_a_path_of_the_server_is_never_read(client: TestClient, tiny_bundle_path: str) -> None:
