@@ -22,7 +22,7 @@ from crossguard.labels import HATE
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "learn-from-votes.md").read_text(encoding="utf-8")
 VOTES = 200
 SERVE = "crossguard review --config review.yaml"
-TEXT = re.compile(r'</summary>\s*<p dir="auto">(.*?)</p>', re.DOTALL)
+TEXT = re.compile(r'</summary>\s*<p dir="auto" tabindex="0">(.*?)</p>', re.DOTALL)
 
 
 def commands() -> list[str]:
@@ -66,8 +66,10 @@ def console(folder: Path) -> Iterator[str]:
             link = line.strip() if "/join/" in line else link
             if line.startswith("Review console:"):
                 break
-        yield link
-        process.terminate()
+        try:
+            yield link
+        finally:  # else a failure inside would wait for the console to end by itself
+            process.terminate()
 
 
 def vote(link: str, truth: dict[str, dict[str, str]]) -> int:

@@ -103,6 +103,7 @@ def _show(report: DatasetReport) -> None:
     notes: dict[str, dict[str, Any] | list[str]] = {
         "ids without annotation": unlabelled,
         "broken images": report.broken_images,
+        "posts with neither text nor image": report.blank,
         "ids that occur twice": report.duplicate_ids,
         "texts in two splits": report.duplicate_texts,
         "images alike in two splits": report.alike_images,

@@ -16,13 +16,20 @@ from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, 
 from crossguard.cache import cache_folder
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, suggest
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
-from crossguard.models.loading import CHECKPOINT, INFERENCE_CONFIG, WEIGHTS, find_inference_config, find_weights
+from crossguard.models.loading import (
+    CHECKPOINT,
+    INFERENCE_CONFIG,
+    WEIGHTS,
+    Outputs,
+    find_inference_config,
+    find_weights,
+)
 from crossguard.registry import MANIFEST
 from crossguard.saving import save_json, whole_folder
 
@@ -74,6 +81,10 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
     if plan.policies:
         if DEFAULT not in {policy.name for policy in plan.policies}:
             raise ConfigError(f"A bundle needs a policy '{DEFAULT}'. Give one more: --policy {DEFAULT}=SCHEME:RUN@f1")
+        for one in plan.policies:
+            if one.label_scheme not in label_schemes:
+                hint = suggest(one.label_scheme, label_schemes)
+                raise ConfigError(f"--policy {one.name}: unknown label scheme '{one.label_scheme}'.{hint}")
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
     rules = {
@@ -97,10 +108,7 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
 
 def label_schemes_of(source: ExportSource) -> dict[str, tuple[int, ...]]:
     """Returns the columns of each label_scheme; one label_scheme over all labels where the checkpoint names none."""
-    stored = source.inference.get("label_schemes")
-    if stored:
-        return {name: tuple(columns) for name, columns in stored.items()}
-    return {"labels": tuple(range(len(source.labels)))}
+    return Outputs.of(source.inference).label_schemes
 
 
 def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Policy]) -> dict[str, Any]:

@@ -27,12 +27,12 @@ CODE: Final = (
 RESAMPLE: Final = {"bilinear": 2, "bicubic": 3}
 
 
-def export_huggingface(run: Path, out: Path) -> None:
-    """Writes the folder of a run, or of a checkpoint in the published layout.
+def export_huggingface(run: Path, out: Path, average: tuple[Path, ...] = ()) -> None:
+    """Writes the folder of a run, or of a checkpoint in the published layout; see `open_checkpoint` for `average`.
 
     `out` is changed only when everything could be written; a README.md in it is kept.
     """
-    source = open_checkpoint(run)
+    source = open_checkpoint(run, average)
     template = resources.files("crossguard") / "resources" / "huggingface"
     code = resources.files("crossguard.models")
     with whole_folder(out, last=CONFIG, replaced=REPORTS) as folder:

@@ -18,6 +18,7 @@ from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
 from crossguard.evaluation.leakage import joined_sketch
 from crossguard.evaluation.score_tables import PREDICTIONS
+from crossguard.models.loading import Outputs
 
 HALF = 0.5
 
@@ -52,8 +53,13 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     """Fits calibrations and thresholds.
 
     A label with posts of one kind only keeps the plain sigmoid and the threshold one half.
+
+    Raises:
+        ConfigError: A run is not finished, or predicts other labels.
     """
     logits, targets = _predictions(plan.runs)
+    for run in plan.runs:
+        _check_outputs(plan, run, labels, columns)
     truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]
     own = logits.astype(np.float64)[:, list(columns)]
     rules = {name: _fit_label(plan, name, own[:, [i]], truth[:, [i]]) for i, name in enumerate(labels)}
@@ -65,6 +71,24 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
     )
+
+
+def _check_outputs(plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]) -> None:
+    """Refuses a run whose columns stand for something else."""
+    try:
+        own = Outputs.of_run(run)
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise ConfigError(f"{run} is no finished run of `crossguard train`: {error}") from None
+    if own.labels != tuple(labels):
+        raise ConfigError(
+            f"--policy {plan.name}: {run} predicts [{', '.join(own.labels)}], and the model [{', '.join(labels)}]. "
+            "Fit a policy to runs with the labels of the model, in their order."
+        )
+    if own.label_schemes.get(plan.label_scheme) != tuple(columns):
+        raise ConfigError(
+            f"--policy {plan.name}: {run} has other outputs for '{plan.label_scheme}' than the model. Its label "
+            f"schemes: {', '.join(own.label_schemes)}."
+        )
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:

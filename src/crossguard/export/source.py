@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from crossguard.bundle import TOKENIZER
 from crossguard.errors import BundleError
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import Checkpoint, load_average, load_checkpoint
+from crossguard.models.loading import Checkpoint, Outputs, load_average, load_checkpoint
 from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
@@ -49,17 +49,20 @@ class ExportSource:
 
 
 def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
-    """Loads a run or a published checkpoint.
+    """Loads a run or a published checkpoint, with the mean of its weights and those of `average`.
 
     Raises:
-        BundleError: It is incomplete or inconsistent.
+        BundleError: It is incomplete or inconsistent, or cannot be averaged with the others.
     """
     try:
         checkpoint = load_checkpoint(run)
-        if average:
-            load_average(checkpoint.model, [run, *average])
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise BundleError(f"{run} cannot be loaded: {error}") from None
+    try:
+        if average:
+            load_average(checkpoint.model, [run, *average], Outputs.of(checkpoint.inference))
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise BundleError(f"{run} cannot be averaged with {', '.join(map(str, average))}: {error}") from None
     model, inference, folder = checkpoint.model, checkpoint.inference, checkpoint.folder
     tokenizer = _tokenizer(checkpoint)
     text, image = _text_spec(model, inference, tokenizer), _image_spec(model, inference)

@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from crossguard.errors import OutputError
+from crossguard.saving import save_json
 
 from .building import BACKBONES, build
 from .config import ModelConfig
@@ -55,25 +59,61 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), inference, inference_file.parent)
 
 
-def load_average(model: GatedModel, folders: Sequence[Path], *, new_outputs: bool = False) -> None:
+@dataclass(frozen=True)
+class Outputs:
+    """What the outputs of a model stand for."""
+
+    labels: tuple[str, ...]
+    label_schemes: dict[str, tuple[int, ...]]  # the column of each label
+    count: int  # of all columns, auxiliary ones included
+
+    @classmethod
+    def of(cls, inference: Mapping[str, Any]) -> Outputs:
+        """Reads `inference_config.json`; without label schemes there is the one of all labels."""
+        labels = tuple(inference["class_names"])
+        stored = inference.get("label_schemes") or {"labels": range(len(labels))}
+        schemes = {name: tuple(columns) for name, columns in stored.items()}
+        return cls(labels, schemes, int(inference.get("num_outputs") or len(labels)))
+
+    @classmethod
+    def of_run(cls, folder: Path) -> Outputs:
+        """Reads those of a run; raises as `find_inference_config`."""
+        return cls.of(json.loads(find_inference_config(folder).read_text(encoding="utf-8")))
+
+    def __str__(self) -> str:
+        return f"[{', '.join(self.labels)}] as {' and '.join(self.label_schemes)}, {self.count} outputs in all"
+
+
+def load_average(model: GatedModel, folders: Sequence[Path], outputs: Outputs, *, new_outputs: bool = False) -> None:
     """Fills a model with the mean of the weights of runs that began alike (Wortsman et al., ICML 2022).
 
-    With `new_outputs`, the last layer stays as it is when the runs predict another number of outputs.
+    Args:
+        model: Of one shape with the runs.
+        folders: The runs.
+        outputs: What the model predicts.
+        new_outputs: Whether the last layer stays as it is when a run predicts something else.
 
     Raises:
         FileNotFoundError: A folder has none.
-        ValueError: They are broken, or belong to another model.
+        ValueError: They are broken, belong to another model, or predict something else.
     """
-    paths = [find_weights(folder) for folder in folders]
-    mean = _read(paths[0])
-    for count, path in enumerate(paths[1:], start=2):
-        for name, weight in _read(path).items():
-            if weight.is_floating_point():
-                mean[name].lerp_(weight, 1 / count)
-    if new_outputs and not _same_outputs(model, mean):
-        outputs = {name: value for name, value in model.state_dict().items() if name.startswith(model.output_weights)}
-        mean = {name: value for name, value in mean.items() if not name.startswith(model.output_weights)} | outputs
-    _fill(model, mean, paths[0])
+    others = {folder: own for folder in folders if (own := Outputs.of_run(folder)) != outputs}
+    if others and not new_outputs:
+        folder, own = next(iter(others.items()))
+        raise ValueError(f"{folder} predicts {own}, and the model {outputs}. Give runs with the same labels.")
+    renewed = model.output_weights if others else ()
+    last = {name: value.clone() for name, value in model.state_dict().items() if name.startswith(renewed)}
+    mean: dict[str, Any] = {}
+    for count, path in enumerate(map(find_weights, folders), start=1):
+        weights = {name: value for name, value in _read(path).items() if not name.startswith(renewed)} | last
+        # Each is tried alone, so that the one that differs is named.
+        _fill(model, weights, path)
+        for name, weight in weights.items():
+            if name not in mean:
+                mean[name] = weight
+            elif weight.is_floating_point():
+                mean[name].lerp_(weight.to(mean[name].dtype), 1 / count)
+    _fill(model, mean, folders[0])
 
 
 def _read(weights: Path) -> dict[str, Any]:
@@ -81,17 +121,11 @@ def _read(weights: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(weights)
+        stored = load_file(weights)
     except SafetensorError as error:
         raise ValueError(f"{weights} is broken or was cut off ({error}). Copy or download it again.") from None
-
-
-def _same_outputs(model: GatedModel, weights: Mapping[str, Any]) -> bool:
-    shapes = [
-        {name: value.shape for name, value in one.items() if name.startswith(model.output_weights)}
-        for one in (model.state_dict(), weights)
-    ]
-    return shapes[0] == shapes[1]
+    # Position ids are a counting buffer that old transformers stored with the weights.
+    return {name: value for name, value in stored.items() if not name.endswith("position_ids")}
 
 
 def find_weights(folder: Path) -> Path:
@@ -139,27 +173,46 @@ def encoder_config(backend: str, encoder_name: str, folder: Path) -> dict[str, A
 
 
 def save_model(model: GatedModel, folder: Path) -> None:
-    """Writes `model.safetensors` and `config.json`."""
+    """Writes `model.safetensors` and `config.json`; raises as `whole_weights`."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-    text = json.dumps(model.config.to_dict(), indent=2, ensure_ascii=False)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    with whole_weights(folder / WEIGHTS) as draft:
+        save_file(weights, draft, metadata={"format": "pt"})
+    save_json(folder / CONFIG, model.config.to_dict())
+
+
+@contextmanager
+def whole_weights(path: Path) -> Iterator[Path]:
+    """Yields where to write tensors that appear under their name only when the block ends without an error.
+
+    Raises:
+        OutputError: They cannot be written, as on a full disk.
+    """
+    from safetensors import SafetensorError
+
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        yield draft
+        draft.replace(path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # Torch and safetensors have errors of their own for a full disk.
+        told = error.strerror if isinstance(error, OSError) else f"is the disk full? {str(error).splitlines()[0]}"
+        raise OutputError(f"Cannot write '{path}': {told}") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _fill(model: GatedModel, weights: dict[str, Any], path: Path) -> None:
-    # Position ids are a counting buffer that old transformers stored with the weights.
-    kept = {name: value for name, value in weights.items() if not name.endswith("position_ids")}
     try:
-        missing, unexpected = model.load_state_dict(kept, strict=False)
+        missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         # Torch lists every tensor; the first says what is wrong.
         raise ValueError(f"{path} holds another model: {str(error).splitlines()[1].strip()}") from None
     missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or unexpected:
         raise ValueError(
-            f"{path} does not fit its configuration: {len(missing)} weights are missing {missing[:3]}, "
+            f"{path} does not fit the configuration: {len(missing)} weights are missing {missing[:3]}, "
             f"{len(unexpected)} are unknown {unexpected[:3]}. Check `head`, `head_hidden_dim` and `fusion_dim`."
         )

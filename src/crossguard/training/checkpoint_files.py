@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from crossguard.bundle import PROVENANCE, VAL_REPORT
+from crossguard.bundle import PROVENANCE, TOKENIZER, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
@@ -19,7 +19,7 @@ from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, save_model
 from crossguard.records import Post
-from crossguard.saving import save_json
+from crossguard.saving import save_json, save_text
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
@@ -37,14 +37,16 @@ def write_checkpoint_files(
     measured: Examples,
     measures: dict[str, float],
     logits: Floats,
+    tokenizer: str,
 ) -> None:
-    """Writes weights, configurations, measures and predictions of a run.
+    """Writes weights, tokenizer, configurations, measures and predictions of a run.
 
     The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
     """
     from crossguard.training.recipes import to_yaml
 
     save_model(model, folder)
+    save_text(folder / TOKENIZER, tokenizer)
     (folder / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
     names = output_names(recipe)[: len(recipe.labels)]
     columns = list(recipe.columns[recipe.label_schemes[0]])

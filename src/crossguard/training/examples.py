@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
@@ -119,13 +118,59 @@ def gather(parts: Iterable[Examples]) -> Examples:
     return Examples(posts, *map(np.concatenate, zip(*arrays, strict=True)))
 
 
-def without(examples: Examples, known: Container[str]) -> Examples:
-    """Returns the posts whose letters are not among these, whatever the table they come from."""
-    keys = starmap(letters, examples.words)
-    return examples.take([row for row, key in enumerate(keys) if not key or key not in known])
+class HeldOut:
+    """Posts to measure on, so that their copies are not trained on.
+
+    Attributes:
+        copies: How many posts were left out.
+    """
+
+    def __init__(self, measured: Examples) -> None:
+        self.copies = 0
+        self._images: dict[str, set[Path | None]] = {}
+        self._hashes: dict[str, set[str]] = {}
+        for chunk in measured.chunks():
+            for words, image in zip(chunk.words, chunk.images, strict=True):
+                if key := letters(*words):
+                    self._images.setdefault(key, set()).add(image)
+
+    def without_copies(self, examples: Examples) -> Examples:
+        """Returns the posts that are not held out, whatever the table they come from.
+
+        Those with the letters of a held-out post go, unless both have an image, and not the same: memes share captions.
+        """
+        posts = zip(examples.words, examples.images, strict=True)
+        rows = [row for row, (words, image) in enumerate(posts) if not self._has(letters(*words), image)]
+        self.copies += len(examples) - len(rows)
+        return examples.take(rows)
+
+    def _has(self, key: str, image: Path | None) -> bool:
+        images = self._images.get(key, set())
+        if image is None or None in images:
+            return bool(images)
+        if images and key not in self._hashes:
+            self._hashes[key] = {image_hash(other) for other in images if other is not None}
+        return bool(images) and image_hash(image) in self._hashes[key]
+
+
+def image_hash(image: Path) -> str:
+    """Returns what copies of an image share: a hash of its file; its name where no file is on this machine."""
+    try:
+        with image.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return image.name
 
 
 def folds(examples: Examples, count: int) -> NDArray[np.int64]:
-    """Returns a fold per post, (n,), that depends on its letters alone, so that copies stay together."""
-    hashes = (hashlib.sha256(key.encode()).hexdigest() for key in starmap(letters, examples.words))
+    """Returns a fold per post, (n,), that depends on its letters, so that copies stay together.
+
+    Where there are none, it depends on the image, on the signs of the text, or on the id.
+    """
+    posts = zip(examples.ids, examples.words, examples.images, strict=True)
+    keys = (
+        letters(*words) or (image_hash(image) if image else " ".join(words).strip() or id_)
+        for id_, words, image in posts
+    )
+    hashes = (hashlib.sha256(key.encode()).hexdigest() for key in keys)
     return np.array([int(value[:12], 16) % count for value in hashes], dtype=np.int64)

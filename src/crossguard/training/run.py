@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from crossguard.bundle import TOKENIZER
 from crossguard.cache import cache_folder
@@ -12,7 +13,7 @@ from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import load_average
+from crossguard.models.loading import Outputs, load_average
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
@@ -20,8 +21,8 @@ from crossguard.training.examples import Examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
-from crossguard.training.sources import Fold, prepared_losses, read_examples, untaught
-from crossguard.training.state import STATE
+from crossguard.training.run_folder import claimed, refuse_filled
+from crossguard.training.sources import Fold, one_sided, prepared_losses, read_examples, untaught
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
@@ -55,36 +56,74 @@ def train(
 
     Raises:
         ConfigError: Something about the recipe, the data or the folder is wrong.
+        OutputError: The folder cannot be written, or another run writes into it.
     """
-    if (folder / STATE).is_file() and not resume:
-        raise ConfigError(f"{folder} holds a run already. Go on with it by --resume, or give another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        refuse_filled(folder)
+    with claimed(folder):
+        return _train(recipe, data, folder, resume=resume, fold=fold, start=start, save_every=save_every)
+
+
+def _train(
+    recipe: Recipe,
+    data: str | Path,
+    folder: Path,
+    *,
+    resume: bool,
+    fold: Fold | None,
+    start: Sequence[Path],
+    save_every: int | None,
+) -> dict[str, float]:
     examples, measured = read_examples(recipe, data, fold)
-    if not len(measured):
-        logger.warning(
-            "No post is held out, so nothing will be measured. A column 'split' with 'train' and 'val' holds posts "
-            "out, as does --fold 0/5."
-        )
-    if missing := untaught(recipe, examples):
-        logger.warning(
-            "No post has an answer for %s, whose scores will mean nothing. Is it a column of the data? Else "
-            "leave it out of the recipe: --set 'labels=[...]'",
-            ", ".join(missing),
-        )
-    tokenizer = folder / TOKENIZER
-    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
-    model = build_model(recipe, start)
-    check_inputs(recipe, model, tokenizer)
+    _warn(recipe, examples, measured, fold)
+    # Its place in the folder is taken at the end: a run that is refused changes nothing there.
+    with TemporaryDirectory() as scratch:
+        tokenizer = Path(scratch) / TOKENIZER
+        encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+        model = build_model(recipe, start)
+        check_inputs(recipe, model, tokenizer)
+        vocabulary = tokenizer.read_text(encoding="utf-8")
     training_images, measured_images = _caches(recipe, data, examples, measured)
     batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
     trainer = Trainer(recipe, model, *batchers, folder)
     measures, logits = trainer.run(resume=resume, save_every=save_every)
     if trainer.accelerator.is_main_process:
         write_checkpoint_files(
-            recipe, model, folder, trained=examples, measured=measured, measures=measures, logits=logits
+            recipe,
+            model,
+            folder,
+            trained=examples,
+            measured=measured,
+            measures=measures,
+            logits=logits,
+            tokenizer=vocabulary,
         )
     trainer.accelerator.wait_for_everyone()
     return measures
+
+
+def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | None) -> None:
+    """Says what the posts cannot teach, or cannot measure."""
+    if not len(measured):
+        told = (
+            f"{fold} holds no post out: take fewer parts, or another one. Of several sources, those are divided that "
+            "say `cross_validate`."
+            if fold
+            else "A column 'split' with 'train' and 'val' holds posts out, as does --fold 0/5."
+        )
+        logger.warning("No post is held out, so nothing will be measured. %s", told)
+    if missing := untaught(recipe, examples):
+        logger.warning(
+            "No post has an answer for %s, whose scores will mean nothing. Is it a column of the data? Else "
+            "leave it out of the recipe: --set 'labels=[...]'",
+            ", ".join(missing),
+        )
+    if same := one_sided(recipe, examples):
+        logger.warning(
+            "All posts have the same answer for %s, whose scores will mean nothing. Add posts with the other one, or "
+            "leave it out of the recipe: --set 'labels=[...]'",
+            ", ".join(same),
+        )
 
 
 def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
@@ -107,8 +146,8 @@ def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
         model = tiny(config) if recipe.encoder_name == TINY else from_pretrained_encoder(config)
     if start:
         try:
-            load_average(model, start, new_outputs=True)
-        except (FileNotFoundError, ValueError) as error:
+            load_average(model, start, Outputs(recipe.labels, recipe.columns, recipe.num_outputs), new_outputs=True)
+        except (FileNotFoundError, ValueError, KeyError) as error:
             raise ConfigError(f"Cannot start from {', '.join(map(str, start))}: {error}") from None
     freeze(model, recipe)
     set_dropout(model, recipe)

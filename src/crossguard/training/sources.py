@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import starmap
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
-from crossguard.data.datasets.rows import FIXED, letters
+from crossguard.data.datasets.rows import FIXED
 from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError, suggest
-from crossguard.training.examples import COLUMNS, Examples, folds, gather, without
+from crossguard.training.examples import COLUMNS, Examples, HeldOut, folds, gather
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.targets import Floats, targets, unions
 
@@ -36,6 +35,9 @@ class Fold:
     index: int
     count: int
 
+    def __str__(self) -> str:
+        return f"--fold {self.index}/{self.count}"
+
 
 def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) -> tuple[Examples, Examples]:
     """Reads what a recipe trains on and what it is measured on; words stay on disk.
@@ -50,41 +52,67 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     Raises:
         ConfigError: A source has no table, or nothing is left to train on.
     """
-    unknown = _UnknownSplits()
-    measured = gather(_picked(recipe, data, fold, held=True, unknown=unknown))
-    known = {key for chunk in measured.chunks() for key in starmap(letters, chunk.words)}
-    trained = gather(without(part, known) for part in _picked(recipe, data, fold, held=False))
+    left_out = _LeftOut()
+    measured = gather(_picked(recipe, data, fold, left_out, held=True))
+    held_out = HeldOut(measured)
+    trained = gather(map(held_out.without_copies, _picked(recipe, data, fold, left_out, held=False)))
+    left_out.copies = held_out.copies
     if not len(trained):
-        told = f"{data} holds no posts in the splits that the recipe trains on. {unknown.told()}"
-        raise ConfigError(told.rstrip())
-    if unknown:
-        logger.warning(
-            "%s The recipe trains on 'train' and measures 'val', unless its sources say otherwise.", unknown.told()
-        )
+        whole = fold is not None and len(measured) and not left_out.copies
+        why = f"{fold} holds all of them out: take more parts." if whole else " ".join(left_out.told())
+        raise ConfigError(f"{data} leaves no posts in the splits that the recipe trains on. {why}".rstrip())
+    for line in left_out.told():
+        logger.warning("%s", line)
     return trained, measured
 
 
 def untaught(recipe: Recipe, trained: Examples) -> list[str]:
     """Returns the labels that no post has an answer for, such as a misspelt one: their outputs stay random."""
+    return [name for name, found in _answers(recipe, trained).items() if not found]
+
+
+def one_sided(recipe: Recipe, trained: Examples) -> list[str]:
+    """Returns the labels that all posts with an answer have, or that none has: nothing tells them apart."""
+    return [name for name, found in _answers(recipe, trained).items() if found in ({0.0}, {1.0})]
+
+
+def _answers(recipe: Recipe, trained: Examples) -> dict[str, set[float]]:
+    """Returns the different answers to each label, under all label schemes."""
+    found: dict[str, set[float]] = {}
     names = (*recipe.labels * len(recipe.label_schemes), *recipe.auxiliary)
-    known = {name for name, column in zip(names, trained.targets.T, strict=True) if not np.isnan(column).all()}
-    return [name for name in dict.fromkeys(names) if name not in known]
+    for name, column in zip(names, trained.targets.T, strict=True):
+        found.setdefault(name, set()).update(np.unique(column[~np.isnan(column)]).tolist())
+    return found
 
 
-class _UnknownSplits(Counter[tuple[str, str]]):
-    """How many posts have a split, by source and split, that no setting of the source names; `test` is for later."""
+@dataclass
+class _LeftOut:
+    """How many posts are neither trained on nor measured, and why."""
+
+    # By source and split, where no setting of the source names the split; `test` is for later.
+    splits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    blank: int = 0  # with neither text nor image
+    copies: int = 0  # of held-out posts
 
     def see(self, name: str, source: Source, splits: NDArray[np.str_]) -> None:
         known = {*source.train_splits, *source.eval_splits, TEST}
-        self.update((name, split) for split in splits.tolist() if split not in known)
+        self.splits.update((name, split) for split in splits.tolist() if split not in known)
 
-    def told(self) -> str:
-        counts = (f"{count:,} of '{name}' with '{split}'" for (name, split), count in self.most_common())
-        return f"Posts are left out by their column 'split': {', '.join(counts)}." if self else ""
+    def told(self) -> list[str]:
+        """Returns one line for each reason."""
+        counts = (f"{count:,} of '{name}' with '{split}'" for (name, split), count in self.splits.most_common())
+        lines = {
+            f"Posts are left out by their column 'split': {', '.join(counts)}. The recipe trains on 'train' and "
+            "measures 'val', unless its sources say otherwise.": self.splits,
+            f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,
+            f"{self.copies:,} training posts are left out, because their words are those of held-out posts, and their "
+            "images too where both have one.": self.copies,
+        }
+        return [line for line, some in lines.items() if some]
 
 
 def _picked(
-    recipe: Recipe, data: str | Path, fold: Fold | None, *, held: bool, unknown: _UnknownSplits | None = None
+    recipe: Recipe, data: str | Path, fold: Fold | None, left_out: _LeftOut, *, held: bool
 ) -> Iterator[Examples]:
     """Yields the posts that are held out, or those that are trained on, of one stretch of a table after the other."""
     for name, source, place in tables(recipe, data):
@@ -96,9 +124,18 @@ def _picked(
             if fold is not None and source.cross_validate:
                 kept = trained & (folds(everything, fold.count) == fold.index)
                 trained &= ~kept
-            if unknown is not None:
-                unknown.see(name, source, splits)
-            yield everything.take(np.flatnonzero(kept if held else trained & (everything.repeats > 0)))
+            if held:
+                left_out.see(name, source, splits)
+            wanted = kept if held else trained & (everything.repeats > 0)
+            blank = _blank(everything)
+            left_out.blank += int((wanted & blank).sum())
+            yield everything.take(np.flatnonzero(wanted & ~blank))
+
+
+def _blank(examples: Examples) -> NDArray[np.bool_]:
+    """Returns which posts say and show nothing, (n,), so that nothing could ever score them."""
+    posts = zip(examples.words, examples.images, strict=True)
+    return np.array([image is None and not "".join(words).strip() for words, image in posts], dtype=np.bool_)
 
 
 def prepared_losses(recipe: Recipe, data: str | Path) -> dict[str, int]:

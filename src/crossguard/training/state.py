@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crossguard.errors import ConfigError
+from crossguard.models.loading import whole_weights
 
 STATE: Final = "state.pt"
 
@@ -66,12 +67,11 @@ class RunState:
     progress: Progress = field(default_factory=Progress)
 
     def save(self, folder: Path, identity: RunIdentity) -> None:
-        """Writes the state beside its place, then moves it there."""
+        """Writes the state beside its place, then moves it there; raises as `whole_weights`."""
         parts = {name: None if part is None else part.state_dict() for name, part in self._parts().items()}
         rest = {"identity": asdict(identity), "average": self.average, "progress": asdict(self.progress)}
-        draft = folder / f"{STATE}.draft"
-        torch.save(parts | rest, draft)
-        draft.replace(folder / STATE)
+        with whole_weights(folder / STATE) as draft:
+            torch.save(parts | rest, draft)
 
     def load(self, folder: Path, identity: RunIdentity) -> None:
         """Takes over a saved state.
@@ -87,7 +87,9 @@ class RunState:
         for name, part in self._parts().items():
             if part is not None and state[name] is not None:
                 part.load_state_dict(state[name])
-        self.average = state["average"]
+        # The saved average is on the CPU; the run's own is where the model is.
+        for name, mean in (self.average or {}).items():
+            mean.copy_(state["average"][name])
         self.progress = Progress(**state["progress"])
 
     def _parts(self) -> dict[str, Any]:

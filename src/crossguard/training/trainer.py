@@ -17,6 +17,7 @@ import torch
 from accelerate.utils import gather_object
 
 from crossguard.models.gated import GatedModel
+from crossguard.models.loading import whole_weights
 from crossguard.training.batches import Batcher
 from crossguard.training.devices import build_accelerator, precision_note, workers
 from crossguard.training.image_features import known_features
@@ -199,9 +200,8 @@ class Trainer:
 
     def _write_best(self) -> None:
         weights = self.state.average or self.state.model.state_dict()
-        draft = self.folder / "best.pt.draft"
-        torch.save(dict(weights), draft)
-        draft.replace(self.folder / "best.pt")
+        with whole_weights(self.folder / "best.pt") as draft:
+            torch.save(dict(weights), draft)
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

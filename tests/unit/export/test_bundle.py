@@ -176,3 +176,10 @@ def test_a_bundle_is_made_once_until_what_it_is_made_of_changes(tmp_path: Path, 
 def test_a_model_of_the_hub_is_named_after_its_repository(tmp_path: Path, made: list[str]) -> None:
     as_bundle(write_run(tmp_path / "models--me--hateful" / "snapshots" / "0af3"))
     assert made == ["hateful"]
+
+
+def test_a_policy_of_an_unknown_label_scheme_is_refused(
+    run: Path, tmp_path: Path, fake: list[Mapping[str, str]]
+) -> None:
+    with pytest.raises(ConfigError, match=r"unknown label scheme 'label'\. Did you mean 'labels'"):
+        export_bundle(run, tmp_path / "out", ExportPlan("mine", policies=[PolicyPlan("default", "label", (run,))]))

@@ -22,6 +22,8 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
     targets[:, 3] = np.nan
     folder.mkdir(parents=True)
     np.savez(folder / "predictions.npz", logits=logits, targets=targets)
+    told = {"class_names": ["a", "b"], "label_schemes": {"first": [0, 1], "second": [2, 3]}, "num_outputs": 4}
+    (folder / "inference_config.json").write_text(json.dumps(told))
     entry = {"name": "posts", "sketch": [f"{seed}{place:03d}" for place in range(300)]}
     (folder / "provenance.json").write_text(json.dumps({"measured_on": [entry], "trained_on": []}))
     return folder
@@ -57,3 +59,19 @@ def test_a_plan_is_read_as_people_write_it() -> None:
 def test_a_run_without_predictions_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="crossguard train"):
         fit_policy(PolicyPlan("mine", "labels", (tmp_path,)), ("a",), (0,), "1")
+
+
+@pytest.mark.parametrize("labels", [("b", "a"), ("c", "d")])
+def test_a_run_of_other_labels_fits_no_policy(labels: tuple[str, ...], tmp_path: Path) -> None:
+    plan = PolicyPlan("mine", "second", (write_run(tmp_path / "run", 1),))
+    with pytest.raises(ConfigError, match=rf"run predicts \[a, b\], and the model \[{', '.join(labels)}\]"):
+        fit_policy(plan, labels, (2, 3), "1")
+
+
+def test_a_run_with_other_columns_of_a_label_scheme_fits_no_policy(tmp_path: Path) -> None:
+    plan = PolicyPlan("mine", "second", (write_run(tmp_path / "run", 1),))
+    with pytest.raises(ConfigError, match="other outputs for 'second'"):
+        fit_policy(plan, ("a", "b"), (0, 1), "1")
+    (tmp_path / "run" / "inference_config.json").unlink()
+    with pytest.raises(ConfigError, match=r"no finished run.*inference_config\.json"):
+        fit_policy(plan, ("a", "b"), (2, 3), "1")

@@ -95,16 +95,20 @@ def test_a_saved_model_loads_again_with_its_head(backend: str, head: str, tmp_pa
 
 @pytest.mark.parametrize(("backend", "head"), KINDS)
 def test_a_start_with_other_labels_keeps_all_but_the_last_layer(backend: str, head: str, tmp_path: Path) -> None:
-    from crossguard.models.loading import load_average, save_model
+    import json
+
+    from crossguard.models.loading import Outputs, load_average, save_model
 
     torch.manual_seed(0)
     old = tiny(ModelConfig(backend, head, num_outputs=5, fusion_dim=16))
     save_model(old, tmp_path)
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": list("abcde")}))
+    wanted = Outputs.of({"class_names": ["a", "b"]})
     new = tiny(ModelConfig(backend, head, num_outputs=2, fusion_dim=16))
     fresh = {name: value.clone() for name, value in new.state_dict().items()}
-    with pytest.raises(ValueError, match=r"holds another model|does not fit"):
-        load_average(tiny(new.config), [tmp_path])
-    load_average(new, [tmp_path], new_outputs=True)
+    with pytest.raises(ValueError, match=r"predicts \[a, b, c, d, e\]"):
+        load_average(tiny(new.config), [tmp_path], wanted)
+    load_average(new, [tmp_path], wanted, new_outputs=True)
     for name, value in new.state_dict().items():
         expected = fresh if name.startswith(new.output_weights) else old.state_dict()
         assert torch.equal(value, expected[name]), name

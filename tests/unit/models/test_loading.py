@@ -9,9 +9,29 @@ import pytest
 
 pytest.importorskip("torch", reason="the networks need crossguard[train]")
 
+import torch
+
+from crossguard.errors import OutputError
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
-from crossguard.models.loading import find_inference_config, find_weights, load_checkpoint, save_model
+from crossguard.models.loading import (
+    Outputs,
+    find_inference_config,
+    find_weights,
+    load_average,
+    load_checkpoint,
+    save_model,
+)
+
+LABELS = ("racist", "sexist")
+WANTED = Outputs.of({"class_names": LABELS})
+
+
+def write_run(folder: Path, labels: tuple[str, ...] = LABELS, *, seed: int = 0, fusion_dim: int = 8) -> Path:
+    torch.manual_seed(seed)
+    save_model(tiny(ModelConfig("clip", num_outputs=len(labels), fusion_dim=fusion_dim)), folder)
+    (folder / "inference_config.json").write_text(json.dumps({"class_names": labels, "thresholds": [0.5] * 2}))
+    return folder
 
 
 def test_the_newest_checkpoint_that_holds_weights_is_taken(tmp_path: Path) -> None:
@@ -50,3 +70,52 @@ def test_a_checkpoint_from_before_the_renaming_of_label_schemes_is_refused(tmp_p
     stored["label_schemes"] = stored.pop("readouts")
     (tmp_path / "inference_config.json").write_text(json.dumps(stored))
     assert load_checkpoint(tmp_path).inference["label_schemes"] == {"any": [0], "consensus": [1]}
+
+
+def test_runs_of_one_recipe_are_averaged(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed=seed) for seed in range(3)]
+    weights = [load_checkpoint(run).model.state_dict() for run in runs]
+    model = load_checkpoint(runs[0]).model
+    load_average(model, runs, WANTED)
+    for name, mean in model.state_dict().items():
+        if mean.is_floating_point():
+            torch.testing.assert_close(mean, torch.stack([one[name] for one in weights]).mean(dim=0))
+
+
+@pytest.mark.parametrize("labels", [("sexist", "racist"), ("toxic", "rude")])
+def test_a_run_that_predicts_something_else_is_not_averaged(labels: tuple[str, ...], tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", labels)]
+    model = load_checkpoint(runs[0]).model
+    told = rf"b predicts \[{', '.join(labels)}\].* \[racist, sexist\]"
+    with pytest.raises(ValueError, match=told):
+        load_average(model, runs, WANTED)
+
+
+def test_a_start_with_other_labels_of_the_same_number_renews_the_last_layer(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "other", ("toxic", "rude"), seed=1)
+    model = load_checkpoint(write_run(tmp_path / "own")).model
+    own, old = (
+        {name: w.clone() for name, w in one.state_dict().items()} for one in (model, load_checkpoint(run).model)
+    )
+    load_average(model, [run], WANTED, new_outputs=True)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, (own if name.startswith(model.output_weights) else old)[name]), name
+
+
+def test_of_several_runs_the_one_of_another_shape_is_named(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", fusion_dim=16)]
+    with pytest.raises(ValueError, match=r"b/model\.safetensors holds another model: size mismatch for "):
+        load_average(load_checkpoint(runs[0]).model, runs, WANTED)
+
+
+def test_weights_for_which_there_is_no_room_leave_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors import SafetensorError
+
+    def full(_: object, path: Path, **_other: object) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(OutputError, match=r"Cannot write .*model\.safetensors.*No space left"):
+        write_run(tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())

@@ -55,7 +55,10 @@ def batcher(tmp_path: Path) -> Batcher:
 
 
 def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:
-    rows = [Row(str(n), text, labels={"racist": float(n % 2)}) for n, text in enumerate(texts)]
+    gone = tmp_path / "gone.png"
+    rows = [
+        Row(str(n), text, image=None if text else gone, labels={"racist": float(n % 2)}) for n, text in enumerate(texts)
+    ]
     write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
     examples, _ = read_examples(RECIPE, tmp_path / "posts.parquet")
     tokenizer = tmp_path / "tokenizer.json"
@@ -82,7 +85,7 @@ def test_an_epoch_changes_texts_and_a_measurement_does_not(batcher: Batcher) -> 
     assert same(batcher.evaluation(rows), batcher.evaluation(rows))
 
 
-def test_a_batch_of_posts_without_anything_can_be_learnt_from(tmp_path: Path) -> None:
+def test_a_batch_of_posts_whose_images_cannot_be_read_can_be_learnt_from(tmp_path: Path) -> None:
     batch = batcher_of(["", ""], tmp_path).training(np.arange(2), 0)
     assert batch.input_ids is not None
     assert not batch.text_present.any()

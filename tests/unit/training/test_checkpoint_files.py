@@ -39,8 +39,16 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
     logits = (2 * np.nan_to_num(measured.targets) - 1 + noise).astype(np.float32)
     model = tiny(ModelConfig("clip", num_outputs=3, fusion_dim=8))
     write_checkpoint_files(
-        RECIPE, model, tmp_path, trained=measured, measured=measured, measures={"loss": 1.0}, logits=logits
+        RECIPE,
+        model,
+        tmp_path,
+        trained=measured,
+        measured=measured,
+        measures={"loss": 1.0},
+        logits=logits,
+        tokenizer="{}",
     )
+    assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == "{}"
     report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
     stored = json.loads((tmp_path / "inference_config.json").read_text(encoding="utf-8"))
     assert stored["thresholds"][2] == 0.5

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from crossguard.data.datasets.rows import Row, write_table
+from crossguard.training.examples import Examples, HeldOut, folds
 from crossguard.training.recipe import Recipe
 from crossguard.training.sources import read_examples
+
+
+def examples(*posts: tuple[str, Path | None]) -> Examples:
+    """Returns posts of these texts and images, whose ids are their places."""
+    texts, images = [text for text, _ in posts], ["" if image is None else str(image) for _, image in posts]
+    columns = {"id": [str(place) for place in range(len(posts))], "text": texts, "image_text": [""] * len(posts)}
+    table = pa.table({**columns, "image": images, "source": ["t"] * len(posts)})
+    column = np.zeros((len(posts), 1), dtype=np.float32)
+    return Examples(table, column, column, column + 1, column[:, 0] + 1)
+
+
+def image(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> None:
@@ -18,3 +37,36 @@ def test_a_fingerprint_follows_the_posts_and_their_targets(tmp_path: Path) -> No
     first = fingerprint("one", 0.5, "here")
     assert fingerprint("one", 0.5, "there") == first
     assert len({first, fingerprint("two", 0.5, "here"), fingerprint("one", 0.6, "here")}) == 3
+
+
+def test_memes_that_share_a_caption_alone_are_no_copies(tmp_path: Path) -> None:
+    first, copy = image(tmp_path / "first.png", b"one"), image(tmp_path / "copy.png", b"one")
+    other, gone = image(tmp_path / "other.png", b"two"), tmp_path / "gone.png"
+    held_out = HeldOut(examples(("A caption!", first), ("words", None), ("", other)))
+    trained = examples(
+        ("a caption", other),
+        ("a caption", copy),
+        ("a caption", gone),
+        ("a caption", None),
+        ("Words", other),
+        ("", first),
+    )
+    assert held_out.without_copies(trained).ids == ["0", "2", "5"]
+    assert held_out.copies == 3
+
+
+def test_posts_without_letters_are_shared_out_over_the_folds(tmp_path: Path) -> None:
+    images = [image(tmp_path / f"{place}.png", bytes([place])) for place in range(40)]
+    copies = [image(tmp_path / f"{place}-copy.png", bytes([place])) for place in range(40)]
+    shown = folds(examples(*(("", path) for path in images)), 4)
+    assert set(shown.tolist()) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(folds(examples(*(("!", path) for path in copies)), 4), shown)
+    signs = folds(examples(*(("\N{ANGRY FACE}" * (1 + place % 20), None) for place in range(40))), 4)
+    assert len(set(signs.tolist())) > 1
+    np.testing.assert_array_equal(signs[:20], signs[20:])
+
+
+def test_the_fold_of_a_post_with_letters_hangs_on_them_alone(tmp_path: Path) -> None:
+    expected = [int(hashlib.sha256(key.encode()).hexdigest()[:12], 16) % 5 for key in ("somewords", "somewords", "x1")]
+    posts = examples(("Some words!", None), ("some WORDS", image(tmp_path / "a.png", b"a")), ("x-1", None))
+    assert folds(posts, 5).tolist() == expected

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.tiny_table import write_tiny_table
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.errors import ConfigError
+from crossguard.models.loading import save_model
+from crossguard.training.examples import folds
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model, check_inputs, train
+from crossguard.training.sources import Fold, read_examples
 from crossguard.training.state import STATE
 from crossguard.training.tokenizers import write_tokenizer
 
@@ -49,7 +53,52 @@ def test_a_start_that_is_no_run_is_explained(tmp_path: Path) -> None:
         build_model(recipe(), [tmp_path])
 
 
+def test_a_start_of_another_shape_is_named(tmp_path: Path) -> None:
+    save_model(build_model(recipe(labels=("a", "b"))), tmp_path)
+    (tmp_path / "inference_config.json").write_text('{"class_names": ["a", "b"], "num_outputs": 2}')
+    with pytest.raises(ConfigError, match=r"Cannot start from .*model\.safetensors holds another model: size mismatch"):
+        build_model(recipe(labels=("a", "b"), fusion_dim=16), [tmp_path])
+
+
 def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"")
     with pytest.raises(ConfigError, match="--resume"):
         train(recipe(), tmp_path / "table.csv", tmp_path)
+
+
+@pytest.fixture
+def short() -> Recipe:
+    return recipe(labels=("racist", "sexist"), num_train_epochs=1, max_steps=1, max_text_length=32, precision="fp32")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_refused_resume_changes_no_file_of_the_run(
+    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    table, run = write_tiny_table(tmp_path / "table", 24), tmp_path / "run"
+    train(short, table, run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert "<unk>" in (run / "tokenizer.json").read_text(encoding="utf-8")
+    other = short.model_copy(update={"backend": "compact"})
+    with pytest.raises(ConfigError, match="other settings of backend"):
+        train(other, table, run, resume=True)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_fold_without_posts_and_a_label_with_one_answer_are_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("crossguard.training.run.build_model", _stop)
+    table = tmp_path / "posts.csv"
+    table.write_text("text,racist\nwords,0\n")
+    index = 1 - int(folds(read_examples(recipe(labels=("racist",)), table)[0], 2)[0])
+    with pytest.raises(ConfigError, match="enough seen"):
+        train(recipe(labels=("racist",)), table, tmp_path / "run", fold=Fold(index, 2))
+    assert f"--fold {index}/2 holds no post out" in caplog.text
+    assert "All posts have the same answer for racist" in caplog.text
+
+
+def _stop(*_: object) -> None:
+    raise ConfigError("enough seen")

@@ -14,7 +14,7 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
-from crossguard.training.sources import read_examples, untaught
+from crossguard.training.sources import Fold, one_sided, read_examples, untaught
 
 
 def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hateful(tmp_path: Path) -> None:
@@ -123,3 +123,39 @@ def test_posts_of_an_unknown_split_are_told(tmp_path: Path, caplog: pytest.LogCa
     path.write_text("text,racist,split\nwords,1,Train\n")
     with pytest.raises(ConfigError, match=r"trains on\. Posts are left out .* 1 of 'posts' with 'Train'"):
         read_examples(recipe, path)
+
+
+def test_copies_of_held_out_posts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe, path = Recipe(labels=("racist",)), tmp_path / "posts.csv"
+    path.write_text("text,racist,split\nwords,1,val\nWords!,1,train\nother,0,train\n")
+    trained, _ = read_examples(recipe, path)
+    assert trained.words == [("other", "")]
+    assert "1 training posts are left out, because their words are those of held-out posts" in caplog.text
+    path.write_text("text,racist,split\nwords,1,val\nWords!,1,train\n")
+    with pytest.raises(ConfigError, match=r"trains on\. 1 training posts are left out, because their words"):
+        read_examples(recipe, path)
+
+
+def test_a_fold_that_takes_all_posts_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,racist\nwords,1\n")
+    with pytest.raises(ConfigError, match="--fold 0/1 holds all of them out"):
+        read_examples(Recipe(labels=("racist",)), path, Fold(0, 1))
+
+
+def test_posts_that_say_and_show_nothing_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [Row(str(n), " " if n < 3 else f"words {n}", split="val" if n % 2 else "train") for n in range(8)]
+    rows = [Row(row.id, row.text, split=row.split, labels={"racist": 1.0}) for row in rows]
+    write_table(rows, ("racist",), "t", tmp_path / "t.parquet")
+    trained, measured = read_examples(Recipe(labels=("racist",)), tmp_path / "t.parquet")
+    assert (trained.ids, measured.ids) == (["4", "6"], ["3", "5", "7"])
+    assert "3 posts are left out, because they have neither text nor image." in caplog.text
+
+
+def test_a_label_with_one_answer_only_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,never,always,known,nobody\none,0,1,0,\ntwo,0,1,1,\nthree,0,,0,\n")
+    recipe = Recipe(labels=("never", "always", "known", "nobody"))
+    trained, _ = read_examples(recipe, path)
+    assert one_sided(recipe, trained) == ["never", "always"]
+    assert untaught(recipe, trained) == ["nobody"]

@@ -45,7 +45,8 @@ LABELS = tuple(f"label{number}" for number in range(KNOWN_HARMLESS))
 
 def texts(folder: Path, **settings: Any) -> Texts:
     known = dict.fromkeys(LABELS, 0.0)
-    rows = [Row(str(n), f"harmless sentence {n}" if n else "", labels=known) for n in range(12)]
+    rows = [Row(str(n), f"harmless sentence {n}", labels=known) for n in range(1, 12)]
+    rows.insert(0, Row("0", image=folder / "image.png", labels=known))
     write_table(rows, LABELS, "posts", folder / "posts.parquet")
     recipe = recipe_of(labels=LABELS, **settings)
     tokenizer = folder / "tokenizer.json"

@@ -43,6 +43,7 @@ class DatasetReport:
     # Images that are not there, per split; their posts are kept, as posts without an image
     missing_images: dict[str, int]
     broken_images: dict[str, str]  # path and reason of each image that cannot be read
+    blank: dict[str, int]  # posts per split with neither text nor image, which training leaves out
     image_text: dict[str, float]
     duplicate_ids: list[str]
     # Texts that occur in two splits, up to case and punctuation; pairs of splits to counts
@@ -76,6 +77,7 @@ def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = 
         images=dict(Counter(rows[place].split for place in checked.hashes)),
         missing_images=dict(checked.missing),
         broken_images=checked.broken,
+        blank=dict(Counter(row.split for row in kept if row.blank)),
         image_text={split: round(share, 4) for split, share in words.items()},
         duplicate_ids=sorted(name for name, count in Counter(row.id for row in everything).items() if count > 1),
         duplicate_texts=_across(rows, _same_text(rows)),

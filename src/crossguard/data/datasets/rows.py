@@ -39,6 +39,11 @@ class Row:
     stratum: str = ""  # a group within the dataset that a recipe may draw more or less often
     annotated: bool = True  # whether the dataset has an annotation for the post
 
+    @property
+    def blank(self) -> bool:
+        """Whether it says and shows nothing, so that nothing can score it."""
+        return self.image is None and not f"{self.text}{self.image_text}".strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

@@ -204,3 +204,11 @@ def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> Non
     assert report.duplicate_texts == {"test-train": 3}
     assert report.alike_images == {"test-train": 9}
     assert report.duplicate_ids == ["0", "1", "2"]
+
+
+def test_posts_with_neither_text_nor_image_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("text,image_path,split,racist\nwords,,train,1\n ,,train,0\n,gone.png,val,0\n", encoding="utf-8")
+    report = prepare(dataset(path, ["racist"]), path, tmp_path / "t.parquet", 1.0)
+    assert report.blank == {"train": 1, "val": 1}
+    assert report.posts == {"train": 2, "val": 1}
