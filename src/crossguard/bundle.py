@@ -99,6 +99,9 @@ class BundleManifest(StrictModel):
                 policy.check(self.label_set, self.attributes)
             except ConfigError as error:
                 problems.append(str(error))
+        problems += [
+            f"'{name}' is a label and an attribute" for name in self.attributes if name in self.label_set.names
+        ]
         problems += [f"file '{name}' lies outside the bundle" for name in self.files if not _is_inside(name)]
         if "default" not in self.policies:
             problems.append("there is no policy 'default'")

@@ -183,9 +183,14 @@ class ScoringEngine:
             self._changed.notify_all()
         for threads in self._threads.values():
             threads.shutdown(cancel_futures=True)
-        for answer in list(self._unanswered):
-            if answer.set_running_or_notify_cancel():
+        with self._changed:  # another thread may close, too
+            left, self._unanswered = self._unanswered, set()
+        for answer in left:
+            if not answer.done() and answer.set_running_or_notify_cancel():
                 answer.set_exception(InputError(CLOSED))
+
+    def _forget(self, answer: Future[list[Decision]]) -> None:
+        self._unanswered.discard(answer)
 
     def stalled_s(self) -> float:
         """Returns for how many seconds no batch has been finished, while there are some."""
@@ -243,7 +248,7 @@ class ScoringEngine:
         with self._changed:
             self.check_open()
             self._unanswered.add(request.answer)
-            request.answer.add_done_callback(self._unanswered.discard)
+            request.answer.add_done_callback(self._forget)
             for index, post in enumerate(posts):
                 entry = _Entry(request, index, self._preparation.cost(post))
                 if entry.characters > LONG_TEXT:

@@ -136,22 +136,29 @@ class Action(StrEnum):
     REVIEW = "review"
     BLOCK = "block"
 
-    # By severity, not as texts; a text that names no action is a ValueError.
+    # By severity, not as texts: a text that names no action, such as a misspelt one, is an error.
     def __lt__(self, other: str) -> bool:
-        return self._severity < Action(other)._severity
+        return _severity(self) < _severity(other)
 
     def __le__(self, other: str) -> bool:
-        return self._severity <= Action(other)._severity
+        return _severity(self) <= _severity(other)
 
     def __gt__(self, other: str) -> bool:
-        return self._severity > Action(other)._severity
+        return _severity(self) > _severity(other)
 
     def __ge__(self, other: str) -> bool:
-        return self._severity >= Action(other)._severity
+        return _severity(self) >= _severity(other)
 
-    @property
-    def _severity(self) -> int:
-        return list(Action).index(self)
+
+_SEVERITY: Final = {action.value: place for place, action in enumerate(Action)}
+
+
+def _severity(action: object) -> int:
+    if not isinstance(action, str):
+        raise TypeError(f"An Action is compared with an Action, not {type(action).__name__}.")
+    if action not in _SEVERITY:
+        raise ValueError(f"'{action}' is not a valid Action; known: {', '.join(_SEVERITY)}.")
+    return _SEVERITY[action]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, overload
 
 from crossguard.data.masking import excerpt, mask, visible
@@ -30,8 +31,12 @@ class Results(list[Decision]):
     """
 
     def __init__(self, decisions: Iterable[Decision] = (), posts: Iterable[Post] = (), names: Names = NO_NAMES) -> None:
-        super().__init__(decisions)
+        super().__init__()
         self._names = names
+        seen: set[int] = set()
+        for decision in decisions:  # one that stands for two posts is two
+            self.append(replace(decision) if id(decision) in seen else decision)
+            seen.add(id(self[-1]))
         # By identity; the decision is kept with its post, so that no later one gets its id.
         self._pairs = _paired(self, posts)
 

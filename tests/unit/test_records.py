@@ -73,3 +73,8 @@ def test_actions_are_ordered_by_severity() -> None:
     assert Action.BLOCK > "allow"
     with pytest.raises(ValueError, match="'failed' is not a valid Action"):
         assert Action.BLOCK > "failed"
+
+
+def test_an_action_is_compared_with_nothing_else() -> None:
+    with pytest.raises(TypeError, match="not NoneType"):
+        assert Action.ALLOW < None  # type: ignore[operator]

@@ -4,13 +4,14 @@ import pickle
 from pathlib import Path
 
 import pytest
+from tests.support.decisions import decision
 
 import crossguard
 from crossguard.bundle import Bundle
 from crossguard.decision.policy import Policy
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.moderator import Moderator
-from crossguard.records import Action, Decision, LabelDecision, PostFailure
+from crossguard.records import Action, Decision, LabelDecision, Post, PostFailure
 from crossguard.results import Results
 
 VERSIONS = ("m", "1", "p", "1")
@@ -120,3 +121,11 @@ def test_a_frame_has_score_columns_even_where_nothing_was_scored(tiny: Moderator
     frame = tiny.score(posts).to_frame()
     assert list(frame.columns) == list(tiny.score(["hello"]).to_frame().columns)
     assert len(frame) == len(posts)
+
+
+def test_one_decision_that_stands_for_two_posts_keeps_both() -> None:
+    one = decision("1")
+    assert [post.text for post in Results([one, one], [Post("1", "first"), Post("2", "second")]).posts] == [
+        "first",
+        "second",
+    ]

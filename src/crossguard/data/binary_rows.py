@@ -79,33 +79,41 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
 
 
 def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
-    """Yields the rows of a record batch, dates and times as texts; None for one with a text that is not UTF-8."""
-    batch = _with_times_as_texts(batch)
+    """Yields the rows of a record batch; None for one with a text that is not UTF-8.
+
+    Where Python cannot hold a date or time, those of the rows around it are texts.
+    """
     for part in (batch.slice(start, ROWS) for start in range(0, len(batch), ROWS)):
         try:
-            yield from part.to_pylist()
+            yield from _rows(part)
         except UnicodeDecodeError:
             for index in range(len(part)):
                 try:
-                    yield part.slice(index, 1).to_pylist()[0]
+                    yield _rows(part.slice(index, 1))[0]
                 except UnicodeDecodeError:
                     yield None
 
 
-def _with_times_as_texts(batch: Any) -> Any:
-    """Returns a batch without dates and times: those of Python end with the year 9999 and with microseconds.
-
-    Times with a zone become those of UTC first, as not every machine knows every zone.
-    """
+def _rows(batch: Any) -> list[dict[str, Any]]:
     import pyarrow as pa
 
-    columns = batch.columns
-    for zoned in (True, False):
-        kinds = [_without_times(column.type, zoned=zoned) for column in columns]
-        columns = [column.cast(kind) for column, kind in zip(columns, kinds, strict=True)]
-    if [column.type for column in columns] == batch.schema.types:
-        return batch
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, OverflowError, KeyError):  # nanoseconds, years after 9999, an unknown zone
+        # Times with a zone become those of UTC first, as not every machine knows every zone.
+        columns = [_told(column) if pa.types.is_duration(column.type) else column for column in batch.columns]
+        for zoned in (True, False):
+            columns = [column.cast(_without_times(column.type, zoned=zoned)) for column in columns]
+        return list(pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist())
+
+
+def _told(durations: Any) -> Any:
+    """Returns durations as texts with their unit."""
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(durations.cast("string"), durations.type.unit, " ")
 
 
 @lru_cache(maxsize=1000)
@@ -114,15 +122,16 @@ def _without_times(kind: Any, *, zoned: bool) -> Any:
     import pyarrow as pa
     from pyarrow import types
 
-    if types.is_list(kind):
-        return pa.list_(_without_times(kind.value_type, zoned=zoned))
+    for is_kind, of in ((types.is_list, pa.list_), (types.is_large_list, pa.large_list)):
+        if is_kind(kind):
+            return of(_without_times(kind.value_type, zoned=zoned))
     if types.is_struct(kind):
         return pa.struct([field.with_type(_without_times(field.type, zoned=zoned)) for field in kind])
-    if types.is_dictionary(kind) and types.is_temporal(kind.value_type):
+    if types.is_dictionary(kind):
         return _without_times(kind.value_type, zoned=zoned)
     if zoned:
         return pa.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
-    return pa.string() if types.is_temporal(kind) else kind
+    return pa.string() if types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind) else kind
 
 
 class ExcelPosts:

@@ -49,7 +49,8 @@ class Keeper:
     def _others(self, post: Post) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, cell in post.extra.items():
-            value = str(cell) if isinstance(cell, date | time | timedelta | Decimal | UUID) else cell
+            value = cell.isoformat() if isinstance(cell, date | time) else cell
+            value = str(cell) if isinstance(cell, timedelta | Decimal | UUID) else value
             if name in _OF_POST:
                 self._note(name, "results say by this name what was scored. Rename the column to keep it")
             elif isinstance(value, str | int | float | bool | list | dict):

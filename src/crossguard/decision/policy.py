@@ -222,10 +222,12 @@ class Policy(StrictModel):
         decisions = {name: rules[name].decide(float(score)) for name, score in zip(labels.names, scores, strict=True)}
         beside = {name: bands.decide(attributes[name]) for name, bands in self.attributes.items()} if attributes else {}
         entries = decisions | beside
-        action = max(entry.action for entry in entries.values())
-        asking = (name for name, entry in entries.items() if entry.action is action)
-        ranked = sorted(asking, key=lambda name: entries[name].score - entries[name].threshold, reverse=True)
-        return Verdict(decisions, action, tuple(ranked))
+        actions = [entry.action for entry in entries.values()]
+        action = max(actions, key=ORDER.index)
+        asking = [name for name, own in zip(entries, actions, strict=True) if own is action]
+        if len(asking) > 1:
+            asking.sort(key=lambda name: entries[name].threshold - entries[name].score)
+        return Verdict(decisions, action, tuple(asking))
 
 
 class LabelOverride(BandsOverride):

@@ -11,6 +11,7 @@ encoder/                optional: the encoder's configuration, where `encoder_na
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 INFERENCE_CONFIG = "inference_config.json"
 CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ class Outputs:
         """Reads those of a run; raises as `find_inference_config`."""
         return cls.of(json.loads(find_inference_config(folder).read_text(encoding="utf-8")))
 
+    def are_alike(self, other: Outputs) -> bool:
+        """Whether each column stands for the same, whatever the label schemes are called."""
+        columns = [sorted(own.label_schemes.values()) for own in (self, other)]
+        return (self.labels, self.count) == (other.labels, other.count) and columns[0] == columns[1]
+
     def __str__(self) -> str:
         return f"[{', '.join(self.labels)}] as {' and '.join(self.label_schemes)}, {self.count} outputs in all"
 
@@ -97,8 +105,11 @@ def load_average(model: GatedModel, folders: Sequence[Path], outputs: Outputs, *
         FileNotFoundError: A folder has none.
         ValueError: They are broken, belong to another model, or predict something else.
     """
-    others = {folder: own for folder in folders if (own := Outputs.of_run(folder)) != outputs}
-    if others and not new_outputs:
+    others = {folder: own for folder in folders if not (own := Outputs.of_run(folder)).are_alike(outputs)}
+    if others and new_outputs:
+        shown = ", ".join(f"{folder} predicts {own}" for folder, own in others.items())
+        logger.warning("The last layer begins anew, as %s.", shown)
+    elif others:
         folder, own = next(iter(others.items()))
         raise ValueError(f"{folder} predicts {own}, and the model {outputs}. Give runs with the same labels.")
     renewed = model.output_weights if others else ()
@@ -198,7 +209,7 @@ def whole_weights(path: Path) -> Iterator[Path]:
         draft.replace(path)
     except (OSError, RuntimeError, SafetensorError) as error:
         # Torch and safetensors have errors of their own for a full disk.
-        told = error.strerror if isinstance(error, OSError) else f"is the disk full? {str(error).splitlines()[0]}"
+        told = error.strerror if isinstance(error, OSError) else f"is the disk full? {str(error).partition(chr(10))[0]}"
         raise OutputError(f"Cannot write '{path}': {told}") from None
     finally:
         draft.unlink(missing_ok=True)

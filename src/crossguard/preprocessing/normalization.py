@@ -27,19 +27,23 @@ RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\w+)?\s*:?\s*', re.IGNORECASE)
 # What a link is made of: it ends at markup, at a bracket that it did not open, and at what cannot be seen, so that it
 # hides no words that touch it.
 _OF_LINK: Final = r"[^\s<>\"|()\[\]\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
-_LINK: Final = rf"(?:{_OF_LINK}|\({_OF_LINK}*\))"
+_LINK: Final = rf"(?:{_OF_LINK}|\({_OF_LINK}*\)|\[{_OF_LINK}*\])"
 # Elements of HTML by what a reader sees of them: nothing, or that something else begins.
 _INLINE: Final = (
-    "a|abbr|b|bdi|bdo|big|cite|code|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var|wbr"
+    "a|abbr|acronym|b|bdi|bdo|big|blink|button|cite|code|data|del|dfn|em|font|i|img|input|ins|kbd|label|mark|nobr|output|q|"
+    "rb|rp|rt|ruby|s|samp|select|small|span|strike|strong|sub|sup|time|tt|u|var|wbr|[a-z]{1,20}(?:-[a-z0-9]{1,20}){1,4}"
 )
 _BLOCKS: Final = (
-    "address|article|aside|blockquote|body|br|button|center|dd|details|div|dl|dt|figcaption|figure|footer|form|h[1-6]|"
-    "head|header|hr|html|iframe|img|input|label|li|main|nav|ol|option|p|pre|script|section|select|style|summary|table|"
+    "address|article|aside|blockquote|body|br|center|dd|details|div|dl|dt|figcaption|figure|footer|form|h[1-6]|"
+    "head|header|hr|html|iframe|li|main|nav|ol|option|p|pre|script|section|style|summary|table|"
     "tbody|td|tfoot|th|thead|title|tr|ul|video"
 )
 # Words in angle brackets are no attributes, which have values.
-_ATTRIBUTE: Final = r"""\s{1,20}[\w:-]{1,40}=(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})"""
-_REST_OF_TAG: Final = rf"((?:{_ATTRIBUTE}){{0,20}})\s?/?>"
+_VALUE: Final = r"""\s?=\s?(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})"""
+_ATTRIBUTE: Final = (
+    rf"\s{{1,20}}(?:[\w:-]{{1,40}}{_VALUE}|hidden|disabled|checked|readonly|required|open|async|controls)"
+)
+_REST_OF_TAG: Final = rf"((?:{_ATTRIBUTE}){{0,20}})\s{{0,20}}/?\s?>"
 INLINE_TAG: Final = re.compile(rf"</?(?:{_INLINE}){_REST_OF_TAG}", re.IGNORECASE)
 BLOCK_TAG: Final = re.compile(rf"</?(?:{_BLOCKS}){_REST_OF_TAG}", re.IGNORECASE)
 URL: Final = re.compile(rf"https?://{_LINK}*|www\.{_LINK}+|\[URL\]|\bt\.co/{_LINK}+", re.IGNORECASE)

@@ -99,7 +99,7 @@ def _pieces(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         stop = start + STRETCH
-        space = text.rfind(" ", start, stop) if stop < len(text) else -1
+        space = max(text.rfind(gap, start, stop) for gap in " \n") if stop < len(text) else -1
         stop = space + 1 if space > start else stop
         yield text[start:stop]
         start = stop

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.checked_settings import parse
+from crossguard.data.cells import as_text
 from crossguard.data.columns import plain_name
 from crossguard.data.digests import is_other
 from crossguard.data.image_limits import ImageLimits
@@ -88,7 +89,7 @@ def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submiss
 def _value(name: str, cell: Any) -> Any:
     """Returns a cell: a number that is somebody's key as text, an object of JSON in a text as that object."""
     if name == "author" and isinstance(cell, int | float):
-        return str(cell if isinstance(cell, int) or not cell.is_integer() else int(cell))
+        return as_text(cell, name) or None
     if isinstance(cell, str) and cell.lstrip().startswith("{"):
         with contextlib.suppress(ValueError):
             return json.loads(cell)

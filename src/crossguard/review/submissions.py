@@ -21,7 +21,7 @@ MISSING: Final = "missing:"
 
 
 class Sent(StrictModel):
-    """What comes from outside. PostgreSQL holds no NUL, and one post must not keep back all that come with it."""
+    """What comes from outside, its texts without NUL, which PostgreSQL holds none of."""
 
     @field_validator("*", mode="before")
     @classmethod

@@ -76,7 +76,7 @@ def _train(
 ) -> dict[str, float]:
     examples, measured = read_examples(recipe, data, fold)
     _warn(recipe, examples, measured, fold)
-    # Its place in the folder is taken at the end: a run that is refused changes nothing there.
+    # Its place in the folder is taken at the end: a run that is refused changes no file of another.
     with TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / TOKENIZER
         encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.tables import brief, read, write
 
+from crossguard.data.binary_rows import rows_of
 from crossguard.data.tables import PostReader
 from crossguard.errors import MissingExtraError, TableError
 from crossguard.records import Post
@@ -103,7 +105,7 @@ class TestParquet:
         assert post.extra["zoned"] == "1970-01-01 00:00:00.000001Z"
         assert post.extra["seen"] == ["1970-01-01 00:00:00.000001Z"]
         assert post.extra["more"] == {"at": "1970-01-01 00:00:00.000000001"}
-        assert (post.extra["day"], post.extra["took"]) == ("1970-01-02", str(2**60))
+        assert (post.extra["day"], post.extra["took"]) == ("1970-01-02", f"{2**60} s")
         assert isinstance(post.extra["late"], str)
 
     def test_ids_and_texts_of_other_types_are_read(self, tmp_path: Path) -> None:
@@ -132,3 +134,18 @@ class TestFolder:
     def test_name_that_is_not_utf8(self, tmp_path: Path) -> None:
         (tmp_path / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
         assert [post.id for post in read(tmp_path)] == ["\ufffd.png"]
+
+
+def test_what_arrow_alone_holds_refuses_no_table() -> None:
+    columns = {
+        "text": ["a", "b"],
+        "gap": pa.array([(1, 2, 3), None], pa.month_day_nano_interval()),
+        "took": pa.array([timedelta(seconds=5), None]),
+        "far": pa.array([[2**60], None], pa.large_list(pa.timestamp("us"))),
+        "at": pa.array([datetime(2020, 1, 1), None]),  # noqa: DTZ001
+    }
+    (first, second) = rows_of(pa.RecordBatch.from_pydict(columns))
+    assert first is not None
+    assert second is not None
+    assert (first["text"], first["took"], second["at"]) == ("a", "5000000 us", None)
+    assert str(first["at"]).startswith("2020-01-01")

@@ -75,3 +75,9 @@ def test_a_link_hides_no_words_that_touch_it(link: str) -> None:
 
 def test_whom_a_retweet_is_of_hides_no_word() -> None:
     assert normalize("RT @bob:Hello you", "social") == normalize("RT @bob: Hello you", "social") == "Hello you"
+
+
+def test_brackets_in_a_link_are_part_of_it() -> None:
+    link = "https://example.org/search?filters[topic]=cats&filters[q]=dogs(1)"
+    assert normalize(f"see {link} here", "social") == "see here"
+    assert normalize(f"[see {link}] here", "social") == "[see ] here"

@@ -42,6 +42,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "we b<b></b>ake bread for all fri<i></i>endly people",
         "<p>we bake <span class='x'>bread</span></p><p>for all<br>friendly people</p>",
         '<p><a href="https://t.co/abc" rel="nofollow">https://t.co/abc</a></p><p>we bake bread for all friendly people',
+        "we b<b hidden>ake bre<time>ad for all fri<u-x>endly peo<span class = 'x'>ple",
         "- **we bake bread** for all ||friendly people||",
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
