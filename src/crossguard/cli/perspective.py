@@ -142,9 +142,13 @@ def _our_scores(
 
 
 def _policy_file(base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> PolicyFile:
-    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps."""
+    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps.
+
+    Maps of the file for other attributes stay.
+    """
     content: dict[str, Any] = read_yaml(Path(base)) if is_policy_file(base) else {"base": base}
-    return parse(PolicyFile, content | {"name": name, "version": version, "perspective": maps}, f"Policy '{base}'")
+    all_maps = {**(content.get("perspective") or {}), **maps}
+    return parse(PolicyFile, content | {"name": name, "version": version, "perspective": all_maps}, f"Policy '{base}'")
 
 
 def _print(maps: Mapping[str, MonotoneMap]) -> None:

@@ -23,12 +23,29 @@ from crossguard.errors import ConfigError, MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 from crossguard.saving import refuse_existing
 
+# Thresholds below this have more digits.
+SMALL = 0.001
+
 if TYPE_CHECKING:
     from crossguard.review.console import Console
     from crossguard.review.learn import Learnt
 
 
+class Commands(click.Group):
+    """What the database refuses is told in its own words: those of the library would show posts."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if "sqlalchemy" not in type(error).__module__ or not hasattr(error, "orig"):
+                raise
+            raise ConfigError(f"The database does not take this: {str(error.orig).strip()}") from None
+
+
 @click.group(
+    cls=Commands,
     invoke_without_command=True,
     epilog=f"Each setting can also be a line of the --config file, or a variable such as {PREFIX}PORT.",
 )
@@ -89,8 +106,6 @@ def import_posts(
     report and expected. Suggestions become people's reports.
     """
     console = _console(settings)
-    from sqlalchemy.exc import DBAPIError
-
     from crossguard.review.files import take_file, take_suggestions
 
     notes: list[str] = []
@@ -106,8 +121,6 @@ def import_posts(
                 taken, known, passed = taken + batch.taken, known + batch.known, passed + batch.passed
                 edited += batch.edited
                 bar.move(None, None, f"{taken + known + passed:,} posts")
-    except DBAPIError as error:  # in its own words it would show the posts
-        raise ConfigError(f"The database does not take this: {str(error.orig).strip()}") from None
     finally:  # what was taken before an error stays
         click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
     if edited:
@@ -133,6 +146,9 @@ def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) ->
     done = export(console.database, settings.labels, out)
     erased = f", {done.erased:,} without content were left out" if done.erased else ""
     click.echo(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.", err=True)
+    if done.unnamed:
+        shown = ", ".join(done.unnamed)
+        click.echo(f"note: votes on {shown} were left out: start with the console's --labels to have them.", err=True)
     if done.more_images:
         click.echo(f"note: a row has one image; {done.more_images:,} further ones were left out.", err=True)
 
@@ -199,6 +215,10 @@ def erase_author(settings: ReviewSettings, author: str, source: str | None) -> N
     click.echo(f"The content of {count:,} items was erased.", err=True)
 
 
+def _limit(threshold: float) -> str:
+    return f"{threshold:.3f}" if threshold == 0 or threshold >= SMALL else f"{threshold:.0e}"
+
+
 def _show_proposals(learnt: Learnt) -> None:
     from crossguard.cli.table import console, plain
 
@@ -209,9 +229,9 @@ def _show_proposals(learnt: Learnt) -> None:
             found.label,
             ", ".join(found.kinds),
             f"{found.items:,}",
-            f"{found.current:.3f}",
-            f"{found.proposed:.3f}",
-            f"{found.interval[0]:.3f}-{found.interval[1]:.3f}",
+            _limit(found.current),
+            _limit(found.proposed),
+            f"{_limit(found.interval[0])}-{_limit(found.interval[1])}",
             " > ".join(f"{one.short} {one.interval}".rstrip() for one in found.precision),
             " > ".join(f"{one.short} {one.interval}".rstrip() for one in found.recall),
             f"{found.newly[0]} ({found.newly[1]} right)",

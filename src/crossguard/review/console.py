@@ -101,6 +101,11 @@ class Console:
                 self._model = load(self.settings.model, policy=self.settings.policy)
             return self._model
 
+    def check_model(self) -> None:
+        """Raises an error at the start, and not at the first post, where there is no such model or policy."""
+        if self.settings.model != "none":
+            assert self._policy is not None
+
     def with_decisions(self, posts: Sequence[Submission]) -> list[Submission]:
         """Returns the posts, each with a decision: its own, or the model's; without a model nothing is scored."""
         bare = [post for post in posts if post.decision is None]

@@ -32,6 +32,7 @@ class Exported:
     images: int
     erased: int
     more_images: int  # images beside the first of a post, which a table has no place for
+    unnamed: Sequence[str] = ()  # labels that votes hold and that were not asked for
 
 
 def export(database: Database, labels: Sequence[str], path: Path, *, with_images: bool = True) -> Exported:
@@ -47,16 +48,17 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
         raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
     folder = path.with_name(f"{path.stem}-images") if with_images else None
     counts = {"rows": 0, "images": 0, "erased": 0, "more_images": 0}
+    voted: set[str] = set()
     try:
         with database.engine.connect() as db:  # one transaction, as rows are read while they are written
-            _write(path, labels, _rows(db, labels, folder, counts))
+            _write(path, labels, _rows(db, labels, folder, counts, voted))
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
-    return Exported(**counts)
+    return Exported(**counts, unnamed=sorted(voted.difference(labels)))
 
 
 def _rows(
-    db: Connection, labels: Sequence[str], folder: Path | None, counts: dict[str, int]
+    db: Connection, labels: Sequence[str], folder: Path | None, counts: dict[str, int], voted: set[str]
 ) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     wanted = (items.c.state == DECIDED, items.c.kind != "appeal", not_demo(db, items.c.source))
@@ -66,6 +68,7 @@ def _rows(
             continue
         counts["rows"] += 1
         outcome = row.outcome
+        voted.update(outcome["labels"])
         # A post that was both flagged and reported is two items.
         name = row.external if row.external not in seen else f"{row.external}#{row.id}"
         seen.add(name)

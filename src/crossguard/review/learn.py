@@ -17,6 +17,7 @@ from crossguard.evaluation.bootstrap import bootstrap
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
+from crossguard.review.quality.model import weights_of
 from crossguard.review.quality.reading import Decided
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY
@@ -45,6 +46,7 @@ class Proposal:
     # Past items that would be flagged and were not: how many, and how many of them people gave the label
     newly: tuple[int, int]
     no_longer: tuple[int, int]  # past items that were flagged and would not be, likewise
+    flags_all: bool = False  # whether every past item would be flagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
         else []
     )
     used = [item for item in found if item.model == model]
-    weights = _weights(used, strata)
+    weights = weights_of(used, strata)
     proposals, few = [], []
     for (label, current), rows in _rules(used).items():
         truth = np.array([used[i].truth[label] >= MAJORITY for i in rows], dtype=bool)
@@ -84,8 +86,18 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
         notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {'; '.join(few)}.")
     if not proposals:
         raise InputError(f"No label has {LEAST} items that carry it and {LEAST} that do not among {kept}. Decide more.")
-    if not any(item.stratum.startswith("allow") for item in used):
-        notes.append("Nothing of what was allowed is decided, so recall counts flagged posts only. Decide in 'audit'.")
+    checked = {item.stratum for item in used}
+    notes += [
+        f"Of {stratum.posts:,} posts in the stratum '{stratum.name}' none is decided, so neither thresholds nor recall "
+        "count them, and the true recall may be far lower. Decide some of them: they wait among the others."
+        for stratum in strata
+        if stratum.posts and stratum.name not in checked
+    ]
+    notes += [
+        f"The threshold proposed for {found.label} flags every decided item. Try another --criterion, or decide more."
+        for found in proposals
+        if found.flags_all
+    ]
     return Learnt(proposals, notes)
 
 
@@ -97,13 +109,6 @@ def _rules(used: Sequence[Decided]) -> dict[tuple[str, float], NDArray[np.int64]
             if label in item.truth and label in item.scores:
                 found[label, item.scores[label][1]].append(row)
     return {rule: np.array(rows, dtype=np.int64) for rule, rows in found.items()}
-
-
-def _weights(used: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
-    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
-    posts = {stratum.name: stratum.posts for stratum in strata}
-    checked = Counter(item.stratum for item in used)
-    return np.array([max(posts.get(i.stratum, 0) / checked[i.stratum], 1.0 / i.inclusion) for i in used])
 
 
 def _propose(
@@ -142,6 +147,7 @@ def _propose(
         (_part(truth & before, truth, weights), _part(truth & held_out, truth, weights)),
         (int(newly.sum()), int(truth[newly].sum())),
         (int(gone.sum()), int(truth[gone].sum())),
+        flags_all=bool(after.all()),
     )
 
 

@@ -37,7 +37,9 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
         contextlib.closing(listen(settings.host, settings.port)) as listener,
         contextlib.closing(Database.open(settings.database)) as database,
     ):
+        database.has_receiver = bool(settings.webhook_url)
         console = Console(settings, database)
+        console.check_model()
         host, port = listener.getsockname()[:2]
         address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
         first_start(console, address, say)

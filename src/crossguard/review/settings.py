@@ -80,6 +80,13 @@ class ReviewSettings(StrictModel):
             raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
         return value
 
+    @field_validator("labels", "actions")
+    @classmethod
+    def _told_apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value) or any(not 0 < len(name) <= 32 for name in value):  # noqa: PLR2004 - the column
+            raise ValueError("each has 1 to 32 characters, and none is there twice")
+        return value
+
     @field_validator("queues")
     @classmethod
     def _plain_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:

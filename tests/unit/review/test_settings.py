@@ -34,3 +34,9 @@ def test_a_queue_has_a_name_that_an_address_can_hold() -> None:
     for name in ("a/b", "C#", "a b", ""):
         with pytest.raises(ValidationError, match="a queue's name has"):
             ReviewSettings(queues=(name,))
+
+
+def test_labels_and_actions_are_told_apart() -> None:
+    for given in ({"labels": ("a", "a")}, {"labels": ("",)}, {"actions": ("allow", "x" * 33)}):
+        with pytest.raises(ValidationError, match="none is there twice"):
+            ReviewSettings.model_validate(given)

@@ -89,7 +89,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         backlog = reading.backlog(db, now)
     live = recall.live(strata)
     precision = model.precision_per_label(found, labels, model.card_precision(console.settings.model, labels))
-    groups = model.false_positive_rates(found)
+    groups = model.false_positive_rates(found, strata)
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossguard.bundle import VAL_REPORT
 from crossguard.errors import CrossguardError
@@ -15,6 +17,7 @@ from crossguard.evaluation.audit.identities import members
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
 from crossguard.review.quality.reading import Decided
+from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY
 
 LEAST_PER_GROUP = 5
@@ -49,13 +52,21 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
     return {label: float(value) for label, value in found.items() if isinstance(value, int | float)}
 
 
-def false_positive_rates(found: Sequence[Decided]) -> list[tuple[str, Estimate]]:
+def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> NDArray[np.float64]:
+    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
+    posts = {stratum.name: stratum.posts for stratum in strata}
+    checked = Counter(item.stratum for item in found)
+    return np.array([max(posts.get(i.stratum, 0) / checked[i.stratum], 1.0 / i.inclusion) for i in found])
+
+
+def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:
     """Returns, per identity group that texts name, the part of the harmless posts that was flagged, worst first.
 
-    A post counts by the inverse of its probability of having been taken in; the interval rests on the items' number.
+    A post counts for those of its stratum that nobody decided; the interval rests on the items' number.
     """
-    harmless = [item for item in found if not item.hateful and item.text]
-    weights = np.array([1.0 / item.inclusion for item in harmless])
+    kept = [place for place, item in enumerate(found) if not item.hateful and item.text]
+    harmless = [found[place] for place in kept]
+    weights = weights_of(found, strata)[kept]
     flagged = np.array([any(flag for _, _, flag in item.scores.values()) for item in harmless])
     result = []
     for group, rows in members([item.text for item in harmless]).items():

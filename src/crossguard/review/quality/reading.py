@@ -17,7 +17,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED
 from crossguard.review.quality.recall import Stratum
-from crossguard.review.resolution import MAJORITY, Answer
+from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
 from crossguard.review.store.claims import DECIDED, FEED, OPEN
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import feed, items, people, votes
@@ -85,11 +85,18 @@ def strata(db: Connection) -> list[Stratum]:
 
 
 def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[int, dict[int, bool]]]:
-    """Returns label -> item -> person -> yes or no, for items with several votes; unsure answers are left out."""
+    """Returns label -> item -> person -> yes or no, for items with several votes; unsure answers are left out.
+
+    The first two votes on an item count: there is a third only where those two disagree.
+    """
     several = select(votes.c.item).where(_counts()).group_by(votes.c.item).having(func.count() > 1).subquery()
     query = select(votes.c.item, votes.c.person, votes.c.labels).where(_counts(), votes.c.item.in_(select(several)))
     found: dict[str, dict[int, dict[int, bool]]] = {label: defaultdict(dict) for label in labels}
+    voters: dict[int, set[int]] = defaultdict(set)
     for item, person, given in db.execute(query.order_by(votes.c.id)):
+        voters[item].add(person)
+        if len(voters[item]) >= TIE_BREAK:
+            continue
         for label in labels:
             if given.get(label) in {Answer.YES, Answer.NO}:
                 found[label][item][person] = given[label] == Answer.YES

@@ -24,6 +24,8 @@ from crossguard.review.store.schema import metadata
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 15
 _WRITE: Final = "crossguard_write"
+OUTBOX: Final = "crossguard_outbox"
+"""Option of a transaction: whether somebody receives what it decides."""
 _MIGRATION_LOCK: Final = 7_283_641  # any number that nothing else in the database locks
 
 
@@ -35,6 +37,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.has_receiver = True  # without one, the outbox would hold years of decisions for the first that is named
         # PostgreSQL shows each statement what is committed, in a transaction or not: without one, two messages less.
         single = engine.dialect.name == "postgresql"
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if single else engine
@@ -83,7 +86,7 @@ class Database:
 
         What is not `durable`, such as a claim, does not wait for the disk; a power cut loses it, and nothing else.
         """
-        options = {_WRITE: "FULL" if durable else "NORMAL"}
+        options = {_WRITE: "FULL" if durable else "NORMAL", OUTBOX: self.has_receiver}
         with self._turn, self.engine.connect().execution_options(**options) as connection, connection.begin():
             if not durable and connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")

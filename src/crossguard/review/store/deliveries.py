@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from crossguard.review.store.database import OUTBOX
 from crossguard.review.store.schema import deliveries
 
 ATTEMPTS: Final = 12
@@ -30,6 +31,8 @@ def put(tx: Connection, item: int, event: str, now: float, data: dict[str, Any],
     Older ones about the item that did not arrive are no longer sent, nor those about the items `after` which this one
     has the last word: after it they would say what is over.
     """
+    if not tx.get_execution_options().get(OUTBOX, True):
+        return
     older = deliveries.c.item.in_((item, *after)) & deliveries.c.delivered_at.is_(None)
     tx.execute(update(deliveries).where(older).values(next_at=None, problem=_SUPERSEDED))
     body = json.dumps({"type": event, "timestamp": now, "data": data}, ensure_ascii=False)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from crossguard.errors import suggest
 from crossguard.labels import HATE
 from crossguard.preparation import POST_EMPTY
-from crossguard.records import Decision
+from crossguard.records import Action, Decision
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
@@ -188,7 +188,8 @@ def result(post: SubmittedPost, outcome: Decision, labels: tuple[str, ...]) -> d
             flags["hate"], scores["hate"] = any(outcome.labels[name].flagged for name in hate_labels(outcome)), union
             applied["hate"] = list(post.modalities)
     return {
-        "flagged": any(flags.values()),
+        # An attribute, which is no category, may be what the policy blocks by.
+        "flagged": any(flags.values()) or outcome.action is Action.BLOCK,
         "categories": flags,
         "category_scores": scores,
         "category_applied_input_types": applied,

@@ -11,7 +11,7 @@ from typing import Any
 from crossguard.checked_settings import parse
 from crossguard.data.image_sources import is_url, shortened
 from crossguard.errors import ConfigError
-from crossguard.records import Decision, Post
+from crossguard.records import Action, Decision, Post
 from crossguard.wire.sagemaker.schema import (
     JSON,
     JSON_LINES,
@@ -155,7 +155,7 @@ def answer(decision: Decision) -> dict[str, Any]:
     return {
         "class_predictions": card["predictions"],
         "probabilities": {name: round(score, 6) for name, score in card["probabilities"].items()},
-        "any_harmful": bool(decision.flags),
+        "any_harmful": bool(decision.flags) or decision.action is Action.BLOCK,
         "action": decision.action.value,
         "id": decision.id,
         "model_version": f"{decision.model}-{decision.model_version}",

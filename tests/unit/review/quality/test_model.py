@@ -9,6 +9,7 @@ import pytest
 
 from crossguard.review.quality import model
 from crossguard.review.quality.reading import Decided
+from crossguard.review.quality.recall import Stratum
 
 
 def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_for() -> None:
@@ -23,7 +24,7 @@ def test_false_positive_rates_per_group_count_harmless_posts_by_what_they_stand_
         *(post("women at work", flagged=False) for _ in range(6)),
         *(post("a Jewish bakery", flagged=True) for _ in range(4)),
     ]
-    (muslim, rate), (women, none) = model.false_positive_rates(found)
+    (muslim, rate), (women, none) = model.false_positive_rates(found, [])
     assert (muslim, women) == ("Muslim", "women"), "the worst first; four posts are too few"
     assert rate.value == pytest.approx(10 / 110)
     assert rate.count == 20
@@ -44,3 +45,16 @@ def test_the_card_is_asked_for_the_precision_of_each_label(tmp_path: Path) -> No
     (tmp_path / "val_report.json").write_text(json.dumps(report))
     assert model.card_precision(str(tmp_path), ("racist", "sexist", "religion")) == {"racist": 0.75}
     assert model.card_precision("no such model", ("racist",)) == {}
+
+
+def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> None:
+    def post(stratum: str) -> Decided:
+        return Decided("", stratum, 0.05 if stratum == "allow-far" else 1.0, {}, {}, ("m", "1", "p", "1"), 1, "text")
+
+    found = [post("review")] * 40 + [post("allow-far")] * 185
+    strata = [
+        Stratum("review", flagged=True, posts=400, checked=40, hateful=20),
+        Stratum("allow-far", flagged=False, posts=4000, checked=185, hateful=0),
+    ]
+    weights = model.weights_of(found, strata)
+    assert (weights[0], weights[-1]) == (10, pytest.approx(4000 / 185))

@@ -177,3 +177,16 @@ def test_the_demo_is_in_no_day_of_the_feed(console: Console, database: Database)
         today = reading.per_day(db, NOW)[-1]
     assert (today.came, today.score.count) == (1, 1)
     assert today.score.value == pytest.approx(0.55)
+
+
+def test_a_third_vote_tells_nothing_of_agreement(
+    console: Console, database: Database, ann: Person, ben: Person, cid: Person
+) -> None:
+    """It is only asked for where two disagree, so that people who flip coins would seem to agree."""
+    console.intake.take([submission("1")], NOW)
+    ask_two(database)
+    for who, said in ((ann, Answer.YES), (ben, Answer.NO), (cid, Answer.YES)):
+        answer(database, 1, who, said)
+    with database.read() as db:
+        found = reading.answers_by_label(db, ("racist",))
+    assert found == {"racist": {1: {ann.id: True, ben.id: False}}}

@@ -90,3 +90,13 @@ def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(
     cast(database, 2, ben, ALLOW)
     with database.read() as db:
         assert [entry.event for entry in deliveries.due(db, NOW + 9)] == ["appeal.decided"]
+
+
+def test_nothing_waits_for_a_receiver_that_nobody_named(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    database.has_receiver = False
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, 600)
+    cast(database, 1, ann)
+    with database.read() as db:
+        assert deliveries.due(db, NOW) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -10,7 +11,9 @@ from starlette.testclient import TestClient
 from tests.support.decisions import decision, failed
 from tests.support.serving import client_of, service_of
 
+from crossguard.labels import HATE
 from crossguard.moderator import Moderator
+from crossguard.records import Action
 from crossguard.serving.errors import BadRequest, InternalError, TooManyPosts, Unauthorized
 from crossguard.serving.interfaces.openai import CATEGORIES, ModerationRequest, error_body, result, submissions
 from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
@@ -159,3 +162,11 @@ def test_hate_is_the_union_and_a_label_that_is_none_has_its_own_name() -> None:
 )
 def test_errors_have_openais_types(error: BadRequest, kind: str) -> None:
     assert error_body(error, "id")["error"] == {"message": "no", "type": kind, "param": None, "code": error.code}
+
+
+def test_what_is_blocked_by_an_attribute_is_flagged() -> None:
+    """A client of OpenAI's reads nothing else, and would publish the post."""
+    calm = decision("1", 0.1)
+    post = SubmittedPost("1", "hello")
+    assert result(post, calm, HATE.names)["flagged"] is False
+    assert result(post, replace(calm, action=Action.BLOCK, decided_by=("toxicity",)), HATE.names)["flagged"] is True
