@@ -247,10 +247,10 @@ class Decision:
 
     @property
     def reasons(self) -> dict[str, float]:
-        """Score per flagged label, and per label or attribute that asks for the action; the highest first."""
+        """Score per label or attribute that asks for the action, then per other flagged label, the highest first."""
         scores = {**self.attributes, **self.scores}
-        names = dict.fromkeys((*self.flags, *self.decided_by))
-        return {name: scores[name] for name in sorted(names, key=lambda name: scores[name], reverse=True)}
+        flags = sorted(self.flags, key=self.scores.__getitem__, reverse=True)
+        return {name: scores[name] for name in dict.fromkeys((*self.decided_by, *flags))}
 
     @property
     def asking_attributes(self) -> dict[str, float]:

@@ -118,3 +118,16 @@ def test_nothing_overflows_a_phone(browser: Browser, pages: dict[str, Path], nam
     assert page.locator("h1").is_visible()
     assert page.locator("table").count() >= 1
     page.close()
+
+
+@pytest.mark.parametrize("name", ["report", "audit"])
+def test_print_has_every_column_and_label_and_keeps_posts_masked(
+    browser: Browser, pages: dict[str, Path], name: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1040, "height": 720})
+    page.goto(pages[name].as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
+    assert all(chart.is_visible() for chart in page.locator("details.label svg.chart").all())
+    assert not any(words.is_visible() for words in page.locator(".post details p").all())
+    page.close()

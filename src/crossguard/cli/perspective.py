@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 OURS = "CROSSGUARD_"
 THEIRS = "PERSPECTIVE_"
+EXPERIMENTAL = "_EXPERIMENTAL"
 SHOWN = (0.5, 0.7, 0.8, 0.9)
 
 
@@ -75,8 +76,14 @@ def map_command(
     moderator = load(model, policy=policy)
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
-    write_policy(_policy_file(policy, name or policy_name(out), version, maps), out)
+    file = _policy_file(policy, name or policy_name(out), version, maps)
+    write_policy(file, out)
     _print(maps)
+    for attribute, fitted in maps.items():
+        for caution in _cautions(attribute, fitted, *found[attribute]):
+            click.echo(caution, err=True)
+    if kept := [attribute for attribute in file.perspective if attribute not in maps]:
+        click.echo(f"Kept from {policy}, as no column here is for them: the maps of {', '.join(kept)}.", err=True)
     click.echo(f"Written to {out}. Use it by: crossguard serve --policy {out}", err=True)
 
 
@@ -84,20 +91,23 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
     """Returns our scores and Perspective's by attribute; a row where one of them is empty is left out.
 
     Raises:
-        InputError: The file cannot be read, has no attribute that the model knows, or a cell is no score.
+        InputError: The file cannot be read, has no attribute that the model knows or two columns for one, or a cell is
+            no score.
     """
     import numpy as np
 
     rows = list(read_rows(path))
     header = list(rows[0]) if rows else []
-    theirs = {name.upper().removeprefix(THEIRS): name for name in header if not name.upper().startswith(OURS)}
-    ours = {name.upper().removeprefix(OURS): name for name in header if name.upper().startswith(OURS)}
+    theirs = _by_attribute((name for name in header if not name.upper().startswith(OURS)), THEIRS, known, path)
+    ours = _by_attribute((name for name in header if name.upper().startswith(OURS)), OURS, known, path)
     attributes = [name for name in known if name in theirs]
     if not attributes:
         raise InputError(
             f"{path} has no column for an attribute of this model. Its columns: {', '.join(header)[:300]}. Known "
             f"attributes: {', '.join(known)}."
         )
+    for note in _unused({name: column for name, column in theirs.items() if name not in known}, known, path):
+        click.echo(note, err=True)
     scored = _our_scores(path, rows, [name for name in attributes if name not in ours], moderator)
     pairs: Pairs = {}
     for name in attributes:
@@ -106,6 +116,34 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
         both = ~np.isnan(old + new)
         pairs[name] = (new[both], old[both])
     return pairs
+
+
+def _by_attribute(columns: Iterable[str], prefix: str, known: Sequence[str], path: Path) -> dict[str, str]:
+    """Returns the column of each attribute; of other names, the last column that has it."""
+    found: dict[str, str] = {}
+    for column in columns:
+        name = column.upper().removeprefix(prefix)
+        if name in found and name in known:
+            raise InputError(
+                f"{path} has two columns for {name}: '{found[name]}' and '{column}'. Remove or rename the one that is "
+                "not to be used."
+            )
+        found[name] = column
+    return found
+
+
+def _unused(columns: Mapping[str, str], known: Sequence[str], path: Path) -> Iterator[str]:
+    """Says of each column that looks like an attribute of Perspective why it gets no map."""
+    from crossguard.serving.interfaces.perspective.attributes import NEIGHBOURS, estimate_of
+
+    others = set(Columns().match(columns.values(), str(path)).values())
+    for name, column in columns.items():
+        named = name.removesuffix(EXPERIMENTAL) in NEIGHBOURS or column.upper().startswith(THEIRS)
+        if not named and (column in others or not column.isupper()):
+            continue
+        near = estimate_of(name, tuple(known))
+        does = f"estimates it from {near}, without a map" if near else "leaves it out of its answers"
+        yield f"Column '{column}' is not used: the model has no attribute {name}. The service {does}."
 
 
 def _column(rows: Sequence[Mapping[str, Any]], column: str, path: Path) -> Floats:
@@ -142,13 +180,27 @@ def _our_scores(
 
 
 def _policy_file(base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> PolicyFile:
-    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps.
-
-    Maps of the file for other attributes stay.
-    """
+    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps added."""
     content: dict[str, Any] = read_yaml(Path(base)) if is_policy_file(base) else {"base": base}
-    all_maps = {**(content.get("perspective") or {}), **maps}
-    return parse(PolicyFile, content | {"name": name, "version": version, "perspective": all_maps}, f"Policy '{base}'")
+    file = parse(PolicyFile, content | {"name": name, "version": version}, f"Policy '{base}'")
+    return file.model_copy(update={"perspective": {**file.perspective, **maps}})
+
+
+def _cautions(attribute: str, fitted: MonotoneMap, new: Floats, old: Floats) -> Iterator[str]:
+    """Says where a map cannot do what it is for."""
+    import numpy as np
+
+    if np.cov(new, old)[0, 1] <= 0:
+        yield (
+            f"{attribute}: Perspective's scores do not rise with this model's, so the map says nothing. Are the "
+            "columns the right ones, and each score beside its own comment?"
+        )
+    if lost := [threshold for threshold in SHOWN if threshold > fitted.y[-1]]:
+        yield (
+            f"{attribute}: mapped scores reach {fitted.y[-1]:g} at most, so old thresholds of "
+            f"{' and '.join(map(str, lost))} are never reached: choose lower ones, or add comments that Perspective "
+            f"scored so high ({(old >= lost[0]).sum()} of the {len(old)} pairs reach {lost[0]})."
+        )
 
 
 def _print(maps: Mapping[str, MonotoneMap]) -> None:

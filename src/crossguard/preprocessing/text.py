@@ -173,8 +173,10 @@ class TextEncoder:
             for part, reading in zip(written, readings, strict=True)
         ]
         same = all(a.clean.casefold() == b.clean.casefold() for a, b in zip(said, written, strict=True))
-        if same or not all(part.clean for part in said):
+        if same or not any(part.clean for part in said):
             return _NOTHING
+        if not said[-1].clean:  # of an image's words, nothing was left
+            said.pop()
         return _Said(said, all(reading is None or reading.certain for reading in readings))
 
     def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:

@@ -32,7 +32,15 @@ OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists and headings, and those around what is set off.
 LIST_SIGN: Final = re.compile(r"^[ \t]*(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+", re.MULTILINE)
-SET_OFF: Final = re.compile(r"(?<![\w*])(\*\*\*?|__|~~|\|\|)(?=\S)([^*_~|\n]{1,500})(?<=\S)\1(?![\w*])")
+SET_OFF: Final = re.compile(
+    r"(?<![\w*_`~|])(\*{1,3}|_{1,2}|`{1,3}|~~|\|\|)(?=\S)([^*_~|`\n]{1,500})(?<=\S)\1(?![\w*_`~|])"
+)
+LINKED: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,500}\)")
+# Tags of BBCode, comments of HTML, and what Discord and Slack write for people, channels, times and emoji.
+BBCODE: Final = re.compile(
+    r"\[/?(?:b|i|u|s|url|quote|size|color|img|code|list|center|spoiler|font)(?:[=:][^\[\]\n]{0,100})?\]", re.IGNORECASE
+)
+TOKEN: Final = re.compile(r"<!--[^<>]{0,500}-->|<a?:\w{1,40}:\d{5,25}>|<[@#!][!&]?[\w|.^-]{1,60}>|<t:\d{1,20}(?::\w)?>")
 # One word in quotation marks.
 QUOTED: Final = re.compile(
     r"""(?<!\S)["'`\u201c\u2018\u00ab](\w[^\s"'`]{0,40}?)["'`\u201d\u2019\u00bb]([.,?!;:]*)(?!\S)"""
@@ -108,7 +116,8 @@ def _pieces(text: str) -> Iterator[str]:
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     written = html.unescape(html.unescape(text))
     # Attributes are left out, and may have words in them.
-    certain = not any(match[1] for tag in (INLINE_TAG, BLOCK_TAG) for match in tag.finditer(written))
+    tags = (INLINE_TAG, BLOCK_TAG) if "<" in written else ()
+    certain = not any(match[1] for tag in tags for match in tag.finditer(written))
     seen = read = _seen(written, lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
         return None if len(seen) == len(text) else Reading(seen, certain=False)
@@ -132,8 +141,7 @@ def _squeezed(text: str) -> str:
 def _seen(text: str, lexicon: Lexicon) -> str:
     """Removes what is not shown or said, and shows in order what a direction mark turns round."""
     text = OVERRIDE.sub(lambda match: match[1][::-1], text)
-    text = URL.sub(" ", BLOCK_TAG.sub(" ", INLINE_TAG.sub("", text)))
-    text = RETWEET.sub("", SET_OFF.sub(r"\2", LIST_SIGN.sub("", text)))
+    text = RETWEET.sub("", URL.sub(" ", _without_markup(text)))
     # Those before the first word are whom a reply goes to.
     many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 
@@ -147,6 +155,16 @@ def _seen(text: str, lexicon: Lexicon) -> str:
     if quoted >= FEW_QUOTED and quoted > MOST * len(text.split()):
         text = QUOTED.sub(r"\1\2", text)
     return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _without_markup(text: str) -> str:
+    if "<" in text:
+        text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", TOKEN.sub(" ", text)))
+    if "](" in text:
+        text = LINKED.sub(r"\1", text)
+    if "[/" in text:  # else letters in brackets, as in [b]read
+        text = BBCODE.sub("", text)
+    return SET_OFF.sub(r"\2", LIST_SIGN.sub("", text))
 
 
 def _shown(character: str) -> str:

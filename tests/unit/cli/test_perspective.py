@@ -58,6 +58,47 @@ def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, t
         run(file, "--model", bundle.folder, "-o", out)
 
 
+def squares(steps: int = 100, highest: float = 1.0) -> list[str]:
+    return [f"{x:.3f},{x**2:.3f}" for x in np.linspace(0, highest, steps)]
+
+
+def test_maps_that_a_policy_file_has_are_kept_and_named(bundle: Bundle, tmp_path: Path) -> None:
+    file, first, both = tmp_path / "both.csv", tmp_path / "first.yaml", tmp_path / "both.yaml"
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares()]))
+    run(file, "--model", bundle.folder, "-o", first)
+    file.write_text("\n".join(["crossguard_THREAT,THREAT", *squares()]))
+    assert "the maps of INSULT." in run(file, "--model", bundle.folder, "--policy", first, "-o", both)
+    assert set(Moderator.load(bundle.folder, policy=both).policy.perspective) == {"INSULT", "THREAT"}
+
+
+def test_columns_of_attributes_that_the_model_lacks_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "both.csv"
+    header = "crossguard_INSULT,INSULT,sexually_explicit,FLIRTATION,ID,note"
+    file.write_text("\n".join([header, *(f"{row},0.5,0.5,7,x" for row in squares())]))
+    said = run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
+    assert "'sexually_explicit' is not used: the model has no attribute SEXUALLY_EXPLICIT" in said
+    assert "estimates it from PROFANITY" in said
+    assert "'FLIRTATION' is not used: the model has no attribute FLIRTATION. The service leaves it out" in said
+    assert "'ID'" not in said
+    assert "'note'" not in said
+
+
+def test_old_thresholds_that_no_mapped_score_reaches_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "both.csv"
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *squares(highest=0.88)]))
+    said = run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
+    assert "old thresholds of 0.8 and 0.9 are never reached" in said
+    assert "(0 of the 100 pairs reach 0.8)" in said
+    assert "do not rise" not in said
+
+
+def test_scores_that_do_not_rise_together_are_named(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "both.csv"
+    rows = [f"{x:.3f},{1 - x:.3f}" for x in np.linspace(0, 1, 100)]
+    file.write_text("\n".join(["crossguard_INSULT,INSULT", *rows]))
+    assert "INSULT: Perspective's scores do not rise" in run(file, "--model", bundle.folder, "-o", tmp_path / "o.yaml")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -65,6 +106,7 @@ def test_scores_at_hand_are_used_and_a_policy_file_is_added_to(bundle: Bundle, t
         ("TOXICITY\n0.5\n", "neither a column of texts"),
         ("text,TOXICITY\nhello,0.5\nyou,high\n", "Row 3: 'TOXICITY'"),
         ("text,TOXICITY\nhello,0.5\n", "at least 50"),
+        ("text,TOXICITY,PERSPECTIVE_TOXICITY\nhello,0.5,0.5\n", "two columns for TOXICITY"),
         ("", "is empty"),
         ("text,TOXICITY\n", "no column"),
         ('text,TOXICITY\n"hello,0.5\n', "not valid CSV"),

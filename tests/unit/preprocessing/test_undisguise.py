@@ -43,6 +43,10 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "<p>we bake <span class='x'>bread</span></p><p>for all<br>friendly people</p>",
         '<p><a href="https://t.co/abc" rel="nofollow">https://t.co/abc</a></p><p>we bake bread for all friendly people',
         "we b<b hidden>ake bre<time>ad for all fri<u-x>endly peo<span class = 'x'>ple",
+        "[b]we[/b] bake [url=https://x.y/z]bread[/url] for all fri[i]end[/i]ly people",
+        "_we_ *bake* `bread` for all [friendly](https://x.y/z) people",
+        "<!-- wp:paragraph -->we bake bread for all friendly people<!-- /wp:paragraph -->",
+        "<@123456789> we bake bread <:wave:123456789> for all friendly people",
         "- **we bake bread** for all ||friendly people||",
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
@@ -146,3 +150,12 @@ def test_padding_pushes_nothing_out_of_a_long_text(lexicon: Lexicon) -> None:
     reading = undisguise(f"{' ' * 200_000}w3 b4k3 br34d f0r 411 fr13ndly p30pl3{chr(0x200B) * 200_000}", lexicon)
     assert reading is not None
     assert LINE in reading.text
+
+
+@pytest.mark.parametrize("text", ["", "look", "<p></p>"])
+def test_disguised_words_of_an_image_are_read_whatever_the_text(encoder: TextEncoder, text: str) -> None:
+    (tokens,) = encoder.encode([(text, "w3 b4k3 br34d for 411 fr13ndly p30pl3")])
+    assert any(window.undisguised for window in tokens.windows)
+    read = encoder.encode([("bake bread", "")])[0].ids[1:-1]
+    found = tokens.windows[-1].ids
+    assert any(found[start : start + len(read)] == read for start in range(len(found)))

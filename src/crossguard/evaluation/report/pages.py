@@ -27,6 +27,7 @@ from crossguard.records import ImageSource, Post
 from crossguard.saving import save_text
 
 WORST = 8
+FEW = 30  # fewer posts are counted, as a share of 100 would say more than they can
 _LONGEST = 280
 COLUMNS = ("precision", "recall", "f1", "roc_auc", "average_precision", "recall_at_fpr_0.05", "brier", "ece")
 HEADLINES = ("f1_macro", "f1_micro", "roc_auc_macro", "subset_accuracy", "any/roc_auc")
@@ -120,15 +121,24 @@ def _sentence(run: Run, task: LabelTask) -> str:
     estimates = run.main.per_label[task.name]
     word = "hateful" if task.name == ANY else task.name
     precision, recall = estimates["precision"], estimates["recall"]
-    right = _of_hundred(precision, f"posts flagged as {word}", "were so in the eyes of the annotators")
-    found = _of_hundred(recall, f"{word} posts", "were flagged")
+    tp, fn, fp, _ = astuple(curves.Confusion.of(task))
+    right = _share(precision, tp, tp + fp, ("", f"flagged as {word}"), "so in the eyes of the annotators")
+    found = _share(recall, tp, tp + fn, (word, ""), "flagged")
     return f"{right} {found}"
 
 
-def _of_hundred(estimate: Estimate, who: str, what: str) -> str:
+def _share(estimate: Estimate, hits: int, posts: int, around: tuple[str, str], what: str) -> str:
+    """Says a share in words: of 100 posts, or in counts where there are too few for that."""
+    before, after = around
+
+    def named(noun: str) -> str:
+        return " ".join(filter(None, (before, noun, after)))
+
     if estimate.value is None:
-        return f"Nothing can be said about {who}: {estimate.reason}."
-    return f"Of 100 {who}, {round(100 * estimate.value)} {what}."
+        return f"Nothing can be said about {named('posts')}: {estimate.reason}."
+    if posts >= FEW:
+        return f"Of 100 {named('posts')}, {round(100 * estimate.value)} were {what}."
+    return f"Of the {posts} {named('post' if posts == 1 else 'posts')}, {hits} {'was' if hits == 1 else 'were'} {what}."
 
 
 def _shown(post: Post, score: float) -> dict[str, Any]:

@@ -71,10 +71,10 @@ async def invocations(call: Call) -> Response:
 
 async def _score(call: Call, invocation: Invocation) -> list[Decision]:
     decisions = iter(await call.score([_submission(post) for post in invocation.posts if post.error is None]))
-    return [
-        next(decisions) if post.error is None else call.moderator.failed(post.id, post.error)
-        for post in invocation.posts
-    ]
+    refused = [call.moderator.failed(post.id, post.error) for post in invocation.posts if post.error is not None]
+    call.service.telemetry.decided(refused)
+    unread = iter(refused)
+    return [next(decisions if post.error is None else unread) for post in invocation.posts]
 
 
 def _submission(post: Post) -> SubmittedPost:

@@ -16,7 +16,7 @@ from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.comparison import Compared, Difference
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-from crossguard.evaluation.report.pages import _charts, build_page, comparison_page, render
+from crossguard.evaluation.report.pages import _charts, _share, build_page, comparison_page, render
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.terminal import show_run
 from crossguard.labels import HATE
@@ -107,3 +107,27 @@ def test_a_label_that_no_post_has_is_undefined_and_not_zero() -> None:
     assert drawn.curves == ()
     drawn, *_ = _charts(sample.task("b"), 0.5, calibrated=True)
     assert [curve and curve.name for curve in drawn.curves][1] == "prevalence"
+
+
+@pytest.mark.parametrize(
+    ("hits", "posts", "said"),
+    [
+        (1, 1, "Of the 1 post flagged as racist, 1 was so."),
+        (2, 29, "Of the 29 posts flagged as racist, 2 were so."),
+        (15, 30, "Of 100 posts flagged as racist, 50 were so."),
+    ],
+)
+def test_few_posts_are_counted_and_not_said_to_be_a_hundred(hits: int, posts: int, said: str) -> None:
+    assert _share(Estimate(hits / posts), hits, posts, ("", "flagged as racist"), "so") == said
+
+
+def test_print_opens_labels_but_no_post(tiny: Moderator, annotated_posts: Path) -> None:
+    run, scored = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+    page = build_page(run, scored.annotated.posts)
+    printed = page[page.index("@media print") : page.index("</style>")]
+    assert page.count('<details class="label"') == len(run.sample.tasks()) + 1
+    assert re.findall(r"details[^,{]*", printed) == [
+        "details.label::details-content ",
+        "details.label:not([open]) > *:not(summary) ",
+    ]
+    assert ".scroll { overflow: visible; }" in printed

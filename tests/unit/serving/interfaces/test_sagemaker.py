@@ -39,6 +39,12 @@ def test_instances_fail_alone(client: TestClient) -> None:
     assert predictions[3]["error"] == "image_not_an_image"
 
 
+def test_posts_that_the_format_refuses_are_counted_as_failed(service: Service) -> None:
+    client_of(service).post("/invocations", json={"instances": [{"text": 3}, {"text": "hello"}, "text"]})
+    failed = [metric for metric in service.telemetry.registry.collect() if metric.name == "crossguard_failed_posts"]
+    assert sum(sample.value for sample in failed[0].samples if sample.name.endswith("_total")) == 2
+
+
 def test_json_lines_as_batch_transform_sends_them(client: TestClient) -> None:
     body = b'{"text": "hello"}\n{broken\n{"text": "you"}\n'
     answer = client.post("/invocations", content=body, headers=LINES)
