@@ -113,7 +113,9 @@ class ConsoleProcess(RunningConsole):
     def start(self) -> None:
         flags = ["--port", str(self.port), "--database", self.database, "--model", "none", "--demo", "false"]
         rates = ["--second-vote-rate", "0", "--gold-rate", "0"]
-        command = [sys.executable, "-m", "crossguard", "review", *flags, *rates]
+        # Nobody listens there, so that what is decided waits in the outbox.
+        receiver = ["--webhook-url", "http://127.0.0.1:9/", "--webhook-secret", "of at least 16 characters"]
+        command = [sys.executable, "-m", "crossguard", "review", *flags, *rates, *receiver]
         self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         self.wait()
 
