@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from crossguard.records import Action, LabelDecision
 
 Kind: TypeAlias = Literal["text", "image", "both"]
 Probability = Field(ge=0, le=1)
-ORDER: Final = tuple(Action)
 
 
 class Prevalence(StrictModel):
@@ -223,7 +222,7 @@ class Policy(StrictModel):
         beside = {name: bands.decide(attributes[name]) for name, bands in self.attributes.items()} if attributes else {}
         entries = decisions | beside
         actions = [entry.action for entry in entries.values()]
-        action = max(actions, key=ORDER.index)
+        action = max(actions)
         asking = [name for name, own in zip(entries, actions, strict=True) if own is action]
         if len(asking) > 1:
             asking.sort(key=lambda name: entries[name].threshold - entries[name].score)
