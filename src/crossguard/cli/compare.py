@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import PATH, refuse_beside, resampling_options
+from crossguard.cli.options import PATH, refuse_idle, resampling_options
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
@@ -53,7 +53,7 @@ def command(
     if out is not None and out.suffix not in {".md", ".html"}:
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
     if all(_is_run(Path(name)) for name in entries):
-        refuse_beside("runs", ("data", "policy", "split"), "they were measured before")
+        refuse_idle(("data", "policy", "split"), "beside runs: they were measured before")
     keys = metrics or KEYS
     rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early

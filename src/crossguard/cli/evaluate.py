@@ -14,7 +14,7 @@ from crossguard.cli.options import (
     annotated_options,
     hateful_option,
     model_option,
-    refuse_beside,
+    refuse_idle,
     resampling_options,
     typed,
 )
@@ -89,7 +89,7 @@ def command(
     from crossguard.loading import load
 
     if scores:
-        refuse_beside("--scores", ("model", "policy", "tenant"), "scores that are given stay as they are")
+        refuse_idle(("model", "policy", "tenant"), "beside --scores: scores that are given stay as they are")
     request = EvaluationRequest(
         name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from crossguard.bundle import CARD, read_bundle
-from crossguard.cli.options import EXISTING, PATH
+from crossguard.cli.options import EXISTING, PATH, refuse_idle
 from crossguard.errors import ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
 
@@ -95,7 +93,7 @@ def command(
     crossguard export runs/clip hub/clip --format huggingface
     crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
     """
-    _refuse_idle(format_, precision)
+    _check_options(format_, precision)
     kept = _refuse_filled(out, overwrite=overwrite)
     if precision == "int8":
         _write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
@@ -117,24 +115,18 @@ def command(
         click.echo(f"note: {kept} stayed; figures in it may be those of another model.", err=True)
 
 
-def _refuse_idle(format_: str, precision: str) -> None:
+def _check_options(format_: str, precision: str) -> None:
     """Checks that no option was typed that this export does not read.
 
     Raises:
         UsageError: One was.
     """
     of_bundles, other = ("name", "version", "weight_dtype", "policies"), () if format_ == "onnx" else ("format_",)
-    idle: dict[str, Sequence[str]] = {}
     if precision == "int8":
-        idle["beside --precision int8"] = (*of_bundles, "average", *other)
-    else:
-        idle["without --precision int8"] = ("calibration", "max_auc_loss", "accept_loss")
-        idle["beside --format huggingface"] = of_bundles if other else ()
-    context = click.get_current_context()
-    for why, names in idle.items():
-        for option in context.command.params:
-            if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-                raise click.UsageError(f"{option.opts[0]} does nothing {why}. Leave it out.")
+        refuse_idle((*of_bundles, "average", *other), "beside --precision int8")
+        return
+    refuse_idle(("calibration", "max_auc_loss", "accept_loss"), "without --precision int8")
+    refuse_idle(of_bundles if other else (), "beside --format huggingface")
 
 
 def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:

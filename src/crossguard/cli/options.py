@@ -111,16 +111,16 @@ def policy_name(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", file.stem)
 
 
-def refuse_beside(option: str, others: Sequence[str], why: str) -> None:
-    """Checks that no other option was typed which would do nothing beside this one.
+def refuse_idle(names: Sequence[str], why: str) -> None:
+    """Checks that none of these options was typed, which do nothing here; `why` ends that sentence.
 
     Raises:
         UsageError: One was.
     """
     context = click.get_current_context()
-    for name in others:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} does nothing beside {option}: {why}. Leave out one of them.")
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} does nothing {why}. Leave it out.")
 
 
 def typed() -> str:

@@ -14,7 +14,7 @@ from crossguard.cli.options import (
     PATH,
     overwrite_option,
     policy_name,
-    refuse_beside,
+    refuse_idle,
     settings_options,
     typed,
 )
@@ -188,7 +188,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
 def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None:
     """Print a link that works once, by which somebody joins or chooses a new password."""
     if name is not None:
-        refuse_beside("--name", ("role",), "who is known keeps their role")
+        refuse_idle(("role",), "beside --name: who is known keeps their role")
     console = _console(settings)
     from crossguard.review.roles import Role
     from crossguard.review.store import log, people

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError, needs_extra
@@ -164,18 +164,11 @@ class ExcelPosts:
     def __iter__(self) -> Iterator[Post]:
         try:
             for number, cells in enumerate(self._cells, start=2):
-                row = {name: _plain(cell) for name, cell in zip(self._header, cells, strict=False) if name}
+                row = {name: written(cell) for name, cell in zip(self._header, cells, strict=False) if name}
                 if any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
         finally:
             self._book.close()
-
-
-def _plain(cell: Any) -> Any:
-    """Returns dates and durations as text; the rest as it is."""
-    if isinstance(cell, timedelta):
-        return str(cell)
-    return cell.isoformat() if hasattr(cell, "isoformat") else cell
 
 
 class FolderPosts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -108,8 +108,11 @@ def as_text(value: Any, column: str) -> str:
         return ""
     if getattr(value, "ndim", None) == 0:  # a number of NumPy
         value = value.item()
-    if isinstance(value, bytes | date | time | Decimal | UUID):
-        return _written(value, column)
+    if isinstance(value, bytes):
+        return _decoded(value, column)
+    value = written(value)
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         many = " Many posts: score(series)." if hasattr(value, "ndim") else ""
         raise PostError("field_bad_type", f"'{column}' must be a text, not {type(value).__name__}.{many}")
@@ -117,14 +120,17 @@ def as_text(value: Any, column: str) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _written(value: bytes | date | time | Decimal | UUID, column: str) -> str:
+def written(value: Any) -> Any:
+    """Returns dates, times, durations, decimals and UUIDs as text; the rest as it is."""
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
         is_whole = value.is_finite() and value == value.to_integral_value()
         return str(int(value)) if is_whole else f"{value:f}"
-    if isinstance(value, UUID):
-        return str(value)
+    return str(value) if isinstance(value, timedelta | UUID) else value
+
+
+def _decoded(value: bytes, column: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection
-from datetime import date, time, timedelta
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
+from crossguard.data.cells import written
 from crossguard.data.image_sources import is_data_url
 from crossguard.records import Post
 
@@ -49,8 +47,7 @@ class Keeper:
     def _others(self, post: Post) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, cell in post.extra.items():
-            value = cell.isoformat() if isinstance(cell, date | time) else cell
-            value = str(cell) if isinstance(cell, timedelta | Decimal | UUID) else value
+            value = written(cell)
             if name in _OF_POST:
                 self._note(name, "results say by this name what was scored. Rename the column to keep it")
             elif isinstance(value, str | int | float | bool | list | dict):
