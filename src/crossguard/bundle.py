@@ -181,7 +181,7 @@ class Bundle:
     def card(self) -> str:
         """Returns the model card as Markdown; empty when the bundle has none."""
         path = self.folder / CARD
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def read_bundle(folder: Path, *, verify: bool = True) -> Bundle:
@@ -189,7 +189,7 @@ def read_bundle(folder: Path, *, verify: bool = True) -> Bundle:
 
     Args:
         folder: Where it lies.
-        verify: Whether to compare the checksum of every file.
+        verify: Whether to compare the checksum of every file but the card.
 
     Raises:
         BundleError: It is missing, of a newer schema, breaks a rule, or a file differs from its checksum.
@@ -234,8 +234,9 @@ def parse_manifest(data: Mapping[str, Any], where: str) -> BundleManifest:
 
 
 def check_files(bundle: Bundle) -> list[str]:
-    """Compares every file with its checksum; returns one line per problem."""
-    problems = []
+    """Compares every file with its checksum, but the card, which people edit; returns one line per problem."""
+    card = bundle.folder / CARD
+    problems = [] if _stays(card, bundle.folder) else [f"{CARD} is a link that leaves the bundle"]
     for name, expected in bundle.manifest.files.items():
         path = bundle.folder / name
         if not path.is_file():
@@ -276,7 +277,7 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
     whole["files"] = {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path not in {folder / MANIFEST, folder / CARD}
     }
     manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
     save_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})

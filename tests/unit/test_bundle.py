@@ -101,6 +101,13 @@ def test_a_file_outside_the_bundle_is_refused(copied: Path, name: str) -> None:
         read_bundle(copied)
 
 
+def test_a_card_may_be_edited_by_hand(copied: Path) -> None:
+    (copied / "README.md").write_bytes(b"# Mine, by J\xfcrgen\n")
+    assert read_bundle(copied).card() == "# Mine, by J\N{REPLACEMENT CHARACTER}rgen\n"
+    (copied / "README.md").unlink()
+    assert read_bundle(copied).card() == ""
+
+
 def test_a_link_out_of_the_bundle_is_refused(copied: Path, tmp_path: Path) -> None:
     (copied / "README.md").rename(tmp_path / "elsewhere.md")
     (copied / "README.md").symlink_to(tmp_path / "elsewhere.md")

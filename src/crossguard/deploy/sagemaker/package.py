@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
-from crossguard.bundle import Bundle, sha256, write_manifest
+from crossguard.bundle import CARD, Bundle, sha256, write_manifest
 from crossguard.errors import OutputError
 from crossguard.saving import whole_file
 
@@ -55,7 +55,8 @@ def package_model(bundle: Bundle, output: Path) -> Packed:
 
     Our own container ignores `code`. The same bundle and the same Crossguard give the same bytes.
     """
-    kept = [name for name in bundle.manifest.files if _is_served(name)]
+    card = [CARD] if (bundle.folder / CARD).is_file() else []
+    kept = [*filter(_is_served, bundle.manifest.files), *card]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in kept:
