@@ -19,7 +19,7 @@ from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
 from crossguard.preprocessing.disguises.signs import LEET, filled, joined, spelt, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
-from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, MENTION, RETWEET, URL, without_padding
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, without_padding
 
 # A longer text is read in stretches of so many characters, since some steps look at all of a text at once,
 STRETCH: Final = 8192
@@ -29,9 +29,13 @@ FEW_MENTIONS: Final = 2
 # By how much more of its letters a reading must stand in known words to be scored instead of the text.
 CLEARER: Final = 0.1
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
+# With the letters before it, since the sign may be one of them.
+MENTION: Final = re.compile(r"[^\W_]*(?:@\w+)+|(\[USER\])", re.IGNORECASE)
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
-# Markdown's signs of lists and headings, and those around what is set off.
-LIST_SIGN: Final = re.compile(r"^[ \t]*(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+", re.MULTILINE)
+# Markdown's signs of lists, headings and code, and those around what is set off.
+LIST_SIGN: Final = re.compile(
+    r"^[ \t]*(?:(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+|(?:```|~~~)\w{0,20}[ \t]*$)", re.MULTILINE
+)
 SET_OFF: Final = re.compile(
     r"(?<![\w*_`~|])(\*{1,3}|_{1,2}|`{1,3}|~~|\|\|)(?=\S)([^*_~|`\n]{1,500})(?<=\S)\1(?![\w*_`~|])"
 )
@@ -146,9 +150,11 @@ def _seen(text: str, lexicon: Lexicon) -> str:
     many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 
     def mention(match: re.Match[str]) -> str:
-        said = match[0].lower()
-        is_word = said[1:] not in lexicon and lexicon.best(variants(said, LEET)) is not None
-        return match[0] if is_word else " " if many else " user "
+        before, _, name = match[0].removeprefix(match[1] or "").partition("@")
+        word = lexicon.best(variants(match[0].lower(), LEET))
+        if word is not None and (before or name.lower() not in lexicon or lexicon.common(word)):
+            return match[0]
+        return before + (" " if many else " user ")
 
     text = MENTION.sub(mention, text)
     quoted = len(QUOTED.findall(text))
