@@ -50,6 +50,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "- **we bake bread** for all ||friendly people||",
         "```text\nwe bake bread for all friendly people\n```",
         "we b@ke bre@d for @ll friendly people",
+        "we bake bread f*r a*l fr*endly people",
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
         "\u202eelpoep yldneirf lla rof daerb ekab ew\u202c",

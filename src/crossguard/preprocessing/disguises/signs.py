@@ -65,9 +65,9 @@ def filled(text: str, lexicon: Lexicon) -> str:
 
     def fill(match: re.Match[str]) -> str:
         word, bare = match[0].lower(), SIGNS.sub("", match[0])
-        if len(bare) < SHORT or not HIDDEN.fullmatch(word):
+        if not HIDDEN.fullmatch(word) or (len(bare) < SHORT and "*" not in word):
             return match[0]
-        return lexicon.filled(SIGNS.sub("*", word)) or bare
+        return lexicon.filled(SIGNS.sub("*", word)) or (bare if len(bare) >= SHORT else match[0])
 
     return INNER.sub(fill, text)
 
@@ -78,7 +78,7 @@ def _merged(word: str, lexicon: Lexicon) -> str:
     if signs <= {"'", "\u2019"}:
         return word
     if len(joined) < SHORT:
-        return joined if lexicon.common(joined) else word
+        return joined if lexicon.common(joined) and signs != {"*"} else word
     if joined in lexicon:
         return joined
     # A sign that hides a letter is read later.
