@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -157,26 +158,61 @@ def gather_settings(  # noqa: PLR0917
 
 
 def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
-    location = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        known = fields_at(model, tuple(item["loc"][:-1]))
-        return f"Unknown key '{location}'.{suggest(str(item['loc'][-1]), known) if known else ''}"
+    unknown = item["type"] == "extra_forbidden"
+    path, known = place_of(model, item["loc"][:-1] if unknown else item["loc"])
+    if unknown:
+        key = str(item["loc"][-1])
+        return f"Unknown key '{'.'.join([*path, key])}'.{suggest(key, known) if known else ''}"
+    location = ".".join(path)
     if item["type"] == "missing":
         return f"Missing key '{location}'."
-    return f"'{location}': {item['msg']} (got {item['input']!r})." if location else f"{item['msg']}."
+    told = item["msg"].removeprefix("Value error, ")
+    # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
+    got = "" if not location or isinstance(item["input"], Mapping | BaseModel) else f" (got {item['input']!r})"
+    return f"'{location}': {told}{got}." if location else f"{told}."
 
 
-def fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """Returns the names of the keys allowed at a place of a nested model; empty where the place is not a model."""
+def place_of(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """Returns a place of a nested model by the keys that lead to it, and the names of the keys that are allowed there.
+
+    In the location of an error, pydantic also names which member of a union it read; nobody wrote that.
+    """
     current: Any = model
-    for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is not None:
-            current = field.annotation
-            continue
-        arguments = [a for a in getattr(current, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
-        current = arguments[-1] if arguments else None
-    return list(getattr(current, "model_fields", {}))
+    path: list[str] = []
+    for part in location:
+        first, *others = _members(current)
+        if others:
+            current = next((member for member in (first, *others) if part in _tags(member)), None)
+        else:
+            path.append(str(part))
+            current = _below(first, part)
+    first, *others = _members(current)
+    return path, [] if others else list(getattr(first, "model_fields", {}))
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Returns the members of a union without None, or the one type that an annotation is."""
+    if get_origin(annotation) is Annotated and not any(isinstance(each, Tag) for each in annotation.__metadata__):
+        return _members(annotation.__origin__)
+    if get_origin(annotation) not in {Union, UnionType}:
+        return [annotation]
+    found = [each for each in get_args(annotation) if each is not NoneType]
+    return found if len(found) > 1 else _members(found[0])
+
+
+def _tags(member: Any) -> set[Any]:
+    """Returns what pydantic may call a member of a union: its tag, or the values that tell a model from the others."""
+    if get_origin(member) is Annotated:
+        return {each.tag for each in member.__metadata__ if isinstance(each, Tag)}
+    kinds = [field.annotation for field in getattr(member, "model_fields", {}).values()]
+    return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """Returns the type of a field of a model, or that of what a list or a mapping holds."""
+    field = getattr(annotation, "model_fields", {}).get(part)
+    inner = annotation.__origin__ if get_origin(annotation) is Annotated else annotation
+    return field.annotation if field else next((each for each in get_args(inner)[::-1] if each is not ...), None)
 
 
 def _yaml(value: Any) -> str:

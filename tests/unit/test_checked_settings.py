@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -13,9 +14,24 @@ class Inner(StrictModel):
     depth: int = 1
 
 
+class Round(StrictModel):
+    kind: Literal["round"] = "round"
+    radius: float = 1
+
+
+class Square(StrictModel):
+    kind: Literal["square"] = "square"
+    side: float | None = None
+
+
+Shape = Annotated[Round | Square, Field(discriminator="kind")]
+
+
 class Outer(StrictModel):
     width: int
     inner: dict[str, Inner] = Field(default_factory=dict)
+    shape: Shape | None = None
+    shapes: tuple[Shape, ...] = ()
 
 
 def test_every_problem_is_told_with_its_place() -> None:
@@ -28,6 +44,15 @@ def test_every_problem_is_told_with_its_place() -> None:
     assert "Unknown key 'inner.x.dept'. Did you mean 'depth'?" in message
     assert "'inner.x.depth'" in message
     assert "(got 'deep')" in message
+
+
+def test_keys_of_a_union_are_those_of_the_member_that_was_chosen() -> None:
+    shapes = [{"kind": "square"}, {"kind": "square", "side": "long"}]
+    with pytest.raises(ConfigError) as failure:
+        parse(Outer, {"width": 1, "shape": {"kind": "round", "sides": 2}, "shapes": shapes}, "settings.yaml")
+    message = str(failure.value)
+    assert "Unknown key 'shape.sides'. Known: kind, radius." in message
+    assert "'shapes.1.side': Input should be a valid number" in message
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
 )
 @click.option("--keep", is_flag=True, help="Add the columns of the input, above all the text, to the results.")
 @click.option("--resume", is_flag=True, help="Continue what an interrupted run wrote to --out.")
-@click.option("--overwrite", is_flag=True, help="Replace what is in --out.")
+@click.option("--overwrite", is_flag=True, help="Replace what is in --out, if that is one file.")
 @model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
 @click.option("--tenant", help="Tenant whose overrides in the policy file apply.")
@@ -152,7 +152,8 @@ def command(
 
     Tables are .jsonl, .json, .csv, .tsv, .txt, .parquet or .xlsx, with the columns id, text, image_path, image_text or
     image. One of the last four is enough, and common other names are recognised. Decisions come in the order of the
-    posts, as a table on a terminal and as JSON Lines in a pipe. Exit codes: docs/reference/exit-codes.md.
+    posts, as a table on a terminal and as JSON Lines in a pipe. Exit codes: 0 finished, 8 not one
+    post could be scored, others an error that stderr names.
     """
     columns = {name: others.pop(f"{name}_column") for name in _COLUMNS}
     loaded, reading, jobs = ({name: others.pop(name) for name in names} for names in (_LOADED, _READING, _JOBS))
@@ -165,10 +166,10 @@ def command(
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
         many.refuse([name for name, given in refused.items() if given])
         how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr}
-        engine, shards = how.pop("engine") or "local", how.pop("shards")
+        engine = how.pop("engine") or "local"
         if dry_run:
             return many.estimate(sources, workers, options, price=price, **how)
-        how |= {"engine": engine, "workers": workers, "shards": shards}
+        how |= {"engine": engine, "workers": workers}
         return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
     for source in sources:
         steps.refuse_a_text(source)
@@ -177,6 +178,8 @@ def command(
             "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
             "Example: crossguard score --text Hello"
         )
+    if options.resume and options.overwrite:
+        raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
     if options.resume and options.out is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")
     _quieten_libraries()

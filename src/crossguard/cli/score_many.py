@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -87,25 +87,44 @@ def run(
 
 
 def _looks_like_a_file(out: str) -> bool:
+    from crossguard.data.formats import SUFFIX_FORMATS
     from crossguard.data.storage import is_remote
 
-    return not out.endswith("/") and Path(out).suffix != "" and not is_remote(out) and not Path(out).is_dir()
+    if out.endswith("/"):
+        return False
+    if is_remote(out):  # names of buckets and options of storages have dots, too
+        return PurePosixPath(out.partition("?")[0]).suffix in SUFFIX_FORMATS
+    return Path(out).suffix != "" and not Path(out).is_dir()
 
 
 def estimate(
-    sources: Sequence[str], workers: int | None, options: Options, *, price: float | None = None, **how: Any
+    sources: Sequence[str],
+    workers: int | None,
+    options: Options,
+    *,
+    price: float | None = None,
+    shards: str | None = None,
+    **how: Any,
 ) -> int:
-    """Says what a job would take."""
+    """Says what a job would take; not what is left of one, nor what a shard of one would."""
+    given = {"--resume": options.resume, "--shards": shards}
+    if any(given.values()):
+        names = " and ".join(name for name, value in given.items() if value)
+        raise click.UsageError(
+            f"--dry-run estimates the whole job, so leave out {names}; of N shards, each has about an N-th of it."
+        )
     from rich.filesize import decimal
 
     from crossguard.jobs.estimate import estimate as measure
     from crossguard.jobs.job import ScoringJob
 
-    found = measure(ScoringJob.open(sources, "not-written", **_settings(how, options)), workers)
+    job = ScoringJob.open(sources, "not-written", **_settings(how, options))
+    found = measure(job, workers)
     about = "" if found.counted else "about "
     click.echo(f"input: {_some(found.files, 'file')}, {decimal(found.size)}, {about}{_some(found.posts, 'post')}")
     if found.unreadable:
         click.echo(f"not readable: {_some(found.unreadable, 'file')}")
+    _tell_beside(job.images_beside, err=False)
     click.echo(f"output: {_some(found.units, 'part')}")
     failed = f", {found.failed:,} of them not scored" if found.failed else ""
     speed = f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
@@ -171,6 +190,7 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     for note, parts in summary.notes.most_common(_NOTES):
         where = "" if parts == summary.done else f" ({_some(parts, 'part')})"
         click.echo(f"note: {visible(note)}{where}", err=True)
+    _tell_beside(summary.images_beside, err=True)
     if summary.totals is None:
         click.echo(f"decisions: parts in {out}; the manifest is written with the last of them", err=True)
         return
@@ -182,11 +202,15 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     )
 
 
+def _tell_beside(images: int, *, err: bool) -> None:
+    if images:
+        told = "not scored as posts of their own. For images instead of tables: --input-format folder"
+        click.echo(f"note: {_some(images, 'image')} beside the tables, {told}", err=err)
+
+
 def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
     from crossguard.data.tables import Columns
 
-    if how["input_format"] == "folder":
-        raise click.UsageError("--input-format folder is for one folder of images; in a job a folder is found as one.")
     settings = {
         **how,
         "columns": Columns(**how["columns"]),

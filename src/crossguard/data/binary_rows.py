@@ -11,7 +11,7 @@ from typing import Any, Final
 from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import TableError, needs_extra
+from crossguard.errors import StorageError, TableError, needs_extra
 from crossguard.records import Post
 
 # So many are Python objects at a time, images and all.
@@ -150,6 +150,8 @@ class ExcelPosts:
             sheet, *others = self._book.worksheets
             self._cells = sheet.iter_rows(values_only=True)
             header = next(self._cells, ())
+        except StorageError:
+            raise
         except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
             raise TableError(f"{where} cannot be read as Excel: {first_line(error)}.") from None
         self._header = ["" if name is None else str(name).strip() for name in header]

@@ -47,6 +47,10 @@ def format_of(source: str) -> str:
         raise TableError(
             f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
         )
+    from crossguard.data.stored_posts import kind_of
+
+    if kind_of(source):
+        raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
     raise TableError(
         f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
         "Say which it is with --input-format."

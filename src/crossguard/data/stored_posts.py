@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, TypeAlias, cast
@@ -36,13 +37,15 @@ def kind_of(path: str) -> TableKind | None:
     return kind if kind in {*TEXT_READERS, "tar"} or not path.lower().endswith(PACKED) else None
 
 
-def table_files(place: Storage, known: TableKind | None = None) -> Iterator[tuple[Entry, TableKind]]:
+def table_files(
+    place: Storage, known: TableKind | None = None, others: Counter[str] | None = None
+) -> Iterator[tuple[Entry, TableKind]]:
     """Yields the tables of a place and how each is read, in the order of their names; none for a folder without any.
 
     Args:
-        place: A file, a folder with all its subfolders, or a pattern. Empty files in them, such as markers, are left
-            out.
+        place: A file, a folder with all its subfolders, or a pattern.
         known: The format of all files; by their names when None.
+        others: Counts the files that are no tables, by suffix.
 
     Raises:
         TableError: There is no such place, no file matches the pattern, or the format of the one file is not clear.
@@ -67,9 +70,11 @@ def table_files(place: Storage, known: TableKind | None = None) -> Iterator[tupl
     found = False
     for each in entries:
         kind = known or kind_of(each.path)
-        if kind is not None and each.size:
+        if kind is not None:
             found = True
             yield each, kind
+        elif others is not None:
+            others[suffix_of(each.path)] += 1
     if not found and has_wildcard(place.path):
         raise TableError(f"No file that can be read matches '{place.address}'. Known suffixes: {', '.join(KINDS)}.")
 
@@ -119,10 +124,10 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
     if not is_remote(address) and not Path(path).is_dir() and kind_of(address) not in {"arrow", "tar"}:
         return PostReader(path, builder=builder)
     place = Storage(address)
-    tables = table_files(place)
+    tables = (found for found in table_files(place) if found[0].size)  # no post is lost with a file of 0 bytes
     first = next(tables, None)
     if first is None:
-        raise TableError(f"There is no table in '{path}'. Known suffixes: {', '.join(KINDS)}.")
+        raise TableError(f"There is no table in '{path}', or only empty ones. Known suffixes: {', '.join(KINDS)}.")
     return (post for each, kind in itertools.chain([first], tables) for post in _read(place, each, kind, builder))
 
 

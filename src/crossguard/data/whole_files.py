@@ -78,7 +78,7 @@ def _read_parquet(path: Path) -> Iterator[Decision]:
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column.name for column in layout]):
                 yield from (Decision.from_dict(unflatten(row, layout)) for row in batch.to_pylist())
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise _foreign(path, error) from None
+        raise _foreign(error) from None
 
 
 def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> None:
@@ -118,7 +118,7 @@ def _read_excel(path: Path) -> Iterator[Decision]:
                 row = {column.name: _cell(column, cell) for column, cell in itertools.zip_longest(layout, cells)}
                 yield Decision.from_dict(unflatten(row, layout))
     except (AttributeError, OSError, KeyError, TypeError, ValueError, StopIteration, BadZipFile) as error:
-        raise _foreign(path, error) from None
+        raise _foreign(error) from None
 
 
 def _cell(column: Column, cell: Any) -> Any:
@@ -138,8 +138,8 @@ def _as_text(column: str, cell: Any) -> Any:
     return cell if cell is None or not column.startswith("input_") else str(cell)
 
 
-def _foreign(path: Path, error: Exception) -> OutputError:
-    return OutputError(f"'{path}' is not a result that Crossguard wrote, or it is damaged: {error}")
+def _foreign(error: Exception) -> OutputError:
+    return OutputError(f"The file is not a result that Crossguard wrote, or it is damaged: {error}")
 
 
 WHOLE_FILES: Final = {

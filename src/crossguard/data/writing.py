@@ -110,8 +110,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     """Yields the decisions of a file, or of the folder of a job over many files, here or in a storage, in order.
 
     Raises:
-        TableError: There is no such file.
-        OutputError: The format is not clear, or the file is not one of ours.
+        TableError: There is no such file or folder, its format is not clear, or it is not one of ours.
     """
     if is_remote(os.fspath(path)):
         yield from _stored_decisions(Storage(os.fspath(path)))
@@ -125,20 +124,27 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
         return
     kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
+    if not path.suffix and not path.exists():
+        raise TableError(f"Cannot read '{path}': no such folder. Write it with: crossguard score INPUT -o {path}/")
     if path.is_dir():
-        raise OutputError(
+        raise TableError(
             f"'{path}' has no {PARTS_MANIFEST}: the job in it is not finished. Finish it with --resume."
-            if (path / "_job").is_dir()
+            if holds_job(path)
             else f"'{path}' is a folder without a job. Name a file of results, or a folder that crossguard score wrote."
         )
     if kind is None or (whole and whole.read is None):
-        raise OutputError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
+        raise TableError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
     if not path.is_file():
         raise TableError(f"Cannot read '{path}': no such file. Write it with: crossguard score INPUT -o {path}")
-    if whole and whole.read:
+    if whole:
         whole.require(f"Reading {path.suffix}")
-        yield from whole.read(path)
-        return
+    try:
+        yield from whole.read(path) if whole and whole.read else _rows_of(path, kind)
+    except OutputError as error:  # it is an input here
+        raise TableError(f"Cannot read '{path}': {error}") from None
+
+
+def _rows_of(path: Path, kind: str) -> Iterator[Decision]:
     with path.open("rb") as stream:
         rows: RowFormat = JsonlRows()
         if kind == "csv":
@@ -147,11 +153,16 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
         yield from (decision for decision, _ in rows.decode(stream))
 
 
+def holds_job(path: Path) -> bool:
+    """Whether a folder of this machine is that of a job over many files, finished or not."""
+    return (path / PARTS_MANIFEST).is_file() or (path / "_job").is_dir() or any(path.glob("[0-9]*/part-*"))
+
+
 def _stored_decisions(place: Storage) -> Iterator[Decision]:
     """Yields the decisions of a job in a storage; one part at a time is on this machine."""
     manifest = place.read(PARTS_MANIFEST)
     if manifest is None:
-        raise OutputError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
+        raise TableError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
     with manifest:
         next(manifest)
         for line in manifest:

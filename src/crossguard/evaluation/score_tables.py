@@ -16,7 +16,7 @@ from crossguard.data.datasets.rows import FIXED
 from crossguard.data.digests import digest, is_other
 from crossguard.data.storage import is_remote
 from crossguard.data.tables import read_rows
-from crossguard.data.writing import PARTS_MANIFEST, read_decisions
+from crossguard.data.writing import PARTS_MANIFEST, holds_job, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
 from crossguard.records import Decision, Post
@@ -117,7 +117,7 @@ def read_scores(
 
 def holds_decisions(path: Path | str) -> bool:
     """Whether these are decisions of `crossguard score`, of a file or of a job."""
-    return is_remote(str(path)) or (Path(path) / PARTS_MANIFEST).is_file() or _holds_rows(Path(path))
+    return is_remote(str(path)) or holds_job(Path(path)) or _holds_rows(Path(path))
 
 
 class _Places:
@@ -242,6 +242,11 @@ def _holds_rows(path: Path) -> bool:
 
 
 def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
+    if not (folder / CARD_CONFIG).exists():
+        raise TableError(
+            f"'{folder}' is neither the folder of a job, with {PARTS_MANIFEST}, nor that of a finished training run, "
+            f"with {CARD_CONFIG} and {PREDICTIONS}."
+        )
     try:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from crossguard.bundle import read_bundle
+from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import Storage, is_remote
-from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
-from crossguard.jobs.sources import UNIT_POSTS, InputFile, digest_of, sources_of
+from crossguard.jobs.sources import UNIT_POSTS, InputFile, InputFormat, digest_of, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
 from crossguard.jobs.units import Part, Shard, Unit
 from crossguard.loading import find_bundle
@@ -34,12 +35,13 @@ class ScoringJob:
         identity: What the bytes of the parts depend on, once it was started.
     """
 
-    def __init__(self, spec: JobSpec, unit_posts: int, known: TableKind | None) -> None:
+    def __init__(self, spec: JobSpec, unit_posts: int, known: InputFormat | None) -> None:
         self.spec = spec
         self.output = Storage(spec.output)
         self.identity: dict[str, str] = {}
         self._unit_posts = unit_posts
         self._known = known
+        self._beside = Counter[str]()
 
     @classmethod
     def open(
@@ -51,7 +53,7 @@ class ScoringJob:
         policy: str | Path | Policy = "default",
         tenant: str | None = None,
         unit_posts: int = UNIT_POSTS,
-        input_format: TableKind | None = None,
+        input_format: InputFormat | None = None,
         **settings: Any,
     ) -> ScoringJob:
         """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
@@ -121,7 +123,14 @@ class ScoringJob:
 
     def sources(self) -> Iterator[InputFile]:
         """Lists the input as it is now."""
-        return sources_of(self.spec.inputs, self.output, unit_posts=self._unit_posts, known=self._known)
+        self._beside.clear()
+        inputs, output = self.spec.inputs, self.output
+        return sources_of(inputs, output, unit_posts=self._unit_posts, known=self._known, beside=self._beside)
+
+    @property
+    def images_beside(self) -> int:
+        """How many images lie beside the tables of the input, once it was listed."""
+        return sum(self._beside[suffix] for suffix in SUFFIXES)
 
     def cut(self) -> Iterator[tuple[InputFile, list[Unit]]]:
         """Plans the input as it is now.

@@ -35,7 +35,7 @@ _FILES_AT_ONCE: Final = 16
 
 
 def cut_all(sources: Iterable[InputFile], columns: Columns, unit_posts: int) -> Iterator[tuple[InputFile, list[Unit]]]:
-    """Yields each source with its units of about `unit_posts` posts, of which an empty table has none.
+    """Yields each source with its units of about `unit_posts` posts, of which a table without rows has none.
 
     A file that cannot be read becomes a unit with one failed post, so that its loss is on record. Columns are checked
     now, before hours of scoring. Some sources are open at once.
@@ -86,26 +86,32 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
 
 
 def _cut(source: InputFile, columns: Columns, unit_posts: int) -> list[Unit]:
-    entry, kind = source.entry, source.kind
-    if kind == "images":
-        return [Unit(entry, kind, rows=len(source.names), names=source.names)]
-    where = f"'{source.storage.address_of(entry.path)}'"
+    entry = source.entry
+    if source.kind == "images":
+        return [Unit(entry, "images", rows=len(source.names), names=source.names)]
     try:
-        with source.storage.open(entry) as file:
-            if kind == "parquet":
-                return list(_cut_parquet(file, entry, columns, where, unit_posts))
-            if kind == "arrow":
-                return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
-            if kind in TEXT_READERS and not entry.path.lower().endswith(PACKED):
-                stream = decompressed(file, entry.path)
-                next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
-                stream.seek(0)
-                return list(_cut_text(stream, entry, kind, where, unit_posts=unit_posts))
-            return [Unit(entry, kind)]
+        return _cut_table(source, columns, f"'{source.storage.address_of(entry.path)}'", unit_posts)
     except ChangedError:
         raise
     except TableError as error:
         return [Unit(entry, "unreadable", rows=1, problem=str(error))]
+
+
+def _cut_table(source: InputFile, columns: Columns, where: str, unit_posts: int) -> list[Unit]:
+    entry, kind = source.entry, source.kind
+    if not entry.size:
+        raise TableError(f"{where} is empty (0 bytes).")
+    with source.storage.open(entry) as file:
+        if kind == "parquet":
+            return list(_cut_parquet(file, entry, columns, where, unit_posts))
+        if kind == "arrow":
+            return list(_cut_arrow(source, io.BufferedReader(file), columns, where, unit_posts))
+        if kind in TEXT_READERS and not entry.path.lower().endswith(PACKED):
+            stream = decompressed(file, entry.path)
+            next(TEXT_READERS[kind](stream, PostBuilder(columns, Path()), where), None)
+            stream.seek(0)
+            return list(_cut_text(stream, entry, kind, where, unit_posts=unit_posts))
+        return [Unit(entry, kind)]
 
 
 def _cut_parquet(file: Ranges, entry: Entry, columns: Columns, where: str, unit_posts: int) -> Iterator[Unit]:

@@ -75,6 +75,10 @@ class UnitReader:
             raise
         except (TableError, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
             message = str(error).partition("\n")[0]
+            if unit.rows is None and not count:
+                told = message if where in message else f"{where} cannot be read: {message.rstrip('.')}."
+                yield Post.failed(storage.address_of(unit.entry.path), "file_unreadable", told)
+                return
             if unit.rows is None:
                 lost = f"{message.rstrip('.')}. All posts behind the first {count:,} are lost."
                 yield Post.failed(f"{PurePosixPath(unit.entry.path).name}#rest", "rows_unreadable", lost)

@@ -15,13 +15,12 @@ from typing import Any, Final, Literal
 from crossguard.checked_settings import read_nth
 from crossguard.data.outputs import lock_file
 from crossguard.data.storage import Storage
-from crossguard.data.stored_posts import TableKind
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, suggest
 from crossguard.jobs.job import PathLike, ScoringJob
 from crossguard.jobs.parts import JOB, PLAN, write_manifest
 from crossguard.jobs.pool import Event, Pool, Worker
-from crossguard.jobs.sources import UNIT_POSTS
+from crossguard.jobs.sources import UNIT_POSTS, InputFormat
 from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Shard, Unit
 
@@ -44,7 +43,7 @@ def score_files(
     resume: bool = False,
     shards: str | None = None,
     unit_posts: int = UNIT_POSTS,
-    input_format: TableKind | None = None,
+    input_format: InputFormat | None = None,
     watch: Watch | None = None,
     **settings: Any,
 ) -> JobSummary:
@@ -62,7 +61,7 @@ def score_files(
         resume: Whether to finish a job that was interrupted; with the same settings.
         shards: `i/n`: only every n-th unit, for array jobs; a run that was interrupted is always continued.
         unit_posts: About how many posts a part has.
-        input_format: The format of all files; by their names when None.
+        input_format: The format of all files, or `folder` for the images of folders; by their names when None.
         watch: Called with each event of the job and what was counted so far.
         settings: `runtime`, `precision`, `threads`, `pixels`, `other_languages`, `batch_size`, `columns`, `image_root`,
             `confine_images`, `keep`, `ocr` and `format` (of the parts: `jsonl`, `csv` or `parquet`), as for
@@ -94,6 +93,7 @@ def score_files(
         if shard.count == 1:
             job.output.clean()
         job.start(resume=resume or shard.count > 1)
+        summary.images_beside = job.images_beside
         summary.planned = sum(map(shard.has, job.units()))
         crew = make_workers(engine, job, workers)
         summary.cores = sum(worker.cores for worker in crew)

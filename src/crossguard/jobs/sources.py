@@ -6,11 +6,12 @@ import hashlib
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import Entry, Storage
@@ -18,6 +19,8 @@ from crossguard.data.stored_posts import KINDS, TableKind, table_files
 from crossguard.errors import TableError, suggest
 from crossguard.jobs.units import Kind
 
+InputFormat: TypeAlias = TableKind | Literal["folder"]
+"""How all files of an input are read: as tables of this kind, or the images of its folders."""
 # About a minute of one core with images, and some megabytes of results.
 UNIT_POSTS: Final = 10_000
 
@@ -38,24 +41,31 @@ def sources_of(
     output: Storage | None = None,
     *,
     unit_posts: int = UNIT_POSTS,
-    known: TableKind | None = None,
+    known: InputFormat | None = None,
+    beside: Counter[str] | None = None,
 ) -> Iterator[InputFile]:
     """Lists the input, in the order of the inputs and of the names in them; no file is opened.
 
     Of a folder the tables are read, or its images, so many at a time, where it has no table. What lies in the output
-    folder is no input. `known` is the format of all files; by their names when None.
+    folder is no input. `known` is the format of all files; by their names when None. `beside` counts the files that lie
+    beside tables, and are none, by suffix.
     """
     seen: set[int] | None = set() if len(inputs) > 1 else None
     for place, address in enumerate(inputs):
         storage = Storage(address)
         own = _lies_in(output, storage) if output is not None else lambda _: False
-        files = (found for found in table_files(storage, known) if not own(found[0]))
+        others = Counter[str]()
+        tables = iter(()) if known == "folder" else table_files(storage, known, others)
+        files = (found for found in tables if not own(found[0]))
         first = next(files, None)
-        if first is None and storage.is_folder(storage.path):
+        if known == "folder" or (first is None and storage.is_folder(storage.path)):
             yield from _images(storage, place, unit_posts, own)
+            continue
         for entry, kind in itertools.chain([first] if first else [], files):
             if _is_new(storage.address_of(entry.path), seen):
                 yield InputFile(place, storage, entry, kind)
+        if beside is not None:
+            beside.update(others)
 
 
 def digest_of(lines: Iterable[bytes]) -> str:
@@ -92,6 +102,8 @@ def _lies_in(output: Storage, storage: Storage) -> Callable[[Entry], bool]:
 
 def _images(storage: Storage, place: int, unit_posts: int, own: Callable[[Entry], bool]) -> Iterator[InputFile]:
     """Yields the images of a folder, so many at a time."""
+    if not storage.is_folder(storage.path):
+        raise TableError(f"'{storage.address}' is no folder, and --input-format folder reads the images in folders.")
     entries = (
         entry
         for entry in storage.list(storage.path, deep=True)
@@ -105,4 +117,4 @@ def _images(storage: Storage, place: int, unit_posts: int, own: Callable[[Entry]
         folder = Entry(storage.path, sum(entry.size for entry in chosen), int(state[:15], 16))
         yield InputFile(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
     if not found:
-        raise TableError(f"The folder '{storage.address}' has no tables and no images.{suggest('', KINDS)}")
+        raise TableError(f"The folder '{storage.address}' has no images, and no tables to read.{suggest('', KINDS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class JobSummary:
         flags: How many of them flagged which label.
         other_languages: How many of them are in which language that the model does not know.
         notes: What a person should know about columns of the input: sentences, and how many units each holds for.
+        images_beside: How many images lie beside the tables of the input, and are no posts of their own.
         problems: Units that could not be finished, one sentence each.
         seconds: Time of this run.
         cores: Of all workers.
@@ -50,6 +52,7 @@ class JobSummary:
     flags: Counter[str] = field(default_factory=Counter)
     other_languages: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    images_beside: int = 0
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cores: int = 0
@@ -106,6 +109,7 @@ class JobMetrics:
         self._problems = Counter("crossguard_job_failed_units", "Units that are left for --resume", registry=add)
         self._units = Gauge("crossguard_job_units", "Units of this run", ["state"], registry=add)
         self._left = Gauge("crossguard_job_seconds_left", "Expected time to the end", registry=add)
+        self._left.set(math.nan)
         self._cost = Gauge("crossguard_job_core_seconds", "Cores of all workers times time", registry=add)
 
     def see(self, event: Event, summary: JobSummary) -> None:
@@ -120,7 +124,7 @@ class JobMetrics:
             self._problems.inc()
         for state in ("planned", "previous", "done"):
             self._units.labels(state).set(getattr(summary, state))
-        self._left.set(summary.seconds_left or 0)
+        self._left.set(math.nan if summary.seconds_left is None else summary.seconds_left)
         self._cost.set(summary.core_hours * 3600)
 
     def listen(self, port: int) -> int:

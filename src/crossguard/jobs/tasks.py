@@ -120,8 +120,10 @@ def _part(task: Task, summary: Summary, notes: Sequence[str], started: float) ->
     counts = {"action": dict(summary.actions), "flag": dict(summary.flags), "error": dict(summary.failed)}
     counts |= {"language": dict(summary.other_languages), "note": dict.fromkeys([*notes, *summary.left_out], 1)}
     seconds = time.monotonic() - started
-    where = "" if task.unit.kind == "unreadable" else f"'{task.unit.entry.path}', "
-    examples = {code: f"{where}{said}" for code, said in summary.examples.items()}
+    where = f"'{task.unit.entry.path}', "
+    examples = {
+        code: said if code == "file_unreadable" else f"{where}{said}" for code, said in summary.examples.items()
+    }
     failed = summary.failed
     return Part(task.unit.index, summary.posts, failed.total(), seconds, counts, later=failed[LATER], examples=examples)
 

@@ -33,7 +33,15 @@ METADATA: Final = tuple(
 
 
 class AddressBlockedError(Exception):
-    """A name leads to an address that must not be reached."""
+    """A name leads to an address that must not be reached.
+
+    Attributes:
+        private: Whether it could be reached where private addresses may be.
+    """
+
+    def __init__(self, host: str, *, private: bool) -> None:
+        super().__init__(host)
+        self.private = private
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
@@ -64,7 +72,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         addresses = [str(entry[4][0]) for entry in found]
         blocked = [address for address in addresses if not is_allowed(address, private=self._private)]
         if blocked or not addresses:
-            raise AddressBlockedError(host)
+            raise AddressBlockedError(host, private=all(is_allowed(address, private=True) for address in addresses))
         return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 

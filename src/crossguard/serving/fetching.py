@@ -1,4 +1,4 @@
-"""Fetches images from the web, only from origins that the operator listed, and never from an internal address.
+"""Fetches images from the web, only from origins that the operator listed, and not from internal addresses.
 
 `addresses.py` says which addresses those are. Redirects are not followed.
 """
@@ -106,10 +106,12 @@ class Fetcher:
                 self._pool.stream("GET", address, headers=headers) as response,
             ):
                 return await self._read(response, url, hold)
-        except AddressBlockedError:
-            raise ImageError(
-                "image_url_not_allowed", f"'{shortened(url)}' leads to an internal address, which is never fetched."
-            ) from None
+        except AddressBlockedError as error:
+            when = "is fetched only with --fetch-private" if error.private else "is never fetched"
+            told = (
+                f"'{shortened(url)}' leads to {'a private' if error.private else 'an internal'} address, which {when}."
+            )
+            raise ImageError("image_url_not_allowed", told) from None
         except Overloaded as error:
             raise FetchError("image_fetch_failed", error.message) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, TimeoutError) as error:

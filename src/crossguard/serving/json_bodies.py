@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
-from crossguard.checked_settings import fields_at
+from crossguard.checked_settings import place_of
 from crossguard.data.cells import whole
 from crossguard.errors import suggest
 from crossguard.serving.errors import BadRequest
@@ -20,8 +20,9 @@ M = TypeVar("M", bound=BaseModel)
 JSON = "application/json"
 MAX_PROBLEMS = 5
 _SHOWN = 80
+_OBJECT = frozenset({"model_type", "model_attributes_type"})
 # Problems of a body that is no object, or one without what it must have.
-_SHAPE = frozenset({"model_type", "model_attributes_type", "missing"})
+_SHAPE = _OBJECT | {"missing"}
 
 
 def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -64,12 +65,16 @@ def _without_halves(body: bytes | str) -> str | None:
 
 
 def _problem(model: type[BaseModel], problem: ErrorDetails) -> str:
-    where = ".".join(str(part)[:_SHOWN] for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        *place, key = problem["loc"]
-        return f"Unknown key '{where}'.{suggest(str(key)[:_SHOWN], fields_at(model, tuple(place)))}"
+    unknown = problem["type"] == "extra_forbidden"
+    path, known = place_of(model, problem["loc"][:-1] if unknown else problem["loc"])
+    path += [str(problem["loc"][-1])] if unknown else []
+    where = ".".join(part[:_SHOWN] for part in path)
+    if unknown:
+        return f"Unknown key '{where}'.{suggest(path[-1][:_SHOWN], known)}"
     if problem["type"] == "union_tag_not_found":
         return f"{where}.type: Field required"
     if problem["type"] == "union_tag_invalid":  # pydantic's own sentence quotes the value
         return f"{where}.type: Input should be one of {problem['ctx']['expected_tags']}"
-    return f"{where}: {problem['msg']}" if where else problem["msg"]
+    keys = ", ".join(f'"{name}": ...' for name in known if where)
+    told = f"{problem['msg']}: {{{keys}}}" if keys and problem["type"] in _OBJECT else problem["msg"]
+    return f"{where}: {told}" if where else told

@@ -346,6 +346,7 @@ class TestErrors:
             ((), 2, "Give INPUT"),
             (("in.jsonl", "--text", "a"), 2, "Give INPUT"),
             (("in.jsonl", "--resume"), 2, "needs --out"),
+            (("in.jsonl", "-o", "o.jsonl", "--resume", "--overwrite"), 2, "Choose one"),
             (("in.jsonl", "--limit", "0"), 2, "--limit"),
             (("none.jsonl",), 3, "No such file"),
             (("in.jsonl", "--text-column", "txt"), 3, "no column 'txt'"),

@@ -79,7 +79,9 @@ def test_options_of_one_file_are_refused() -> None:
         (["a.jsonl", "b.jsonl"], "Name one: -o decisions/"),
         (["a.jsonl", "b.jsonl", "-o", "out.csv"], "'out.csv' looks like a file"),
         (["a.jsonl", "-o", "out/", "--limit", "3"], "--limit is for one file"),
-        (["a.jsonl", "-o", "out/", "--input-format", "folder"], "in a job a folder is found as one"),
+        (["a.jsonl", "-o", "s3://bucket/out.jsonl?region=eu"], "'s3://bucket/out.jsonl?region=eu' looks like a file"),
+        (["a.jsonl", "--dry-run", "--resume"], "--dry-run estimates the whole job, so leave out --resume;"),
+        (["a.jsonl", "--dry-run", "--resume", "--shards", "0/2"], "leave out --resume and --shards;"),
     ],
 )
 def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: str) -> None:
@@ -168,6 +170,41 @@ def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(
         assert told in said
 
 
+def test_images_beside_tables_are_told_and_can_be_scored(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate_inline(monkeypatch)
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "note.txt").write_text("one line\n")
+    for place in range(7):
+        (source / f"{place}.png").write_bytes(png((20, 20)))
+    told = "note: 7 images beside the tables, not scored as posts of their own. For images instead of tables: "
+    for args in (["--dry-run"], ["-o", f"{tmp_path}/a/"], ["-o", f"{tmp_path}/a/", "--resume"]):
+        code, said = score(source, *args)
+        assert (code, f"{told}--input-format folder\n" in said) == (0, True)
+    folder = (source, "-o", f"{tmp_path}/b/", "--input-format", "folder")
+    code, said = score(*folder)
+    assert (code, "1 parts, 7 posts" in said, "note:" in said) == (0, True, False)
+    assert score(*folder, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ("s3://bucket/one.jsonl", True),
+        ("s3://bucket/one.parquet?endpoint_override=127.0.0.1:9000", True),
+        ("s3://bucket/one.jsonl/", False),
+        ("s3://my.bucket", False),
+        ("s3://bucket/v1.4?endpoint_override=127.0.0.1:9000", False),
+        ("out.jsonl", True),
+        ("out.d/", False),
+    ],
+)
+def test_what_looks_like_a_file(out: str, expected: bool) -> None:
+    assert score_many._looks_like_a_file(out) is expected
+
+
 def test_progress_is_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
     summary = JobSummary(planned=10, previous=2, done=4, posts=400, moving=20, seconds=40.0, cores=2)
     with JobProgress(bar=False, quiet=False, price=36.0) as progress:
@@ -200,10 +237,14 @@ def test_files_and_posts_that_were_lost_are_named(score: Score, tmp_path: Path) 
     (tmp_path / "good.csv").write_text("id,text\n1,hello\n2,\n")
     (tmp_path / "bad.parquet").write_text("no table")
     (tmp_path / "worse.csv").write_text("id,number\n1,2\n")
+    (tmp_path / "none.jsonl").touch()
+    (tmp_path / "short.xlsx").write_text("no table")
     code, said = score(*sorted(tmp_path.glob("*.*")), "-o", f"{tmp_path}/out/")
     assert code == 0
     assert f"file_unreadable, such as '{tmp_path}/bad.parquet': " in said
     assert f"file_unreadable, such as '{tmp_path}/worse.csv': " in said
+    assert f"file_unreadable, such as '{tmp_path}/none.jsonl': '{tmp_path}/none.jsonl' is empty (0 bytes)." in said
+    assert f"file_unreadable, such as '{tmp_path}/short.xlsx': '{tmp_path}/short.xlsx' cannot be read as Excel" in said
     assert f"post_empty, such as '{tmp_path}/good.csv', '2': " in said
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.support.tables import brief, read, write
 
-from crossguard.data.binary_rows import rows_of
+from crossguard.data.binary_rows import ExcelPosts, rows_of
+from crossguard.data.columns import Columns
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.tables import PostReader
-from crossguard.errors import MissingExtraError, TableError
+from crossguard.errors import MissingExtraError, StorageError, TableError
 from crossguard.records import Post
 
 
@@ -149,3 +153,12 @@ def test_what_arrow_alone_holds_refuses_no_table() -> None:
     assert second is not None
     assert (first["text"], first["took"], second["at"]) == ("a", "5000000 us", None)
     assert str(first["at"]).startswith("2020-01-01")
+
+
+def test_a_storage_that_does_not_answer_is_no_broken_excel_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StorageError("down")
+
+    monkeypatch.setattr(openpyxl, "load_workbook", refuse)
+    with pytest.raises(StorageError, match="down"):
+        ExcelPosts("a.xlsx", PostBuilder(Columns(), Path()), "'a.xlsx'")

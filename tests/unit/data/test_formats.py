@@ -26,6 +26,13 @@ def test_packed_files_that_are_no_text_have_no_format(tmp_path: Path) -> None:
         format_of(str(write(tmp_path / "a.parquet.gz", "x")))
 
 
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.arrow", "a.feather", "a.csv.zst"])
+def test_what_only_jobs_read_says_how(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, "x")
+    with pytest.raises(TableError, match=rf"is read in a job, .*: crossguard score {path} -o decisions/"):
+        format_of(str(path))
+
+
 def test_a_folder_is_one(tmp_path: Path) -> None:
     assert format_of(str(tmp_path)) == "folder"
 

@@ -54,6 +54,9 @@ def test_ranges_are_read_and_sought_as_one_file(tmp_path: Path) -> None:
         assert (file.seek(-2, io.SEEK_END), file.read(9)) == (3, b"78")
         assert (file.seek(1), file.seek(1, io.SEEK_CUR), file.tell()) == (1, 2, 2)
         assert (file.read(1), file.read(9)) == (b"6", b"78")
+        with pytest.raises(OSError, match="Invalid argument"):
+            file.seek(-6, io.SEEK_END)
+        assert file.tell() == 5
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tests.support.written import KEPT, write
 
 from crossguard.data.writing import open_output, read_decisions
-from crossguard.errors import MissingExtraError, OutputError
+from crossguard.errors import MissingExtraError, OutputError, TableError
 from crossguard.labels import HATE
 
 
@@ -43,7 +43,7 @@ def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
 def test_a_page_is_written_and_not_read_back(tmp_path: Path) -> None:
     write(tmp_path / "out.html")
     assert "not a result" not in (tmp_path / "out.html").read_text()
-    with pytest.raises(OutputError, match="not a file of results"):
+    with pytest.raises(TableError, match="not a file of results"):
         list(read_decisions(tmp_path / "out.html"))
     with pytest.raises(OutputError, match="cannot be continued"):
         list(open_output(tmp_path / "out.html", HATE.names, resume=True).previous())

@@ -8,7 +8,7 @@ import pytest
 from tests.support.written import KEPT, write
 
 from crossguard.data.writing import open_output, read_decisions, refuse_same_file
-from crossguard.errors import OutputError
+from crossguard.errors import OutputError, TableError
 from crossguard.labels import HATE
 
 
@@ -34,8 +34,10 @@ class TestPlace:
     def test_unknown_suffix(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="--format"):
             open_output(tmp_path / "out.doc", HATE.names)
-        with pytest.raises(OutputError, match="not a file of results"):
+        with pytest.raises(TableError, match="not a file of results"):
             list(read_decisions(tmp_path / "out.doc"))
+        with pytest.raises(TableError, match=r"no such folder\. Write it with: crossguard score INPUT -o .*/nothere/"):
+            list(read_decisions(tmp_path / "nothere"))
 
     def test_output_equal_to_input(self, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"

@@ -102,6 +102,19 @@ def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path
         score_labels(path, ("id", "text", "racist"))
 
 
+@pytest.mark.parametrize("place", ["_job/job.json", "00000/part-00000000-9f86d081-1-0.jsonl"])
+def test_a_job_that_is_not_finished_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).parent.mkdir()
+    (tmp_path / place).touch()
+    with pytest.raises(TableError, match=r"has no _manifest\.jsonl: the job in it is not finished"):
+        score_labels(tmp_path, ("id", "racist"))
+
+
+def test_a_folder_of_neither_kind_is_told(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"neither the folder of a job, with _manifest.*training run, with inference_"):
+        score_labels(tmp_path, ("id", "racist"))
+
+
 def test_a_post_without_scores_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", [{"id": "1", "racist": 0.5}])
     with pytest.raises(TableError, match="no scores for 1 of 2 posts, such as 9"):

@@ -159,6 +159,14 @@ def test_a_file_that_cannot_be_read_leaves_a_failed_post(tmp_path: Path) -> None
     assert "cannot be read as Parquet" in post.error.message
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.jsonl.gz", "a.parquet", "a.tar", "a.txt", "a.xlsx"])
+def test_a_file_of_no_bytes_is_one_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert plan(tmp_path) == plan(tmp_path / name)
+    (unit,) = plan(tmp_path)
+    assert (unit.kind, unit.problem) == ("unreadable", f"'{tmp_path / name}' is empty (0 bytes).")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -100,3 +100,18 @@ def test_a_file_that_nothing_can_read_is_one_failed_post(tmp_path: Path) -> None
     assert post.id == str(tmp_path / "a.parquet")
     assert post.error is not None
     assert post.error.code == "file_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.xlsx", "'{}' cannot be read as Excel: File is not a zip file."),
+        ("a.jsonl.gz", "'{}' cannot be read: Not a gzipped file (b'no')."),
+    ],
+)
+def test_a_file_of_which_nothing_was_read_is_one_failed_post(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / name).write_bytes(b"no table")
+    ((post,),) = read(tmp_path / name)
+    assert post.id == str(tmp_path / name)
+    assert post.error is not None
+    assert (post.error.code, post.error.message) == ("file_unreadable", message.format(tmp_path / name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,29 @@ def names(*inputs: Path | str) -> list[str]:
 def test_a_folder_of_tables_is_read_in_order_and_without_markers(folder: Path) -> None:
     (folder / "_SUCCESS").touch()
     (folder / ".hidden.jsonl").write_text("{}")
-    (folder / "empty.csv").touch()
     (folder / "notes.md").write_text("x")
     assert names(folder) == ["a.jsonl", "b.csv", "c.parquet"]
+    (folder / "empty.csv").touch()
+    assert names(folder)[-1] == "empty.csv", "an upload that failed is no marker"
+
+
+def test_images_beside_tables_are_counted_and_read_where_that_is_wanted(folder: Path) -> None:
+    beside = Counter[str]()
+    for name in ("a.png", "b.JPG", "notes.md"):
+        (folder / name).write_bytes(b"x")
+    assert len(list(sources_of([str(folder), f"{folder}/*"], beside=beside))) == 3
+    assert beside == {".png": 2, ".jpg": 2, ".md": 2}
+    (images,) = sources_of([str(folder)], known="folder", beside=beside)
+    assert (images.kind, images.names) == ("images", ("a.png", "b.JPG"))
+    with pytest.raises(TableError, match=r"a\.jsonl' is no folder, and --input-format folder reads the images"):
+        list(sources_of([str(folder / "a.jsonl")], known="folder"))
+
+
+def test_images_of_a_folder_without_tables_lie_beside_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    beside = Counter[str]()
+    assert [source.kind for source in sources_of([str(tmp_path)], beside=beside)] == ["images"]
+    assert not beside
 
 
 def test_a_folder_of_images_is_cut_by_number(tmp_path: Path) -> None:
@@ -76,7 +97,8 @@ def test_overlapping_inputs_are_read_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no tables and no images")]
+    ("name", "message"),
+    [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no images, and no tables to read")],
 )
 def test_an_input_that_is_none_is_told(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "in.xyz").write_text("x")

@@ -63,6 +63,16 @@ def samples(text: str) -> Iterator[tuple[str, float]]:
             yield f"{sample.name}{{{labels}}}", sample.value
 
 
+def test_how_long_a_job_takes_is_not_known_before_a_unit_is_done() -> None:
+    metrics, summary = JobMetrics(), JobSummary(planned=5, seconds=20.0)
+    left = [metrics.registry.get_sample_value("crossguard_job_seconds_left")]
+    for event in (64, Part(1, 64, 0, 2.0, SCORED)):
+        summary.add(event)
+        metrics.see(event, summary)
+        left.append(metrics.registry.get_sample_value("crossguard_job_seconds_left"))
+    assert str(left) == "[nan, nan, 80.0]"
+
+
 def test_a_scraper_sees_each_worker_and_the_whole_job() -> None:
     metrics = JobMetrics()
     port = metrics.listen(0)

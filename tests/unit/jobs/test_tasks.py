@@ -17,7 +17,7 @@ from tests.unit.jobs.conftest import parts_of
 from crossguard.bundle import Bundle
 from crossguard.cli.evaluate import command
 from crossguard.data.writing import read_decisions
-from crossguard.errors import OutputError
+from crossguard.errors import TableError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.jobs.run import score_files
 
@@ -83,5 +83,5 @@ def test_a_table_is_evaluated_where_it_lies(s3: tuple[str, Faults], tmp_path: Pa
         assert json.loads(done.stdout)["main"]["posts"] == 20
     read = read_annotated(tmp_path, ["racist"], words=False)
     assert (read.ids[0], read.posts[0].text, read.truth[:2].tolist()) == ("00", "", [[0.0], [1.0]])
-    with pytest.raises(OutputError, match="no _manifest"):
+    with pytest.raises(TableError, match="no _manifest"):
         next(read_decisions(address.format("votes")))

@@ -56,6 +56,21 @@ def test_only_the_listed_origins_are_asked(url: str) -> None:
     assert refused.value.code == "image_url_not_allowed"
 
 
+@pytest.mark.parametrize(
+    ("host", "private", "message"),
+    [
+        ("127.0.0.1", False, "leads to a private address, which is fetched only with --fetch-private."),
+        ("169.254.169.254", False, "leads to an internal address, which is never fetched."),
+        ("169.254.169.254", True, "leads to an internal address, which is never fetched."),
+    ],
+)
+def test_addresses_that_are_not_asked_say_which_ones_could_be(host: str, private: bool, message: str) -> None:
+    fetcher = Fetcher([f"http://{host}"], private=private, timeout_s=1, max_bytes=1000, per_minute=60)
+    with pytest.raises(ImageError, match=message) as refused:
+        asyncio.run(fetcher.fetch(f"http://{host}/a.png", BodyHold(BodyBudget(1000))))
+    assert refused.value.code == "image_url_not_allowed"
+
+
 def test_nothing_is_fetched_by_default() -> None:
     fetcher = Fetcher([], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     with pytest.raises(ImageError, match="fetch_origins"):

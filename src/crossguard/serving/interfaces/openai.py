@@ -73,7 +73,10 @@ def _kind(value: Any) -> str | None:
         return "text"
     if not isinstance(value, list):
         return None
-    return "parts" if value and isinstance(value[0], dict) else "texts"
+    kinds = set(map(type, value))
+    if {str, dict} <= kinds:
+        return None
+    return "parts" if dict in kinds else "texts"
 
 
 Input = Annotated[
@@ -81,7 +84,8 @@ Input = Annotated[
     Discriminator(
         _kind,
         custom_error_type="input_shape",
-        custom_error_message="Input should be a text, a list of texts, or a list of parts",
+        custom_error_message="Input should be a text, a list of texts, or a list of parts such as "
+        '{"type": "text", "text": ...}; one list cannot mix texts and parts',
     ),
 ]
 

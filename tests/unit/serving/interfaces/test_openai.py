@@ -102,19 +102,28 @@ def test_models(api: openai.OpenAI) -> None:
         api.models.retrieve("other")
 
 
+SHAPES = (
+    'input: Input should be a text, a list of texts, or a list of parts such as {"type": "text", "text": ...}; '
+    "one list cannot mix texts and parts"
+)
+
+
 @pytest.mark.parametrize(
     ("input_", "message"),
     [
-        (["hello", 5], "input.texts.1: Input should be a valid string"),
-        (5, "input: Input should be a text, a list of texts, or a list of parts"),
-        ({"text": "hello"}, "input: Input should be a text, a list of texts, or a list of parts"),
-        ([{"type": "text", "text": 5}], "input.parts.0.text.text: Input should be a valid string"),
+        (["hello", 5], "input.1: Input should be a valid string"),
+        (5, SHAPES),
+        ({"text": "hello"}, SHAPES),
+        (["hello", {"type": "text", "text": "you"}], SHAPES),
+        ([{"type": "text", "text": "you"}, "hello"], SHAPES),
+        ([{"type": "text", "text": 5}], "input.0.text: Input should be a valid string"),
         (
             [{"type": "image_url", "image_url": "https://x/y.png"}],
-            "input.parts.0.image_url.image_url: Input should be an object",
+            'input.0.image_url: Input should be an object: {"url": ...}',
         ),
-        ([{"type": "qzxv", "text": "hello"}], "input.parts.0.type: Input should be one of 'text', 'image_url'"),
-        ([{"text": "hello"}], "input.parts.0.type: Field required"),
+        ([{"type": "image_url", "image_url": {}}], "input.0.image_url.url: Field required"),
+        ([{"type": "qzxv", "text": "hello"}], "input.0.type: Input should be one of 'text', 'image_url'"),
+        ([{"text": "hello"}], "input.0.type: Field required"),
     ],
 )
 def test_what_is_wrong_with_an_input_is_one_sentence(client: TestClient, input_: object, message: str) -> None:
