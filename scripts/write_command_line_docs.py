@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-lin
 
 HEAD = """# Command line
 
-Written by `scripts/write_command_line_docs.py` from the commands themselves. Results go to stdout, talk to stderr.
+Written by `scripts/write_command_line_docs.py` from the commands themselves. Results go to stdout, messages to stderr.
 How commands end: [exit codes](exit-codes.md).
 """
 

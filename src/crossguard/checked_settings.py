@@ -167,6 +167,8 @@ def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
     if item["type"] == "missing":
         return f"Missing key '{location}'."
     told = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "tuple_type" and isinstance(item["input"], str):
+        told = f"is a list; write {location}=[{item['input']}], or {location}: [{item['input']}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
     got = "" if not location or isinstance(item["input"], Mapping | BaseModel) else f" (got {item['input']!r})"
     return f"'{location}': {told}{got}." if location else f"{told}."

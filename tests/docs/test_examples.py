@@ -20,6 +20,7 @@ import pytest
 from tests.support.workspace import make_workspace
 
 from crossguard.cli import root
+from crossguard.errors import InputError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted(
@@ -101,7 +102,7 @@ def parse(words: list[str]) -> None:
         command.make_context(command.name, list(words), parent=context.parent)
     except click.exceptions.Exit:
         return  # an option such as --new-key does its work while it is parsed
-    except click.BadParameter as error:
+    except InputError as error:
         if "does not exist" not in str(error):
             raise
 

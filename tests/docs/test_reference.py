@@ -7,6 +7,7 @@ from pathlib import Path
 
 import crossguard
 from crossguard.records import Action, Decision, LabelDecision
+from crossguard.registry import shipped
 from crossguard.results import Results
 from crossguard.schema import KEYS, DecisionRecord, Names, columns
 
@@ -51,3 +52,15 @@ def test_columns_follow_from_the_schema() -> None:
     ]
     assert {"text_weight", "image_weight", "error_code", "error_message", "runtime", "input_text"} <= set(names)
     assert Names.of(names) == Names(["spam"], ["text"], [])
+
+
+def test_every_file_of_the_shipped_bundle_is_on_its_page() -> None:
+    page = (PAGES / "bundle.md").read_text(encoding="utf-8")
+    assert [path.name for path in shipped()["compact"].iterdir() if f"`{path.name}`" not in page] == []
+
+
+def test_every_code_of_the_service_is_on_its_page() -> None:
+    page = (PAGES / "http.md").read_text(encoding="utf-8")
+    sources = Path(crossguard.__file__).with_name("serving").rglob("*.py")
+    codes = {code.lower() for path in sources for code in re.findall(r'code="(\w+)"', path.read_text(encoding="utf-8"))}
+    assert sorted(code for code in codes - {"post_unscorable"} if f"`{code}`" not in page) == []

@@ -14,6 +14,7 @@ from crossguard.cli.options import (
     annotated_options,
     model_option,
     overwrite_option,
+    policy_file,
     policy_name,
     resampling_options,
     typed,
@@ -68,7 +69,15 @@ if TYPE_CHECKING:
 @resampling_options(1000)
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option("-o", "--out", type=PATH, default=Path("policy.yaml"), show_default=True, help="The policy file.")
+@click.option(
+    "-o",
+    "--out",
+    type=PATH,
+    default=Path("policy.yaml"),
+    show_default=True,
+    callback=policy_file,
+    help="The policy file.",
+)
 @overwrite_option
 def command(
     *,
@@ -95,8 +104,8 @@ def command(
 
     \b
     crossguard calibrate validation.parquet --criterion f1
-    crossguard calibrate val.csv --criterion 'precision>=0.8' --criterion 'religion:recall>=0.9'
-    crossguard calibrate val.csv --feed last-week.jsonl --criterion review-budget=2%
+    crossguard calibrate val.csv --criterion f1 --criterion 'sexist:recall>=0.9'
+    crossguard calibrate val.csv --feed week.jsonl --criterion review-budget=2%
     crossguard calibrate val.csv --miss-rate 0.1 --block-rate 0.001
     """
     with needs_extra("Calibrating", "evaluate"):

@@ -37,11 +37,11 @@ def command(
     """Write the card of MODEL: data statement, thresholds, metrics with intervals, groups, and every command.
 
     \b
-    crossguard card ./my-model --details card.yaml --run runs/test --audit runs/audit --out README.md
+    crossguard card ./my-model --run runs/test --audit runs/audit --out README.md
     crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
     """
     with needs_extra("Writing a card", "evaluate"):
-        from crossguard.evaluation.card import build_card, install_card, read_audit, read_details
+        from crossguard.evaluation.card import build_card, install_card, metrics_files, read_audit, read_details
         from crossguard.evaluation.runs import read_run
     from crossguard.bundle import read_bundle
     from crossguard.loading import find_bundle
@@ -49,9 +49,10 @@ def command(
     if out is not None:
         refuse_existing(out, overwrite=overwrite, inputs=(details,))
     bundle = read_bundle(find_bundle(model), verify=False)
-    card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)])
+    added = metrics_files(runs[0]) if into_bundle and runs else {}
+    card = build_card(bundle, read_details(details), [*map(read_run, runs)], [*map(read_audit, audits)], added)
     if into_bundle:
-        install_card(bundle, card, runs)
+        install_card(bundle, card, added)
         click.echo(f"Wrote the card into {bundle.folder}", err=True)
     if out is not None:
         save_text(out, card)

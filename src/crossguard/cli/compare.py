@@ -55,7 +55,9 @@ def command(
     if all(_is_run(Path(name)) for name in entries):
         refuse_idle(("data", "policy", "split"), "beside runs: they were measured before")
     keys = metrics or KEYS
-    rows = compare([_entry(name, data, policy, split, (rounds, seed)) for name in entries], rounds, seed, keys)
+    runs = [_entry(name, data, policy, split, (rounds, seed)) for name in entries]
+    folders = [Path(name).name for name in entries]
+    rows = compare(runs, rounds, seed, keys, folders if len({*folders}) == len(folders) else entries)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
         save_text(out, to_markdown(rows, keys) if out.suffix == ".md" else comparison_page(rows, keys))
     console = terminal()

@@ -22,7 +22,7 @@ def command() -> None:
 
 @command.group("sagemaker")
 def sagemaker() -> None:
-    """AWS SageMaker: package a bundle, generate policies, create and delete.
+    """Deploy to AWS SageMaker: archives, IAM policies, endpoints, jobs.
 
     \b
     crossguard deploy sagemaker package compact -o model.tar.gz
@@ -30,12 +30,10 @@ def sagemaker() -> None:
     crossguard deploy sagemaker apply endpoint.yaml --dry-run
     crossguard deploy sagemaker apply endpoint.yaml
     crossguard deploy sagemaker delete hate
-
-    See docs/how-to/deploy-on-sagemaker.md.
     """
 
 
-@sagemaker.command("package")
+@sagemaker.command("package", short_help="Write a model as the archive that SageMaker unpacks.")
 @click.argument("model")
 @click.option("-o", "--output", type=_FILE, default=Path("model.tar.gz"), show_default=True, help="The archive.")
 @click.option(
@@ -58,7 +56,7 @@ def package(model: str, output: Path, code: Path | None) -> None:
         click.echo(f"The handler and what it imports: {code}", err=True)
 
 
-@sagemaker.command("package-training")
+@sagemaker.command("package-training", short_help="Write the source archive of a training job.")
 @click.option("-o", "--output", type=_FILE, default=Path("source.tar.gz"), show_default=True, help="The archive.")
 def package_training(output: Path) -> None:
     """Write the source archive of a training job on AWS's PyTorch images."""
@@ -67,7 +65,7 @@ def package_training(output: Path) -> None:
     _tell(pack(output))
 
 
-@sagemaker.command("policy")
+@sagemaker.command("policy", short_help="Print the least-privilege IAM policy that FILE needs.")
 @click.argument("file", type=_FILE)
 @click.option(
     "--for",
@@ -84,7 +82,7 @@ def policy(file: Path, party: str) -> None:
     click.echo(json.dumps(policy_for(read_spec(file), party), indent=2))
 
 
-@sagemaker.command("apply")
+@sagemaker.command("apply", short_help="Create or update the endpoint, or run the job, of FILE.")
 @click.argument("file", type=_FILE)
 @click.option("--dry-run", is_flag=True, help="Print the CloudFormation template or the requests, and send nothing.")
 def apply(file: Path, dry_run: bool) -> None:
@@ -100,7 +98,7 @@ def apply(file: Path, dry_run: bool) -> None:
         click.echo(f"{thing.name} is {thing.deploy()}." if isinstance(thing, Endpoint) else thing.run())
 
 
-@sagemaker.command("delete")
+@sagemaker.command("delete", short_help="Delete an endpoint and all that is billed for it.")
 @click.argument("name")
 def delete(name: str) -> None:
     """Delete the endpoint NAME, its configuration, model, scaling and alarm, so that nothing is billed any more."""

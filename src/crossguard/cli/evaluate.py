@@ -78,7 +78,7 @@ def command(
     \b
     crossguard evaluate posts.parquet --split test --out runs/test
     crossguard evaluate posts.csv --policy benchmark --training train.jsonl
-    crossguard evaluate posts.csv --scores runs/fold-0 --scores runs/fold-1 --cross-fit f1
+    crossguard evaluate posts.csv --scores fold-0 --scores fold-1 --cross-fit f1
     """
     with needs_extra("Evaluating", "evaluate"):
         from crossguard.data.post_builder import RowBuilder

@@ -66,7 +66,7 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
     type=EXISTING,
     help="Annotated posts for --precision int8: a part calibrates, the rest judges. May be repeated.",
 )
-@click.option("--max-auc-loss", default=0.005, show_default=True, help="What a label may lose in an int8 copy.")
+@click.option("--max-auc-loss", default=0.005, show_default=True, help="Largest ROC-AUC loss allowed per label.")
 @click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUT; a card (README.md) stays.")
 def command(
@@ -91,7 +91,7 @@ def command(
     crossguard export runs/harmeme models/harmeme
     crossguard export runs/clip models/clip --weight-dtype fp16
     crossguard export runs/clip hub/clip --format huggingface
-    crossguard export models/clip models/clip-int8 --precision int8 --calibration posts.csv
+    crossguard export models/clip clip8 --precision int8 --calibration posts.csv
     """
     _check_options(format_, precision)
     kept = _refuse_filled(out, overwrite=overwrite)

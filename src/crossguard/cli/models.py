@@ -25,7 +25,7 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
     crossguard models                    what is in the box
     crossguard models compact            labels, policies, thresholds, checksums
     crossguard models compact --card     the model card
-    crossguard models compact --benchmark    what --precision auto takes here, and why
+    crossguard models compact --benchmark    what --precision auto chooses here
     crossguard models ./my-model --verify
     """
     if model is None:

@@ -7,18 +7,29 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from crossguard.errors import InputError
 
 if TYPE_CHECKING:
     from crossguard.checked_settings import StrictModel
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class ExistingPath(click.Path):
+    """The path of an input: one that is missing is no error of the command line, and ends as elsewhere."""
+
+    def fail(self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None) -> NoReturn:
+        """Raises InputError."""
+        raise InputError(f"{param.get_error_hint(ctx) if param and ctx else 'input'}: {message}")
+
+
 PATH: Final = click.Path(path_type=Path)
-EXISTING: Final = click.Path(exists=True, path_type=Path)
+EXISTING: Final = ExistingPath(exists=True, path_type=Path)
 
 
 def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -42,6 +53,20 @@ def single_option(name: str, **how: Any) -> Callable[[F], F]:
         return values[0] if values else None
 
     return click.option(name, multiple=True, callback=only_one, **how)
+
+
+def policy_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Returns the path of a policy file that will be written; under another name, `--policy` would not read it.
+
+    Raises:
+        BadParameter: It ends in neither .yaml nor .yml.
+    """
+    from crossguard.decision.policy import is_policy_file
+
+    if value is not None and not is_policy_file(str(value)):
+        told = f"A policy file ends in .yaml or .yml; --policy takes '{value}' for a policy of the model."
+        raise click.BadParameter(f"{told} Write: -o {value.with_suffix('.yaml')}", context, parameter)
+    return value
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")

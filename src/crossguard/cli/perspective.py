@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.checked_settings import parse, read_yaml
-from crossguard.cli.options import PATH, model_option, overwrite_option, policy_name
+from crossguard.cli.options import PATH, model_option, overwrite_option, policy_file, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
@@ -40,7 +40,7 @@ def command() -> None:
     """Move from Google's Perspective API, which ends on 31 December 2026."""
 
 
-@command.command("map")
+@command.command("map", short_help="Fit a map from this model's scores to Perspective's.")
 @click.argument("pairs", type=PATH)
 @model_option
 @click.option(
@@ -48,7 +48,9 @@ def command() -> None:
 )
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option("--out", "-o", type=PATH, default=Path("perspective-policy.yaml"), show_default=True)
+@click.option(
+    "--out", "-o", type=PATH, default=Path("perspective-policy.yaml"), show_default=True, callback=policy_file
+)
 @overwrite_option
 def map_command(
     *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool

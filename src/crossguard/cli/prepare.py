@@ -50,7 +50,7 @@ def command(
 
     \b
     crossguard prepare mmhs150k MMHS150K/ -o tables/mmhs150k.parquet
-    crossguard prepare table my-posts.csv -o tables/mine.parquet --label racist --label sexist
+    crossguard prepare table posts.csv -o my.parquet --label racist --label sexist
 
     Labels are stored as the fraction of annotators who gave them; a recipe says what counts as positive.
 

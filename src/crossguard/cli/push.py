@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from crossguard.cli.options import ExistingPath
 from crossguard.errors import needs_extra
 
 
 @click.command("push")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=ExistingPath(exists=True, file_okay=False, path_type=Path))
 @click.argument("repository")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 def command(folder: Path, repository: str, private: bool) -> None:

@@ -12,7 +12,9 @@ import click
 from crossguard.cli.options import (
     EXISTING,
     PATH,
+    ExistingPath,
     overwrite_option,
+    policy_file,
     policy_name,
     refuse_idle,
     settings_options,
@@ -55,9 +57,9 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
     """Open the console where people review posts.
 
     \b
-    crossguard review                          with the demo's posts, in one SQLite file
-    crossguard review import posts.jsonl       put your own posts in
-    crossguard review learn -o policy.yaml     propose thresholds from what people decided
+    crossguard review                         the demo's posts, in one SQLite file
+    crossguard review import posts.jsonl      put your own posts in
+    crossguard review learn -o policy.yaml    propose thresholds from decisions
     """
     ctx.obj = gather(flags, os.environ, config)
     if ctx.invoked_subcommand is None:
@@ -73,18 +75,18 @@ def _check_extra() -> None:
         raise MissingExtraError("crossguard review", "review")
 
 
-def _console(settings: ReviewSettings) -> Console:
+def _console(settings: ReviewSettings, *, create: bool = False) -> Console:
     _check_extra()
     from crossguard.review.console import Console
     from crossguard.review.store.database import Database
 
-    database = Database.open(settings.database)
+    database = Database.open(settings.database, create=create)
     click.get_current_context().call_on_close(database.close)
     return Console(settings, database)
 
 
 @command.command("import")
-@click.argument("posts", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("posts", type=ExistingPath(path_type=Path, exists=True, dir_okay=False))
 @click.option("--results", type=EXISTING, help="What `crossguard score` wrote for POSTS.")
 @click.option("--source", default="file", show_default=True, help="What to call where the posts come from.")
 @click.option("--suggestions", is_flag=True, help="POSTS is what `crossguard serve --suggestions` wrote.")
@@ -105,7 +107,7 @@ def import_posts(
     before adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
     report and expected. Suggestions become people's reports.
     """
-    console = _console(settings)
+    console = _console(settings, create=True)
     from crossguard.review.files import take_file, take_suggestions
 
     notes: list[str] = []
@@ -129,7 +131,7 @@ def import_posts(
         click.echo(f"note: {note}", err=True)
 
 
-@command.command("export")
+@command.command("export", short_help="Write what people decided as a table.")
 @click.argument("out", type=PATH)
 @overwrite_option
 @click.pass_obj
@@ -153,9 +155,9 @@ def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) ->
         click.echo(f"note: a row has one image; {done.more_images:,} further ones were left out.", err=True)
 
 
-@command.command("learn")
+@command.command("learn", short_help="Propose thresholds from what people decided.")
 @click.option("--criterion", default="f1", show_default=True, help="f1, precision>=0.9, recall>=0.95, cost=1:5.")
-@click.option("-o", "--out", type=PATH, help="Write the proposal as a policy file.")
+@click.option("-o", "--out", type=PATH, callback=policy_file, help="Write the proposal as a policy file.")
 @overwrite_option
 @click.pass_obj
 def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None, *, overwrite: bool) -> None:
@@ -181,15 +183,15 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
         click.echo(f"Wrote {out}. Try it with: crossguard score --policy {out} ...", err=True)
 
 
-@command.command("invite")
+@command.command("invite", short_help="Print a link to join, or to choose a new password.")
 @click.option("--role", type=click.Choice(["reviewer", "lead", "admin", "auditor"]), default="admin", show_default=True)
-@click.option("--name", help="Somebody who is known and needs a new password.")
+@click.option("--name", help="Existing user who needs a new password.")
 @click.pass_obj
 def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None:
     """Print a link that works once, by which somebody joins or chooses a new password."""
     if name is not None:
-        refuse_idle(("role",), "beside --name: who is known keeps their role")
-    console = _console(settings)
+        refuse_idle(("role",), "beside --name: an existing user keeps their role")
+    console = _console(settings, create=name is None)
     from crossguard.review.roles import Role
     from crossguard.review.store import log, people
 
@@ -200,17 +202,24 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
     click.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/join/{token}")
 
 
-@command.command("erase")
+@command.command("erase", short_help="Erase the texts and images of an author's posts.")
 @click.argument("author")
 @click.option("--source", help="The source whose author it is, where several have one of that key.")
 @click.pass_obj
 def erase_author(settings: ReviewSettings, author: str, source: str | None) -> None:
     """Erase the text and images of all posts of AUTHOR, the source's key of a person. Decisions stay."""
     console = _console(settings)
+    from crossguard.review.errors import NotFoundError
     from crossguard.review.store import log, retention
 
     with console.database.write() as tx:
         count = retention.erase_author(tx, author, console.now(), source)
+        if not count:
+            of = f" in the source '{source}'" if source else ""
+            raise NotFoundError(
+                f"Nothing was erased: no item{of} has the author '{author}'. Keys are case-sensitive; an author who "
+                "was erased before is no longer known."
+            )
         log.record(tx, console.now(), "command line", "erase author", items=count)
     click.echo(f"The content of {count:,} items was erased.", err=True)
 

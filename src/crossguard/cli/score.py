@@ -44,7 +44,7 @@ _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
 )
 @click.option("--keep", is_flag=True, help="Add the columns of the input, above all the text, to the results.")
 @click.option("--resume", is_flag=True, help="Continue what an interrupted run wrote to --out.")
-@click.option("--overwrite", is_flag=True, help="Replace what is in --out, if that is one file.")
+@click.option("--overwrite", is_flag=True, help="One file only: replace what is in --out.")
 @model_option
 @click.option("--policy", default="default", show_default=True, help="A policy of the model, or a YAML file.")
 @click.option("--tenant", help="Tenant whose overrides in the policy file apply.")

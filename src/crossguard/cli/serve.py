@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,15 +13,19 @@ from crossguard.errors import MissingExtraError
 from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
 
 
-def _print_new_key(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+def _print_new_key(ctx: click.Context, parameter: click.Parameter, name: str | None) -> None:
     if name is None:
         return
+    if not name.strip() or not name.isprintable():
+        raise click.BadParameter("The name of a caller has printable characters: --new-key forum", ctx, parameter)
     from crossguard.serving.keys import digest_of, new_key
 
     key = new_key()
     click.echo(f"The key, shown only now: {key}", err=True)
-    click.echo("Put this into the file that --keys-file names, below one line 'keys:' for all of them:", err=True)
-    click.echo(f"keys:\n  {name}:\n    sha256: {digest_of(key)}")
+    click.echo("Put this into the file that --keys-file names, which has one line 'keys:' for all. To append", err=True)
+    click.echo("an entry, leave that line out: crossguard serve --new-key NAME | tail -n +2 >> keys.yaml", err=True)
+    quoted = json.dumps(name, ensure_ascii=False)  # else YAML takes 123 for a number, and yes for true
+    click.echo(f"keys:\n  {quoted}:\n    sha256: {digest_of(key)}")
     ctx.exit()
 
 

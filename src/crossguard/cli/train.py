@@ -43,8 +43,9 @@ def command(  # noqa: PLR0917 one per option, by name
 
     \b
     crossguard train harmeme-compact --data harmeme.parquet -o runs/harmeme
-    crossguard train clip-fusion --data mmhs150k.parquet -o runs/clip --set lr_head=3e-4
-    torchrun --nproc-per-node 4 -m crossguard train clip-fusion --data mmhs150k.parquet -o runs/clip
+    crossguard train clip-fusion --data mmhs.parquet -o runs/clip --set seed=1
+    torchrun --nproc-per-node 4 -m crossguard train clip-fusion \\
+        --data mmhs150k.parquet -o runs/clip
 
     The folder gets model.safetensors, config.json, inference_config.json, label_map.json, val_report.json, the log
     (log.jsonl, and tensorboard/ for TensorBoard), and the state that --resume reads.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
@@ -30,6 +30,21 @@ class Prevalence(StrictModel):
 
     source: float = Field(gt=0, lt=1)
     target: float = Field(gt=0, lt=1)
+
+
+def _disorder(bands: Mapping[str, Any], base: str = "", own: Container[str] = ()) -> str:
+    """Says which bands lie on the wrong side of the threshold, and which values are the base's, not the file's own."""
+    shown = {
+        name: f"{name} ({bands[name]}{f', from base {base!r}' if base and name not in own else ''})"
+        for name in ("threshold", "review", "block")
+    }
+    threshold, review, block = (bands[name] for name in shown)
+    told = []
+    if None not in (threshold, review) and review > threshold:
+        told.append(f"{shown['review']} must not lie above {shown['threshold']}")
+    if None not in (threshold, block) and block < threshold:
+        told.append(f"{shown['block']} must not lie below {shown['threshold']}")
+    return ", and ".join(told)
 
 
 class Calibrated(StrictModel):
@@ -67,10 +82,8 @@ class Bands(StrictModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.review is not None and self.review > self.threshold:
-            raise ValueError(f"review ({self.review}) must not lie above threshold ({self.threshold})")
-        if self.block is not None and self.block < self.threshold:
-            raise ValueError(f"block ({self.block}) must not lie below threshold ({self.threshold})")
+        if told := _disorder(vars(self)):
+            raise ValueError(told)
         return self
 
     @property
@@ -133,6 +146,18 @@ class Verdict(NamedTuple):
     decided_by: tuple[str, ...]  # labels and attributes that ask for it, the one farthest above its threshold first
 
 
+def _input_problems(
+    rules: Mapping[str, Mapping[str, Any]], inputs: Mapping[Kind, Mapping[str, Mapping[str, Any]]]
+) -> Iterator[str]:
+    """Yields what is wrong with the bands per kind of input, on top of the rules of the labels."""
+    for kind, overrides in inputs.items():
+        for name, bands in overrides.items():
+            if name not in rules:
+                yield f"'inputs.{kind}': unknown label '{name}'.{suggest(name, rules)}"
+            elif not _disorder(rules[name]) and (told := _disorder({**rules[name], **bands})):
+                yield f"'inputs.{kind}.{name}': {told}"
+
+
 class Policy(StrictModel):
     """Thresholds and bands for every label.
 
@@ -167,12 +192,12 @@ class Policy(StrictModel):
 
     @model_validator(mode="after")
     def _merge(self) -> Self:
-        for kind, overrides in self.inputs.items():
-            unknown = [name for name in overrides if name not in self.labels]
-            if unknown:
-                raise ValueError(f"inputs.{kind}: unknown label '{unknown[0]}'.{suggest(unknown[0], self.labels)}")
-            merged = {name: self.labels[name].model_dump() | rule.given() for name, rule in overrides.items()}
-            self._rules[kind] = self.labels | {name: LabelPolicy(**rule) for name, rule in merged.items()}
+        rules = {name: rule.model_dump() for name, rule in self.labels.items()}
+        inputs = {kind: {name: bands.given() for name, bands in own.items()} for kind, own in self.inputs.items()}
+        if problems := list(_input_problems(rules, inputs)):
+            raise ValueError("; ".join(problems))
+        for kind, own in inputs.items():
+            self._rules[kind] = self.labels | {name: LabelPolicy(**rules[name] | bands) for name, bands in own.items()}
         return self
 
     def __repr__(self) -> str:
@@ -279,19 +304,24 @@ class PolicyFile(StrictModel):
                     problems.append(f"Unknown label '{name}'.{suggest(name, labels.names)}")
                 else:
                     rules[name] |= override.given()
-        if problems:
-            raise ConfigError.gather(f"Policy '{self.name}'", problems)
+        named = _named(self.labels, own)
+        problems += [
+            f"'labels.{name}': {told}"
+            for name, rule in rules.items()
+            if (told := _disorder(rule, self.base, named.get(name, ())))
+        ]
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
         inputs = base.inputs if self.inputs is None else self.inputs
         # What a file says of a label holds for every kind of input, unless the file itself tells them apart; of what it
         # does not say, each kind keeps its own. A tenant's rules are the last word in any case.
-        settled: dict[str, set[str]] = {}
-        for overrides in (self.labels, own) if self.inputs is None else (own,):
-            for name, override in overrides.items():
-                settled.setdefault(name, set()).update(override.given())
+        settled = named if self.inputs is None else _named(own)
+        left = {kind: _without(bands, settled) for kind, bands in inputs.items()}
+        problems += _input_problems(rules, left)
+        if problems:
+            raise ConfigError.gather(f"Policy '{self.name}'", problems)
         merged = base.model_dump() | {
             "base": self.base,
-            "inputs": {kind: _without(rules_, settled) for kind, rules_ in inputs.items()},
+            "inputs": left,
             "costs": self.costs and self.costs.model_dump(),
             "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
@@ -304,6 +334,15 @@ class PolicyFile(StrictModel):
         if self.attributes is not None:
             merged["attributes"] = {name: bands.model_dump() for name, bands in self.attributes.items()}
         return parse(Policy, merged, f"Policy '{self.name}'")
+
+
+def _named(*levels: Mapping[str, BandsOverride]) -> dict[str, set[str]]:
+    """Returns the bands that somebody wrote, by label."""
+    found: dict[str, set[str]] = {}
+    for overrides in levels:
+        for name, override in overrides.items():
+            found.setdefault(name, set()).update(override.given())
+    return found
 
 
 def _without(rules: Mapping[str, BandsOverride], settled: Mapping[str, Container[str]]) -> dict[str, dict[str, Any]]:

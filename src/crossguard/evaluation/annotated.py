@@ -42,6 +42,7 @@ class Annotated:
     truth: NDArray[np.float64]  # (n, L), 1 yes, 0 no, NaN not annotated
     hateful: NDArray[np.float64]  # (n,), whether the post as a whole is hateful: 1, 0 or NaN
     columns: Mapping[str, tuple[Any, ...]]  # every other column by name, n values each, such as groups
+    positive_from: float = 0.5  # the value from which a label counted as given
     unread: tuple[str, ...] = ()  # what people read with these posts and the model does not, a sentence each
 
     def __len__(self) -> int:
@@ -74,6 +75,7 @@ def join(parts: Sequence[Annotated]) -> Annotated:
         np.concatenate([part.truth for part in parts]),
         np.concatenate([part.hateful for part in parts]),
         {name: tuple(value for part in parts for value in part.columns[name]) for name in shared},
+        parts[0].positive_from,
         tuple(dict.fromkeys(note for part in parts for note in part.unread)),
     )
 
@@ -131,7 +133,7 @@ def read_annotated(
     columns_ = {name: tuple(values) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     told = [*builder.unread, *_told_of_weights(columns_)]
-    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, tuple(told))
+    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(told))
 
 
 def _told_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -16,7 +16,9 @@ from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import SHOWN, title
+from crossguard.registry import MANIFEST
 
+_NOTHING: Mapping[str, Path] = {}
 INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
 
 
@@ -37,6 +39,7 @@ class CardDetails(StrictModel):
     licence: str | None = None  # of the weights, as the Hub names licences; nobody but their owner can choose one
     languages: tuple[str, ...] = ()
     base_models: tuple[str, ...] = ()
+    data: str = ""  # what all of the training data are
     datasets: tuple[TrainingSource, ...] = ()
     training: str = ""
     limits: tuple[str, ...] = ()  # what it cannot do, one sentence each
@@ -61,10 +64,21 @@ def read_audit(folder: Path) -> dict[str, Any]:
     return data
 
 
+def metrics_files(run: Path) -> dict[str, Path]:
+    """Returns the metrics of a run's folder by the names that they have in a bundle."""
+    return {TEST_METRICS: run / TEST_METRICS, VAL_REPORT: run / REPORT}
+
+
 def build_card(
-    bundle: Bundle, details: CardDetails, runs: Sequence[Run] = (), audits: Sequence[Mapping[str, Any]] = ()
+    bundle: Bundle,
+    details: CardDetails,
+    runs: Sequence[Run] = (),
+    audits: Sequence[Mapping[str, Any]] = (),
+    added: Mapping[str, Path] = _NOTHING,
 ) -> str:
     """Returns the model card as Markdown, with the front matter that the Hub reads (`model-index`).
+
+    `added` are files that will be in the bundle beside the card.
 
     Raises:
         InputError: A run or an audit is of another model, or of another version of this one.
@@ -78,6 +92,7 @@ def build_card(
     for audit in audits:
         if audit.get("model") != own:
             raise InputError(f"An audit is of {audit.get('model')}, and this is the card of {own}.")
+    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file()} | dict(added)
     metadata = ModelCardData(
         model_name=manifest.model.name,
         eval_results=_indexed(runs) or None,
@@ -100,22 +115,24 @@ def build_card(
         overall=INDEXED,
         title=title,
         fitted_on=lambda policy: ", ".join(bundle.fitted_on(policy)) or "not recorded",
-        sizes={path.name: path.stat().st_size for path in sorted(bundle.folder.iterdir()) if path.is_file()},
+        # Card and manifest are written after this.
+        sizes={name: files[name].stat().st_size for name in sorted(files) if name not in {CARD, MANIFEST}},
+        untrained=bundle.provenance().get("untrained", ()),
         undefined=lambda run: run.main.undefined(SHOWN, title),
     )
     return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}"))
 
 
-def install_card(bundle: Bundle, card: str, run_folders: Sequence[Path]) -> Bundle:
-    """Writes the card and the first run's metrics into the bundle, and renews its checksums.
+def install_card(bundle: Bundle, card: str, added: Mapping[str, Path] = _NOTHING) -> Bundle:
+    """Writes the card, and files by their names there, into the bundle, and renews its checksums.
 
     Raises:
         OutputError: The bundle cannot be written.
     """
     try:
         (bundle.folder / CARD).write_text(card, encoding="utf-8")
-        for name, stored in ((TEST_METRICS, TEST_METRICS), (REPORT, VAL_REPORT)) if run_folders else ():
-            shutil.copyfile(run_folders[0] / name, bundle.folder / stored)
+        for name, path in added.items():
+            shutil.copyfile(path, bundle.folder / name)
     except OSError as error:
         raise OutputError(f"Cannot write into '{bundle.folder}': {error.strerror}.") from None
     return write_manifest(bundle.folder, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))

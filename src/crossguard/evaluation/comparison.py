@@ -42,17 +42,24 @@ class Compared:
 
 
 def compare(
-    runs: Sequence[Run | Compared], rounds: int = 1000, seed: int = 0, keys: Sequence[str] = KEYS
+    runs: Sequence[Run | Compared],
+    rounds: int = 1000,
+    seed: int = 0,
+    keys: Sequence[str] = KEYS,
+    places: Sequence[str] = (),
 ) -> list[Compared]:
-    """Puts runs side by side and tests each against the first; runs of one name get the model's version as well."""
+    """Puts runs side by side and tests each against the first.
+
+    Runs of one name get the model's version as well, and those that still share one the place where each came from.
+    """
     rows = [_row(run, runs[0], (rounds, seed), keys) for run in runs]
-    names = Counter(row.name for row in rows)
-    return [
-        replace(row, name=f"{row.name} {run.facts.model_version}")
-        if names[row.name] > 1 and isinstance(run, Run)
-        else row
-        for row, run in zip(rows, runs, strict=True)
-    ]
+    versions = [run.facts.model_version if isinstance(run, Run) else "" for run in runs]
+    for words in (versions, [f"({place})" for place in places]):
+        names = Counter(row.name for row in rows)
+        for i, word in enumerate(words):
+            if word and names[rows[i].name] > 1:
+                rows[i] = replace(rows[i], name=f"{rows[i].name} {word}")
+    return rows
 
 
 def read_entry(path: Path) -> Run | Compared:
@@ -63,12 +70,16 @@ def read_entry(path: Path) -> Run | Compared:
     """
     if path.is_dir() and (path / RUN).is_file():
         return read_run(path)
+    if not path.exists():
+        told = f"A run is made with: crossguard evaluate DATA --out {path}. Models need --data."
+        raise InputError(f"'{path}' is not there. {told}")
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         estimates = {key: Estimate(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
     except (OSError, ValueError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"'{path}' is neither the folder of a run nor a test_metrics.json ({error}). Make a run with: "
+            f"'{path}' is neither the folder of a run nor a test_metrics.json ({why}). Make a run with: "
             f"crossguard evaluate DATA --out {path}"
         ) from None
     if not estimates:

@@ -80,13 +80,16 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
 
 def _fitted_on(moderator: Moderator) -> str:
     policy, bundle = moderator.policy, moderator.bundle
-    names = ", ".join(bundle.fitted_on(policy))
-    if not names:
-        return "the policy does not say what they were fitted on"
-    own = changed_by_hand(moderator)
-    if not own:
-        return f"fitted on {names}"
-    return f"those of {', '.join(own)} written by hand; what the policy '{policy.base}' has was fitted on {names}"
+    names, own = ", ".join(bundle.fitted_on(policy)), changed_by_hand(moderator)
+    by_hand = f"those of {', '.join(own)} written by hand; " if own else ""
+    if names:
+        return f"{by_hand}what the policy '{policy.base}' has was fitted on {names}" if own else f"fitted on {names}"
+    words = policy.description.rstrip(".")
+    return by_hand + (
+        f"the policy does not name the data that it was fitted on, and describes itself so: {words}"
+        if words
+        else "the policy does not say what they were fitted on"
+    )
 
 
 def measure_scores(given: GivenScores, annotated: Annotated, request: EvaluationRequest) -> Run:
@@ -128,6 +131,7 @@ def _facts(request: EvaluationRequest, annotated: Annotated, *, maker: Maker, **
         policy_version=policy_version,
         data=Path(annotated.source).name,
         split=request.split,
+        positive_from=annotated.positive_from,
         rounds=request.rounds,
         seed=request.seed,
         command=request.command,

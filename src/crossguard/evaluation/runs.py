@@ -40,6 +40,7 @@ class Facts:
     policy_version: str = ""
     failed: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
+    positive_from: float = 0.5  # the value from which a label counted as given
     crossguard: str = __version__
 
 
@@ -99,8 +100,9 @@ def read_run(folder: Path) -> Run:
         with np.load(folder / SCORES, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"'{folder}' holds no evaluation run ({error}). Make one: crossguard evaluate DATA --out {folder}"
+            f"'{folder}' holds no evaluation run ({why}). Make one: crossguard evaluate DATA --out {folder}"
         ) from None
     labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
     sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])

@@ -26,6 +26,7 @@ Maker: TypeAlias = tuple[str, str, str, str]
 """Name and version of a model, and of a policy."""
 HALF = 0.5
 """The threshold of scores that come without one."""
+_ASSUMED = f"scores as given; no thresholds came with them, so {HALF} was assumed for every label"
 _SHOWN = 3
 # What `crossguard train` leaves in the folder of a run, beside its configuration.
 PREDICTIONS = "predictions.npz"
@@ -213,7 +214,7 @@ class _Found:
             raise TableError(f"None of the {len(self.seen)} posts could be scored: {reasons}.")
         if not self._makers:
             limits = dict.fromkeys(self._labels, HALF)
-            return GivenScores(self._scores, self._flags, limits, "given with the scores", None, failed)
+            return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed)
         same = {name: next(iter(values)) for name, values in self._thresholds.items() if len(values) == 1}
         makers = sorted(self._makers)
         source = _recorded(makers, several=len(same) < len(self._labels))

@@ -138,6 +138,7 @@ def _provenance(source: ExportSource, plan: ExportPlan) -> dict[str, Any]:
         "encoder": source.inference["encoder_name"],
         "recipe": _recipe(source),
         "storage": dict(plan.weight_dtypes),
+        "untrained": source.inference.get("untrained", []),
         "averaged_runs": 1 + len(plan.average),
         "fitted_on": fitted_on([source.folder], "trained_on", "the model's weights"),
     }

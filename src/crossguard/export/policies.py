@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.fitting import Plan, fit
+from crossguard.evaluation.calibration.maps import LEAST, different
 from crossguard.evaluation.leakage import joined_sketch
 from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.models.loading import Outputs
 
+logger = logging.getLogger(__name__)
 HALF = 0.5
 
 
@@ -52,25 +55,50 @@ class PolicyPlan:
 def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:
     """Fits calibrations and thresholds.
 
-    A label with posts of one kind only keeps the plain sigmoid and the threshold one half.
+    A label that cannot be fitted, such as one with fewer than ten posts of either kind, keeps the plain sigmoid and the
+    threshold one half; a warning and the description of the policy say so.
 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.
     """
-    logits, targets = _predictions(plan.runs)
+    logits, targets, cut = _predictions(plan.runs)
     for run in plan.runs:
         _check_outputs(plan, run, labels, columns)
     truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]
     own = logits.astype(np.float64)[:, list(columns)]
-    rules = {name: _fit_label(plan, name, own[:, [i]], truth[:, [i]]) for i, name in enumerate(labels)}
+    rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
+    for i, name in enumerate(labels):
+        try:
+            rules[name] = _fit_label(plan, name, own[:, [i]], truth[:, [i]])
+        except InputError as error:
+            problems[name] = str(error)
     return Policy(
         name=plan.name,
         version=version,
-        description=f"Thresholds by {plan.criterion} on {len(own)} posts that the model was not trained on.",
+        description=f"Thresholds by {plan.criterion} on {len(own)} posts that the model was not trained on."
+        + _caveats(plan, problems, cut),
         label_scheme=plan.label_scheme,
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
     )
+
+
+def _caveats(plan: PolicyPlan, problems: Mapping[str, str], cut: int) -> str:
+    """Warns of labels that were not fitted and of texts that were cut; returns both in brief."""
+    brief = ""
+    if problems:
+        told = " ".join(problems.values())
+        logger.warning("--policy %s: labels that could not be fitted have the threshold %s. %s", plan.name, HALF, told)
+        brief += f" Not fitted, with the threshold {HALF}: {', '.join(problems)}."
+    if cut:
+        logger.warning(
+            "--policy %s: the run read only the beginning of %s of these posts, whose texts are long; the bundle reads "
+            "all of them. To fit a policy to whole texts: crossguard calibrate DATA --model BUNDLE",
+            plan.name,
+            cut,
+        )
+        brief += f" Only the beginning of {cut} long texts was read."
+    return brief
 
 
 def _check_outputs(plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]) -> None:
@@ -104,14 +132,18 @@ def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]
 
 
 def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: NDArray[np.float64]) -> LabelPolicy:
-    try:
-        return fit(Plan(criterion=plan.criterion), (name,), logits, truth).rules[name]
-    except InputError:
-        return LabelPolicy(threshold=HALF)
+    known = np.flatnonzero(~np.isnan(truth[:, 0]))
+    carrying, others = different(truth[known, 0] > 0, known)
+    if min(carrying, others) < LEAST:
+        raise InputError(
+            f"Label '{name}': {carrying} posts carry it and {others} do not, and a fit needs {LEAST} of each."
+        )
+    return fit(Plan(criterion=plan.criterion), (name,), logits, truth).rules[name]
 
 
-def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    logits, targets = [], []
+def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+    """Returns logits and targets of all runs, and how many texts were longer than what the runs read of them."""
+    logits, targets, cut = [], [], 0
     for run in runs:
         path = run / PREDICTIONS
         if not path.is_file():
@@ -119,4 +151,5 @@ def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.
         with np.load(path) as stored:
             logits.append(stored["logits"])
             targets.append(stored["targets"])
-    return np.concatenate(logits), np.concatenate(targets)
+            cut += int(stored["cut"].sum()) if "cut" in stored else 0  # an earlier version did not count them
+    return np.concatenate(logits), np.concatenate(targets), cut

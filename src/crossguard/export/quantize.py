@@ -41,7 +41,9 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
     for graph, found in feeds.items():  # all, before the first is quantised: that takes minutes
         if not found:
             raise InputError(
-                f"None of {len(posts)} calibration posts has a usable {graph}, so it cannot be calibrated."
+                f"None of {len(posts)} calibration posts has a usable {graph}, by which that encoder is calibrated. "
+                "Give a further table of posts that have one, in which the columns of the labels may be empty: "
+                "--calibration MORE"
             )
     shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
     for graph, found in feeds.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossguard.bundle import PROVENANCE, TOKENIZER, VAL_REPORT
 from crossguard.decision.calibration import sigmoid
@@ -37,11 +39,15 @@ def write_checkpoint_files(
     measured: Examples,
     measures: dict[str, float],
     logits: Floats,
+    cut: NDArray[np.bool_],
     tokenizer: str,
+    untrained: Sequence[str] = (),
 ) -> None:
     """Writes weights, tokenizer, configurations, measures and predictions of a run.
 
-    The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits better ones.
+    `cut` says of which measured posts only the beginning was read, and `untrained` which of `text` and `image` was
+    never trained on. The thresholds here are those that maximise F1 on the measured posts; `crossguard calibrate` fits
+    better ones.
     """
     from crossguard.training.recipes import to_yaml
 
@@ -55,7 +61,7 @@ def write_checkpoint_files(
     sample = Sample.build(names, truth, sigmoid(logits[:, columns].astype(np.float64)))
     thresholds = [_best_f1(sample.task(name)) for name in names]
     sample = replace(sample, flags=sample.scores >= np.array(thresholds))
-    save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds))
+    save_json(folder / INFERENCE_CONFIG, inference_config(recipe, model, thresholds) | {"untrained": list(untrained)})
     save_json(folder / "label_map.json", {str(place): name for place, name in enumerate(recipe.labels)})
     report = to_report(evaluate(sample, rounds=0), dict(zip(names, thresholds, strict=True)))
     save_json(folder / VAL_REPORT, report)
@@ -68,6 +74,7 @@ def write_checkpoint_files(
         logits=logits,
         targets=measured.targets,
         unions=measured.unions,
+        cut=cut,
     )
 
 

@@ -64,6 +64,15 @@ class Examples:
         """Files of the images; None where there is none."""
         return [Path(name) if name else None for name in self._column("image")]
 
+    @property
+    def absent(self) -> list[str]:
+        """Which of `text` and `image` no post has."""
+        import pyarrow.compute as pc
+
+        columns = {"text": ("text", "image_text"), "image": ("image",)}
+        longest = {name: pc.max(pc.binary_length(self.posts[name])).as_py() for name in COLUMNS}
+        return [kind for kind, names in columns.items() if not any(longest[name] for name in names)]
+
     def words_of(self, row: int) -> tuple[str, str]:
         """Returns one entry of `words`."""
         return self.posts["text"][row].as_py(), self.posts["image_text"][row].as_py()

@@ -167,9 +167,9 @@ class Recipe(StrictModel):
     max_missing_images: float = setting(
         "Fraction of a table's images that may be missing or broken, what `prepare` lost included.", 0.02, ge=0, le=1
     )
-    seed: int = setting("Of everything random but the first weights.", 0, ge=0)
+    seed: int = setting("Seed for everything except the initial weights.", 0, ge=0)
     init_seed: int = setting(
-        "Of the head's first weights; runs whose weights shall be averaged need the same.", 0, ge=0
+        "Seed for the head's initial weights; use the same value for runs that you will average.", 0, ge=0
     )
 
     @model_validator(mode="after")

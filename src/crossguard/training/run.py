@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import Outputs, load_average
+from crossguard.models.loading import INFERENCE_CONFIG, Outputs, load_average
 from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
@@ -75,7 +76,8 @@ def _train(
     save_every: int | None,
 ) -> dict[str, float]:
     examples, measured = read_examples(recipe, data, fold)
-    _warn(recipe, examples, measured, fold)
+    untrained = _untrained(examples, start)
+    _warn(recipe, examples, measured, fold, untrained)
     # Its place in the folder is taken at the end: a run that is refused changes no file of another.
     with TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / TOKENIZER
@@ -85,6 +87,15 @@ def _train(
         vocabulary = tokenizer.read_text(encoding="utf-8")
     training_images, measured_images = _caches(recipe, data, examples, measured)
     batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
+    cut = batchers[1].texts.cut
+    if cut.any():
+        logger.warning(
+            "%s of %s held-out posts have a text longer than max_text_length (%s tokens). The metrics of the run, and "
+            "policies that are fitted to it, know only the beginning of these; a bundle reads all of a text.",
+            f"{cut.sum():,}",
+            f"{len(cut):,}",
+            recipe.max_text_length,
+        )
     trainer = Trainer(recipe, model, *batchers, folder)
     measures, logits = trainer.run(resume=resume, save_every=save_every)
     if trainer.accelerator.is_main_process:
@@ -96,14 +107,25 @@ def _train(
             measured=measured,
             measures=measures,
             logits=logits,
+            cut=cut,
             tokenizer=vocabulary,
+            untrained=untrained,
         )
     trainer.accelerator.wait_for_everyone()
     return measures
 
 
-def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | None) -> None:
+def _untrained(examples: Examples, start: Sequence[Path]) -> list[str]:
+    """Returns which of `text` and `image` neither this run nor those that it starts from see in training."""
+    paths = [run / INFERENCE_CONFIG for run in start]
+    earlier = [json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {} for path in paths]
+    return [kind for kind in examples.absent if all(kind in one.get("untrained", ()) for one in earlier)]
+
+
+def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | None, untrained: Sequence[str]) -> None:
     """Says what the posts cannot teach, or cannot measure."""
+    for kind in untrained:
+        logger.warning("No post has any %s, so scores of %ss will mean nothing.", kind, kind)
     if not len(measured):
         told = (
             f"{fold} holds no post out: take fewer parts, or another one. Of several sources, those are divided that "

@@ -59,7 +59,8 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     left_out.copies = held_out.copies
     if not len(trained):
         whole = fold is not None and len(measured) and not left_out.copies
-        why = f"{fold} holds all of them out: take more parts." if whole else " ".join(left_out.told())
+        lines = left_out.told(every_split=not left_out.copies)
+        why = f"{fold} holds all of them out: take more parts." if whole else " ".join(lines)
         raise ConfigError(f"{data} leaves no posts in the splits that the recipe trains on. {why}".rstrip())
     for line in left_out.told():
         logger.warning("%s", line)
@@ -89,21 +90,25 @@ def _answers(recipe: Recipe, trained: Examples) -> dict[str, set[float]]:
 class _LeftOut:
     """How many posts are neither trained on nor measured, and why."""
 
-    # By source and split, where no setting of the source names the split; `test` is for later.
-    splits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    splits: Counter[tuple[str, str]] = field(default_factory=Counter)  # by source and split, but those trained on
+    expected: set[tuple[str, str]] = field(default_factory=set)  # those that are measured, and `test`, for later
     blank: int = 0  # with neither text nor image
     copies: int = 0  # of held-out posts
 
     def see(self, name: str, source: Source, splits: NDArray[np.str_]) -> None:
-        known = {*source.train_splits, *source.eval_splits, TEST}
-        self.splits.update((name, split) for split in splits.tolist() if split not in known)
+        self.expected.update((name, split) for split in (*source.eval_splits, TEST))
+        self.splits.update((name, split) for split in splits.tolist() if split not in source.train_splits)
 
-    def told(self) -> list[str]:
-        """Returns one line for each reason."""
-        counts = (f"{count:,} of '{name}' with '{split}'" for (name, split), count in self.splits.most_common())
+    def told(self, *, every_split: bool = False) -> list[str]:
+        """Returns one line for each reason; unless every split is asked for, only of those that nobody expected."""
+        counts = [
+            f"{count:,} of '{name}' with '{split}'"
+            for (name, split), count in self.splits.most_common()
+            if every_split or (name, split) not in self.expected
+        ]
         lines = {
             f"Posts are left out by their column 'split': {', '.join(counts)}. The recipe trains on 'train' and "
-            "measures 'val', unless its sources say otherwise.": self.splits,
+            "measures 'val', unless its sources say otherwise.": counts,
             f"{self.blank:,} posts are left out, because they have neither text nor image.": self.blank,
             f"{self.copies:,} training posts are left out, because their words are those of held-out posts, and their "
             "images too where both have one.": self.copies,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from typing import Any, Final, TypeAlias, TypeVar
@@ -65,6 +65,7 @@ class Texts:
 
     Attributes:
         spec: How they are padded.
+        cut: (n,), bool; which of them are longer than one window, the only one that is read.
     """
 
     def __init__(self, recipe: Recipe, examples: Examples, encoder: MaskingEncoder) -> None:
@@ -75,7 +76,8 @@ class Texts:
         self._fillers = _harmless_texts(examples) if recipe.dilution else []
         self._changes: dict[int, _Changes] = {}
         # One array for all posts: worker processes share it, and it takes a tenth of the memory of lists.
-        lengths, tokens = zip(*divided(self._tokenized, range(len(examples))), strict=True)
+        lengths, cut, tokens = zip(*divided(self._tokenized, range(len(examples))), strict=True)
+        self.cut = np.concatenate(cut)
         self._ends = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
         self._tokens = np.concatenate(tokens)
 
@@ -117,15 +119,15 @@ class Texts:
 
     def _change(self, rows: Sequence[int], epoch: int) -> list[tuple[int, Ids]]:
         texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
-        return list(zip(texts, self._encoded(texts.values()), strict=True))
+        found = self._encoder.encode(list(texts.values()))
+        return [(row, np.array(tokens.ids, dtype=np.int32)) for row, tokens in zip(texts, found, strict=True)]
 
-    def _tokenized(self, rows: Sequence[int]) -> tuple[list[int], Ids]:
-        """Returns how many tokens each of these posts has, and all of them."""
-        encoded = self._encoded(map(self._examples.words_of, rows))
-        return list(map(len, encoded)), np.concatenate([*encoded, np.zeros(0, dtype=np.int32)])
-
-    def _encoded(self, words: Iterable[tuple[str, str]]) -> list[Ids]:
-        return [np.array(tokens.ids, dtype=np.int32) for tokens in self._encoder.encode(list(words))]
+    def _tokenized(self, rows: Sequence[int]) -> tuple[list[int], NDArray[np.bool_], Ids]:
+        """Returns how many tokens each of these posts has, which posts were cut, and all tokens."""
+        found = self._encoder.encode([self._examples.words_of(row) for row in rows])
+        cut = np.array([tokens.truncated for tokens in found], dtype=np.bool_)
+        ids = [np.array(tokens.ids, dtype=np.int32) for tokens in found]
+        return list(map(len, ids)), cut, np.concatenate([*ids, np.zeros(0, dtype=np.int32)])
 
     def _changed_text(self, row: int, epoch: int) -> tuple[str, str] | None:
         """Returns a post's words, disguised or diluted; None where they stay as they are."""

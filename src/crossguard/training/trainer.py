@@ -69,7 +69,7 @@ class Trainer:
         if resume:
             self.state.load(self.folder, self.identity)
         progress = self.state.progress
-        steps, done = sum(self.steps_per_epoch), (progress.total_steps, progress.epoch)
+        steps, done = self._last_step, (progress.total_steps, progress.epoch)
         with RunLog(self.folder, steps, done=done, active=self.accelerator.is_main_process) as log:
             self._tell(log)
             for epoch in range(progress.epoch, self.recipe.num_train_epochs):
@@ -84,6 +84,11 @@ class Trainer:
                 self._end_epoch(epoch, log)
                 self._save()
             return self._finish(log)
+
+    @property
+    def _last_step(self) -> int:
+        whole = sum(self.steps_per_epoch)
+        return min(whole, self.recipe.max_steps or whole)
 
     def _tell(self, log: RunLog) -> None:
         """Says where this machine makes another run of the recipe than the recipe itself says."""
@@ -177,8 +182,9 @@ class Trainer:
 
     def _end_epoch(self, epoch: int, log: RunLog) -> None:
         progress = self.state.progress
+        progress.epoch, progress.step = epoch + 1, 0
+        progress.finished = progress.total_steps >= self._last_step
         if not self.recipe.chooses_epoch:
-            progress.epoch, progress.step = epoch + 1, 0
             return
         measures, _ = self._measure()
         log.metrics(progress.total_steps, epoch, measures)
@@ -190,8 +196,7 @@ class Trainer:
         else:
             progress.stale_epochs += 1
         patience = self.recipe.early_stopping_patience
-        progress.finished = patience is not None and progress.stale_epochs >= patience
-        progress.epoch, progress.step = epoch + 1, 0
+        progress.finished |= patience is not None and progress.stale_epochs >= patience
 
     def _measure(self) -> tuple[dict[str, float], Floats]:
         with _averaged(self.state):

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from unittest.mock import Mock
 
 import click
@@ -66,3 +67,24 @@ def test_a_command_runs_with_its_output_closed() -> None:
     command = 'echo hello | "$0" -m crossguard score - --input-format txt --quiet >&-'
     found = subprocess.run(["/bin/sh", "-c", command, sys.executable], capture_output=True, check=False)
     assert (found.returncode, found.stderr) == (0, b"")
+
+
+def _helps(command: click.Command, parent: click.Context, name: str) -> Iterator[tuple[str, str]]:
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            if found := command.get_command(context, child):
+                yield from _helps(found, context, child)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
+    root = click.Context(cli.root, info_name="crossguard")
+    command = cli.root.get_command(root, name)
+    assert command is not None
+    for path, told in _helps(command, root, name):
+        _, *lines = told.splitlines()
+        assert [line for line in lines if len(line) > 80] == [], path
+        assert [line for line in lines if line.startswith("  ") and line.endswith("...")] == [], path
+        assert "docs/" not in told, "a wheel has none"

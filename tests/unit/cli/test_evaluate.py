@@ -70,9 +70,10 @@ def test_intervals_are_named_where_there_are_some(
 def test_json_is_all_that_stdout_gets(
     tiny_model: Path, annotated_posts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--model", str(tiny_model), "--rounds", "0", "--no-images", "--json"]
+    options = ["--model", str(tiny_model), "--rounds", "0", "--no-images", "--json", "--positive-from", "0.4"]
     assert run(["evaluate", str(annotated_posts), *options]) == 0
     stored: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert stored["facts"]["positive_from"] == 0.4
     assert stored["main"]["posts"] == 120
     assert stored["facts"]["command"].startswith("crossguard")
 

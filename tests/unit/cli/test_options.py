@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pydantic import Field
 
 from crossguard.checked_settings import StrictModel, Words
-from crossguard.cli.options import added, policy_name, resampling_options, settings_options
+from crossguard.cli.options import PATH, added, policy_file, policy_name, resampling_options, settings_options
 
 
 class Settings(StrictModel):
@@ -70,3 +70,22 @@ def test_a_number_that_cannot_be_resampled_with_is_refused(least: int, option: s
     found = CliRunner().invoke(resampling, [option])
     assert (found.exit_code == 0) is fits
     assert fits or "is not in the range" in found.output
+
+
+@click.command()
+@click.option("--out", type=PATH, callback=policy_file)
+def writing(out: Path | None) -> None:
+    click.echo(out)
+
+
+@pytest.mark.parametrize(("given", "would"), [("default", "default.yaml"), ("mine.json", "mine.yaml")])
+def test_a_policy_is_not_written_where_no_command_would_read_it(given: str, would: str) -> None:
+    ended = CliRunner().invoke(writing, ["--out", given])
+    assert ended.exit_code == 2
+    assert f"'{given}' for a policy of the model" in " ".join(ended.output.split())
+    assert f"-o {would}" in ended.output
+
+
+@pytest.mark.parametrize("given", [[], ["--out", "mine.yml"]])
+def test_a_policy_file_has_one_of_two_suffixes(given: list[str]) -> None:
+    assert CliRunner().invoke(writing, given).exit_code == 0

@@ -44,18 +44,20 @@ def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(resu
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "said"),
+    ("name", "said"),
     [
-        ("posts.csv", 7, "crossguard score POSTS -o RESULTS"),
-        ("none.jsonl", 3, "no such file"),
-        ("notes.md", 7, "is not a file of results"),
+        ("posts.csv", "posts.csv': The file begins with 'id,text', which is not the header of these results"),
+        ("posts.jsonl", "posts.jsonl': What stands after byte 0 is not a result"),
+        ("posts.parquet", "posts.parquet': The file is not a result that Crossguard wrote, or it is damaged"),
+        ("none.jsonl", "no such file"),
+        ("notes.md", "is not a file of results"),
     ],
 )
-def test_what_are_no_results_is_told(  # noqa: PLR0917
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int, said: str
-) -> None:
-    (tmp_path / "notes.md").write_text("notes")
-    assert run(["report", str(tmp_path / name)]) == code
+@pytest.mark.usefixtures("results")
+def test_what_are_no_results_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str) -> None:
+    for other in ("notes.md", "posts.jsonl", "posts.parquet"):
+        (tmp_path / other).write_text("notes")
+    assert run(["report", str(tmp_path / name)]) == 3
     assert said in capsys.readouterr().err
     assert list(tmp_path.glob("*.html")) == []
 

@@ -94,7 +94,36 @@ def test_erasing_an_author_is_counted_and_noted_without_the_name(
     with database.read() as db:
         assert [items.get(db, number).text == "" for number in (1, 2, 3)] == [True, True, False]
         (entry,) = log.entries(db)
+    assert review("erase", "a") == review("erase", "b", "--source", "elsewhere") == 3
+    assert "no item in the source 'elsewhere' has the author 'b'" in capsys.readouterr().err
+    with database.read() as db:
+        assert len(log.entries(db)) == 1
     assert (entry.actor, entry.act, entry.detail) == ("command line", "erase author", {"items": 2})
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [("erase", "u7"), ("export", "out.csv"), ("learn",), ("invite", "--name", "bob")],
+    ids=lambda typed: typed[0],
+)
+def test_a_database_that_is_not_there_is_not_made_by_what_needs_its_content(
+    typed: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert review(*typed) == 5
+    assert "There is no database 'review.sqlite'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert review("invite") == 0
+    assert (tmp_path / "review.sqlite").exists()
+
+
+def test_a_missing_input_ends_as_that_of_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert review("import", "none.csv") == 3
+    assert "'POSTS': File 'none.csv' does not exist." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_option_of_the_group_behind_its_command_is_told_its_place(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -9,7 +11,7 @@ from crossguard.cli import run
 
 pytest.importorskip("starlette", reason="serving belongs to crossguard[serve]")
 
-from crossguard.serving.keys import digest_of
+from crossguard.serving.keys import KeyRing, digest_of
 
 
 def test_a_new_key_is_shown_once_and_its_entry_holds_only_the_digest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +23,26 @@ def test_a_new_key_is_shown_once_and_its_entry_holds_only_the_digest(capsys: pyt
     assert key not in said.out
     assert run(["serve", "--new-key", "forum"]) == 0
     assert key not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["123", "yes", "the forum's: #1", "no 'quotes\" left", "Zoë"])
+def test_an_entry_is_read_under_the_name_that_was_given_also_behind_another(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys.yaml"
+    assert run(["serve", "--new-key", "forum"]) == 0
+    first = capsys.readouterr()
+    assert "tail -n +2 >> keys.yaml" in first.err
+    assert run(["serve", "--new-key", name]) == 0
+    _, *entry = capsys.readouterr().out.splitlines(keepends=True)
+    file.write_text(first.out + "".join(entry), encoding="utf-8")
+    assert list(KeyRing.read(file).entries) == ["forum", name]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb"])
+def test_a_caller_needs_a_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--new-key", name]) == 2
+    assert "printable characters" in capsys.readouterr().err
 
 
 def test_a_setting_that_does_not_fit_ends_before_a_port_is_opened(capsys: pytest.CaptureFixture[str]) -> None:

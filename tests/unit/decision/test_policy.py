@@ -131,6 +131,31 @@ class TestPolicyFile:
         with pytest.raises(ConfigError, match="Unknown label 'aa'"):
             file.apply({"default": policy()}, LABELS)
 
+    def test_labels_and_the_order_of_bands_are_told_together_and_which_values_are_the_bases(self) -> None:
+        base = {"default": policy(a=LabelPolicy(threshold=0.5, review=0.4, block=0.9))}
+        data = {
+            "name": "p",
+            "version": "1",
+            "labels": {"aa": {"threshold": 0.1}, "a": {"threshold": 0.3}},
+            "inputs": {"both": {"b": {"review": 0.6}, "c": {"threshold": 0.6}}},
+        }
+        with pytest.raises(ConfigError) as failure:
+            parse(PolicyFile, data, "test").apply(base, LABELS)
+        assert str(failure.value).splitlines() == [
+            "Policy 'p': 4 problems",
+            "  - Unknown label 'aa'. Did you mean 'a'? Known: a, b.",
+            "  - 'labels.a': review (0.4, from base 'default') must not lie above threshold (0.3)",
+            "  - 'inputs.both.b': review (0.6) must not lie above threshold (0.5)",
+            "  - 'inputs.both': unknown label 'c'. Known: a, b.",
+        ]
+
+    def test_a_rule_is_told_in_its_own_words(self) -> None:
+        data = {"name": "p", "version": "1", "attributes": {"toxicity": {"threshold": 0.5, "review": 0.6, "block": 0}}}
+        with pytest.raises(ConfigError) as failure:
+            parse(PolicyFile, data, "x")
+        told = "review (0.6) must not lie above threshold (0.5), and block (0.0) must not lie below threshold (0.5)"
+        assert str(failure.value) == f"x: 'attributes.toxicity': {told}."
+
 
 def test_a_kind_of_input_has_bands_of_its_own() -> None:
     rules = {"a": LabelPolicy(threshold=0.5, block=0.9), "b": LabelPolicy(threshold=0.5)}

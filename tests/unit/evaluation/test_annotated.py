@@ -44,7 +44,8 @@ def test_every_format_gives_the_same_posts(tmp_path: Path, kind: str) -> None:
 
 def test_vote_fractions_become_answers_at_the_given_value(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", ROWS)
-    assert read_annotated(path, LABELS, positive_from=0.3).truth[:, 0].tolist() == [1, 1]
+    lower = read_annotated(path, LABELS, positive_from=0.3)
+    assert (lower.truth[:, 0].tolist(), lower.positive_from, join([lower]).positive_from) == ([1, 1], 0.3, 0.3)
 
 
 def test_what_is_not_read_of_a_post_is_kept_by_parts_and_joins(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import ModelCard, ModelCardData
 from tests.support.tiny_bundle import write_tiny_bundle
 
-from crossguard.bundle import check_files, read_bundle
+from crossguard.bundle import Bundle, check_files, read_bundle
 from crossguard.cli import run
 from crossguard.errors import InputError
 from crossguard.evaluation.card import build_card, read_audit, read_details
@@ -102,8 +102,36 @@ def test_a_bundle_stays_whole_with_its_card(evidence: Path) -> None:
     assert run([*arguments, "--run", str(evidence / "run")]) == 0
     bundle = read_bundle(evidence / "tiny")
     assert check_files(bundle) == []
-    assert "A toy that knows thirteen words." in bundle.card()
+    card = bundle.card()
+    assert "A toy that knows thirteen words." in card
     assert {"test_metrics.json", "val_report.json"} <= set(bundle.manifest.files)
+    sizes = dict(re.findall(r"^\| `(\S+)` \| ([\d,]+) \|$", card.split("## Files")[1], re.MULTILINE))
+    assert sizes == {name: f"{(bundle.folder / name).stat().st_size:,}" for name in bundle.manifest.files}
+
+
+def test_nothing_is_claimed_of_data_that_nobody_described(evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, details = read_bundle(evidence / "tiny"), read_details(evidence / "card.yaml")
+    for own, said in (
+        (details, "## Data\n\n| data |"),
+        (details.model_copy(update={"datasets": ()}), "## Data\n\nNot described.\n\n## Files"),
+        (details.model_copy(update={"data": "Our own posts."}), "## Data\n\nOur own posts.\n\n| data |"),
+    ):
+        assert said in re.sub(r"\n{3,}", "\n\n", build_card(bundle, own))
+    monkeypatch.setattr(Bundle, "provenance", lambda _: {"untrained": ["image"]})
+    assert "* No post that it was trained on has any image: scores of images mean nothing." in build_card(
+        bundle, details
+    )
+
+
+def test_another_rule_for_positive_posts_is_stated(evidence: Path) -> None:
+    bundle, details, measured = (
+        read_bundle(evidence / "tiny"),
+        read_details(evidence / "card.yaml"),
+        read_run(evidence / "run"),
+    )
+    assert "labels positive from" not in build_card(bundle, details, [measured])
+    other = replace(measured, facts=replace(measured.facts, positive_from=0.1))
+    assert ", labels positive from 0.1, policy `" in build_card(bundle, details, [other])
 
 
 def test_a_run_of_another_model_is_no_evidence(evidence: Path) -> None:

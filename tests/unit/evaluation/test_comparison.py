@@ -112,8 +112,10 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="holds none of"):
         read_entry(path)
-    with pytest.raises(InputError, match="neither the folder of a run"):
+    with pytest.raises(InputError, match=r"neither the folder of a run .*\(Is a directory\)"):
         read_entry(tmp_path)
+    with pytest.raises(InputError, match=r"none' is not there\. A run is made with: .*Models need --data"):
+        read_entry(tmp_path / "none")
 
 
 def test_two_versions_of_one_model_are_told_apart() -> None:
@@ -131,6 +133,14 @@ def test_two_versions_of_one_model_are_told_apart() -> None:
         "compact default",
         "compact benchmark",
     ]
+
+
+def test_two_runs_of_one_model_are_told_apart_by_their_places() -> None:
+    one = samples(0.5)
+    run = Run(Facts("compact default", "compact", {}, "", "", None, 0, 0, "", "1.3.0"), one, evaluate(one, 0))
+    bare = replace(run, facts=replace(run.facts, model_version=""))
+    names = [row.name for row in compare([run, run, bare], 10, keys=["f1_macro"], places=["may", "june", "july"])]
+    assert names == ["compact default 1.3.0 (may)", "compact default 1.3.0 (june)", "compact default"]
 
 
 def test_what_a_reader_must_know_of_a_run_is_beside_its_row() -> None:

@@ -87,6 +87,13 @@ def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated_posts: P
     assert run.facts.thresholds_from.startswith("fitted on ")
 
 
+def test_a_policy_without_named_data_is_quoted(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
+    run, _ = measure_model(Moderator.load("compact", policy="benchmark"), annotated, replace(FEW, rounds=0))
+    assert run.facts.thresholds_from.startswith("the policy does not name the data that it was fitted on")
+    assert "on 5023 posts that the model was not trained on" in run.facts.thresholds_from
+
+
 def test_a_clean_split_is_not_warned_about_for_one_common_phrase(annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names)
     others = [Post(str(number), f"something else {number}") for number in range(5000)]

@@ -43,6 +43,7 @@ def test_scores_of_a_table_are_flagged_from_one_half_on(tmp_path: Path) -> None:
     assert given.scores.tolist() == [[0.5], [0.25]]
     assert given.flags.tolist() == [[True], [False]]
     assert given.thresholds == {"racist": 0.5}
+    assert given.source == "scores as given; no thresholds came with them, so 0.5 was assumed for every label"
 
 
 def test_decisions_keep_the_flags_that_were_recorded(decisions: Path, tiny: Moderator) -> None:

@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def source_of(run: Path, **inference: Any) -> ExportSource:
-    told = {"class_names": LABELS, "thresholds": [0.3, 0.7], "encoder_name": "clip"} | inference
+    told = {"class_names": LABELS, "thresholds": [0.3, 0.7], "encoder_name": "clip", "untrained": ["image"]} | inference
     model = tiny(ModelConfig("clip", num_outputs=4, fusion_dim=8))
     return ExportSource(model, told, run, TextSpec(max_length=77), ImageSpec(size=32), tokenizer().to_str())
 
@@ -75,6 +75,7 @@ def test_the_bundle_of_a_run_opens_and_says_where_it_is_from(
     assert "encoder_name: clip" in provenance["recipe"]
     assert "/home/me" not in str(provenance)
     assert provenance["averaged_runs"] == 2
+    assert provenance["untrained"] == ["image"]
     assert [entry["what"] for entry in provenance["fitted_on"]] == ["the model's weights"]
 
 

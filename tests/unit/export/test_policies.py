@@ -39,6 +39,35 @@ def test_thresholds_are_fitted_on_all_runs_and_columns_of_the_label_scheme(tmp_p
     assert policy.labels["b"].threshold == 0.5  # nothing is known about it
 
 
+def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = write_run(tmp_path / "run", 1)
+    with np.load(run / "predictions.npz") as stored:
+        logits, targets = stored["logits"], stored["targets"]
+    targets[:, 1] = 0
+    targets[:9, 1] = 1
+    np.savez(run / "predictions.npz", logits=logits, targets=targets)
+    policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
+    assert policy.labels["b"].threshold == 0.5
+    assert policy.description.endswith("Not fitted, with the threshold 0.5: b.")
+    assert "Label 'b': 9 posts carry it and 191 do not, and a fit needs 10 of each." in caplog.text
+    targets[9, 1] = 1
+    np.savez(run / "predictions.npz", logits=logits, targets=targets)
+    caplog.clear()
+    assert "Not fitted" not in fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1").description
+    assert not caplog.text
+
+
+def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
+    with np.load(runs[0] / "predictions.npz") as stored:
+        np.savez(runs[0] / "predictions.npz", cut=np.arange(200) < 3, **stored)
+    policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
+    assert "Only the beginning of 3 long texts was read." in policy.description
+    assert "--policy mine: the run read only the beginning of 3 of these posts" in caplog.text
+
+
 def test_fingerprints_of_all_runs_become_one(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(seed), seed) for seed in (2, 1)]
     entries = fitted_on(runs, "measured_on", "thresholds")

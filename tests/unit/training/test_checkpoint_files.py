@@ -46,12 +46,17 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
         measured=measured,
         measures={"loss": 1.0},
         logits=logits,
+        cut=np.arange(n) < 7,
         tokenizer="{}",
+        untrained=["image"],
     )
     assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == "{}"
     report = json.loads((tmp_path / "val_report.json").read_text(encoding="utf-8"))
     stored = json.loads((tmp_path / "inference_config.json").read_text(encoding="utf-8"))
     assert stored["thresholds"][2] == 0.5
+    assert stored["untrained"] == ["image"]
+    with np.load(tmp_path / "predictions.npz") as predictions:
+        assert predictions["cut"].sum() == min(n, 7)
     assert "otherhate" not in report, "nobody knows anything of it"
     if not n:
         return

@@ -44,6 +44,13 @@ def test_a_malformed_override_is_explained(override: str) -> None:
         load("clip-fusion", [override])
 
 
+def test_a_list_without_brackets_is_shown_with_them() -> None:
+    with pytest.raises(
+        ConfigError, match=r"'labels': is a list; write labels=\[rude, kind\], or labels: \[rude, kind\]"
+    ):
+        load("harmeme-compact", ["labels=rude, kind"])
+
+
 def test_an_unknown_recipe_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'clip-fusion'"):
         load("clip-fuson")

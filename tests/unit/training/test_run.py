@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,29 @@ def test_a_fold_without_posts_and_a_label_with_one_answer_are_told_before_the_ru
         train(recipe(labels=("racist",)), table, tmp_path / "run", fold=Fold(index, 2))
     assert f"--fold {index}/2 holds no post out" in caplog.text
     assert "All posts have the same answer for racist" in caplog.text
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_no_post_has_is_told_and_remembered(
+    short: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "cache"))
+    table, long = tmp_path / "posts.csv", "word " * 40
+    answers = ("train,0,1", "train,1,0", "val,1,0", "val,0,1")
+    rows = (f"{long if n == 2 else ''}{n},{answer}\n" for n, answer in enumerate(answers))
+    table.write_text("text,split,racist,sexist\n" + "".join(rows))
+    train(short, table, tmp_path / "run")
+    assert "No post has any image, so scores of images will mean nothing." in caplog.text
+    assert "any text" not in caplog.text
+    assert "1 of 2 held-out posts have a text longer than max_text_length (32 tokens)" in caplog.text
+    caplog.clear()
+    train(short, table, tmp_path / "further", start=[tmp_path / "run"])
+    assert "any image" in caplog.text, "the run that it starts from knows none either"
+    caplog.clear()
+    train(short, write_tiny_table(tmp_path / "table", 24), tmp_path / "both")
+    train(short, table, tmp_path / "last", start=[tmp_path / "both"])
+    assert "any image" not in caplog.text, "it knows images from its start"
+    assert json.loads((tmp_path / "last" / "inference_config.json").read_text(encoding="utf-8"))["untrained"] == []
 
 
 def _stop(*_: object) -> None:

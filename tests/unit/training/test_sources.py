@@ -125,6 +125,13 @@ def test_posts_of_an_unknown_split_are_told(tmp_path: Path, caplog: pytest.LogCa
         read_examples(recipe, path)
 
 
+def test_a_table_without_training_posts_says_which_splits_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,racist,split\n" + "".join(f"words {n},1,{'val' if n > 3 else 'test'}\n" for n in range(6)))
+    with pytest.raises(ConfigError, match=r"trains on\. .*: 4 of 'posts' with 'test', 2 of 'posts' with 'val'\. The "):
+        read_examples(Recipe(labels=("racist",)), path)
+
+
 def test_copies_of_held_out_posts_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     recipe, path = Recipe(labels=("racist",)), tmp_path / "posts.csv"
     path.write_text("text,racist,split\nwords,1,val\nWords!,1,train\nother,0,train\n")

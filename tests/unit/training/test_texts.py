@@ -74,6 +74,11 @@ def test_lengths_of_an_epoch_are_those_of_its_changed_texts(tmp_path: Path) -> N
     assert diluted.lengths_in(1, rows).tolist() != lengths.tolist()
 
 
+def test_texts_of_several_windows_are_known(tmp_path: Path) -> None:
+    assert not texts(tmp_path).cut.any()
+    assert texts(tmp_path, max_text_length=19).cut.tolist() == [False] * 10 + [True] * 2, "two digits more than nine"
+
+
 def test_hidden_tokens_are_never_special_ones(tmp_path: Path) -> None:
     hidden = texts(tmp_path, mask_tokens=1.0)
     served = hidden.evaluation(5)

@@ -136,6 +136,19 @@ def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_pat
     assert [entry["epoch"] for entry in entries(tmp_path, "final")] == [int(np.argmax(epochs))]
 
 
+@pytest.mark.parametrize("select_best", [True, False])
+def test_a_run_of_so_many_steps_ends_in_the_epoch_of_the_last(
+    select_best: bool, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = trainer_of(table, tmp_path, num_train_epochs=5, max_steps=3, select_best=select_best)
+    assert trainer.steps_per_epoch[0] == 2
+    trainer.run()
+    assert trainer.state.progress.epoch == 2
+    assert {entry["epoch"] for entry in entries(tmp_path, "eval")} == ({0, 1} if select_best else set())
+    assert entries(tmp_path, "final")[0]["epoch"] in ({0, 1} if select_best else {1})
+    assert "(epoch 5)" not in capsys.readouterr().err
+
+
 def test_every_learning_rate_is_logged(table: Path, tmp_path: Path) -> None:
     settings = {"layer_decay": 0.5, "freeze_image": True, "lr_scheduler_type": "constant"}
     trainer_of(table, tmp_path, num_train_epochs=1, **settings).run()

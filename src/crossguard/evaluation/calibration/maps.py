@@ -78,9 +78,15 @@ def log_loss(truth: NDArray[np.bool_], probabilities: Floats) -> Floats:
     return np.where(truth, -np.log(inside), -np.log1p(-inside))
 
 
+def different(truth: NDArray[np.bool_], groups: Groups) -> tuple[int, int]:
+    """Returns how many different posts carry a label, and how many do not."""
+    carrying, others = (len(np.unique(groups[truth == answer])) for answer in (True, False))
+    return carrying, others
+
+
 def enough(truth: NDArray[np.bool_], groups: Groups) -> bool:
     """Whether there are enough different posts of either answer to cross-validate a fit, `LEAST` of each."""
-    return min(len(np.unique(groups[truth == answer])) for answer in (True, False)) >= LEAST
+    return min(different(truth, groups)) >= LEAST
 
 
 def choose(

@@ -16,7 +16,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.bootstrap import at_prevalence
 from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
-from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
+from crossguard.evaluation.calibration.maps import FOLDS, LEAST, different
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.leakage import duplicate_groups, sketch
 from crossguard.evaluation.results import Evaluation, evaluate
@@ -64,11 +64,13 @@ def calibrate(
     scored = score(moderator, annotated)
     tasks = scored.sample.tasks()
     groups = duplicate_groups(scored.annotated.posts)
-    labels = tuple(task.name for task in tasks if enough(task.truth, groups[task.rows]))
+    counts = {task.name: different(task.truth, groups[task.rows]) for task in tasks}
+    labels = tuple(name for name, both in counts.items() if min(both) >= LEAST)
     if not labels:
+        found = ", ".join(f"{name} {carrying} and {others}" for name, (carrying, others) in counts.items())
         raise InputError(
-            f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted. Posts with "
-            "the same words count once. Annotate more posts."
+            f"No label has {LEAST} posts that carry it and {LEAST} that do not, so nothing can be fitted: "
+            f"{found or 'no post has an answer'}. Posts with the same words count once. Annotate more posts."
         )
     columns = [scored.sample.labels.index(label) for label in labels]
     logits, truth = scored.logits[:, columns], scored.sample.truth[:, columns]

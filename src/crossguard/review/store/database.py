@@ -45,16 +45,21 @@ class Database:
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
 
     @classmethod
-    def open(cls, where: str, migrations: Path = MIGRATIONS) -> Database:
+    def open(cls, where: str, migrations: Path = MIGRATIONS, *, create: bool = True) -> Database:
         """Opens a file of SQLite, or a URL such as `postgresql://user@host/name`, and brings its schema up to date.
 
-        A migration that fails leaves everything as it was.
+        A migration that fails leaves everything as it was. Without `create`, the file must be there.
 
         Raises:
             ConfigError: The database cannot be reached or opened.
             MissingExtraError: PostgreSQL without its driver.
         """
         url = _url(where)
+        if not create and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+            raise ConfigError(
+                f"There is no database '{url.database}'. Name the console's before the command: "
+                "crossguard review --database FILE ... To make a new one: crossguard review, or review import."
+            )
         try:
             engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", **_pool(url))
         except ModuleNotFoundError:

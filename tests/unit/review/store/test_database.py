@@ -57,6 +57,15 @@ def test_a_new_database_has_the_schema(database: Database) -> None:
         assert db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == "0004"
 
 
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_a_file_is_only_made_where_that_is_wanted(form: str, tmp_path: Path) -> None:
+    where = form.format(tmp_path / "new.sqlite")
+    with pytest.raises(ConfigError, match="There is no database"):
+        Database.open(where, create=False)
+    Database.open(where).close()
+    Database.open(where, create=False).close()
+
+
 def test_the_migrations_make_the_schema(database: Database, first_scripts: Path) -> None:
     with database.write() as tx:
         metadata.drop_all(tx)
