@@ -29,8 +29,8 @@ FEW_MENTIONS: Final = 2
 # By how much more of its letters a reading must stand in known words to be scored instead of the text.
 CLEARER: Final = 0.1
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
-# With the letters before it, since the sign may be one of them.
-MENTION: Final = re.compile(r"[^\W_]*(?:@\w+)+|(\[USER\])", re.IGNORECASE)
+# With the letters before it, since the sign may be one of them; a run of letters is looked at once, from its beginning.
+MENTION: Final = re.compile(r"(?<![^\W_])[^\W_]*+(?:@\w+)+|(\[USER\])", re.IGNORECASE)
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists, headings and code, and those around what is set off.
 LIST_SIGN: Final = re.compile(
@@ -73,7 +73,7 @@ STEPS: Final = (
     corrected,
 )
 # Steps that may find another word than the one that was meant.
-GUESSES: Final = frozenset({filled, respaced, compounds, corrected})
+GUESSES: Final = frozenset({filled, respaced, sentences, compounds, corrected})
 
 
 @dataclass(frozen=True, slots=True)
