@@ -133,7 +133,8 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("textarea, select, input:not([type=radio], [type=checkbox])");
   if (event.key === "Escape" && typing) { event.target.blur(); return; }
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  // A key that is held down would decide one post after another, unread.
+  if (event.repeat || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const action = [...document.querySelectorAll("#decide button.action")].find((button) => button.dataset.key === event.key);
   const run = /^[1-9]$/.test(event.key) ? () => cycle(Number(event.key) - 1) : action ? () => action.click() : KEYS[event.key];
   if (!run) return;

@@ -61,7 +61,9 @@ class Database:
                 "crossguard review --database FILE ... To make a new one: crossguard review, or review import."
             )
         try:
-            engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite", **_pool(url))
+            # Errors are logged, and would show the texts of posts beside their statement.
+            ping = url.get_backend_name() != "sqlite"
+            engine = create_engine(url, pool_pre_ping=ping, hide_parameters=True, **_pool(url))
         except ModuleNotFoundError:
             raise MissingExtraError("PostgreSQL", "postgres") from None
         if engine.dialect.name == "sqlite":
