@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 from tests.support import first_schema
 
@@ -157,3 +157,11 @@ def test_passwords_do_not_stand_in_errors() -> None:
     with pytest.raises(ConfigError) as told:
         Database.open("postgresql://me:hunter22@127.0.0.1:1/none")
     assert "hunter22" not in str(told.value)
+
+
+def test_errors_do_not_show_the_texts_of_posts(tmp_path: Path) -> None:
+    database = Database.open(str(tmp_path / "review.sqlite"))
+    with database.read() as connection, pytest.raises(DBAPIError) as raised:
+        connection.execute(text("SELECT :words FROM nowhere"), {"words": "what a post says"})
+    assert "nowhere" in str(raised.value)
+    assert "what a post says" not in str(raised.value)
