@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -27,6 +27,9 @@ class StrictModel(BaseModel):
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+
+UNKNOWN: Final = "extra_forbidden"
+"""What pydantic calls the error of a key that a model does not have."""
 
 M = TypeVar("M", bound=StrictModel)
 # A setting of several words, with commas between them in flags and variables.
@@ -158,12 +161,10 @@ def gather_settings(  # noqa: PLR0917
 
 
 def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
-    unknown = item["type"] == "extra_forbidden"
-    path, known = place_of(model, item["loc"][:-1] if unknown else item["loc"])
-    if unknown:
-        key = str(item["loc"][-1])
-        return f"Unknown key '{'.'.join([*path, key])}'.{suggest(key, known) if known else ''}"
+    path, known = place_of(model, item)
     location = ".".join(path)
+    if item["type"] == UNKNOWN:
+        return f"Unknown key '{location}'.{suggest(path[-1], known) if known else ''}"
     if item["type"] == "missing":
         return f"Missing key '{location}'."
     told = item["msg"].removeprefix("Value error, ")
@@ -174,11 +175,16 @@ def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
     return f"'{location}': {told}{got}." if location else f"{told}."
 
 
-def place_of(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[str], list[str]]:
-    """Returns a place of a nested model by the keys that lead to it, and the names of the keys that are allowed there.
+def place_of(model: type[BaseModel], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Returns where an error of a nested model lies, by the keys that lead there, and the names of those allowed there.
 
-    In the location of an error, pydantic also names which member of a union it read; nobody wrote that.
+    In the location of an error, pydantic also names which member of a union it read; nobody wrote that. An unknown key
+    is the last of those that lead there, and the names are those beside it.
     """
+    location, extra = problem["loc"], []
+    if problem["type"] == UNKNOWN:
+        *location, key = location
+        extra = [str(key)]
     current: Any = model
     path: list[str] = []
     for part in location:
@@ -189,7 +195,7 @@ def place_of(model: type[BaseModel], location: Sequence[int | str]) -> tuple[lis
             path.append(str(part))
             current = _below(first, part)
     first, *others = _members(current)
-    return path, [] if others else list(getattr(first, "model_fields", {}))
+    return path + extra, [] if others else list(getattr(first, "model_fields", {}))
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import difflib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, Literal, TypeAlias, cast
 
 from crossguard.data.image_formats import SUFFIXES
+from crossguard.data.ranges import PACKED, suffix_of
 from crossguard.errors import TableError
 
 STDIN = "-"
@@ -24,6 +27,14 @@ SUFFIX_FORMATS = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
 }
+TableKind: TypeAlias = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar"]
+KINDS: Final[Mapping[str, TableKind]] = {
+    **cast("Mapping[str, TableKind]", SUFFIX_FORMATS),
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".tar": "tar",
+}
+"""What a job reads: by suffix, how."""
 _BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
 
 
@@ -47,14 +58,18 @@ def format_of(source: str) -> str:
         raise TableError(
             f"'{source}' is an image, not a table of posts. Score it with: crossguard score --image {source}"
         )
-    from crossguard.data.stored_posts import kind_of
-
     if kind_of(source):
         raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
     raise TableError(
         f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
         "Say which it is with --input-format."
     )
+
+
+def kind_of(path: str) -> TableKind | None:
+    """Returns how a job reads a file, by its name; None for what is not read."""
+    kind = KINDS.get(suffix_of(path))
+    return kind if kind in {*TEXT_FORMATS, "tar"} or not path.lower().endswith(PACKED) else None
 
 
 def _format_of_stdin() -> str:

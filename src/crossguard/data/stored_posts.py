@@ -5,36 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
 from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
-from crossguard.data.formats import SUFFIX_FORMATS
+from crossguard.data.formats import KINDS, TableKind, kind_of
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.ranges import PACKED, Ranges, decompressed, suffix_of
+from crossguard.data.ranges import Ranges, decompressed, suffix_of
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
 from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
 from crossguard.errors import TableError
 from crossguard.records import Post
 
-TableKind: TypeAlias = Literal["parquet", "arrow", "jsonl", "csv", "txt", "xlsx", "tar"]
-KINDS: Final[Mapping[str, TableKind]] = {
-    **cast("Mapping[str, TableKind]", SUFFIX_FORMATS),
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".tar": "tar",
-}
 # What Hugging Face datasets keep beside their tables.
 _NO_TABLES: Final = re.compile(r"(dataset_infos?|dataset_dict|state)\.json|cache-\w+\.arrow")
-
-
-def kind_of(path: str) -> TableKind | None:
-    """Returns how a file is read, by its name; None for what is not read."""
-    kind = KINDS.get(suffix_of(path))
-    return kind if kind in {*TEXT_READERS, "tar"} or not path.lower().endswith(PACKED) else None
 
 
 def table_files(

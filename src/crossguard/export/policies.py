@@ -151,5 +151,5 @@ def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.
         with np.load(path) as stored:
             logits.append(stored["logits"])
             targets.append(stored["targets"])
-            cut += int(stored["cut"].sum()) if "cut" in stored else 0  # an earlier version did not count them
+            cut += int(stored["cut"].sum())
     return np.concatenate(logits), np.concatenate(targets), cut

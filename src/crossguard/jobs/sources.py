@@ -13,9 +13,10 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final, Literal, TypeAlias
 
+from crossguard.data.formats import KINDS, TableKind
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.storage import Entry, Storage
-from crossguard.data.stored_posts import KINDS, TableKind, table_files
+from crossguard.data.stored_posts import table_files
 from crossguard.errors import TableError, suggest
 from crossguard.jobs.units import Kind
 

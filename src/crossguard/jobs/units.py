@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from crossguard.data.formats import TableKind
 from crossguard.data.storage import Entry
-from crossguard.data.stored_posts import TableKind
 
 Kind: TypeAlias = TableKind | Literal["images", "unreadable"]
 # Of a plan with fewer units than this per folder, a listing holds little memory.

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
-from crossguard.checked_settings import place_of
+from crossguard.checked_settings import UNKNOWN, place_of
 from crossguard.data.cells import whole
 from crossguard.errors import suggest
 from crossguard.serving.errors import BadRequest
@@ -65,11 +65,9 @@ def _without_halves(body: bytes | str) -> str | None:
 
 
 def _problem(model: type[BaseModel], problem: ErrorDetails) -> str:
-    unknown = problem["type"] == "extra_forbidden"
-    path, known = place_of(model, problem["loc"][:-1] if unknown else problem["loc"])
-    path += [str(problem["loc"][-1])] if unknown else []
+    path, known = place_of(model, problem)
     where = ".".join(part[:_SHOWN] for part in path)
-    if unknown:
+    if problem["type"] == UNKNOWN:
         return f"Unknown key '{where}'.{suggest(path[-1][:_SHOWN], known)}"
     if problem["type"] == "union_tag_not_found":
         return f"{where}.type: Field required"

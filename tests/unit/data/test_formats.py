@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.tables import write
 
-from crossguard.data.formats import format_of
+from crossguard.data.formats import format_of, kind_of
 from crossguard.data.tables import PostReader
 from crossguard.errors import TableError
 
@@ -68,3 +68,19 @@ def test_stdin_is_known_by_its_start(monkeypatch: pytest.MonkeyPatch, content: b
     buffered = io.BufferedReader(io.BytesIO(content))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(buffered))
     assert [post.text for post in PostReader("-")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a/POSTS.CSV.GZ", "csv"),
+        ("a.jsonl.zst", "jsonl"),
+        ("a.tar.gz", "tar"),
+        ("a.feather", "arrow"),
+        ("a.pq", "parquet"),
+        ("a.parquet.gz", None),  # a column file has no beginning that could be read without its end
+        ("a.jpg", None),
+    ],
+)
+def test_how_a_file_is_read_follows_from_its_name(name: str, kind: str | None) -> None:
+    assert kind_of(name) == kind

@@ -11,7 +11,7 @@ import pytest
 
 from crossguard.data.columns import Columns
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.stored_posts import kind_of, open_posts
+from crossguard.data.stored_posts import open_posts
 from crossguard.errors import TableError
 
 pytest.importorskip("pyarrow")
@@ -41,22 +41,6 @@ def test_a_folder_without_a_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no table")
     with pytest.raises(TableError, match=r"no table in .*\.parquet"):
         open_posts(tmp_path, PostBuilder(Columns(), tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("a/POSTS.CSV.GZ", "csv"),
-        ("a.jsonl.zst", "jsonl"),
-        ("a.tar.gz", "tar"),
-        ("a.feather", "arrow"),
-        ("a.pq", "parquet"),
-        ("a.parquet.gz", None),  # a column file has no beginning that could be read without its end
-        ("a.jpg", None),
-    ],
-)
-def test_how_a_file_is_read_follows_from_its_name(name: str, kind: str | None) -> None:
-    assert kind_of(name) == kind
 
 
 @pytest.mark.parametrize("suffix", ["arrow", "feather", "stream.arrow"])

@@ -21,7 +21,7 @@ def write_run(folder: Path, seed: int, n: int = 200) -> Path:
     targets[: n // 2, 2] = np.nan
     targets[:, 3] = np.nan
     folder.mkdir(parents=True)
-    np.savez(folder / "predictions.npz", logits=logits, targets=targets)
+    np.savez(folder / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
     told = {"class_names": ["a", "b"], "label_schemes": {"first": [0, 1], "second": [2, 3]}, "num_outputs": 4}
     (folder / "inference_config.json").write_text(json.dumps(told))
     entry = {"name": "posts", "sketch": [f"{seed}{place:03d}" for place in range(300)]}
@@ -47,13 +47,13 @@ def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
         logits, targets = stored["logits"], stored["targets"]
     targets[:, 1] = 0
     targets[:9, 1] = 1
-    np.savez(run / "predictions.npz", logits=logits, targets=targets)
+    np.savez(run / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
     policy = fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1")
     assert policy.labels["b"].threshold == 0.5
     assert policy.description.endswith("Not fitted, with the threshold 0.5: b.")
     assert "Label 'b': 9 posts carry it and 191 do not, and a fit needs 10 of each." in caplog.text
     targets[9, 1] = 1
-    np.savez(run / "predictions.npz", logits=logits, targets=targets)
+    np.savez(run / "predictions.npz", logits=logits, targets=targets, cut=np.zeros(len(logits), dtype=np.bool_))
     caplog.clear()
     assert "Not fitted" not in fit_policy(PolicyPlan("mine", "first", (run,)), ("a", "b"), (0, 1), "1").description
     assert not caplog.text
@@ -62,7 +62,7 @@ def test_a_label_with_too_few_posts_keeps_its_threshold_and_says_so(
 def test_texts_that_the_runs_cut_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = tuple(write_run(tmp_path / str(seed), seed) for seed in (1, 2))
     with np.load(runs[0] / "predictions.npz") as stored:
-        np.savez(runs[0] / "predictions.npz", cut=np.arange(200) < 3, **stored)
+        np.savez(runs[0] / "predictions.npz", **{**stored, "cut": np.arange(200) < 3})
     policy = fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
     assert "Only the beginning of 3 long texts was read." in policy.description
     assert "--policy mine: the run read only the beginning of 3 of these posts" in caplog.text

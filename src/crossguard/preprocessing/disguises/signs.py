@@ -65,9 +65,10 @@ def filled(text: str, lexicon: Lexicon) -> str:
 
     def fill(match: re.Match[str]) -> str:
         word, bare = match[0].lower(), SIGNS.sub("", match[0])
-        if not HIDDEN.fullmatch(word) or (len(bare) < SHORT and "*" not in word):
+        is_short = len(bare) < SHORT
+        if not HIDDEN.fullmatch(word) or (is_short and "*" not in word):
             return match[0]
-        return lexicon.filled(SIGNS.sub("*", word)) or (bare if len(bare) >= SHORT else match[0])
+        return lexicon.filled(SIGNS.sub("*", word)) or (match[0] if is_short else bare)
 
     return INNER.sub(fill, text)
 
