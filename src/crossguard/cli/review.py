@@ -198,7 +198,7 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
     with console.database.write() as tx:
         chosen = people.by_name(tx, name)[0].role if name else Role(role)
         token = people.invite(tx, chosen, console.now(), name)
-        log.record(tx, console.now(), "command line", "invite", role=chosen.value, name=name)
+        log.record(tx, console.now(), log.COMMAND_LINE, "invite", role=chosen.value, name=name)
     click.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/join/{token}")
 
 
@@ -212,7 +212,7 @@ def erase_author(settings: ReviewSettings, author: str, source: str | None) -> N
     from crossguard.review.errors import NotFoundError
     from crossguard.review.store import log, retention
 
-    with console.database.write() as tx:
+    with console.database.erase() as tx:
         count = retention.erase_author(tx, author, console.now(), source)
         if not count:
             of = f" in the source '{source}'" if source else ""
@@ -220,7 +220,7 @@ def erase_author(settings: ReviewSettings, author: str, source: str | None) -> N
                 f"Nothing was erased: no item{of} has the author '{author}'. Keys are case-sensitive; an author who "
                 "was erased before is no longer known."
             )
-        log.record(tx, console.now(), "command line", "erase author", items=count)
+        log.record(tx, console.now(), log.COMMAND_LINE, "erase author", items=count)
     click.echo(f"The content of {count:,} items was erased.", err=True)
 
 

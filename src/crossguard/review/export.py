@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,18 +41,24 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
 
     A label's column holds the mean of the votes, in [0, 1]. `split` divides by a hash of the words, so near-duplicates
     stay together. `weight` is the inverse of the probability of having been taken in. Images lie in a folder beside.
+    An earlier export stays as it is until this one is complete, which then takes its place, images included.
 
     Raises:
         OutputError: The suffix is unknown, or the file cannot be written.
     """
     if path.suffix not in SUFFIXES:
         raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
-    folder = path.with_name(f"{path.stem}-images") if with_images else None
     counts = {"rows": 0, "images": 0, "erased": 0, "more_images": 0}
     voted: set[str] = set()
     try:
-        with database.engine.connect() as db:  # one transaction, as rows are read while they are written
-            _write(path, labels, _rows(db, labels, folder, counts, voted))
+        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
+            draft = Path(scratch) / path.name
+            folder = draft.with_name(f"{path.stem}-images") if with_images else None
+            with database.engine.connect() as db:  # one transaction, as rows are read while they are written
+                _write(draft, labels, _rows(db, labels, folder, counts, voted))
+            if folder is not None:
+                _replace_images(folder, path.with_name(folder.name))
+            draft.replace(path)
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
     return Exported(**counts, unnamed=sorted(voted.difference(labels)))
@@ -102,6 +109,17 @@ def _image(db: Connection, item: int, folder: Path, counts: dict[str, int]) -> s
     counts["images"] += 1
     counts["more_images"] += len(jpegs) - 1
     return f"{folder.name}/{item}.jpg"
+
+
+def _replace_images(new: Path, folder: Path) -> None:
+    """Moves images to where those of an earlier export may lie, of posts that are erased by now, too."""
+    for old in folder.glob("*.jpg"):
+        if old.stem.isdecimal():  # anything else is not from here
+            old.unlink()
+    if new.is_dir():
+        folder.mkdir(exist_ok=True)
+        for image in new.iterdir():
+            image.replace(folder / image.name)
 
 
 def _split(row: Any) -> str:

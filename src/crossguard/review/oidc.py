@@ -29,7 +29,7 @@ _NAMES: Final = ("preferred_username", "name", "email", "sub")
 class SignedIn:
     """Whom the provider vouches for."""
 
-    subject: str  # the provider's key of the person; it never changes
+    subject: str  # the provider and its key of the person; it never changes
     name: str
     role: Role | None  # by the claim; None where no rule fits
     ruled: bool  # whether there are rules; else the role is what somebody new begins with
@@ -111,7 +111,8 @@ class Provider:
         name = next(str(claims[key]) for key in _NAMES if claims.get(key))
         printable = "".join(character for character in name if character.isprintable()).strip()[:60].rstrip()
         ruled = bool(self._settings.oidc_roles)
-        return SignedIn(str(claims["sub"])[:500], printable or "somebody", self._role(claims), ruled)
+        subject = f"{self._settings.oidc_issuer} {claims['sub']}"
+        return SignedIn(subject, printable or "somebody", self._role(claims), ruled)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -113,7 +113,7 @@ def background(console: Console) -> Iterator[None]:
 def _retain(console: Console, stop: threading.Event) -> None:
     while console.settings.retention_days and not stop.is_set():
         try:
-            with console.database.write() as tx:
+            with console.database.erase() as tx:
                 count = retention.expire(tx, console.now(), console.settings.retention_days)
         except Exception:  # noqa: BLE001 - the database may be away; the next round tries again
             _LOG.warning("deleting old content failed", exc_info=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
@@ -35,7 +36,7 @@ class Sender:
         """Delivers until told to stop."""
         while not stop.is_set():
             try:
-                sent = self.deliver(time.time())
+                sent = self.deliver()
             except SQLAlchemyError:
                 _LOG.warning("the outbox cannot be read", exc_info=True)
                 sent = 0
@@ -43,22 +44,23 @@ class Sender:
                 stop.wait(IDLE_S)
         self._client.close()
 
-    def deliver(self, now: float) -> int:
+    def deliver(self, clock: Callable[[], float] = time.time) -> int:
         """Tries every message that is due once; returns how many it tried."""
         with self._database.read() as db:
-            waiting = deliveries.due(db, now)
-        return sum(self._try(message, now) for message in waiting)
+            waiting = deliveries.due(db, clock())
+        return sum(self._try(message, clock) for message in waiting)
 
-    def _try(self, message: Any, now: float) -> bool:
+    def _try(self, message: Any, clock: Callable[[], float]) -> bool:
+        now = clock()  # for each, as those before it may have taken minutes
         with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
             if not deliveries.reserve(tx, message.id, message.attempts, now + 2 * TIMEOUT_S):
                 return False
         problem = self._post(message.id, message.body, int(now))
         with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
             if problem:
-                deliveries.failed(tx, message.id, message.attempts + 1, now, problem)
+                deliveries.failed(tx, message.id, message.attempts + 1, clock(), problem)
             else:
-                deliveries.delivered(tx, message.id, now)
+                deliveries.delivered(tx, message.id, clock())
         return True
 
     def _post(self, name: str, body: str, seconds: int) -> str:

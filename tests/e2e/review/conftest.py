@@ -67,10 +67,10 @@ class RunningConsole:
                 people.add(tx, name, role, time.time())
             return f"/join/{people.invite(tx, role, time.time(), name)}"
 
-    def fill(self, count: int, text: str = "") -> None:
+    def fill(self, count: int, text: str = "", **more: object) -> None:
         """Puts posts in, as if they had come over HTTP; near-duplicates when there is a text."""
         texts = [f"{text} {'now' * index}" if text else "" for index in range(count)]
-        posts = [submission(str(i), t, score=0.95 - i / 1000, author="someone") for i, t in enumerate(texts)]
+        posts = [submission(str(i), t, score=0.95 - i / 1000, author="someone", **more) for i, t in enumerate(texts)]
         Console(self.settings, self.store).intake.take(posts, time.time())
 
     def key(self) -> str:
@@ -157,6 +157,16 @@ def process(tmp_path: Path) -> Iterator[ConsoleProcess]:
     console.store.close()
 
 
+def join(page: Page, running: RunningConsole, name: str, role: Role = Role.REVIEWER) -> Page:
+    """Makes somebody's account by a one-time link, and logs them in."""
+    page.goto(running.url + running.person(name, role))
+    page.fill("input[name=password]", PASSWORD)
+    page.fill("input[name=again]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("h1:has-text('Queues')")
+    return page
+
+
 @pytest.fixture
 def visit(browser: Browser, running: RunningConsole) -> Iterator[Callable[..., Page]]:
     """Logs somebody in, in a browser of their own; what the console says there fails the test."""
@@ -172,12 +182,7 @@ def visit(browser: Browser, running: RunningConsole) -> Iterator[Callable[..., P
             "console", lambda message: problems.append(message.text) if "Content Security" in message.text else None
         )
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(running.url + running.person(name, role))
-        page.fill("input[name=password]", PASSWORD)
-        page.fill("input[name=again]", PASSWORD)
-        page.click("button.primary")
-        page.wait_for_selector("h1:has-text('Queues')")
-        return page
+        return join(page, running, name, role)
 
     yield open_page
     for context in contexts:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
-from tests.e2e.review.conftest import ConsoleProcess, ConsoleThread, RunningConsole
+from tests.e2e.review.conftest import PASSWORD, ConsoleProcess, ConsoleThread, RunningConsole, join
 from tests.support.postgres import PostgresServer
 from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
 from crossguard.review.roles import Role
+from crossguard.review.store.database import Database
 
 Visit = Callable[..., Page]
 VOTES = "SELECT count(*) FROM votes WHERE undone_at IS NULL"
@@ -116,6 +121,48 @@ def test_a_switch_costs_no_answer_that_is_not_sent_yet(running: RunningConsole, 
     assert page.locator("button.switch[aria-pressed=true]:has-text('Images')").count() == 1
 
 
+def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: RunningConsole, visit: Visit) -> None:
+    made = io.BytesIO()
+    Image.new("RGB", (90, 60), (10, 200, 90)).save(made, "PNG")
+    picture = f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
+    running.fill(2, "these people should all go back to where they came from", images=[picture])
+    with running.store.write() as tx:
+        tx.exec_driver_sql("UPDATE items SET text = text || ' vermin' WHERE id = 2")
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    difference, earlier = page.locator(".alike li"), page.locator(".earlier li")
+    for on in (True, False):
+        page.click("button.switch:has-text('Text')")
+        page.wait_for_selector(f"button.switch[aria-pressed={str(on).lower()}]:has-text('Text')")
+        assert ("vermin" in difference.inner_text()) is on
+        assert ("vermin" in earlier.inner_text()) is on
+    for name, kind in (("Images", "clear"), ("Colours", "coloured")):
+        page.click(f"button.switch:has-text('{name}')")
+        page.wait_for_selector(f"button.switch[aria-pressed=true]:has-text('{name}')")
+        assert page.locator(f".thumbnail.{kind}").count() == 1
+
+
+def test_skipping_and_escalating_cost_nothing_that_was_filled_in(running: RunningConsole, visit: Visit) -> None:
+    running.fill(1)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    page.keyboard.press("1")
+    page.fill("#decide textarea", "a quotation, I think")
+    page.click("button:has-text('Skip')")
+    page.wait_for_timeout(500)
+    assert page.locator("input[name='label.racist'][value=yes]").is_checked(), (
+        "no reason was chosen, so nothing is sent"
+    )
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    page.wait_for_selector("#undo:has-text('escalate')")
+    assert running.count("SELECT count(*) FROM votes WHERE comment = 'a quotation, I think' AND kind = 'escalate'") == 1
+
+
 @ON_BOTH
 def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConsole, visit: Visit) -> None:
     running.fill(1)
@@ -175,10 +222,11 @@ def test_axe_finds_nothing_serious(running: RunningConsole, visit: Visit, scheme
 
 
 def test_nothing_is_wider_than_a_phone(running: RunningConsole, visit: Visit) -> None:
-    running.fill(3)
+    running.fill(3, source="s" * 64)
     page = visit("Ada", Role.ADMIN, viewport={"width": 360, "height": 740}, has_touch=True)
     for path in ("/", "/queues/main", "/me", "/quality", "/log", "/people", "/items/1"):
         page.goto(running.url + path)
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         tops = page.eval_on_selector_all("header.bar > *", "parts => parts.map(p => p.offsetTop >> 5)")
         assert tops == [0, 0, 1, 1], "brand and pages; switches and log out"
@@ -256,15 +304,73 @@ def test_an_answer_waits_while_the_database_is_away(
 def test_an_answer_that_waited_and_is_not_taken_says_why(running: ConsoleThread, visit: Visit) -> None:
     page = at_first_item(running, visit, 1)
     item = item_of(page)
+    page.fill("#decide textarea", "as they said")
     running.stop()
+    page.click("button.action.block")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    other = page.context.new_page()
+    page.close()
+    with running.store.write() as tx:
+        tx.exec_driver_sql("UPDATE items SET state = 'erased'")
+    running.start()
+    other.goto(f"{running.url}/queues/main")
+    other.wait_for_selector(f"#notice:has-text('to item {item}, was not taken: The content of this item was deleted')")
+    assert other.locator("#notice").inner_text().endswith("Your comment was: as they said")
+    assert running.count(VOTES) == 0
+
+
+def test_an_answer_is_not_sent_to_another_console_at_the_same_address(
+    running: ConsoleThread, visit: Visit, tmp_path: Path
+) -> None:
+    page = at_first_item(running, visit, 1)
+    item_of(page)
+    running.stop()
+    page.keyboard.press("1")
     page.keyboard.press("b")
     page.wait_for_selector("#notice:has-text('kept in this browser')")
     other = page.context.new_page()
     page.close()
+    running.store = Database.open(str(tmp_path / "other.sqlite"))
     running.start()
-    other.goto(f"{running.url}/queues/main")
-    other.wait_for_selector(f"#notice:has-text('to item {item}, was not taken: You answered no to every label.')")
+    running.fill(1)
+    join(other, running, "Ann").goto(f"{running.url}/queues/main", wait_until="networkidle")
+    assert other.locator("#notice").inner_text() == ""
     assert running.count(VOTES) == 0
+    running.store.close()
+
+
+def test_what_another_tab_has_sent_is_not_kept_again(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    item_of(page)
+    running.stop()
+    page.keyboard.press("1")
+    page.keyboard.press("b")
+    page.wait_for_selector("#notice:has-text('kept in this browser')")
+    page.evaluate("localStorage.clear()")
+    page.wait_for_selector("#notice:has-text('sent from another tab')")
+    assert page.evaluate("localStorage.length") == 0
+    running.start()
+
+
+def test_a_login_that_ends_costs_no_comment(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    item_of(page)
+    page.keyboard.press("1")
+    page.fill("#decide textarea", "as they said")
+    with running.store.write() as tx:
+        tx.exec_driver_sql("DELETE FROM sessions")
+    page.evaluate("htmx.ajax('POST', `${location.pathname}/renew`, '.lease').catch(() => {})")
+    page.wait_for_selector("#notice:has-text('log in again in another tab')")
+    assert page.locator(".lease").inner_text() == ""
+    other = page.context.new_page()
+    other.goto(f"{running.url}/login")
+    other.fill("input[name=name]", "Ann")
+    other.fill("input[name=password]", PASSWORD)
+    other.click("button.primary")
+    other.wait_for_selector("h1:has-text('Queues')")
+    page.click("button.action.block")
+    page.wait_for_url("**/queues/main*")
+    assert running.count("SELECT count(*) FROM votes WHERE comment = 'as they said' AND action = 'block'") == 1
 
 
 def test_killed_in_the_middle_of_votes_nothing_is_lost_or_doubled(process: ConsoleProcess) -> None:

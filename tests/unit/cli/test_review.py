@@ -79,7 +79,7 @@ def test_a_link_is_for_somebody_new_or_for_a_known_persons_password(
     with database.read() as db:
         new, known = (people.invitation(db, one.rpartition("/")[2], 0.0) for one in (link, again))
     assert (new.role, new.name) == ("admin", None)
-    assert (known.role, known.name) == ("lead", "ann")
+    assert (known.role, known.name) == ("lead", "Ann")
     assert review("invite", "--name", "Bob") == 3
     assert "nobody named 'Bob'" in capsys.readouterr().err
 

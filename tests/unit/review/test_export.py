@@ -11,12 +11,14 @@ from tests.support.pictures import data_url, encoded, halves
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, cast, decide_all
 
+from crossguard.errors import OutputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.labels import HATE
+from crossguard.review import export as exporting
 from crossguard.review.console import Console
 from crossguard.review.export import export
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims
+from crossguard.review.store import claims, retention
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 
@@ -27,6 +29,13 @@ PIXEL = data_url(encoded(halves(), "PNG"))
 def engine() -> str:
     """SQLite, unless a test says otherwise."""
     return "sqlite"
+
+
+def decide_both(database: Database, who: Person) -> None:
+    for item in (1, 2):
+        with database.write() as tx:
+            assert claims.claim(tx, item, who.id, NOW, 600)
+        cast(database, item, who)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +62,46 @@ def test_what_a_table_has_no_place_for_is_counted(
 ) -> None:
     """A row has one image; the demo's posts are nobody's data."""
     console.intake.take([submission("1", images=(PIXEL,) * 3), submission("2", source="demo")], NOW)
-    for item in (1, 2):
-        with database.write() as tx:
-            assert claims.claim(tx, item, ann.id, NOW, 600)
-        cast(database, item, ann)
+    decide_both(database, ann)
     done = export(database, HATE.names, tmp_path / "out.jsonl")
     assert (done.rows, done.images, done.more_images) == (1, 1, 2)
     assert len(list((tmp_path / "out-images").iterdir())) == 1
+
+
+@pytest.fixture
+def exported(console: Console, database: Database, ann: Person, tmp_path: Path) -> Path:
+    """A table of two posts with an image each, of which the first is erased afterwards."""
+    console.intake.take([submission("1", images=(PIXEL,), author="a"), submission("2", images=(PIXEL,))], NOW)
+    decide_both(database, ann)
+    out = tmp_path / "out.jsonl"
+    export(database, HATE.names, out)
+    (tmp_path / "out-images" / "mine.jpg").touch()
+    with database.write() as tx:
+        retention.erase_author(tx, "a", NOW)
+    return out
+
+
+def files(beside: Path) -> list[str]:
+    return sorted(str(file.relative_to(beside.parent)) for file in beside.parent.rglob("out*/*"))
+
+
+def test_images_of_what_was_erased_go_with_the_next_export(database: Database, exported: Path) -> None:
+    assert files(exported) == ["out-images/1.jpg", "out-images/2.jpg", "out-images/mine.jpg"]
+    export(database, HATE.names, exported)
+    assert files(exported) == ["out-images/2.jpg", "out-images/mine.jpg"]
+    assert len(exported.read_text().splitlines()) == 1
+
+
+def test_an_export_that_fails_leaves_the_earlier_one(
+    database: Database, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = exported.read_text(), files(exported)
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "_split", full)
+    with pytest.raises(OutputError, match=r"Cannot write '.*out.jsonl': No space left on device"):
+        export(database, HATE.names, exported)
+    assert (exported.read_text(), files(exported)) == before
+    assert sorted(path.name for path in exported.parent.iterdir() if path.name.startswith(".")) == []

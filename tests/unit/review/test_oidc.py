@@ -89,6 +89,16 @@ def test_a_name_is_never_taken_over(client: TestClient, database: Database) -> N
     assert known(database) == [("Ann", Role.ADMIN), ("Ann 2", Role.REVIEWER)]
 
 
+def test_one_key_at_two_providers_is_two_people(
+    client: TestClient, database: Database, settings: ReviewSettings
+) -> None:
+    come_back(client)
+    with running_provider() as other:
+        moved = settings.model_copy(update={"oidc_issuer": other.issuer})
+        come_back(TestClient(create_app(Console(moved, database)), follow_redirects=False))
+    assert [name for name, _ in known(database)] == ["Ann", "Ann 2"]
+
+
 def test_who_was_put_out_stays_out(client: TestClient, database: Database) -> None:
     come_back(client)
     with database.write() as tx:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -49,11 +51,16 @@ def sender(database: Database, receiver: Receiver) -> Sender:
     return Sender(database, "https://hooks.example/in", SECRET, transport=httpx2.MockTransport(receiver))
 
 
+def at(now: float) -> Callable[[], float]:
+    """A clock that stands still."""
+    return lambda: now
+
+
 def test_a_message_is_signed_and_sent_once(database: Database) -> None:
     receiver = Receiver()
     outgoing = sender(database, receiver)
-    assert outgoing.deliver(NOW) == 1
-    assert outgoing.deliver(NOW + 1) == 0
+    assert outgoing.deliver(at(NOW)) == 1
+    assert outgoing.deliver(at(NOW + 1)) == 0
     (request,) = receiver.requests
     name, seconds = request.headers["webhook-id"], request.headers["webhook-timestamp"]
     expected = hmac.digest(SECRET.encode(), f"{name}.{seconds}.".encode() + request.content, hashlib.sha256)
@@ -64,12 +71,12 @@ def test_a_message_is_signed_and_sent_once(database: Database) -> None:
 def test_it_is_tried_again_later_and_later_under_the_same_id(database: Database) -> None:
     receiver = Receiver(500, 302, 200)
     outgoing = sender(database, receiver)
-    assert outgoing.deliver(NOW) == 1
-    assert outgoing.deliver(NOW + 4) == 0
-    assert outgoing.deliver(NOW + 5) == 1
-    assert outgoing.deliver(NOW + 14) == 0
-    assert outgoing.deliver(NOW + 15) == 1
-    assert outgoing.deliver(NOW + 10_000) == 0
+    assert outgoing.deliver(at(NOW)) == 1
+    assert outgoing.deliver(at(NOW + 20)) == 0
+    assert outgoing.deliver(at(NOW + 21)) == 1
+    assert outgoing.deliver(at(NOW + 62)) == 0
+    assert outgoing.deliver(at(NOW + 63)) == 1
+    assert outgoing.deliver(at(NOW + 10_000)) == 0
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
 
 
@@ -77,12 +84,25 @@ def test_it_is_given_up_after_twelve_attempts_and_a_person_may_retry(database: D
     receiver = Receiver(*[500] * 12)
     outgoing, now = sender(database, receiver), NOW
     for _ in range(12):
-        assert outgoing.deliver(now) == 1
-        now += deliveries.LONGEST_WAIT_S
-    assert outgoing.deliver(now) == 0
+        assert outgoing.deliver(at(now)) == 1
+        now += 86_400
+    assert outgoing.deliver(at(now)) == 0
     with database.write() as tx:
         assert tx.execute(select(outbox.c.problem)).scalar_one() == "answered 500"
         assert deliveries.retry(tx, now) == 1
-    assert outgoing.deliver(now) == 1
+    assert outgoing.deliver(at(now)) == 1
     with database.read() as db:
         assert db.execute(select(outbox.c.delivered_at)).scalar_one() == now
+
+
+def test_each_message_of_many_has_the_time_at_which_it_is_sent(database: Database) -> None:
+    """A receiver that hardly answers makes the later ones wait; their signatures must not be old by then."""
+    Console(ReviewSettings(model="none"), database).intake.take([submission("2")], NOW)
+    with database.write() as tx:
+        deliveries.put(tx, 2, "item.decided", NOW, {"id": "2"})
+    times, receiver = itertools.count(NOW, 100.0), Receiver(500, 500)
+    assert sender(database, receiver).deliver(lambda: next(times)) == 2
+    assert [int(request.headers["webhook-timestamp"]) - NOW for request in receiver.requests] == [100, 300]
+    with database.read() as db:
+        later = db.execute(select(outbox.c.next_at).order_by(outbox.c.next_at)).scalars().all()
+    assert later == [NOW + 221, NOW + 421], "planned from when they failed"

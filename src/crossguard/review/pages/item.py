@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse, Response
 
 from crossguard.data.images import to_jpeg
 from crossguard.errors import CrossguardError
-from crossguard.review.errors import FormError, NotAllowedError, NotFoundError
+from crossguard.review.console import COMMENT_CHARACTERS
+from crossguard.review.errors import ClaimLostError, FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
 from crossguard.review.pages.queues import kept_query, next_after, undoable
 from crossguard.review.pages.templating import render
@@ -60,6 +61,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         decision=decision,
         bands=visit.console.bands_of(row.decision) if decision else {},
         suggestions=[vote for vote in answers if vote.kind == votes.SUGGEST],
+        escalations=[vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment],
         hidden=hidden,
         held=held,
         alike=alike,
@@ -123,14 +125,14 @@ def vote(visit: Visit) -> Response:
     """Records a decision, and goes to the next item."""
     try:
         ballot = visit.console.ballot(visit.form)
-    except FormError as error:
+        submission = _submission(visit)
+        with visit.console.database.write() as tx:
+            row = _seen(visit, tx)
+            for item in (row.id, *_chosen(visit, tx, row)):
+                votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
+            return next_after(visit, tx, row)
+    except (FormError, ClaimLostError) as error:  # the page shows what was filled in
         return show(visit, error.status, str(error))
-    submission = _submission(visit)
-    with visit.console.database.write() as tx:
-        row = _seen(visit, tx)
-        for item in (row.id, *_chosen(visit, tx, row)):
-            votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
-        return next_after(visit, tx, row)
 
 
 def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
@@ -150,16 +152,21 @@ def skip(visit: Visit) -> Response:
 
 
 def escalate(visit: Visit) -> Response:
-    """Hands an item to the second queue."""
+    """Hands an item to the second queue, with the comment."""
     return _pass_on(visit, votes.ESCALATE)
 
 
 def _pass_on(visit: Visit, kind: str) -> Response:
     reason = visit.form.get("reason", "").strip()[:200]
-    with visit.console.database.write() as tx:
-        row = _seen(visit, tx)
-        votes.pass_on(tx, row.id, visit.person, kind, reason, submission=_submission(visit), now=visit.now)
-        return next_after(visit, tx, row)
+    comment = visit.form.get("comment", "").strip()[:COMMENT_CHARACTERS]
+    sent: dict[str, Any] = {"comment": comment, "submission": _submission(visit), "now": visit.now}
+    try:
+        with visit.console.database.write() as tx:
+            row = _seen(visit, tx)
+            votes.pass_on(tx, row.id, visit.person, kind, reason, **sent)
+            return next_after(visit, tx, row)
+    except ClaimLostError as error:
+        return show(visit, error.status, str(error))
 
 
 def undo(visit: Visit) -> Response:
@@ -169,7 +176,7 @@ def undo(visit: Visit) -> Response:
         submission = visit.form.get("submission", "")
         opened = votes.undo(tx, submission, visit.person, visit.now, settings.undo_minutes * MINUTE)
         claims.claim(tx, opened[0], visit.person.id, visit.now, settings.lease_minutes * MINUTE)
-    return visit.go(f"/items/{opened[0]}?{urlencode({AGAIN: submission})}")
+    return visit.go(f"/items/{opened[0]}?{kept_query(visit.request.query_params)}&{urlencode({AGAIN: submission})}")
 
 
 def explanation(visit: Visit) -> Response:
@@ -194,9 +201,8 @@ def image(visit: Visit) -> Response:
         row = db.execute(query.where(images.c.id == visit.number("image"))).first()
     if row is None or row.jpeg is None or not visit.person.sees(row.queue):
         raise NotFoundError("There is no such image.")
-    headers = {"cache-control": "private, max-age=600", "content-disposition": "inline"}
     jpeg = _thumbnail(row.jpeg) if "small" in visit.request.query_params else row.jpeg
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
+    return Response(jpeg, media_type="image/jpeg", headers={"content-disposition": "inline"})
 
 
 def _thumbnail(jpeg: bytes) -> bytes:

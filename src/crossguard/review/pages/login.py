@@ -143,6 +143,7 @@ def join(visit: Visit) -> Response:
             person, _ = people.by_name(tx, invited.name)
             people.change(tx, person.id, password=hashed, active=True)
         people.use_invitation(tx, token, visit.now)
+        attempts.forget(tx, person.name, visit.address)
         log.record(tx, visit.now, person.name, "join", role=person.role.value)
     return log_in(visit, person.id)
 

@@ -70,7 +70,7 @@ def erase(visit: Visit) -> Response:
     author = visit.form.get("author", "").strip()
     if not author:
         raise FormError("Give the source's key of the author.")
-    with visit.console.database.write() as tx:
+    with visit.console.database.erase() as tx:
         count = retention.erase_author(tx, author, visit.now, visit.form.get("source", "").strip() or None)
         log.record(tx, visit.now, visit.person.name, "erase author", items=count)
     return show(visit, notice=f"The content of {count} item{'' if count == 1 else 's'} was erased; decisions stay.")

@@ -77,10 +77,11 @@ def queue(visit: Visit) -> Response:
 
 def take(visit: Visit) -> Response:
     """Claims the next item of a queue and goes there."""
-    name, order, filters = _queue_of(visit), _order(visit.form), filters_of(visit.form)
+    name, fields = _queue_of(visit), visit.request.query_params
+    order, filters = _order(fields), filters_of(fields)
     with visit.console.database.write(durable=False) as tx:
         item = take_next(tx, visit.console.settings, visit.person, name, order=order, filters=filters, now=visit.now)
-    return visit.go(_place_of_item(name, item, visit.form))
+    return visit.go(_place_of_item(name, item, fields))
 
 
 def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:

@@ -14,7 +14,6 @@ from crossguard.data.masking import excerpt, mask, visible
 from crossguard.markup import templates
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
-from crossguard.review.store.people import Person
 
 
 def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -35,7 +34,6 @@ def environment() -> Environment:
     made.filters.update(
         masked=partial(by_line, mask),
         plain=partial(by_line, visible),
-        seen_by=seen_by,
         only_in=only_in,
         moment=moment,
         ago=ago,
@@ -43,17 +41,11 @@ def environment() -> Environment:
     return made
 
 
-def seen_by(text: str, person: Person, width: int | None = None) -> str:
-    """Returns a text as a person wants texts to be shown: masked, or only without characters that are not seen.
-
-    The start of it, of at most `width` characters on one line; all lines when None.
-    """
-    shown = text if width is None else excerpt(text[: 4 * width], width)
-    return by_line(visible if person.show_text else mask, shown)
-
-
-def by_line(show: Callable[[str], str], text: str) -> str:
-    """Shows a text line by line."""
+def by_line(show: Callable[[str], str], text: str, width: int | None = None) -> str:
+    """Shows a text line by line; with a `width`, only its start, of at most so many characters on one line."""
+    if width is not None:
+        # A long text is read to its end only where it begins with blanks alone.
+        text = excerpt(text[: 4 * width], width) or excerpt(text, width)
     return "\n".join(map(show, text.splitlines()))
 
 

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -104,16 +104,20 @@ def _answer(handler: Handler, request: Request, form: Mapping[str, str], right: 
     now = console.now()
     _refuse_foreign(request)
     session = _session(console, request, now)
+    visit = Visit(console, request, form, session, now)
     if session is None and not public:
-        path = request.url.path if request.method == "GET" else "/"
-        return RedirectResponse(f"/login?next={path}", SEE_OTHER)
+        if visit.partial:  # else the login page would be put into a page where somebody writes
+            raise LoginEndedError("Your login has ended. What you wrote is still here: log in again in another tab.")
+        url = request.url
+        target = f"{url.path}?{url.query}".removesuffix("?") if request.method == "GET" else "/"
+        return visit.go(f"/login?next={quote(target)}")
     if session is not None and request.method == "POST" and not public:
         given = form.get(CSRF_FIELD) or request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), session.csrf.encode()):
             raise LoginEndedError("This form is from an earlier login. Reload the page and send it again.")
     if right is not None and (session is None or not session.person.may(right)):
         raise NotAllowedError("Your role does not include this. Ask an admin.")
-    return handler(Visit(console, request, form, session, now))
+    return handler(visit)
 
 
 def _session(console: Console, request: Request, now: float) -> Session | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -32,8 +32,8 @@ def agreement(answers: Answers) -> Agreement:
     several = [(len(given) - sum(given.values()), sum(given.values())) for given in answers.values() if len(given) > 1]
     kinds, counts = np.unique(np.array(several, dtype=np.int64).reshape(-1, 2), axis=0, return_counts=True)
     return Agreement(
-        bootstrap_counts(lambda drawn: fleiss_kappa(kinds, drawn), counts),
-        bootstrap_counts(lambda drawn: krippendorff_alpha(kinds, drawn), counts),
+        _beyond_chance(lambda drawn: fleiss_kappa(kinds, drawn), counts),
+        _beyond_chance(lambda drawn: krippendorff_alpha(kinds, drawn), counts),
         bootstrap_counts(lambda drawn: _observed(kinds, drawn), counts),
     )
 
@@ -70,7 +70,13 @@ def krippendorff_alpha(kinds: NDArray[np.int64], counts: Rounds) -> Rounds:
 def cohen_kappa(pairs: Iterable[tuple[bool, bool]]) -> Estimate:
     """Computes Cohen's kappa of two raters, or of a rater and known answers."""
     cells = [2 * first + second for first, second in pairs]
-    return bootstrap_counts(_cohen, np.bincount(cells, minlength=4))
+    return _beyond_chance(_cohen, np.bincount(cells, minlength=4))
+
+
+def _beyond_chance(statistic: Callable[[Rounds], Rounds], counts: NDArray[np.int64]) -> Estimate:
+    """Where all answers are the same, chance would agree always too, and nothing is left to measure."""
+    found = bootstrap_counts(statistic, counts)
+    return replace(found, reason="all answers alike") if found.value is None and found.count else found
 
 
 def _cohen(cells: Rounds) -> Rounds:

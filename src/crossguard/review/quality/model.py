@@ -38,7 +38,8 @@ def precision_per_label(
     result = []
     for label in labels:
         flagged = [item.truth[label] >= MAJORITY for item in found if label in item.truth and _flagged(item, label)]
-        result.append(LabelPrecision(label, Estimate.share(sum(flagged), len(flagged)), card.get(label)))
+        live = Estimate.share(sum(flagged), len(flagged), "nothing flagged was decided")
+        result.append(LabelPrecision(label, live, card.get(label)))
     return result
 
 

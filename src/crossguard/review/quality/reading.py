@@ -172,7 +172,7 @@ def per_day(db: Connection, now: float) -> list[Day]:
     shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
     scores, none = _mean_scores(db, first * DAY_S), Estimate.share(0, 0)
     return [
-        Day(day, came.get(day, 0), went.get(day, 0), shares.get(day, none), scores.get(day, Estimate(None)))
+        Day(day, came.get(day, 0), went.get(day, 0), shares.get(day, none), scores.get(day, none))
         for day in range(first, today + 1)
     ]
 

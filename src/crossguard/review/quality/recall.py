@@ -73,7 +73,7 @@ def live(strata: Sequence[Stratum]) -> Live:
         "prevalence": _ratio(everything, posts, drawn_everything, posts, count),
     }
     if not any(not stratum.flagged for stratum in used):
-        found["recall"] = Estimate(None)
+        found["recall"] = Estimate.undefined("no allowed post was decided")
     return Live(found["recall"], found["precision"], found["prevalence"], strata, missing)
 
 

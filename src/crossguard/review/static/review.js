@@ -3,8 +3,13 @@
 const KEPT = "crossguard-review-waiting";
 const RETRY_MS = 4000;
 const AWAY = "The server cannot be reached. Your answer is kept in this browser and sent as soon as it can be.";
-const person = () => document.querySelector("meta[name=person]")?.content ?? "";
-const csrf = () => document.querySelector("meta[name=csrf]")?.content ?? "";
+const OLD = "An answer that waited in this browser";
+const meta = (name, page = document) => page.querySelector(`meta[name=${name}]`)?.content ?? "";
+const person = () => meta("person");
+const csrf = () => meta("csrf");
+const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+const told = (page) => page.querySelector("[role=alert]")?.textContent;
+const post = (url, body) => fetch(url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
 const notice = (text) => { const place = document.getElementById("notice"); if (place) place.textContent = text; };
 
 const kept = {
@@ -12,35 +17,48 @@ const kept = {
   write: (list) => localStorage.setItem(KEPT, JSON.stringify(list)),
   add: (entry) => kept.write([...kept.read().filter((old) => old.body !== entry.body), entry]),
   drop: (entry) => kept.write(kept.read().filter((old) => old.body !== entry.body)),
+  has: (entry) => kept.read().some((old) => old.body === entry.body),
 };
+
+// Goes on with the login that the same person has begun in another tab; false where there is none.
+async function loggedInAgain() {
+  const page = parsed(await (await fetch("/me")).text());
+  const token = meta("csrf", page);
+  if (!token || meta("person", page) !== person()) return false;
+  document.querySelector("meta[name=csrf]").content = token;
+  document.querySelectorAll("input[name=csrf]").forEach((input) => { input.value = token; });
+  return true;
+}
 
 async function send(entry) {
   const body = new URLSearchParams(entry.body);
-  body.set("csrf", csrf());
-  const response = await fetch(entry.url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
-  if (response.status >= 500) throw new Error(AWAY);
-  const toLogin = response.redirected && new URL(response.url).pathname === "/login";
-  if (toLogin || response.status === 401) throw new Error("Your login has ended. The answer is kept in this browser: log in again and it is sent.");
-  return response;
+  for (const last of [false, true]) {
+    body.set("csrf", csrf());
+    const response = await post(entry.url, body);
+    if (response.status >= 500) throw new Error(AWAY);
+    const toLogin = response.redirected && new URL(response.url).pathname === "/login";
+    if (!toLogin && response.status !== 401) return response;
+    if (last || !(await loggedInAgain())) throw new Error("Your login has ended. The answer is kept in this browser: log in again in another tab and it is sent.");
+  }
 }
 
 // A page of ours in place of this one, also for answers such as 422 that have no address of their own.
 async function show(response) {
   if (response.redirected) { location.assign(response.url); return; }
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = parsed(await response.text());
   document.querySelector("main").replaceWith(page.querySelector("main"));
   document.querySelector("main").focus();
   if (window.htmx) window.htmx.process(document.body);
 }
 
-async function reason(response) {
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return page.querySelector("[role=alert]")?.textContent ?? `the server answered ${response.status}.`;
+async function refusal(entry, response) {
+  const comment = new URLSearchParams(entry.body).get("comment");
+  const reason = told(parsed(await response.text())) ?? `the server answered ${response.status}.`;
+  return `${OLD}, to item ${entry.url.split("/")[2]}, was not taken: ${reason}${comment ? ` Your comment was: ${comment}` : ""}`;
 }
 
 let sending = false;
 async function deliver(entry) {
-  kept.add(entry);
   sending = true;
   try {
     const response = await send(entry);
@@ -49,7 +67,11 @@ async function deliver(entry) {
     await show(response);
   } catch (error) {
     notice(error instanceof TypeError ? AWAY : error.message);
-    setTimeout(() => deliver(entry), RETRY_MS);
+    setTimeout(() => {
+      if (kept.has(entry)) { deliver(entry); return; }
+      sending = false;
+      notice("Your answer was sent from another tab, which says what became of it. Reload this page to go on.");
+    }, RETRY_MS);
     return;
   }
   sending = false;
@@ -57,13 +79,13 @@ async function deliver(entry) {
 
 async function deliverOld() {
   if (!csrf()) return;
-  const told = [];
+  const lines = [];
   for (const entry of kept.read().filter((old) => old.person === person())) {
     let response;
     try { response = await send(entry); } catch { return; }
     kept.drop(entry);
-    told.push(response.ok ? "An answer that waited in this browser has been sent." : `An answer that waited in this browser, to item ${entry.url.split("/")[2]}, was not taken: ${await reason(response)}`);
-    notice(told.join(" "));
+    lines.push(response.ok ? `${OLD} has been sent.` : await refusal(entry, response));
+    notice(lines.join(" "));
   }
 }
 
@@ -73,15 +95,16 @@ async function change(form, button) {
   const back = body.get("back");
   body.set(button.name, button.value);
   body.set("back", "/me");
-  const response = await fetch(form.action, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const switches = page.querySelector(".switches");
+  const response = await post(form.action, body);
+  const switches = parsed(await response.text()).querySelector(".switches");
   if (!switches) throw new Error("The switch could not be changed. Your answers are still here.");
   switches.querySelectorAll("[name=back]").forEach((input) => { input.value = back; });
   const on = (name) => switches.querySelector(`.switch[name=${name}]`).getAttribute("aria-pressed") === "true";
   document.querySelectorAll("details.text").forEach((text) => { text.open = on("show_text"); });
   document.querySelectorAll(".image input").forEach((input) => { input.checked = on("show_images"); });
-  document.querySelectorAll(".image").forEach((image) => image.classList.toggle("coloured", on("show_colours")));
+  document.querySelectorAll(".image, .thumbnail").forEach((image) => image.classList.toggle("coloured", on("show_colours")));
+  document.querySelectorAll(".thumbnail").forEach((image) => image.classList.toggle("clear", on("show_images")));
+  document.body.classList.toggle("show-text", on("show_text"));
   document.querySelector(".switches").replaceWith(switches);
 }
 
@@ -98,7 +121,15 @@ document.addEventListener("submit", (event) => {
   const button = event.submitter;
   const body = new URLSearchParams(new FormData(form));
   if (button?.name) body.set(button.name, button.value);
-  deliver({ url: button?.hasAttribute("formaction") ? button.getAttribute("formaction") : form.getAttribute("action"), body: body.toString(), person: person() });
+  const url = button?.hasAttribute("formaction") ? button.getAttribute("formaction") : form.getAttribute("action");
+  const entry = { url, body: body.toString(), person: person() };
+  kept.add(entry);
+  deliver(entry);
+});
+
+document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["x-csrf-token"] = csrf(); });
+document.addEventListener("htmx:responseError", async ({ detail: { xhr } }) => {
+  if (xhr.status === 401) notice((await loggedInAgain().catch(() => false)) ? "" : told(parsed(xhr.responseText)));
 });
 
 function cycle(index) {

@@ -19,9 +19,10 @@ from crossguard.review.store.schema import images, items, reports, votes
 REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
 _UNIQUE: Final = ("source", "kind", "external")
-_THERE: Final = select(
+_WORDS: Final = select(
     *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
-).where(
+)
+_THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
     items.c.external.in_(bindparam("externals", expanding=True)),
@@ -66,7 +67,7 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
     """Stores items, each with the key of its near-duplicates.
 
     What a source had sent before is left as it is; another report on a known post is added to it. A post that has
-    another text by now is an item again, and what was there gets its number behind the source's id.
+    another text by now is an item again, and all that was there of its earlier text gets a number behind the id.
     """
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
@@ -74,7 +75,7 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
         new, older = _unknown(tx, now)
         edited += [row.external for row in older]
         for row in older:
-            tx.execute(update(items).where(items.c.id == row.id).values(external=f"{row.external}#{row.id}"))
+            _set_apart(tx, row)
         made += _store(tx, new)
     return Stored(made, edited)
 
@@ -98,7 +99,7 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
     there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
-    known = {item.post for item in sent if item.post in there and not _is_edited(there[item.post], item)}
+    known = {item.post for item in sent if item.post in there and not _is_edited(there[item.post], *item.words)}
     older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
     fresh = []
     for item in sent:
@@ -108,11 +109,20 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     return fresh, list(older.values())
 
 
-def _is_edited(row: Any, item: NewItem) -> bool:
+def _set_apart(tx: Connection, old: Any) -> None:
+    """Renames an earlier version of a post, and with it reports and golden items that say the same.
+
+    By their common id an appeal finds all decisions on a post, and a golden item those who made its answer.
+    """
+    same = (items.c.source == old.source, items.c.external == old.external, items.c.kind.in_((*OF_POSTS, "gold")))
+    version = [row.id for row in tx.execute(_WORDS.where(*same)) if not _is_edited(row, old.text, old.image_text)]
+    tx.execute(update(items).where(items.c.id.in_(version)).values(external=f"{old.external}#{old.id}"))
+
+
+def _is_edited(row: Any, text: str, image_text: str) -> bool:
     """Whether a post had another text; nothing is known of one that is erased, or sent without its words."""
-    text, image_text = item.words
     read = image_text not in ("", row.image_text) and row.image_text != ""  # else nobody read the image's words
-    return row.erased_at is None and any(item.words) and (text != row.text or read)
+    return row.erased_at is None and bool(text or image_text) and (text != row.text or read)
 
 
 def _post(source: str, kind: str, external: str) -> tuple[str, ...]:

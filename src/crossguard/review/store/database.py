@@ -13,7 +13,7 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -23,6 +23,7 @@ from crossguard.review.store.schema import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 15
+_CHECKPOINT_MS: Final = 2000
 _WRITE: Final = "crossguard_write"
 OUTBOX: Final = "crossguard_outbox"
 """Option of a transaction: whether somebody receives what it decides."""
@@ -69,6 +70,7 @@ class Database:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "handle_error", _hide_values)
         database = cls(engine)
         try:
             database.migrate(migrations)
@@ -98,6 +100,18 @@ class Database:
             if not durable and connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
+
+    @contextmanager
+    def erase(self) -> Iterator[Connection]:
+        """Gives a connection as `write` does; what is erased is gone from SQLite's write-ahead log, too."""
+        with self.write() as connection:
+            yield connection
+        if self.engine.dialect.name == "sqlite":
+            with self._turn, contextlib.closing(self.engine.raw_connection()) as raw:
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_MS}")  # nobody can write while it waits for readers
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {1000 * BUSY_S}")
 
     def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
         """Brings the schema to a revision in one transaction; an empty database is given the newest one at once."""
@@ -150,18 +164,24 @@ def _pool(url: URL) -> dict[str, Any]:
     return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "connect_args": {"connect_timeout": 5}}
 
 
+def _hide_values(context: ExceptionContext) -> None:
+    """Leaves out what PostgreSQL adds to an error, such as "Failing row contains", with the text of a post."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    if primary is not None and wrapped is not None:
+        error.args = (primary,)
+        wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {primary}",)
+
+
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.create_function("floor", 1, math.floor, deterministic=True)  # not in every build of SQLite
-    connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows ASCII only: Élise is not élise
     connection.isolation_level = None  # transactions begin where we say so
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE would change the log
+    cursor.execute("PRAGMA secure_delete = ON")  # else erased texts stay in the file's free pages
     cursor.close()
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -13,8 +13,8 @@ from crossguard.review.store.database import OUTBOX
 from crossguard.review.store.schema import deliveries
 
 ATTEMPTS: Final = 12
-FIRST_WAIT_S: Final = 5.0
-LONGEST_WAIT_S: Final = 6 * 3600.0
+FIRST_WAIT_S: Final = 21.0
+"""Doubled for each further attempt: the last one is half a day after the first."""
 _ADDED: Final = insert(deliveries)
 _SUPERSEDED: Final = "a later message about the item took its place"
 _GIVEN_UP: Final = (
@@ -60,8 +60,7 @@ def delivered(tx: Connection, name: str, now: float) -> None:
 
 def failed(tx: Connection, name: str, attempts: int, now: float, problem: str) -> None:
     """Plans the next attempt, twice as late as the last one; gives up after `ATTEMPTS`."""
-    wait = min(FIRST_WAIT_S * 2.0 ** (attempts - 1), LONGEST_WAIT_S)
-    next_at = None if attempts >= ATTEMPTS else now + wait
+    next_at = None if attempts >= ATTEMPTS else now + FIRST_WAIT_S * 2.0 ** (attempts - 1)
     values = {"next_at": next_at, "problem": problem[:500]}
     mine = (deliveries.c.id == name) & (deliveries.c.problem != _SUPERSEDED)
     tx.execute(update(deliveries).where(mine).values(**values))

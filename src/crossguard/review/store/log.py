@@ -9,6 +9,8 @@ from sqlalchemy import Connection, insert, select
 
 from crossguard.review.store.schema import log
 
+COMMAND_LINE: Final = "command line"
+"""Who acts in a terminal; nobody may be called so."""
 _ADDED: Final = insert(log)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from crossguard.errors import suggest
 from crossguard.review.errors import NotFoundError, ReviewError
@@ -36,6 +36,7 @@ class Person:
     show_text: bool = False  # whether they want text unmasked from the start
     show_images: bool = False  # whether they want images without blur from the start
     show_colours: bool = False  # whether they want images in their colours, not grey
+    created_at: float = 0.0  # seconds since 1970
 
     def may(self, right: Right) -> bool:
         """Whether the role includes a right."""
@@ -64,26 +65,32 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
     name = name.strip()
     if not 0 < len(name) <= 64 or not name.isprintable():  # noqa: PLR2004 - the column's width
         raise ReviewError("A name has 1 to 64 printable characters.")
-    if tx.execute(select(people.c.id).where(func.lower(people.c.name) == name.lower())).first() is not None:
+    if name.lower() in _taken(tx):
         raise ReviewError(f"The name '{name}' is taken. Choose another.")
+    if role is Role.ADMIN and tx.execute(select(people.c.id).where(people.c.role == role.value)).first() is None:
+        # Each start printed a link for the first admin; those in old logs must not make a second one.
+        _end_links(tx, invitations.c.name.is_(None) & (invitations.c.role == role.value))
     values = {"name": name, "role": role.value, "password": password, "created_at": now}
     row = tx.execute(insert(people).values(**values).returning(people.c.id)).scalar_one()
-    return Person(row, name, role)
+    return Person(row, name, role, created_at=now)
 
 
 def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float, *, ruled: bool = True) -> Person:
     """Returns the person whom a provider knows by a key; adds who is new, with a role.
 
+    `subject` names the provider, too: another one may have the same key for somebody else.
+
     `ruled` is whether the provider says the role; else whoever is known keeps theirs.
 
     A name that somebody else has gets a number, so that nobody takes over an account by being called like its owner.
     """
-    row = tx.execute(select(people).where(people.c.subject == subject)).first()
+    row = tx.execute(select(people).where(people.c.subject == digest(subject))).first()
     if row is None:
-        taken = {known.lower() for known in tx.execute(select(people.c.name)).scalars()}
+        taken = _taken(tx)
         numbered = (name if number == 1 else f"{name} {number}" for number in count(1))
         person = add(tx, next(free for free in numbered if free.lower() not in taken), role, now)
-        change(tx, person.id, subject=subject)
+        change(tx, person.id, subject=digest(subject))
+        log.record(tx, now, person.name, "join", role=role.value)
         return person
     known = _person(row)
     if not ruled or known.role is role:
@@ -104,21 +111,33 @@ def by_name(db: Connection, name: str) -> tuple[Person, str | None]:
     Raises:
         NotFoundError: Nobody has that name.
     """
-    row = db.execute(select(people).where(func.lower(people.c.name) == name.strip().lower())).first()
+    known = _taken(db)
+    own = known.get(name.strip().lower())
+    row = db.execute(select(people).where(people.c.name == own)).first()
     if row is None:
-        known = db.execute(select(people.c.name)).scalars()
-        raise NotFoundError(f"There is nobody named '{name}'.{suggest(name, known)}")
+        raise NotFoundError(f"There is nobody named '{name}'.{suggest(name, filter(None, known.values()))}")
     return _person(row), row.password
 
 
+def _taken(db: Connection) -> dict[str, str | None]:
+    """Returns what people are called by the name in small letters, which not every database knows beyond ASCII."""
+    return {log.COMMAND_LINE: None} | {name.lower(): name for name in db.execute(select(people.c.name)).scalars()}
+
+
 def change(tx: Connection, person: int, **values: Any) -> None:
-    """Changes columns of a person; someone who is no longer active is logged out, and their links end."""
+    """Changes columns of a person.
+
+    Someone who is no longer active is logged out, and links for them end, as with a new password. Whoever is no longer
+    an admin could have kept links for somebody new, so all of these end.
+    """
+    before = tx.execute(select(people.c.name, people.c.role).where(people.c.id == person)).one()
     tx.execute(update(people).where(people.c.id == person).values(**values))
-    if values.get("active") is False or "password" in values:
+    left = values.get("active") is False
+    if left or "password" in values:
         tx.execute(delete(sessions).where(sessions.c.person == person))
-    if values.get("active") is False:
-        name = select(people.c.name).where(people.c.id == person).scalar_subquery()
-        tx.execute(delete(invitations).where(invitations.c.name == name, invitations.c.used_at.is_(None)))
+        _end_links(tx, invitations.c.name == before.name)
+    if before.role == Role.ADMIN and (left or values.get("role", Role.ADMIN) != Role.ADMIN):
+        _end_links(tx, invitations.c.name.is_(None))
 
 
 def start_session(tx: Connection, person: int, now: float, seconds: float) -> str:
@@ -142,7 +161,13 @@ def end_session(tx: Connection, session: str) -> None:
 
 
 def invite(tx: Connection, role: Role, now: float, name: str | None = None) -> str:
-    """Makes a one-time link's token, for somebody new or for a person who needs a new password."""
+    """Makes a one-time link's token, for somebody new or for a person who needs a new password.
+
+    Raises:
+        NotFoundError: Nobody has that name.
+    """
+    if name is not None:
+        name = by_name(tx, name)[0].name
     token = secrets.token_urlsafe(24)
     values = {"digest": digest(token), "role": role.value, "name": name, "expires_at": now + INVITATION_S}
     tx.execute(insert(invitations).values(**values))
@@ -167,6 +192,10 @@ def use_invitation(tx: Connection, token: str, now: float) -> None:
     tx.execute(update(invitations).where(invitations.c.digest == digest(token)).values(used_at=now))
 
 
+def _end_links(tx: Connection, which: ColumnElement[bool]) -> None:
+    tx.execute(delete(invitations).where(which, invitations.c.used_at.is_(None)))
+
+
 def digest(token: str) -> str:
     """Returns what is stored of a token; tokens are long and random, so a plain hash is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
@@ -174,6 +203,5 @@ def digest(token: str) -> str:
 
 def _person(row: Any) -> Person:
     queues = None if row.queues is None else tuple(row.queues)
-    return Person(
-        row.id, row.name, Role(row.role), row.active, queues, row.show_text, row.show_images, row.show_colours
-    )
+    shown = (row.show_text, row.show_images, row.show_colours)
+    return Person(row.id, row.name, Role(row.role), row.active, queues, *shown, row.created_at)

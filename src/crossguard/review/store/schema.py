@@ -26,7 +26,7 @@ people = sa.Table(
     sa.Column("name", sa.String(64), nullable=False, unique=True),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("password", sa.Text),  # argon2 hash; null until chosen
-    sa.Column("subject", sa.String(512), unique=True),  # the OpenID provider's key of the person
+    sa.Column("subject", sa.String(512), unique=True),  # sha256 of an OpenID provider and its key of the person
     sa.Column("active", sa.Boolean, nullable=False, default=True),
     sa.Column("queues", Json),  # names that the person may work in; null is all
     sa.Column("show_text", sa.Boolean, nullable=False, default=False),

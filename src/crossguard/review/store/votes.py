@@ -97,11 +97,16 @@ def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]
     return db.execute(_NEAR_DUPLICATES, asked | {"likeness": row.likeness}).all()
 
 
-def pass_on(tx: Connection, item: int, person: Person, kind: str, reason: str, *, submission: str, now: float) -> None:
-    """Gives an item to others, in its queue (`SKIP`) or that of escalated items; it never comes back to the person."""
+def pass_on(
+    tx: Connection, item: int, person: Person, kind: str, reason: str, *, comment: str = "", submission: str, now: float
+) -> None:
+    """Gives an item to others, in its queue (`SKIP`) or that of escalated items; it never comes back to the person.
+
+    A comment may quote the post, so it is deleted with its content; the log keeps the reason only.
+    """
     row, _ = _held(tx, item, person, submission, now)
     if row is not None:
-        _add(tx, row, person, kind, submission=submission, now=now, comment=reason)
+        _add(tx, row, person, kind, submission=submission, now=now, comment=comment or reason)
         moved = {"queue": ESCALATED} if kind == ESCALATE and row.state != GOLD else {}
         _change(tx, item, NO_CLAIM | moved)
         log.record(tx, now, person.name, kind, item, reason=reason)
@@ -222,16 +227,18 @@ def _held(tx: Connection, item: int, person: Person, submission: str, now: float
     cast = tx.execute(_CAST, {"item": item}).all()
     sent = [vote for vote in cast if vote.submission == submission and vote.person == person.id]
     if any(vote.undone_at is not None for vote in sent):
-        raise ClaimLostError("This answer was recorded and then taken back. Open the item again to decide it anew.")
+        raise ClaimLostError("This answer was recorded and then taken back. Decide the item anew.")
     if sent:
         return None, ()
+    if any(vote.undone_at is None and vote.person == person.id for vote in cast):
+        raise ClaimLostError("You have answered this item before, and that stands. This answer was not recorded.")
     if row.state == DECIDED:
         raise ClaimLostError("This item has been decided by somebody else meanwhile. Your answer was not recorded.")
     if row.state == ERASED:
         raise ClaimLostError("The content of this item was deleted meanwhile. Your answer was not recorded.")
     free = {"item": item, "person": person.id, "now": now}
     if row.claimed_by != person.id and tx.execute(_FRESH, free).first() is None:
-        raise ClaimLostError("This item is with somebody else, or you have answered it before. Take the next one.")
+        raise ClaimLostError("This item is with somebody else now, or not for you. Your answer was not recorded.")
     return row, [vote for vote in cast if vote.kind == VOTE and vote.undone_at is None]
 
 

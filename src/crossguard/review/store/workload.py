@@ -33,12 +33,12 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 
 
 def recent(db: Connection, person: int, *, before: Place | None = None, limit: int = 50) -> Sequence[Any]:
-    """Returns a person's answers that stand, the newest first: the vote, its item's text, `together` as below.
+    """Returns a person's answers that stand, the newest first: the vote, its item's words, `together` as below.
 
     `before` are `decided_at` and `id` of the answer after which to go on.
     """
     earlier = [] if before is None else [tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before)]
-    query = select(votes, items.c.text, _TOGETHER).join(items, items.c.id == votes.c.item)
+    query = select(votes, items.c.text, items.c.image_text, _TOGETHER).join(items, items.c.id == votes.c.item)
     mine = (votes.c.person == person, votes.c.undone_at.is_(None), *earlier)
     return db.execute(query.where(*mine).order_by(*_NEWEST).limit(limit)).all()
 

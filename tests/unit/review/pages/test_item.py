@@ -27,7 +27,7 @@ def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, co
     console.intake.take(posts, NOW)
     page = client.post("/queues/main/next", data={"csrf": token})
     assert page.url.path == "/items/1"
-    assert "also says: now" in page.text
+    assert 'also says: <span class="veiled">now</span>' in page.text
     form = {"csrf": token, "action": "block", "submission": "s1", "alike.4": "yes"}
     assert client.post("/items/1/vote", data=form).url.path == "/items/3", "the other near-duplicate comes next"
     with console.database.read() as db:
@@ -180,6 +180,44 @@ def test_an_answer_that_was_taken_back_is_not_quietly_dropped_when_it_is_sent_ag
     assert row(console.database, 1).state == "decided"
 
 
+def test_a_refused_answer_shows_the_comment_and_what_is_true(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1"), submission("2")], NOW)
+    client.post("/queues/main/next", data={"csrf": token})
+    answer = {"csrf": token, "action": "block", "comment": "as <they> said"}
+    client.post("/items/1/vote", data=answer | {"submission": "s1"})
+    for path in ("vote", "escalate"):
+        refused = client.post(f"/items/1/{path}", data=answer | {"submission": f"{path}2"})
+        assert refused.status_code == 409
+        assert "You have answered this item before, and that stands. This answer was not recorded." in refused.text
+        assert "somebody else" not in refused.text
+        assert '<p class="comment" dir="auto">as &lt;they&gt; said</p>' in refused.text
+
+
+def test_who_escalates_says_why_to_whoever_decides(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    page = client.post("/queues/main/next", data={"csrf": token}).text
+    assert re.search(r'<button form="decide" formaction="/items/1/escalate[^>]*id="escalate">', page)
+    client.post("/items/1/escalate", data={"csrf": token, "comment": "vermin is a quotation", "submission": "e1"})
+    log_in(client, console, "Ben", Role.LEAD)
+    shown = client.get("/items/1").text
+    assert shown.index("Why it was escalated") < shown.index(">vermin is a quotation</p>")
+    assert "quotation" not in client.get("/log").text, "nobody could delete it there"
+
+
+def test_undoing_keeps_the_order_and_the_filters(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1", language="en"), submission("2", language="de")], NOW)
+    page = client.post("/queues/main/next?order=random&language=de", data={"csrf": token})
+    assert page.url.path == "/items/2"
+    page = client.post(f"/items/2/vote?{page.url.query.decode()}", data={"csrf": token, "action": "allow"})
+    (action,) = re.findall(r'action="(/undo[^"]*)"', page.text)
+    (number,) = re.findall(r'id="undo".*?name="submission" value="([^"]+)"', page.text)
+    again = client.post(action.replace("&amp;", "&"), data={"csrf": token, "submission": number})
+    assert (again.url.path, again.url.params["language"], again.url.params["order"]) == ("/items/2", "de", "random")
+
+
 def test_required_parts_are_enforced_and_what_was_filled_in_stays(client: TestClient, console: Console) -> None:
     console.settings = console.settings.model_copy(update={"required": ("labels", "clause", "comment")})
     token = log_in(client, console)
@@ -252,3 +290,14 @@ def test_a_day_ends_for_items_that_are_taken_from_the_list_too(
     client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s1"})
     refused = client.post("/items/2/claim", data={"csrf": token})
     assert (refused.status_code, "which is the limit" in refused.text) == (409, True)
+
+
+def test_an_item_whose_content_was_erased_is_not_called_decided(client: TestClient, console: Console) -> None:
+    token = log_in(client, console, role=Role.ADMIN)
+    console.intake.take([submission("1", author="ann")], NOW)
+    assert (
+        "The content of 1 item was erased" in client.post("/people/erase", data={"csrf": token, "author": "ann"}).text
+    )
+    page = client.get("/items/1").text
+    assert "<h2>Deleted</h2>" in page
+    assert "<h2>Decided</h2>" not in page

@@ -16,6 +16,13 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed_down(client: TestCli
     answers = [client.post("/login", data={"name": "ann", "password": f"guess {n}"}) for n in range(11)]
     assert [answer.status_code for answer in answers] == [422] * 10 + [429]
     assert client.post("/login", data={"name": "Ann", "password": PASSWORD}).status_code == 429
+    with console.database.write() as tx:
+        token = people.invite(tx, Role.REVIEWER, console.now(), "Ann")
+    client.post(f"/join/{token}", data={"password": PASSWORD, "again": PASSWORD})
+    client.cookies.clear()
+    assert (
+        "My answers" in client.post("/login", params={"next": "/me"}, data={"name": "Ann", "password": PASSWORD}).text
+    )
     nobody = client.post("/login", data={"name": "Zoe", "password": PASSWORD})
     assert "The name or the password is wrong." in nobody.text
     assert 'name="name" value="Zoe"' in nobody.text, "what was typed stays"

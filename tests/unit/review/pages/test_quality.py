@@ -41,7 +41,9 @@ def test_small_images_and_tables_to_download(client: TestClient, console: Consol
     picture = f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
     console.intake.take([submission("1", images=[picture])], NOW)
     assert 'src="/images/1?small"' in client.get("/queues/main").text
-    assert Image.open(io.BytesIO(client.get("/images/1?small").content)).size == (160, 107)
+    small = client.get("/images/1?small")
+    assert Image.open(io.BytesIO(small.content)).size == (160, 107)
+    assert small.headers["cache-control"] == "no-store", "nobody sees it after logging out, or after it was erased"
     client.post("/items/1/vote", data={"csrf": token, "action": "block", "submission": "s"})
     table = client.get("/quality/decided.csv")
     assert (table.status_code, table.text.count("\n")) == (200, 2)

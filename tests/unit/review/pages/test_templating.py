@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from jinja2 import UndefinedError
 
-from crossguard.review.pages.templating import ago, environment, moment, only_in, seen_by
-from crossguard.review.roles import Role
-from crossguard.review.store.people import Person
+from crossguard.data.masking import mask, visible
+from crossguard.review.pages.templating import ago, by_line, environment, moment, only_in
 
-MASKED, OPEN = Person(1, "Ann", Role.REVIEWER), Person(2, "Ben", Role.REVIEWER, show_text=True)
+words: Any = environment().get_template("words.html.j2").module
 
 
-def test_a_text_is_masked_line_by_line_unless_the_person_wants_it_open() -> None:
+def test_a_text_is_masked_line_by_line() -> None:
     text = "You are vermin\nall of\u202e you"
-    assert seen_by(text, MASKED) == "You are v*****\nall of you"
-    assert seen_by(text, OPEN) == "You are vermin\nall of you"
+    assert by_line(mask, text) == "You are v*****\nall of you"
+    assert by_line(visible, text) == "You are vermin\nall of you"
 
 
 def test_the_start_of_a_long_text_stands_on_one_line() -> None:
-    assert seen_by("one two\nthree four five", OPEN, 10) == "one two t…"
-    assert seen_by("short", OPEN, 10) == "short"
+    assert by_line(visible, "one two\nthree four five", 10) == "one two t…"
+    assert by_line(visible, "short", 10) == "short"
+    assert by_line(visible, " " * 100 + "\u200b" * 100 + "words behind blanks", 10) == "words beh…"
+
+
+def test_a_post_begins_with_its_text_or_else_the_words_in_its_image() -> None:
+    def start(text: str, image_text: str) -> str:
+        return str(words.start(SimpleNamespace(text=text, image_text=image_text), 40))
+
+    assert start("my vermin", "other") == '<span class="veiled">my v*****</span><span class="bare">my vermin</span>'
+    assert start(" \n", "<b>") == '<span class="veiled">&lt;b&gt;</span><span class="bare">&lt;b&gt;</span>'
+    assert start("", " ") == "(no text)"
 
 
 def test_what_comes_from_data_is_escaped_and_a_missing_name_is_an_error() -> None:

@@ -54,9 +54,17 @@ def test_a_form_needs_its_token_and_our_own_origin(client: TestClient, console: 
 
 def test_who_logs_in_arrives_where_they_wanted_to_go(client: TestClient) -> None:
     answer = client.get("/items/7?order=random", follow_redirects=False)
-    assert answer.headers["location"] == "/login?next=/items/7"
+    assert answer.headers["location"] == "/login?next=/items/7%3Forder%3Drandom"
     answer = client.post("/me/switches", data={"show_text": "on"}, follow_redirects=False)
     assert answer.headers["location"] == "/login?next=/", "a form cannot be sent again by a link"
+
+
+def test_a_part_of_a_page_is_never_the_login_page(client: TestClient) -> None:
+    """It would take the place of what somebody writes there."""
+    for method, path in (("GET", "/items/7/explanation"), ("POST", "/items/7/renew")):
+        answer = client.request(method, path, headers={"hx-request": "true"}, follow_redirects=False)
+        assert answer.status_code == 401
+        assert "Your login has ended. What you wrote is still here: log in again in another tab." in answer.text
 
 
 def test_files_in_a_form_are_not_taken(client: TestClient, console: Console) -> None:

@@ -44,4 +44,7 @@ def test_cohens_kappa_is_that_of_scikit_learn() -> None:
     assert found.high is not None
     assert found.value is not None
     assert found.low < found.value < found.high
-    assert agreement.cohen_kappa([(True, True)] * 9).value is None
+    alike, none = agreement.cohen_kappa([(True, True)] * 9), agreement.cohen_kappa([])
+    assert (alike.value, alike.reason, none.value, none.reason) == (None, "all answers alike", None, "")
+    same = agreement.agreement({item: {1: True, 2: True} for item in range(9)})
+    assert (same.alpha.reason, same.fleiss.reason, same.observed.value) == ("all answers alike",) * 2 + (1.0,)

@@ -36,5 +36,6 @@ def test_recall_is_unknown_while_nothing_allowed_was_checked() -> None:
         ]
     )
     assert found.recall.value is None
+    assert found.recall.reason == "no allowed post was decided"
     assert found.precision.value == 0.5
     assert found.missing == ["allow-far"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, row
 
 from crossguard.review.console import Console
-from crossguard.review.store import items, retention
+from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.store import claims, items, retention
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items as table
 from crossguard.review.store.schema import reports
 
@@ -44,3 +48,52 @@ def test_a_report_on_what_is_erased_leaves_no_words(console: Console, database: 
     console.intake.take([submission("1", author="a", report={"reporter": "s", "reason": "he is John"})], NOW)
     with database.read() as db:
         assert db.execute(select(reports.c.reason)).scalars().all() == ["", ""]
+
+
+@pytest.fixture
+def reported(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    """A post that the model flagged (item 1, decided by Ann) and somebody reported (item 2, decided by Ben)."""
+    more: dict[str, Any] = {"author": "a", "report": {"reporter": "r", "reason": "rude"}}
+    console.intake.take([submission("1", "the words", author="a"), submission("1", "the words", **more)], NOW)
+    for item, who in ((1, ann), (2, ben)):
+        with database.write() as tx:
+            assert claims.claim(tx, item, who.id, NOW, LEASE)
+        cast(database, item, who, BLOCK)
+
+
+@pytest.mark.usefixtures("reported")
+def test_an_appeal_against_a_post_that_is_edited_meanwhile_is_about_all_that_was_decided(
+    console: Console, database: Database, ann: Person, ben: Person, cid: Person
+) -> None:
+    take_appeal(console, Appeal(id="a1", post="1"), NOW)
+    console.intake.take([submission("1", "other words", author="a")], NOW)
+    with database.write() as tx:
+        assert not any(claims.claim(tx, 3, who.id, NOW, LEASE) for who in (ann, ben)), "they decided the post"
+        assert claims.claim(tx, 3, cid.id, NOW, LEASE)
+    cast(database, 3, cid, ALLOW)
+    assert [(row(database, item).external, row(database, item).outcome["action"]) for item in (1, 2)] == [
+        ("1#1", "allow"),
+        ("1#1", "allow"),
+    ]
+    assert (row(database, 4).external, row(database, 4).state) == ("1", "open")
+
+
+@pytest.mark.usefixtures("reported")
+def test_an_edited_post_does_not_show_the_answer_of_its_golden_item(
+    console: Console, database: Database, ann: Person, cid: Person
+) -> None:
+    with database.write() as tx:
+        values = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
+        golden = items.copy(tx, items.get(tx, 1), **values, received_at=NOW, expected={"action": "block", "labels": {}})
+    console.intake.take([submission("1", "other words", author="a")], NOW)
+    with database.write() as tx:
+        assert not claims.claim(tx, golden, ann.id, NOW, LEASE), "who made the answer"
+        assert claims.claim(tx, golden, cid.id, NOW, LEASE)
+        assert [entry.text for entry in items.earlier_of_author(tx, items.get(tx, golden))] == ["other words"]
+
+
+def test_another_version_that_was_reported_keeps_its_id(console: Console, database: Database) -> None:
+    console.intake.take([submission("1", "first")], NOW)
+    console.intake.take([submission("1", "second", report={"reporter": "r", "reason": ""})], NOW)
+    console.intake.take([submission("1", "second")], NOW)
+    assert [row(database, item).external for item in (1, 2, 3)] == ["1#1", "1", "1"]

@@ -34,6 +34,17 @@ def test_a_stranger_at_many_addresses_is_slowed_down_later(database: Database, m
             attempts.check(tx, "Ann", "5.6.7.8", NOW)
 
 
+def test_who_proved_to_be_who_they_are_does_not_wait(database: Database) -> None:
+    with database.write() as tx:
+        for _ in range(attempts.FAILURES):
+            attempts.note(tx, "Ann", "1.2.3.4", NOW)
+            attempts.note(tx, "Ben", "1.2.3.4", NOW)
+        attempts.forget(tx, "ann", "1.2.3.4")
+        attempts.check(tx, "Ann", "1.2.3.4", NOW)
+        with pytest.raises(TooManyAttemptsError, match="ask an admin for a new link"):
+            attempts.check(tx, "Ben", "1.2.3.4", NOW)
+
+
 def test_neither_names_nor_addresses_are_stored_and_old_ones_not_kept(database: Database) -> None:
     with database.write() as tx:
         attempts.note(tx, "Ann", "1.2.3.4", NOW)

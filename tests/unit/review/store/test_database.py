@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,12 @@ def test_errors_do_not_show_the_texts_of_posts(tmp_path: Path) -> None:
         connection.execute(text("SELECT :words FROM nowhere"), {"words": "what a post says"})
     assert "nowhere" in str(raised.value)
     assert "what a post says" not in str(raised.value)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_errors_do_not_show_the_rows_that_postgresql_refuses(database: Database) -> None:
+    refused = text("INSERT INTO deliveries (id, event, body, attempts, problem) VALUES ('m', 'e', :words, 0, '')")
+    sent = {"words": "what a post says"}
+    with pytest.raises(DBAPIError, match='null value in column "item"') as raised, database.write() as tx:
+        tx.execute(refused, sent)
+    assert "what a post says" not in "".join(traceback.format_exception(raised.value))

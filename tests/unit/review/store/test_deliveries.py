@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, NOW, cast
 
@@ -11,6 +12,7 @@ from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.store import claims, deliveries
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
+from crossguard.review.store.schema import deliveries as outbox
 
 
 @pytest.fixture
@@ -30,11 +32,11 @@ def test_each_attempt_comes_twice_as_late_until_it_is_given_up(database: Databas
             assert not deliveries.reserve(tx, message, attempt, now + 20), "another process has it"
             deliveries.failed(tx, message, attempt + 1, now, "no answer")
             if attempt + 1 < deliveries.ATTEMPTS:
-                wait = next(s for s in range(1, 30_000) if deliveries.due(tx, now + s))
-                waits.append(wait)
-                now += wait
-        assert waits[:4] == [5, 10, 20, 40]
-        assert max(waits) <= deliveries.LONGEST_WAIT_S
+                next_at = tx.execute(select(outbox.c.next_at)).scalar_one()
+                waits.append(next_at - now)
+                now = next_at
+        assert waits[:4] == [21, 42, 84, 168]
+        assert sum(waits) == pytest.approx(12 * 3600, rel=0.01)
         state = deliveries.state(tx)
         assert (state.waiting, state.given_up, state.problem) == (0, 1, "no answer")
         assert deliveries.retry(tx, now) == 1
@@ -57,7 +59,7 @@ def test_what_did_not_arrive_is_not_sent_after_what_came_later(database: Databas
         assert deliveries.reserve(tx, message, 0, NOW + 20)
         deliveries.put(tx, 1, "item.reopened", NOW, {"id": "1"})
         deliveries.failed(tx, message, 1, NOW, "no answer")
-        (later,) = deliveries.due(tx, NOW + 9)
+        (later,) = deliveries.due(tx, NOW + 30)
         assert later.event == "item.reopened"
         assert deliveries.retry(tx, NOW) == 0
         state = deliveries.state(tx)
@@ -69,7 +71,7 @@ def test_of_two_messages_that_wait_the_later_is_sent(database: Database, message
     with database.write() as tx:
         deliveries.put(tx, 1, "item.reopened", NOW, {"id": "1"})
         deliveries.put(tx, 1, "item.decided", NOW + 1, {"id": "1"})
-        (latest,) = deliveries.due(tx, NOW + 9)
+        (latest,) = deliveries.due(tx, NOW + 30)
         assert (latest.event, latest.id != message) == ("item.decided", True)
         assert not deliveries.withdraw(tx, 1), "none of them went out"
 
@@ -89,7 +91,7 @@ def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(
         assert claims.claim(tx, 2, ben.id, NOW, 600)
     cast(database, 2, ben, ALLOW)
     with database.read() as db:
-        assert [entry.event for entry in deliveries.due(db, NOW + 9)] == ["appeal.decided"]
+        assert [entry.event for entry in deliveries.due(db, NOW + 30)] == ["appeal.decided"]
 
 
 def test_nothing_waits_for_a_receiver_that_nobody_named(console: Console, database: Database, ann: Person) -> None:

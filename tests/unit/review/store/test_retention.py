@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
@@ -90,3 +92,21 @@ def test_people_of_one_key_in_several_sources_are_told_apart(console: Console, d
     assert [row(database, item).text != "" for item in (1, 2, 3)] == [True, True, False]
     with database.write() as tx:
         assert retention.erase_author(tx, "a", NOW) == 2
+
+
+def test_an_erased_text_is_in_no_file(console: Console, tmp_path: Path) -> None:
+    """SQLite's write-ahead log would keep it until the console stops, and free pages for ever."""
+    database = Database.open(str(tmp_path / "erased.sqlite"))
+    Console(console.settings, database).intake.take([submission("1", "these words " * 1000, author="a")], NOW)
+
+    def found() -> bool:
+        return any(b"these words" in file.read_bytes() for file in tmp_path.glob("erased.sqlite*"))
+
+    assert found()
+    with database.erase() as tx:
+        assert tx.exec_driver_sql("PRAGMA secure_delete").scalar_one() == 1
+        retention.erase_author(tx, "a", NOW)
+    assert not found()
+    with database.write() as tx:
+        assert tx.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 15_000
+    database.close()

@@ -57,11 +57,13 @@ def test_who_lost_the_item_is_told_and_nothing_is_recorded(
     console.intake.take([submission("1")], NOW)
     take(database, ann)
     assert take(database, ben, now=NOW + LEASE) == 1
-    with pytest.raises(ClaimLostError):
+    with pytest.raises(ClaimLostError, match="with somebody else now, or not for you"):
         cast(database, 1, ann, now=NOW + LEASE)
     cast(database, 1, ben, now=NOW + LEASE)
-    with pytest.raises(ClaimLostError):
+    with pytest.raises(ClaimLostError, match="decided by somebody else meanwhile"):
         cast(database, 1, ann, now=NOW + LEASE)
+    with pytest.raises(ClaimLostError, match="You have answered this item before"), database.write() as tx:
+        votes.cast(tx, 1, ben, BLOCK, submission="from another tab", now=NOW + LEASE)
     with database.read() as db:
         assert [vote.person for vote in votes.standing(db, 1)] == [ben.id]
 

@@ -15,7 +15,7 @@ from crossguard.review.store.people import Person
 def test_answers_come_newest_first_and_a_page_goes_on_where_the_last_ended(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
-    console.intake.take([submission(str(number)) for number in range(5)], NOW)
+    console.intake.take([submission(str(number), image_text="on a sign") for number in range(5)], NOW)
     with database.write() as tx:
         for item, at in ((1, NOW), (2, NOW), (3, NOW + 1), (4, NOW + 2)):
             assert claims.claim(tx, item, ann.id, at, 600)
@@ -24,7 +24,7 @@ def test_answers_come_newest_first_and_a_page_goes_on_where_the_last_ended(
     with database.read() as db:
         first = workload.recent(db, ann.id, limit=2)
         place = first[-1].decided_at, first[-1].id
-        assert [row.item for row in first] == [4, 2]
+        assert [(row.item, row.image_text) for row in first] == [(4, "on a sign"), (2, "on a sign")]
         assert [row.item for row in workload.recent(db, ann.id, before=place)] == [1]
         assert workload.last_submission(db, ann.id).submission == "s4"
         assert workload.last_submission(db, ben.id) is None
