@@ -267,9 +267,10 @@ def _divided(place: Span | None, joint: int) -> tuple[Span | None, Span | None]:
 
 def _lexicon(tokenizer: Tokenizer) -> Lexicon | None:
     """Returns the words of a tokenizer; None where it has too few to tell a word from letters."""
-    slang = (files("crossguard") / "resources" / "words.txt").read_text(encoding="utf-8").split()
-    lexicon = Lexicon(tokenizer.get_vocab(), slang)
-    return lexicon if len(lexicon) > len(slang) + FEWEST_WORDS else None
+    resources = files("crossguard") / "resources"
+    slang, starred = ((resources / f"{name}.txt").read_text(encoding="utf-8").split() for name in ("words", "starred"))
+    lexicon = Lexicon(tokenizer.get_vocab(), slang, starred)
+    return lexicon if len(lexicon) > len(slang) + len(starred) + FEWEST_WORDS else None
 
 
 def _frame(tokenizer: Tokenizer, parts: int) -> list[tuple[int, ...]]:

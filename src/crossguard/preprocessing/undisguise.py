@@ -17,8 +17,9 @@ from typing import Final
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
-from crossguard.preprocessing.disguises.signs import LEET, filled, joined, spelt, without_signs
+from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
+from crossguard.preprocessing.disguises.starred import starred
 from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, without_padding
 
 # A longer text is read in stretches of so many characters, since some steps look at all of a text at once,
@@ -53,7 +54,7 @@ FEW_QUOTED: Final = 3
 # What an ordinary text has none of; everything else is skipped.
 SUSPECT: Final = re.compile(
     # What begins with a letter is one alternative, which looks at the character behind it once.
-    rf"{LETTER}(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}"
+    rf"{LETTER}(?:(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}|[*_-]{{2}})"
     rf"|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )
@@ -63,8 +64,8 @@ STEPS: Final = (
     latin,
     joined,
     spelt,
+    starred,
     without_signs,
-    filled,
     once,
     forward,
     respaced,
@@ -73,7 +74,7 @@ STEPS: Final = (
     corrected,
 )
 # Steps that may find another word than the one that was meant.
-GUESSES: Final = frozenset({filled, respaced, sentences, compounds, corrected})
+GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,10 @@ class Lexicon:
         vocabulary: Token to id; whole words are those that a WordPiece, BPE or Unigram tokenizer marks as such, and ids
             grow as frequency falls.
         slang: Words that it lacks, of which all are taken to be as frequent as the `SLANG_RANK`-th.
+        starred: Words of which people hide letters, the likelier ones first; they are known, too.
     """
 
-    def __init__(self, vocabulary: Mapping[str, int], slang: Iterable[str] = ()) -> None:
+    def __init__(self, vocabulary: Mapping[str, int], slang: Iterable[str] = (), starred: Sequence[str] = ()) -> None:
         ranked = _whole_words(sorted(vocabulary, key=vocabulary.__getitem__))
         scale = math.log(len(ranked) + 2)
         self._costs: dict[str, float] = {}
@@ -47,8 +48,9 @@ class Lexicon:
             if len(word) > 1 or word in SINGLE:
                 self._costs.setdefault(word, math.log(rank * scale))
         self._common = math.log(COMMON_RANK * scale)
-        for word in slang:
+        for word in (*slang, *starred):
             self._costs.setdefault(word, math.log(SLANG_RANK * scale))
+        self._starred = starred
         self._longest = min(LONGEST, max(map(len, self._costs), default=0))
 
         self._cost = lru_cache(maxsize=16_384)(self._find_cost)
@@ -148,6 +150,11 @@ class Lexicon:
         for word in sorted(self._costs, key=self._costs.__getitem__):
             index.setdefault(key(word), word)
         return index
+
+    def hidden(self, pattern: str) -> str | None:
+        """Returns the likeliest word that people hide and that fits a pattern, with `*` for each unknown letter."""
+        same = (word for word in self._starred if len(word) == len(pattern))
+        return next((word for word in same if all(a in ("*", b) for a, b in zip(pattern, word, strict=True))), None)
 
     def filled(self, pattern: str) -> str | None:
         """Returns the most frequent word that fits a pattern with one unknown letter, `*`."""

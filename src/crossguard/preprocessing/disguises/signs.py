@@ -7,6 +7,7 @@ from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, LETTER, SIGN, SPACED, SYMBOL_SET
+from crossguard.preprocessing.disguises.starred import SHORT
 
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
 # Letters with the same kind of sign between them, or with one space.
@@ -15,7 +16,6 @@ PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{
 PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
 SIGNS: Final = re.compile(rf"{SIGN}+")
 INNER: Final = re.compile(rf"(?<!{LETTER}){LETTER}++(?:{SIGN}{{1,4}}{LETTER}++)+")
-HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
 LEET: Final = {
     "4": "a", "@": "a", "3": "e", "\u20ac": "e", "1": "il", "!": "i", "|": "li", "0": "o", "5": "s", "$": "s",
     "7": "t", "+": "t", "8": "b", "9": "g", "2": "z", "(": "c",
@@ -26,8 +26,6 @@ INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
 # Ordinals, amounts, versions and names of products, which are not words in digits.
 NUMBER: Final = re.compile(r"\d+[a-z]{1,3}|[a-z]{1,3}\d+|.*\d{3,}.*")
 TOKEN: Final = re.compile(r"\S+")
-# Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
-SHORT: Final = 4
 
 
 def joined(text: str, lexicon: Lexicon) -> str:
@@ -60,19 +58,6 @@ def without_signs(text: str, lexicon: Lexicon) -> str:
     return INNER.sub(lambda match: _merged(match[0], lexicon), text)
 
 
-def filled(text: str, lexicon: Lexicon) -> str:
-    """Finds the letters that signs hide."""
-
-    def fill(match: re.Match[str]) -> str:
-        word, bare = match[0].lower(), SIGNS.sub("", match[0])
-        is_short = len(bare) < SHORT
-        if not HIDDEN.fullmatch(word) or (is_short and "*" not in word):
-            return match[0]
-        return lexicon.filled(SIGNS.sub("*", word)) or (match[0] if is_short else bare)
-
-    return INNER.sub(fill, text)
-
-
 def _merged(word: str, lexicon: Lexicon) -> str:
     parts = SIGNS.split(word)
     joined, signs = "".join(parts).lower(), set("".join(SIGNS.findall(word)))
@@ -82,8 +67,7 @@ def _merged(word: str, lexicon: Lexicon) -> str:
         return joined if lexicon.common(joined) and signs != {"*"} else word
     if joined in lexicon:
         return joined
-    # A sign that hides a letter is read later.
-    return word if HIDDEN.fullmatch(word.lower()) else _apart(word, parts, signs)
+    return _apart(word, parts, signs)
 
 
 def _apart(word: str, parts: list[str], signs: set[str]) -> str:

@@ -1,0 +1,35 @@
+"""Letters that signs hide: `f**k`, `n****r`, `sh**`, `k_ll`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from crossguard.preprocessing.disguises.lexicon import Lexicon
+
+# Where several letters are hidden, one sign stands for each of them.
+STARRED: Final = re.compile(
+    r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,}|_{2,}|-{2,})?(?![^\W_])", re.IGNORECASE
+)
+HIDING: Final = re.compile(r"[*#%?_-]")
+ONE_HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
+# Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
+SHORT: Final = 4
+
+
+def starred(text: str, lexicon: Lexicon) -> str:
+    """Finds the letters that signs hide: of a word that is often hidden, or else of any word that lacks one letter."""
+
+    def read(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        bare = HIDING.sub("", word)
+        # Signs may stand in a word that lacks nothing.
+        if bare == word or (len(bare) >= SHORT and bare in lexicon):
+            return match[0]
+        pattern = HIDING.sub("*", word)
+        hidden = lexicon.hidden(pattern)
+        if hidden is None and ONE_HIDDEN.fullmatch(word) and (len(bare) >= SHORT or "*" in word):
+            hidden = lexicon.filled(pattern)
+        return hidden or match[0]
+
+    return STARRED.sub(read, text) if HIDING.search(text) else text
