@@ -32,11 +32,14 @@ from crossguard.records import ImageSource, Post
 _FRAMES = 4
 # Images per thread that are read before the first of them is needed.
 AHEAD = 4
-# The engine scales images to this side; words on a strip of other proportions would be a pixel high.
+# The engine scales images to this side; words of a long screenshot would be a few pixels high. By a multiple of their
+# short side, images are too long: high ones, and wide ones, whose lines a cut divides.
 _SIDE = 2000
-_EXTREME = 20
+_TOO_LONG = (4, 20)
 _LEAST = 64
 _MOST_STRIPS = 16
+# How far from its place a cut may be, as a share of a strip: it goes between two lines.
+_NEAR = 0.1
 
 
 class WordReader:
@@ -90,15 +93,23 @@ class WordReader:
 
 
 def _strips(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Cuts an image of extreme proportions, whose short side the engine would scale to nothing."""
+    """Cuts a long image, as the engine would scale its words to nothing."""
     long, short = max(pixels.shape[:2]), min(pixels.shape[:2])
-    if long <= _SIDE or long <= _EXTREME * short:
-        return [pixels]
     axis = int(pixels.shape[1] == long)
+    if long <= _SIDE or long <= _TOO_LONG[axis] * short:
+        return [pixels]
+    count = min(-(-long // max(_SIDE, 2 * short)), _MOST_STRIPS)
+    cuts = [_quietest(pixels, axis, long * at // count, int(_NEAR * long / count)) for at in range(1, count)]
     room = [(0, 0), (0, 0), (0, 0)]
     room[1 - axis] = (0, max(0, _LEAST - short))
-    padded = np.pad(pixels, room, constant_values=255)
-    return np.array_split(padded, min(-(-long // _SIDE), _MOST_STRIPS), axis)
+    return np.split(np.pad(pixels, room, constant_values=255), cuts, axis)
+
+
+def _quietest(pixels: NDArray[np.uint8], axis: int, at: int, near: int) -> int:
+    """Returns the row or column near a place along which the image changes least: between lines, not through one."""
+    found = np.take(pixels, range(at - near, at + near), axis).std(axis=1 - axis).mean(axis=-1)
+    quiet = np.flatnonzero(found <= found.min() + 1)
+    return at - near + int(quiet[np.abs(quiet - near).argmin()])
 
 
 def _filled(entry: Post, words: Future[str] | None) -> Post:

@@ -141,6 +141,15 @@ def test_lines_and_strips_are_no_failure(reader: WordReader, size: tuple[int, in
     assert reader.read(Image.new("RGB", size, "white")) == ""
 
 
+def test_every_line_of_a_long_screenshot_is_read_whole(reader: WordReader) -> None:
+    shot = Image.new("RGB", (720, 6000), "white")
+    said = [f"line {number} says good morning" for number in range(75)]
+    for number, line in enumerate(said):
+        ImageDraw.Draw(shot).text((24, 20 + 80 * number), line, font=ImageFont.load_default(28), fill="black")
+    read = [line.replace(" ", "") for line in reader.read(shot).lower().splitlines()]
+    assert len(set(read) & {line.replace(" ", "") for line in said}) >= 73, "a few letters may be misread"
+
+
 def test_words_on_a_long_strip_are_read(reader: WordReader) -> None:
     strip = Image.new("RGB", (12_000, 60), "white")
     for x, word in ((100, "GOOD"), (9_000, "MORNING")):
