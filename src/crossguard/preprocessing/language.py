@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 UNDETERMINED: Final = "und"
 # What is read of a text; more changes nothing.
 MOST_CHARACTERS: Final = 1000
-WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+# With the signs for vowels of Hebrew, Arabic and the scripts of South and South-East Asia, no letters to `re`.
+WORD: Final = re.compile(r"(?:[^\W\d_][\u0591-\u05c7\u064b-\u065f\u0900-\u0e4e]*)+(?:['\u2019][^\W\d_]+)*")
 LATIN: Final = re.compile(r"[A-Za-z\u00c0-\u024f]")
 # Shorter texts are called by any name; a word of another script says more.
 FEWEST_LATIN_LETTERS: Final = 16
 FEWEST_LETTERS: Final = 5
 MANY_LATIN: Final = re.compile(rf"(?:[^{LATIN.pattern[1:-1]}]*+{LATIN.pattern}){{{FEWEST_LATIN_LETTERS}}}")
-SURE: Final = 0.5
+SURE: Final = 0.5  # among languages in Latin letters; those of another script are at least not one of these
 # Nothing linguistic, and Nigerian Pidgin, which slang is taken for.
 NO_LANGUAGE: Final = frozenset({"zxx", "pcm"})
 # Words that no language but English has so often; where every sixth word is one, and two are, the text is in English.
@@ -56,17 +57,18 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
         known: Languages of the model, which spares the classifier where English is one.
 
     Returns:
-        `und` for a text of few letters, and where the classifier is not sure.
+        `und` for a text of few letters, and where the classifier is not sure; in another script the likeliest one.
     """
     text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", html.unescape(text[:MOST_CHARACTERS])))
     words = WORD.findall(MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text))))
     if "en" in known and _is_english(words):
         return "en"
     letters = " ".join(words)
-    if not MANY_LATIN.match(letters) and sum(map(len, words)) - len(LATIN.findall(letters)) < FEWEST_LETTERS:
+    latin = len(LATIN.findall(letters))
+    if not MANY_LATIN.match(letters) and sum(map(len, words)) - latin < FEWEST_LETTERS:
         return UNDETERMINED
     language, probability = classifier().classify(letters)
-    return UNDETERMINED if probability < SURE or language in NO_LANGUAGE else language
+    return UNDETERMINED if (latin and probability < SURE) or language in NO_LANGUAGE else language
 
 
 def _is_english(words: list[str]) -> bool:

@@ -32,6 +32,10 @@ GERMAN = "Heute war das Wetter in Hamburg wunderbar und wir sind lange spazieren
         ("ru", "Моя сестра вчера вышла замуж"),
         ("ja", "今日はとても天気がいいですね"),
         ("hi", "मेरी बहन की शादी कल हुई"),
+        ("hi", "नमस्ते आप कैसे हैं"),
+        ("ar", "مرحبا كيف حالك"),
+        ("ru", "Привет как дела"),
+        ("zh", "你好世界今天天气"),
         ("nl", "Morgen gaan we met de trein naar Amsterdam"),
     ],
 )
