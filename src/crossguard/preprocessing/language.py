@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import unicodedata
 from collections.abc import Collection
 from functools import cache
 from importlib.metadata import version
@@ -59,7 +60,8 @@ def language_of(text: str, known: Collection[str] = ()) -> str:
     Returns:
         `und` for a text of few letters, and where the classifier is not sure; in another script the likeliest one.
     """
-    text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", html.unescape(text[:MOST_CHARACTERS])))
+    text = unicodedata.normalize("NFKC", html.unescape(text[:MOST_CHARACTERS]))  # full-width letters are Latin ones
+    text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", text))
     words = WORD.findall(MENTION.sub(" ", URL.sub(" ", RETWEET.sub("", text))))
     if "en" in known and _is_english(words):
         return "en"

@@ -15,7 +15,7 @@ from pydantic import Field
 from crossguard.checked_settings import StrictModel
 from crossguard.errors import BundleError
 from crossguard.preprocessing.disguises.lexicon import Lexicon
-from crossguard.preprocessing.language import UNDETERMINED, language_of
+from crossguard.preprocessing.language import LATIN, UNDETERMINED, language_of
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
@@ -159,7 +159,9 @@ class TextEncoder:
         if not undisguised or language in {*self._languages, UNDETERMINED}:
             return language
         said = language_of(_joined(undisguised), self._languages)
-        return said if said in self._languages else language
+        # What looks like another script may be a few words in this one.
+        hidden = said == UNDETERMINED and not LATIN.search(_joined(written))
+        return said if said in self._languages or hidden else language
 
     def _said(self, written: Sequence[_Part]) -> _Said:
         """Returns what disguised parts say; nothing where the tokenizer would see the same."""

@@ -118,6 +118,12 @@ def test_a_short_text_is_undetermined_and_an_image_has_no_language(tiny_bundle: 
     assert preparation.prepare_all([Post("3", "   ")])[0].language == ""
 
 
+@pytest.mark.parametrize("text", ["ｋｉｌｌ ｔｈｅｍ ａｌｌ", "ᏦᏆᏞᏞ ᎢᎻᎬᎷ", "кіӏӏ тнем"])  # noqa: RUF001
+def test_latin_words_in_other_letters_are_no_other_language(text: str) -> None:
+    with Moderator.load("compact", other_languages="skip") as moderator:
+        assert moderator.score(text).language in {"en", UNDETERMINED}
+
+
 def test_an_unknown_choice_gets_a_suggestion(tiny_bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'note'"):
         prepared(tiny_bundle, other_languages="noted")

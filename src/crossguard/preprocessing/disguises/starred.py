@@ -7,10 +7,8 @@ from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
 
-# Where several letters are hidden, one sign stands for each of them.
-STARRED: Final = re.compile(
-    r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,}|_{2,}|-{2,})?(?![^\W_])", re.IGNORECASE
-)
+# Where several letters are hidden, one sign stands for each of them. At the end only stars do: a dash breaks off.
+STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,})?(?![^\W_])", re.IGNORECASE)
 HIDING: Final = re.compile(r"[*#%?_-]")
 ONE_HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
 # Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
@@ -22,9 +20,9 @@ def starred(text: str, lexicon: Lexicon) -> str:
 
     def read(match: re.Match[str]) -> str:
         word = match[0].lower()
-        bare = HIDING.sub("", word)
-        # Signs may stand in a word that lacks nothing.
-        if bare == word or (len(bare) >= SHORT and bare in lexicon):
+        parts = HIDING.sub(" ", word).split()
+        bare = "".join(parts)
+        if bare == word or _lacks_nothing(parts, bare, lexicon):
             return match[0]
         pattern = HIDING.sub("*", word)
         hidden = lexicon.hidden(pattern)
@@ -33,3 +31,10 @@ def starred(text: str, lexicon: Lexicon) -> str:
         return hidden or match[0]
 
     return STARRED.sub(read, text) if HIDING.search(text) else text
+
+
+def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
+    """Returns whether signs stand in a word, behind one, or between words."""
+    if len(bare) >= SHORT and bare in lexicon:
+        return True
+    return bare != parts[0][:1] and all(map(lexicon.common, parts))
