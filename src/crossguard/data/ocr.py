@@ -38,6 +38,8 @@ _SIDE = 2000
 _TOO_LONG = (4, 20)
 _LEAST = 64
 _MOST_STRIPS = 16
+# Part of the cache's path: to be raised with every change here by which an image gives other words.
+_READING = 2
 # How far from its place a cut may be, as a share of a strip: it goes between two lines.
 _NEAR = 0.1
 
@@ -48,8 +50,8 @@ class WordReader:
     def __init__(self, cache: Path | None = None) -> None:
         """Prepares a thread per core; its models load with its first image, in a second or two. `cache` keeps words."""
         self._create = _engines()
-        # A better version of the engine reads again.
-        self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{version('rapidocr')}"
+        # A better version of the engine, or of what is done here, reads again.
+        self._cache = (cache or cache_folder()) / "ocr" / f"rapidocr-{version('rapidocr')}-{_READING}"
         self._threads = available_cores()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="crossguard-ocr")
         self._own = threading.local()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +16,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from crossguard.data.datasets.rows import FIXED
-from crossguard.errors import OutputError, needs_extra
+from crossguard.data.tables import read_rows
+from crossguard.errors import OutputError, TableError, needs_extra
 from crossguard.review.intake import uniform
 from crossguard.review.store.claims import DECIDED
 from crossguard.review.store.database import Database
@@ -44,10 +48,11 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
     An earlier export stays as it is until this one is complete, which then takes its place, images included.
 
     Raises:
-        OutputError: The suffix is unknown, or the file cannot be written.
+        OutputError: The suffix is unknown, or the file or an image cannot be written.
     """
-    if path.suffix not in SUFFIXES:
-        raise OutputError(f"'{path}' must end in one of {', '.join(SUFFIXES)}.")
+    path = path.resolve()  # a link stays one
+    if path.suffix not in SUFFIXES or path.is_dir():
+        raise OutputError(f"'{path}' must be a file that ends in one of {', '.join(SUFFIXES)}.")
     counts = {"rows": 0, "images": 0, "erased": 0, "more_images": 0}
     voted: set[str] = set()
     try:
@@ -56,9 +61,11 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
             folder = draft.with_name(f"{path.stem}-images") if with_images else None
             with database.engine.connect() as db:  # one transaction, as rows are read while they are written
                 _write(draft, labels, _rows(db, labels, folder, counts, voted))
-            if folder is not None:
-                _replace_images(folder, path.with_name(folder.name))
+            # No row of either table points to nothing, wherever this is cut short.
+            idle = set() if folder is None else _move_images(folder, path)
             draft.replace(path)
+        for image in idle:
+            image.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
     return Exported(**counts, unnamed=sorted(voted.difference(labels)))
@@ -111,15 +118,31 @@ def _image(db: Connection, item: int, folder: Path, counts: dict[str, int]) -> s
     return f"{folder.name}/{item}.jpg"
 
 
-def _replace_images(new: Path, folder: Path) -> None:
-    """Moves images to where those of an earlier export may lie, of posts that are erased by now, too."""
-    for old in folder.glob("*.jpg"):
-        if old.stem.isdecimal():  # anything else is not from here
-            old.unlink()
-    if new.is_dir():
+def _move_images(new: Path, table: Path) -> set[Path]:
+    """Moves images beside a table; returns those of the table that it replaces, of posts that are erased by now.
+
+    Raises:
+        OutputError: An image of somebody else's is in the way.
+    """
+    folder = table.with_name(new.name)
+    earlier, moves = _images_of(table, folder), {folder / image.name: image for image in new.glob("*")}
+    for place, image in moves.items():
+        if place not in earlier and place.exists() and not filecmp.cmp(place, image, shallow=False):
+            raise OutputError(f"'{place}' is there already, and not from an earlier export. Choose another name.")
+    if moves:
         folder.mkdir(exist_ok=True)
-        for image in new.iterdir():
-            image.replace(folder / image.name)
+    for place, image in moves.items():
+        image.replace(place)
+    return earlier.difference(moves)
+
+
+def _images_of(table: Path, folder: Path) -> set[Path]:
+    own, found = re.compile(rf"{re.escape(folder.name)}/\d+\.jpg"), set()
+    with suppress(TableError):  # there is none, or another file of that name
+        for row in read_rows(table):
+            if own.fullmatch(name := str(row.get("image_path"))):
+                found.add(table.parent / name)
+    return found
 
 
 def _split(row: Any) -> str:

@@ -277,6 +277,21 @@ def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: Conso
     assert running.count(VOTES) == 1
 
 
+def test_an_answer_waits_while_something_in_between_refuses_it(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 3)
+    first = item_of(page)
+    page.route("**/vote*", lambda route: route.fulfill(status=403, body="<h1>Forbidden by the gateway</h1>"))
+    page.fill("#decide textarea", "as they said")
+    page.click("button.action.block")
+    page.wait_for_selector("#notice:has-text('answered 403 without a page of the console. Your answer is kept')")
+    assert page.input_value("#decide textarea") == "as they said"
+    assert page.evaluate("localStorage.length") == 1
+    page.unroute("**/vote*")
+    page.wait_for_selector("#undo:has-text('block')")
+    assert item_of(page) != first
+    assert running.count(VOTES) == 1
+
+
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_an_answer_waits_while_the_database_is_away(
     running: ConsoleThread, visit: Visit, postgres: PostgresServer

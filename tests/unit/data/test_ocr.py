@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from crossguard.cache import keep
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import read_encoded
-from crossguard.data.ocr import AHEAD, WordReader
+from crossguard.data.ocr import AHEAD, WordReader, _content_key
 from crossguard.errors import ImageError, MissingExtraError
 from crossguard.machine import available_cores
 from crossguard.records import Post
@@ -67,6 +68,19 @@ def test_same_content_is_read_once(reader: WordReader, tmp_path: Path, monkeypat
     pixels = np.asarray(drawn("GOOD MORNING", "dear friends"))
     with pytest.raises(AssertionError, match="ran again"):
         reader.read(pixels)
+
+
+def test_what_was_read_in_another_way_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rapidocr", reason="needs crossguard[ocr]")
+    monkeypatch.setattr(WordReader, "_lines", lambda *_: ["BETTER"])
+    image = png(drawn("WORDS"))
+    monkeypatch.setattr("crossguard.data.ocr._READING", 0)
+    old = WordReader(tmp_path)
+    keep(old._cache / _content_key(image)[:2] / f"{_content_key(image)}.txt", b"BAD")
+    assert old.read(image) == "BAD"
+    monkeypatch.undo()
+    monkeypatch.setattr(WordReader, "_lines", lambda *_: ["BETTER"])
+    assert WordReader(tmp_path).read(image) == "BETTER"
 
 
 def test_cache_that_cannot_be_written_does_not_matter(reader: WordReader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,3 +105,67 @@ def test_an_export_that_fails_leaves_the_earlier_one(
         export(database, HATE.names, exported)
     assert (exported.read_text(), files(exported)) == before
     assert sorted(path.name for path in exported.parent.iterdir() if path.name.startswith(".")) == []
+
+
+def test_what_lies_in_the_folder_of_images_and_is_not_of_the_earlier_table_stays(
+    database: Database, exported: Path
+) -> None:
+    own = exported.parent / "out-images" / "7.jpg"
+    own.write_bytes(b"a cat")
+    export(database, HATE.names, exported)
+    assert own.read_bytes() == b"a cat"
+    other = exported.with_name("cats.jsonl")
+    cat = exported.parent / "cats-images" / "2.jpg"
+    cat.parent.mkdir()
+    cat.write_bytes(b"a cat")
+    with pytest.raises(OutputError, match=r"'.*cats-images/2.jpg' is there already, and not from an earlier export"):
+        export(database, HATE.names, other)
+    assert (cat.read_bytes(), other.exists()) == (b"a cat", False)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_each_format_says_which_images_were_its_own(database: Database, exported: Path, suffix: str) -> None:
+    """A table in another format may share the folder; what cannot be read is replaced, and names nothing."""
+    out = exported.with_suffix(suffix)
+    out.write_bytes(b"")
+    export(database, HATE.names, out)
+    assert files(exported) == ["out-images/1.jpg", "out-images/2.jpg", "out-images/mine.jpg"]
+    with database.write() as tx:
+        tx.exec_driver_sql("UPDATE images SET jpeg = NULL")
+    export(database, HATE.names, out)
+    assert files(exported) == ["out-images/1.jpg", "out-images/mine.jpg"]
+
+
+def test_images_go_only_after_the_new_table_stands(
+    database: Database, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(exported)
+    replace = Path.replace
+
+    def refused(self: Path, target: Path) -> Path:
+        if target.suffix == ".jsonl":
+            assert exported.with_name("out-images").joinpath("2.jpg").exists()
+            raise PermissionError(1, "Operation not permitted")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OutputError, match="Operation not permitted"):
+        export(database, HATE.names, exported)
+    assert files(exported) == before
+
+
+def test_a_folder_is_no_output(database: Database, exported: Path) -> None:
+    folder = exported.with_name("folder.csv")
+    folder.mkdir()
+    with pytest.raises(OutputError, match=r"'.*folder.csv' must be a file that ends in one of .jsonl, .csv, .parquet"):
+        export(database, HATE.names, folder)
+    assert not exported.with_name("folder-images").exists()
+
+
+def test_a_link_stays_one(database: Database, exported: Path) -> None:
+    link = exported.with_name("link.jsonl")
+    link.symlink_to(exported)
+    export(database, HATE.names, link)
+    assert link.is_symlink()
+    assert len(exported.read_text().splitlines()) == 1
+    assert files(exported) == ["out-images/2.jpg", "out-images/mine.jpg"]

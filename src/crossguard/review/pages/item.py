@@ -6,7 +6,6 @@ import io
 import secrets
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from PIL import Image
 from sqlalchemy import Connection, select
@@ -51,6 +50,8 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
             "form": visit.form or _taken_back(visit, db),
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
+    # A golden item stays in its queue when somebody escalates it, and would show that it is one.
+    escalated = [vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment and row.state != "gold"]
     hidden = _is_hidden(visit, row, own)
     decision = None if hidden else decision_of(row.decision, row.external)
     return render(
@@ -61,7 +62,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         decision=decision,
         bands=visit.console.bands_of(row.decision) if decision else {},
         suggestions=[vote for vote in answers if vote.kind == votes.SUGGEST],
-        escalations=[vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment],
+        escalations=escalated,
         hidden=hidden,
         held=held,
         alike=alike,
@@ -176,7 +177,7 @@ def undo(visit: Visit) -> Response:
         submission = visit.form.get("submission", "")
         opened = votes.undo(tx, submission, visit.person, visit.now, settings.undo_minutes * MINUTE)
         claims.claim(tx, opened[0], visit.person.id, visit.now, settings.lease_minutes * MINUTE)
-    return visit.go(f"/items/{opened[0]}?{kept_query(visit.request.query_params)}&{urlencode({AGAIN: submission})}")
+    return visit.go(f"/items/{opened[0]}?{kept_query(visit.request.query_params, **{AGAIN: submission})}")
 
 
 def explanation(visit: Visit) -> Response:

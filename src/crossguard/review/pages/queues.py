@@ -96,8 +96,9 @@ def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
 
 
 def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
-    kept = kept_query(fields)
-    return f"/queues/{queue}?{kept}&{NOTHING}=1" if item is None else f"/items/{item}?{kept}"
+    if item is None:
+        return f"/queues/{queue}?{kept_query(fields, **{NOTHING: '1'})}"
+    return f"/items/{item}?{kept_query(fields)}"
 
 
 def mine(visit: Visit) -> Response:
@@ -146,7 +147,7 @@ def switches(visit: Visit) -> Response:
 
 
 def filters_of(fields: Mapping[str, str]) -> Filters:
-    """Reads filters from a query or a form.
+    """Reads filters from a query.
 
     Raises:
         FormError: A score or a day cannot be read.
@@ -158,9 +159,9 @@ def filters_of(fields: Mapping[str, str]) -> Filters:
         raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
 
 
-def kept_query(fields: Mapping[str, str]) -> str:
-    """Returns the order and filters under which a person works, to be carried along."""
-    return urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)})
+def kept_query(fields: Mapping[str, str], **more: str) -> str:
+    """Returns the order and filters under which a person works, to be carried along, and more."""
+    return urlencode({key: fields[key] for key in ("order", *_FILTERS) if fields.get(key)} | more)
 
 
 def _order(fields: Mapping[str, str]) -> str:

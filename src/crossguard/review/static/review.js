@@ -43,9 +43,8 @@ async function send(entry) {
 }
 
 // A page of ours in place of this one, also for answers such as 422 that have no address of their own.
-async function show(response) {
+function show(response, page) {
   if (response.redirected) { location.assign(response.url); return; }
-  const page = parsed(await response.text());
   document.querySelector("main").replaceWith(page.querySelector("main"));
   document.querySelector("main").focus();
   if (window.htmx) window.htmx.process(document.body);
@@ -62,9 +61,12 @@ async function deliver(entry) {
   sending = true;
   try {
     const response = await send(entry);
+    const page = parsed(await response.text());
+    // A proxy or firewall in between has answered.
+    if (!page.querySelector("main")) throw new Error(`The server answered ${response.status} without a page of the console. Your answer is kept in this browser and sent again.`);
     kept.drop(entry);
     notice("");
-    await show(response);
+    show(response, page);
   } catch (error) {
     notice(error instanceof TypeError ? AWAY : error.message);
     setTimeout(() => {

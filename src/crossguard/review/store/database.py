@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +25,13 @@ from crossguard.review.store.schema import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 15
-_CHECKPOINT_MS: Final = 2000
+_CHECKPOINTS: Final = 4
+_CHECKPOINT_MS: Final = 500
+_BETWEEN_S: Final = 0.1
 _WRITE: Final = "crossguard_write"
 OUTBOX: Final = "crossguard_outbox"
 """Option of a transaction: whether somebody receives what it decides."""
+_LOG: Final = logging.getLogger("crossguard.review")
 _MIGRATION_LOCK: Final = 7_283_641  # any number that nothing else in the database locks
 
 
@@ -103,15 +108,31 @@ class Database:
 
     @contextmanager
     def erase(self) -> Iterator[Connection]:
-        """Gives a connection as `write` does; what is erased is gone from SQLite's write-ahead log, too."""
+        """Gives a connection as `write` does; what is erased is gone from SQLite's write-ahead log, too.
+
+        An open reader may need the log; a warning then says that it is kept.
+        """
         with self.write() as connection:
             yield connection
         if self.engine.dialect.name == "sqlite":
-            with self._turn, contextlib.closing(self.engine.raw_connection()) as raw:
-                cursor = raw.cursor()
+            for _ in range(_CHECKPOINTS):
+                if self._empties_log():
+                    return
+                time.sleep(_BETWEEN_S)
+            _LOG.warning(
+                "what was erased is still in SQLite's write-ahead log, because a reader is open. "
+                "It leaves the log with the next erasure, or when the console stops."
+            )
+
+    def _empties_log(self) -> bool:
+        with self._turn, contextlib.closing(self.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            try:
                 cursor.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_MS}")  # nobody can write while it waits for readers
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
                 cursor.execute(f"PRAGMA busy_timeout = {1000 * BUSY_S}")
+        return not busy
 
     def migrate(self, migrations: Path = MIGRATIONS, revision: str = "head") -> None:
         """Brings the schema to a revision in one transaction; an empty database is given the newest one at once."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from crossguard.review.store.schema import log
 
 COMMAND_LINE: Final = "command line"
-"""Who acts in a terminal; nobody may be called so."""
+"""Who acts in a terminal; nobody may have this name."""
 _ADDED: Final = insert(log)
 
 

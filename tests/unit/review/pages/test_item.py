@@ -149,6 +149,7 @@ def test_after_undo_the_form_begins_with_the_answer_that_was_taken_back(client: 
     answer = {"csrf": token, "action": "block", "label.racist": "yes", "label.sexist": "unsure", "submission": "s1"}
     client.post("/items/1/vote", data=answer | {"clause": "sexist", "comment": "see the rule"})
     page = client.post("/undo", data={"csrf": token, "submission": "s1"})
+    assert page.url.query == b"again=s1"
     assert page.url.path == "/items/1"
     assert re.search(r'value="yes" aria-label="racist: yes"\s+checked', page.text)
     assert re.search(r'value="unsure" aria-label="sexist: unsure"\s+checked', page.text)
@@ -204,6 +205,18 @@ def test_who_escalates_says_why_to_whoever_decides(client: TestClient, console: 
     shown = client.get("/items/1").text
     assert shown.index("Why it was escalated") < shown.index(">vermin is a quotation</p>")
     assert "quotation" not in client.get("/log").text, "nobody could delete it there"
+
+
+def test_a_golden_item_does_not_say_that_somebody_escalated_it(client: TestClient, console: Console) -> None:
+    console.settings = console.settings.model_copy(update={"gold_rate": 1.0})
+    console.intake.take([submission("1", expected={"action": "block", "labels": {"racist": "yes"}})], NOW)
+    for name in ("Ann", "Ben"):
+        token = log_in(client, console, name)
+        page = client.post("/queues/main/next", data={"csrf": token})
+        assert page.url.path == "/items/1"
+        assert "Your decision" in page.text
+        assert "escalated" not in page.text
+        client.post("/items/1/escalate", data={"csrf": token, "comment": "a quotation", "submission": name})
 
 
 def test_undoing_keeps_the_order_and_the_filters(client: TestClient, console: Console) -> None:

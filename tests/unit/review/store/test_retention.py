@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,19 +95,56 @@ def test_people_of_one_key_in_several_sources_are_told_apart(console: Console, d
         assert retention.erase_author(tx, "a", NOW) == 2
 
 
-def test_an_erased_text_is_in_no_file(console: Console, tmp_path: Path) -> None:
-    """SQLite's write-ahead log would keep it until the console stops, and free pages for ever."""
+@pytest.fixture
+def file(console: Console, tmp_path: Path) -> Iterator[Database]:
+    """A file of SQLite with a post of the author `a`."""
     database = Database.open(str(tmp_path / "erased.sqlite"))
     Console(console.settings, database).intake.take([submission("1", "these words " * 1000, author="a")], NOW)
+    yield database
+    database.close()
 
-    def found() -> bool:
-        return any(b"these words" in file.read_bytes() for file in tmp_path.glob("erased.sqlite*"))
 
-    assert found()
-    with database.erase() as tx:
+def is_found(folder: Path) -> bool:
+    return any(b"these words" in file.read_bytes() for file in folder.glob("erased.sqlite*"))
+
+
+def test_an_erased_text_is_in_no_file(file: Database, tmp_path: Path) -> None:
+    """SQLite's write-ahead log would keep it until the console stops, and free pages for ever."""
+    assert is_found(tmp_path)
+    with file.erase() as tx:
         assert tx.exec_driver_sql("PRAGMA secure_delete").scalar_one() == 1
         retention.erase_author(tx, "a", NOW)
-    assert not found()
-    with database.write() as tx:
+    assert not is_found(tmp_path)
+    with file.write() as tx:
         assert tx.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 15_000
-    database.close()
+
+
+def test_an_open_reader_keeps_an_erased_text_and_that_is_told(
+    file: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossguard.review.store.database._CHECKPOINT_MS", 1)
+    with file.read() as reader:
+        reader.execute(select(likenesses.c.item)).all()
+        with file.erase() as tx:
+            retention.erase_author(tx, "a", NOW)
+    assert is_found(tmp_path)
+    (told,) = caplog.messages
+    assert told.startswith("what was erased is still in SQLite's write-ahead log, because a reader is open.")
+    assert told.endswith("It leaves the log with the next erasure, or when the console stops.")
+    with file.erase():
+        pass
+    assert not is_found(tmp_path)
+    assert caplog.messages == [told]
+
+
+def test_erasing_waits_for_readers(
+    file: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crossguard.review.store.database._CHECKPOINT_MS", 1)
+    with file.read() as reader:
+        reader.execute(select(likenesses.c.item)).all()
+        monkeypatch.setattr("time.sleep", lambda _: reader.close())
+        with file.erase() as tx:
+            retention.erase_author(tx, "a", NOW)
+    assert not is_found(tmp_path)
+    assert caplog.messages == []
