@@ -37,4 +37,4 @@ def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
     """Returns whether signs stand in a word, behind one, or between words."""
     if len(bare) >= SHORT and bare in lexicon:
         return True
-    return bare != parts[0][:1] and all(map(lexicon.common, parts))
+    return len(bare) > 1 and all(map(lexicon.common, parts))
