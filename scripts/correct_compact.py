@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import pyarrow.parquet as pq
 import torch
 import yaml
 from numpy.typing import NDArray
@@ -29,13 +28,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossguard.bundle import write_manifest
+from crossguard.evaluation.annotated import read_posts
 from crossguard.models.building import from_pretrained_encoder
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
 from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import collate
 from crossguard.records import Post
-from crossguard.runtimes.base import encode
+from crossguard.runtimes.base import encode, fusion_inputs
 
 RESOURCES: Final = Path(__file__).resolve().parents[1] / "src" / "crossguard" / "resources" / "templates"
 # Parameters of the fusion that a post without an image goes through; the image's own stay.
@@ -47,6 +47,8 @@ POSTS: Final = 2000
 POSTS_OF: Final = {"templates": 6000}
 GROUPS: Final = 20
 BATCH: Final = 64
+# What the fusion takes, as `Encoded` has it.
+FUSED: Final = ("text_features", "image_features", "has_text", "has_image")
 # The share of a batch that must have something to score; a few posts are blanks.
 READABLE: Final = 0.8
 STEPS: Final = 2000
@@ -97,14 +99,9 @@ def encoded(model: Moderator, posts: Sequence[Post]) -> Encoded:
         batch, rows = collate(ready, manifest.text, manifest.image.size)
         texts, images = encode(model.runtime, batch, trim=True, widths=widths)
         first = np.unique(rows.post, return_index=True)[1]
-        of = (batch.text_of[first], batch.image_of[first])
-        parts.append((_rows_of(texts, of[0]), _rows_of(images, of[1]), *(torch.from_numpy(o >= 0).float() for o in of)))
+        feed = fusion_inputs(texts, images, batch.text_of[first], batch.image_of[first])
+        parts.append(tuple(torch.from_numpy(feed[name]) for name in FUSED))
     return Encoded(*map(torch.cat, zip(*parts, strict=True)))
-
-
-def _rows_of(features: NDArray[np.float32], of: NDArray[np.int64]) -> Tensor:
-    """Returns the features of each row, float32 (rows, width); zeros where it has none."""
-    return torch.from_numpy(np.concatenate([features, np.zeros_like(features, shape=(1, features.shape[1]))])[of])
 
 
 class Fusion:
@@ -146,12 +143,9 @@ class Fusion:
 def posts_of(tables: Sequence[Path]) -> Iterator[Post]:
     """Yields some posts of each table's training split."""
     for path in tables:
-        table = pq.read_table(path, columns=["id", "text", "image_text", "image_path", "split"])
-        rows = [row for row in table.to_pylist() if row["split"] == "train"]
-        most = POSTS_OF.get(path.stem, POSTS)
-        for row in map(rows.__getitem__, np.random.default_rng(0).permutation(len(rows))[:most]):
-            image = (path.parent / row["image_path"]).resolve() if row["image_path"] else None
-            yield Post(row["id"], row["text"], image=image, image_text=row["image_text"])
+        posts = read_posts(path, "train")
+        order = np.random.default_rng(0).permutation(len(posts))[: POSTS_OF.get(path.stem, POSTS)]
+        yield from map(posts.__getitem__, order)
 
 
 def sentences(frames: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
@@ -186,22 +180,26 @@ def lessons(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Le
 
 
 def _harmless(model: Moderator, fusion: Fusion, texts: Sequence[str], size: int) -> Lesson:
-    lesson = _kept(fusion, encoded(model, [Post(str(n), text) for n, text in enumerate(texts)]), size, weight=1.0)
+    lesson = _of_texts(model, fusion, texts, size)
     most = torch.full((lesson.target.shape[1],), UNLIKELY_ATTRIBUTE)
     for columns, limit in zip(_schemes(model), UNLIKELY, strict=True):
         most[columns] = limit
-    return replace(lesson, target=torch.minimum(lesson.target, most), steady=False)
+    return replace(lesson, target=torch.minimum(lesson.target, most))
 
 
 def _hateful(model: Moderator, fusion: Fusion, labelled: Sequence[tuple[str, str]], size: int) -> Lesson:
-    posts = [Post(str(n), text) for n, (text, _) in enumerate(labelled)]
-    lesson = _kept(fusion, encoded(model, posts), size, weight=1.0)
+    lesson = _of_texts(model, fusion, [text for text, _ in labelled], size)
     places = [model.labels.names.index(label) for _, label in labelled]
     target = lesson.target.clone()
     for columns, least in zip(_schemes(model), LIKELY, strict=True):
         at = (torch.arange(len(target)), torch.tensor(columns)[places])
         target[at] = target[at].clamp(min=least)
-    return replace(lesson, target=target, steady=False)
+    return replace(lesson, target=target)
+
+
+def _of_texts(model: Moderator, fusion: Fusion, texts: Sequence[str], size: int) -> Lesson:
+    posts = encoded(model, [Post(str(number), text) for number, text in enumerate(texts)])
+    return replace(_kept(fusion, posts, size, weight=1.0), steady=False)
 
 
 def _schemes(model: Moderator) -> list[list[int]]:

@@ -127,15 +127,28 @@ def run(runtime: Runtime, batch: Batch, *, trim: bool, widths: tuple[int, int]) 
     # Filled up with rows that have neither, because the fusion takes no time.
     spare = (0, _power_of_two(2 * count - 1) - count)
     text_of, image_of = (np.pad(of, spare, constant_values=-1) for of in (batch.text_of, batch.image_of))
-    feed = {
+    fused = runtime.infer([Job("fusion", fusion_inputs(texts, images, text_of, image_of))])[0]
+    values, weight = (np.asarray(fused[name][:count], np.float32) for name in ("logits", "text_weight"))
+    return Logits(values, weight)
+
+
+def fusion_inputs(
+    texts: NDArray[np.float32], images: NDArray[np.float32], text_of: NDArray[np.int64], image_of: NDArray[np.int64]
+) -> dict[str, NDArray[np.float32]]:
+    """Returns what the fusion takes, by name: features of each row, and whether it has them.
+
+    Args:
+        texts: Features of texts, float32 (unique texts, width).
+        images: Features of images, float32 (unique images, width).
+        text_of: Which text each row has, (rows,); -1 where it has none.
+        image_of: Which image each row has, (rows,).
+    """
+    return {
         "text_features": _rows(texts, text_of),
         "image_features": _rows(images, image_of),
         "has_text": (text_of >= 0).astype(np.float32),
         "has_image": (image_of >= 0).astype(np.float32),
     }
-    fused = runtime.infer([Job("fusion", feed)])[0]
-    values, weight = (np.asarray(fused[name][:count], np.float32) for name in ("logits", "text_weight"))
-    return Logits(values, weight)
 
 
 def encode(

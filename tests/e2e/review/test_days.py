@@ -34,6 +34,15 @@ def item_of(page: Page) -> int:
     return int(page.url.split("/items/")[1].split("?")[0])
 
 
+def at_first_item(running: RunningConsole, visit: Visit, items: int) -> Page:
+    running.fill(items)
+    page = visit("Ann")
+    page.goto(f"{running.url}/queues/main")
+    page.keyboard.press("n")
+    item_of(page)
+    return page
+
+
 def serious(page: Page) -> list[Any]:
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [(entry["id"], entry["nodes"][0]["html"]) for entry in found if entry["impact"] in SERIOUS]
@@ -73,10 +82,7 @@ def test_two_reviewers_by_keyboard_alone(running: RunningConsole, visit: Visit) 
 
 
 def test_the_last_answer_of_a_queue_is_taken_back_by_its_key(running: RunningConsole, visit: Visit) -> None:
-    running.fill(1)
-    ann = visit("Ann")
-    ann.goto(f"{running.url}/queues/main")
-    ann.keyboard.press("n")
+    ann = at_first_item(running, visit, 1)
     own = item_of(ann)
     ann.keyboard.press("a")
     ann.wait_for_url("**/queues/main*")
@@ -100,11 +106,7 @@ def test_text_and_images_have_separate_switches(running: RunningConsole, visit: 
 
 
 def test_a_switch_costs_no_answer_that_is_not_sent_yet(running: RunningConsole, visit: Visit) -> None:
-    running.fill(1)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
+    page = at_first_item(running, visit, 1)
     page.keyboard.press("1")
     page.fill("#decide textarea", "as they said")
     words = page.locator("details.text > p").first
@@ -145,11 +147,7 @@ def test_a_switch_shows_and_hides_all_words_and_images_of_a_page(running: Runnin
 
 
 def test_skipping_and_escalating_cost_nothing_that_was_filled_in(running: RunningConsole, visit: Visit) -> None:
-    running.fill(1)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    item_of(page)
+    page = at_first_item(running, visit, 1)
     page.keyboard.press("1")
     page.fill("#decide textarea", "a quotation, I think")
     page.click("button:has-text('Skip')")
@@ -165,11 +163,7 @@ def test_skipping_and_escalating_cost_nothing_that_was_filled_in(running: Runnin
 
 @ON_BOTH
 def test_an_appeal_comes_by_api_and_goes_to_another_person(running: RunningConsole, visit: Visit) -> None:
-    running.fill(1)
-    ann, ben = visit("Ann"), visit("Ben")
-    ann.goto(f"{running.url}/queues/main")
-    ann.keyboard.press("n")
-    item_of(ann)
+    ann, ben = at_first_item(running, visit, 1), visit("Ben")
     ann.keyboard.press("b")
     ann.wait_for_selector("text=You answered no to every label.")
     ann.keyboard.press("1")
@@ -253,14 +247,6 @@ def test_reading_and_deciding_without_javascript(running: RunningConsole, visit:
     assert item_of(page) != first
     page.click("#undo button")
     assert item_of(page) == first
-
-
-def at_first_item(running: ConsoleThread, visit: Visit, items: int) -> Page:
-    running.fill(items)
-    page = visit("Ann")
-    page.goto(f"{running.url}/queues/main")
-    page.keyboard.press("n")
-    return page
 
 
 def test_an_answer_waits_in_the_browser_while_the_console_is_away(running: ConsoleThread, visit: Visit) -> None:

@@ -1,4 +1,4 @@
-"""What counts as a letter, a sign, a word, few and most."""
+"""What counts as a letter, a sign, a word, short, few and most."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 from crossguard.preprocessing.disguises.lexicon import WORD
 
 FEW, HALF, MOST = 1 / 3, 0.5, 0.75
+# Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
+SHORT: Final = 4
 LETTER: Final = r"[^\W\d_]"
 SIGN: Final = r"(?:[^\w\s]|_)"
 SPACED: Final = re.compile(rf"(?<!\w){LETTER}(?: {LETTER}){{2,}}(?!\w)")

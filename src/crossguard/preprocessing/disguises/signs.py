@@ -6,8 +6,7 @@ import re
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
-from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, LETTER, SIGN, SPACED, SYMBOL_SET
-from crossguard.preprocessing.disguises.starred import SHORT
+from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, LETTER, SHORT, SIGN, SPACED, SYMBOL_SET
 
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
 # Letters with the same kind of sign between them, or with one space.

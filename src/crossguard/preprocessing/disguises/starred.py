@@ -6,13 +6,12 @@ import re
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
+from crossguard.preprocessing.disguises.patterns import SHORT
 
 # Where several letters are hidden, one sign stands for each of them. At the end only stars do: a dash breaks off.
 STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,})?(?![^\W_])", re.IGNORECASE)
 HIDING: Final = re.compile(r"[*#%?_-]")
 ONE_HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
-# Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
-SHORT: Final = 4
 
 
 def starred(text: str, lexicon: Lexicon) -> str:

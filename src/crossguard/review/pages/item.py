@@ -51,7 +51,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         }
     own = [vote for vote in cast if vote.person == visit.person.id]
     # A golden item stays in its queue when somebody escalates it, and would show that it is one.
-    escalated = [vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment and row.state != "gold"]
+    escalated = [vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment and row.state != claims.GOLD]
     hidden = _is_hidden(visit, row, own)
     decision = None if hidden else decision_of(row.decision, row.external)
     return render(
@@ -160,11 +160,11 @@ def escalate(visit: Visit) -> Response:
 def _pass_on(visit: Visit, kind: str) -> Response:
     reason = visit.form.get("reason", "").strip()[:200]
     comment = visit.form.get("comment", "").strip()[:COMMENT_CHARACTERS]
-    sent: dict[str, Any] = {"comment": comment, "submission": _submission(visit), "now": visit.now}
+    said = {"reason": reason, "comment": comment, "submission": _submission(visit)}
     try:
         with visit.console.database.write() as tx:
             row = _seen(visit, tx)
-            votes.pass_on(tx, row.id, visit.person, kind, reason, **sent)
+            votes.pass_on(tx, row.id, visit.person, kind, now=visit.now, **said)
             return next_after(visit, tx, row)
     except ClaimLostError as error:
         return show(visit, error.status, str(error))
@@ -217,7 +217,7 @@ def _seen(visit: Visit, db: Connection) -> Any:
     row, person = items.get(db, visit.item), visit.person
     if not person.sees(row.queue):
         raise NotAllowedError(f"Your account does not include the queue '{row.queue}'. Ask an admin.")
-    known = row.state != "gold" or row.claimed_by == person.id or person.may(Right.MEASURE)
+    known = row.state != claims.GOLD or row.claimed_by == person.id or person.may(Right.MEASURE)
     if not known and not votes.answered(db, row.id, person.id):
         raise NotFoundError(f"There is no item {row.id} for you.")
     return row

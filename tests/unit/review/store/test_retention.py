@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, row
 
@@ -104,6 +104,15 @@ def file(console: Console, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def reader(file: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """Has read of the file and may read on; nobody waits for it long."""
+    monkeypatch.setattr("crossguard.review.store.database._CHECKPOINT_MS", 1)
+    with file.read() as connection:
+        connection.execute(select(likenesses.c.item)).all()
+        yield connection
+
+
 def is_found(folder: Path) -> bool:
     return any(b"these words" in file.read_bytes() for file in folder.glob("erased.sqlite*"))
 
@@ -120,13 +129,11 @@ def test_an_erased_text_is_in_no_file(file: Database, tmp_path: Path) -> None:
 
 
 def test_an_open_reader_keeps_an_erased_text_and_that_is_told(
-    file: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    file: Database, reader: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("crossguard.review.store.database._CHECKPOINT_MS", 1)
-    with file.read() as reader:
-        reader.execute(select(likenesses.c.item)).all()
-        with file.erase() as tx:
-            retention.erase_author(tx, "a", NOW)
+    with file.erase() as tx:
+        retention.erase_author(tx, "a", NOW)
+    reader.close()
     assert is_found(tmp_path)
     (told,) = caplog.messages
     assert told.startswith("what was erased is still in SQLite's write-ahead log, because a reader is open.")
@@ -138,13 +145,14 @@ def test_an_open_reader_keeps_an_erased_text_and_that_is_told(
 
 
 def test_erasing_waits_for_readers(
-    file: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    file: Database,
+    reader: Connection,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("crossguard.review.store.database._CHECKPOINT_MS", 1)
-    with file.read() as reader:
-        reader.execute(select(likenesses.c.item)).all()
-        monkeypatch.setattr("time.sleep", lambda _: reader.close())
-        with file.erase() as tx:
-            retention.erase_author(tx, "a", NOW)
+    monkeypatch.setattr("time.sleep", lambda _: reader.close())
+    with file.erase() as tx:
+        retention.erase_author(tx, "a", NOW)
     assert not is_found(tmp_path)
     assert caplog.messages == []
