@@ -151,7 +151,7 @@ class Recipe(StrictModel):
     horizontal_flip: bool = setting("Mirror half of the images; off by default because it mirrors their words.", False)
     color_jitter: bool = setting("Change brightness, contrast and saturation by up to a fifth.", True)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
-        "`auto` is bf16 where the machine computes in it, else fp32; fp16 needs a GPU.", "auto"
+        "`auto` is bf16 where that is faster, else fp32; fp16 needs a GPU.", "auto"
     )
     early_stopping_patience: Count | None = setting(
         "Epochs without a better metric before training stops; null for never.", None

@@ -1,4 +1,4 @@
-"""A run that computes in other numbers than its recipe says so."""
+"""In which numbers a run computes, and that it says where these are not those of its recipe."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import pytest
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
+import torch
+
 from crossguard.training import devices
-from crossguard.training.devices import mixed_precision, precision_note
+from crossguard.training.devices import has_fast_bf16, mixed_precision, precision_note
 from crossguard.training.recipe import Recipe
 
 
@@ -24,3 +26,26 @@ def test_fp16_without_a_gpu_is_said(fast: bool, chosen: str, monkeypatch: pytest
 @pytest.mark.parametrize(("wish", "chosen"), [("fp32", "no"), ("bf16", "bf16"), ("auto", "no"), ("auto", "bf16")])
 def test_what_was_asked_for_needs_no_note(wish: str, chosen: str) -> None:
     assert precision_note(Recipe.model_validate({"precision": wish}), chosen, "cpu") is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "half_s", "fast"),
+    [("avx512_bf16", 0.5, True), ("avx512_bf16", 1.9, False), ("amx_bf16", 0.2, True), ("avx512_vnni", 0.1, False)],
+)
+def test_auto_takes_bf16_only_where_it_is_faster(
+    unit: str, half_s: float, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instructions for bf16 are no promise: those of an Intel Xeon without AMX take twice the time of float32."""
+    seconds = {torch.float32: 1.0, torch.bfloat16: half_s}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: True})
+    monkeypatch.setattr(devices, "_seconds", seconds.__getitem__)
+    has_fast_bf16.cache_clear()
+    assert has_fast_bf16() is fast
+    has_fast_bf16.cache_clear()
+    assert mixed_precision(Recipe(), "cpu") == ("bf16" if fast else "no")
+    has_fast_bf16.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_trial_takes_time(dtype: torch.dtype) -> None:
+    assert devices._seconds(dtype) > 0
