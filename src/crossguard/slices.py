@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
@@ -17,8 +18,10 @@ from crossguard.records import Logits
 
 T = TypeVar("T")
 
-# Windows of text, or frames, of one post that a batch takes at most.
+# Frames of one post that a batch takes at most, and windows of text; of short windows, as lines are, those that hold no
+# more tokens than two windows of the bundled model.
 SLICE: Final = 2
+TOKENS: Final = 192
 
 
 def slices(post: Prepared) -> list[Prepared]:
@@ -27,11 +30,12 @@ def slices(post: Prepared) -> list[Prepared]:
     A post that has several of both is left whole: its pieces would encode the others again and again. Of windows that
     are alike, the first is enough.
     """
-    places = _places(post.texts)
-    if len(places) > SLICE and len(post.frames) <= 1:
-        return [replace(post, texts=part) for part in _pieces([post.texts[place] for place in places])]
+    windows = [post.texts[place] for place in _places(post.texts)]
+    starts = _starts(windows)
+    if len(starts) > 1 and len(post.frames) <= 1:
+        return [replace(post, texts=part) for part in _pieces(windows, starts)]
     if len(post.frames) > SLICE and len(post.texts) <= 1:
-        return [replace(post, frames=part) for part in _pieces(post.frames)]
+        return [replace(post, frames=part) for part in _pieces(post.frames, range(0, len(post.frames), SLICE))]
     return [post]
 
 
@@ -43,8 +47,20 @@ def _places(windows: Sequence[Window]) -> list[int]:
     return list(firsts.values())
 
 
-def _pieces(whole: Sequence[T]) -> list[tuple[T, ...]]:
-    return [tuple(whole[start : start + SLICE]) for start in range(0, len(whole), SLICE)]
+def _starts(windows: Sequence[Window]) -> list[int]:
+    """Returns where slices of windows begin."""
+    starts: list[int] = []
+    tokens = 0
+    for place, window in enumerate(windows):
+        tokens += len(window.ids)
+        if not starts or (place - starts[-1] >= SLICE and tokens > TOKENS):
+            starts.append(place)
+            tokens = len(window.ids)
+    return starts
+
+
+def _pieces(whole: Sequence[T], starts: Sequence[int]) -> list[tuple[T, ...]]:
+    return [tuple(whole[start:stop]) for start, stop in pairwise((*starts, len(whole)))]
 
 
 def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
@@ -55,10 +71,11 @@ def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
     best = whole.values.argmax(axis=0)
     columns = np.arange(len(best))
     texts = whole.texts
-    places = np.array(_places(post.texts))
-    if texts is not None and len(places) > SLICE:
+    places = _places(post.texts)
+    starts = _starts([post.texts[place] for place in places])
+    if texts is not None and len(starts) > 1:
         # Windows are counted from the first of their slice.
-        texts = places[np.arange(len(parts))[:, None] * SLICE + texts]
+        texts = np.array(places)[np.array(starts)[:, None] + texts]
     best_texts = None if texts is None else texts[best, columns][None]
     return Logits(whole.values[best, columns][None], parts[0].text_weight, best_texts)
 

@@ -11,7 +11,7 @@ from crossguard.moderator import Moderator
 from crossguard.preprocessing.batch import Prepared
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Decision, Post
-from crossguard.slices import SLICE, merged, slices
+from crossguard.slices import SLICE, TOKENS, merged, slices
 
 WORDS = ("hello", "good", "morning", "you", "are", "all", "awful", "people", "i", "love", "hate", "my", "friends")
 
@@ -31,7 +31,9 @@ def test_slices_give_the_decision_of_the_whole(tiny: Moderator, kind: str) -> No
     )
     pieces = slices(whole)
     assert len(pieces) > 1
-    assert all(len(piece.texts) <= SLICE and len(piece.frames) <= SLICE for piece in pieces)
+    for piece in pieces:
+        assert len(piece.frames) <= SLICE
+        assert len(piece.texts) <= SLICE or sum(len(window.ids) for window in piece.texts) <= TOKENS
     expected: Decision = tiny.decide([whole], tiny.infer([whole]))[0]
     found = tiny.decide([whole], merged(whole, [tiny.infer([piece]) for piece in pieces]))[0]
     assert found.scores == pytest.approx(expected.scores, abs=1e-6)
@@ -40,10 +42,11 @@ def test_slices_give_the_decision_of_the_whole(tiny: Moderator, kind: str) -> No
 
 
 def test_of_windows_that_are_alike_the_first_is_scored(tiny: Moderator) -> None:
-    distinct = [Window((1, n, 2)) for n in range(5, 10)]
+    distinct = [Window((1, *[n] * (TOKENS // 2), 2)) for n in range(5, 10)]
     windows = tuple(distinct[n] for n in (0, 0, 1, 1, 2, 0, 3, 4, 4))
     whole = Prepared("a", windows, ())
     pieces = slices(whole)
+    assert [len(piece.texts) for piece in pieces] == [2, 2, 1]
     assert [window for piece in pieces for window in piece.texts] == distinct
     found, expected = merged(whole, [tiny.infer([piece]) for piece in pieces]), tiny.infer([whole])
     np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
@@ -52,6 +55,21 @@ def test_of_windows_that_are_alike_the_first_is_scored(tiny: Moderator) -> None:
     assert found.texts.tolist() == expected.texts.tolist()
     alike = Prepared("b", (distinct[0],) * 32, ())
     assert slices(alike) == [alike]
+
+
+def test_many_short_windows_are_one_slice(tiny: Moderator) -> None:
+    """A post of a few lines is no long one, and does not wait for its turn among those."""
+    lines = tuple(Window((1, n, 2)) for n in range(5, 15))
+    post = Prepared("a", lines, ())
+    assert slices(post) == [post]
+    long = Window((1, *[4] * (TOKENS - 7), 2))
+    whole = Prepared("b", (long, *lines), ())
+    pieces = slices(whole)
+    assert [len(piece.texts) for piece in pieces] == [2, 9]
+    found, expected = merged(whole, [tiny.infer([piece]) for piece in pieces]), tiny.infer([whole])
+    assert found.texts is not None
+    assert expected.texts is not None
+    assert found.texts.tolist() == expected.texts.tolist()
 
 
 def test_an_ordinary_post_is_left_whole(tiny: Moderator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -16,6 +17,7 @@ from crossguard.checked_settings import StrictModel
 from crossguard.errors import BundleError
 from crossguard.preprocessing.disguises.lexicon import Lexicon
 from crossguard.preprocessing.language import LATIN, UNDETERMINED, language_of
+from crossguard.preprocessing.lines import lines_of
 from crossguard.preprocessing.normalization import MOST_CHARACTERS, NormalizerName, normalize, shorten
 from crossguard.preprocessing.undisguise import undisguise
 from crossguard.preprocessing.windows import Alignment, Span, Window, ends, pair_sizes, stretches
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 # The first window never needs more characters than this per token, and a long post about a fourth of it.
 CHARACTERS_PER_TOKEN: Final = 24
 CHARACTERS_PER_TOKEN_OF_LONG_TEXT: Final = 8
+# A longer line is alone in a window or two as it is.
+CHARACTERS_PER_TOKEN_OF_LINE: Final = 4
 FEWEST_WORDS: Final = 1000
 
 
@@ -44,6 +48,7 @@ class TextSpec(StrictModel):
     # What to do with words read from the image: `pair` (second segment), `append`, or `ignore`
     image_text: Literal["pair", "append", "ignore"] = "append"
     undisguise: bool = True  # whether a disguised text is also (or only, where that is certain) scored as what it says
+    lines: bool = True  # whether of a text of several lines each is scored on its own, too
 
     @property
     def most_characters(self) -> int:
@@ -63,9 +68,17 @@ class Tokens:
         """Marks these windows as those of an undisguised reading."""
         return replace(self, windows=tuple(replace(window, undisguised=True) for window in self.windows))
 
+    def within(self, span: Span) -> Tokens:
+        """Returns these windows of a stretch of a text as windows of the text."""
+        return replace(self, windows=tuple(window.within(span) for window in self.windows))
+
     def and_also(self, reading: Tokens) -> Tokens:
         """Returns these windows, and behind them those of the reading."""
-        return Tokens((*self.windows, *reading.windows), self.truncated or reading.truncated)
+        return replace(
+            self,
+            windows=(*self.windows, *reading.windows),
+            truncated=self.truncated or reading.truncated,
+        )
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -134,8 +147,24 @@ class TextEncoder:
 
         Returns:
             Windows of each pair: of the text as it was written, then, where a disguise was undone, of what it says;
-            only of what it says where that is certain. There are none for a pair with no visible character.
+            only of what it says where that is certain; then those of its lines. There are none for a pair with no
+            visible character.
         """
+        found = self._read(texts, self._languages)
+        if not self.spec.lines:
+            return found
+        longest = CHARACTERS_PER_TOKEN_OF_LINE * self.spec.max_length
+        spans = [lines_of(text[: self.spec.most_characters], longest, self.spec.windows) for text, _ in texts]
+        lines = [(text[slice(*span)], "") for (text, _), own in zip(texts, spans, strict=True) for span in own]
+        if not lines:
+            return found
+        read = iter(self._read(lines, ()))
+        return [
+            reduce(Tokens.and_also, (next(read).within(span) for span in own), whole)
+            for whole, own in zip(found, spans, strict=True)
+        ]
+
+    def _read(self, texts: Sequence[tuple[str, str]], languages: Sequence[str]) -> list[Tokens]:
         written = [self._parts(text, image_text) for text, image_text in texts]
         said = [self._said(parts) for parts in written]
         first = iter(self._encode([parts for parts, other in zip(written, said, strict=True) if not other.certain]))
@@ -146,10 +175,10 @@ class TextEncoder:
             replace(tokens, truncated=True) if not parts and max(map(len, pair)) > MOST_CHARACTERS else tokens
             for tokens, parts, pair in zip(found, written, texts, strict=True)
         ]
-        if not self._languages:
+        if not languages:
             return found
         return [
-            Tokens(tokens.windows, tokens.truncated, self._language(parts, other.parts)) if parts else tokens
+            replace(tokens, language=self._language(parts, other.parts)) if parts else tokens
             for tokens, parts, other in zip(found, written, said, strict=True)
         ]
 

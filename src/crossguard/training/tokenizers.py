@@ -35,7 +35,7 @@ class MaskingEncoder(TextEncoder):
         from tokenizers import Tokenizer
 
         # Training sees the first window of the text as written, so the others need not be made.
-        super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1, "undisguise": False}))
+        super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1, "undisguise": False, "lines": False}))
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
         # The unknown token stands in for a mask that there is not.
         self.mask_id = first_id(tokenizer, ("[MASK]", "<mask>", "[UNK]", "<unk>"))
