@@ -28,6 +28,30 @@ def test_lines_end_where_python_ends_them(end: str) -> None:
     assert lines(f"hello there{end}good people") == ["hello there", "good people"]
 
 
+@pytest.mark.parametrize(
+    "speaker",
+    [
+        "[12:02] ",
+        "[12:02] anna: ",
+        "12:02 - Anna Miller: ",
+        "<anna> ",
+        "[14:02:11] <anna> ",
+        "2:02 PM Anna: ",
+        "[12/03/2026, 14:02:11] Anna: ",
+        "2026-03-12 14:02 anna_m: ",
+        "  3/12/26, 2:02 pm - ~Anna v. B.: ",
+    ],
+)
+def test_of_a_line_of_a_chat_only_what_was_said_is_read(speaker: str) -> None:
+    assert lines(f"{speaker}good people") == ["good people"]
+    assert lines(f"{speaker}good people\n{speaker}hello there") == ["good people", "hello there"]
+
+
+@pytest.mark.parametrize("text", ["He said: hello there", "12:02", "at 12:02 Anna: good people", "1 < 2 > 0 is true"])
+def test_other_colons_are_no_speakers(text: str) -> None:
+    assert lines(text) == []
+
+
 def test_a_long_line_is_left_to_the_windows() -> None:
     assert lines("hello good people\nhello there", longest=12) == ["hello there"]
 
