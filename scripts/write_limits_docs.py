@@ -12,7 +12,7 @@ from crossguard import cost, engine
 from crossguard.data import image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
-from crossguard.preprocessing.text import TextSpec
+from crossguard.preprocessing.text import LINES_PER_WINDOW, TextSpec
 from crossguard.serving import bodies, protocol, rates
 from crossguard.serving.settings import ServeSettings
 
@@ -74,7 +74,10 @@ def page() -> str:
         parts += [f"## {title}", _table([(name, getattr(module, name), text) for module, name, text in rows])]
         if title == "Texts and tables":
             windows = TextSpec.model_fields["windows"].default
-            parts.append(f"A text is read in at most {windows} windows (`windows` of a bundle's `text`).")
+            parts.append(
+                f"A text is read in at most {windows} windows (`windows` of a bundle's `text`), "
+                f"and {LINES_PER_WINDOW * windows} lines."
+            )
     parts += ["## Requests to the service", _table(_setting_rows())]
     parts.append("Each is a [setting](serve-settings.md): a flag, a variable, a key of the configuration.")
     return "\n\n".join(part.strip() for part in parts) + "\n"

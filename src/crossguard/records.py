@@ -173,11 +173,11 @@ class LabelDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecidingWindow:
-    """The stretch of a long text, or the reading of a disguised one, that the decision rests on.
+    """The line, the stretch of a long text, or the reading of a disguised one, that the decision rests on.
 
     Attributes:
         text: First character and the one behind the last in the post's text, to the word; None when the window holds
-            none of it or the place is unknown.
+            none of it or is the whole of it, or the place is unknown.
     """
 
     index: int

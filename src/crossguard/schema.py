@@ -55,8 +55,8 @@ class WindowRecord(_Record):
     index: int = Field(ge=0, description="Which window, from 0.")
     of: int = Field(ge=1, description="How many there are.")
     text: list[int] | None = Field(
-        description="First character in the text and the one after the last; null if the window has none of it or the "
-        "place is unknown."
+        description="First character in the text and the one after the last; null if the window has none of it or is "
+        "the whole of it, or the place is unknown."
     )
     image_text: list[int] | None = Field(description="The same for the words of the image.")
     undisguised: bool = Field(description="Whether the text was scored with its disguise undone.")
@@ -98,7 +98,8 @@ class DecisionRecord(_Record):
         description="ISO 639 code of the text's language, or und if unclear; if the model states its languages.",
     )
     window: WindowRecord | None = Field(
-        default=None, description="Which part of a long or disguised text decided; not in flat tables."
+        default=None,
+        description="Which part decided of a text that has several lines or is long or disguised; not in flat tables.",
     )
     digest: str | None = Field(
         default=None, description="In files: fingerprint of the post, by which --resume detects changes."

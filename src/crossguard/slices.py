@@ -27,14 +27,14 @@ TOKENS: Final = 192
 def slices(post: Prepared) -> list[Prepared]:
     """Returns a post in pieces of a few windows or frames, or whole.
 
-    A post that has several of both is left whole: its pieces would encode the others again and again. Of windows that
-    are alike, the first is enough.
+    A post that has many of both is left whole: its pieces would encode the others again and again. Of windows that are
+    alike, the first is enough.
     """
     windows = [post.texts[place] for place in _places(post.texts)]
     starts = _starts(windows)
     if len(starts) > 1 and len(post.frames) <= 1:
         return [replace(post, texts=part) for part in _pieces(windows, starts)]
-    if len(post.frames) > SLICE and len(post.texts) <= 1:
+    if len(post.frames) > SLICE and len(starts) <= 1:
         return [replace(post, frames=part) for part in _pieces(post.frames, range(0, len(post.frames), SLICE))]
     return [post]
 

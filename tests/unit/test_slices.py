@@ -41,6 +41,16 @@ def test_slices_give_the_decision_of_the_whole(tiny: Moderator, kind: str) -> No
     assert {**found.to_dict(), "labels": {}} == {**expected.to_dict(), "labels": {}}
 
 
+def test_lines_of_a_caption_leave_the_frames_in_slices(tiny: Moderator) -> None:
+    whole = animation(tiny, "hello you\ngood people\nmy friends")
+    assert len(whole.texts) > 1
+    assert all(len(piece.frames) <= SLICE for piece in slices(whole))
+    expected = tiny.decide([whole], tiny.infer([whole]))[0]
+    found = tiny.decide([whole], merged(whole, [tiny.infer([piece]) for piece in slices(whole)]))[0]
+    assert found.scores == pytest.approx(expected.scores, abs=1e-6)
+    assert {**found.to_dict(), "labels": {}} == {**expected.to_dict(), "labels": {}}
+
+
 def test_of_windows_that_are_alike_the_first_is_scored(tiny: Moderator) -> None:
     distinct = [Window((1, *[n] * (TOKENS // 2), 2)) for n in range(5, 10)]
     windows = tuple(distinct[n] for n in (0, 0, 1, 1, 2, 0, 3, 4, 4))
@@ -75,6 +85,6 @@ def test_many_short_windows_are_one_slice(tiny: Moderator) -> None:
 def test_an_ordinary_post_is_left_whole(tiny: Moderator) -> None:
     post = tiny.prepare(Post("a", "hello you"))
     assert slices(post) == [post]
-    windows = tuple(Window((1, n)) for n in range(9))
+    windows = tuple(Window((1, *[n] * TOKENS)) for n in range(9))
     both = dataclasses.replace(animation(tiny), texts=windows)
     assert slices(both) == [both]

@@ -14,6 +14,8 @@ from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, DecidingWindow, Logits, PostFailure
 
 SAMPLED: Final = 16
+LINE_MARGIN: Final = 1.0
+"""By how much less the logits of a line count: short pieces of harmless posts ("Bloody Mary") are scored too high."""
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
 LENGTH_STEP: Final = 8
 # Attention takes as long for 17 to 31 tokens as for 32, or longer: what is left of a vector is computed one by one.
@@ -54,17 +56,22 @@ class Rows:
 
     post: NDArray[np.int64]  # int64, (n,), which post each row belongs to, never decreasing
     text: NDArray[np.int64]  # int64, (n,), which of the post's texts it shows; -1 where there is none
+    line: NDArray[np.bool_]  # bool, (n,), whether that is one line of several
 
     def highest(self, logits: Logits) -> Logits:
-        """Returns one row per post: per output the highest over its rows, and which text that row shows."""
+        """Returns one row per post: per output the highest over its rows, and which text that row shows.
+
+        A line counts for `LINE_MARGIN` less than a whole text.
+        """
         starts = np.flatnonzero(np.diff(self.post, prepend=-1))
-        values = np.maximum.reduceat(logits.values, starts)
+        rated = logits.values - LINE_MARGIN * self.line[:, None].astype(np.float32)
+        values = np.maximum.reduceat(rated, starts)
         # The first text of a post, and where there are several rows the one of the highest.
         texts = np.repeat(self.text[starts, None], values.shape[1], axis=1)
         sizes = np.diff(starts, append=len(self.post))
         for post in np.flatnonzero(sizes > 1):
             rows = slice(starts[post], starts[post] + sizes[post])
-            texts[post] = self.text[rows][logits.values[rows].argmax(axis=0)]
+            texts[post] = self.text[rows][rated[rows].argmax(axis=0)]
         return Logits(values, logits.text_weight[starts], texts)
 
 
@@ -92,8 +99,9 @@ def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple
         rows.extend((owner, place, text, frame) for text, place in (own or {-1: -1}).items() for frame in frames)
     token_ids, mask = pad(list(texts), spec, ATTENTION_STEP)
     table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    lines = np.array([place >= 0 and posts[owner].texts[place].line for owner, place, _, _ in rows], dtype=np.bool_)
     stacked = np.stack(pixels) if pixels else np.zeros((0, image_size, image_size, 3), dtype=np.uint8)
-    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1])
+    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1], lines)
 
 
 def _place(frame: NDArray[np.uint8], images: dict[bytes, list[int]], pixels: list[NDArray[np.uint8]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 # The first window never needs more characters than this per token, and a long post about a fourth of it.
 CHARACTERS_PER_TOKEN: Final = 24
 CHARACTERS_PER_TOKEN_OF_LONG_TEXT: Final = 8
-# A longer line is alone in a window or two as it is.
+# A longer line fills a window as it is.
 CHARACTERS_PER_TOKEN_OF_LINE: Final = 4
+# How many lines of a text are read for each window that is.
+LINES_PER_WINDOW: Final = 4
 FEWEST_WORDS: Final = 1000
 
 
@@ -68,17 +71,20 @@ class Tokens:
         """Marks these windows as those of an undisguised reading."""
         return replace(self, windows=tuple(replace(window, undisguised=True) for window in self.windows))
 
-    def within(self, span: Span) -> Tokens:
-        """Returns these windows of a stretch of a text as windows of the text."""
-        return replace(self, windows=tuple(window.within(span) for window in self.windows))
-
     def and_also(self, reading: Tokens) -> Tokens:
         """Returns these windows, and behind them those of the reading."""
-        return replace(
-            self,
-            windows=(*self.windows, *reading.windows),
-            truncated=self.truncated or reading.truncated,
-        )
+        windows = (*self.windows, *reading.windows)
+        return replace(self, windows=windows, truncated=self.truncated or reading.truncated)
+
+    def and_line(self, line: tuple[Tokens, Span]) -> Tokens:
+        """Returns these windows, and behind them that of a line, unless it fills more than one or says nothing new."""
+        read, span = line
+        known = {window.ids for window in self.windows}
+        readings = Counter(window.undisguised for window in read.windows)
+        fits = max(readings.values(), default=0) <= 1
+        new = [window for window in read.windows if fits and window.ids not in known]
+        lines = (replace(window, text=span, line=True) for window in new)
+        return replace(self, windows=(*self.windows, *lines))
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -151,18 +157,23 @@ class TextEncoder:
             visible character.
         """
         found = self._read(texts, self._languages)
-        if not self.spec.lines:
+        # A model that takes every text at full length would pay that for each line.
+        if not self.spec.lines or self.spec.padding == "max_length":
             return found
-        longest = CHARACTERS_PER_TOKEN_OF_LINE * self.spec.max_length
-        spans = [lines_of(text[: self.spec.most_characters], longest, self.spec.windows) for text, _ in texts]
+        spans = [self._lines(text, tokens) for (text, _), tokens in zip(texts, found, strict=True)]
         lines = [(text[slice(*span)], "") for (text, _), own in zip(texts, spans, strict=True) for span in own]
-        if not lines:
-            return found
-        read = iter(self._read(lines, ()))
+        read = iter(self._read(lines, ()) if lines else ())
         return [
-            reduce(Tokens.and_also, (next(read).within(span) for span in own), whole)
+            reduce(Tokens.and_line, ((next(read), span) for span in own), whole)
             for whole, own in zip(found, spans, strict=True)
         ]
+
+    def _lines(self, text: str, whole: Tokens) -> list[Span]:
+        """Returns where the lines of a text lie, if it is not known to be in another language."""
+        if not whole.windows or whole.language not in {"", UNDETERMINED, *self._languages}:
+            return []
+        longest = CHARACTERS_PER_TOKEN_OF_LINE * self.spec.max_length
+        return lines_of(text[:MOST_CHARACTERS], longest, LINES_PER_WINDOW * self.spec.windows)
 
     def _read(self, texts: Sequence[tuple[str, str]], languages: Sequence[str]) -> list[Tokens]:
         written = [self._parts(text, image_text) for text, image_text in texts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from typing import Final, TypeAlias
@@ -29,11 +29,7 @@ class Window:
     text: Span | None = None
     image_text: Span | None = None  # the same for the words of the image
     undisguised: bool = False  # whether this is not the text as it was written, but what a disguise says
-
-    def within(self, span: Span) -> Window:
-        """Returns this window of a stretch of a text as one of the text."""
-        start, stop = self.text or (0, span[1] - span[0])
-        return replace(self, text=(span[0] + start, span[0] + stop))
+    line: bool = False  # whether this is one line of several
 
 
 def stretches(length: int, size: int) -> list[Span]:

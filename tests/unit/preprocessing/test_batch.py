@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossguard.preprocessing.batch import Prepared, collate
+from crossguard.preprocessing.batch import LINE_MARGIN, Prepared, collate
 from crossguard.preprocessing.text import TextSpec
 from crossguard.preprocessing.windows import Window
 from crossguard.records import Logits
@@ -66,3 +66,14 @@ def test_the_highest_row_of_a_post_decides_each_output() -> None:
     assert highest.texts is not None
     assert highest.texts.tolist() == [[1, 0], [0, 0], [-1, -1]]
     assert highest.take(np.array([1])).values.tolist() == [[0, 0]]
+
+
+def test_a_line_counts_for_less_than_a_whole_text() -> None:
+    """Short pieces of harmless posts are scored too high."""
+    windows = (Window((1,)), Window((2,), line=True), Window((3,), line=True))
+    _, rows = collate([Prepared("a", windows, ()), Prepared("b", windows[:1], ())], SPEC, 4)
+    values = np.array([[1, 1], [0, 1.5 + LINE_MARGIN], [0.9 + LINE_MARGIN, 1], [5, 5]], np.float32)
+    found = rows.highest(Logits(values, np.ones(4, np.float32)))
+    np.testing.assert_allclose(found.values, [[1, 1.5], [5, 5]])
+    assert found.texts is not None
+    assert found.texts.tolist() == [[0, 1], [0, 0]]
