@@ -29,7 +29,7 @@ from crossguard.preparation import Preparation
 from crossguard.preprocessing.batch import Prepared
 from crossguard.records import Logits, Post
 from crossguard.runtimes.base import Job
-from crossguard.slices import SLICE
+from crossguard.slices import SLICE, TOKENS
 
 WORDS = ("hello", "good", "morning", "you", "are", "all", "awful", "people", "i", "love", "hate", "my", "friends")
 SECONDS = 30
@@ -340,7 +340,8 @@ class TestSubmit:
         asked = [Post(str(seed), long_text(seed) * times, image) for seed in range(5)]
         with gated_by(tiny, gate, BatchLimits(64)) as gated:
             answers = gated.submit(asked).result(SECONDS)
-        assert max(gate.batches) <= max(1, available_cores() // INFERRED_AHEAD) * SLICE
+        windows = max(SLICE, TOKENS // tiny.bundle.manifest.text.max_length)
+        assert max(gate.batches) <= max(1, available_cores() // INFERRED_AHEAD) * windows
         for answer, post in zip(answers, asked, strict=True):
             whole = tiny.score(post)
             assert answer.scores == pytest.approx(whole.scores, abs=1e-6)
