@@ -14,7 +14,7 @@ from crossguard.preprocessing.windows import Window
 from crossguard.records import Batch, DecidingWindow, Logits, PostFailure
 
 SAMPLED: Final = 16
-LINE_MARGIN: Final = 1.0
+LINE_MARGIN: Final = 0.75
 """By how much less the logits of a line count: short pieces of harmless posts ("Bloody Mary") are scored too high."""
 # Engines compile for each length that they meet and keep what they compiled: few lengths keep memory flat.
 LENGTH_STEP: Final = 8
