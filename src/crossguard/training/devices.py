@@ -66,7 +66,7 @@ def has_fast_bf16() -> bool:
         return False
     tried = [(_seconds(torch.float32), _seconds(torch.bfloat16)) for _ in range(ROUNDS)]
     exact, half = map(min, zip(*tried, strict=True))
-    return half * BETTER < exact
+    return bool(half * BETTER < exact)
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -74,6 +74,6 @@ def test_a_line_counts_for_less_than_a_whole_text() -> None:
     _, rows = collate([Prepared("a", windows, ()), Prepared("b", windows[:1], ())], SPEC, 4)
     values = np.array([[1, 1], [0, 1.5 + LINE_MARGIN], [0.9 + LINE_MARGIN, 1], [5, 5]], np.float32)
     found = rows.highest(Logits(values, np.ones(4, np.float32)))
-    np.testing.assert_allclose(found.values, [[1, 1.5], [5, 5]])
+    np.testing.assert_allclose(found.values, np.array([[1, 1.5], [5, 5]]))
     assert found.texts is not None
     assert found.texts.tolist() == [[0, 1], [0, 0]]
