@@ -30,7 +30,7 @@ def slices(post: Prepared) -> list[Prepared]:
     A post that has many of both is left whole: its pieces would encode the others again and again. Of windows that are
     alike, the first is enough.
     """
-    windows = [post.texts[place] for place in _places(post.texts)]
+    windows = [*_distinct(post.texts).values()]
     starts = _starts(windows)
     if len(starts) > 1 and len(post.frames) <= 1:
         return [replace(post, texts=part) for part in _pieces(windows, starts)]
@@ -39,12 +39,12 @@ def slices(post: Prepared) -> list[Prepared]:
     return [post]
 
 
-def _places(windows: Sequence[Window]) -> list[int]:
-    """Returns the places of windows that are like none before them."""
+def _distinct(windows: Sequence[Window]) -> dict[int, Window]:
+    """Returns the windows that are like none before them, by place."""
     firsts: dict[tuple[int, ...], int] = {}
     for place, window in enumerate(windows):
         firsts.setdefault(window.ids, place)
-    return list(firsts.values())
+    return {place: windows[place] for place in firsts.values()}
 
 
 def _starts(windows: Sequence[Window]) -> list[int]:
@@ -71,11 +71,11 @@ def merged(post: Prepared, parts: Sequence[Logits]) -> Logits:
     best = whole.values.argmax(axis=0)
     columns = np.arange(len(best))
     texts = whole.texts
-    places = _places(post.texts)
-    starts = _starts([post.texts[place] for place in places])
+    windows = _distinct(post.texts)
+    starts = _starts([*windows.values()])
     if texts is not None and len(starts) > 1:
         # Windows are counted from the first of their slice.
-        texts = np.array(places)[np.array(starts)[:, None] + texts]
+        texts = np.array([*windows])[np.array(starts)[:, None] + texts]
     best_texts = None if texts is None else texts[best, columns][None]
     return Logits(whole.values[best, columns][None], parts[0].text_weight, best_texts)
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.integration.test_group_sentences import GROUPS
+
 from crossguard.loading import load
 from crossguard.records import Action
 
-GROUPS: Final = (
-    "old people", "disabled people", "women", "black people", "gay people", "Muslims", "Jews", "immigrants",
-    "trans people", "Mexicans",
-)  # fmt: skip
 REJECTING: Final = """
 what kind of person tells a child that {group} are pigs?
 a colleague called {group} parasites in a meeting, and HR did nothing about it

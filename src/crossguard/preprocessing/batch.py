@@ -89,19 +89,19 @@ def collate(posts: Sequence[Prepared], spec: TextSpec, image_size: int) -> tuple
     texts: dict[tuple[int, ...], int] = {}
     images: dict[bytes, list[int]] = {}
     pixels: list[NDArray[np.uint8]] = []
-    rows: list[tuple[int, int, int, int]] = []
+    rows: list[tuple[int, int, int, int, bool]] = []
     for owner, post in enumerate(posts):
         # Of windows or frames that are alike, the first is enough.
         own: dict[int, int] = {}
         for place, window in enumerate(post.texts):
             own.setdefault(texts.setdefault(window.ids, len(texts)), place)
         frames = {_place(frame, images, pixels): None for frame in post.frames} or {-1: None}
-        rows.extend((owner, place, text, frame) for text, place in (own or {-1: -1}).items() for frame in frames)
+        shown = [(place, text, post.texts[place].line) for text, place in own.items()] or [(-1, -1, False)]
+        rows.extend((owner, place, text, frame, line) for place, text, line in shown for frame in frames)
     token_ids, mask = pad(list(texts), spec, ATTENTION_STEP)
-    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    lines = np.array([place >= 0 and posts[owner].texts[place].line for owner, place, _, _ in rows], dtype=np.bool_)
+    table = np.array(rows, dtype=np.int64).reshape(-1, 5)
     stacked = np.stack(pixels) if pixels else np.zeros((0, image_size, image_size, 3), dtype=np.uint8)
-    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1], lines)
+    return Batch(token_ids, mask, stacked, table[:, 2], table[:, 3]), Rows(table[:, 0], table[:, 1], table[:, 4] > 0)
 
 
 def _place(frame: NDArray[np.uint8], images: dict[bytes, list[int]], pixels: list[NDArray[np.uint8]]) -> int:

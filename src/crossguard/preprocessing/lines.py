@@ -18,8 +18,8 @@ DATE: Final = r"(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4},? )?"
 TIME: Final = re.compile(
     rf"[\s\u200e\u200f\u202a\ufeff]*\[?{DATE}\d{{1,2}}:\d\d(?::\d\d)?(?:[ \u00a0\u202f]?[AaPp]\.?[Mm]\.?)?\]?\s(?:- )?"
 )
-SPEAKER: Final = re.compile(r"\s*(?:<[^<>]{1,40}>|[^:<>]{1,40}:)\s")
-IN_BRACKETS: Final = "<"
+# The group holds a name in brackets, which needs no time before it.
+SPEAKER: Final = re.compile(r"\s*(?:(<[^<>]{1,40}>)|[^:<>]{1,40}:)\s")
 # A comment or a tag alone in its line; nobody sees it.
 TAG: Final = re.compile(r"\s*<[^<>]*>\s*")
 FEWEST_WORDS: Final = 2
@@ -48,7 +48,7 @@ def _said(text: str, start: int, stop: int) -> list[Span]:
     time = TIME.match(text, start, stop)
     starts = [time.end() if time else start]
     speaker = SPEAKER.match(text, starts[0], stop)
-    if speaker and (time or text[starts[0] : speaker.end()].lstrip().startswith(IN_BRACKETS)):
+    if speaker and (time or speaker[1]):
         starts.append(speaker.end())
     return [_stripped(text, each, stop) for each in starts]
 

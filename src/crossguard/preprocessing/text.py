@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -76,15 +75,16 @@ class Tokens:
         windows = (*self.windows, *reading.windows)
         return replace(self, windows=windows, truncated=self.truncated or reading.truncated)
 
-    def and_line(self, line: tuple[Tokens, Span]) -> Tokens:
-        """Returns these windows, and behind them that of a line, unless it fills more than one or says nothing new."""
-        read, span = line
-        known = {window.ids for window in self.windows}
-        readings = Counter(window.undisguised for window in read.windows)
-        fits = max(readings.values(), default=0) <= 1
-        new = [window for window in read.windows if fits and window.ids not in known]
-        lines = (replace(window, text=span, line=True) for window in new)
-        return replace(self, windows=(*self.windows, *lines))
+    def with_lines(self, lines: Iterable[tuple[Tokens, Span]]) -> Tokens:
+        """Returns these windows, and behind them those of lines that fill no more than one and say something new."""
+        windows, known = [*self.windows], {window.ids for window in self.windows}
+        for line, span in lines:
+            readings = Counter(window.undisguised for window in line.windows)
+            if max(readings.values(), default=0) <= 1:
+                new = [replace(window, text=span, line=True) for window in line.windows if window.ids not in known]
+                windows += new
+                known |= {window.ids for window in new}
+        return replace(self, windows=tuple(windows))
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -164,7 +164,7 @@ class TextEncoder:
         lines = [(text[slice(*span)], "") for (text, _), own in zip(texts, spans, strict=True) for span in own]
         read = iter(self._read(lines, ()) if lines else ())
         return [
-            reduce(Tokens.and_line, ((next(read), span) for span in own), whole)
+            whole.with_lines([(next(read), span) for span in own]) if own else whole
             for whole, own in zip(found, spans, strict=True)
         ]
 

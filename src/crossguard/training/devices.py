@@ -11,11 +11,11 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 
+from crossguard.runtimes.tuning import BETTER
 from crossguard.training.recipe import Recipe
 
 MOST_WORKERS: Final = 8
-# How much faster bf16 has to be; measured differences are far larger. The first round also makes kernels.
-BETTER: Final = 1.15
+# Of a trial of bf16; the first round also makes kernels.
 ROUNDS: Final = 4
 MATRIX: Final = 1024
 
