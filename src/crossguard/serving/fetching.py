@@ -101,8 +101,8 @@ class Fetcher:
         headers: dict[str | bytes, str | bytes] = {"Host": name, "User-Agent": "crossguard", "Accept": "image/*"}
         try:
             async with (
+                self._slots[origin],  # the time of an origin begins when it is asked
                 asyncio.timeout(self._timeout),
-                self._slots[origin],
                 self._pool.stream("GET", address, headers=headers) as response,
             ):
                 return await self._read(response, url, hold)

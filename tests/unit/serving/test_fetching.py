@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from crossguard.errors import ConfigError, ImageError
 from crossguard.serving.bodies import BodyBudget, BodyHold
-from crossguard.serving.fetching import Fetcher, parse_origin
+from crossguard.serving.fetching import CONNECTIONS_PER_ORIGIN, Fetcher, parse_origin
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,30 @@ def test_nothing_is_fetched_by_default() -> None:
     fetcher = Fetcher([], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
     with pytest.raises(ImageError, match="fetch_origins"):
         asyncio.run(fetcher.fetch("https://media.example.com/a.png", BodyHold(BodyBudget(1000))))
+
+
+def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while it waits for others of the same origin, of which few are asked for at once."""
+    fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
+
+    @asynccontextmanager
+    async def stream(*_: object, **__: object) -> AsyncIterator[None]:
+        await asyncio.sleep(0.15)
+        yield
+
+    async def content(*_: object) -> bytes:
+        return b"image"
+
+    monkeypatch.setattr(fetcher._pool, "stream", stream)
+    monkeypatch.setattr(fetcher, "_read", content)
+
+    async def fetch_all() -> list[bytes]:
+        hold = BodyHold(BodyBudget(1000))
+        return await asyncio.gather(
+            *(
+                fetcher.fetch(f"https://media.example.com/{number}", hold)
+                for number in range(8 * CONNECTIONS_PER_ORIGIN)
+            )
+        )
+
+    assert asyncio.run(fetch_all()) == [b"image"] * 8 * CONNECTIONS_PER_ORIGIN
