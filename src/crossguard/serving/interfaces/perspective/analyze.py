@@ -34,6 +34,9 @@ from crossguard.serving.submitted_post import SubmittedPost
 MAX_SPANS = 100
 """Most sentences that are scored on their own; the last takes the rest of the comment."""
 
+SPLIT_CHARACTERS = 20_480
+"""Characters in which sentences are looked for, as many as Google took; the splitter's time grows with their square."""
+
 Span = tuple[int, int]
 
 
@@ -102,10 +105,13 @@ def _scores(
 
 
 def sentences(text: str, languages: Sequence[str]) -> list[Span]:
-    """Returns begin and end of each sentence, without the space around it; the whole text where there is none."""
+    """Returns begin and end of each sentence, without the space around it; the whole text where there is none.
+
+    The last one takes what is left after `MAX_SPANS` or `SPLIT_CHARACTERS`.
+    """
     language = languages[0].partition("-")[0].lower() if languages else "en"
     spans = []
-    for boundary in get_sentence_boundaries(language, text):
+    for boundary in get_sentence_boundaries(language, text[:SPLIT_CHARACTERS]):
         begin, end = boundary["start_index"], boundary["end_index"]
         part = text[begin:end]
         begin += len(part) - len(part.lstrip())
@@ -113,6 +119,8 @@ def sentences(text: str, languages: Sequence[str]) -> list[Span]:
             spans.append((begin, begin + len(part.strip())))
     if len(spans) > MAX_SPANS:
         spans = [*spans[: MAX_SPANS - 1], (spans[MAX_SPANS - 1][0], spans[-1][1])]
+    if spans and len(text) > SPLIT_CHARACTERS:
+        spans[-1] = (spans[-1][0], len(text.rstrip()))
     return spans or [(0, len(text))]
 
 

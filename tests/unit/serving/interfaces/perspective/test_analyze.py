@@ -11,7 +11,7 @@ from tests.support.perspective_requests import GERMAN, TEXT, ask, comment, value
 from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
-from crossguard.serving.interfaces.perspective.analyze import MAX_SPANS, sentences
+from crossguard.serving.interfaces.perspective.analyze import MAX_SPANS, SPLIT_CHARACTERS, sentences
 
 # What the clients write, key by key. Values are ours.
 RECORDED: dict[str, dict[str, Any]] = {
@@ -191,3 +191,5 @@ def test_sentences_are_told_without_the_space_around_them() -> None:
     long = "Word. " * (MAX_SPANS + 20)
     assert len(sentences(long, ["en"])) == MAX_SPANS
     assert sentences(long, ["en"])[-1][1] == len(long) - 1
+    endless = "One. Two " + "'" * 3 * SPLIT_CHARACTERS + " "
+    assert sentences(endless, ["en"]) == [(0, 4), (5, len(endless) - 1)]
