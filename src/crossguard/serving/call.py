@@ -22,6 +22,7 @@ from crossguard.serving.errors import (
     InternalError,
     Overloaded,
     TooLargeForRate,
+    TooManyPosts,
     Unauthorized,
     Unscorable,
     UnsupportedBody,
@@ -29,6 +30,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
+from crossguard.serving.sizes import check_images, check_posts
 from crossguard.serving.submitted_post import SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
@@ -98,6 +100,7 @@ class Call:
         if access is Access.ADMIN and not caller.admin:
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:
+            self.service.rates.check(self._refused, self._rate)
             self.service.rates.reserve(self._payer, self._rate)
 
     async def parse(self, model: type[M], *, plain: bool = False) -> M:
@@ -118,7 +121,7 @@ class Call:
             )
         charset = charset_of(self.request)
         body = await self.body.read()
-        return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example)
+        return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example, self.settings)
 
     async def score(self, posts: Sequence[SubmittedPost], *, review: bool = False) -> list[Decision]:
         """Scores posts; stops the work when the caller hangs up.
@@ -133,8 +136,7 @@ class Call:
         windows = self.moderator.bundle.manifest.text.windows
         cost = sum(post.cost(windows) for post in posts)
         counted = self._counted(len(posts), cost)
-        # One was counted before the body was read.
-        self.service.rates.reserve(self._payer, self._rate, counted - 1)
+        self._reserve(counted)
         try:
             async with WhileConnected(self.request):
                 decisions, seen = await self.service.score(self.moderator, posts, cost, self._payer)
@@ -145,6 +147,22 @@ class Call:
         if review:
             self.service.hand_to_review(seen, decisions)
         return decisions
+
+    def _reserve(self, counted: int) -> None:
+        rates = self.service.rates
+        try:
+            # One was counted before the body was read.
+            rates.reserve(self._payer, self._rate, counted - 1)
+        except TooManyPosts:
+            # A request as large as the rate would never fit if each refusal left one behind. What was read of it counts
+            # elsewhere, so that nobody sends large bodies for nothing.
+            rates.give_back(self._payer, 1)
+            rates.reserve(self._refused, self._rate)
+            raise
+
+    @property
+    def _refused(self) -> str:
+        return f"refused {self._payer}"
 
     @property
     def _rate(self) -> int:
@@ -167,10 +185,7 @@ class Call:
         )
 
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
-        if len(posts) > self.settings.max_posts:
-            raise BodyTooLarge(
-                f"A request may have {self.settings.max_posts} posts; this one has {len(posts)}.", code="too_many_posts"
-            )
+        check_posts(len(posts), self.settings)
         remote = sum(post.remote for post in posts)
         if remote > self.settings.fetch_max:
             raise BodyTooLarge(
@@ -178,12 +193,7 @@ class Call:
                 "Send fewer at once, or the images themselves as data: URLs.",
                 code="too_many_fetches",
             )
-        images = max((len(post.images) for post in posts), default=0)
-        if images > self.settings.max_images:
-            raise BodyTooLarge(
-                f"A post may have {self.settings.max_images} images; one of these has {images}.",
-                code="too_many_images",
-            )
+        check_images(max((len(post.images) for post in posts), default=0), self.settings)
 
 
 def scored(decision: Decision) -> Decision:

@@ -30,23 +30,24 @@ def as_json(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, st
     return Response(to_json(body), status, headers, JSON)
 
 
-def validated(model: type[M], body: bytes | str, example: Any = None) -> M:
+def validated(model: type[M], body: bytes | str, example: Any = None, context: Any = None) -> M:
     """Returns JSON as a model.
 
     Args:
         model: What it must be.
         body: JSON; half characters in it are replaced, as in files.
         example: A right body, which is shown to whoever sends another shape.
+        context: What the model's validators get as theirs.
 
     Raises:
         BadRequest: It is not valid JSON, or breaks a rule; names up to five problems, and never the value itself.
     """
     try:
-        return model.model_validate_json(body, strict=True)
+        return model.model_validate_json(body, strict=True, context=context)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid" and (mended := _without_halves(body)) is not None:
-        return validated(model, mended, example)
+        return validated(model, mended, example, context)
     lines = "; ".join(_problem(model, problem) for problem in problems[:MAX_PROBLEMS])
     if example is not None and any(p["type"] in _SHAPE and not p["loc"][1:] for p in problems):
         lines += f". Send an object such as {to_json(example).decode()}"

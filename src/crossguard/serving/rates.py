@@ -45,17 +45,26 @@ class RateLimiter:
         """
         if per_minute == 0 or posts == 0:
             return
-        now = self._clock()
+        self.check(caller, per_minute, posts)
         window = self._windows.setdefault(caller, _Window())
-        self._windows.move_to_end(caller)
         while len(self._windows) > MAX_CALLERS:
             self._windows.popitem(last=False)
-        seconds = window.wait(now, per_minute, posts)
+        window.add(self._clock(), posts)
+
+    def check(self, caller: str, per_minute: int, posts: int = 1) -> None:
+        """Counts nothing, and refuses what `reserve` would refuse.
+
+        Raises:
+            TooManyPosts: The minute is full.
+        """
+        if per_minute == 0 or caller not in self._windows:
+            return
+        self._windows.move_to_end(caller)
+        seconds = self._windows[caller].wait(self._clock(), per_minute, posts)
         if seconds > 0:
             wait = math.ceil(seconds)
             told = f" This request needs {posts} more: long texts and further images count." if posts > 1 else ""
             raise TooManyPosts(f"Over {per_minute} posts per minute.{told} Try again in {wait} s.", retry_after=wait)
-        window.add(now, posts)
 
     def give_back(self, caller: str, posts: int) -> None:
         """Removes posts that were counted a moment ago and then refused for a reason of ours."""

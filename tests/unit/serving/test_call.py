@@ -175,3 +175,23 @@ def test_a_request_about_one_post_fails_with_it(code: str, kind: type[ApiError])
     assert (refused.value.code, refused.value.message) == (code, "So it is.")
     known = decision("1")
     assert scored(known) is known
+
+
+def test_a_refused_request_leaves_nothing_in_its_way(served_model: Moderator) -> None:
+    """Else one as large as the rate would never be answered, however long its sender waits."""
+    service = service_of(served_model, posts_per_minute=5)
+    call_of(service).admit(Access.KEY, scores=True)
+    for _ in range(3):
+        with pytest.raises(TooManyPosts):
+            asyncio.run(scored_by(service, [HELLO] * 5))
+    assert asyncio.run(scored_by(service, [HELLO] * 4)) == ["1"] * 4
+
+
+def test_bodies_that_are_refused_have_a_rate_of_their_own(served_model: Moderator) -> None:
+    service = service_of(served_model, posts_per_minute=3)
+    call_of(service).admit(Access.KEY, scores=True)
+    for _ in range(3):
+        with pytest.raises(TooManyPosts):
+            asyncio.run(scored_by(service, [HELLO] * 3))
+    with pytest.raises(TooManyPosts):
+        call_of(service).admit(Access.KEY, scores=True)

@@ -124,3 +124,13 @@ def test_time_without_bytes_is_not_saved_up() -> None:
     clock.now += 60
     pass_at(pace, 500)
     assert clock.slept == [0.5, 0.5]
+
+
+def test_a_check_counts_nothing() -> None:
+    rates = RateLimiter(Clock())
+    rates.check("a", 1, 5)
+    rates.reserve("a", 1)
+    rates.check("a", 0)
+    for _ in range(2):
+        with pytest.raises(TooManyPosts, match="Try again in 60 s"):
+            rates.check("a", 1)

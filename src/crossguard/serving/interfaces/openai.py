@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field_validator
 from starlette.responses import Response
 
 from crossguard.errors import suggest
@@ -19,9 +19,10 @@ from crossguard.records import Action, Decision
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
-from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
+from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotFound, Unscorable
 from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.sizes import check_posts, counted
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 
 # The categories of omni-moderation-latest.
@@ -40,6 +41,8 @@ CATEGORIES = (
     "violence",
     "violence/graphic",
 )
+MAX_PARTS = 1000
+"""Most texts and images that one post consists of."""
 # Names that existing callers send; all of them mean the model that is served.
 ALIASES = ("omni-moderation", "text-moderation")
 
@@ -95,6 +98,15 @@ class ModerationRequest(BaseModel):
 
     input: Input
     model: str = "omni-moderation-latest"
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _count(cls, given: Any, info: ValidationInfo) -> Any:
+        if _kind(given) == "texts":
+            return counted(given, info, check_posts)
+        if isinstance(given, list) and len(given) > MAX_PARTS:
+            raise BodyTooLarge(f"A post may have {MAX_PARTS} parts; this one has {len(given)}.", code="too_many_parts")
+        return given
 
 
 class ModerationResult(BaseModel):

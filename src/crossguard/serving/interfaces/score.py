@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
 from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.sizes import check_images, check_posts, counted
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 
 FIELDS = frozenset({"id", "text", "image_text"})
@@ -35,6 +36,11 @@ class PostBody(BaseModel):
     )
     images: list[str] = Field(default_factory=list, description="More images of the same post.")
     image_text: str = Field(default="", description="Words read from the images.")
+
+    @field_validator("images", mode="before")
+    @classmethod
+    def _count(cls, images: Any, info: ValidationInfo) -> Any:
+        return counted(images, info, check_images)
 
     def submission(self) -> SubmittedPost:
         """Returns what the service scores."""
@@ -59,6 +65,11 @@ class PostsBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     posts: list[PostBody] = Field(min_length=1)
+
+    @field_validator("posts", mode="before")
+    @classmethod
+    def _count(cls, posts: Any, info: ValidationInfo) -> Any:
+        return counted(posts, info, check_posts)
 
 
 class UploadBody(BaseModel):

@@ -47,17 +47,20 @@ def read(body: bytes | bytearray | str, content_type: str | None, *, max_posts: 
         if isinstance(body, str):
             raise _malformed(f"A body of type {kind} must be the bytes of an image, not text.")
         return Invocation(Form.SINGLE, (Post("0", image=body),))
-    invocation = _read_lines(body) if kind in LINES else _read_json(body)
-    if max_posts is not None and len(invocation.posts) > max_posts:
+    return _read_lines(body, max_posts) if kind in LINES else _read_json(body, max_posts)
+
+
+def _check_count(count: int, max_posts: int | None) -> None:
+    """Refuses too many posts before any is made: a byte or three are enough for one."""
+    if max_posts is not None and count > max_posts:
         raise RequestError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too_many_posts",
-            f"A request may have {max_posts} posts, and this one has {len(invocation.posts)}.",
+            f"A request may have {max_posts} posts, and this one has {count}.",
         )
-    return invocation
 
 
-def _read_json(body: bytes | str) -> Invocation:
+def _read_json(body: bytes | str, max_posts: int | None) -> Invocation:
     data = _decode(body, "The body")
     if not isinstance(data, Mapping):
         raise _malformed(f'The body must be an object such as {{"text": "..."}}, not {type(data).__name__}.')
@@ -69,14 +72,17 @@ def _read_json(body: bytes | str) -> Invocation:
     rows = data["instances"]
     if not isinstance(rows, list) or not rows:
         raise _malformed("'instances' must be a list of at least one post.")
+    _check_count(len(rows), max_posts)
     return Invocation(Form.INSTANCES, tuple(_entry(row, str(i), f"Instance {i}") for i, row in enumerate(rows)))
 
 
-def _read_lines(body: bytes | str) -> Invocation:
+def _read_lines(body: bytes | str, max_posts: int | None) -> Invocation:
     # Editors of Windows put this mark before UTF-8.
     body = body.removeprefix(codecs.BOM_UTF8) if isinstance(body, bytes) else body.removeprefix("\ufeff")
     # Only \n ends a line: splitlines() would also cut at characters that JSON texts may hold, such as U+2028.
-    lines: list[bytes | str] = [*body.split(b"\n")] if isinstance(body, bytes) else [*body.split("\n")]
+    newline: Any = b"\n" if isinstance(body, bytes) else "\n"
+    _check_count(body.count(newline) + bool(body.rpartition(newline)[2].strip()), max_posts)
+    lines: list[bytes | str] = [*body.split(newline)]
     if not lines[-1].strip():
         lines.pop()
     if not lines:

@@ -211,3 +211,25 @@ def test_lines_may_begin_with_the_mark_of_utf8() -> None:
     body = '\ufeff{"text": "hello"}\n{"text": "you"}'
     for given_body in (body, body.encode()):
         assert [post.text for post in posts(given_body, JSON_LINES)] == ["hello", "you"]
+
+
+@pytest.mark.parametrize("kind", [bytes, str])
+@pytest.mark.parametrize(
+    ("body", "content_type", "count"),
+    [
+        ("\n" * 100, "application/jsonlines", 100),
+        ("{}\n{}\n{}", "application/jsonlines", 3),
+        ('{"instances": [1, 2, 3, 4]}', "application/json", 4),
+    ],
+)
+def test_posts_are_counted_before_they_are_made(
+    kind: type, body: str, content_type: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Post, "failed", None)
+    with pytest.raises(RequestError, match=f"may have 2 posts, and this one has {count}") as refused:
+        read(body if kind is str else body.encode(), content_type, max_posts=2)
+    assert refused.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_a_line_end_at_the_end_is_no_post() -> None:
+    assert len(read(b'{"text": "a"}\n{"text": "b"}\n', "application/jsonlines", max_posts=2).posts) == 2

@@ -1,0 +1,42 @@
+"""How many posts and images a request may have: told before any of them is made, which takes time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationInfo
+
+from crossguard.serving.errors import BodyTooLarge
+from crossguard.serving.settings import ServeSettings
+
+
+def check_posts(count: int, settings: ServeSettings) -> None:
+    """Refuses too many posts in a request.
+
+    Raises:
+        BodyTooLarge: Over `max_posts`.
+    """
+    if count > settings.max_posts:
+        raise BodyTooLarge(
+            f"A request may have {settings.max_posts} posts; this one has {count}.", code="too_many_posts"
+        )
+
+
+def check_images(count: int, settings: ServeSettings) -> None:
+    """Refuses too many images in a post.
+
+    Raises:
+        BodyTooLarge: Over `max_images`.
+    """
+    if count > settings.max_images:
+        raise BodyTooLarge(
+            f"A post may have {settings.max_images} images; one of these has {count}.", code="too_many_images"
+        )
+
+
+def counted(value: Any, info: ValidationInfo, check: Callable[[int, ServeSettings], None]) -> Any:
+    """Returns a value of a body as it is; a list is counted first, by the settings that are the context."""
+    if isinstance(value, list) and info.context is not None:
+        check(len(value), info.context)
+    return value
