@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,7 +136,11 @@ def _without_times(kind: Any, *, zoned: bool) -> Any:
 
 
 class ExcelPosts:
-    """The posts of the first sheet of an Excel file, row by row."""
+    """The posts of the first sheet of an Excel file, row by row.
+
+    Attributes:
+        rows: How many it says to have, which may be wrong.
+    """
 
     def __init__(self, path: Any, builder: PostBuilder, where: str) -> None:
         """Opens the file, by its path or as a file object, and checks its header, the first row.
@@ -148,6 +153,9 @@ class ExcelPosts:
         try:
             self._book = load_workbook(path, read_only=True, data_only=True)
             sheet, *others = self._book.worksheets
+            said = sheet.max_row
+            # Rows behind the dimensions that a workbook states would not be read, and some programs state old ones.
+            sheet.reset_dimensions()
             self._cells = sheet.iter_rows(values_only=True)
             header = next(self._cells, ())
         except StorageError:
@@ -161,12 +169,12 @@ class ExcelPosts:
         builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
         builder.notes += [unread] if others else []
         self._builder = builder
-        self.rows = max(0, (sheet.max_row or 1) - 1)
+        self.rows = max(0, (said or 1) - 1)
 
     def __iter__(self) -> Iterator[Post]:
         try:
             for number, cells in enumerate(self._cells, start=2):
-                row = {name: written(cell) for name, cell in zip(self._header, cells, strict=False) if name}
+                row = {name: written(cell) for name, cell in zip_longest(self._header, cells) if name}
                 if any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
         finally:

@@ -90,8 +90,8 @@ class PostReader:
     @property
     def fraction(self) -> float | None:
         """How much has been read, in [0, 1]; None where that cannot be known."""
-        if self._total:
-            return min(1.0, self._done / self._total)
+        if self._total:  # Excel files may say fewer rows than they have
+            return self._done / self._total if self._done <= self._total else None
         if self._raw is None or not self._size:
             return None
         return 1.0 if self._raw.closed else min(1.0, self._raw.tell() / self._size)

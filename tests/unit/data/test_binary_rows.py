@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -162,3 +164,35 @@ def test_a_storage_that_does_not_answer_is_no_broken_excel_file(monkeypatch: pyt
     monkeypatch.setattr(openpyxl, "load_workbook", refuse)
     with pytest.raises(StorageError, match="down"):
         ExcelPosts("a.xlsx", PostBuilder(Columns(), Path()), "'a.xlsx'")
+
+
+def workbook(path: Path, rows: int) -> Path:
+    book = openpyxl.Workbook()
+    book.active.append(["id", "text"])
+    for number in range(rows):
+        book.active.append([f"p{number}", f"hello {number}"])
+    book.save(path)
+    return path
+
+
+def with_sheet(path: Path, changed: Callable[[bytes], bytes]) -> Path:
+    """Changes the XML of the first sheet."""
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = changed(parts["xl/worksheets/sheet1.xml"])
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("said", ["A1", "A1:B3", "A1:A300"])
+def test_all_rows_and_columns_of_excel_are_read_whatever_its_dimensions_say(tmp_path: Path, said: str) -> None:
+    path = with_sheet(
+        workbook(tmp_path / "in.xlsx", 200), lambda sheet: sheet.replace(b'"A1:B201"', f'"{said}"'.encode())
+    )
+    reader = PostReader(path)
+    seen = [(post.text, reader.fraction) for post in reader]
+    assert [text for text, _ in seen] == [f"hello {number}" for number in range(200)]
+    assert all(fraction is None or fraction <= 1 for _, fraction in seen)
+    assert seen[100][1] != 1, "that would say that all was read"
