@@ -169,16 +169,33 @@ class ExcelPosts:
         builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
         builder.notes += [unread] if others else []
         self._builder = builder
+        self._where = where
         self.rows = max(0, (said or 1) - 1)
 
     def __iter__(self) -> Iterator[Post]:
+        """Yields the posts.
+
+        Raises:
+            TableError: The file is damaged.
+        """
         try:
-            for number, cells in enumerate(self._cells, start=2):
+            for number, cells in self._numbered():
                 row = {name: written(cell) for name, cell in zip_longest(self._header, cells) if name}
                 if any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
         finally:
             self._book.close()
+
+    def _numbered(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Yields the cells of the rows behind the header, and the numbers of these rows."""
+        number = 1
+        try:
+            for number, cells in enumerate(self._cells, start=2):
+                yield number, cells
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise TableError(f"{self._where} is damaged after row {number}: {first_line(error)}.") from None
 
 
 class FolderPosts:

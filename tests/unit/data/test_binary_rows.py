@@ -196,3 +196,12 @@ def test_all_rows_and_columns_of_excel_are_read_whatever_its_dimensions_say(tmp_
     assert [text for text, _ in seen] == [f"hello {number}" for number in range(200)]
     assert all(fraction is None or fraction <= 1 for _, fraction in seen)
     assert seen[100][1] != 1, "that would say that all was read"
+
+
+def test_excel_that_is_damaged_in_the_middle_is_told_with_the_place(tmp_path: Path) -> None:
+    path = with_sheet(workbook(tmp_path / "in.xlsx", 200), lambda sheet: sheet[: len(sheet) // 2])
+    found: list[Post] = []
+    with pytest.raises(TableError, match=r"'.*in\.xlsx' is damaged after row \d+: "):
+        found.extend(PostReader(path))
+    assert [post.id for post in found] == [f"p{number}" for number in range(len(found))]
+    assert len(found) > 50

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 from tests.unit.jobs.conftest import png, write_parquet
 
@@ -115,3 +117,20 @@ def test_a_file_of_which_nothing_was_read_is_one_failed_post(tmp_path: Path, nam
     assert post.id == str(tmp_path / name)
     assert post.error is not None
     assert (post.error.code, post.error.message) == ("file_unreadable", message.format(tmp_path / name))
+
+
+def test_a_workbook_damaged_in_the_middle_costs_the_rows_behind_alone(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [["text"], *([f"post {number}"] for number in range(200))]:
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "cut.xlsx", "w") as cut:
+        for name in whole.namelist():
+            content = whole.read(name)
+            cut.writestr(name, content[: len(content) // 2] if name.endswith("sheet1.xml") else content)
+    ((*found, lost),) = read(tmp_path / "cut.xlsx")
+    assert [post.text for post in found] == [f"post {number}" for number in range(len(found))]
+    assert len(found) > 50
+    assert lost.error is not None
+    assert lost.error.code == "rows_unreadable"
+    assert "is damaged after row" in lost.error.message
