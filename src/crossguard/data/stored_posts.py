@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
-from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
+from crossguard.data.binary_rows import ExcelPosts, ParquetPosts, first_line
 from crossguard.data.formats import KINDS, TableKind, kind_of
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges, decompressed, suffix_of
@@ -119,5 +120,12 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
 
 
 def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -> Iterator[Post]:
+    where = f"'{place.address_of(entry.path)}'"
+    count = 0
     with place.open(entry) as file:
-        yield from read_table(file, entry, kind, builder, f"'{place.address_of(entry.path)}'")
+        try:
+            for post in read_table(file, entry, kind, builder, where):
+                count += 1
+                yield post
+        except (EOFError, zlib.error, OSError) as error:  # of what unpacks; a storage that fails is a StorageError
+            raise TableError(f"{where} is damaged after {count:,} posts: {first_line(error)}.") from None

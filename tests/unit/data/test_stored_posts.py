@@ -72,3 +72,15 @@ def test_a_table_that_is_not_there_is_told_with_its_neighbour(tmp_path: Path) ->
     (tmp_path / "posts.csv").write_text("text\none\n")
     with pytest.raises(TableError, match=r"Did you mean '.*posts\.csv'"):
         open_posts(tmp_path / "post.csv", PostBuilder(Columns(), tmp_path))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_packed_file_that_was_cut_is_told_also_in_a_folder(tmp_path: Path, codec: str) -> None:
+    import pyarrow as pa
+
+    lines = b"".join(b'{"text": "post %d of %d"}\n' % (number, number**3) for number in range(20_000))
+    whole = gzip.compress(lines) if codec == "gzip" else pa.compress(lines, "zstd", asbytes=True)
+    path = tmp_path / f"a.jsonl.{'gz' if codec == 'gzip' else 'zst'}"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TableError, match=r"'.*a\.jsonl\.(gz|zst)' is damaged after [\d,]+ posts: "):
+        texts(tmp_path)
