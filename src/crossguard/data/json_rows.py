@@ -94,7 +94,7 @@ def _of_item(row: Any, number: int, builder: PostBuilder, where: str) -> Post:
     if number == 1 and (said := json_shapes.bare_item(row)):
         raise TableError(f"{where} {said}")
     if not isinstance(row, dict):
-        return Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {_not_an_object(row)}")
+        return Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {not_an_object(row)}")
     if number == 1:
         builder.check_first(row, f"The first object of {where}")
     return builder.build(row, f"item-{number}")
@@ -139,9 +139,10 @@ def _parse(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets in brackets
         raise PostError("line_malformed", f"not readable JSON: {error}.") from None
     if not isinstance(row, dict):
-        raise PostError("line_malformed", _not_an_object(row))
+        raise PostError("line_malformed", not_an_object(row))
     return row
 
 
-def _not_an_object(row: Any) -> str:
+def not_an_object(row: Any) -> str:
+    """Returns what is wrong with a post in JSON that is no object."""
     return f'an object like {{"text": ...}} is needed, not {type(row).__name__}.'

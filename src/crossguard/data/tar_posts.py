@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from crossguard.data.image_formats import SUFFIXES
+from crossguard.data.json_rows import not_an_object
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import TableError
-from crossguard.records import Post, PostFailure
+from crossguard.errors import PostError, TableError
+from crossguard.records import Post
 
 TEXT_SUFFIXES: Final = (".txt", ".text", ".caption")
 
@@ -25,50 +27,68 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
     Raises:
         TableError: The file is not a tar file, or is damaged.
     """
-    key = ""
-    row: dict[str, Any] = {}
     count = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
-                name = PurePosixPath(member.name)
-                stem, dot, ending = name.name.partition(".")
-                if str(name.with_name(stem or name.name)) != key:
-                    if row:
-                        count += 1
-                        yield _built(row, builder, key)
-                    key, row = str(name.with_name(stem or name.name)), {}
-                row |= _cells(tar, member, f"{dot}{ending}".lower())
-            if row:
-                yield _built(row, builder, key)
+            for key, members in groupby(filter(_has_name, tar), _key):
+                post = _post(tar, members, builder, key)
+                if post is not None:
+                    count += 1
+                    yield post
     except (tarfile.TarError, EOFError) as error:
         raise TableError(f"{where} is damaged after {count:,} posts: {error}.") from None
 
 
-def _cells(tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> dict[str, Any]:
-    last = "." + suffix.rpartition(".")[2]
-    if last not in SUFFIXES and last != ".json" and suffix not in TEXT_SUFFIXES:
-        return {}
-    if member.size > MAX_LINE_BYTES:
-        return {"error": PostFailure("member_too_large", f"'{member.name}' is longer than {MAX_LINE_BYTES:,} bytes.")}
-    file = tar.extractfile(member)
-    content = file.read() if file is not None else b""
-    if last in SUFFIXES:
-        return {"image": content}
+def _has_name(member: tarfile.TarInfo) -> bool:
+    return member.isfile() and bool(PurePosixPath(member.name).name)
+
+
+def _key(member: tarfile.TarInfo) -> str:
+    name = PurePosixPath(member.name)
+    return str(name.with_name(name.name.partition(".")[0] or name.name))
+
+
+def _post(tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo], builder: PostBuilder, key: str) -> Post | None:
+    """Returns the post of a group; None where it has no member that is read."""
+    said: dict[str, Any] | None = None
+    content: dict[str, Any] = {}
     try:
-        text = content.decode()
-        found = json.loads(text) if last == ".json" else {"text": text}
+        for member in members:
+            suffix = PurePosixPath(member.name).name.partition(".")[2].lower()
+            last = "." + suffix.rpartition(".")[2]
+            if last in SUFFIXES:
+                content["image"] = _content(tar, member)
+            elif last == ".json":
+                said = (said or {}) | _object(tar, member)
+            elif f".{suffix}" in TEXT_SUFFIXES:
+                content["text"] = _text(tar, member)
+    except PostError as error:
+        return Post.failed(key, error.code, str(error))
+    if said is None and not content:
+        return None
+    # What `.json` says of an image or a text that is here is null, or where it came from.
+    return builder.build((said or {}) | content, key)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if member.size > MAX_LINE_BYTES:
+        raise PostError("member_too_large", f"'{member.name}' is longer than {MAX_LINE_BYTES:,} bytes.")
+    file = tar.extractfile(member)
+    return file.read() if file is not None else b""
+
+
+def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    try:
+        return _content(tar, member).decode()
     except UnicodeDecodeError:
-        return {"error": PostFailure("invalid_utf8", f"'{member.name}' is {NOT_UTF8}")}
+        raise PostError("invalid_utf8", f"'{member.name}' is {NOT_UTF8}") from None
+
+
+def _object(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(tar, member))
     except (ValueError, RecursionError) as error:
-        return {"error": PostFailure("line_malformed", f"'{member.name}' is not valid JSON: {error}.")}
-    return found if isinstance(found, dict) else {}
-
-
-def _built(row: dict[str, Any], builder: PostBuilder, key: str) -> Post:
-    error = row.get("error")
-    if isinstance(error, PostFailure):
-        return Post(key, error=error)
-    return builder.build(row, key)
+        raise PostError("line_malformed", f"'{member.name}' is not valid JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise PostError("line_malformed", f"'{member.name}': {not_an_object(found)}")
+    return found

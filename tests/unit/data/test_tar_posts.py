@@ -47,11 +47,34 @@ def test_files_of_one_name_are_one_post_and_others_are_left_out() -> None:
     ]
 
 
+def test_an_image_and_a_text_count_more_than_what_json_says_of_them() -> None:
+    members = {
+        "1.jpg": b"picture",
+        "1.json": b'{"image": "train/1.jpg", "text": "hello"}',
+        "2.json": b'{"image": null, "text": null, "id": "two"}',
+        "2.txt": b"bye",
+        "2.jpg": b"other",
+        "3.txt": b"three",
+        "3.json": b'{"text": null}',
+    }
+    assert read(packed(members)) == [Post("1", "hello", b"picture"), Post("two", "bye", b"other"), Post("3", "three")]
+
+
+def test_no_group_with_a_member_that_is_read_is_lost() -> None:
+    assert [post.id for post in read(packed({"1.json": b"{}", "2.txt": b"", "3.cls": b"3"}))] == ["1", "2"]
+
+
+def test_a_member_without_a_name_is_left_out() -> None:
+    assert read(packed({"1.txt": b"a", ".": b"nothing", "2.txt": b"b"})) == [Post("1", "a"), Post("2", "b")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
         ("1.txt", b"\xff\xfe", "invalid_utf8"),
         ("1.json", b"{no", "line_malformed"),
+        ("1.json", b"null", "line_malformed"),
+        ("1.json", b'["a"]', "line_malformed"),
         ("1.txt", b"x" * 11, "member_too_large"),
     ],
 )
