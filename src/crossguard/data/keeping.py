@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from crossguard.data.cells import written
@@ -13,6 +13,8 @@ from crossguard.records import Post
 
 _OF_POST: Final = frozenset({"text", "image_path", "image_text"})
 _MOST_SENTENCES: Final = 100
+# Of lists and objects in each other. What writes and reads them calls itself for each, and Python allows 1,000 calls.
+_MOST_LEVELS: Final = 50
 
 
 class Keeper:
@@ -50,6 +52,8 @@ class Keeper:
             value = written(cell)
             if name in _OF_POST:
                 self._note(name, "results say by this name what was scored. Rename the column to keep it")
+            elif _is_deep(value):
+                self._note(name, "it is nested too deeply")
             elif isinstance(value, str | int | float | bool | list | dict):
                 kept |= {name: value} if value == value else {}  # noqa: PLR0124 - NaN
             elif value is not None:
@@ -65,3 +69,11 @@ class Keeper:
         sentence = f"column '{name}' is not kept: {why}"
         if sentence in self.left_out or len(self.left_out) < _MOST_SENTENCES:
             self.left_out[sentence] += 1
+
+
+def _is_deep(value: Any, levels: int = _MOST_LEVELS) -> bool:
+    """Whether a value has more lists and objects in each other than may be kept."""
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    parts = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deep(part, levels - 1) for part in parts)

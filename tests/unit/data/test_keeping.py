@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from crossguard.data.keeping import Keeper
 from crossguard.records import Post
@@ -47,3 +51,16 @@ def test_only_words_that_were_read_are_kept_where_nothing_else_is() -> None:
     post = Post("1", "a", "a.png", extra={"author": "x"})
     assert keeper.of(post, Post("1", "a", "a.png", "words")) == {"image_text": "words"}
     assert not keeper.left_out
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a": '])
+def test_what_is_nested_so_deeply_that_it_could_not_be_written_is_left_out(opening: str) -> None:
+    def nested(levels: int) -> Any:
+        return json.loads(opening * levels + "1" + {"[": "]"}.get(opening, "}") * levels)
+
+    post = Post("1", "a", extra={"fine": nested(50), "deep": nested(51), "deeper": nested(500)})
+    keeper = Keeper(keep=True)
+    assert keeper.of(post, post).keys() == {"text", "fine"}
+    assert keeper.left_out == {
+        f"column '{name}' is not kept: it is nested too deeply": 1 for name in ("deep", "deeper")
+    }
