@@ -60,7 +60,7 @@ def sources_of(
         files = (found for found in tables if not own(found[0]))
         first = next(files, None)
         if known == "folder" or (first is None and storage.is_folder(storage.path)):
-            yield from _images(storage, place, unit_posts, own)
+            yield from _images(storage, place, unit_posts, own, seen)
             continue
         for entry, kind in itertools.chain([first] if first else [], files):
             if _is_new(storage.address_of(entry.path), seen):
@@ -101,8 +101,10 @@ def _lies_in(output: Storage, storage: Storage) -> Callable[[Entry], bool]:
     return lambda entry: within(entry.path.rpartition("/")[0])
 
 
-def _images(storage: Storage, place: int, unit_posts: int, own: Callable[[Entry], bool]) -> Iterator[InputFile]:
-    """Yields the images of a folder, so many at a time."""
+def _images(
+    storage: Storage, place: int, unit_posts: int, own: Callable[[Entry], bool], seen: set[int] | None
+) -> Iterator[InputFile]:
+    """Yields the images of a folder that were not met before, so many at a time."""
     if not storage.is_folder(storage.path):
         raise TableError(f"'{storage.address}' is no folder, and --input-format folder reads the images in folders.")
     entries = (
@@ -110,12 +112,12 @@ def _images(storage: Storage, place: int, unit_posts: int, own: Callable[[Entry]
         for entry in storage.list(storage.path, deep=True)
         if PurePosixPath(entry.path).suffix.lower() in SUFFIXES and not own(entry)
     )
+    first = next(entries, None)
+    if first is None:
+        raise TableError(f"The folder '{storage.address}' has no images, and no tables to read.{suggest('', KINDS)}")
+    new = (entry for entry in itertools.chain([first], entries) if _is_new(storage.address_of(entry.path), seen))
     above = len(storage.path.rstrip("/")) + 1
-    found = False
-    while chosen := list(itertools.islice(entries, unit_posts)):
-        found = True
+    while chosen := list(itertools.islice(new, unit_posts)):
         state = digest_of(json.dumps([entry.path, entry.size, entry.changed]).encode() for entry in chosen)
         folder = Entry(storage.path, sum(entry.size for entry in chosen), int(state[:15], 16))
         yield InputFile(place, storage, folder, "images", tuple(entry.path[above:] for entry in chosen))
-    if not found:
-        raise TableError(f"The folder '{storage.address}' has no images, and no tables to read.{suggest('', KINDS)}")

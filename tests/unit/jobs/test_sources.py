@@ -96,6 +96,14 @@ def test_overlapping_inputs_are_read_once(folder: Path) -> None:
     assert names(folder, folder / "a.jsonl", f"{folder}/*.csv") == names(folder)
 
 
+def test_images_of_overlapping_folders_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.png", "sub/b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [source.names for source in sources(tmp_path, tmp_path / "sub", tmp_path)] == [("a.png", "sub/b.png")]
+    assert [source.names for source in sources(tmp_path / "sub", tmp_path)] == [("b.png",), ("a.png",)]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("none", "There is no"), ("in.xyz", "format of"), ("empty", "no images, and no tables to read")],
