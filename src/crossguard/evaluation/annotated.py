@@ -113,16 +113,20 @@ def read_annotated(
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
     shares = Shares(path)
+    header: tuple[str, ...] = ()  # tables of a folder may differ in theirs
     for number, post in _rows(path, builder, split):
         row = post.extra
         if not posts:
             _check_header(path, builder.header, labels, hateful_column)
+        if header != builder.header:
+            header = builder.header
+            _check_doubled(path, header)
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
         answers.extend(shares.read(row.get(name), name, where) for name in asked)
-        for name in builder.header:
+        for name in dict.fromkeys(header):
             if name not in asked and name not in builder.found.values():
-                extra.setdefault(name, []).append(_once(row.get(name)))
+                _fill(extra.setdefault(name, []), len(posts) - 1).append(_once(row.get(name)))
     shares.check()
     said = np.array(answers).reshape(len(posts), len(asked))
     # Objects of JSON may leave a column out, but not all of them.
@@ -130,7 +134,7 @@ def read_annotated(
         raise TableError(f"'{path}' has no column '{hateful_column}'.{suggest(hateful_column, builder.header)}")
     # Tables may hold 0.7 in 32 bits, which is less than 0.7 in 64.
     truth = np.where(np.isnan(said), said, said.astype(np.float32) >= np.float32(positive_from))
-    columns_ = {name: tuple(values) for name, values in extra.items()}
+    columns_ = {name: tuple(_fill(values, len(posts))) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     told = [*builder.unread, *_told_of_weights(columns_)]
     return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(told))
@@ -158,6 +162,19 @@ def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str]
             raise TableError(
                 f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'; else rename it."
             )
+
+
+def _check_doubled(path: Path | str, header: Sequence[str]) -> None:
+    """Refuses a name that stands twice: of a label as of any other column, which may be asked for as that of groups."""
+    for name in filter(None, header):
+        if header.count(name) > 1:
+            raise TableError(f"'{path}' has the column '{name}' twice; rename one, as it is not clear which counts.")
+
+
+def _fill(values: list[Any], rows: int) -> list[Any]:
+    """Adds nothing for each of the rows so far that lack a column, as tables of one folder may."""
+    values.extend([None] * (rows - len(values)))
+    return values
 
 
 def _rows(path: Path | str, builder: PostBuilder, split: str | None) -> Iterator[tuple[int, Post]]:

@@ -100,6 +100,29 @@ def test_a_label_in_another_case_is_not_left_out_in_silence(tmp_path: Path) -> N
         read_annotated(write(tmp_path, "jsonl", [{"text": "a", "racist": 1, "Sexist": 0}]), LABELS)
 
 
+@pytest.mark.parametrize("name", ["racist", "hateful", "group"])
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text("text,racist,group\na,1,x\n")
+    (tmp_path / "b.csv").write_text(f"text,racist,{name},{name}\na,1,0,1\n")
+    for path in (tmp_path / "b.csv", tmp_path):
+        with pytest.raises(TableError, match=f"has the column '{name}' twice; rename one"):
+            read_annotated(path, LABELS)
+
+
+def test_columns_without_names_are_not_asked_for_and_may_be_several(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,racist,,\na,1,x,y\nb,0,,\n")
+    assert {len(values) for values in read_annotated(tmp_path / "a.csv", LABELS).columns.values()} == {2}
+
+
+def test_tables_of_a_folder_may_differ_in_their_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,racist,early\na,1,1\nb,0,2\n")
+    (tmp_path / "b.csv").write_text("text,racist,group\nc,1,x\n")
+    (tmp_path / "c.csv").write_text("text,racist,early\nd,1,4\n")
+    found = read_annotated(tmp_path, LABELS)
+    assert found.columns == {"early": ("1", "2", None, "4"), "group": (None, None, "x", None)}
+    assert found.take(np.array([2])).columns == {"early": (None,), "group": ("x",)}
+
+
 def test_a_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     path = write(tmp_path, "jsonl", [{"text": "a", "racist": 1}, {"text": "b", "racist": 0, "harm": 1}])
     assert np.isnan(read_annotated(path, LABELS, hateful_column="harm").hateful).tolist() == [True, False]
