@@ -120,6 +120,7 @@ class CsvRows:
                 f"The file begins with '{begin}', which is not the header of these results; it is from something else. "
                 "Results are written by: crossguard score POSTS -o RESULTS"
             )
+        csv.field_size_limit(MAX_LINE_BYTES)  # a text that was kept may be longer than the default, 131,072
         lines = _CompleteLines(stream, len(self.header))
         rows = csv.reader(lines, strict=True)
         end = lines.end

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.decisions import decision
 from tests.support.written import write
 
 from crossguard.data.row_formats import one_cell
@@ -58,3 +60,17 @@ def test_damage_in_the_middle_is_told_not_cut(tmp_path: Path, name: str) -> None
     with pytest.raises(OutputError, match="nothing was changed"):
         list(open_output(path, HATE.names, resume=True).previous())
     assert path.read_bytes() == damaged
+
+
+def test_a_long_text_that_was_kept_in_csv_is_read_back(tmp_path: Path) -> None:
+    before = csv.field_size_limit(131_072)  # as in a process that has read no CSV yet
+    try:
+        long = replace(decision("1"), input={"text": "a" * 131_073})
+        with open_output(tmp_path / "out.csv", HATE.names, kept=("text",)) as output:
+            output.start()
+            output.write(long)
+            output.finish()
+        with open_output(tmp_path / "out.csv", HATE.names, kept=("text",), resume=True) as output:
+            assert [row.input for row in output.previous()] == [long.input]
+    finally:
+        csv.field_size_limit(before)
