@@ -10,18 +10,19 @@ import os
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from crossguard.data.columns import Columns
 from crossguard.data.digests import digest, is_other
 from crossguard.data.keeping import Keeper
 from crossguard.data.outputs import Output
 from crossguard.data.page import with_post
+from crossguard.data.row_formats import one_cell
 from crossguard.data.tables import PostReader
 from crossguard.data.writing import open_output, refuse_same_file
 from crossguard.decision.policy import Policy
@@ -282,19 +283,26 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator,
             )
         _check_same_model(row, moderator)
         if not output.for_people:
-            _check_same_keep(row, entry, keep=keep)
+            _check_same_keep(row, entry, output, keep=keep)
     return count
 
 
-def _check_same_keep(row: Decision, entry: Post, *, keep: bool) -> None:
-    then = {name for name, value in row.input.items() if value not in (None, "")} - {"image_text"}
-    now = Keeper(keep=keep).of(entry, entry).keys() - {"image_text"}
-    if bool(then) != bool(now):
+def _check_same_keep(row: Decision, entry: Post, output: Output, *, keep: bool) -> None:
+    then = _said(row.input)
+    now = _said(Keeper(keep=keep).of(entry, entry))
+    expected = now if output.kept is None else now & set(output.kept)
+    # A row with nothing to keep, or with nothing that the table has room for, is the same with and without.
+    if bool(then) != keep and (then or expected):
         told = ("with", "without") if then else ("without", "with")
         raise OutputError(
             f"Cannot resume: the output was made {told[0]} --keep, and this run is {told[1]} it. Say it as before, "
             "choose another name, or start again with --overwrite."
         )
+
+
+def _said(kept: Mapping[str, Any]) -> set[str]:
+    """Returns the columns of the input that a row holds, but for cells that are empty in a flat row."""
+    return {name for name, value in kept.items() if one_cell(value) not in (None, "")} - {"image_text"}
 
 
 def _check_same_model(row: Decision, moderator: Moderator) -> None:

@@ -101,6 +101,24 @@ def test_rows_with_and_without_what_was_kept_are_not_mixed(
         assert score_file(posts, out, model=tiny, keep=keep, resume=True).previous == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*is not kept")
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_rows_without_anything_that_the_table_keeps_are_continued(tiny: Moderator, tmp_path: Path, suffix: str) -> None:
+    posts, out = tmp_path / "posts.jsonl", tmp_path / f"out.{suffix}"
+    rows = [
+        {"id": "1", "text": "hello", "tags": ["a"]},
+        {"id": "2", "image_path": "gone.png"},
+        {"id": "3", "comment": "you", "tags": []},
+        {"id": "4", "image_text": "awful people", "tags": [], "more": ""},
+        {"id": "5", "text": "good morning"},
+    ]
+    posts.write_text("\n".join(map(json.dumps, rows)))
+    score_file(posts, out, model=tiny, keep=True, limit=4)
+    assert score_file(posts, out, model=tiny, keep=True, resume=True).previous == 4
+    with pytest.raises(OutputError, match="--keep"):
+        score_file(posts, out, model=tiny, resume=True)
+
+
 def test_what_json_does_not_have_is_not_written(tiny: Moderator, tmp_path: Path) -> None:
     (tmp_path / "posts.jsonl").write_text(
         '{"text": "hello", "a": Infinity, "b": NaN, "c": [-Infinity, 1.5, {"d": NaN}]}\n'
