@@ -14,7 +14,7 @@ from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
-from crossguard.review.submissions import Expected, Submission, as_jpeg, decision_of
+from crossguard.review.submissions import Expected, Submission, as_jpeg, check_record, decision_of
 
 HOURS: Final = 3600.0
 DAY: Final = 86_400
@@ -73,6 +73,8 @@ class Intake:
             )
         if post.expected is not None:
             self._check_expected(post.id, post.expected)
+        if post.decision is not None:
+            check_record(post.decision, post.id)
         return post, decision_of(post.decision, post.id)
 
     def _check_expected(self, id_: str, expected: Expected) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from crossguard.checked_settings import StrictModel
+from crossguard.checked_settings import UNKNOWN, StrictModel
 from crossguard.data.image_sources import is_data_url, is_url
 from crossguard.data.images import decode, to_jpeg
 from crossguard.errors import ImageError, InputError
 from crossguard.records import Decision
+from crossguard.schema import DecisionRecord
 
 IMAGE_SIZE: Final = (1280, 1280)
 FRAMES: Final = 4
@@ -21,7 +23,11 @@ MISSING: Final = "missing:"
 
 
 class Sent(StrictModel):
-    """What comes from outside, its texts without NUL, which PostgreSQL holds none of."""
+    """What comes from outside, its texts without NUL, which PostgreSQL holds none of.
+
+    Each text has a bound on its length: half of a surrogate pair, which no page could show, is refused when its
+    characters are counted.
+    """
 
     @field_validator("*", mode="before")
     @classmethod
@@ -41,13 +47,15 @@ class Submission(Sent):
     source: str = Field(default="api", pattern=r"^[\w.:-]{1,64}$", description="Where the post comes from.")
     text: str = Field(default="", max_length=100_000, description="What the author wrote.")
     image_text: str = Field(default="", max_length=100_000, description="Words read from the image.")
-    images: tuple[str, ...] = Field(default=(), max_length=16, description="Images as data: URLs.")
+    images: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), max_length=16, description="Images as data: URLs."
+    )
     author: str | None = Field(default=None, max_length=256, description="The source's key of the author.")
     language: str | None = Field(default=None, max_length=16, description="Language of the text, such as en.")
     posted_at: float | None = Field(
         default=None, ge=0, le=LATEST, description="When it was posted, in seconds since 1970."
     )
-    queue: str | None = Field(default=None, description="Queue; by the kind of the item when not given.")
+    queue: str | None = Field(default=None, max_length=64, description="Queue; by the kind of the item when not given.")
     decision: dict[str, Any] | None = Field(default=None, description="The record that scoring wrote.")
     report: Report | None = Field(default=None, description="A person's report, if that is why the post is sent.")
     suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")
@@ -73,14 +81,53 @@ class Suggestion(Sent):
     """What somebody outside says the scores should be; kept as a vote that decides nothing."""
 
     by: str = Field(min_length=1, max_length=256)
-    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1, max_length=32)
+    scores: dict[Annotated[str, Field(max_length=256)], Annotated[float, Field(ge=0, le=1)]] = Field(
+        min_length=1, max_length=32
+    )
 
 
 class Expected(Sent):
     """The known answer of a golden item."""
 
-    action: str
-    labels: dict[str, Literal["yes", "no"]] = Field(default_factory=dict)
+    action: str = Field(max_length=64)
+    labels: dict[Annotated[str, Field(max_length=64)], Literal["yes", "no"]] = Field(default_factory=dict)
+
+
+def check_record(record: dict[str, Any], id_: str) -> None:
+    """Checks that a record of scoring holds what the pages show and count, and what both databases can store.
+
+    Raises:
+        InputError: It does not; the message names the first key that is wrong.
+    """
+    problem = _wrong_value(record) or _missing_score(record) or _unstorable(record)
+    if problem:
+        raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it: {problem}.")
+
+
+def _wrong_value(record: dict[str, Any]) -> str:
+    try:
+        DecisionRecord.model_validate(record, strict=True)
+    except ValidationError as error:
+        # A later version of the service may write more keys than this one knows.
+        wrong = next((found for found in error.errors() if found["type"] != UNKNOWN), None)
+        return f"{'.'.join(map(str, wrong['loc']))!r}: {wrong['msg']}" if wrong else ""
+    return ""
+
+
+def _missing_score(record: dict[str, Any]) -> str:
+    missing = [key for key in ("labels", "action", "modality_weights") if not record[key]]
+    return f"'{missing[0]}' is empty, and 'error' does not say why" if missing and record["error"] is None else ""
+
+
+def _unstorable(record: dict[str, Any]) -> str:
+    kept = {key: value for key, value in record.items() if key != "input"}  # which the console does not keep
+    try:
+        json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "it has half of a surrogate pair, such as '\\ud83d', which is no character"
+    except ValueError:
+        return "it has a number that is not finite"
+    return ""
 
 
 def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
@@ -93,7 +140,7 @@ def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
         return None
     try:
         outcome = Decision.from_dict(record)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError):
         raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
     return outcome if outcome.ok else None
 

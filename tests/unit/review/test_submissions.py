@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import math
+import re
 from typing import Any
 
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from tests.support.decisions import failed
 from tests.support.pictures import data_url, encoded
 from tests.support.review import decision
 
 from crossguard.errors import InputError
-from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, decision_of
+from crossguard.moderator import Moderator
+from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, check_record, decision_of
+
+LABEL: dict[str, Any] = decision("1")["labels"]["racist"]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,10 @@ from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, 
         {"suggestion": {"by": "x", "scores": {"TOXICITY": 1.5}}},
         {"expected": {"action": "block", "labels": {"racist": "maybe"}}},
         {"txt": "hello"},
+        {"queue": "\ud83d"},
+        {"images": ["missing:\ud83d"]},
+        {"suggestion": {"by": "x", "scores": {"\ud83d": 0.5}}},
+        {"expected": {"action": "\ud83d"}},
     ],
 )
 def test_what_is_no_post_is_refused(wrong: dict[str, Any]) -> None:
@@ -48,6 +59,33 @@ def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:
     for wrong in ({}, {"labels": 3}, decision("1") | {"labels": {"racist": 0.5}}):
         with pytest.raises(InputError, match="Post '1': its decision is not a record"):
             decision_of(wrong, "1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"labels": {}}, "'labels' is empty, and 'error' does not say why"),
+        ({"action": None}, "'action' is empty"),
+        ({"modality_weights": None}, "'modality_weights' is empty"),
+        ({"modality_weights": {"text": None, "image": 1.0}}, "'modality_weights.text': Input should be a valid number"),
+        ({"labels": {"racist": LABEL | {"score": "0.9"}}}, "'labels.racist.score': Input should be a valid number"),
+        ({"labels": {"racist": LABEL | {"score": math.nan}}}, "'labels.racist.score': "),
+        ({"labels": {"\ud83d": LABEL}}, "half of a surrogate pair"),
+        ({"policy": "\ud83d"}, "half of a surrogate pair"),
+        ({"of_a_later_version": math.inf}, "a number that is not finite"),
+    ],
+)
+def test_a_record_that_no_page_could_show_is_refused(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_record(decision("1") | wrong, "1")
+
+
+def test_records_that_scoring_writes_are_taken(tiny: Moderator) -> None:
+    image = Image.new("RGB", (40, 30))
+    scored = [tiny.score(text="hello"), tiny.score(text="a line\nand another", image=image), failed("1")]
+    for record in [outcome.to_dict() for outcome in scored]:
+        check_record(record, "1")
+        check_record(json.loads(json.dumps(record)) | {"of_a_later_version": 1, "input": {"a": math.nan}}, "1")
 
 
 def test_images_are_encoded_again_and_never_fetched() -> None:

@@ -81,8 +81,8 @@ class Appeal(Sent):
     """The body of `POST /api/appeals`."""
 
     id: str = Field(min_length=1, max_length=500, description="The caller's id of the appeal.")
-    source: str = Field(default="api", description="Source of the post.")
-    post: str = Field(description="The source's id of the post that was decided.")
+    source: str = Field(default="api", max_length=64, description="Source of the post.")
+    post: str = Field(max_length=512, description="The source's id of the post that was decided.")
     reason: str = Field(default="", max_length=4000, description="What the person says.")
 
 
