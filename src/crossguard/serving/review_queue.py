@@ -32,7 +32,9 @@ _LONGEST_ID: Final = 500
 _LONGEST_TEXT: Final = 100_000
 _MOST_IMAGES: Final = 16
 _NAME: Final = 100
-_ABOUT_POSTS: Final = frozenset({400, 413, 422})
+_CONFLICT: Final = 409
+"""What was sent met another change: it fits when it is sent again, or one of the posts never fits."""
+_ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
 """Refusals that are about one of the posts; any other is about the key or the address."""
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
@@ -123,13 +125,15 @@ class ReviewQueue:
     def _deliver(self, batch: Sequence[Waiting]) -> bool:
         """Sends a batch again and again until it is taken or refused; False when it is not, and the service ends.
 
-        One post that the console does not take must not cost the others: what is refused is sent again in halves.
+        One post that the console does not take must not cost the others: what is refused is sent again in halves, and
+        what met a conflict once more as it is before.
         """
         parts = [[write() for _, write in batch]]
-        wait = 1.0
+        wait, conflict = 1.0, False
         while parts:
             last = self._stopping.is_set()
-            status, problem = self._post(parts[0])
+            status, problem = self._post(parts[0], final=conflict or last)
+            conflict = conflict or status == _CONFLICT
             if problem:
                 logs.event("review_queue_waits", 30, message=problem, waiting=self._left, dropped=self._dropped)
                 if last:
@@ -143,13 +147,17 @@ class ReviewQueue:
                 parts[:0] = [part[:middle], part[middle:]]
         return True
 
-    def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
-        """Sends posts; returns the answer's status, and why they have to be sent again, or nothing."""
+    def _post(self, posts: Sequence[dict[str, Any]], *, final: bool) -> tuple[int, str]:
+        """Sends posts; returns the answer's status, and why they have to be sent again, or nothing.
+
+        A conflict is an answer where it is `final`; else they are sent again.
+        """
         try:
             answer = self._client.post(self._url, json={"items": posts})
         except httpx2.HTTPError as error:
             return 0, f"The review console cannot be reached: {error}."
-        if answer.is_server_error or answer.status_code in {401, 429}:
+        again = {401, 429} if final else {401, 429, _CONFLICT}
+        if answer.is_server_error or answer.status_code in again:
             return answer.status_code, f"The review console answered {answer.status_code}."
         if not answer.is_success and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):
             message = _moved(answer) if answer.is_redirect else answer.text[:500]

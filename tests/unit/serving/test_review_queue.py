@@ -80,6 +80,25 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
     assert outgoing._bytes == 0
 
 
+def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
+    sent: list[list[str]] = []
+    ended = threading.Event()
+
+    def console(request: httpx2.Request) -> httpx2.Response:
+        sent.append([item["text"] for item in json.loads(request.content)["items"]])
+        if "last" in sent[-1] and "bad" not in sent[-1]:
+            ended.set()
+        return httpx2.Response(409 if "bad" in sent[-1] else 200)
+
+    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    texts = ["a", "bad", "b", "last"]
+    outgoing.put([SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x")] * len(texts))
+    outgoing.start()
+    assert ended.wait(20)
+    outgoing.stop()
+    assert sent == [texts, texts, ["a", "bad"], ["a"], ["bad"], ["b", "last"]]
+
+
 def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> None:
     told = threading.Event()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
@@ -114,9 +114,21 @@ def _set_apart(tx: Connection, old: Any) -> None:
 
     By their common id an appeal finds all decisions on a post, and a golden item those who made its answer.
     """
-    same = (items.c.source == old.source, items.c.external == old.external, items.c.kind.in_((*OF_POSTS, "gold")))
-    version = [row.id for row in tx.execute(_WORDS.where(*same)) if not _is_edited(row, old.text, old.image_text)]
-    tx.execute(update(items).where(items.c.id.in_(version)).values(external=f"{old.external}#{old.id}"))
+    same = tx.execute(_WORDS.where(*_named(old.source, old.external)))
+    version = [row.id for row in same if not _is_edited(row, old.text, old.image_text)]
+    tx.execute(update(items).where(items.c.id.in_(version)).values(external=_free_name(tx, old)))
+
+
+def _free_name(tx: Connection, old: Any) -> str:
+    """Returns a post's id with its number behind it; once more where the source itself sent such an id."""
+    name = f"{old.external}#{old.id}"
+    while tx.execute(select(literal(1)).where(*_named(old.source, name)).limit(1)).first() is not None:
+        name = f"{name}#{old.id}"
+    return name
+
+
+def _named(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
+    return items.c.source == source, items.c.external == external, items.c.kind.in_((*OF_POSTS, "gold"))
 
 
 def _is_edited(row: Any, text: str, image_text: str) -> bool:

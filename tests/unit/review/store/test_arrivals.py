@@ -97,3 +97,9 @@ def test_another_version_that_was_reported_keeps_its_id(console: Console, databa
     console.intake.take([submission("1", "second", report={"reporter": "r", "reason": ""})], NOW)
     console.intake.take([submission("1", "second")], NOW)
     assert [row(database, item).external for item in (1, 2, 3)] == ["1#1", "1", "1"]
+
+
+def test_an_earlier_version_gets_a_name_that_the_source_did_not_send(console: Console, database: Database) -> None:
+    console.intake.take([submission("1", "first"), submission("1#1", "somebody's comment")], NOW)
+    assert console.intake.take([submission("1", "second"), submission("2")], NOW).taken == 2
+    assert [row(database, item).external for item in (1, 2, 3, 4)] == ["1#1#1", "1#1", "1", "2"]
