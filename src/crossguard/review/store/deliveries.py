@@ -15,6 +15,7 @@ from crossguard.review.store.schema import deliveries
 ATTEMPTS: Final = 12
 FIRST_WAIT_S: Final = 21.0
 """Doubled for each further attempt: the last one is half a day after the first."""
+REOPENED: Final = "item.reopened"
 _ADDED: Final = insert(deliveries)
 _SUPERSEDED: Final = "a later message about the item took its place"
 _GIVEN_UP: Final = (
@@ -72,6 +73,15 @@ def withdraw(tx: Connection, item: int) -> bool:
     untried = of_item & (deliveries.c.attempts == 0)
     tx.execute(update(deliveries).where(untried).values(next_at=None, problem="undone before it was sent"))
     return tx.execute(select(deliveries.c.id).where(of_item, deliveries.c.attempts > 0).limit(1)).first() is not None
+
+
+def send_last(tx: Connection, item: int, now: float) -> None:
+    """Sends what an item's last decision was, if a message took its place and what that one said is over."""
+    decided = select(deliveries).where(deliveries.c.item == item, deliveries.c.event != REOPENED)
+    last = max(tx.execute(decided), key=lambda row: json.loads(row.body)["timestamp"], default=None)
+    if last is not None:
+        unsent = (deliveries.c.id == last.id) & (deliveries.c.problem == _SUPERSEDED)
+        tx.execute(update(deliveries).where(unsent).values(next_at=now, problem=""))
 
 
 def state(db: Connection) -> Any:

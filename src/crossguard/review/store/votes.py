@@ -113,7 +113,9 @@ def pass_on(
 
 
 def undo(tx: Connection, submission: str, person: Person, now: float, within_s: float) -> list[int]:
-    """Takes back one submission of a person, on all items it was about, which are open again; returns these.
+    """Takes back one submission of a person, on all items it was about; returns these.
+
+    What was decided by it is open again. A skip or an escalation decided nothing, so it leaves others' decisions alone.
 
     Raises:
         NotFoundError: The person has no such submission, or has undone it.
@@ -127,8 +129,9 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
         raise ReviewError(f"A decision can be undone for {within_s / 60:.0f} minutes. Ask a lead to reopen the item.")
     tx.execute(update(votes).where(*mine).values(undone_at=now))
     for vote in found:
-        reopen(tx, vote.item, now)
-        if vote.kind == ESCALATE:
+        if vote.kind == VOTE:
+            reopen(tx, vote.item, now)
+        elif vote.kind == ESCALATE and get(tx, vote.item, lock=True).state == OPEN:
             _change(tx, vote.item, {"queue": vote.queue})
         log.record(tx, now, person.name, "undo", vote.item, what=vote.kind)
     return [vote.item for vote in found]
@@ -153,13 +156,13 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     if row.erased_at is not None:
         raise ReviewError(f"The content of item {item} is deleted, so nobody can judge it again: what was said stays.")
     if row.state == DECIDED and row.appeal_of is not None:
-        _give_back(tx, row)
+        _give_back(tx, row, now)
     elif row.state == DECIDED and _appeals(tx, _of_post(tx, item)):
         raise ReviewError(
             f"There is an appeal against the decision on item {item}; what is said there is the last word."
         )
     if row.state == DECIDED and deliveries.withdraw(tx, item):
-        deliveries.put(tx, item, "item.reopened", now, _reference(row))
+        deliveries.put(tx, item, deliveries.REOPENED, now, _reference(row))
     opened = {"state": OPEN} | UNDECIDED if row.state == DECIDED else {}
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
@@ -174,16 +177,19 @@ def _appeals(db: Connection, about: Sequence[Any]) -> Sequence[Any]:
     return db.execute(_APPEALS, post).all()
 
 
-def _give_back(tx: Connection, appeal: Any) -> None:
-    """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own."""
+def _give_back(tx: Connection, appeal: Any, now: float) -> None:
+    """Gives what was decided about a post the outcomes that it has without an appeal: another one's, or its own.
+
+    Who did not receive such an outcome, as the appeal's took its place, is sent it after all.
+    """
     about = _of_post(tx, appeal.appeal_of)
     others = [row for row in _appeals(tx, about) if row.id != appeal.id and row.state == DECIDED]
     for row in about:
         own = outcome_of(tx, row.id)
         if row.state == DECIDED and own is not None:
-            later = (of for of in others if of.decided_at >= row.decided_at)
-            last = next(({"outcome": of.outcome, "hateful": of.hateful} for of in later), None)
-            _change(tx, row.id, last or _decided(own))
+            last = next((of for of in others if of.decided_at >= row.decided_at), None)
+            _change(tx, row.id, {"outcome": last.outcome, "hateful": last.hateful} if last else _decided(own))
+            deliveries.send_last(tx, last.id if last else row.id, now)
 
 
 def standing(db: Connection, item: int) -> Sequence[Any]:

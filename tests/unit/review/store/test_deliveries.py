@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, NOW, cast
+from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast
 
 from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import claims, deliveries
+from crossguard.review.store import claims, deliveries, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
@@ -76,9 +76,9 @@ def test_of_two_messages_that_wait_the_later_is_sent(database: Database, message
         assert not deliveries.withdraw(tx, 1), "none of them went out"
 
 
-def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(
-    console: Console, database: Database, ann: Person, ben: Person
-) -> None:
+@pytest.fixture
+def appealed(console: Console, database: Database, ann: Person, ben: Person) -> None:
+    """A post that Ann blocked, which did not arrive, and Ben allowed on appeal (item 2)."""
     console.intake.take([submission("1")], NOW)
     with database.write() as tx:
         assert claims.claim(tx, 1, ann.id, NOW, 600)
@@ -90,8 +90,34 @@ def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(
     with database.write() as tx:
         assert claims.claim(tx, 2, ben.id, NOW, 600)
     cast(database, 2, ben, ALLOW)
+
+
+@pytest.mark.usefixtures("appealed")
+def test_an_appeal_has_the_last_word_over_a_decision_that_did_not_arrive(database: Database) -> None:
     with database.read() as db:
         assert [entry.event for entry in deliveries.due(db, NOW + 30)] == ["appeal.decided"]
+
+
+@pytest.mark.usefixtures("appealed")
+def test_without_its_appeal_a_decision_that_did_not_arrive_is_sent(database: Database, ben: Person) -> None:
+    with database.write() as tx:
+        votes.undo(tx, f"2x{ben.id}", ben, NOW + 1, 600)
+        assert [entry.event for entry in deliveries.due(tx, NOW + 1)] == ["item.decided"]
+
+
+@pytest.mark.usefixtures("appealed")
+def test_without_the_last_of_two_appeals_the_other_is_sent(
+    console: Console, database: Database, ben: Person, cid: Person
+) -> None:
+    take_appeal(console, Appeal(id="a2", post="1"), NOW + 1)
+    with database.write() as tx:
+        assert claims.claim(tx, 3, cid.id, NOW + 1, 600)
+    cast(database, 3, cid, BLOCK, NOW + 1)
+    with database.write() as tx:
+        votes.undo(tx, f"3x{cid.id}", cid, NOW + 2, 600)
+        assert [(entry.event, entry.item) for entry in deliveries.due(tx, NOW + 2)] == [("appeal.decided", 2)]
+        votes.undo(tx, f"2x{ben.id}", ben, NOW + 3, 600)
+        assert [(entry.event, entry.item) for entry in deliveries.due(tx, NOW + 3)] == [("item.decided", 1)]
 
 
 def test_nothing_waits_for_a_receiver_that_nobody_named(console: Console, database: Database, ann: Person) -> None:

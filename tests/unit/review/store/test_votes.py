@@ -101,6 +101,23 @@ def test_escalated_items_wait_in_the_second_queue_and_come_back_with_undo(
     assert take(database, ben) == 1
 
 
+@pytest.mark.parametrize("kind", [votes.SKIP, votes.ESCALATE])
+def test_undo_of_what_decided_nothing_leaves_anothers_decision_alone(
+    console: Console, database: Database, ann: Person, ben: Person, kind: str
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    with database.write() as tx:
+        votes.pass_on(tx, 1, ann, kind, "", submission="p", now=NOW)
+    assert take(database, ben, row(database, 1).queue) == 1
+    cast(database, 1, ben)
+    before = row(database, 1)
+    with database.write() as tx:
+        assert votes.undo(tx, "p", ann, NOW + 1, HOUR) == [1]
+    assert row(database, 1) == before
+    assert events(database) == ["item.decided"]
+
+
 def test_undo_reopens_and_tells_who_heard_of_the_outcome(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1")], NOW)
     take(database, ann)
