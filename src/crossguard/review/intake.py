@@ -34,7 +34,7 @@ class Received:
     taken: int
     known: int
     passed: int
-    edited: Sequence[str] = ()  # ids of those taken that were there with another text
+    edited: Sequence[str] = ()  # ids of those taken that were there with another text or other images
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the answer of the API."""
@@ -55,7 +55,7 @@ class Intake:
         Flagged and reported posts are all stored. Of allowed ones a sample is stored for the audit, chosen by a hash of
         their ids, and the rest is only counted, which is what the estimate of recall needs. A post that is sent again
         neither becomes another item nor counts again, whatever the policy says of it by then, unless it was edited:
-        then its new text is to be judged, too.
+        then its new version is to be judged, too.
         """
         checked = [self._check(post) for post in posts]
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,11 @@ _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
     items.c.external.in_(bindparam("externals", expanding=True)),
+)
+_HASHES: Final = (
+    select(images.c.item, images.c.hash)
+    .where(images.c.item.in_(bindparam("items", expanding=True)))
+    .order_by(images.c.item, images.c.position)
 )
 
 
@@ -50,9 +56,33 @@ class NewItem:
         return _post(self.row["source"], self.row["kind"], self.row["external"])
 
     @property
-    def words(self) -> tuple[str, str]:
-        """What the author wrote, and the words in the image."""
-        return self.row["text"], self.row["image_text"]
+    def content(self) -> Content:
+        """What its author may change."""
+        return Content(self.row["text"], self.row["image_text"], tuple(found for _, found, _ in self.images))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the author of a post may change."""
+
+    text: str
+    image_text: str
+    hashes: tuple[bytes | None, ...]  # of its images; None of one that could not be read
+    erased: bool = False
+
+    def is_edited(self, now: Content) -> bool:
+        """Whether a post says or shows something else now; nothing is known of what was sent without words or images.
+
+        An image that was scaled or compressed again is the same.
+        """
+        read = now.image_text not in ("", self.image_text) and self.image_text != ""  # else nobody read its words
+        said = bool(now.text or now.image_text) and (now.text != self.text or read)
+        return not self.erased and (said or self._shows_other_images(now))
+
+    def _shows_other_images(self, now: Content) -> bool:
+        before, after = (tuple(found for found in each.hashes if found) for each in (self, now))
+        unknown = None in (*self.hashes, *now.hashes) or not before or not after
+        return not unknown and not Likeness("", before).near(Likeness("", after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +90,15 @@ class Stored:
     """What became of items."""
 
     made: int
-    edited: Sequence[str]  # the source's ids of posts that were there with another text
+    edited: Sequence[str]  # the source's ids of posts that were there with another text or other images
 
 
 def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
     """Stores items, each with the key of its near-duplicates.
 
     What a source had sent before is left as it is; another report on a known post is added to it. A post that has
-    another text by now is an item again, and all that was there of its earlier text gets a number behind the id.
+    another text or other images by now is an item again, and all that was there of its earlier version gets a number
+    behind the id.
     """
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
@@ -82,11 +113,12 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
     """Parts the first version of each post from later ones."""
-    first: dict[tuple[str, ...], tuple[str, str]] = {}
+    first: dict[tuple[str, ...], Content] = {}
     now: list[NewItem] = []
     later: list[NewItem] = []
     for item in sent:
-        same = first.setdefault(item.post, item.words) == item.words
+        content = item.content
+        same = first.setdefault(item.post, content) == content
         (now if same else later).append(item)
     return now, later
 
@@ -94,12 +126,15 @@ def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewIte
 def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any]]:
     """Leaves out posts of the feed that are there, whatever the policy said of them then.
 
-    Also returns the rows of posts that are there with another text.
+    Also returns the rows of posts that are there with another text or other images.
     """
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
     there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
-    known = {item.post for item in sent if item.post in there and not _is_edited(there[item.post], *item.words)}
+    before = _contents(tx, there.values())
+    known = {
+        item.post for item in sent if item.post in there and not before[there[item.post].id].is_edited(item.content)
+    }
     older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
     fresh = []
     for item in sent:
@@ -114,8 +149,9 @@ def _set_apart(tx: Connection, old: Any) -> None:
 
     By their common id an appeal finds all decisions on a post, and a golden item those who made its answer.
     """
-    same = tx.execute(_WORDS.where(*_named(old.source, old.external)))
-    version = [row.id for row in same if not _is_edited(row, old.text, old.image_text)]
+    same = tx.execute(_WORDS.where(*_named(old.source, old.external))).all()
+    contents = _contents(tx, same)
+    version = [item for item, content in contents.items() if not content.is_edited(contents[old.id])]
     tx.execute(update(items).where(items.c.id.in_(version)).values(external=_free_name(tx, old)))
 
 
@@ -131,10 +167,13 @@ def _named(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
     return items.c.source == source, items.c.external == external, items.c.kind.in_((*OF_POSTS, "gold"))
 
 
-def _is_edited(row: Any, text: str, image_text: str) -> bool:
-    """Whether a post had another text; nothing is known of one that is erased, or sent without its words."""
-    read = image_text not in ("", row.image_text) and row.image_text != ""  # else nobody read the image's words
-    return row.erased_at is None and bool(text or image_text) and (text != row.text or read)
+def _contents(tx: Connection, rows: Collection[Any]) -> dict[int, Content]:
+    """Returns what stored posts say and show, by the number of the item."""
+    hashes: dict[int, list[bytes | None]] = defaultdict(list)
+    if rows:
+        for image in tx.execute(_HASHES, {"items": [row.id for row in rows]}):
+            hashes[image.item].append(image.hash)
+    return {row.id: Content(row.text, row.image_text, tuple(hashes[row.id]), row.erased_at is not None) for row in rows}
 
 
 def _post(source: str, kind: str, external: str) -> tuple[str, ...]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import select
+from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, row
 
@@ -103,3 +106,24 @@ def test_an_earlier_version_gets_a_name_that_the_source_did_not_send(console: Co
     console.intake.take([submission("1", "first"), submission("1#1", "somebody's comment")], NOW)
     assert console.intake.take([submission("1", "second"), submission("2")], NOW).taken == 2
     assert [row(database, item).external for item in (1, 2, 3, 4)] == ["1#1#1", "1#1", "1", "2"]
+
+
+def noise(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)).resize((64, 64))
+
+
+def test_another_image_under_the_same_id_is_another_version(console: Console, database: Database) -> None:
+    first, smaller = data_url(encoded(noise(1), "PNG")), data_url(encoded(noise(1).resize((48, 48)), "JPEG"))
+    second, link = data_url(encoded(noise(2), "PNG")), "https://example.org/a.png"
+    edited = [
+        list(console.intake.take([submission("1", "words", images=shown)], NOW).edited)
+        for shown in ([first], [smaller], [link], [], [second], [second])
+    ]
+    assert edited == [[], [], [], [], ["1"], []]
+    assert [row(database, item).external for item in (1, 2)] == ["1#1", "1"]
+
+
+def test_two_images_of_one_post_in_one_batch_are_two_versions(console: Console, database: Database) -> None:
+    posts = [submission("1", "words", images=[data_url(encoded(noise(seed), "PNG"))]) for seed in (1, 2)]
+    assert console.intake.take(posts, NOW).taken == 2
+    assert [row(database, item).external for item in (1, 2)] == ["1#1", "1"]
