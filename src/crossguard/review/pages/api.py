@@ -22,6 +22,7 @@ from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Sent, Submission
 
 MAX_POSTS = 1000
+NO_KEY = "Send a key of this console as 'Authorization: Bearer KEY'. An admin makes one on the page People."
 
 
 class SubmittedPosts(StrictModel):
@@ -46,20 +47,21 @@ def call(function: Callable[[Console, dict[str, Any]], dict[str, Any]]) -> Calla
     """Returns the endpoint of a function: a key, a JSON object in, a JSON object out."""
 
     async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        return await run_in_threadpool(_answer, function, request, body)
+        console: Console = request.app.state.console
+        if not await run_in_threadpool(_has_key, console, request):  # first, as a body may be large
+            return _error("key_invalid", NO_KEY, 401)
+        return await run_in_threadpool(_answer, function, console, await request.body())
 
     return endpoint
 
 
-def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], request: Request, body: bytes) -> Response:
-    console: Console = request.app.state.console
+def _has_key(console: Console, request: Request) -> bool:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     with console.database.read() as db:
-        known = scheme.lower() == "bearer" and keys.owner(db, key.strip()) is not None
-    if not known:
-        message = "Send a key of this console as 'Authorization: Bearer KEY'. An admin makes one on the page People."
-        return _error("key_invalid", message, 401)
+        return scheme.lower() == "bearer" and keys.owner(db, key.strip()) is not None
+
+
+def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], console: Console, body: bytes) -> Response:
     try:
         content = json.loads(body)
         if not isinstance(content, dict):

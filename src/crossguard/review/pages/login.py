@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import astuple
 from functools import cache
@@ -27,6 +28,8 @@ from crossguard.review.store import attempts, log, people
 SHORTEST: Final = 10
 LONGEST: Final = 200
 _HASHER: Final = PasswordHasher()
+_HASHING: Final = threading.Semaphore(2)
+"""Each takes 64 MiB and several cores, so that many at once would cost others their pages."""
 _ASKED: Final = "crossguard_review_oidc"
 _HOUR: Final = 3600.0
 WRONG = "The name or the password is wrong."
@@ -125,18 +128,16 @@ def logout(visit: Visit) -> Response:
 def join(visit: Visit) -> Response:
     """Shows the form of a one-time link, or uses it: somebody new chooses a name, a known person a password."""
     token = str(visit.request.path_params["token"])
+    with visit.console.database.read() as db:
+        invited = people.invitation(db, token, visit.now)  # before a password is hashed, which costs most
     if visit.request.method == "GET":
-        with visit.console.database.read() as db:
-            invited = people.invitation(db, token, visit.now)
         return render(visit, "join.html.j2", invited=invited, problem="")
     try:
         hashed = _new_password(visit.form)
     except FormError as error:
-        with visit.console.database.read() as db:
-            invited = people.invitation(db, token, visit.now)
         return render(visit, "join.html.j2", error.status, invited=invited, problem=str(error))
     with visit.console.database.write() as tx:
-        invited = people.invitation(tx, token, visit.now)
+        invited = people.invitation(tx, token, visit.now)  # again, as somebody may have used it meanwhile
         if invited.name is None:
             person = people.add(tx, visit.form.get("name", ""), Role(invited.role), visit.now, password=hashed)
         else:
@@ -169,13 +170,15 @@ def hash_password(password: str) -> str:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise FormError(f"A password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}.")
-    return _HASHER.hash(password)
+    with _HASHING:
+        return _HASHER.hash(password)
 
 
 def matches(stored: str | None, password: str) -> bool:
     """Whether a password is the stored one; takes the same time when nothing is stored."""
     try:
-        _HASHER.verify(stored or _nobodys(), password[:LONGEST])
+        with _HASHING:
+            _HASHER.verify(stored or _nobodys(), password[:LONGEST])
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, take
 
@@ -35,6 +36,20 @@ def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> 
     with console.database.write() as tx:
         keys.revoke(tx, "serve", NOW)
     assert client.post("/api/items", json=body, headers=headers).status_code == 401
+
+
+def test_without_a_key_no_body_is_read(client: TestClient) -> None:
+    messages: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told() -> Message:
+            messages.append(await receive())
+            return messages[-1]
+
+        await client.app(scope, told, send)
+
+    answer = TestClient(app, raise_server_exceptions=False).post("/api/items", content=b"{}")
+    assert (answer.status_code, messages) == (401, [])
 
 
 HOUR = 3600.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from starlette.testclient import TestClient
 from tests.unit.review.pages.conftest import PASSWORD, log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages import login
 from crossguard.review.roles import Role
 from crossguard.review.store import people
 
@@ -48,6 +50,13 @@ def test_a_link_works_once(client: TestClient, console: Console) -> None:
     assert client.post(f"/join/{token}", data=form).status_code == 200
     client.cookies.clear()
     assert client.post(f"/join/{token}", data=form | {"name": "Mia"}).status_code == 404
+
+
+def test_nothing_is_hashed_for_a_link_that_nobody_got(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(login, "hash_password", hashed.append)
+    answer = client.post("/join/nonsense", data={"name": "Lea", "password": PASSWORD, "again": PASSWORD})
+    assert (answer.status_code, hashed) == (404, [])
 
 
 def test_somebody_who_is_put_out_is_out_at_once(client: TestClient, console: Console) -> None:
