@@ -27,6 +27,7 @@ from crossguard.review.webhooks import Sender
 
 RETENTION_EVERY_S = 600.0
 KEEP_ALIVE_S = 75  # people think for longer than servers usually wait for the next request
+MOST_CONNECTIONS = 800  # of the 1,024 files that a process may usually open; others are told to come again
 _LOG = logging.getLogger("crossguard.review")
 
 
@@ -51,6 +52,7 @@ def serve(settings: ReviewSettings, say: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=10,
             timeout_keep_alive=KEEP_ALIVE_S,
+            limit_concurrency=MOST_CONNECTIONS,
         )
         with background(console):
             uvicorn.Server(config).run(sockets=[listener])

@@ -32,6 +32,8 @@ _LONGEST_ID: Final = 500
 _LONGEST_TEXT: Final = 100_000
 _MOST_IMAGES: Final = 16
 _NAME: Final = 100
+_LATER: Final = frozenset({401, 408, 429})
+"""Refusals that may pass: somebody enters the key, the network is faster, the console has time."""
 _CONFLICT: Final = 409
 """What was sent met another change: it fits when it is sent again, or one of the posts never fits."""
 _ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
@@ -156,7 +158,7 @@ class ReviewQueue:
             answer = self._client.post(self._url, json={"items": posts})
         except httpx2.HTTPError as error:
             return 0, f"The review console cannot be reached: {error}."
-        again = {401, 429} if final else {401, 429, _CONFLICT}
+        again = _LATER if final else _LATER | {_CONFLICT}
         if answer.is_server_error or answer.status_code in again:
             return answer.status_code, f"The review console answered {answer.status_code}."
         if not answer.is_success and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):

@@ -39,10 +39,9 @@ def queue_to(console: Console) -> ReviewQueue:
     return ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
 
 
-def test_posts_arrive_with_their_decisions_after_the_console_was_away(
-    tiny: Moderator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = Console(503)
+@pytest.mark.parametrize("status", [503, 408])
+def test_posts_arrive_with_their_decisions_after_the_console_was_away(tiny: Moderator, status: int) -> None:
+    console = Console(status)
     outgoing = queue_to(console)
     outgoing.start()
     posts = [SubmittedPost("7", "hello", images=(b"abc",)), SubmittedPost("post", "one"), SubmittedPost("post", "two")]

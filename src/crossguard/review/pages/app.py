@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,10 @@ from crossguard.review.pages.visit import Handler, page
 from crossguard.review.roles import Right
 
 _LOG: Final = logging.getLogger("crossguard.review")
+FORM_BYTES: Final = 1024 * 1024
+"""Of a form, which anybody may send; bodies of programs are read when their key is known."""
+BODY_S: Final = 60.0
+"""How long a body may take to arrive."""
 STATIC: Final = Path(__file__).parents[1] / "static"
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -102,7 +107,7 @@ def create_app(console: Console) -> Starlette:
 
 
 class Envelope:
-    """Adds the security headers to every answer, and refuses bodies that are too large."""
+    """Adds the security headers to every answer, and refuses bodies that are too large or too slow."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -113,14 +118,22 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._limit if scope["path"].startswith("/api/") else min(FORM_BYTES, self._limit)
+        deadline: float | None = asyncio.get_running_loop().time() + BODY_S
         received = 0
 
         async def limited() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, deadline
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"The body took more than {BODY_S:.0f} s. Send it in smaller parts.") from None
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(413, f"The body has more than {self._limit:,} bytes.")
+            if received > limit:
+                raise HTTPException(413, f"The body has more than {limit:,} bytes.")
+            if not message.get("more_body", False):
+                deadline = None  # what comes next is the end of the connection, whenever that is
             return message
 
         async def guarded(message: Message) -> None:
@@ -147,7 +160,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    titles = {404: "No such page", 405: "Not this way", 413: "Too large"}
+    titles = {404: "No such page", 405: "Not this way", 408: "Too slow", 413: "Too large"}
     text = "The console has no page at this address." if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
     return _message(request, titles.get(error.status_code, "Not possible"), text, error.status_code)
 

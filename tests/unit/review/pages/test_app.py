@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
+import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
-from tests.unit.review.pages.conftest import ON_BOTH, log_in
+from tests.unit.review.pages.conftest import ON_BOTH, PASSWORD, log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages import app
 from crossguard.review.roles import Role
+from crossguard.review.store import keys
 from crossguard.review.store.database import Database
 
 
@@ -89,3 +94,23 @@ def test_what_no_database_compares_with_is_no_outage(client: TestClient, console
     token = log_in(client, console, role=Role.ADMIN)
     assert client.get("/queues/main?source=%00").status_code in {200, 422}
     assert client.post("/queues/main/next", data={"csrf": token, "author": "a\0"}).status_code == 200
+
+
+def test_forms_are_small_and_bodies_of_programs_are_not(client: TestClient, console: Console) -> None:
+    large = {"name": "x" * app.FORM_BYTES, "password": PASSWORD}
+    refused = client.post("/login", data=large)
+    assert (refused.status_code, "more than 1,048,576 bytes" in refused.text) == (413, True)
+    with console.database.write() as tx:
+        key = keys.add(tx, "serve", NOW)
+    taken = client.post("/api/items", json=large, headers={"authorization": f"Bearer {key}"})
+    assert taken.status_code == 422, "it is read, and is no posts"
+
+
+def test_who_does_not_end_a_body_is_not_waited_for(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_S", 0.0)
+
+    async def slow(scope: Scope, _: Receive, send: Send) -> None:
+        await client.app(scope, asyncio.get_running_loop().create_future, send)  # nothing ever comes
+
+    answer = TestClient(slow, raise_server_exceptions=False).post("/login", data={"name": "Ann"})
+    assert (answer.status_code, "smaller parts" in answer.text) == (408, True)
