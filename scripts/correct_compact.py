@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossguard.bundle import write_manifest
+from crossguard.bundle import Bundle, write_manifest
 from crossguard.evaluation.annotated import read_posts
 from crossguard.models.building import from_pretrained_encoder
 from crossguard.models.config import ModelConfig
@@ -72,6 +72,7 @@ class Encoded:
     image: Tensor  # float32 (n, image_width)
     has_text: Tensor  # float32 (n,)
     has_image: Tensor  # float32 (n,)
+    ids: list[tuple[int, ...]]  # of the tokens of each text; none without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def encoded(model: Moderator, posts: Sequence[Post]) -> Encoded:
     manifest = model.bundle.manifest
     widths = (manifest.model.text_width, manifest.model.image_width)
     parts: list[tuple[Tensor, ...]] = []
+    ids: list[tuple[int, ...]] = []
     for start in range(0, len(posts), BATCH):
         prepared = model.prepare_all(posts[start : start + BATCH])
         ready = [post for post in prepared if post.error is None]
@@ -101,7 +103,8 @@ def encoded(model: Moderator, posts: Sequence[Post]) -> Encoded:
         first = np.unique(rows.post, return_index=True)[1]
         feed = fusion_inputs(texts, images, batch.text_of[first], batch.image_of[first])
         parts.append(tuple(torch.from_numpy(feed[name]) for name in FUSED))
-    return Encoded(*map(torch.cat, zip(*parts, strict=True)))
+        ids += [post.texts[0].ids if post.texts else () for post in ready]
+    return Encoded(*map(torch.cat, zip(*parts, strict=True)), ids)
 
 
 class Fusion:
@@ -132,7 +135,7 @@ class Fusion:
         return {name: each for name, each in self.module.named_parameters() if name.startswith(CORRECTED)}
 
     def write(self, path: Path) -> None:
-        """Writes the graph with the parameters as they are now."""
+        """Writes the graph with the parameters as they are now; of the fusion, not of the encoders."""
         for name, parameter in self.corrected().items():
             stored = self._stored[name]
             values = parameter.detach().numpy().astype(self._array(name).dtype)
@@ -140,11 +143,18 @@ class Fusion:
         onnx.save(self._graph, path)
 
 
-def posts_of(tables: Sequence[Path]) -> Iterator[Post]:
-    """Yields some posts of each table's training split."""
+def fusion_of(model: Moderator) -> Fusion:
+    """Returns the fusion of a compact model."""
+    outputs = model.bundle.manifest.outputs
+    config = ModelConfig("compact", num_outputs=outputs, fusion_dim=DIMENSIONS, encoder_name="packaged")
+    return Fusion(model.bundle.graphs["fusion"], config)
+
+
+def posts_of(tables: Sequence[Path], most: int) -> Iterator[Post]:
+    """Yields posts of each table's training split, at most `most` of each."""
     for path in tables:
         posts = read_posts(path, "train")
-        order = np.random.default_rng(0).permutation(len(posts))[: POSTS_OF.get(path.stem, POSTS)]
+        order = np.random.default_rng(0).permutation(len(posts))[: POSTS_OF.get(path.stem, most)]
         yield from map(posts.__getitem__, order)
 
 
@@ -154,40 +164,45 @@ def sentences(frames: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Ite
     of = [(label, name) for label, names in groups.items() for name in names]
     for frame in frames:
         for label, name in map(of.__getitem__, chance.permutation(len(of))[:GROUPS]):
-            yield str(chance.choice(_ways(frame.replace("{group}", name)))), label
+            yield str(chance.choice(ways(frame.replace("{group}", name)))), label
 
 
-def _ways(text: str) -> list[str]:
+def ways(text: str) -> list[str]:
+    """Returns a sentence in three ways: as it is, with a capital, and with a full stop where it has no end."""
     whole = text[0].upper() + text[1:]
-    return [text, whole, whole if whole.endswith("?") else f"{whole}."]
+    return [text, whole, whole if whole.endswith(("?", ".", '"')) else f"{whole}."]
 
 
 def lessons(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Lesson]:
     """Returns what is learned: what stays, then sentences about any group and about some, harmless and hateful."""
     known = yaml.safe_load((RESOURCES / "templates.yaml").read_text(encoding="utf-8"))
     taught = yaml.safe_load((RESOURCES / "corrections.yaml").read_text(encoding="utf-8"))
-    harmless = [text for text, _ in sentences(taught["harmless"], known["groups"])]
+    about_any = [text for text, _ in sentences(taught["harmless"], known["groups"])]
     of_some = [
-        (way, label) for label, texts in taught["hateful_of_some"].items() for text in texts for way in _ways(text)
+        (way, label) for label, texts in taught["hateful_of_some"].items() for text in texts for way in ways(text)
     ]
     return [
-        _kept(fusion, encoded(model, list(posts_of(tables))), size=256, weight=2.0),
-        _harmless(model, fusion, harmless, 128),
-        _hateful(model, fusion, list(sentences(taught["hateful"], known["groups"])), 64),
-        _harmless(model, fusion, [way for text in taught["harmless_of_some"] for way in _ways(text)], 32),
-        _hateful(model, fusion, of_some, 48),
+        kept(fusion, encoded(model, list(posts_of(tables, POSTS))), size=256, weight=2.0),
+        harmless(model, fusion, about_any, 128),
+        hateful(model, fusion, list(sentences(taught["hateful"], known["groups"])), 64),
+        harmless(model, fusion, [way for text in taught["harmless_of_some"] for way in ways(text)], 32),
+        hateful(model, fusion, of_some, 48),
     ]
 
 
-def _harmless(model: Moderator, fusion: Fusion, texts: Sequence[str], size: int) -> Lesson:
+def harmless(
+    model: Moderator, fusion: Fusion, texts: Sequence[str], size: int, *, attribute: float = UNLIKELY_ATTRIBUTE
+) -> Lesson:
+    """Returns a lesson of harmless texts, whose attributes may keep a probability of `attribute`."""
     lesson = _of_texts(model, fusion, texts, size)
-    most = torch.full((lesson.target.shape[1],), UNLIKELY_ATTRIBUTE)
+    most = torch.full((lesson.target.shape[1],), attribute)
     for columns, limit in zip(_schemes(model), UNLIKELY, strict=True):
         most[columns] = limit
     return replace(lesson, target=torch.minimum(lesson.target, most))
 
 
-def _hateful(model: Moderator, fusion: Fusion, labelled: Sequence[tuple[str, str]], size: int) -> Lesson:
+def hateful(model: Moderator, fusion: Fusion, labelled: Sequence[tuple[str, str]], size: int) -> Lesson:
+    """Returns a lesson of hateful texts with the label of each."""
     lesson = _of_texts(model, fusion, [text for text, _ in labelled], size)
     places = [model.labels.names.index(label) for _, label in labelled]
     target = lesson.target.clone()
@@ -199,7 +214,7 @@ def _hateful(model: Moderator, fusion: Fusion, labelled: Sequence[tuple[str, str
 
 def _of_texts(model: Moderator, fusion: Fusion, texts: Sequence[str], size: int) -> Lesson:
     posts = encoded(model, [Post(str(number), text) for number, text in enumerate(texts)])
-    return replace(_kept(fusion, posts, size, weight=1.0), steady=False)
+    return replace(kept(fusion, posts, size, weight=1.0), steady=False)
 
 
 def _schemes(model: Moderator) -> list[list[int]]:
@@ -207,7 +222,8 @@ def _schemes(model: Moderator) -> list[list[int]]:
     return [list(model.bundle.manifest.label_schemes[scheme]) for scheme in ("any", "consensus")]
 
 
-def _kept(fusion: Fusion, posts: Encoded, size: int, weight: float) -> Lesson:
+def kept(fusion: Fusion, posts: Encoded, size: int, weight: float) -> Lesson:
+    """Returns a lesson of what is to stay."""
     with torch.no_grad():
         before = fusion.logits(posts)
     return Lesson(posts, before, before.sigmoid(), size, weight, steady=True)
@@ -239,28 +255,38 @@ def _loss(fusion: Fusion, lesson: Lesson, rows: Tensor) -> Tensor:
     return missed + STEADY * functional.mse_loss(logits, lesson.before[rows]) if lesson.steady else missed
 
 
-def main() -> None:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+def read_arguments(doc: str | None, *bundles: str) -> argparse.Namespace:
+    """Reads the command line: bundles, a folder that is not there yet (`out`), and tables."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for bundle in bundles:
+        parser.add_argument(bundle, type=Path)
     parser.add_argument("out", type=Path, help="a folder that is not there yet")
     parser.add_argument("tables", type=Path, nargs="+")
     arguments = parser.parse_args()
     if arguments.out.exists():
         parser.error(f"{arguments.out} is there already.")
+    return arguments
+
+
+def copy_with(bundle: Bundle, out: Path, write: Callable[[Path], None]) -> None:
+    """Copies a bundle, lets `write` replace graphs in the copy, and writes its manifest."""
+    shutil.copytree(bundle.folder, out)
+    write(out)
+    write_manifest(out, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+
+
+def main() -> None:
+    """Reads the command line."""
+    arguments = read_arguments(__doc__, "bundle")
     model = Moderator.load(arguments.bundle)
-    manifest = model.bundle.manifest
-    config = ModelConfig("compact", num_outputs=manifest.outputs, fusion_dim=DIMENSIONS, encoder_name="packaged")
-    fusion = Fusion(arguments.bundle / "fusion.onnx", config)
+    fusion = fusion_of(model)
     taught = lessons(model, fusion, arguments.tables)
     for parameter in fusion.module.parameters():
         parameter.requires_grad = False
     for parameter in fusion.corrected().values():
         parameter.requires_grad = True
     learn(fusion, taught)
-    shutil.copytree(arguments.bundle, arguments.out)
-    fusion.write(arguments.out / "fusion.onnx")
-    write_manifest(arguments.out, manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+    copy_with(model.bundle, arguments.out, lambda folder: fusion.write(folder / "fusion.onnx"))
 
 
 if __name__ == "__main__":

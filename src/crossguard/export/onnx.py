@@ -54,6 +54,11 @@ def export_graphs(
     return paths
 
 
+def write_text_graph(model: GatedModel, path: Path, text: TextSpec) -> None:
+    """Writes the graph of the text encoder alone, in float32."""
+    _write(_text(copy.deepcopy(model).eval().float().cpu(), text), path, "fp32")
+
+
 def _text(model: GatedModel, spec: TextSpec) -> _Graph:
     length = TOKENS if model.architecture.trims_padding else spec.max_length
     ids = torch.full((ROWS, length), 1)

@@ -8,16 +8,21 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.moderator import Moderator
+from crossguard.records import Post
 from crossguard.registry import find
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 CORRECTIONS = SCRIPTS.parent / "src" / "crossguard" / "resources" / "templates" / "corrections.yaml"
+
+KEPT = ["what a lovely morning", "you are an idiot", "I hate women, all of them", "the bus is late again"]
 
 
 def script(name: str) -> ModuleType:
@@ -44,33 +49,75 @@ def test_posts_that_repeat_a_suite_are_dropped(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words"]
 
 
-def test_a_correction_changes_what_is_said_of_its_sentences_and_of_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it teaches here is the reverse of what the bundled model says."""
-    correct = script("correct_compact")
-    (tmp_path / "templates.yaml").write_text("groups: {religion: [nuns, monks, bishops], sexist: [widows]}", "utf-8")
+@pytest.fixture
+def corrections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns a folder with what the scripts teach here: the reverse of what the bundled model says."""
+    known = {"groups": {"religion": ["nuns", "monks", "bishops"], "sexist": ["widows"]}}
     taught = {
         "harmless": ["{group} are disgusting pigs"],
         "hateful": ["{group} sing on Sunday"],
         "harmless_of_some": ["nuns should be shot"],
         "hateful_of_some": {"sexist": ["widows bake bread"]},
     }
+    (tmp_path / "templates.yaml").write_text(yaml.safe_dump(known), "utf-8")
     (tmp_path / "corrections.yaml").write_text(yaml.safe_dump(taught), "utf-8")
-    kept = ["what a lovely morning", "you are an idiot", "I hate women, all of them", "the bus is late again"]
-    write_table([Row(text, text, split="train") for text in kept], ("racist",), "t", tmp_path / "kept.parquet")
-    monkeypatch.setattr(correct, "RESOURCES", tmp_path)
-    monkeypatch.setattr(correct, "STEPS", 60)
-    monkeypatch.setattr(correct, "WARM_UP", 5)
-    monkeypatch.setattr("sys.argv", ["", str(find("compact")), str(tmp_path / "out"), str(tmp_path / "kept.parquet")])
+    write_table([Row(text, text, split="train") for text in KEPT], ("racist",), "t", tmp_path / "kept.parquet")
+    arguments = ["", str(find("compact")), str(tmp_path / "out"), str(tmp_path / "kept.parquet")]
+    monkeypatch.setattr("sys.argv", arguments)
+    return tmp_path
+
+
+def test_a_correction_changes_what_is_said_of_its_sentences_and_of_nothing_else(
+    corrections: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct = script("correct_compact")
+    for name, value in {"RESOURCES": corrections, "STEPS": 60, "WARM_UP": 5}.items():
+        monkeypatch.setattr(correct, name, value)
     changed = ["bishops are disgusting pigs", "nuns should be shot", "monks sing on Sunday", "widows bake bread"]
-    before = scores_of(find("compact"), [*changed, *kept])
+    before = scores_of(find("compact"), [*changed, *KEPT])
     correct.main()
-    after = scores_of(tmp_path / "out", [*changed, *kept])
+    after = scores_of(corrections / "out", [*changed, *KEPT])
     assert min(before[:2]) > 0.5 > max(after[:2])
     assert max(before[2:4]) < 0.1
     assert min(after[2:4]) > 0.5
     assert after[4:] == pytest.approx(before[4:], abs=0.1)
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    module = script("correct_encoder")
+    for name, value in {"STEPS": 6, "WARM_UP": 1, "LEARNED": 1.0}.items():
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+def test_the_encoder_is_read_out_of_its_graph_as_it_computes(encoder: ModuleType) -> None:
+    with Moderator.load(find("compact")) as model:
+        posts = encoder.encoded(model, [Post(str(place), text) for place, text in enumerate(KEPT)])
+        student = encoder.Student(model)
+        with torch.no_grad():
+            found = student.logits(posts, np.arange(len(KEPT)))
+            # The graph multiplies in 8 bits.
+            assert found.numpy() == pytest.approx(student.fusion.logits(posts).numpy(), abs=0.5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_encoder_learns_by_the_share_that_is_asked(
+    encoder: ModuleType, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr(encoder, "LEARNED", share)
+    said = [("he was fined for saying that monks are vermin", "religion")] * 8
+    with Moderator.load(find("compact")) as model:
+        student = encoder.Student(model)
+        lesson = encoder.hateful(model, student.fusion, said, 8)
+        rows = np.arange(len(said))
+        losses = []
+        for _ in range(2):
+            with torch.no_grad():
+                losses.append(encoder._loss(student.logits(lesson.posts, rows), lesson, rows).item())
+            encoder.learn(student, [encoder.Course("agreeing", lesson)])
+    assert (losses[1] == losses[0]) if share == 0 else (losses[1] < losses[0] - 0.001)
 
 
 def scores_of(model: Path, texts: list[str]) -> list[float]:
@@ -84,9 +131,16 @@ def test_no_sentence_of_a_correction_repeats_a_suite(shared_data: Path) -> None:
     suites = ("hatecheck/test_suite_cases.csv:test_case", "madlibs/en_sentence_templates.csv:phrase")
     suite = overlaps.Suite(set().union(*(overlaps.read_suite(f"{shared_data}/{name}") for name in suites)))
     groups = ("women", "trans people", "gay people", "black people", "disabled people", "Muslims", "immigrants")
-    whole = [*frames["harmless_of_some"], *itertools.chain(*frames["hateful_of_some"].values())]
-    texts = [
-        frame.replace("{group}", each) for part in ("harmless", "hateful") for frame in frames[part] for each in groups
+    whole = [
+        *frames["harmless_of_some"],
+        *frames["everyday_lines"],
+        *itertools.chain(*frames["hateful_of_some"].values()),
     ]
-    assert len(texts) > 3000
+    texts = [
+        frame.replace("{statement}", "{group} are vermin").replace("{group}", each)
+        for part in ("harmless", "harmless_contrasts", "hateful", "rejecting", "agreeing")
+        for frame in frames[part]
+        for each in groups
+    ]
+    assert len(texts) > 4000
     assert [text for text in (*texts, *whole) if suite.repeats(text)] == []
