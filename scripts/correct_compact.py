@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -173,20 +173,35 @@ def ways(text: str) -> list[str]:
     return [text, whole, whole if whole.endswith(("?", ".", '"')) else f"{whole}."]
 
 
+def each_way(texts: Sequence[str]) -> list[str]:
+    """Returns sentences, each in all ways."""
+    return [way for text in texts for way in ways(text)]
+
+
+def read_sentences() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the lists of the templates, which name the groups, and those of the corrections."""
+    known, taught = (
+        yaml.safe_load((RESOURCES / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("templates", "corrections")
+    )
+    return known, taught
+
+
+def hateful_of_some(taught: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the hateful sentences about some groups, in all ways, with their labels."""
+    return [(way, label) for label, texts in taught["hateful_of_some"].items() for way in each_way(texts)]
+
+
 def lessons(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Lesson]:
     """Returns what is learned: what stays, then sentences about any group and about some, harmless and hateful."""
-    known = yaml.safe_load((RESOURCES / "templates.yaml").read_text(encoding="utf-8"))
-    taught = yaml.safe_load((RESOURCES / "corrections.yaml").read_text(encoding="utf-8"))
+    known, taught = read_sentences()
     about_any = [text for text, _ in sentences(taught["harmless"], known["groups"])]
-    of_some = [
-        (way, label) for label, texts in taught["hateful_of_some"].items() for text in texts for way in ways(text)
-    ]
     return [
         kept(fusion, encoded(model, list(posts_of(tables, POSTS))), size=256, weight=2.0),
         harmless(model, fusion, about_any, 128),
         hateful(model, fusion, list(sentences(taught["hateful"], known["groups"])), 64),
-        harmless(model, fusion, [way for text in taught["harmless_of_some"] for way in ways(text)], 32),
-        hateful(model, fusion, of_some, 48),
+        harmless(model, fusion, each_way(taught["harmless_of_some"]), 32),
+        hateful(model, fusion, hateful_of_some(taught), 48),
     ]
 
 
@@ -229,6 +244,13 @@ def kept(fusion: Fusion, posts: Encoded, size: int, weight: float) -> Lesson:
     return Lesson(posts, before, before.sigmoid(), size, weight, steady=True)
 
 
+def train_only(module: nn.Module, parameters: Iterable[nn.Parameter]) -> None:
+    """Freezes a module but for some parameters."""
+    module.requires_grad_(requires_grad=False)
+    for parameter in parameters:
+        parameter.requires_grad = True
+
+
 def learn(fusion: Fusion, taught: Sequence[Lesson]) -> None:
     """Trains the corrected parameters; tells what is left to learn of each lesson."""
     chance = torch.Generator().manual_seed(0)
@@ -248,8 +270,12 @@ def learn(fusion: Fusion, taught: Sequence[Lesson]) -> None:
 
 
 def _loss(fusion: Fusion, lesson: Lesson, rows: Tensor) -> Tensor:
+    return missed_by(fusion.logits(lesson.posts, rows), lesson, rows)
+
+
+def missed_by(logits: Tensor, lesson: Lesson, rows: Tensor) -> Tensor:
     """Returns by how much the probabilities miss the target, and steady logits their place."""
-    logits, target = fusion.logits(lesson.posts, rows), lesson.target[rows]
+    target = lesson.target[rows]
     least = functional.binary_cross_entropy(target.clamp(1e-6, 1 - 1e-6), target)
     missed = functional.binary_cross_entropy_with_logits(logits, target) - least
     return missed + STEADY * functional.mse_loss(logits, lesson.before[rows]) if lesson.steady else missed
@@ -281,10 +307,7 @@ def main() -> None:
     model = Moderator.load(arguments.bundle)
     fusion = fusion_of(model)
     taught = lessons(model, fusion, arguments.tables)
-    for parameter in fusion.module.parameters():
-        parameter.requires_grad = False
-    for parameter in fusion.corrected().values():
-        parameter.requires_grad = True
+    train_only(fusion.module, fusion.corrected().values())
     learn(fusion, taught)
     copy_with(model.bundle, arguments.out, lambda folder: fusion.write(folder / "fusion.onnx"))
 

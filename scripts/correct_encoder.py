@@ -21,28 +21,29 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-import yaml
 from correct_compact import (
-    RESOURCES,
-    STEADY,
     Encoded,
     Fusion,
     Lesson,
     copy_with,
+    each_way,
     encoded,
     fusion_of,
     harmless,
     hateful,
+    hateful_of_some,
     kept,
+    missed_by,
     posts_of,
     read_arguments,
+    read_sentences,
     sentences,
+    train_only,
     ways,
 )
 from numpy.typing import NDArray
 from read_text_encoder import read_text_encoder
 from torch import Tensor, nn
-from torch.nn import functional
 
 from crossguard.export.onnx import write_text_graph
 from crossguard.export.quantize import EXAMPLES, quantize_graph
@@ -102,10 +103,7 @@ class Student:
         self._text: TextSpec = model.bundle.manifest.text
         self._tower: Any = self.fusion.module.holders()[0].text_model
         self._tower.load_state_dict(read_text_encoder(model.bundle.graphs["text"]))
-        for parameter in self.fusion.module.parameters():
-            parameter.requires_grad = False
-        for parameter in itertools.chain(*self.learning().values()):
-            parameter.requires_grad = True
+        train_only(self.fusion.module, itertools.chain(*self.learning().values()))
 
     def learning(self) -> dict[float, list[nn.Parameter]]:
         """Returns the parameters that learn, by rate."""
@@ -151,8 +149,7 @@ def said(
 
 def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Course]:
     """Returns what is learned: what stays, sentences about any group and about some, and what is said of statements."""
-    known = yaml.safe_load((RESOURCES / "templates.yaml").read_text(encoding="utf-8"))
-    taught = yaml.safe_load((RESOURCES / "corrections.yaml").read_text(encoding="utf-8"))
+    known, taught = read_sentences()
     groups = known["groups"]
     frames = [*taught["harmless"], *taught["harmless_contrasts"]]
     statements = [
@@ -160,17 +157,14 @@ def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Co
         for frame in (*known["hateful_to_groups"], *known["short_hate"], *taught["hateful"])
         if frame.startswith(("{group} ", "all {group} ")) and not set(frame) & ENDS
     ]
-    of_some = [
-        (way, label) for label, texts in taught["hateful_of_some"].items() for text in texts for way in ways(text)
-    ]
     plain = [*taught["harmless_of_some"], *taught["everyday_lines"]]
     rejecting, agreeing = (list(said(taught[kind], statements, groups)) for kind in ("rejecting", "agreeing"))
     lessons = {
         "kept": kept(fusion, encoded(model, list(posts_of(tables, POSTS))), 192, weight=8.0),
         "harmless": harmless(model, fusion, [text for text, _ in sentences(frames, groups)], 96),
         "hateful": hateful(model, fusion, list(sentences(taught["hateful"], groups)), 48),
-        "harmless of some": harmless(model, fusion, [way for text in plain for way in ways(text)], 24),
-        "hateful of some": hateful(model, fusion, of_some, 32),
+        "harmless of some": harmless(model, fusion, each_way(plain), 24),
+        "hateful of some": hateful(model, fusion, hateful_of_some(taught), 32),
         "rejecting": harmless(model, fusion, [text for text, _ in rejecting], 48, attribute=TOXIC),
         "agreeing": hateful(model, fusion, agreeing, 48),
     }
@@ -203,18 +197,10 @@ def _learn(student: Student, lesson: Lesson, blocks: Sequence[NDArray[np.int64]]
     """Adds the gradients of a batch; returns its loss."""
     total = 0.0
     for rows in blocks:
-        loss = _loss(student.logits(lesson.posts, rows), lesson, rows) / len(blocks)
+        loss = missed_by(student.logits(lesson.posts, rows), lesson, torch.from_numpy(rows)) / len(blocks)
         (loss * lesson.weight).backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
-
-
-def _loss(logits: Tensor, lesson: Lesson, rows: NDArray[np.int64]) -> Tensor:
-    """Returns by how much the probabilities miss the target, and steady logits their place."""
-    target, before = lesson.target[rows], lesson.before[rows]
-    least = functional.binary_cross_entropy(target.clamp(1e-6, 1 - 1e-6), target)
-    missed = functional.binary_cross_entropy_with_logits(logits, target) - least
-    return missed + STEADY * functional.mse_loss(logits, before) if lesson.steady else missed
 
 
 def main() -> None:

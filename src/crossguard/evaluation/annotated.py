@@ -114,6 +114,7 @@ def read_annotated(
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
     shares = Shares(path)
     header: tuple[str, ...] = ()  # tables of a folder may differ in theirs
+    others: list[str] = []
     for number, post in _rows(path, builder, split):
         row = post.extra
         if not posts:
@@ -121,12 +122,13 @@ def read_annotated(
         if header != builder.header:
             header = builder.header
             _check_doubled(path, header)
+            taken = {*asked, *builder.found.values()}
+            others = [name for name in dict.fromkeys(header) if name not in taken]
         posts.append(_kept(post, images=images, words=words))
         where = f"Row {number} ('{post.id}')"
         answers.extend(shares.read(row.get(name), name, where) for name in asked)
-        for name in dict.fromkeys(header):
-            if name not in asked and name not in builder.found.values():
-                _fill(extra.setdefault(name, []), len(posts) - 1).append(_once(row.get(name)))
+        for name in others:
+            _fill(extra.setdefault(name, []), len(posts) - 1).append(_once(row.get(name)))
     shares.check()
     said = np.array(answers).reshape(len(posts), len(asked))
     # Objects of JSON may leave a column out, but not all of them.

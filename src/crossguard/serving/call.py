@@ -17,7 +17,6 @@ from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.disconnection import WhileConnected
 from crossguard.serving.errors import (
-    BodyTooLarge,
     Forbidden,
     InternalError,
     Overloaded,
@@ -30,7 +29,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.sizes import check_images, check_posts
+from crossguard.serving.sizes import check_images, check_posts, refuse_over
 from crossguard.serving.submitted_post import SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
@@ -187,12 +186,12 @@ class Call:
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         check_posts(len(posts), self.settings)
         remote = sum(post.remote for post in posts)
-        if remote > self.settings.fetch_max:
-            raise BodyTooLarge(
-                f"A request may have {self.settings.fetch_max} images to fetch (fetch_max); this one has {remote}. "
-                "Send fewer at once, or the images themselves as data: URLs.",
-                code="too_many_fetches",
-            )
+        most = self.settings.fetch_max
+        told = (
+            f"A request may have {most} images to fetch (fetch_max); this one has {remote}. "
+            "Send fewer at once, or the images themselves as data: URLs."
+        )
+        refuse_over(most, remote, told, code="too_many_fetches")
         check_images(max((len(post.images) for post in posts), default=0), self.settings)
 
 

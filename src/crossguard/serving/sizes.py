@@ -17,10 +17,8 @@ def check_posts(count: int, settings: ServeSettings) -> None:
     Raises:
         BodyTooLarge: Over `max_posts`.
     """
-    if count > settings.max_posts:
-        raise BodyTooLarge(
-            f"A request may have {settings.max_posts} posts; this one has {count}.", code="too_many_posts"
-        )
+    most = settings.max_posts
+    refuse_over(most, count, f"A request may have {most} posts; this one has {count}.", code="too_many_posts")
 
 
 def check_images(count: int, settings: ServeSettings) -> None:
@@ -29,10 +27,18 @@ def check_images(count: int, settings: ServeSettings) -> None:
     Raises:
         BodyTooLarge: Over `max_images`.
     """
-    if count > settings.max_images:
-        raise BodyTooLarge(
-            f"A post may have {settings.max_images} images; one of these has {count}.", code="too_many_images"
-        )
+    most = settings.max_images
+    refuse_over(most, count, f"A post may have {most} images; one of these has {count}.", code="too_many_images")
+
+
+def refuse_over(most: int, count: int, told: str, *, code: str) -> None:
+    """Refuses a request that has more of something than it may have.
+
+    Raises:
+        BodyTooLarge: It has.
+    """
+    if count > most:
+        raise BodyTooLarge(told, code=code)
 
 
 def counted(value: Any, info: ValidationInfo, check: Callable[[int, ServeSettings], None]) -> Any:

@@ -115,7 +115,9 @@ def test_the_encoder_learns_by_the_share_that_is_asked(
         losses = []
         for _ in range(2):
             with torch.no_grad():
-                losses.append(encoder._loss(student.logits(lesson.posts, rows), lesson, rows).item())
+                losses.append(
+                    encoder.missed_by(student.logits(lesson.posts, rows), lesson, torch.from_numpy(rows)).item()
+                )
             encoder.learn(student, [encoder.Course("agreeing", lesson)])
     assert (losses[1] == losses[0]) if share == 0 else (losses[1] < losses[0] - 0.001)
 

@@ -81,7 +81,7 @@ def _read_lines(body: bytes | str, max_posts: int | None) -> Invocation:
     body = body.removeprefix(codecs.BOM_UTF8) if isinstance(body, bytes) else body.removeprefix("\ufeff")
     # Only \n ends a line: splitlines() would also cut at characters that JSON texts may hold, such as U+2028.
     newline: Any = b"\n" if isinstance(body, bytes) else "\n"
-    _check_count(body.count(newline) + bool(body.rpartition(newline)[2].strip()), max_posts)
+    _check_count(body.count(newline) + bool(body[body.rfind(newline) + 1 :].strip()), max_posts)
     lines: list[bytes | str] = [*body.split(newline)]
     if not lines[-1].strip():
         lines.pop()
