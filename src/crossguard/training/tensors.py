@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_all_start_methods
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
+from crossguard.training.forks import can_fork, garbage_kept
 
 Rows: TypeAlias = "NDArray[np.int64]"
 
@@ -58,9 +59,9 @@ def load_batches(
 ) -> Iterator[Tensors]:
     """Yields what is made of the planned rows in order, the same batches whatever the number of workers.
 
-    Workers need `fork`, through which they share texts, pixels and tokens with this process.
+    Workers are forked; where a system cannot, this process makes the batches.
     """
-    forks = workers if "fork" in get_all_start_methods() else 0
+    forks = workers if can_fork() else 0
     loader: DataLoader[Tensors] = DataLoader(
         _Batches(make),
         batch_sampler=plan,  # type: ignore[arg-type] # rows as an array, not as a list
@@ -69,4 +70,5 @@ def load_batches(
         multiprocessing_context="fork" if forks else None,
         pin_memory=pin,
     )
-    return iter(loader)
+    with garbage_kept():
+        return iter(loader)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-from crossguard.training import texts as dividing
-from crossguard.training.texts import divided
 
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
@@ -21,24 +16,6 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.sources import read_examples
 from crossguard.training.texts import KNOWN_HARMLESS, Texts
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
-
-
-def squares(rows: Sequence[int]) -> tuple[int, list[int]]:
-    return os.getpid(), [row * row for row in rows]
-
-
-@pytest.mark.parametrize("cores", [1, 3])
-def test_all_rows_come_back_in_order(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dividing, "available_cores", lambda: cores)
-    parts = divided(squares, range(2, 9000))
-    assert [value for _, part in parts for value in part] == [row * row for row in range(2, 9000)]
-    processes = {process for process, _ in parts}
-    assert processes == {os.getpid()} if cores == 1 else os.getpid() not in processes
-
-
-def test_a_few_rows_are_done_here() -> None:
-    assert divided(squares, [3, 4]) == [(os.getpid(), [9, 16])]
-
 
 LABELS = tuple(f"label{number}" for number in range(KNOWN_HARMLESS))
 
