@@ -6,40 +6,12 @@ import base64
 import hashlib
 import json
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; }
-details { border: 1px solid #8886; border-radius: .4rem; margin: .5rem 0; padding: .5rem .8rem; }
-summary { cursor: pointer; } summary code { font-weight: 600; }
-.method { display: inline-block; min-width: 3.5rem; font-weight: 700; }
-pre { background: #8882; padding: .8rem; border-radius: .4rem; overflow-x: auto; font-size: .85rem; }
-textarea { box-sizing: border-box; width: 100%; min-height: 5rem; font: .85rem monospace; }
-output { display: block; white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem monospace; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
-"""
-SCRIPT = """
-for (const form of document.querySelectorAll('form[data-path]')) {
-  form.addEventListener('submit', async event => {
-    event.preventDefault();
-    const output = form.querySelector('output'), body = form.querySelector('textarea');
-    const key = document.getElementById('key').value;
-    const headers = {...(key && {'x-api-key': key}), ...(body && {'content-type': 'application/json'})};
-    output.textContent = '...';
-    try {
-      const answer = await fetch(form.dataset.path, {method: form.dataset.method, headers, body: body?.value});
-      const text = await answer.text();
-      let shown = text;
-      try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: as it is */ }
-      output.textContent = `${answer.status} ${answer.statusText}\n${shown}`;
-    } catch (error) {
-      output.textContent = String(error);
-    }
-  });
-}
-"""
+RESOURCES: Final = Path(__file__).parent.parent / "resources" / "docs_page"
+STYLE: Final = (RESOURCES / "docs.css").read_text(encoding="utf-8")
+SCRIPT: Final = (RESOURCES / "docs.js").read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

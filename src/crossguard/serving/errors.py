@@ -1,25 +1,4 @@
-"""What can be wrong with a request. Each interface renders these in its own callers' shape.
-
-```
-ApiError
-├── BadRequest            400  the body is not what the interface takes
-├── Unauthorized          401  no key, or an unknown one
-├── Forbidden             403  the key may not do this
-├── NotFound              404  no such path or model
-├── MethodNotAllowed      405  the path is there, for another method
-├── NotAcceptable         406  the caller takes none of the types that are sent
-├── BodyTimeout           408  the body came too slowly
-├── BodyTooLarge          413  the body, or its number of posts, is over a cap
-├── UnsupportedBody       415  a content type or encoding that the interface does not read
-├── Unscorable            422  the request is fine, its post is not
-├── TooLargeForRate       413  more posts at once than the caller's rate allows in a minute
-├── TooManyPosts          429  over the caller's rate
-├── Overloaded            429  the queue is full
-├── ClientDisconnected            499  nobody waits for the answer any more (never sent)
-├── InternalError         500  our fault; details are in the log
-└── DeadlineExceeded      504  not scored in time
-```
-"""
+"""What can be wrong with a request. Each interface renders these in its own callers' shape."""
 
 from __future__ import annotations
 
