@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, ge
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -120,16 +120,16 @@ def _repeated_keys(root: Any) -> Iterator[str]:
                 lines[key.value] = line
 
 
-def web_address(value: str) -> str:
-    """Returns the address of a service, or nothing where none was given.
-
-    Raises:
-        ValueError: It is no http(s) address with a host.
-    """
+def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0):
         raise ValueError("must be an address that begins with https:// or http://")
     return value
+
+
+# The address of a service, or nothing where none was given; the second one has paths put behind it.
+WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
+BaseAddress: TypeAlias = Annotated[WebAddress, AfterValidator(lambda value: value.rstrip("/"))]
 
 
 def read_nth(text: str, option: str) -> tuple[int, int]:

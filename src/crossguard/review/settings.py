@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, web_address
+from crossguard.checked_settings import BaseAddress, StrictModel, WebAddress, Words, gather_settings, setting
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
 from crossguard.review.signing import key_of
@@ -31,7 +31,7 @@ class ReviewSettings(StrictModel):
 
     host: str = setting("Address to listen on; 0.0.0.0 for every interface.", "127.0.0.1")
     port: int = setting("Port to listen on; 0 takes a free one.", 8090, ge=0, le=65535)
-    public_url: str = setting(
+    public_url: BaseAddress = setting(
         "Address that people type, such as https://review.example.com; https makes cookies secure.", ""
     )
     database: str = setting("File of SQLite, or postgresql://user@host/name.", "crossguard-review.sqlite")
@@ -58,7 +58,9 @@ class ReviewSettings(StrictModel):
         "Days after which the text and images of a decided item are deleted; 0 keeps them.", 0, ge=0
     )
     session_hours: float = setting("How long a login lasts.", 12, gt=0)
-    oidc_issuer: str = setting("OpenID provider by which people may log in, such as https://id.example.com.", "")
+    oidc_issuer: BaseAddress = setting(
+        "OpenID provider by which people may log in, such as https://id.example.com.", ""
+    )
     oidc_client_id: str = setting("The console's name at the provider.", "")
     oidc_client_secret: str = setting("Its secret there; best given as a variable.", "")
     oidc_scope: str = setting("What the provider is asked for.", "openid profile email")
@@ -68,7 +70,7 @@ class ReviewSettings(StrictModel):
         "Who fits none is refused; without any rule everybody is a reviewer.",
         (),
     )
-    webhook_url: str = setting("Where decisions are sent, signed; nowhere when empty.", "")
+    webhook_url: WebAddress = setting("Where decisions are sent, signed; nowhere when empty.", "")
     webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "")
     max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
 
@@ -114,16 +116,6 @@ class ReviewSettings(StrictModel):
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("webhook_url needs webhook_secret, the key that messages are signed with")
         return self
-
-    @field_validator("public_url", "oidc_issuer")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        return web_address(value).rstrip("/")  # paths are put behind it
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _whole_address(cls, value: str) -> str:
-        return web_address(value)
 
     @field_validator("webhook_secret")
     @classmethod

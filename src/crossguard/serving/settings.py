@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from crossguard.checked_settings import StrictModel, Words, gather_settings, setting, settings, web_address
+from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_settings, setting, settings
 from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
@@ -105,7 +105,7 @@ class ServeSettings(StrictModel):
         "Google's error, or scores with a mark that says so.",
         "error",
     )
-    review_queue: str = setting(
+    review_queue: BaseAddress = setting(
         "Address of a review console (crossguard review) that posts of /v1/score and suggestions of "
         "comments:suggestscore are sent to.",
         "",
@@ -122,11 +122,6 @@ class ServeSettings(StrictModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting("Least serious event to log.", "info")
     log_format: Literal["auto", "json", "text"] = setting("auto: text on a terminal, else JSON lines.", "auto")
-
-    @field_validator("review_queue")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        return web_address(value).rstrip("/")
 
     @field_validator("cors_origins")
     @classmethod
