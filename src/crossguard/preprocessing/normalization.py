@@ -21,6 +21,8 @@ MOST_CHARACTERS: Final = 65_536
 SHORT_TEXT: Final = 4096
 EXPANSION: Final = 4
 
+# A number of eight digits names no character, as no longer one does; Python refuses to read one of thousands.
+REFERENCE: Final = re.compile(r"&#0*([0-9]{1,8})[0-9]*")
 WORD: Final = re.compile(r"\w+")
 LATIN: Final = re.compile(r"[A-Za-z]")
 RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\w+)?\s*:?\s*', re.IGNORECASE)
@@ -93,7 +95,7 @@ def shorten(text: str, name: NormalizerName) -> str:
     seen = _plain(text)
     if name == "none":
         return seen
-    words = _visible(URL.sub(" ", html.unescape(html.unescape(text))))
+    words = _visible(URL.sub(" ", as_shown(text)))
     return _plain(REPEATED.sub(r"\1\1\1\1", words)) or seen
 
 
@@ -102,12 +104,19 @@ def without_padding(text: str) -> str:
     return PADDING.sub(" ", text[: PADDED * MOST_CHARACTERS])
 
 
+def as_shown(text: str) -> str:
+    """Returns a text as a page shows it: with characters for the HTML entities in it, escaped once or twice."""
+    for _ in range(2):
+        text = html.unescape(REFERENCE.sub(r"&#\1", text))
+    return text
+
+
 def _plain(text: str) -> str:
     return " ".join(_visible(text).split())
 
 
 def _social(text: str) -> str:
-    text = html.unescape(html.unescape(text))
+    text = as_shown(text)
     # A character becomes up to 18; ordinary ones become one.
     text = unicodedata.normalize("NFKC", text)[: max(SHORT_TEXT, EXPANSION * len(text))]
     if not text.isascii():

@@ -8,7 +8,6 @@ flagged more often; where the reading is certain, it alone is scored.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LO
 from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
 from crossguard.preprocessing.disguises.starred import starred
-from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, without_padding
+from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, as_shown, without_padding
 
 # A longer text is read in stretches of so many characters, since some steps look at all of a text at once,
 STRETCH: Final = 8192
@@ -119,7 +118,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
-    written = html.unescape(html.unescape(text))
+    written = as_shown(text)
     # Attributes are left out, and may have words in them.
     tags = (INLINE_TAG, BLOCK_TAG) if "<" in written else ()
     certain = not any(match[1] for tag in tags for match in tag.finditer(written))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, normalize
+from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, normalize, as_shown
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,23 @@ def test_invisible_characters_are_removed_by_every_normalizer(raw: str, clean: s
 )
 def test_social_undoes_disguises(raw: str, clean: str) -> None:
     assert normalize(raw, "social") == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("&#65;&#x42;&#67 &amp;#68;", "ABC D"),
+        (f"&#{'0' * 5000}65;", "A"),
+        (f"&amp;#{'0' * 5000}65;", "A"),
+        (f"&#{'1' * 5000};", "\ufffd"),
+        (f"&amp;#{'1' * 5000} x", "\ufffd x"),
+        (f"&#x{'1' * 5000};", "\ufffd"),
+        ("&#00;", "\ufffd"),
+        ("&#;", "&#;"),
+    ],
+)
+def test_character_references_may_have_any_number_of_digits(raw: str, clean: str) -> None:
+    assert as_shown(raw) == clean
 
 
 def test_words_in_another_script_are_left_alone() -> None:

@@ -163,3 +163,9 @@ def test_disguised_words_of_an_image_are_read_whatever_the_text(encoder: TextEnc
     read = encoder.encode([("bake bread", "")])[0].ids[1:-1]
     found = tokens.windows[-1].ids
     assert any(found[start : start + len(read)] == read for start in range(len(found)))
+
+
+def test_a_number_of_any_length_ends_no_run(lexicon: Lexicon) -> None:
+    said = undisguise(f"we b@ke br3ad for all friendly people &#{'1' * 5000};", lexicon)
+    assert said is not None
+    assert said.text.startswith("we bake bread for all friendly people")
