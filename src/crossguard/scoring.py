@@ -129,8 +129,10 @@ def score_file(
     Raises:
         TableError: The table cannot be read.
         OutputError: The output is there already, or cannot be written.
-        ConfigError: A policy beside a moderator.
+        ConfigError: A policy beside a moderator, or `resume` with `overwrite`.
     """
+    if resume and overwrite:
+        raise ConfigError("resume continues what is in the output, and overwrite replaces it. Choose one.")
     if isinstance(model, Moderator):
         if policy != "default":
             raise ConfigError("A moderator has its policy; choose another one with moderator.with_policy(...).")

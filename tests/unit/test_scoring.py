@@ -87,6 +87,11 @@ def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
         score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
 
 
+def test_what_is_continued_is_not_replaced(tiny: Moderator, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Choose one"):
+        score_file("gone.csv", tmp_path / "out.jsonl", model=tiny, resume=True, overwrite=True)
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
 @pytest.mark.parametrize("keep", [True, False])
 def test_rows_with_and_without_what_was_kept_are_not_mixed(

@@ -15,7 +15,7 @@ import click
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 from crossguard.cli.ending import until_exit
-from crossguard.cli.options import model_option, single_option
+from crossguard.cli.options import model_option, refuse_idle, single_option
 
 _POSITIVE = click.IntRange(min=1)
 _COLUMNS = ("id", "text", "image_path", "image_text", "image")
@@ -25,6 +25,11 @@ _READING = ("input_format", "image_root", "confine_images")
 _JOBS = ("engine", "shards", "unit_posts", "fetch_origins", "fetch_private")
 # Of the options of a job, those that ask for one.
 _ASK = ("engine", "shards", "unit_posts", "fetch_origins")
+# What only tables and jobs have.
+_NOT_OF_ONE = (
+    *("resume", "limit", "batch_size", "on_error", "workers", "dry_run", "price", "metrics_port"),
+    *(*_READING, *_JOBS, *(f"{name}_column" for name in _COLUMNS)),
+)
 
 
 @click.command("score")
@@ -171,17 +176,7 @@ def command(
             return many.estimate(sources, workers, options, price=price, **how)
         how |= {"engine": engine, "workers": workers}
         return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
-    for source in sources:
-        steps.refuse_a_text(source)
-    if single == bool(sources):
-        raise click.UsageError(
-            "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
-            "Example: crossguard score --text Hello"
-        )
-    if options.resume and options.overwrite:
-        raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
-    if options.resume and options.out is None:
-        raise click.UsageError("--resume continues a file, so it needs --out.")
+    _check_one(sources, options, single=single)
     _quieten_libraries()
     if options.verbose:
         logging.basicConfig(format="%(message)s")
@@ -190,6 +185,22 @@ def command(
         return _score_one((text or "", image, image_text or ""), loaded, options, ocr=ocr)
     how = {"limit": limit, "on_error": on_error, "batch_size": batch_size}
     return _score_file(sources[0], loaded, {**reading, "columns": columns}, options, ocr=ocr, **how)
+
+
+def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) -> None:
+    """Checks that one post is to be scored, or one file, with options that do something then."""
+    for source in sources:
+        steps.refuse_a_text(source)
+    if single == bool(sources):
+        raise click.UsageError(
+            "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
+            "Example: crossguard score --text Hello"
+        )
+    refuse_idle(_NOT_OF_ONE if single else ("fetch_private",), "for one post" if single else "without --fetch-origin")
+    if options.resume and options.overwrite:
+        raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
+    if options.resume and (options.out is None or str(options.out) == "-"):
+        raise click.UsageError("--resume continues a file, so it needs --out.")
 
 
 def _refuse_words(sources: Sequence[str]) -> None:

@@ -120,6 +120,28 @@ class TestOnePost:
         assert [row.id for row in read_decisions(tmp_path / "out.csv")] == ["post"]
 
     @pytest.mark.parametrize(
+        "option",
+        [
+            ("--resume",),
+            ("--limit", 1),
+            ("--on-error", "stop"),
+            ("--id-column", "key"),
+            ("--workers", 2),
+            ("--dry-run",),
+            ("--fetch-origin", "https://a.example"),
+        ],
+    )
+    def test_what_does_nothing_for_one_post_is_refused_and_no_file_is_touched(
+        self, score: Score, tmp_path: Path, option: tuple[str, ...]
+    ) -> None:
+        out = tmp_path / "out.jsonl"
+        out.write_text("what an earlier run wrote\n")
+        result = score("--text", "hello", "-o", out, *option)
+        assert (result.code, result.out) == (2, "")
+        assert f"{option[0]} does nothing for one post" in result.err
+        assert out.read_text() == "what an earlier run wrote\n"
+
+    @pytest.mark.parametrize(
         ("make", "message"),
         [
             (lambda folder: folder / "none.png", "No such image"),
@@ -218,6 +240,12 @@ class TestTables:
         from_path = next(record for record in score(posts).records if record["id"] == "i")["labels"]
         assert score(tmp_path / "in.parquet").records[0]["labels"] == from_path
         assert score(tmp_path / "in.jsonl").records[0]["labels"] == from_path
+
+    def test_what_does_nothing_for_one_file_is_refused(self, score: Score, posts: Path) -> None:
+        assert "--fetch-private does nothing without --fetch-origin" in score(posts, "--fetch-private").err
+        told = score(posts, "--resume", "-o", "-")
+        assert (told.code, told.out) == (2, "")
+        assert "--resume continues a file, so it needs --out" in told.err
 
     def test_limit_batch_size_policy_and_threads(self, score: Score, posts: Path) -> None:
         result = score(posts, "--limit", 2, "--batch-size", 1, "--policy", "benchmark", "--threads", 1)
