@@ -58,8 +58,11 @@ SPACED_OUT: Final = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z][ .\-_*]){2,}[A-Za-z
 SEPARATORS: Final = re.compile(r"[ .\-_*]")
 REPEATED: Final = re.compile(r"(.)\1{3,}")
 
+# Letters (fillers of Hangul) and a sign of Braille that are shown as blanks.
+_BLANK: Final = "\u115f\u1160\u2800\u3164\uffa0"
+BLANK: Final = re.compile(f"[{_BLANK}]")
 # White space and what cannot be seen, as padding of any length is made of.
-PADDING: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]{2,}")
+PADDING: Final = re.compile(rf"[\s{_BLANK}\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]{{2,}}")
 PADDED: Final = 16
 
 QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "`": "'", "\u201c": '"', "\u201d": '"'})
@@ -79,9 +82,9 @@ def normalize(text: str, name: NormalizerName) -> str:
     """Returns the text as the named normaliser leaves it.
 
     Every normaliser removes what cannot be seen (control, zero-width and direction characters, lone surrogates) and
-    makes white space single spaces. `social` also undoes what people do on social media: HTML entities, compatibility
-    forms, emoji (named), links (dropped), mentions, hashtags (split into words), look-alike letters, letters set apart
-    and letters repeated.
+    makes white space, and letters that are shown as blanks, single spaces. `social` also undoes what people do on
+    social media: HTML entities, compatibility forms, emoji (named), links (dropped), mentions, hashtags (split into
+    words), look-alike letters, letters set apart and letters repeated.
     """
     return NORMALIZERS[name](text)
 
@@ -105,10 +108,10 @@ def without_padding(text: str) -> str:
 
 
 def as_shown(text: str) -> str:
-    """Returns a text as a page shows it: with characters for the HTML entities in it, escaped once or twice."""
+    """Returns a text as a page shows it: with characters for HTML entities, escaped once or twice, and with blanks."""
     for _ in range(2):
         text = html.unescape(REFERENCE.sub(r"&#\1", text))
-    return text
+    return BLANK.sub(" ", text)
 
 
 def _plain(text: str) -> str:
@@ -141,7 +144,7 @@ def _visible(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _keep_visible(character: str) -> str:
-    if character.isspace():
+    if character.isspace() or character in _BLANK:
         return " "
     # Categories C*: control, format (zero-width, direction), surrogate, private use; variation selectors are Mn.
     hidden = unicodedata.category(character).startswith("C") or "\ufe00" <= character <= "\ufe0f"

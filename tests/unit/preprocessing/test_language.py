@@ -43,6 +43,10 @@ def test_other_languages_are_named(language: str, text: str) -> None:
     assert language_of(text, ["en"]) == language
 
 
+def test_a_letter_that_is_blank_parts_words() -> None:
+    assert language_of(GERMAN.replace(" ", "\u3164"), ["en"]) == "de"
+
+
 def test_letters_that_are_escaped_twice_count() -> None:
     assert language_of("&amp;#1055;&#1088;&#1080;&#1074;&#1077;&#1090; &#1082;&#1072;&#1082; дела", ["en"]) == "ru"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, normalize, as_shown
+from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, as_shown, normalize
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, Norm
         ("nul\x00 and bell\x07", "nul and bell"),
         ("line\nbreak\tand   spaces ", "line break and spaces"),
         ("\ufeffmark", "mark"),
+        ("\u3164hangul\uffa0fillers\u115fand\u1160braille\u2800", "hangul fillers and braille"),
     ],
 )
 def test_invisible_characters_are_removed_by_every_normalizer(raw: str, clean: str) -> None:
@@ -79,7 +80,8 @@ def test_cleaning_twice_changes_nothing_for_none(raw: str, name: NormalizerName)
 @pytest.mark.parametrize(
     "link",
     [
-        "https://t.co/abc</p><p>", 'https://t.co/abc"', "https://t.co/abc\u200b", "(https://t.co/abc)", "www.t.co/abc|",
+        "https://t.co/abc</p><p>", 'https://t.co/abc"', "https://t.co/abc\u200b", "https://t.co/abc\u3164",
+        "(https://t.co/abc)", "www.t.co/abc|",
         "[here](https://t.co/abc)", "![](https://x.y/a_(b).png)",
     ],
 )  # fmt: skip

@@ -16,7 +16,8 @@ def encoder(tiny_bundle: Bundle) -> TextEncoder:
 
 
 def test_nothing_visible_gives_no_tokens(encoder: TextEncoder) -> None:
-    assert [tokens.ids for tokens in encoder.encode([("", ""), (" \u200b\x00", ""), ("\n", "\t")])] == [()] * 3
+    pairs = [("", ""), (" \u200b\x00", ""), ("\n", "\t"), ("\u3164\u2800", "\uffa0")]
+    assert [tokens.ids for tokens in encoder.encode(pairs)] == [()] * 4
 
 
 def test_image_text_is_joined_as_the_spec_says(tiny_bundle: Bundle) -> None:
@@ -68,7 +69,7 @@ def test_a_window_says_where_it_lies_in_both_parts(tiny_bundle: Bundle, image_te
 
 
 @pytest.mark.parametrize("name", ["none", "social"])
-@pytest.mark.parametrize("padding", [" ", "\n", "\u200b", "\u00a0", "\u2063 "])
+@pytest.mark.parametrize("padding", [" ", "\n", "\u200b", "\u00a0", "\u2063 ", "\u3164", "\u2800"])
 def test_what_cannot_be_seen_hides_nothing(tiny_bundle: Bundle, padding: str, name: str) -> None:
     spec = tiny_bundle.manifest.text.model_copy(update={"normalization": name})
     encoder = TextEncoder(tiny_bundle.tokenizer, spec)

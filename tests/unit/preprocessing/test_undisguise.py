@@ -50,6 +50,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "- **we bake bread** for all ||friendly people||",
         "```text\nwe bake bread for all friendly people\n```",
         "we b@ke bre@d for @ll friendly people",
+        "we\u3164b@ke\u3164bread\u3164for\uffa0all\u115ffriendly\u1160people",
         "we bake bread f*r a*l fr*endly people",
         "we bkae bread for all freindly poeple",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
