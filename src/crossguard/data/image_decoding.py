@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass, field
 from typing import Final
 
-from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from crossguard.data.image_formats import FORMATS, is_heif, looks_like
 from crossguard.data.image_frames import FrameChoice
@@ -29,6 +29,16 @@ _DECODER_BYTES: Final = {"WEBP": 14, "AVIF": 10, "HEIF": 10, "TIFF": 6}
 _ANIMATION_BYTES: Final = 16
 # libjpeg smooths the grey of a cut progressive JPEG with what stands beside it.
 _GREY: Final = range(120, 137)
+# How an image is turned upright, by the number of its orientation in EXIF; 1 is upright.
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +152,10 @@ def _decoded(image: Image.Image, encoded: bytes | None, name: str, options: Deco
     image.load()
     if header is not None and header.kind == "JPEG" and encoded is not None and _ends_early(image, header, encoded):
         raise ImageError("image_truncated", f"The image ends too early: {name}.")
-    if turned := _is_turned(image):  # asked only now, as Pillow decodes a PNG to know
+    if (turn := _turn(image)) is not None:  # asked only now, as Pillow decodes a PNG to know
         _check_cost(image, header, name, limits, 4)
-    frame = to_rgb(ImageOps.exif_transpose(image) if turned else image)
+        image = image.transpose(turn)
+    frame = to_rgb(image)
     return DecodedImage([frame if options.square is None else options.square.apply(frame)], sampled=frames > 1)
 
 
@@ -209,12 +220,15 @@ def _animation(image: Image.Image, frames: int, name: str, options: DecodeOption
     return DecodedImage(choice.frames, sampled=choice.left_out)
 
 
-def _is_turned(image: Image.Image) -> bool:
-    """Whether the EXIF data turn or mirror the image; unreadable EXIF data turn nothing."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How the EXIF data turn or mirror the image; unreadable EXIF data turn nothing.
+
+    `ImageOps.exif_transpose` does the same, but fails where it cannot write all other EXIF data anew.
+    """
     try:
-        return image.getexif().get(0x0112, 1) not in {0, 1}
+        return _TURNS.get(image.getexif().get(0x0112, 1))
     except Exception:  # noqa: BLE001 - parsers of hostile bytes raise anything
-        return False
+        return None
 
 
 def _ends_early(image: Image.Image, header: Header, encoded: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,12 @@ class TestLooksAsAViewerShowsIt:
     def test_broken_exif_is_ignored(self) -> None:
         data = encoded(halves(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff garbage")
         assert decode(data)[0].size == (64, 32)
+
+    def test_an_odd_tag_beside_the_orientation_is_ignored(self) -> None:
+        width_as_text = struct.pack(">HHI4s", 0x0100, 2, 4, b"abc\0")
+        turned = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+        exif = b"Exif\0\0" + struct.pack(">2sHIH", b"MM", 42, 8, 2) + width_as_text + turned + bytes(4)
+        assert decode(encoded(halves(), "JPEG", exif=exif))[0].size == (32, 64)
 
     @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGBa", "La"])
     def test_transparency_lies_on_white(self, mode: str) -> None:
