@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 DEFAULT_LIMITS: Final = ImageLimits()
 THUMBNAIL_SIZE: Final = (360, 270)
 
+# Several posts may have one PIL image, whose pixels are read when they are asked for: never by two threads at once. The
+# number of locks is a prime, since addresses are multiples of a power of two.
+_LOCKS: Final = tuple(Lock() for _ in range(61))
+
 _CHANNELS: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -39,7 +44,8 @@ def read_image(source: ImageSource, options: DecodeOptions, *, base: Path | None
         ImageError: With one of the codes in docs/reference/error-codes.md.
     """
     if isinstance(source, Image.Image):
-        return decode_opened(source, None, "the image", options)
+        with _LOCKS[id(source) % len(_LOCKS)]:
+            return decode_opened(source, None, "the image", options)
     if isinstance(source, np.ndarray):
         frame = to_rgb(_from_array(source, options.limits))
         return DecodedImage([frame if options.square is None else options.square.apply(frame)])
