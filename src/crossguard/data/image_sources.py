@@ -40,7 +40,7 @@ def as_image(source: Any) -> ImageSource | None:
         source = source.get("bytes") or source.get("path")
     if hasattr(source, "read"):
         try:
-            if hasattr(source, "seek"):
+            if getattr(source, "seekable", lambda: hasattr(source, "seek"))():
                 source.seek(0)
             source = source.read()
         except (OSError, ValueError) as error:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.support.pictures import BLUE, WHITE, encoded, halves, near, reason
 
+from crossguard.data.image_sources import as_image
 from crossguard.data.images import decode
 from crossguard.errors import ImageError
 
@@ -36,6 +41,27 @@ class TestSources:
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_bytes(self, kind: Any) -> None:
         assert decode(kind(encoded(halves(), "PNG")))[0].tobytes() == halves().tobytes()
+
+    def test_a_file_that_cannot_be_rewound(self) -> None:
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "wb") as sink:
+            sink.write(encoded(halves(), "PNG"))
+        with os.fdopen(reader, "rb") as stream:
+            assert as_image(stream) == encoded(halves(), "PNG")
+
+    def test_a_file_is_read_from_its_beginning(self) -> None:
+        stream = io.BytesIO(encoded(halves(), "PNG"))
+        assert as_image(stream) == as_image(stream) == encoded(halves(), "PNG")
+
+    @pytest.mark.parametrize("kind", ["PNG", "GIF"])
+    def test_a_pil_image_that_several_threads_decode(self, kind: str) -> None:
+        rng = np.random.default_rng(0)
+        frames = [Image.fromarray(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)) for _ in range(6)]
+        data = encoded(frames[0], kind, save_all=kind == "GIF", append_images=frames[1:] if kind == "GIF" else [])
+        expected = [frame.tobytes() for frame in decode(data)]
+        for _ in range(5):
+            with Image.open(io.BytesIO(data)) as image, ThreadPoolExecutor(8) as pool:
+                assert all([f.tobytes() for f in found] == expected for found in pool.map(decode, [image] * 8))
 
     def test_pil_image_is_left_as_it_was(self) -> None:
         image = halves().convert("P")
