@@ -17,7 +17,7 @@ NormalizerName: TypeAlias = Literal["none", "social"]
 # Whatever stands behind this many characters is not looked at: cleaning holds the interpreter, and a service has
 # others to answer meanwhile.
 MOST_CHARACTERS: Final = 65_536
-# A text longer than this may grow by this factor in compatibility decomposition, and is cut there.
+# A text that becomes longer than this may grow by this factor in compatibility decomposition.
 SHORT_TEXT: Final = 4096
 EXPANSION: Final = 4
 
@@ -25,7 +25,7 @@ EXPANSION: Final = 4
 REFERENCE: Final = re.compile(r"&#0*([0-9]{1,8})[0-9]*")
 WORD: Final = re.compile(r"\w+")
 LATIN: Final = re.compile(r"[A-Za-z]")
-RETWEET: Final = re.compile(r'^[!"\s]*RT\s*(?:@\w+)?\s*:?\s*', re.IGNORECASE)
+RETWEET: Final = re.compile(r'^[!"\s]*RT\b\s*(?:@\w+)?\s*:?\s*', re.IGNORECASE)
 # What a link is made of: it ends at markup, at a bracket that it did not open, and at what cannot be seen, so that it
 # hides no words that touch it.
 _OF_LINK: Final = r"[^\s<>\"|()\[\]\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
@@ -119,9 +119,7 @@ def _plain(text: str) -> str:
 
 
 def _social(text: str) -> str:
-    text = as_shown(text)
-    # A character becomes up to 18; ordinary ones become one.
-    text = unicodedata.normalize("NFKC", text)[: max(SHORT_TEXT, EXPANSION * len(text))]
+    text = _compatible(as_shown(text))
     if not text.isascii():
         text = "".join(map(_name_symbol, text))
         text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
@@ -134,6 +132,19 @@ def _social(text: str) -> str:
     text = SPACED_OUT.sub(lambda match: SEPARATORS.sub("", match[0]), text)
     text = MENTIONS.sub("user ", REPEATED.sub(r"\1\1", text))
     return " ".join(text.split())
+
+
+def _compatible(text: str) -> str:
+    """Returns the compatibility form of a text; where that is far longer, of each sign only its beginning."""
+    form = unicodedata.normalize("NFKC", text)
+    if len(form) <= max(SHORT_TEXT, EXPANSION * len(text)):
+        return form
+    return "".join(map(_begin_compatible, text))
+
+
+@lru_cache(maxsize=4096)
+def _begin_compatible(character: str) -> str:
+    return unicodedata.normalize("NFKC", character)[:EXPANSION]  # of up to 18 characters
 
 
 def _visible(text: str) -> str:

@@ -96,6 +96,17 @@ def test_whom_a_retweet_is_of_hides_no_word() -> None:
     assert normalize("RT @bob:Hello you", "social") == normalize("RT @bob: Hello you", "social") == "Hello you"
 
 
+@pytest.mark.parametrize("text", ["Rtards and all", "RTE News reports", "rtx 4090", "RT_x"])
+def test_a_word_that_begins_like_a_retweet_is_whole(text: str) -> None:
+    assert normalize(text, "social").replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("sign", ["\u33af", "\u3316", "\ufdfa"])
+@pytest.mark.parametrize("count", [1, 230, 1500])
+def test_signs_that_grow_push_nothing_behind_the_end(sign: str, count: int) -> None:
+    assert normalize(f"{sign * count} hello you", "social").endswith("hello you")
+
+
 def test_brackets_in_a_link_are_part_of_it() -> None:
     link = "https://example.org/search?filters[topic]=cats&filters[q]=dogs(1)"
     assert normalize(f"see {link} here", "social") == "see here"
