@@ -303,7 +303,8 @@ def _divided(place: Span | None, joint: int) -> tuple[Span | None, Span | None]:
     if place is None:
         return None, None
     start, stop = place
-    text = (start, min(stop, joint)) if start < joint else None
+    # A space stands before the words of the image.
+    text = (start, stop if stop <= joint else joint - 1) if start < joint else None
     return text, (max(start - joint, 0), stop - joint) if stop > joint else None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
@@ -79,8 +79,7 @@ class Alignment:
         step = -(-len(words) // CHUNKS) or 1
         groups = [words[start : start + step] for start in range(0, len(words), step)]
         self._chunks = [(group[0][0], group[-1][1]) for group in groups]
-        count = cache(lambda chunk: _visible(normalizer(chunk)))  # words come again
-        counts = [count(raw[start:stop]) for start, stop in self._chunks]
+        counts = _counts([raw[start:stop] for start, stop in self._chunks], normalizer)
         self._ends = list(accumulate(counts))
         self._clean = list(accumulate(map(_is_visible, clean), initial=0))
 
@@ -95,6 +94,15 @@ class Alignment:
 
     def _chunk(self, count: int) -> int:
         return min(bisect_right(self._ends, count), len(self._chunks) - 1)
+
+
+def _counts(chunks: Sequence[str], normalizer: Callable[[str], str]) -> Iterator[int]:
+    """Yields how many visible characters each chunk adds: none where it joins an equal one, as mentions do."""
+    clean = cache(normalizer)  # words come again
+    for before, chunk in pairwise(("", *chunks)):
+        alone = clean(chunk)
+        joined = alone == clean(before) and clean(f"{before} {chunk}") == alone
+        yield 0 if joined else _visible(alone)
 
 
 def _visible(text: str) -> int:

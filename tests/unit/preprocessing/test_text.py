@@ -64,6 +64,7 @@ def test_a_window_says_where_it_lies_in_both_parts(tiny_bundle: Bundle, image_te
     windows = TextEncoder(tiny_bundle.tokenizer, spec).encode([(text, words)])[0].windows
     assert windows[0].text is not None
     assert text[slice(*windows[0].text)].startswith("hello good")
+    assert max(window.text[1] for window in windows if window.text) <= len(text)
     assert windows[-1].image_text is not None
     assert words[slice(*windows[-1].image_text)].endswith("awful people")
 

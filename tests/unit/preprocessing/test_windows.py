@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,19 @@ def test_a_place_is_found_again_in_the_text_as_written() -> None:
     assert place is not None
     assert "words" in raw[slice(*place)]
     assert alignment.locate((0, 0)) is None
+
+
+@pytest.mark.parametrize("mentions", ["@anna " * 50, "@anna @bob_the_builder " * 40])
+def test_mentions_that_become_one_move_no_place(mentions: str) -> None:
+    raw = f"hello {mentions}we bake bread. {'It is a fine day. ' * 20}"
+    clean = normalize(raw, "social")
+    start = clean.index("bake")
+    place = Alignment(raw, clean, lambda text: normalize(text, "social")).locate((start, start + 4))
+    assert place is not None
+    assert raw[slice(*place)] == "bake"
+
+
+def test_equal_words_that_stay_are_counted() -> None:
+    raw = "no " * 50 + "bread " + "no " * 50
+    place = Alignment(raw, raw.strip(), lambda text: normalize(text, "social")).locate((150, 155))
+    assert place == (150, 155)
