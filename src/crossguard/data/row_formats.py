@@ -18,12 +18,12 @@ JOINER: Final = ";"
 
 
 def one_cell(cell: Any) -> Any:
-    """Returns a value for a cell: a list of texts joined, and what else a user's column may list as JSON."""
-    if not isinstance(cell, list):
+    """Returns a value for a cell: a list of texts joined, other lists and objects of a user's column as JSON."""
+    if not isinstance(cell, list | dict):
         return cell
-    if all(isinstance(each, str) for each in cell):
+    if isinstance(cell, list) and all(isinstance(each, str) for each in cell):
         return JOINER.join(cell)
-    return json.dumps(cell, ensure_ascii=False, default=str)
+    return json.dumps(_finite(cell), ensure_ascii=False, default=str)
 
 
 _JSON_START: Final = b'{"id": '

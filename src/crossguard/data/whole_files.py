@@ -135,7 +135,7 @@ def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _as_text(column: str, cell: Any) -> Any:
-    return cell if cell is None or not column.startswith("input_") else str(cell)
+    return cell if cell is None or not column.startswith("input_") else str(one_cell(cell))
 
 
 def _foreign(error: Exception) -> OutputError:

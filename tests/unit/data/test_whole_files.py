@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tests.support.decisions import decision
 from tests.support.written import KEPT, write
 
 from crossguard.data.writing import open_output, read_decisions
@@ -38,6 +40,21 @@ def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
     assert (cells["id"].value, cells["id"].data_type) == ("123456789012345678", "s")
     assert (cells["input_text"].value, cells["input_text"].data_type) == ("=1+1", "s")
     assert cells["score_racist"].value == 0.25
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])
+def test_an_object_of_a_users_own_column_is_one_cell_of_json(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    user = {"name": "\u00e9", "age": 1, "height": float("nan"), "pets": [{}, True]}
+    post = replace(decision("1"), input={"user": user, "none": {}, "numbers": [float("inf"), 1.5], "age": 7})
+    with open_output(tmp_path / name, HATE.names, kept=tuple(post.input)) as output:
+        output.start()
+        output.write(post)
+        output.finish()
+    (read,) = read_decisions(tmp_path / name)
+    assert read.input["user"] == '{"name": "\u00e9", "age": 1, "height": null, "pets": [{}, true]}'
+    assert (read.input["none"], read.input["numbers"], str(read.input["age"])) == ("{}", "[null, 1.5]", "7")
 
 
 def test_a_page_is_written_and_not_read_back(tmp_path: Path) -> None:
