@@ -22,6 +22,10 @@ from PIL import Image
 LEAST_JACCARD: Final = 0.7
 MOST_BITS: Final = 16
 """Of the 256 bits of an image's hash that may differ; scaling and recompression change fewer."""
+LEAST_SET: Final = 3
+"""How many bits that are set in either hash come to one that differs, at least: few are set where little is shown."""
+FEWEST_BITS: Final = 16
+"""Where fewer are set, as in a hash of one word on white, it says too little to tell images apart."""
 _BANDS: Final = 8
 _ROWS: Final = 4
 _RUN: Final = 4
@@ -73,7 +77,7 @@ class Likeness:
         shared = len(np.intersect1d(self.runs, other.runs, assume_unique=True))
         if self.words and shared < LEAST_JACCARD * (len(self.runs) + len(other.runs) - shared):
             return False
-        return all(_distance(a, b) <= MOST_BITS for a, b in zip(self.images, other.images, strict=True))
+        return all(map(_look_alike, self.images, other.images))
 
 
 def describe(text: str, images: Sequence[bytes]) -> Likeness | None:
@@ -83,11 +87,15 @@ def describe(text: str, images: Sequence[bytes]) -> Likeness | None:
 
 
 def image_hash(jpeg: bytes) -> bytes:
-    """Returns the difference hash of an image: 256 bits, which is darker of two neighbours on a grid."""
+    """Returns the difference hash of an image: 256 bits, which is darker of two neighbours on a grid.
+
+    Of an image with hardly anything on it, it is the digest of the file instead, which only the same file shares.
+    """
     with Image.open(io.BytesIO(jpeg)) as image:
         small = image.convert("L").resize((_HASH_SIZE + 1, _HASH_SIZE), Image.Resampling.BOX)
     levels = np.asarray(small, dtype=np.int16)
-    return np.packbits(levels[:, 1:] > levels[:, :-1]).tobytes()
+    lighter = levels[:, 1:] > levels[:, :-1]
+    return np.packbits(lighter).tobytes() if lighter.sum() >= FEWEST_BITS else hashlib.sha256(jpeg).digest()
 
 
 def _words(text: str) -> str:
@@ -102,5 +110,7 @@ def _band(place: int, part: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(bytes([place]) + part, digest_size=8).digest()) >> 1
 
 
-def _distance(first: bytes, second: bytes) -> int:
-    return (int.from_bytes(first) ^ int.from_bytes(second)).bit_count()
+def _look_alike(first: bytes, second: bytes) -> bool:
+    one, other = int.from_bytes(first), int.from_bytes(second)
+    distance = (one ^ other).bit_count()
+    return distance <= MOST_BITS and LEAST_SET * distance <= (one | other).bit_count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -64,6 +65,22 @@ def test_an_image_survives_scaling_and_recompression_and_no_more() -> None:
     assert not any(of("", first).near(of("", scene(seed))) for seed in range(2, 12))
     assert not of("", first).near(of(POST, first))
     assert not of(POST, first).near(of(POST))
+
+
+def lettering(text: str) -> Image.Image:
+    image = Image.new("RGB", (600, 400), "white")
+    ImageDraw.Draw(image).text((30, 150), text, fill="black", font_size=32)
+    return image
+
+
+def test_images_with_little_on_them_are_not_all_alike() -> None:
+    texts = ["I love you all my friends", "Bread for all who come tonight", "Happy birthday dear mum", "hi", "bye"]
+    images = [*map(lettering, texts), *(Image.new("RGB", (600, 400), colour) for colour in ("black", "white", "navy"))]
+    for first, second in combinations(images, 2):
+        assert not of("", first).near(of("", second))
+    for image in images:
+        assert of("", image).near(of("", image.copy()))
+        assert set(of("", image).bands) & set(of("", image.copy()).bands)
 
 
 def test_bands_find_nearly_all_pairs() -> None:

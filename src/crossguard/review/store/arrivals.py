@@ -73,7 +73,7 @@ class Content:
     def is_edited(self, now: Content) -> bool:
         """Whether a post says or shows something else now; nothing is known of what was sent without words or images.
 
-        An image that was scaled or compressed again is the same.
+        An image that was scaled or compressed again is the same, unless hardly anything is on it.
         """
         read = now.image_text not in ("", self.image_text) and self.image_text != ""  # else nobody read its words
         said = bool(now.text or now.image_text) and (now.text != self.text or read)
