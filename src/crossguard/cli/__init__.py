@@ -19,6 +19,7 @@ import click
 
 from crossguard.__about__ import __version__
 from crossguard.cli.ending import end
+from crossguard.cli.options import is_there, shortened, text_command
 from crossguard.errors import CrossguardError, OutputError
 
 # Command name -> (module with a click command called `command`, one line for `crossguard --help`).
@@ -50,7 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # What disks refuse, whatever a command was about to do.
-DISK = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+DISK = {
+    *(errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP),
+    *(errno.ENAMETOOLONG, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS),
+}
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -88,11 +92,13 @@ class LazyGroup(click.Group):
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         if close:
             hint = f"Did you mean 'crossguard {close[0]}'?"
-        elif Path(name).exists() or " " in name:
-            hint = f"To score it: crossguard score {'--text ' if ' ' in name else ''}'{name}'"
+        elif is_there(name):
+            hint = f"To score it: crossguard score {shlex.quote(name)}"
+        elif " " in name:
+            hint = f"To score it: {text_command(name)}"
         else:
-            hint = f"All commands: crossguard --help. To score a text: crossguard score --text '{name}'"
-        raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
+            hint = f"All commands: crossguard --help. To score a text: {text_command(name)}"
+        raise click.UsageError(f"No such command '{shortened(name)}'. {hint}", ctx)
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; ends quietly when the reader of stdout went away, as in `crossguard score - | head`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -30,6 +31,8 @@ class ExistingPath(click.Path):
 
 PATH: Final = click.Path(path_type=Path)
 EXISTING: Final = ExistingPath(exists=True, path_type=Path)
+SHOWN: Final = 60
+"""Most characters of a text that an error repeats."""
 
 
 def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -146,6 +149,22 @@ def refuse_idle(names: Sequence[str], why: str) -> None:
     for option in context.command.params:
         if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{option.opts[0]} does nothing {why}. Leave it out.")
+
+
+def is_there(path: str) -> bool:
+    """Whether a file or folder has this name; what is no name at all, such as a long text, is none."""
+    return os.path.exists(path)  # noqa: PTH110 - pathlib raises for those
+
+
+def shortened(text: str) -> str:
+    """Returns a text as an error repeats it."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3].rstrip()}..."
+
+
+def text_command(text: str) -> str:
+    """Returns the command that scores a text, as a shell takes it."""
+    quoted = shortened(text).replace("'", "'\\''")
+    return f"crossguard score --text '{quoted}'"
 
 
 def typed() -> str:

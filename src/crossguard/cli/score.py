@@ -204,11 +204,12 @@ def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) 
 
 
 def _refuse_words(sources: Sequence[str]) -> None:
-    """Checks that several INPUTs are not the words of a post that lacks its quotes."""
-    if len(sources) > 1 and not any(
-        Path(source).exists() or Path(source).suffix or {"*", ":"} & set(source) for source in sources
-    ):
-        steps.refuse_a_text(" ".join(sources))
+    """Checks that INPUT is not the words of a post, with their quotes or without."""
+    words = " ".join(sources)
+    names = [each for each in sources if len(sources) > 1 and Path(each).suffix and " " not in Path(each).suffix]
+    if " " in words and not names and not any(map(steps.names_files, sources)):
+        steps.refuse_a_text(words)
+    steps.refuse_the_web(sources)
 
 
 def _quieten_libraries() -> None:

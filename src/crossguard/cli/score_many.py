@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.cli.options import is_there
 from crossguard.cli.progress import Bar, counts, in_other_languages
 from crossguard.data.masking import visible
 
@@ -27,7 +28,7 @@ _NOTES = 10
 def wanted(sources: Sequence[str], out: str | None, options: Sequence[object]) -> bool:
     """Whether a command line asks for a job: many files, a folder to write to, a storage, or an option of jobs."""
     remote = any("://" in address for address in (*sources, out or ""))
-    pattern = len(sources) == 1 and "*" in sources[0] and not Path(sources[0]).exists()
+    pattern = len(sources) == 1 and "*" in sources[0] and not is_there(sources[0])
     folder = out is not None and (out.endswith("/") or Path(out).is_dir())
     return len(sources) > 1 or remote or pattern or folder or any(option is not None for option in options)
 
@@ -62,7 +63,7 @@ def run(
         raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
-        if out is None and len(sources) == 2 and not Path(sources[1]).exists() and "*" not in sources[1]:  # noqa: PLR2004
+        if out is None and len(sources) == 2 and not is_there(sources[1]) and "*" not in sources[1]:  # noqa: PLR2004
             shown = (
                 f" There is no file '{sources[1]}'; to write it: crossguard score {sources[0]} -o {sources[1]}. Else:"
             )

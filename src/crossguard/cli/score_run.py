@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from crossguard.cli.options import is_there, shortened, text_command
 
 if TYPE_CHECKING:
     from crossguard.data.outputs import Output
@@ -15,6 +21,8 @@ if TYPE_CHECKING:
     from crossguard.moderator import Moderator
     from crossguard.scoring import Summary
 
+_ADDRESS: Final = re.compile(r"(?!https?:)\w+://")
+_WEB: Final = re.compile(r"https?://\S*$")
 # Not one of the posts could be scored: the run is over, and something about the whole input is wrong.
 NOTHING_SCORED = 8
 
@@ -124,14 +132,33 @@ def refuse_a_text(source: str) -> None:
     """Checks that INPUT is not a text that somebody wants to have scored.
 
     Raises:
-        UsageError: There is no such file, and it has spaces or no suffix.
+        UsageError: It names no file, and it has spaces or no suffix.
     """
-    if source != "-" and not Path(source).exists() and (" " in source or not Path(source).suffix):
-        quoted = source.replace("'", "'\\''")
+    if not names_files(source) and (" " in source or not Path(source).suffix):
         raise click.UsageError(
-            f"There is no file '{source}'. To score a text: crossguard score --text '{quoted}'. "
+            f"There is no file '{shortened(source)}'. To score a text: {text_command(source)}. "
             "INPUT is a table, a folder of images, or - for stdin."
         )
+
+
+def names_files(source: str) -> bool:
+    """Whether an INPUT is stdin, is there, matches something that is there, or is an address in a storage."""
+    if source == "-" or is_there(source) or _ADDRESS.match(source):
+        return True
+    # Only these signs are wildcards of a job; pathlib finds nothing from the root, and raises for unknown users.
+    pattern = re.sub(r"\[([*?])\]", r"\1", glob.escape(os.path.expanduser(source)))  # noqa: PTH111
+    return ("*" in source or "?" in source) and any(True for _ in glob.iglob(pattern, recursive=True))  # noqa: PTH207
+
+
+def refuse_the_web(sources: Iterable[str]) -> None:
+    """Checks that no INPUT lies in the web.
+
+    Raises:
+        UsageError: One is nothing but such an address.
+    """
+    for source in sources:
+        if _WEB.match(source):
+            raise click.UsageError(f"INPUT is never downloaded. Fetch '{source}' first, and name the file.")
 
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ def format_of(source: str) -> str:
     if source == STDIN:
         return _format_of_stdin()
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 - pathlib raises for what is no name at all
         return "folder"
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     found = SUFFIX_FORMATS.get(plain.suffix.lower())

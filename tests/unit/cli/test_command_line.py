@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from unittest.mock import Mock
 
 import click
@@ -60,6 +61,28 @@ def test_other_errors_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cli, "root", click.Command("root", callback=Mock(side_effect=TimeoutError("late"))))
     with pytest.raises(TimeoutError):
         cli.run([])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("it's what", "To score it: crossguard score --text 'it'\\''s what'"),
+        ("what the f*** man", "To score it: crossguard score --text 'what the f*** man'"),
+        ("my posts.csv", "To score it: crossguard score 'my posts.csv'"),
+        ("a text " * 60, "To score it: crossguard score --text 'a text a text"),
+        ("hello", "To score a text: crossguard score --text 'hello'"),
+        ("scroe", "Did you mean 'crossguard score'?"),
+    ],
+)
+def test_what_is_no_command_gets_the_one_that_scores_it(
+    name: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my posts.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    assert cli.run([name]) == 2
+    told = capsys.readouterr().err
+    assert hint in told
+    assert len(told) < 400
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes the stream")

@@ -90,6 +90,38 @@ def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: st
     assert message in " ".join(said.split())
 
 
+@pytest.mark.parametrize("out", [None, "out.jsonl", "out/"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ["what the f*** man"],
+        ["look at https://t.co/abc now"],
+        ["https://t.co/abc look"],
+        ["you", "f***", "https://t.co/abc"],
+        ["I do not know what to think about this. " * 8],
+        ["I do not know what to think about this. " * 8, "foo"],
+    ],
+)
+def test_a_text_is_no_job(score: Score, tmp_path: Path, text: list[str], out: str | None) -> None:
+    code, said = score(*text, *(["-o", f"{tmp_path}/{out}"] if out else []))
+    assert code == 2
+    assert f"To score a text: crossguard score --text '{' '.join(text)[:20].strip()}" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_downloaded(score: Score, tmp_path: Path) -> None:
+    for out in ("out.jsonl", "out/"):
+        code, said = score("https://example.com/posts.csv", "-o", tmp_path / out)
+        assert (code, "INPUT is never downloaded" in said) == (2, True)
+
+
+def test_a_name_that_is_too_long_is_one_line(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\nhello\n")
+    code, said = score(tmp_path / "in.csv", "-o", tmp_path / f"{'a' * 300}.jsonl")
+    assert code == 7
+    assert "File name too long" in said
+
+
 def test_a_job_is_run_and_summed_up(score: Score, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", 12)
     code, said = score(source, "-o", f"{tmp_path}/out/", "--unit-posts", "5", "--core-hour-price", "0.04")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from crossguard.cli.score_run import Options, refuse_a_text, refuse_to_read_what_is_written
+from crossguard.cli.score_run import Options, names_files, refuse_a_text, refuse_to_read_what_is_written
 from crossguard.errors import OutputError
 
 
@@ -25,6 +25,30 @@ def test_a_text_in_the_place_of_a_file_gets_the_command_that_scores_it(source: s
         refuse_a_text(source)
     quoted = source.replace("'", "'\\''")
     assert f"crossguard score --text '{quoted}'" in str(refused.value)
+
+
+@pytest.mark.parametrize("source", ["I do not know what to think about this. " * 8, "x" * 300])
+def test_a_text_that_is_too_long_for_a_name_is_one(source: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        refuse_a_text(source)
+    assert f"crossguard score --text '{source[:50]}" in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+def test_patterns_and_addresses_are_no_texts(tmp_path: Path) -> None:
+    (tmp_path / "my [best] posts").mkdir()
+    (tmp_path / "my [best] posts" / "a.csv").touch()
+    for source in ("-", "s3://bucket/my posts/*", "hdfs://host/posts", f"{tmp_path}/my [best] posts/*.csv"):
+        assert names_files(source), source
+        refuse_a_text(source)
+    for source in (
+        f"{tmp_path}/my [best] posts/*.jsonl",
+        "what the f***",
+        "~nobody is here?",
+        "http://a.example",
+        "*" + "x" * 300,
+    ):
+        assert not names_files(source), source
 
 
 @pytest.mark.parametrize("name", ["posts.csv", "my posts.csv", "posts"])

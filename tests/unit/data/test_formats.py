@@ -37,6 +37,12 @@ def test_a_folder_is_one(tmp_path: Path) -> None:
     assert format_of(str(tmp_path)) == "folder"
 
 
+@pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}.csv"])
+def test_what_is_no_name_at_all_cannot_be_read(name: str) -> None:
+    with pytest.raises(TableError, match="File name too long"):
+        next(iter(PostReader(name)))
+
+
 def test_missing_file_suggests_a_neighbour(tmp_path: Path) -> None:
     write(tmp_path / "posts.jsonl", "x")
     with pytest.raises(TableError, match=r"Did you mean '.*posts\.jsonl'"):
