@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from starlette.requests import Request
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 
 TOKEN_BYTES = 32
+# Of "foo" and "bar", which the documentation gave as examples: whoever copied one has a key that anybody can guess.
+GUESSED = (
+    "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+)
 
 
 class KeyEntry(StrictModel):
@@ -31,6 +36,13 @@ class KeyEntry(StrictModel):
     # Rate, in what posts count as; the service's default when None, unlimited when 0
     posts_per_minute: int | None = Field(default=None, ge=0)
     admin: bool = False  # whether the key may reload the model
+
+    @field_validator("sha256")
+    @classmethod
+    def _no_example(cls, digest: str) -> str:
+        if digest in GUESSED:
+            raise ValueError("this is the hash of an example; make a key of your own: crossguard serve --new-key NAME")
+        return digest
 
 
 class KeyFile(StrictModel):

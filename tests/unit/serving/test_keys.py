@@ -55,6 +55,14 @@ def test_the_command_makes_a_key_that_the_file_accepts(tmp_path: Path) -> None:
     assert caller.name == "forum"
 
 
+@pytest.mark.parametrize("word", ["foo", "bar"])
+def test_a_hash_that_the_documentation_once_showed_is_refused(word: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(f"keys:\n  forum:\n    sha256: {digest_of(word)}\n")
+    with pytest.raises(ConfigError, match="--new-key"):
+        KeyRing.read(file)
+
+
 def test_keys_are_long_and_differ() -> None:
     made = {new_key() for _ in range(100)}
     assert len(made) == 100
