@@ -40,6 +40,7 @@ def template_of(name: str, container: Container, capacity: Capacity) -> Template
     configuration_name = name_of(name, {"model": model_name, **configuration})
     values = {
         "name": name,
+        "description": _description(name),
         "variant": VARIANT,
         "model": {"ModelName": model_name, **model},
         "configuration": {"EndpointConfigName": configuration_name, **configuration},
@@ -93,8 +94,8 @@ class Endpoint(StrictModel):
         """Creates the endpoint, or updates it without a pause in service, and waits until it serves.
 
         Raises:
-            DeployError: AWS refused a request, or the container did not come up; names AWS's reason. What was there
-                before is there again.
+            DeployError: A stack of that name is something else, AWS refused a request, or the container did not come
+                up; names AWS's reason. What was there before is there again.
         """
         formation = client("cloudformation", session)
         stack, template = _find(formation, self.name), self.template()
@@ -121,7 +122,7 @@ def delete(name: str, session: AwsSession | None = None) -> None:
     """Deletes an endpoint, its configuration, model, scaling and alarm, and waits until they are gone.
 
     Raises:
-        DeployError: There is no such endpoint, or AWS refused a request.
+        DeployError: There is no such endpoint, a stack of that name is something else, or AWS refused a request.
     """
     formation = client("cloudformation", session)
     stack = _find(formation, name)
@@ -149,12 +150,24 @@ def invoke(name: str, posts: Sequence[Mapping[str, Any]], session: AwsSession | 
 
 
 def _find(formation: Any, name: str) -> dict[str, Any] | None:
+    """Returns the stack of an endpoint; None where there is none.
+
+    Raises:
+        DeployError: The stack of that name is something else, which nothing here may change or delete.
+    """
     try:
-        return _stack(formation, name)
+        stack = _stack(formation, name)
     except DeployError as error:
         if "does not exist" in str(error):
             return None
         raise
+    if stack.get("Description") != _description(name):
+        raise DeployError(f"The stack '{name}' is there, but is no Crossguard endpoint. Choose another name.")
+    return stack
+
+
+def _description(name: str) -> str:
+    return f"The Crossguard endpoint {name}"
 
 
 def _stack(formation: Any, name: str) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Stubbed:
 
 def stacks(status: str) -> dict[str, Any]:
     entry = {"StackName": "hate", "StackId": STACK, "StackStatus": status, "CreationTime": "2026-11-25T13:30:00Z"}
-    return {"Stacks": [entry]}
+    return {"Stacks": [{**entry, "Description": "The Crossguard endpoint hate"}]}
 
 
 def test_another_instance_type_of_a_scaled_endpoint_is_an_update_without_and_one_with_scaling(
@@ -187,6 +187,22 @@ def test_an_endpoint_that_is_not_in_service_is_left_alone(endpoint: Endpoint) ->
     session.expect_stack("UPDATE_IN_PROGRESS")
     with pytest.raises(DeployError, match=r"is UPDATE_IN_PROGRESS.*crossguard deploy sagemaker delete hate"):
         endpoint.deploy(session)
+
+
+@pytest.mark.parametrize("description", ["The tables of the forum", "The Crossguard endpoint other", None])
+@pytest.mark.parametrize("verb", ["deploy", "delete"])
+def test_a_stack_of_that_name_that_is_no_endpoint_is_left_alone(
+    endpoint: Endpoint, verb: str, description: str | None
+) -> None:
+    (entry,) = stacks("CREATE_COMPLETE")["Stacks"]
+    entry = {key: value for key, value in entry.items() if key != "Description"}
+    session = Stubbed()
+    session.stub.add_response(
+        "describe_stacks", {"Stacks": [entry if description is None else {**entry, "Description": description}]}
+    )
+    with pytest.raises(DeployError, match="stack 'hate' is there, but is no Crossguard endpoint"):
+        endpoint.deploy(session) if verb == "deploy" else delete("hate", session)
+    session.stub.assert_no_pending_responses()
 
 
 def test_an_endpoint_that_is_as_it_shall_be_is_not_touched(endpoint: Endpoint) -> None:
