@@ -124,10 +124,14 @@ def _filled(entry: Post, words: Future[str] | None) -> Post:
 
 
 def _content_key(content: bytes | Image.Image | NDArray[np.uint8]) -> str:
-    """The sha256 of the encoded bytes, or of the pixels where there are none."""
+    """The sha256 of the encoded bytes, or of the pixels where there are none.
+
+    Raises:
+        ImageError: A PIL image cannot be decoded.
+    """
     if isinstance(content, Image.Image):
-        shown = content.convert("RGBA") if content.mode == "P" else content  # one index may be any colour
-        content = f"{content.mode} {content.size} ".encode() + shown.tobytes()
+        frames = decode(content, frames=_FRAMES)
+        content = b"".join(f"{frame.size} ".encode() + frame.tobytes() for frame in frames)
     elif isinstance(content, np.ndarray):
         content = f"{content.dtype} {content.shape} ".encode() + content.tobytes()
     return hashlib.sha256(content).hexdigest()

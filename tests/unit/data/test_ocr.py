@@ -176,3 +176,9 @@ def test_images_that_differ_in_their_palette_are_two(reader: WordReader) -> None
     blank = shown.copy()
     blank.putpalette([255] * 768)
     assert (reader.read(blank), reader.read(shown)) == ("", "HELLO")
+
+
+def test_a_pil_image_that_cannot_be_decoded_is_told() -> None:
+    whole = png(drawn("HELLO"))
+    with Image.open(io.BytesIO(whole[: len(whole) // 2])) as image, pytest.raises(ImageError):
+        _content_key(image)
