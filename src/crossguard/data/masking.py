@@ -9,7 +9,7 @@ MASK = "*"
 WIDTH = 60
 _SHORT = 2
 # One word with its letters set apart, as people write it to slip past a filter.
-_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]){2,}[^\W_](?!\w)")
+_SPACED_OUT = re.compile(r"(?<!\w)(?:[^\W_][ .\-_*]{1,3}){2,}[^\W_](?!\w)")
 # Letters, digits, and letters in circles, brackets, squares and flags.
 _LETTER = r"(?:[^\W_]|[\u249c-\u24e9\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff])"
 # A word from its first to its last letter or digit, whatever stands between.
@@ -52,7 +52,7 @@ def visible(text: str) -> str:
 
 
 def _masked_letters(match: re.Match[str]) -> str:
-    return match[0][0] + MASK * (len(match[0]) // 2)
+    return match[0][0] + MASK * (sum(map(str.isalnum, match[0])) - 1)
 
 
 def _masked(match: re.Match[str]) -> str:

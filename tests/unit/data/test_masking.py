@@ -13,6 +13,7 @@ from crossguard.data.masking import excerpt, mask, visible
         ("(slurword), @user_name #hash", "(s*******), @u******** #h***"),
         ("I don\N{RIGHT SINGLE QUOTATION MARK}t know", "I don\N{RIGHT SINGLE QUOTATION MARK}t know"),
         ("you s l u r, s.l.u.r!", "you s***, s***!"),
+        ("you s . l . u . r", "you s***"),
         ("été 愚か者め", "é** 愚***"),
         ("", ""),
         ("!!! ...", "!!! ..."),
