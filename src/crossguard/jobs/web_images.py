@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
 from crossguard.data.image_limits import ImageLimits
 from crossguard.data.image_sources import is_data_url, is_url
@@ -71,7 +70,7 @@ class WebImages:
 
     def _patiently(self, url: str) -> bytes:
         """Returns the bytes of an image; asks again where the server did not answer properly."""
-        origin = urlsplit(url).netloc
+        origin = url.partition("://")[2].partition("/")[0]  # the fetcher refuses what is no URL
         error = PostError("image_retry_later", f"The last {_MOST_FAILURES} images of '{origin}' could not be fetched.")
         for pause in _PAUSES if self._failures[origin] < _MOST_FAILURES else ():
             time.sleep(pause)

@@ -127,6 +127,15 @@ def test_nothing_is_fetched_unless_asked_for(score: Callable[..., JobSummary], m
         score("wrong", fetch_origins=["media.example.com"])
 
 
+@pytest.mark.parametrize("url", ["https://[broken/x.jpg", "https://ex[am]ple/x", "http://\u2100/x"])
+def test_an_address_that_is_none_fails_its_own_post_only(media: Media, url: str) -> None:
+    posts = [Post("broken", "hello", url), Post("whole", "hello", f"{media.origin}/1.png")]
+    broken, whole = WebImages([media.origin], private=True).fill(iter(posts))
+    assert broken.error is not None
+    assert broken.error.code == "image_url_not_allowed"
+    assert isinstance(whole.image, bytes)
+
+
 def test_a_column_of_addresses_is_read_where_they_are_fetched(
     media: Media, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
