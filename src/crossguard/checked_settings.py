@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if repeated is not None:
         raise ConfigError(f"{path} has {repeated}; all but the last would be lost. Write them together.")

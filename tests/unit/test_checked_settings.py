@@ -86,6 +86,14 @@ def test_a_file_must_hold_a_mapping(tmp_path: Path, content: str, told: str) -> 
         read_yaml(path)
 
 
+@pytest.mark.parametrize("value", ["2026-13-01", "2026-02-30", "!!int x", "!!float ''", "!!bool x"])
+def test_a_value_that_cannot_be_is_told(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(f"name: a\nversion: {value}\n")
+    with pytest.raises(ConfigError, match=r"file\.yaml is not valid YAML: "):
+        read_yaml(path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot read .*none\.yaml"):
         read_yaml(tmp_path / "none.yaml")

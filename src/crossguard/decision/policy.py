@@ -8,12 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.decision.calibration import Calibrator, Floats, Identity, MonotoneMap, shift_prior
@@ -261,6 +269,18 @@ class LabelOverride(BandsOverride):
     prevalence: Prevalence | None = None
 
 
+def _as_json(value: Any) -> Any:
+    """Returns a value of YAML as JSON has it: dates and the like are text. What JSON takes stays, and so do hashes."""
+    with suppress(TypeError):
+        json.dumps(value, sort_keys=True)
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_as_json(part) for part in (sorted(value, key=str) if isinstance(value, set) else value)]
+    return str(value)
+
+
 class PolicyFile(StrictModel):
     """A YAML file that overrides a bundle's policy, for everybody or per tenant.
 
@@ -283,7 +303,7 @@ class PolicyFile(StrictModel):
     costs: Costs | None = None
     feed_prevalence: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     tenants: dict[str, dict[str, LabelOverride]] = Field(default_factory=dict)
-    provenance: dict[str, Any] = Field(default_factory=dict)
+    provenance: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(default_factory=dict)
     perspective: dict[str, MonotoneMap] = Field(default_factory=dict)
 
     def apply(self, policies: Mapping[str, Policy], labels: LabelSet, tenant: str | None = None) -> Policy:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,33 @@ from crossguard.labels import LabelSet
 from crossguard.records import Action
 
 LABELS = LabelSet.of("a", "b")
+
+
+# As in docs/how-to/write-a-policy.md, and with every key.
+HOW_TO = """
+name: my-forum
+version: "2026-11"
+base: default
+labels:
+  a: {threshold: 0.6, review: 0.4, block: 0.95}
+  b: {threshold: 0.5}
+tenants:
+  under-16:
+    a: {threshold: 0.4, review: 0.2}
+"""
+FULL = """
+name: full
+version: "3"
+description: Für alle
+labels:
+  a: {threshold: 0.2, review: null, calibration: {kind: platt, scale: 1.0379922160715975, shift: -1}}
+  b: {prevalence: {source: 0.12, target: 0.01}}
+inputs: {both: {a: {threshold: 0.7, review: 0.5}}, text: {b: {threshold: 1}}}
+attributes: {toxicity: {threshold: 0.9}}
+costs: {false_positive: 1, false_negative: 60, wrong_block: 15}
+feed_prevalence: {any: 0.01}
+provenance: {data: {path: posts.csv, posts: 12129, share: 1.0e-7, by_kind: {2: 5, 10: 3}, seen: [a, null, true]}}
+"""
 
 
 def policy(**labels: LabelPolicy) -> Policy:
@@ -114,6 +142,30 @@ class TestPolicyFile:
             for t in (0.1, 0.2)
         }
         assert len(versions) == 2
+
+    @pytest.mark.parametrize(("content", "version"), [(HOW_TO, "2026-11+27f7f2ca"), (FULL, "3+50783713")])
+    def test_a_file_keeps_the_version_that_its_decisions_have(self, tmp_path: Path, content: str, version: str) -> None:
+        path = tmp_path / "policy.yaml"
+        path.write_text(content)
+        assert read_policy_file(path).apply({"default": policy()}, LABELS).version == version
+
+    @pytest.mark.parametrize(
+        "provenance",
+        [
+            "{fitted_on: 2026-11-01}",
+            "{times: [2026-11-01T10:00:00Z], days: {2026-11-01: 5}}",
+            "{counts: {1: 5, x: 3}}",
+            "{seen: !!set {a, b}, key: !!binary aGVsbG8=}",
+        ],
+    )
+    def test_provenance_is_free(self, tmp_path: Path, provenance: str) -> None:
+        path = tmp_path / "policy.yaml"
+        path.write_text(f"name: a\nversion: '1'\nprovenance: {provenance}\n")
+        merged = read_policy_file(path).apply({"default": policy()}, LABELS)
+        assert json.loads(json.dumps(merged.provenance, sort_keys=True)) == merged.provenance
+        assert "2026-11-01" in str(merged.provenance) or "2026" not in provenance
+        path.write_text(path.read_text().replace("5", "6").replace("01", "02").replace("b}", "c}"))
+        assert read_policy_file(path).apply({"default": policy()}, LABELS).version != merged.version
 
     def test_all_problems_are_told_at_once(self, tmp_path: Path) -> None:
         path = tmp_path / "bad.yaml"
