@@ -125,4 +125,5 @@ def _terms() -> tuple[dict[str, tuple[str, Slot]], re.Pattern[str]]:
 
 def _pattern(terms: Sequence[str]) -> re.Pattern[str]:
     longest_first = sorted(terms, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+    # Of the terms, only ASCII letters match in either case: "\u017f" is an "s" to Unicode, but not to `lower`.
+    return re.compile(rf"(?<!\w)(?a:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)

@@ -19,8 +19,13 @@ def test_terms_are_found_with_their_place(text: str, group: str, slot: str) -> N
     assert [(found.group, found.slot) for found in mentions(text)] == [(group, slot)]
 
 
-@pytest.mark.parametrize("text", ["strawberry blackboard", "mangoes", "a golden fold", ""])
+@pytest.mark.parametrize("text", ["strawberry blackboard", "mangoes", "a golden fold", "men\u00e9", ""])
 def test_parts_of_words_are_no_terms(text: str) -> None:
+    assert mentions(text) == []
+
+
+@pytest.mark.parametrize("text", ["Mu\u017flims", "M\u0131ddle eastern", "\u0130slamic"])
+def test_letters_that_unicode_alone_takes_for_those_of_a_term_are_others(text: str) -> None:
     assert mentions(text) == []
 
 
