@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from crossguard.cli.options import PATH, annotated_options, hateful_option, model_option, resampling_options, typed
+from crossguard.cli.options import (
+    PATH,
+    annotated_options,
+    hateful_option,
+    model_option,
+    out_option,
+    resampling_options,
+    typed,
+)
 from crossguard.cli.progress import Bar
 from crossguard.errors import needs_extra
 
@@ -41,7 +49,7 @@ from crossguard.errors import needs_extra
 @annotated_options
 @hateful_option
 @resampling_options(200)
-@click.option("-o", "--out", type=PATH, help="Folder for audit.json and audit.html.")
+@out_option(type=PATH, help="Folder for audit.json and audit.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     *,

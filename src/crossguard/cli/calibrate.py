@@ -13,6 +13,7 @@ from crossguard.cli.options import (
     PATH,
     annotated_options,
     model_option,
+    out_option,
     overwrite_option,
     policy_file,
     policy_name,
@@ -69,9 +70,7 @@ if TYPE_CHECKING:
 @resampling_options(1000)
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option(
-    "-o",
-    "--out",
+@out_option(
     type=PATH,
     default=Path("policy.yaml"),
     show_default=True,

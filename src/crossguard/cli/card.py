@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH, overwrite_option
+from crossguard.cli.options import PATH, out_option, overwrite_option
 from crossguard.errors import needs_extra
 from crossguard.saving import refuse_existing, save_text
 
@@ -21,7 +21,7 @@ from crossguard.saving import refuse_existing, save_text
 )
 @click.option("--run", "runs", multiple=True, type=PATH, help="Folder of 'crossguard evaluate --out'.")
 @click.option("--audit", "audits", multiple=True, type=PATH, help="Folder of 'crossguard audit --out'.")
-@click.option("-o", "--out", type=PATH, help="File to write; the terminal when not given.")
+@out_option(type=PATH, help="File to write; the terminal when not given.")
 @overwrite_option
 @click.option("--into-bundle", is_flag=True, help="Write card and metrics into the bundle and renew its checksums.")
 def command(

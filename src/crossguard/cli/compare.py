@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import PATH, refuse_idle, resampling_options
+from crossguard.cli.options import PATH, out_option, refuse_idle, resampling_options
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
 from crossguard.saving import save_text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--split", help="Only rows of DATA whose column 'split' has this value.")
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @resampling_options(1000, least=1)
-@click.option("-o", "--out", type=PATH, help="Write the table to this .md or .html file.")
+@out_option(type=PATH, help="Write the table to this .md or .html file.")
 def command(
     *,
     entries: tuple[str, ...],

@@ -14,6 +14,7 @@ from crossguard.cli.options import (
     annotated_options,
     hateful_option,
     model_option,
+    out_option,
     refuse_idle,
     resampling_options,
     typed,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 )
 @resampling_options(1000)
 @click.option("--name", default="", help="What to call the run in tables.")
-@click.option("-o", "--out", type=PATH, help="Folder for the metrics and the HTML report.")
+@out_option(type=PATH, help="Folder for the metrics and the HTML report.")
 @click.option("--posts/--no-posts", "show_posts", default=True, help="Whether the report shows posts, masked.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(

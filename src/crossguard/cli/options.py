@@ -72,6 +72,11 @@ def policy_file(context: click.Context, parameter: click.Parameter, value: Path 
     return value
 
 
+def out_option(**how: Any) -> Callable[[F], F]:
+    """Returns the option that says where to write, as every command that writes spells it."""
+    return click.option("-o", "--out", "--output", "out", **how)
+
+
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 model_option = click.option(
     "--model", default="compact", show_default=True, help="A shipped name, a folder, or a Hub id."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.checked_settings import parse, read_yaml
-from crossguard.cli.options import PATH, model_option, overwrite_option, policy_file, policy_name
+from crossguard.cli.options import PATH, model_option, out_option, overwrite_option, policy_file, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
@@ -48,8 +48,8 @@ def command() -> None:
 )
 @click.option("--name", help="Name of the new policy; the file's name when not given.")
 @click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@click.option(
-    "--out", "-o", type=PATH, default=Path("perspective-policy.yaml"), show_default=True, callback=policy_file
+@out_option(
+    type=PATH, default=Path("perspective-policy.yaml"), show_default=True, callback=policy_file, help="The policy file."
 )
 @overwrite_option
 def map_command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH
+from crossguard.cli.options import EXISTING, PATH, out_option
 from crossguard.data.datasets.registry import find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
@@ -23,7 +23,7 @@ SHOWN = 5
 @click.command("prepare")
 @click.argument("dataset")
 @click.argument("raw", type=EXISTING)
-@click.option("-o", "--output", type=PATH, required=True, help="The Parquet table to write.")
+@out_option(type=PATH, required=True, help="The Parquet table to write.")
 @click.option(
     "--max-missing-images",
     type=click.FloatRange(0, 1),
@@ -40,7 +40,7 @@ SHOWN = 5
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    *, dataset: str, raw: Path, output: Path, max_missing_images: float, labels: tuple[str, ...], as_json: bool
+    *, dataset: str, raw: Path, out: Path, max_missing_images: float, labels: tuple[str, ...], as_json: bool
 ) -> None:
     """Turn the raw folder of DATASET into a table for `crossguard train`.
 
@@ -59,15 +59,15 @@ def command(
     """
     from crossguard.data.datasets.preparing import prepare
 
-    refuse_same_file(raw, output)
+    refuse_same_file(raw, out)
     chosen = _dataset(dataset, raw, labels)
-    report = prepare(chosen, raw, output, max_missing_images)
-    save_json(output.with_suffix(".report.json"), report.to_dict())
+    report = prepare(chosen, raw, out, max_missing_images)
+    save_json(out.with_suffix(".report.json"), report.to_dict())
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         _show(report)
-        click.echo(f"Wrote {output}", err=True)
+        click.echo(f"Wrote {out}", err=True)
     if dataset == "table" and not labels:
         taken = ", ".join(chosen.labels) or "none"
         click.echo(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH, overwrite_option
+from crossguard.cli.options import PATH, out_option, overwrite_option
 from crossguard.saving import refuse_existing
 
 
 @click.command("report")
 @click.argument("results", type=PATH)
-@click.option("-o", "--out", type=PATH, help="The page; else RESULTS with the suffix .html.")
+@out_option(type=PATH, help="The page; else RESULTS with the suffix .html.")
 @click.option(
     "--posts", metavar="INPUT", help="What was scored, to show texts and images that the results did not keep."
 )

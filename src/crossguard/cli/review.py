@@ -13,6 +13,7 @@ from crossguard.cli.options import (
     EXISTING,
     PATH,
     ExistingPath,
+    out_option,
     overwrite_option,
     policy_file,
     policy_name,
@@ -157,7 +158,7 @@ def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) ->
 
 @command.command("learn", short_help="Propose thresholds from what people decided.")
 @click.option("--criterion", default="f1", show_default=True, help="f1, precision>=0.9, recall>=0.95, cost=1:5.")
-@click.option("-o", "--out", type=PATH, callback=policy_file, help="Write the proposal as a policy file.")
+@out_option(type=PATH, callback=policy_file, help="Write the proposal as a policy file.")
 @overwrite_option
 @click.pass_obj
 def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None, *, overwrite: bool) -> None:

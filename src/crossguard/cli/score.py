@@ -15,7 +15,7 @@ import click
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 from crossguard.cli.ending import until_exit
-from crossguard.cli.options import model_option, refuse_idle, single_option
+from crossguard.cli.options import model_option, out_option, refuse_idle, single_option
 
 _POSITIVE = click.IntRange(min=1)
 _COLUMNS = ("id", "text", "image_path", "image_text", "image")
@@ -37,9 +37,7 @@ _NOT_OF_ONE = (
 @single_option("--text", help="Score one post with this text.")
 @single_option("--image", metavar="FILE", help="Score one post with this image: a file or a data: URL.")
 @single_option("--image-text", help="The words in the image of that post.")
-@click.option(
-    "-o",
-    "--out",
+@out_option(
     help="Write decisions here: .jsonl, .csv, .parquet or .xlsx; or .html, a page. A folder/ for many files.",
 )
 @click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from crossguard.checked_settings import read_nth
-from crossguard.cli.options import EXISTING, PATH
+from crossguard.cli.options import EXISTING, PATH, out_option
 from crossguard.errors import needs_extra
 
 
@@ -18,7 +18,7 @@ from crossguard.errors import needs_extra
     required=True,
     help="A table of `crossguard prepare`, or a folder with one per source of the recipe; also s3://, gs://, hdfs://.",
 )
-@click.option("-o", "--output", type=PATH, required=True, help="Folder of the run.")
+@out_option(type=PATH, required=True, help="Folder of the run.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
 @click.option("--resume", is_flag=True, help="Resume the run in the output folder exactly where it was saved.")
 @click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the table, or of sources that say so.")
@@ -32,7 +32,7 @@ from crossguard.errors import needs_extra
 def command(  # noqa: PLR0917 one per option, by name
     recipe: str,
     data: str,
-    output: Path,
+    out: Path,
     overrides: tuple[str, ...],
     resume: bool,
     fold: str | None,
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0917 one per option, by name
         from crossguard.training.sources import Fold
     held_out = Fold(*read_nth(fold, "--fold")) if fold else None
     measures = train(
-        load(recipe, overrides), data, output, resume=resume, fold=held_out, start=start, save_every=save_every
+        load(recipe, overrides), data, out, resume=resume, fold=held_out, start=start, save_every=save_every
     )
     for name, value in measures.items():
         click.echo(f"{name}\t{value:.4f}")

@@ -18,6 +18,24 @@ from crossguard import cli
 from crossguard.errors import OutputError
 
 
+def writing(command: click.Command) -> Iterator[click.Option]:
+    """Yields the options by which a command, and each command below it, is told where to write."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), name)
+            assert found is not None
+            yield from writing(found)
+    for option in command.params:
+        if isinstance(option, click.Option) and {"-o", "--out", "--output"} & {*option.opts}:
+            yield option
+
+
+def test_where_to_write_is_spelt_in_one_way_by_all_commands() -> None:
+    found = list(writing(cli.root))
+    assert len(found) > 10
+    assert {(option.name, *option.opts) for option in found} == {("out", "-o", "--out", "--output")}
+
+
 @click.command()
 def said() -> None:
     click.echo("a bar \N{FULL BLOCK} and \N{GRINNING FACE}")
