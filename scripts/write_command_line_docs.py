@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from crossguard.cli import COMMANDS, root
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
+WIDTH: Final[dict[str, Any]] = {"terminal_width": 100, "max_content_width": 100}
 
 HEAD = """# Command line
 
@@ -20,8 +22,8 @@ How commands end: [exit codes](exit-codes.md).
 
 def page() -> str:
     """Returns the whole page as Markdown."""
-    context = click.Context(root, info_name="crossguard", terminal_width=100, max_content_width=100)
-    sections = [HEAD]
+    context = click.Context(root, info_name="crossguard", **WIDTH, **root.context_settings)
+    sections = [HEAD, f"```text\n{root.get_help(context)}\n```\n"]
     for name in COMMANDS:
         command = root.get_command(context, name)
         if command is None:
@@ -31,7 +33,7 @@ def page() -> str:
 
 
 def _sections(command: click.Command, parent: click.Context, name: str, level: int) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+    context = click.Context(command, info_name=name, parent=parent, **WIDTH)
     path = f"{parent.command_path} {name}"
     sections = [f"{'#' * level} {path}\n\n```text\n{command.get_help(context)}\n```\n"]
     if isinstance(command, click.Group):
