@@ -30,7 +30,7 @@ class UnitReader:
 
     inputs: Sequence[str]  # addresses that units refer to
     columns: Columns  # which column holds what
-    image_root: str | None  # folder of relative image paths, here or in a storage; the one of the file when None
+    image_root: str | None  # folder of the image paths of tables, here or in a storage; that of the file when None
     confine_images: bool  # whether images must lie in that folder; those in a storage always must
     extra: bool  # whether posts carry the other columns of their rows
     _storages: dict[str, Storage] = field(default_factory=dict, init=False)
@@ -50,12 +50,14 @@ class UnitReader:
     def posts(self, unit: Unit) -> Iterator[Post]:
         """Yields the posts of a unit; of rows that are damaged, failed ones."""
         storage = self._storage(self.inputs[unit.input])
-        folder = unit.entry.path if unit.kind == "images" else str(PurePosixPath(unit.entry.path).parent)
-        root = self.image_root or storage.address_of(folder)
+        path, of_table = unit.entry.path, unit.kind != "images"
+        folder = str(PurePosixPath(path).parent) if of_table else path
+        given = self.image_root if of_table else None
+        root = given or storage.address_of(folder)
         if not is_remote(root):
             return self._complete(unit, storage, Path(root))
-        images = storage if self.image_root is None else self._storage(root)
-        beside = _StorageImages(images, folder if self.image_root is None else images.path)
+        images = storage if given is None else self._storage(root)
+        beside = _StorageImages(images, folder if given is None else images.path)
         return in_order(beside.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
 
     def _storage(self, address: str) -> Storage:

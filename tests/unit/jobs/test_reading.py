@@ -21,7 +21,9 @@ from crossguard.jobs.units import Unit
 from crossguard.records import Post
 
 
-def read(path: Path, unit_posts: int = 4, *, confined: bool = False, damage: bytes = b"") -> list[list[Post]]:
+def read(
+    path: Path, unit_posts: int = 4, *, confined: bool = False, damage: bytes = b"", image_root: str | None = None
+) -> list[list[Post]]:
     """Plans a file, overwrites its end if wanted, and reads its units."""
     sources = sources_of([str(path)], unit_posts=unit_posts)
     units = [unit for _, found in cut_all(sources, Columns(), unit_posts) for unit in found]
@@ -31,7 +33,7 @@ def read(path: Path, unit_posts: int = 4, *, confined: bool = False, damage: byt
             file.seek(-len(damage), os.SEEK_END)
             file.write(damage)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    reader = UnitReader([str(path)], Columns(), None, confine_images=confined, extra=False)
+    reader = UnitReader([str(path)], Columns(), image_root, confine_images=confined, extra=False)
     return [list(reader.posts(unit)) for unit in units]
 
 
@@ -94,6 +96,14 @@ def test_a_folder_of_images_is_a_post_for_each(tmp_path: Path) -> None:
     ((first, second),) = read(tmp_path)
     assert (first.id, first.image) == ("b.png", str(tmp_path / "b.png"))
     assert second.id == "deep/a.png"
+
+
+@pytest.mark.parametrize("root", ["{}/other", "s3://bucket/other"])
+def test_images_of_a_folder_are_in_it_wherever_those_of_tables_are(tmp_path: Path, root: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(png((8, 8)))
+    ((post,),) = read(tmp_path / "in", image_root=root.format(tmp_path))
+    assert (post.id, post.image) == ("a.png", str(tmp_path / "in" / "a.png"))
 
 
 def test_a_file_that_nothing_can_read_is_one_failed_post(tmp_path: Path) -> None:
