@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
@@ -142,6 +143,16 @@ def read_nth(text: str, option: str) -> tuple[int, int]:
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise ConfigError(f"{option} takes K/N with K from 0 to N - 1, as in 0/5; this is '{text}'.")
     return int(index), int(count)
+
+
+def check_count(value: object, name: str, *, least: int) -> None:
+    """Checks that an argument is None or a whole number, which may be of NumPy.
+
+    Raises:
+        ConfigError: It is something else, or lower than `least`.
+    """
+    if value is not None and not (isinstance(value, Integral) and int(value) >= least):
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least {least}, or None.")
 
 
 def gather_settings(  # noqa: PLR0917

@@ -17,6 +17,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from crossguard.checked_settings import check_count
 from crossguard.errors import InputError, PostError
 from crossguard.machine import available_cores
 from crossguard.preparation import Preparation
@@ -202,8 +203,10 @@ class ScoringEngine:
         Whatever the model raises is raised here.
 
         Raises:
+            ConfigError: `batch_size` is no number of posts.
             InputError: The engine was closed meanwhile.
         """
+        check_count(batch_size, "batch_size", least=1)
         pending: deque[tuple[Future[list[Prepared]], Future[Logits]]] = deque()
         try:
             for batch in _batches(posts, batch_size):

@@ -144,9 +144,9 @@ class UnitError(JobError):
     """A unit ends its worker again and again, and no single post of it does."""
 
 
-def suggest(value: str, known: Iterable[str]) -> str:
+def suggest(value: object, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'? Known: a, b."` for an unknown name: one of which it is a part, else the closest."""
-    names = sorted(known)
+    value, names = str(value), sorted(known)
     words = value.lower().replace("-", "_")
     # `epochs` is a part of `num_train_epochs`, and `learning_rate`, by its initials, of `lr_head`.
     parts = {words, "".join(word[:1] for word in words.split("_"))} - {words[:1]}

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from crossguard.checked_settings import check_count
 from crossguard.data.columns import Columns
 from crossguard.data.digests import digest, is_other
 from crossguard.data.keeping import Keeper
@@ -129,7 +130,7 @@ def score_file(
     Raises:
         TableError: The table cannot be read.
         OutputError: The output is there already, or cannot be written.
-        ConfigError: A policy beside a moderator, or `resume` with `overwrite`.
+        ConfigError: A policy beside a moderator, `resume` with `overwrite`, or a `limit` that is no number of posts.
     """
     if resume and overwrite:
         raise ConfigError("resume continues what is in the output, and overwrite replaces it. Choose one.")
@@ -201,8 +202,10 @@ def score_table(
     Raises:
         InputError: A post cannot be scored and `on_error` is `stop`; the rows before it are written.
         OutputError: The output cannot be written, or was made from other posts or by another model.
-        ConfigError: `resume` with `skip`: a file without the failed posts does not say how far it came.
+        ConfigError: `limit` or `batch_size` is no number of posts, or `resume` with `skip`: a file without the failed
+            posts does not say how far it came.
     """
+    check_count(limit, "limit", least=0)
     if resume and on_error is OnError.SKIP:
         raise ConfigError(
             "--resume needs a row for every post, and --on-error skip leaves some out. Use --on-error record."

@@ -22,7 +22,7 @@ from crossguard.engine import (
     Observer,
     ScoringEngine,
 )
-from crossguard.errors import InputError, PostError
+from crossguard.errors import ConfigError, InputError, PostError
 from crossguard.machine import available_cores
 from crossguard.moderator import Moderator
 from crossguard.preparation import Preparation
@@ -148,6 +148,17 @@ class TestStream:
         assert [len(prepared) for prepared, _ in engine.stream(texts)] == [32, 64, 128, 128, 128, 120]
         images = [Post(post.id, "hello", np.zeros((4, 4, 3), np.uint8)) for post in texts[:200]]
         assert [len(prepared) for prepared, _ in engine.stream(images)] == [32, 64, 64, 40]
+
+    @pytest.mark.parametrize("size", ["2", -1, 0, 64.5])
+    def test_what_is_no_size_is_refused_before_anything_is_read(self, engine: ScoringEngine, size: Any) -> None:
+        source = iter(posts(3))
+        with pytest.raises(ConfigError, match=r"batch_size is .*; it must be a whole number of at least 1, or None"):
+            next(engine.stream(source, batch_size=size))
+        assert len(list(source)) == 3
+
+    def test_a_size_may_be_of_numpy(self, engine: ScoringEngine) -> None:
+        size: Any = np.int64(2)
+        assert len(list(engine.stream(posts(3), batch_size=size))) == 2
 
     def test_an_error_of_the_model_reaches_the_caller(self, tiny_bundle: Bundle) -> None:
         def fail(_: Sequence[Prepared]) -> Logits:

@@ -204,6 +204,14 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert run.stdout == ("3\n" if "Exit" in last else "1\n"), run.stderr
 
 
+@pytest.mark.parametrize("option", ["runtime", "precision", "pixels", "other_languages", "policy"])
+def test_none_is_none_of_the_choices(tiny_bundle: Bundle, option: str) -> None:
+    wrong: Any = {option: None}
+    for load in (Moderator.load, crossguard.load):
+        with pytest.raises(ConfigError, match=r"'None'.*Known: "):
+            load(tiny_bundle.folder, **wrong)
+
+
 @pytest.mark.parametrize("threads", [0, "2", 1.5])
 def test_threads_are_a_number_of_cores(tiny_bundle: Bundle, threads: Any) -> None:
     for load in (Moderator.load, crossguard.load):

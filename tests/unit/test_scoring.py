@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,13 @@ def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out.jsonl", tiny.labels.names, resume=True)
     with pytest.raises(ConfigError, match="--on-error record"):
         score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
+
+
+@pytest.mark.parametrize("limit", [-1, "5", 1.5])
+def test_what_is_no_limit_is_refused(tiny: Moderator, limit: Any) -> None:
+    with pytest.raises(ConfigError, match=f"limit is {limit!r}; it must be a whole number of at least 0, or None"):
+        score_table(tiny, POSTS, limit=limit)
+    assert score_table(tiny, POSTS, limit=0).posts == 0
 
 
 def test_what_is_continued_is_not_replaced(tiny: Moderator, tmp_path: Path) -> None:
