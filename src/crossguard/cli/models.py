@@ -22,8 +22,8 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
     """List the models in the package, or show MODEL: a name, a folder, or a Hub id.
 
     \b
-    crossguard models                    what is in the box
-    crossguard models compact            labels, policies, thresholds, checksums
+    crossguard models                    the bundled models
+    crossguard models compact            what labels mean, thresholds of policies, checksums
     crossguard models compact --card     the model card
     crossguard models compact --benchmark    what --precision auto chooses here
     crossguard models ./my-model --verify
@@ -33,7 +33,9 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
         return
     bundle = read_bundle(find_bundle(model), verify=False)
     if card:
-        click.echo(bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model}")
+        click.echo(
+            bundle.card() or f"{bundle.folder} has no card. Write one with: crossguard card {model} --details card.yaml"
+        )
     elif as_json:
         click.echo(json.dumps(bundle.manifest.model_dump(mode="json"), indent=2))
     elif verify:
@@ -71,8 +73,8 @@ def _benchmark(bundle: Bundle) -> None:
     units = ", ".join(vector_units()) or "no vector unit that we know"
     screen.print(f"{processor_name()}, {available_cores()} cores, {units}", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for column in ("encoder", "precision", "ms a job", ""):
-        table.add_column(column, justify="right" if column == "ms a job" else "left")
+    for column in ("encoder", "precision", "ms per inference", ""):
+        table.add_column(column, justify="right" if column == "ms per inference" else "left")
     choice = tuning.choose(bundle.graphs, allowed, bundle.manifest.digest)
     for trial in tuning.measure(bundle.graphs, native):
         for name in native:
@@ -97,13 +99,17 @@ def _show(bundle: Bundle) -> None:
         f"{manifest.model.backend} {manifest.model.head}, {bundle.size / 1e6:.1f} MB, {bundle.folder}",
         soft_wrap=True,
     )
+    labels = plain(("label", "meaning"), left=2)
+    for label in manifest.labels:
+        labels.add_row(label.name, label.meaning)
+    screen.print(labels)
     for policy in manifest.policies.values():
         screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
         names = ("label", "input") if len(policy.kinds) > 1 else ("label",)
         table = plain((*names, *BANDS), left=len(names))
-        for label in manifest.label_set.names:
+        for name in manifest.label_set.names:
             for kind in policy.kinds:
-                table.add_row(*(label, kind)[: len(names)], *bands(policy.rules(kind)[label]))
+                table.add_row(*(name, kind)[: len(names)], *bands(policy.rules(kind)[name]))
         screen.print(table)
     for file, digest in manifest.files.items():
         screen.print(f"sha256 {digest}  {file}", highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ def test_labels_policies_and_checksums_are_shown(tiny_bundle: Bundle) -> None:
     for word in ("tiny", "policy default 1", "policy benchmark 1", "sexist", "0.500", "0.900"):
         assert word in output
     assert all(digest in output for digest in tiny_bundle.manifest.files.values())
+    assert "sexist Attacks people for their gender" in " ".join(output.split())
 
 
 def test_bands_of_every_kind_of_input_are_shown(tiny_bundle: Bundle, tmp_path: Path) -> None:
