@@ -37,7 +37,7 @@ def command(
     """Write the card of MODEL: data statement, thresholds, metrics with intervals, groups, and every command.
 
     \b
-    crossguard card ./my-model --run runs/test --audit runs/audit --out README.md
+    crossguard card ./my-model --details card.yaml --run runs/test --out README.md
     crossguard card ./my-model --details card.yaml --run runs/test --into-bundle
     """
     with needs_extra("Writing a card", "evaluate"):

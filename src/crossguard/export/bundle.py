@@ -154,7 +154,8 @@ def _recipe(source: ExportSource) -> str:
 
 
 def _first_card(plan: ExportPlan) -> str:
-    return f"# {plan.name} {plan.version}\n\nWrite the card from measurements: `crossguard card {plan.name}`.\n"
+    command = "crossguard card FOLDER --details card.yaml --into-bundle"
+    return f"# {plan.name} {plan.version}\n\nWrite the card from measurements: `{command}`.\n"
 
 
 def is_checkpoint(folder: Path) -> bool:

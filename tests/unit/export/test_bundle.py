@@ -99,7 +99,9 @@ def test_a_bundle_without_a_default_policy_is_refused(run: Path, tmp_path: Path,
 def test_a_card_that_a_person_wrote_stays(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:
     out = tmp_path / "out"
     export_bundle(run, out, ExportPlan("mine"))
-    assert "crossguard card mine" in (out / "README.md").read_text(encoding="utf-8")
+    assert "`crossguard card FOLDER --details card.yaml --into-bundle`" in (out / "README.md").read_text(
+        encoding="utf-8"
+    )
     (out / "README.md").write_text("# By hand\n", encoding="utf-8")
     (out / "test_metrics.json").write_text("{}", encoding="utf-8")
     export_bundle(run, out, ExportPlan("mine", "2.0.0"))
