@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.cli.options import EXISTING, PATH, out_option
-from crossguard.data.datasets.registry import find
+from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
 from crossguard.saving import save_json
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 SHOWN = 5
 
 
-@click.command("prepare")
-@click.argument("dataset")
+def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Checks the name before the folder is looked for."""
+    return name if name == "table" else find(name).name
+
+
+@click.command("prepare", epilog=f"Public datasets: {', '.join(sorted(DATASETS))}.")
+@click.argument("dataset", callback=_known)
 @click.argument("raw", type=EXISTING)
 @out_option(type=PATH, required=True, help="The Parquet table to write.")
 @click.option(
@@ -44,9 +49,9 @@ def command(
 ) -> None:
     """Turn the raw folder of DATASET into a table for `crossguard train`.
 
-    DATASET is a public dataset, or `table` for a JSONL, CSV or Parquet file of your own, whose columns are id, text,
-    image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where unknown. If it has
-    other columns too, say which are labels.
+    DATASET is a public dataset (below), or `table` for a table of your own in any format of `crossguard score`, whose
+    columns are id, text, image_text, image_path, split, and one column per label with numbers from 0 to 1, empty where
+    unknown. If it has other columns too, say which are labels.
 
     \b
     crossguard prepare mmhs150k MMHS150K/ -o tables/mmhs150k.parquet

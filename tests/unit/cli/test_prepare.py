@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossguard.cli import run
+from crossguard.data.datasets.registry import DATASETS
 
 pytest.importorskip("torch", reason="training tables belong to crossguard[train]")
 
@@ -26,6 +27,17 @@ def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.Ca
 def test_prepare_names_the_known_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["prepare", "mmhs", str(tmp_path), "-o", str(tmp_path / "t.parquet")]) == 5
     assert "mmhs150k" in capsys.readouterr().err
+
+
+def test_an_unknown_dataset_is_told_before_a_missing_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "mmhs", "no-such-folder", "-o", "t.parquet"]) == 5
+    assert "Unknown dataset 'mmhs'" in capsys.readouterr().err
+
+
+def test_help_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert [name for name in DATASETS if name not in told] == []
 
 
 def test_prepare_never_writes_over_what_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
