@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, SupportsIndex, overload
 
@@ -41,11 +41,9 @@ class Results(list[Decision]):
         self._pairs = _paired(self, posts)
 
     @property
-    def posts(self) -> tuple[Post, ...]:
-        """What was scored, a post per decision; an empty one where the post is not known."""
-        return tuple(
-            self._pairs[id(decision)][1] if id(decision) in self._pairs else Post(decision.id) for decision in self
-        )
+    def posts(self) -> Sequence[Post]:
+        """What was scored, a post per decision, whatever is done to these; an empty one where it is not known."""
+        return _Posts(self, self._post)
 
     @property
     def failed(self) -> Results:
@@ -104,7 +102,7 @@ class Results(list[Decision]):
         return both
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (list(self), self.posts, self._names)
+        return type(self), (list(self), tuple(self.posts), self._names)
 
     @overload
     def __getitem__(self, place: SupportsIndex, /) -> Decision: ...
@@ -112,7 +110,8 @@ class Results(list[Decision]):
     def __getitem__(self, place: slice, /) -> Self: ...
     def __getitem__(self, place: SupportsIndex | slice, /) -> Decision | Self:
         if isinstance(place, slice):
-            return type(self)(super().__getitem__(place), self.posts[place], self._names)
+            part = super().__getitem__(place)
+            return type(self)(part, map(self._post, part), self._names)
         return super().__getitem__(place)
 
     def __repr__(self) -> str:
@@ -134,9 +133,40 @@ class Results(list[Decision]):
         counts = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
         return f"{len(self):,} decisions" + (f": {counts}" if counts else "")
 
+    def _post(self, decision: Decision) -> Post:
+        pair = self._pairs.get(id(decision))
+        return pair[1] if pair else Post(decision.id)
+
     def _where(self, wanted: Callable[[Decision], bool]) -> Results:
         kept = [(decision, post) for decision, post in zip(self, self.posts, strict=True) if wanted(decision)]
         return Results([decision for decision, _ in kept], [post for _, post in kept], self._names)
+
+
+class _Posts(Sequence[Post]):
+    """The posts of decisions, found when they are asked for: a loop over places takes no longer than one over posts."""
+
+    def __init__(self, results: Results, find: Callable[[Decision], Post]) -> None:
+        self._results = results
+        self._find = find
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @overload
+    def __getitem__(self, place: int, /) -> Post: ...
+    @overload
+    def __getitem__(self, place: slice, /) -> Sequence[Post]: ...
+    def __getitem__(self, place: int | slice, /) -> Post | Sequence[Post]:
+        found = self._results[place]
+        return tuple(found.posts) if isinstance(found, Results) else self._find(found)
+
+    def __eq__(self, other: object, /) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    __hash__ = None  # type: ignore[assignment]  # its posts change with the decisions
 
 
 def _paired(decisions: Iterable[Decision], posts: Iterable[Post]) -> dict[int, tuple[Decision, Post]]:

@@ -123,6 +123,34 @@ def test_a_frame_has_score_columns_even_where_nothing_was_scored(tiny: Moderator
     assert len(frame) == len(posts)
 
 
+def test_posts_are_a_sequence_that_follows_its_decisions() -> None:
+    results = Results([decision(name) for name in "abc"], [Post(name, f"hello {name}") for name in "abc"])
+    posts = results.posts
+    assert posts == (Post("a", "hello a"), Post("b", "hello b"), Post("c", "hello c"))
+    assert posts == results.copy().posts
+    assert posts != posts[:1]
+    assert (len(posts), posts[-1].id, [post.id for post in posts[:2]]) == (3, "c", ["a", "b"])
+    assert repr(posts[:1]) == repr(Results(results[:1], posts[:1]).posts)
+    results.reverse()
+    assert [post.id for post in posts] == ["c", "b", "a"]
+    assert Post("b", "hello b") in posts
+
+
+def test_one_post_or_a_few_take_as_long_whatever_the_number_of_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = Results([decision(str(number)) for number in range(100)], [Post(str(n)) for n in range(100)])
+    asked: list[str] = []
+    find = Results._post
+
+    def count(self: Results, one: Decision) -> Post:
+        asked.append(one.id)
+        return find(self, one)
+
+    monkeypatch.setattr(Results, "_post", count)
+    assert results.posts[7].id == "7"
+    assert [post.id for post in results[10:12].posts] == ["10", "11"]
+    assert set(asked) == {"7", "10", "11"}
+
+
 def test_one_decision_that_stands_for_two_posts_keeps_both() -> None:
     one = decision("1")
     assert [post.text for post in Results([one, one], [Post("1", "first"), Post("2", "second")]).posts] == [
