@@ -126,9 +126,9 @@ def test_a_frame_has_score_columns_even_where_nothing_was_scored(tiny: Moderator
 def test_posts_are_a_sequence_that_follows_its_decisions() -> None:
     results = Results([decision(name) for name in "abc"], [Post(name, f"hello {name}") for name in "abc"])
     posts = results.posts
+    assert posts != posts[:1]
     assert posts == (Post("a", "hello a"), Post("b", "hello b"), Post("c", "hello c"))
     assert posts == results.copy().posts
-    assert posts != posts[:1]
     assert (len(posts), posts[-1].id, [post.id for post in posts[:2]]) == (3, "c", ["a", "b"])
     assert repr(posts[:1]) == repr(Results(results[:1], posts[:1]).posts)
     results.reverse()
