@@ -148,9 +148,9 @@ class Storage:
         """Yields the files that the place's wildcards match: `*` and `?` inside a name, `**` across folders."""
         parts = PurePosixPath(self.path).parts
         fixed = list(itertools.takewhile(lambda part: not has_wildcard(part), parts))
-        pattern = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-        wanted = re.compile(pattern)
-        found = self.list(str(PurePosixPath(*fixed)), deep=len(parts) > len(fixed) + 1)
+        across = re.escape(self.path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
+        wanted = re.compile(across.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+        found = self.list(str(PurePosixPath(*fixed)), deep="**" in self.path or len(parts) > len(fixed) + 1)
         yield from (entry for entry in found if wanted.fullmatch(entry.path))
 
     def open(self, entry: Entry, ranges: Sequence[tuple[int, int]] | None = None) -> Ranges:

@@ -145,3 +145,22 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "in" / "loop").symlink_to(".")
     place = Storage(f"{tmp_path}/in")
     assert [Path(entry.path).name for entry in place.list(place.path, deep=True)] == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*", ["top.csv"]),
+        ("*/*", ["a/one.csv"]),
+        ("**", ["a/b/two.csv", "a/one.csv", "top.csv"]),
+        ("a/**", ["a/b/two.csv", "a/one.csv"]),
+        ("**.csv", ["a/b/two.csv", "a/one.csv", "top.csv"]),
+        ("**/*.csv", ["a/b/two.csv", "a/one.csv", "top.csv"]),
+        ("**/b/t?o.csv", ["a/b/two.csv"]),
+    ],
+)
+def test_two_stars_match_across_folders_wherever_they_stand(tmp_path: Path, pattern: str, names: list[str]) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("top.csv", "a/one.csv", "a/b/two.csv"):
+        (tmp_path / name).write_text("text\nhello\n")
+    assert [entry.path for entry in Storage(f"{tmp_path}/{pattern}").glob()] == [f"{tmp_path}/{name}" for name in names]
