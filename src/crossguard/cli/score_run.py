@@ -163,12 +163,12 @@ def refuse_the_web(sources: Iterable[str]) -> None:
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     """Checks that the output is not the input."""
-    from crossguard.data.formats import STDIN
+    from crossguard.data.formats import STDIN, stdin
     from crossguard.data.writing import refuse_same_file
 
     to_stdout = options.out is None or str(options.out) == "-"
     try:
-        read = sys.stdin.fileno() if source == STDIN else Path(source)
+        read = stdin().fileno() if source == STDIN else Path(source)
         written = sys.stdout.fileno() if to_stdout or options.out is None else options.out
     except (OSError, ValueError):  # a stream without a file behind it, or a closed one
         return

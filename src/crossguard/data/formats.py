@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, cast
+from typing import BinaryIO, Final, Literal, TypeAlias, cast
 
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.ranges import PACKED, suffix_of
@@ -75,13 +75,24 @@ def kind_of(path: str) -> TableKind | None:
 
 def _format_of_stdin() -> str:
     """JSON begins with a bracket; everything else that has a header is CSV."""
-    peek = getattr(sys.stdin.buffer, "peek", None)
+    peek = getattr(stdin(), "peek", None)
     start = peek(1).removeprefix(codecs.BOM_UTF8).lstrip() if peek is not None else b""
     for magic, kind in _BINARY.items():
         if start.startswith(magic):
             raise TableError(f"stdin holds {kind}, and only text formats come from stdin. Write it to a file first.")
     start = start[:1]
     return "csv" if start and start not in b"[{" else "jsonl"
+
+
+def stdin() -> BinaryIO:
+    """Returns the bytes of stdin.
+
+    Raises:
+        TableError: It is closed.
+    """
+    if sys.stdin is None:  # by who started this: `crossguard score - <&-`
+        raise TableError("stdin is closed, so there is nothing to read from it. Name a file, or open it: < posts.csv")
+    return sys.stdin.buffer
 
 
 def check_exists(path: Path, format_: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 from crossguard.data.binary_rows import ExcelPosts, FolderPosts, ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import read_delimited
-from crossguard.data.formats import FORMATS, STDIN, TEXT_FORMATS, check_exists, format_of
+from crossguard.data.formats import FORMATS, STDIN, TEXT_FORMATS, check_exists, format_of, stdin
 from crossguard.data.json_rows import read_jsonl
 from crossguard.data.lines import ByteLines, read_lines
 from crossguard.data.post_builder import PostBuilder, RowBuilder
@@ -140,7 +139,7 @@ class PostReader:
     def _text_entries(self, where: str) -> Iterator[Post]:
         read = TEXT_READERS[self.format]
         if self.source == STDIN:
-            yield from read(sys.stdin.buffer, self._builder, where)
+            yield from read(stdin(), self._builder, where)
             return
         try:
             with Path(self.source).open("rb") as raw:

@@ -34,6 +34,15 @@ def test_a_page_is_named_after_its_results_and_never_replaced_unasked(results: P
     assert "<title>Monday" in page.read_text()
 
 
+def test_a_page_gets_the_folder_that_it_names(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["report", str(results), "-o", str(tmp_path / "new" / "page.html")]) == 0
+    assert "<title>decisions.jsonl" in (tmp_path / "new" / "page.html").read_text()
+    assert run(["report", str(results), "-o", str(results / "page.html")]) == 7
+    assert "Error: Cannot write" in capsys.readouterr().err
+
+
 def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(results: Path, tmp_path: Path) -> None:
     page = results.with_suffix(".html")
     assert run(["report", str(results)]) == 0

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from crossguard.cli.score_run import Options, names_files, refuse_a_text, refuse_to_read_what_is_written
-from crossguard.errors import OutputError
+from crossguard.errors import OutputError, TableError
 
 
 def options(out: Path | None) -> Options:
@@ -68,3 +68,9 @@ def test_the_input_is_never_written_over(tmp_path: Path, *, link: bool) -> None:
     with pytest.raises(OutputError, match="is the input itself"):
         refuse_to_read_what_is_written(str(source), options(out if link else source))
     refuse_to_read_what_is_written(str(source), options(tmp_path / "other.jsonl"))
+
+
+def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(TableError, match="stdin is closed"):
+        refuse_to_read_what_is_written("-", options(None))

@@ -43,6 +43,14 @@ def test_what_is_no_name_at_all_cannot_be_read(name: str) -> None:
         next(iter(PostReader(name)))
 
 
+def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As cron and systemd start a process, and `score - <&-`."""
+    monkeypatch.setattr("sys.stdin", None)
+    for form in (None, "txt"):
+        with pytest.raises(TableError, match="stdin is closed"):
+            list(PostReader("-", format=form))
+
+
 def test_missing_file_suggests_a_neighbour(tmp_path: Path) -> None:
     write(tmp_path / "posts.jsonl", "x")
     with pytest.raises(TableError, match=r"Did you mean '.*posts\.jsonl'"):
