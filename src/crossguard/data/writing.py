@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
@@ -117,10 +115,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
         return
     path = Path(path)
     if (path / PARTS_MANIFEST).is_file():
-        with (path / PARTS_MANIFEST).open(encoding="utf-8") as lines:
-            next(lines)
-            for line in lines:
-                yield from read_decisions(path / json.loads(line)["part"])
+        yield from _local_decisions(path)
         return
     kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
@@ -158,6 +153,17 @@ def holds_job(path: Path) -> bool:
     return (path / PARTS_MANIFEST).is_file() or (path / "_job").is_dir() or any(path.glob("[0-9]*/part-*"))
 
 
+def _local_decisions(folder: Path) -> Iterator[Decision]:
+    """Yields the decisions of a job on this machine."""
+    with (folder / PARTS_MANIFEST).open(encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            name = json.loads(line)["part"]
+            if not (folder / name).is_file():
+                raise _lost(folder, name)
+            yield from read_decisions(folder / name)
+
+
 def _stored_decisions(place: Storage) -> Iterator[Decision]:
     """Yields the decisions of a job in a storage; one part at a time is on this machine."""
     manifest = place.read(PARTS_MANIFEST)
@@ -167,11 +173,21 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
         next(manifest)
         for line in manifest:
             name = json.loads(line)["part"]
-            with place.scratch() as folder, closing(place.read(name) or BytesIO()) as stored:
+            part = place.read(name)
+            if part is None:
+                raise _lost(place.address, name)
+            with place.scratch() as folder, part:
                 copy = folder / PurePosixPath(name).name
                 with copy.open("wb") as file:
-                    shutil.copyfileobj(stored, file)
+                    shutil.copyfileobj(part, file)
                 yield from read_decisions(copy)
+
+
+def _lost(folder: str | Path, name: str) -> TableError:
+    return TableError(
+        f"'{folder}/{PARTS_MANIFEST}' names '{name}', which is not there. If no run is changing the job now, finish it "
+        "with --resume."
+    )
 
 
 def _check_place(path: Path) -> None:

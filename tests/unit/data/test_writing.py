@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from tests.support.object_storage import s3_server, upload
 from tests.support.written import KEPT, write
 
 from crossguard.data.writing import open_output, read_decisions, refuse_same_file
@@ -71,3 +73,14 @@ def test_columns_of_the_input_are_kept_and_read_back(tmp_path: Path, name: str) 
         (row.id, row.digest, dict(row.input)) for row in KEPT
     ]
     assert [row.to_dict() | {"input": 0} for row in rows] == [row.to_dict() | {"input": 0} for row in KEPT]
+
+
+def test_a_part_that_is_not_there_is_told_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    lines = [{"posts": 1}, {"part": "00000/part-0.jsonl"}]
+    (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with s3_server() as (address, _):
+        upload(address.format("job"), tmp_path)
+        with pytest.raises(TableError, match=r"names '00000/part-0\.jsonl', which is not there.*--resume"):
+            list(read_decisions(address.format("job")))
+    with pytest.raises(TableError, match=r"names '00000/part-0\.jsonl', which is not there.*--resume"):
+        list(read_decisions(tmp_path))
