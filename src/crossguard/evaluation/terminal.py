@@ -88,7 +88,9 @@ def show_run(run: Run, console: Console) -> None:
     for line in run.main.undefined():
         console.print(Text(f"undefined for {line}", style="yellow"))
     if run.variants:
-        comparison_grid({facts.name: run.main, **run.variants}, "The same posts, seen otherwise").show(console)
+        comparison_grid({facts.name: run.main, **run.variants}, "The same posts, other inputs and baselines").show(
+            console
+        )
 
 
 def labels_grid(evaluation: Evaluation, facts: Facts) -> Grid:

@@ -45,11 +45,11 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "vowels_stretched": ("every vowel five times", do.per_letter(lambda c: c * 5 if c in VOWELS else c)),
         "ends_stretched": ("the last letter of every word six times", do.per_word(lambda w, _: w + w[-1] * 5)),
     }),
-    "signs in words": (False, {
+    "separators inside words": (False, {
         "hyphens": ("a hyphen between the letters", do.between("-")),
         "dots": ("a dot between the letters", do.between(".")),
         "asterisks": ("an asterisk between the letters", do.between("*")),
-        "underscores": ("a low line between the letters", do.between("_")),
+        "underscores": ("an underscore between the letters", do.between("_")),
         "spaces": ("a space between the letters, three between words", do.between(" ", "   ")),
         "slashes": ("a slash between the letters", do.between("/")),
         "hyphen_once": ("one hyphen in every word", do.once("-")),
@@ -87,9 +87,9 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "superscript": ("superscript letters", do.table(alphabets.SUPERSCRIPT)),
         "small_capitals": ("small capitals of the phonetic alphabet", do.table(alphabets.SMALL_CAPITALS)),
     }),
-    "twins of letters": (False, {
-        "cyrillic": ("Cyrillic twins wherever there is one", do.table(alphabets.CYRILLIC)),
-        "cyrillic_once": ("one Cyrillic twin in every word", do.one_letter(alphabets.CYRILLIC)),
+    "homoglyphs": (False, {
+        "cyrillic": ("Cyrillic homoglyphs wherever there is one", do.table(alphabets.CYRILLIC)),
+        "cyrillic_once": ("one Cyrillic homoglyph in every word", do.one_letter(alphabets.CYRILLIC)),
         "greek": ("Greek letters of a similar shape", do.table(alphabets.GREEK)),
         "greek_once": ("one Greek letter in every word", do.one_letter(alphabets.GREEK)),
     }),
@@ -103,7 +103,7 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "joined": ("no spaces", lambda text, _: do.joined(text, "")),
         "joined_camel": ("no spaces, every word with a capital", lambda text, _: do.joined(text, "", camel=True)),
         "joined_by_dots": ("dots instead of spaces", lambda text, _: do.joined(text, ".")),
-        "joined_by_low_lines": ("low lines instead of spaces", lambda text, _: do.joined(text, "_")),
+        "joined_by_underscores": ("underscores instead of spaces", lambda text, _: do.joined(text, "_")),
         "one_hashtag": ("the whole text as one hashtag", lambda text, _: "#" + do.joined(text, "", camel=True)),
         "spaces_moved": ("every space one letter to the left", lambda text, _: re.sub(r"(\w) (?=\w)", r" \1", text)),
     }),
@@ -123,7 +123,7 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "story_before_160": ("160 words of a harmless story before", lambda text, _: f"{do.story(160)}. {text}"),
         "story_after_160": ("160 words of a harmless story after", lambda text, _: f"{text} {do.story(160)}."),
     }),
-    "blanks before": (False, {
+    "leading padding": (False, {
         "spaces_before": ("2,304 spaces before", lambda text, _: " " * BLANKS + text),
         "newlines_before": ("2,304 line ends before", lambda text, _: "\n" * BLANKS + text),
         "zero_width_before": ("2,304 zero-width spaces before", lambda text, _: "\u200b" * BLANKS + text),
