@@ -141,7 +141,7 @@ class StorageError(JobError):
 
 
 class UnitError(JobError):
-    """A unit ends its worker again and again, and no single post of it does."""
+    """A unit crashes its worker repeatedly, and no single post of it does."""
 
 
 def suggest(value: object, known: Iterable[str]) -> str:

@@ -18,12 +18,12 @@ def refuse_existing(path: Path, *, overwrite: bool, inputs: Iterable[str | Path 
     """Checks that a file may be written: nothing is replaced that nobody said to replace, nor what is read.
 
     Raises:
-        OutputError: It is there already, or one of the inputs.
+        OutputError: It exists, or is one of the inputs.
     """
     if is_one_file(path, filter(None, inputs)):
         raise OutputError(f"The output '{path}' is an input itself. Choose another name.")
     if path.exists() and not overwrite:
-        raise OutputError(f"'{path}' is there already. Replace it with --overwrite, or choose another name.")
+        raise OutputError(f"'{path}' already exists. Replace it with --overwrite, or choose another name.")
 
 
 def is_one_file(file: Path | int, others: Iterable[str | Path | int]) -> bool:

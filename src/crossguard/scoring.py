@@ -129,7 +129,7 @@ def score_file(
 
     Raises:
         TableError: The table cannot be read.
-        OutputError: The output is there already, or cannot be written.
+        OutputError: The output exists, or cannot be written.
         ConfigError: A policy beside a moderator, `resume` with `overwrite`, or a `limit` that is no number of posts.
     """
     if resume and overwrite:

@@ -64,7 +64,7 @@ def test_a_file_that_is_there_is_replaced_only_on_request(tmp_path: Path) -> Non
     refuse_existing(tmp_path / "new.yaml", overwrite=False)
     (tmp_path / "old.yaml").touch()
     refuse_existing(tmp_path / "old.yaml", overwrite=True)
-    with pytest.raises(OutputError, match=r"old.yaml' is there already. Replace it with --overwrite"):
+    with pytest.raises(OutputError, match=r"old.yaml' already exists. Replace it with --overwrite"):
         refuse_existing(tmp_path / "old.yaml", overwrite=False)
     (tmp_path / "link.yaml").symlink_to(tmp_path / "old.yaml")
     refuse_existing(tmp_path / "old.yaml", overwrite=True, inputs=(None, "default", tmp_path / "new.yaml"))

@@ -58,13 +58,13 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
     type=click.Choice(["fp32", "int8"]),
     default="fp32",
     show_default=True,
-    help="int8: RUN is a bundle, and OUT a copy that computes in 8 bits, if it says nearly the same.",
+    help="int8: RUN is a bundle, and OUT a copy that computes in int8, if it passes the quality gate.",
 )
 @click.option(
     "--calibration",
     multiple=True,
     type=EXISTING,
-    help="Annotated posts for --precision int8: a part calibrates, the rest judges. May be repeated.",
+    help="Annotated posts for --precision int8: some calibrate, the rest test it. May be repeated.",
 )
 @click.option("--max-auc-loss", default=0.005, show_default=True, help="Largest ROC-AUC loss allowed per label.")
 @click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
@@ -136,9 +136,7 @@ def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
         OutputError: `out` holds something else than a card.
     """
     if out.is_file() or (not overwrite and any(path.name != CARD for path in _within(out))):
-        raise OutputError(
-            f"'{out}' is there already. Replace the model in it with --overwrite, or choose another name."
-        )
+        raise OutputError(f"'{out}' already exists. Replace the model in it with --overwrite, or choose another name.")
     return out / CARD if (out / CARD).is_file() else None
 
 

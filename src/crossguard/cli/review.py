@@ -104,9 +104,9 @@ def import_posts(
 ) -> None:
     """Put the posts of a table into the console.
 
-    Flagged posts wait in the queue main, and with them a sample of the allowed ones. A table that was put in
-    before adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue,
-    report and expected. Suggestions become people's reports.
+    Flagged posts wait in the queue main, and with them a sample of the allowed ones. Importing the same table twice
+    adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue, report and
+    expected. Suggestions are shown beside the item and raise its priority.
     """
     console = _console(settings, create=True)
     from crossguard.review.files import take_file, take_suggestions
@@ -125,9 +125,10 @@ def import_posts(
                 edited += batch.edited
                 bar.move(None, None, f"{taken + known + passed:,} posts")
     finally:  # what was taken before an error stays
-        click.echo(f"{taken:,} items wait, {known:,} were there, {passed:,} allowed posts were not sampled.", err=True)
+        rest = f"{known:,} were already known; {passed:,} allowed posts were not sampled"
+        click.echo(f"Queued {taken:,} items; {rest}.", err=True)
     if edited:
-        notes.append(f"{len(edited):,} of these were there with another text, such as '{edited[0]}': both are judged.")
+        notes.append(f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged.")
     for note in notes:
         click.echo(f"note: {note}", err=True)
 

@@ -58,8 +58,7 @@ def open_output(
     places = {path, journal_of(path)} if whole else {path}
     if not resume and not overwrite and any(map(has_content, places)):
         raise OutputError(
-            f"'{path}' is there already. Continue it with --resume, replace it with --overwrite, "
-            "or choose another name."
+            f"'{path}' already exists. Continue it with --resume, replace it with --overwrite, or choose another name."
         )
     names = Names(labels, kept, tuple(attributes))
     output = JournaledOutput(path, names, whole) if whole else Output(path, _rows(kind, names), path)

@@ -48,7 +48,7 @@ def complete(unit: Unit, run: Run) -> Part:
         else:
             poison[place] = f"The process that scored this post ended each time: {reason}."
     raise UnitError(
-        f"Unit {unit.index} ('{unit.entry.path}' from {unit.first}) ends its worker again and again, and no single "
+        f"Unit {unit.index} ('{unit.entry.path}' from {unit.first}) crashes its worker repeatedly, and no single "
         f"post of it does: {reason}. Memory may be short: use fewer --workers or a smaller --batch-size, then --resume."
     )
 

@@ -128,7 +128,7 @@ def _move_images(new: Path, table: Path) -> set[Path]:
     earlier, moves = _images_of(table, folder), {folder / image.name: image for image in new.glob("*")}
     for place, image in moves.items():
         if place not in earlier and place.exists() and not filecmp.cmp(place, image, shallow=False):
-            raise OutputError(f"'{place}' is there already, and not from an earlier export. Choose another name.")
+            raise OutputError(f"'{place}' already exists, and not from an earlier export. Choose another name.")
     if moves:
         folder.mkdir(exist_ok=True)
     for place, image in moves.items():

@@ -96,7 +96,7 @@ def check_images(recipe: Recipe, parts: Sequence[tuple[Examples, PixelCache]], l
         if count > limit * wanted:
             raise ConfigError(
                 f"{count} of {wanted} images of '{source}' cannot be read, and at most {limit:.0%} may be missing: "
-                f"{'; '.join(failures[:SHOWN])}. Mend the paths and run `crossguard prepare` again, or allow it with: "
+                f"{'; '.join(failures[:SHOWN])}. Fix the paths and run `crossguard prepare` again, or allow it with: "
                 f"--set {f'sources.{source}.' if source in recipe.sources else ''}max_missing_images=1"
             )
 

@@ -72,7 +72,7 @@ def test_a_file_that_crashes_its_reader_is_told() -> None:
             raise WorkerCrashed("signal 11 (SIGSEGV)")
         return Part(0, 1, 0)
 
-    with pytest.raises(UnitError, match="ends its worker again and again"):
+    with pytest.raises(UnitError, match="crashes its worker repeatedly"):
         complete(unit(), run)
 
 

@@ -118,7 +118,7 @@ def test_what_lies_in_the_folder_of_images_and_is_not_of_the_earlier_table_stays
     cat = exported.parent / "cats-images" / "2.jpg"
     cat.parent.mkdir()
     cat.write_bytes(b"a cat")
-    with pytest.raises(OutputError, match=r"'.*cats-images/2.jpg' is there already, and not from an earlier export"):
+    with pytest.raises(OutputError, match=r"'.*cats-images/2.jpg' already exists, and not from an earlier export"):
         export(database, HATE.names, other)
     assert (cat.read_bytes(), other.exists()) == (b"a cat", False)
 

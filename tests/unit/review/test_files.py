@@ -22,9 +22,9 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     results.write_text("".join(json.dumps(t.decision) + "\n" for t in texts))
     command = ["review", "--database", str(tmp_path / "r.sqlite"), "import", str(posts), "--results", str(results)]
     assert run(command) == 0
-    assert "3 items wait" in capsys.readouterr().err
+    assert "Queued 3 items;" in capsys.readouterr().err
     assert run(command) == 0
-    assert "0 items wait, 3 were there" in capsys.readouterr().err
+    assert "Queued 0 items; 3 were already known;" in capsys.readouterr().err
     results.write_text("".join(json.dumps((t.decision or {}) | {"digest": "another"}) + "\n" for t in texts))
     assert run(command) == 3
     assert "post '0' had another text when it was scored" in capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_suggestions_become_votes_that_decide_nothing(tmp_path: Path, capsys: py
     store = str(tmp_path / "r.sqlite")
     command = ["review", "--database", store, "--model", "none", "import", "--suggestions", str(file)]
     assert run(command) == 0
-    assert "1 items wait" in capsys.readouterr().err
+    assert "Queued 1 items;" in capsys.readouterr().err
     assert run(command) == 0
     with Database.open(store).read() as db:
         (row,) = db.execute(select(items)).all()
@@ -95,7 +95,7 @@ def test_what_was_taken_before_an_error_is_told_and_numbers_are_keys_of_authors(
     posts.write_text("\n".join(map(json.dumps, rows)))
     assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 3
     told = capsys.readouterr().err
-    assert "200 items wait" in told
+    assert "Queued 200 items;" in told
     assert "Unknown queue 'nowhere'" in told
     with Database.open(store).read() as db:
         authors = select(items.c.author).distinct().where(items.c.source == "file")
