@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 @click.command("calibrate")
 @click.argument("data", type=PATH)
 @model_option
-@click.option("--policy", default="default", show_default=True, help="The bundle's policy to start from.")
+@click.option(
+    "--policy", default="default", show_default=True, help="A policy of the model, or a YAML file, to start from."
+)
 @click.option(
     "--criterion",
     "criteria",

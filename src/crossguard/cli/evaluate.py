@@ -72,7 +72,9 @@ def command(
     as_json: bool,
     **reading: Any,
 ) -> None:
-    """Measure a model on DATA: a JSONL, CSV or Parquet table, or a folder of tables, with a column per label.
+    """Measure a model on DATA: a table in any format of `crossguard score`, or a folder of tables.
+
+    It has a column per label.
 
     Thresholds come from the policy; evaluating on posts that they were fitted on prints a warning.
 

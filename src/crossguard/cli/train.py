@@ -21,7 +21,11 @@ from crossguard.errors import needs_extra
 @out_option(type=PATH, required=True, help="Folder of the run.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe.")
 @click.option("--resume", is_flag=True, help="Resume the run in the output folder exactly where it was saved.")
-@click.option("--fold", metavar="K/N", help="Hold out part K (from 0) of N of the table, or of sources that say so.")
+@click.option(
+    "--fold",
+    metavar="K/N",
+    help="Hold out part K (from 0) of N of the table, or of the sources with cross_validate: true.",
+)
 @click.option(
     "--start",
     type=EXISTING,

@@ -30,8 +30,8 @@ class ServeSettings(StrictModel):
     )
     revision: str | None = setting("Branch, tag or commit of a Hub model.", None)
     policy: str = setting("Policy of the bundle, or a YAML file, for callers without their own.", "default")
-    runtime: Literal["auto", "openvino", "onnx"] = setting("Engine that runs the model.", "auto")
-    precision: Literal["auto", "fp32", "bf16"] = setting("Arithmetic of the engine.", "auto")
+    runtime: Literal["auto", "openvino", "onnx"] = setting("Inference runtime.", "auto")
+    precision: Literal["auto", "fp32", "bf16"] = setting("Numeric precision of the runtime.", "auto")
     threads: int | None = setting("Cores for the model and for decoding; all when not given.", None, ge=1)
     keys_file: Path | None = setting("YAML file of API keys; without one, everybody may call.", None)
     insecure: bool = setting("Whether to listen beyond this machine without keys, so that everybody may call.", False)
@@ -88,7 +88,7 @@ class ServeSettings(StrictModel):
         (),
     )
     languages: Words = setting(
-        "Languages that the model was made for; Perspective callers are told.", ("en",), min_length=1
+        "Languages that the model supports; named in Perspective's error.", ("en",), min_length=1
     )
     other_languages: Literal["score", "note", "skip"] = setting(
         "What to do with a text in a language that the model does not know: score it like any other, note "
