@@ -77,10 +77,10 @@ def has_amx() -> bool:
 
 @cache
 def processor_name(cpuinfo: Path = CPUINFO) -> str:
-    """Returns the name of the processor."""
+    """Returns the name of the processor, or its architecture where the system tells no name."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        lines = []
+        return platform.processor() or platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+    return next(names, platform.machine())  # `platform.processor` would start a process on Linux

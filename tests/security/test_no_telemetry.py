@@ -9,10 +9,12 @@ from crossguard.bundle import Bundle
 
 WATCHED = """
 import os, sys
+processes = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
+connections = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request"}
 seen = []
 def note(event, args):
-    if event in {"os.fork", "os.forkpty", "os.posix_spawn", "socket.connect", "socket.getaddrinfo", "urllib.Request"}:
-        seen.append(event)
+    if event in processes | connections:
+        seen.append((event, args[:2]))
 sys.addaudithook(note)
 import crossguard
 with crossguard.load(sys.argv[1], runtime="openvino") as moderator:

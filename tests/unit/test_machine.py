@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossguard.machine import LIMITS, available_cores, vector_units
+from crossguard.machine import LIMITS, available_cores, processor_name, vector_units
 
 
 def test_units_are_read_from_the_flags_of_x86_and_of_arm(tmp_path: Path) -> None:
@@ -42,6 +42,24 @@ def test_units_that_the_library_may_not_use_do_not_count(
 
 def test_where_linux_tells_nothing_the_architecture_is_told(tmp_path: Path) -> None:
     assert vector_units(tmp_path / "absent") == (platform.machine(),)
+
+
+@pytest.mark.parametrize(("told", "name"), [("model name : A Processor\n", "A Processor"), ("", platform.machine())])
+def test_no_process_is_started_for_the_name_on_linux(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, name: str
+) -> None:
+    monkeypatch.setattr(platform, "processor", lambda: pytest.fail("starts `uname -p` on Linux"))
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor : 0\n{told}", encoding="utf-8")
+    assert processor_name(cpuinfo) == name
+
+
+@pytest.mark.parametrize(("processor", "name"), [("arm", "arm"), ("", platform.machine())])
+def test_elsewhere_the_processor_is_named_as_the_system_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processor: str, name: str
+) -> None:
+    monkeypatch.setattr(platform, "processor", lambda: processor)
+    assert processor_name(tmp_path / "absent") == name
 
 
 @pytest.mark.parametrize(
