@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from crossguard.likeness import Likeness
 from crossguard.records import Post
 
 SKETCH_SIZE = 256
+MOST_COMPARED = 30
+"""Of the training posts that share a band with a post, so many are compared with it."""
 _NOISE = re.compile(r"https?://\S+|\bt\.co/\S+|@\w+|\brt\b")
 _MARKS = re.compile(r"[\W_]+")
 
@@ -88,7 +91,10 @@ def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[
 def _is_near(post: Likeness | None, known: Collection[str], of_band: Mapping[int, Sequence[Likeness]]) -> bool:
     if post is None or post.words in known:
         return post is not None
-    return any(post.near(other) for band in post.bands for other in of_band.get(band, ()))
+    # A band that few posts share tells most; those of a common phrase may be in every post.
+    rarest_first = sorted((of_band.get(band, ()) for band in post.bands), key=len)
+    candidates = dict.fromkeys(itertools.islice(itertools.chain(*rarest_first), MOST_COMPARED))
+    return any(post.near(other) for other in candidates)
 
 
 def _likeness(post: Post) -> Likeness | None:

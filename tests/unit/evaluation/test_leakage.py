@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap, sketch
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from crossguard.evaluation.leakage import MOST_COMPARED, duplicate_groups, near_duplicates, overlap, sketch
+from crossguard.likeness import Likeness
 from crossguard.records import Post
 
 WORDS = "the quick brown fox jumps over the lazy dog while seven wizards brew a potion of purple plums"
@@ -41,6 +47,28 @@ def test_small_changes_stay_duplicates_and_other_texts_do_not() -> None:
         Post("no words"),
     ]
     assert near_duplicates(asked, training).tolist() == [True, True, False, False]
+
+
+def test_posts_of_one_template_take_few_comparisons_and_hide_no_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    ends = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 22)) for _ in range(300)]
+    training = [
+        Post(str(i), f"a phrase that very many posts begin with, word for word, {end}") for i, end in enumerate(ends)
+    ]
+    asked = [
+        *(Post(post.id, f"{post.text[:-22]}{post.text[-22:][::-1]}") for post in training),
+        Post("new", f"{training[200].text}s"),
+    ]
+    compared = Counter[str]()
+    near = Likeness.near
+
+    def counted(one: Likeness, other: Likeness) -> bool:
+        compared[one.words] += 1
+        return near(one, other)
+
+    monkeypatch.setattr(Likeness, "near", counted)
+    assert near_duplicates(asked, training).tolist() == [False] * 300 + [True]
+    assert max(compared.values()) <= MOST_COMPARED
 
 
 def test_pictures_without_words_are_no_duplicates_of_each_other() -> None:
