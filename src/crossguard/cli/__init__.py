@@ -19,7 +19,7 @@ import click
 
 from crossguard.__about__ import __version__
 from crossguard.cli.ending import end
-from crossguard.cli.options import is_there, shortened, text_command
+from crossguard.cli.options import is_there, text_command
 from crossguard.errors import CrossguardError, OutputError
 
 # Command name -> (module with a click command called `command`, one line for `crossguard --help`).
@@ -89,6 +89,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name in COMMANDS or name.startswith("-"):
             return super().resolve_command(ctx, args)
+        from crossguard.data.masking import excerpt
+
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         if close:
             hint = f"Did you mean 'crossguard {close[0]}'?"
@@ -98,7 +100,7 @@ class LazyGroup(click.Group):
             hint = f"To score it: {text_command(name)}"
         else:
             hint = f"All commands: crossguard --help. To score a text: {text_command(name)}"
-        raise click.UsageError(f"No such command '{shortened(name)}'. {hint}", ctx)
+        raise click.UsageError(f"No such command '{excerpt(name)}'. {hint}", ctx)
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; ends quietly when the reader of stdout went away, as in `crossguard score - | head`."""
@@ -140,7 +142,7 @@ def run(args: list[str] | None = None) -> int:
     try:
         outcome = root.main(args=args, standalone_mode=False)
     except CrossguardError as error:
-        click.echo(f"Error: {error}", err=True)
+        _complain(str(error))
         return error.exit_code
     except click.ClickException as error:
         (_placed(error) if isinstance(error, click.NoSuchOption) else error).show()
@@ -149,12 +151,18 @@ def run(args: list[str] | None = None) -> int:
         if error.errno not in DISK:
             raise
         name = f"Cannot read or write '{error.filename}': " if error.filename else ""
-        click.echo(f"Error: {name}{error.strerror}.", err=True)
+        _complain(f"{name}{error.strerror}.")
         return OutputError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     return outcome if isinstance(outcome, int) else 0
+
+
+def _complain(message: str) -> None:
+    from crossguard.data.masking import visible_lines  # messages repeat what tables say, such as their header
+
+    click.echo(f"Error: {visible_lines(message)}", err=True)
 
 
 def _placed(error: click.NoSuchOption) -> click.UsageError:

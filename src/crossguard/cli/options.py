@@ -31,8 +31,6 @@ class ExistingPath(click.Path):
 
 PATH: Final = click.Path(path_type=Path)
 EXISTING: Final = ExistingPath(exists=True, path_type=Path)
-SHOWN: Final = 60
-"""Most characters of a text that an error repeats."""
 
 
 def added(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -161,14 +159,11 @@ def is_there(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - pathlib raises for those
 
 
-def shortened(text: str) -> str:
-    """Returns a text as an error repeats it."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3].rstrip()}..."
-
-
 def text_command(text: str) -> str:
-    """Returns the command that scores a text, as a shell takes it."""
-    quoted = shortened(text).replace("'", "'\\''")
+    """Returns the command that scores a text, as a shell takes it; of a long one, its start."""
+    from crossguard.data.masking import excerpt  # only where an error is told
+
+    quoted = excerpt(text).replace("'", "'\\''")
     return f"crossguard score --text '{quoted}'"
 
 

@@ -105,7 +105,7 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     if summary.other_languages:
         click.echo(in_other_languages(summary.other_languages), err=True)
     for warning in warnings:
-        click.echo(f"note: {warning}", err=True)
+        click.echo(f"note: {visible(warning)}", err=True)
 
 
 def in_other_languages(found: Counter[str]) -> str:

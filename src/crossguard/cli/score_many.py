@@ -80,7 +80,7 @@ def run(
     later = summary.totals.later if summary.totals else 0
     problems = [*summary.problems, *([f"{later:,} posts wait for images; --resume tries again."] if later else [])]
     for problem in problems:
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(f"Error: {visible(problem)}", err=True)
     if problems:
         return UNFINISHED
     whole = summary.totals

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from crossguard.cli.options import is_there, shortened, text_command
+from crossguard.cli.options import is_there, text_command
+from crossguard.data.masking import excerpt
 
 if TYPE_CHECKING:
     from crossguard.data.outputs import Output
@@ -136,7 +137,7 @@ def refuse_a_text(source: str) -> None:
     """
     if not names_files(source) and (" " in source or not Path(source).suffix):
         raise click.UsageError(
-            f"There is no file '{shortened(source)}'. To score a text: {text_command(source)}. "
+            f"There is no file '{excerpt(source)}'. To score a text: {text_command(source)}. "
             "INPUT is a table, a folder of images, or - for stdin."
         )
 

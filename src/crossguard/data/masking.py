@@ -51,6 +51,16 @@ def visible(text: str) -> str:
     return " ".join("".join(shown).split())
 
 
+def visible_lines(text: str) -> str:
+    """Returns a message as `visible` returns a line; lines, their indentation, and what is harmless stay."""
+    return "\n".join(line if line.isprintable() else _visible_line(line) for line in text.split("\n"))
+
+
+def _visible_line(line: str) -> str:
+    known = line.encode(errors="replace").decode()  # half characters, as in names of files, are question marks
+    return " " * (len(line) - len(line.lstrip(" "))) + visible(known)
+
+
 def _masked_letters(match: re.Match[str]) -> str:
     return match[0][0] + MASK * (sum(map(str.isalnum, match[0])) - 1)
 

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from crossguard import cli
-from crossguard.errors import OutputError
+from crossguard.errors import InputError, OutputError
 
 
 def writing(command: click.Command) -> Iterator[click.Option]:
@@ -73,6 +73,29 @@ def test_what_a_disk_refuses_is_one_line(
     monkeypatch.setattr(cli, "root", click.Command("root", callback=Mock(side_effect=error)))
     assert cli.run([]) == OutputError.exit_code
     assert said in capsys.readouterr().err
+
+
+def test_what_an_error_repeats_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = InputError("2 problems\n  - column 'te\x1b[2J\r\u202ext'\n  - title '\x1b]0;x\x07'")
+    monkeypatch.setattr(cli, "root", click.Command("root", callback=Mock(side_effect=error)))
+    assert cli.run([]) != 0
+    assert capsys.readouterr().err == "Error: 2 problems\n  - column 'te [2J xt'\n  - title ' ]0;x '\n"
+    monkeypatch.undo()
+    for args in (["a \x1b[2Jtext"], ["score", "a \x1b[2Jtext"]):
+        assert cli.run(args) == 2
+        told = capsys.readouterr().err
+        assert "--text 'a [2Jtext'" in told
+        assert "\x1b" not in told
+
+
+def test_a_header_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("id,te\x1b[2Jxx\x1b]0;title\x07\n1,a\n")
+    assert cli.run(["score", str(tmp_path / "in.csv")]) == 3
+    told = capsys.readouterr().err
+    assert "It has: id, te [2Jxx ]0;title" in told
+    assert not set("\x1b\x07") & set(told)
 
 
 def test_other_errors_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def test_a_summary_tells_what_happened_and_leaves_out_what_did_not(capsys: pytes
         examples={"image_not_found": "'7': No such image:\n'a.jpg'."},
         other_languages=Counter(de=1),
     )
-    print_summary(found, ["look at this"])
+    print_summary(found, ["look at 'th\x1b[2Jis'"])
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("5 posts after 1,200 of an earlier run: 0 allow, 1 review")
     assert lines[1:] == [
@@ -30,5 +30,5 @@ def test_a_summary_tells_what_happened_and_leaves_out_what_did_not(capsys: pytes
         "not scored: 4 (image_not_found 4)",
         "  image_not_found, such as '7': No such image: 'a.jpg'.",
         "in a language that the model does not know: de 1; their scores mean little",
-        "note: look at this",
+        "note: look at 'th [2Jis'",
     ]

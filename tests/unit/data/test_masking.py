@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.data.masking import excerpt, mask, visible
+from crossguard.data.masking import excerpt, mask, visible, visible_lines
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ def test_telling_words_are_hidden(text: str, masked: str) -> None:
 
 def test_terminal_codes_and_direction_marks_do_not_reach_the_terminal() -> None:
     assert visible("a\x1b]0;x\x07b\u202ec\u2028d\0e") == "a ]0;x bc d e"
+
+
+def test_lines_of_a_message_keep_their_form_but_for_what_steers_a_terminal() -> None:
+    message = "2 problems\n  - a:   [\n        ^"
+    assert visible_lines(message) == message
+    assert visible_lines("a\n  - x\x1b[2J\r\u202ey \udce9.csv\n") == "a\n  - x [2J y ?.csv\n"
 
 
 def test_excerpt_is_cut_to_its_width() -> None:
