@@ -59,6 +59,16 @@ def test_nothing_is_hashed_for_a_link_that_nobody_got(client: TestClient, monkey
     assert (answer.status_code, hashed) == (404, [])
 
 
+def test_after_logging_out_the_cookie_is_worth_nothing(client: TestClient, console: Console) -> None:
+    csrf = log_in(client, console)
+    kept = dict(client.cookies)
+    assert "My answers" in client.get("/me").text
+    client.post("/logout", data={"csrf": csrf})
+    assert not client.cookies
+    client.cookies.update(kept)
+    assert "My answers" not in client.get("/me").text
+
+
 def test_somebody_who_is_put_out_is_out_at_once(client: TestClient, console: Console) -> None:
     log_in(client, console)
     with console.database.write() as tx:
