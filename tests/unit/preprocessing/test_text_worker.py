@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from crossguard.bundle import Bundle
 from crossguard.preprocessing.text import TextEncoder
 from crossguard.preprocessing.text_worker import TextWorker
+from crossguard.worker_process import NICENESS
 
 LONG = "hello w0rld you are all p.e.o.p.l.e " * 200
 
@@ -26,6 +28,12 @@ def test_texts_become_the_same_on_either_side(
 ) -> None:
     encoder = TextEncoder(tiny_bundle.tokenizer, tiny_bundle.manifest.text, ["en"])
     assert worker.encode(text, image_text) == encoder.encode([(text, image_text)])[0]
+
+
+def test_it_gives_way_to_others(worker: TextWorker) -> None:
+    worker.encode("hello", "")
+    assert worker._process is not None
+    assert os.getpriority(os.PRIO_PROCESS, worker._process.process.pid) >= min(os.nice(0) + NICENESS, 19)
 
 
 def test_a_process_that_ends_takes_only_its_text(worker: TextWorker) -> None:
