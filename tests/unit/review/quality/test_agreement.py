@@ -48,3 +48,12 @@ def test_cohens_kappa_is_that_of_scikit_learn() -> None:
     assert (alike.value, alike.reason, none.value, none.reason) == (None, "all answers alike", None, "")
     same = agreement.agreement({item: {1: True, 2: True} for item in range(9)})
     assert (same.alpha.reason, same.fleiss.reason, same.observed.value) == ("all answers alike",) * 2 + (1.0,)
+
+
+def test_each_answer_is_paired_with_those_of_others_on_the_same_item() -> None:
+    pairs = agreement.pairs_with_others({1: {7: True, 8: False, 9: True}, 2: {7: True}})
+    assert pairs == {
+        7: [(True, False), (True, True)],
+        8: [(False, True), (False, True)],
+        9: [(True, True), (True, False)],
+    }
