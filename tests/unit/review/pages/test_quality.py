@@ -15,7 +15,7 @@ from tests.unit.review.pages.conftest import log_in
 from crossguard.review.console import Console
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
-from crossguard.review.store import claims, items, log, people, votes
+from crossguard.review.store import claims, deliveries, items, log, people, votes
 
 
 def test_the_quality_page_draws_false_positives_per_group(client: TestClient, console: Console) -> None:
@@ -86,10 +86,23 @@ def test_a_reopened_item_is_open_without_its_votes(client: TestClient, console: 
         assert log.entries(db)[0].act == "reopen"
 
 
-def test_reviewers_do_neither(client: TestClient, console: Console, lead: str) -> None:
+def test_messages_that_were_given_up_are_sent_again(client: TestClient, console: Console, lead: str) -> None:
+    with console.database.write() as tx:
+        (message,) = deliveries.due(tx, console.now())
+        deliveries.reserve(tx, message.id, 0, NOW)
+        deliveries.failed(tx, message.id, deliveries.ATTEMPTS, NOW, "no answer")
+        assert deliveries.due(tx, console.now()) == []
+    assert client.post("/quality/retry", data={"csrf": lead}).status_code == 200
+    with console.database.read() as db:
+        assert [again.id for again in deliveries.due(db, console.now())] == [message.id]
+        entry = log.entries(db)[0]
+    assert (entry.act, entry.actor, entry.detail) == ("retry messages", "Ann", {"messages": 1})
+
+
+def test_reviewers_do_none_of_these(client: TestClient, console: Console, lead: str) -> None:
     client.cookies.clear()
     token = log_in(client, console, "Ben")
-    for path in ("/items/1/gold", "/items/1/reopen"):
+    for path in ("/items/1/gold", "/items/1/reopen", "/quality/retry"):
         assert client.post(path, data={"csrf": token}).status_code == 403
 
 
