@@ -14,7 +14,7 @@ from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
-from crossguard.data.tables import read_rows
+from crossguard.data.tables import read_whole
 from crossguard.decision.policy import PolicyFile, is_policy_file
 from crossguard.errors import InputError, MissingExtraError
 from crossguard.records import Post
@@ -98,7 +98,7 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
     """
     import numpy as np
 
-    rows = list(read_rows(path))
+    rows = read_whole(path)
     header = list(rows[0]) if rows else []
     theirs = _by_attribute((name for name in header if not name.upper().startswith(OURS)), THEIRS, known, path)
     ours = _by_attribute((name for name in header if name.upper().startswith(OURS)), OURS, known, path)

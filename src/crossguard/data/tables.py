@@ -19,7 +19,7 @@ from crossguard.data.post_builder import PostBuilder, RowBuilder
 from crossguard.errors import TableError, suggest
 from crossguard.records import Post
 
-__all__ = ["Columns", "PostReader", "read_rows", "readable"]
+__all__ = ["Columns", "PostReader", "read_rows", "read_whole", "readable"]
 
 TEXT_READERS = {"jsonl": read_jsonl, "csv": read_delimited, "txt": read_lines}
 _WHOLE_READERS: dict[str, type[ParquetPosts | ExcelPosts]] = {"parquet": ParquetPosts, "xlsx": ExcelPosts}
@@ -184,6 +184,13 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yields the rows of a table, each with all its columns, whatever they hold; a text file has the column `text`."""
     for post in readable(PostReader(path, builder=RowBuilder()), path):
         yield dict(post.extra) or {"text": post.text}
+
+
+def read_whole(path: Path) -> list[dict[str, Any]]:
+    """Returns all rows of a table, each with every column that one of them has; of JSON, None where it is not."""
+    rows = list(read_rows(path))
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [columns | row for row in rows]
 
 
 def readable(posts: Iterable[Post], path: object) -> Iterator[Post]:

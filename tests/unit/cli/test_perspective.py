@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from tests.support.perspective_bundle import write_perspective_bundle
 
 from crossguard.bundle import Bundle
-from crossguard.cli.perspective import command
+from crossguard.cli.perspective import command, read_pairs
 from crossguard.errors import InputError, OutputError
 from crossguard.moderator import Moderator
 
@@ -117,3 +118,11 @@ def test_what_is_wrong_with_a_file_is_said(bundle: Bundle, tmp_path: Path, conte
     file.write_text(content)
     with pytest.raises(InputError, match=said):
         run(file, "--model", bundle.folder, "-o", tmp_path / "out.yaml")
+
+
+def test_rows_of_json_that_lack_a_score_or_a_text_are_left_out(bundle: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "both.jsonl"
+    rows = [{"text": f"post {place}", "TOXICITY": place / 60} for place in range(60)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in [{"text": "refused"}, *rows, {"TOXICITY": 0.5}]))
+    pairs = read_pairs(file, ["TOXICITY"], Moderator.load(bundle.folder))
+    assert [len(scores) for scores in pairs["TOXICITY"]] == [60, 60]

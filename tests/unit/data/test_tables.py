@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.tables import brief, read, write
 
-from crossguard.data.tables import PostReader
+from crossguard.data.tables import PostReader, read_whole
 from crossguard.errors import TableError
 from crossguard.records import Post
 
@@ -123,3 +123,8 @@ class TestOtherFormats:
         pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
         with pytest.raises(TableError, match="cannot be read as Excel"):
             read(write(tmp_path / "in.xlsx", "id,text\n"))
+
+
+def test_rows_of_a_whole_table_have_every_column_that_one_of_them_has(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.jsonl", '{"text": "a"}\n{"text": "b", "x": 1}\n{"x": null}\n')
+    assert read_whole(path) == [{"text": "a", "x": None}, {"text": "b", "x": 1}, {"text": None, "x": None}]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.tables import read_rows
+from crossguard.data.tables import read_whole
 from crossguard.errors import InputError, TableError, suggest
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.audit.identities import mentions
@@ -80,7 +80,8 @@ class SuiteResult:
 def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
     """Reads a CSV with the columns `test_case`, `label_gold`, `functionality`, `target_ident`; keeps the last two."""
     suite, rows = _read(path, labels, TEXT, GOLD, (FUNCTION, TARGET))
-    columns = {FUNCTION: tuple(row[FUNCTION] for row in rows), TARGET: tuple(row[TARGET] or NO_TARGET for row in rows)}
+    functions, targets = (tuple(row[FUNCTION] or "" for row in rows), tuple(row[TARGET] or NO_TARGET for row in rows))
+    columns = {FUNCTION: functions, TARGET: targets}
     return replace(suite, source=path.name, columns=columns)
 
 
@@ -156,13 +157,13 @@ def _read(
     path: Path, labels: tuple[str, ...], text: str, answer: str, others: Sequence[str] = ()
 ) -> tuple[Annotated, list[dict[str, Any]]]:
     """Returns texts as posts of which is only known whether they are hateful at all, and the rows of the table."""
-    rows = list(read_rows(path))
+    rows = read_whole(path)
     header = list(rows[0]) if rows else []
     for name in (text, answer, *others):
         if name not in header:
             raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")
     hateful = np.array([_answer(row[answer], answer, number, path) for number, row in enumerate(rows, start=1)])
-    posts = tuple(Post(f"{text}-{number}", row[text]) for number, row in enumerate(rows, start=1))
+    posts = tuple(Post(f"{text}-{number}", str(row[text] or "")) for number, row in enumerate(rows, start=1))
     return Annotated(str(path), posts, labels, np.full((len(posts), len(labels)), np.nan), hateful, {}), rows
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,16 @@ def test_a_wrong_suite_is_refused(tmp_path: Path, content: str, message: str) ->
     path = tmp_path / "suite.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(TableError, match=message):
+        read_suite(path, HATE.names)
+
+
+def test_cases_of_json_need_no_target_but_an_answer(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    case = {"functionality": "greeting", "test_case": "hello", "label_gold": "non-hateful"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in [case | {"target_ident": "women"}, case]))
+    assert read_suite(path, HATE.names).columns["target_ident"] == ("women", NO_TARGET)
+    path.write_text(path.read_text() + json.dumps({"test_case": "hello"}) + "\n")
+    with pytest.raises(TableError, match="row 3: 'label_gold' must be 'hateful' or 'non-hateful', and is None"):
         read_suite(path, HATE.names)
 
 
