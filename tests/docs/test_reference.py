@@ -59,6 +59,14 @@ def test_every_file_of_the_shipped_bundle_is_on_its_page() -> None:
     assert [path.name for path in shipped()["compact"].iterdir() if f"`{path.name}`" not in page] == []
 
 
+def test_every_folder_of_the_cache_is_on_its_page() -> None:
+    page = (PAGES / "environment.md").read_text(encoding="utf-8")
+    sources = [path.read_text(encoding="utf-8") for path in Path(crossguard.__file__).parent.rglob("*.py")]
+    folders = {name for source in sources for name in re.findall(r'cache_folder\(\)\)? / "(\w+)"', source)}
+    assert "compiled" in folders
+    assert sorted(name for name in folders if f"`{name}`" not in page) == []
+
+
 def test_every_code_of_the_service_is_on_its_page() -> None:
     page = (PAGES / "http.md").read_text(encoding="utf-8")
     sources = Path(crossguard.__file__).with_name("serving").rglob("*.py")
