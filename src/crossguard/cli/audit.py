@@ -14,6 +14,7 @@ from crossguard.cli.options import (
     hateful_option,
     model_option,
     out_option,
+    refuse_idle,
     resampling_options,
     typed,
 )
@@ -30,7 +31,12 @@ from crossguard.errors import needs_extra
 )
 @click.option("--label", default="any", show_default=True, help="What to audit: a label, or any.")
 @click.option("--madlibs", type=PATH, help="CSV of template phrases (phrase, toxicity).")
-@click.option("--limit", default=0, help="Use at most this many template phrases, drawn at random; 0 for all.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Use at most this many template phrases, drawn at random; 0 for all.",
+)
 @click.option(
     "--suite", "suites", multiple=True, help="CSV of a functional suite, or 'hatecheck' to fetch it from the Hub."
 )
@@ -39,12 +45,17 @@ from crossguard.errors import needs_extra
 )
 @click.option(
     "--evasion-posts",
+    type=click.IntRange(min=1),
     default=300,
     show_default=True,
     help="Use at most this many hateful and this many harmless posts.",
 )
 @click.option(
-    "--swaps", default=200, show_default=True, help="Number of sentences of DATA in which identities are swapped."
+    "--swaps",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Number of sentences of DATA in which identities are swapped.",
 )
 @annotated_options
 @hateful_option
@@ -78,6 +89,12 @@ def command(
     crossguard audit --suite hatecheck.csv --madlibs en_sentence_templates.csv
     crossguard audit posts.csv --evasion
     """
+    if data is None:
+        refuse_idle((*reading, "columns", "swaps"), "without DATA")
+    if madlibs is None:
+        refuse_idle(("limit",), "without --madlibs")
+    if not evasion:
+        refuse_idle(("evasion_posts",), "without --evasion")
     with needs_extra("Auditing", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated
         from crossguard.evaluation.audit.robustness import EvasionTest

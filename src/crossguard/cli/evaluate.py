@@ -93,6 +93,10 @@ def command(
 
     if scores:
         refuse_idle(("model", "policy", "tenant"), "beside --scores: scores that are given stay as they are")
+    else:
+        refuse_idle(("label_scheme",), "without --scores")
+    if training is None:
+        refuse_idle(("training_split",), "without --training")
     request = EvaluationRequest(
         name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,

@@ -35,6 +35,27 @@ def test_evasion_without_posts_is_refused(tiny_model: Path, capsys: pytest.Captu
     assert "crossguard audit POSTS --evasion" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--split", "test"], "--split does nothing without DATA"),
+        (["--group-column", "g"], "--group-column does nothing without DATA"),
+        (["--swaps", "5"], "--swaps does nothing without DATA"),
+        (["--no-images"], "--images does nothing without DATA"),
+        (["posts.csv", "--limit", "5"], "--limit does nothing without --madlibs"),
+        (["posts.csv", "--evasion-posts", "5"], "--evasion-posts does nothing without --evasion"),
+        (["posts.csv", "--swaps", "-5"], "-5 is not in the range x>=0"),
+        (["posts.csv", "--madlibs", "m.csv", "--limit", "-3"], "-3 is not in the range x>=0"),
+        (["posts.csv", "--evasion", "--evasion-posts", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_what_does_nothing_or_is_no_number_is_refused(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", *options]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_the_command_prints_and_writes_every_way(
     tiny_model: Path, annotated_posts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,6 +104,14 @@ def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pyte
         assert f"{option} does nothing beside --scores" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("option", "other"), [("--label-scheme", "--scores"), ("--training-split", "--training")])
+def test_what_needs_another_option_is_refused_without_it(
+    capsys: pytest.CaptureFixture[str], option: str, other: str
+) -> None:
+    assert run(["evaluate", "posts.csv", option, "x"]) == 2
+    assert f"{option} does nothing without {other}." in capsys.readouterr().err
+
+
 def test_a_limit_outside_of_the_answers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """As a percentage, every post would be harmless."""
     assert run(["evaluate", "posts.csv", "--positive-from", "50"]) == 2
