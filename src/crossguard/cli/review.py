@@ -22,6 +22,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.cli.progress import Bar
+from crossguard.data.masking import visible
 from crossguard.errors import ConfigError, MissingExtraError
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 from crossguard.saving import refuse_existing
@@ -130,7 +131,7 @@ def import_posts(
     if edited:
         notes.append(f"{len(edited):,} of these were known with another text, such as '{edited[0]}': both are judged.")
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {visible(note)}", err=True)
 
 
 @command.command("export", short_help="Write what people decided as a table.")

@@ -53,6 +53,16 @@ def test_learning_writes_only_when_told(
     assert review("learn", "--criterion", "nonsense") == 5
 
 
+@pytest.mark.usefixtures("database")
+def test_what_a_table_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("hello", "good morning"):
+        (tmp_path / "posts.csv").write_text(f"id,text\n\x1b[2J1,{text}\n")
+        assert review("--model", "none", "import", "posts.csv") == 0
+    told = capsys.readouterr().err
+    assert "such as ' [2J1': both are judged" in told
+    assert "\x1b" not in told
+
+
 def test_decisions_are_exported_and_a_wrong_suffix_writes_nothing(
     everything: ReviewSettings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
