@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 import pytest
 
 from crossguard.cli import run
+from crossguard.decision.policy import read_policy_file
 
 
 def test_the_command_writes_a_file_that_evaluate_takes(
@@ -68,6 +70,18 @@ def test_the_table_fits_80_columns_with_every_threshold(
     assert max(map(len, shown.splitlines())) <= 80
     for word in ("racist", "0.50%", "never", "platt", "in-sample"):
         assert word in shown, word
+
+
+def test_thresholds_are_corrected_for_the_prevalence_in_a_feed(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path
+) -> None:
+    feed, out = tmp_path / "feed.jsonl", tmp_path / "mine.yaml"
+    feed.write_text("".join(json.dumps({"text": f"hello people {n}"}) + "\n" for n in range(40)), encoding="utf-8")
+    options = ["--model", str(tiny_model), "--rounds", "0", "--calibration", "platt", "--feed", str(feed)]
+    assert run(["calibrate", str(annotated_posts), *options, "--out", str(out)]) == 0
+    estimated = read_policy_file(out).labels["racist"].prevalence
+    assert estimated is not None
+    assert abs(estimated.target - estimated.source) > 0.1, "to this model, the feed is unlike the labelled posts"
 
 
 def test_two_criteria_for_all_labels_are_refused(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
