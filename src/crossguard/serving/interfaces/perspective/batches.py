@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from email.message import Message as Headers
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from starlette.responses import Response
 from starlette.types import Message, Scope
@@ -30,6 +30,8 @@ MAX_CALLS: Final = 1000
 AT_ONCE: Final = 64
 PATHS: Final = frozenset({"/v1alpha1/comments:analyze", "/v1alpha1/comments:suggestscore"})
 BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
+ORIGIN: Final = re.compile(r"^https?://[^/?]*")
+"""Google's client for Java writes whole addresses."""
 # What an inner request may bring along; the rest of its head is the outer one's business.
 KEPT_HEADERS: Final = ("authorization", "content-type", "x-api-key")
 
@@ -40,7 +42,7 @@ class Inner:
 
     name: str  # its Content-ID, without the brackets
     method: str  # HTTP method
-    target: str  # path and query
+    target: str  # path and query, or a whole address
     headers: list[tuple[bytes, bytes]]  # those that are kept
     body: bytes  # what it sends
 
@@ -103,16 +105,16 @@ def _headers(head: bytes) -> Headers:
 
 async def _ask(call: Call, inner: Inner) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Sends one request through the whole service: its key, rate, log line and error shape are its own."""
-    target = urlsplit(inner.target)
-    path = unquote(target.path)
+    raw, _, query = ORIGIN.sub("", inner.target).partition("?")
+    path = unquote(raw)
     known = path in PATHS
     scope: Scope = {
         **call.request.scope,
         "method": inner.method if known else "GET",
         # Anything else is answered as a path that does not exist, a batch in a batch above all.
         "path": path if known else "/v1alpha1/",
-        "raw_path": target.path.encode(),
-        "query_string": target.query.encode(),
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
         "headers": inner.headers,
     }
     sent: list[Message] = []

@@ -30,7 +30,10 @@ def test_broken_batches_are_refused(perspective: TestClient, body: bytes) -> Non
 
 
 def test_a_batch_reaches_nothing_but_comments(perspective: TestClient) -> None:
-    targets = ("/batch", "/metrics", "/v1/admin/reload", "/v1/score", "http://a.example/v1alpha1/comments:analyse")
+    targets = (
+        *("/batch", "/metrics", "/v1/admin/reload", "/v1/score", "http://a.example/v1alpha1/comments:analyse"),
+        *("//[/v1alpha1/comments:analyze", "http://[x/", "http://a.example"),
+    )
     parts = "".join(
         f"--b\r\ncontent-type: application/http\r\n\r\nPOST {target} HTTP/1.1\r\n\r\n{{}}\r\n" for target in targets
     )
@@ -38,6 +41,13 @@ def test_a_batch_reaches_nothing_but_comments(perspective: TestClient) -> None:
         "/batch", content=parts + "--b--", headers={"content-type": "multipart/mixed; boundary=b"}
     )
     assert answer.text.count("HTTP/1.1 404") == len(targets)
+
+
+def test_whole_addresses_are_answered_as_googles_client_for_java_writes_them(perspective: TestClient) -> None:
+    line = b"POST https://commentanalyzer.googleapis.com/v1alpha1/comments:analyze?alt=json HTTP/1.1"
+    body = part(line, b'{"comment": {"text": "hello"}, "requestedAttributes": {"TOXICITY": {}}}') + b"--b--"
+    answer = perspective.post("/batch", content=body, headers={"content-type": "multipart/mixed; boundary=b"})
+    assert "HTTP/1.1 200" in answer.text, answer.text
 
 
 def part(head: bytes, body: bytes = b"{}") -> bytes:
