@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -96,7 +97,7 @@ def test_the_requests_of_the_page_are_answered(server: RunningServer) -> None:
 
 
 def test_the_python_of_the_page_runs(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:
-    source, _ = blocks("python")
+    source, _, _ = blocks("python")
     names: dict[str, Any] = {"__name__": "page"}
     exec(compile(source.replace(ADDRESS, server.url), "page", "exec"), names)  # noqa: S102 - our own page
     names["client"].close()
@@ -119,6 +120,22 @@ def test_the_javascript_of_the_page_runs(package: str, server: RunningServer) ->
     assert 0 <= float(ended.stdout) <= 1
 
 
+def test_scores_of_perspective_are_fetched_for_a_table(
+    server: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["good morning", "\u200b", "all people, my friends"]
+    (tmp_path / "comments.csv").write_text("\n".join(["text", *(f'"{text}"' for text in texts)]), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    _, source, _ = blocks("python")
+    source = source.replace("https://commentanalyzer.googleapis.com", server.url).replace("sleep(1.1)", "sleep(0)")
+    exec(compile(source, "page", "exec"), {"__name__": "page"})  # noqa: S102 - our own page
+    assert capsys.readouterr().out.startswith("400 ")
+    with (tmp_path / "both.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == [texts[0], texts[2]]
+    assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("TOXICITY", "INSULT"))
+
+
 def test_a_day_side_by_side_shows_where_the_two_disagree(
     server: RunningServer,
     bundle: Bundle,
@@ -131,7 +148,7 @@ def test_a_day_side_by_side_shows_where_the_two_disagree(
     low, high = sorted(scores, key=scores.__getitem__)
     (tmp_path / "day.csv").write_text(f"text,TOXICITY\n{low},0\n{high},0\n")
     monkeypatch.chdir(tmp_path)
-    _, source = blocks("python")
+    _, _, source = blocks("python")
     threshold = f"THRESHOLD = {(scores[low] + scores[high]) / 2}"
     source = source.replace(ADDRESS, server.url).replace("THRESHOLD = 0.7", threshold)
     exec(compile(source, "page", "exec"), {"__name__": "page"})  # noqa: S102 - our own page
