@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,22 +13,28 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCKS: Final = ("deploy/requirements.txt", "deploy/requirements-build.txt")
 SECONDS: Final = 300
+# What pip-audit and its HTTP client say where nothing answers, or not as it should.
+UNREACHED: Final = re.compile(r"requests\.exceptions\.|ConnectionError|ServiceError|Could not connect|not redirecting")
 
 
 def audit(lock: Path) -> list[dict[str, Any]] | None:
-    """Returns what pip-audit says of each package of a lock file; None where it reaches nothing."""
+    """Returns what pip-audit says of each package of a lock file; None where it reaches nothing.
+
+    Raises:
+        SystemExit: It fails for another reason.
+    """
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--require-hashes", "--disable-pip"]
+    command += ["--format", "json", "--progress-spinner", "off"]
     try:
-        done = subprocess.run(
-            [*command, "--format", "json", "--progress-spinner", "off"],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        packages: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
-    except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
         return None
+    try:
+        packages: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+    except json.JSONDecodeError:
+        if UNREACHED.search(done.stderr):
+            return None
+        sys.exit(f"{lock.name}: pip-audit failed:\n{done.stderr}")
     return packages
 
 
