@@ -128,7 +128,11 @@ class Storage:
         """Yields the files of a folder in the order of their names; `deep` includes those of its subfolders.
 
         Hidden files and folders, and those that begin with `_`, are left out, as all readers of data sets do; so are
-        links to folders, which may lead back to where they stand.
+        links to folders, which may lead back to where they stand, and pipes and other things that are no files.
+
+        Raises:
+            StorageError: The storage does not answer.
+            TableError: A name is not UTF-8, which pyarrow cannot open.
         """
         from pyarrow import fs
 
@@ -136,12 +140,21 @@ class Storage:
         at_once = deep and self._fs.type_name == "gcs"
         selector = fs.FileSelector(folder, allow_not_found=True, recursive=at_once)
         found = retried(lambda: self._fs.get_file_info(selector), folder)
-        for info in sorted(found, key=lambda info: str(info.path).split("/")):
+        try:
+            found.sort(key=lambda info: str(info.path).split("/"))
+        except UnicodeDecodeError:
+            raise TableError(
+                f"The folder '{self.address_of(folder)}' has a name that is not UTF-8. Rename it, such as by: "
+                f"convmv -f latin1 -t utf8 -r --notest '{folder}'"
+            ) from None
+        for info in found:
             if any(name.startswith((".", "_")) for name in info.path[len(folder) :].split("/")):
                 continue
             if info.is_file:
                 yield _entry(info)
-            elif deep and not at_once and not (self.is_local and Path(info.path).is_symlink()):
+            elif info.type != fs.FileType.Directory or (self.is_local and Path(info.path).is_symlink()):
+                continue
+            elif deep and not at_once:
                 yield from self.list(info.path, deep=True)
 
     def glob(self) -> Iterator[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,3 +165,16 @@ def test_two_stars_match_across_folders_wherever_they_stand(tmp_path: Path, patt
     for name in ("top.csv", "a/one.csv", "a/b/two.csv"):
         (tmp_path / name).write_text("text\nhello\n")
     assert [entry.path for entry in Storage(f"{tmp_path}/{pattern}").glob()] == [f"{tmp_path}/{name}" for name in names]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file systems take no such name")
+def test_a_name_that_is_not_utf8_is_told_with_its_folder(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")).write_bytes(b"")
+    with pytest.raises(TableError, match=rf"folder '{tmp_path}' has a name that is not UTF-8.*convmv"):
+        list(Storage(str(tmp_path)).list(str(tmp_path)))
+
+
+def test_what_is_neither_file_nor_folder_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nhello\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert [entry.path for entry in Storage(str(tmp_path)).list(str(tmp_path), deep=True)] == [f"{tmp_path}/a.csv"]
