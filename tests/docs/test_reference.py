@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import crossguard
+from crossguard.data.datasets.registry import DATASETS
 from crossguard.records import Action, Decision, LabelDecision
 from crossguard.registry import shipped
 from crossguard.results import Results
@@ -65,6 +66,11 @@ def test_every_folder_of_the_cache_is_on_its_page() -> None:
     folders = {name for source in sources for name in re.findall(r'cache_folder\(\)\)? / "(\w+)"', source)}
     assert "compiled" in folders
     assert sorted(name for name in folders if f"`{name}`" not in page) == []
+
+
+def test_every_dataset_is_on_its_page() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+) \| (.+) \|$", (PAGES / "datasets.md").read_text("utf-8"), re.MULTILINE)
+    assert rows == [(one.name, one.source, one.layout) for _, one in sorted(DATASETS.items())]
 
 
 def test_every_code_of_the_service_is_on_its_page() -> None:

@@ -103,7 +103,7 @@ def religious_memes(raw: Path) -> Iterator[Row]:
 
 DATASETS: Final = (
     Dataset("mmhs150k", HATE.names, mmhs150k,
-            "MMHS150K_GT.json, splits/{train,val,test}_ids.txt, img_resized/<id>.jpg, img_txt/<id>.json",
+            "MMHS150K_GT.json, splits/{train,val,test}_ids.txt, img_resized/ID.jpg, img_txt/ID.json",
             "Gomez et al., WACV 2020; research use",
             "Collected by 51 slur keywords; annotators agree little (Fleiss kappa 0.20); reclaimed words are often "
             "labelled."),
