@@ -42,22 +42,23 @@ def to_yaml(recipe: Recipe) -> str:
     return text
 
 
-def _inherited(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
-    if name in seen:
-        raise ConfigError(f"Recipes inherit in a circle: {' -> '.join((*seen, name))}.")
-    settings = read_yaml(_path(name, seen))
+def _inherited(name: str, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = _path(name, seen[-1].parent if seen else Path())
+    if path in seen:
+        raise ConfigError(f"Recipes inherit in a circle: {' -> '.join(map(str, (*seen, path)))}.")
+    settings = read_yaml(path)
     parent = settings.pop(EXTENDS, None)
-    return settings if parent is None else _merged(_inherited(str(parent), (*seen, name)), settings)
+    return settings if parent is None else _merged(_inherited(str(parent), (*seen, path)), settings)
 
 
-def _path(name: str, seen: tuple[str, ...]) -> Path:
+def _path(name: str, folder: Path) -> Path:
+    """Returns the file of a recipe; the name of one that is not shipped starts at the folder."""
     known = shipped()
     if name in known:
         return known[name]
-    beside = Path(seen[-1]).parent / name if seen else Path(name)
-    for path in (Path(name), beside):
-        if path.suffix in {".yaml", ".yml"} and path.is_file():
-            return path
+    path = (folder / name).resolve()
+    if path.suffix in {".yaml", ".yml"} and path.is_file():
+        return path
     raise ConfigError(f"Unknown recipe '{name}'.{suggest(name, known)} A YAML file works too.")
 
 

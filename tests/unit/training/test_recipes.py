@@ -56,6 +56,24 @@ def test_an_unknown_recipe_gets_a_suggestion() -> None:
         load("clip-fuson")
 
 
+def test_what_a_recipe_extends_lies_beside_it_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x" / "deeper").mkdir(parents=True)
+    texts = {
+        "base.yaml": "extends: compact\nseed: 111\n",
+        "x/base.yaml": "extends: deeper/b.yaml\nseed: 222\n",
+        "x/deeper/b.yaml": "extends: c.yaml\n",
+        "x/deeper/c.yaml": "extends: compact\nfusion_dim: 24\n",
+        "x/a.yaml": "extends: base.yaml\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    recipe = load("x/a.yaml")
+    assert (recipe.seed, recipe.fusion_dim) == (222, 24)
+
+
 def test_recipes_inherit_and_circles_are_noticed(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: clip-fusion\nlr_head: 1.0e-4\n")
     assert load(str(tmp_path / "a.yaml")).lr_head == 1e-4
