@@ -128,6 +128,8 @@ def make_golden(visit: Visit) -> Response:
         row = items.get(tx, visit.item)
         if row.outcome is None or row.erased_at is not None:
             raise ReviewError("Only a decided item whose content is still there can become a golden item.")
+        if row.appeal_of is not None:  # by its id, neither who decided the post nor a golden item of it is found
+            raise ReviewError(f"This is an appeal. Open item {row.appeal_of} and make a golden item of the post.")
         _copy(tx, row, visit.now)
         log.record(tx, visit.now, visit.person.name, "make golden", row.id)
     return visit.go(f"/items/{visit.item}")

@@ -90,7 +90,8 @@ def conditions(given: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
 def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
     """The condition that an item is not another's, and neither it nor what it is about was before this person.
 
-    An appeal is against all that was decided about its post; of a golden item, they would have made the known answer.
+    An appeal is against all that was decided about its post; of a golden item, they would have made the known answer,
+    by a decision on the post or on an appeal.
     """
     mine = sa.and_(votes.c.person == person, votes.c.undone_at.is_(None))
     before = sa.exists().where(votes.c.item == items.c.id, mine)
@@ -99,11 +100,16 @@ def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
     judged = sa.exists().where(
         appealed.c.id == items.c.appeal_of, *same_post, about.c.kind.in_(OF_POSTS), votes.c.item == about.c.id, mine
     )
-    same_post = (about.c.source == items.c.source, about.c.external == items.c.external)
-    known = sa.exists().where(
-        items.c.kind == "gold", *same_post, about.c.kind.in_(OF_POSTS), votes.c.item == about.c.id, mine
+    gold_of = (
+        items.c.kind == "gold",
+        about.c.source == items.c.source,
+        about.c.external == items.c.external,
+        about.c.kind.in_(OF_POSTS),
     )
-    return sa.and_(_unclaimed(now), ~before, ~judged, ~known)
+    known = sa.exists().where(*gold_of, votes.c.item == about.c.id, mine)
+    against = (appealed.c.source == about.c.source, appealed.c.kind == "appeal", appealed.c.appeal_of == about.c.id)
+    reconsidered = sa.exists().where(*gold_of, *against, votes.c.item == appealed.c.id, mine)
+    return sa.and_(_unclaimed(now), ~before, ~judged, ~known, ~reconsidered)
 
 
 def _unclaimed(now: Any) -> sa.ColumnElement[bool]:

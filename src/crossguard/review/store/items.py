@@ -33,8 +33,9 @@ _EARLIER: Final = (
     .where(
         items.c.source == bindparam("source"),
         items.c.author == bindparam("author"),
-        items.c.external != bindparam("external"),  # else a golden item, or a blind one, would show its answer
-        items.c.kind != "gold",
+        # Else a golden item, or a blind one, would show its answer; so would appeals, which have ids of their own.
+        items.c.external != bindparam("external"),
+        items.c.kind.in_(OF_POSTS),
     )
     .order_by(items.c.id.desc())
     .limit(10)

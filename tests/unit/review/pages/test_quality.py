@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, cast, person
 from tests.unit.review.pages.conftest import log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.store import claims, deliveries, items, log, people, votes
@@ -76,6 +77,16 @@ def test_a_golden_item_knows_what_people_were_sure_of(client: TestClient, consol
     assert golden.expected == {"action": "block", "labels": {"racist": "yes", "religion": "no"}}
     assert "golden item of this post already" in client.post("/items/1/gold", data={"csrf": lead}).text
     assert "Only a decided item" in client.post("/items/2/gold", data={"csrf": lead}).text
+
+
+def test_an_appeal_becomes_no_golden_item_as_its_post_may(client: TestClient, console: Console, lead: str) -> None:
+    made = take_appeal(console, Appeal(id="a1", post="1"), console.now())["item"]
+    ben = person(console.database, "Ben")
+    with console.database.write() as tx:
+        assert claims.claim(tx, made, ben.id, console.now(), 600)
+    cast(console.database, made, ben, now=console.now())
+    assert f"/items/{made}/gold" not in client.get(f"/items/{made}").text
+    assert "make a golden item of the post" in client.post(f"/items/{made}/gold", data={"csrf": lead}).text
 
 
 def test_a_reopened_item_is_open_without_its_votes(client: TestClient, console: Console, lead: str) -> None:

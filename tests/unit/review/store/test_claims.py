@@ -11,6 +11,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW, person
 
 from crossguard.review.console import Console
+from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Ballot
 from crossguard.review.store import claims, items, votes
 from crossguard.review.store.claims import Filters
@@ -132,3 +133,19 @@ def test_who_made_the_known_answer_does_not_get_the_golden_item(console: Console
         assert not claims.claim(tx, made, ann.id, NOW, LEASE)
     assert next_of(database, ann, state=claims.GOLD) is None
     assert next_of(database, ben, state=claims.GOLD) == made
+
+
+def test_who_decided_an_appeal_does_not_get_the_golden_item_of_its_post(
+    console: Console, database: Database, ann: Person, ben: Person, cid: Person
+) -> None:
+    fill(console, 1)
+    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
+    for item, who in ((1, ann), (2, ben)):
+        with database.write() as tx:
+            assert claims.claim(tx, item, who.id, NOW, LEASE)
+            votes.cast(tx, item, who, BALLOT, submission=f"s{item}", now=NOW)
+        if item == 1:
+            take_appeal(console, Appeal(id="a1", post="0"), NOW)
+    with database.write() as tx:
+        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        assert [claims.claim(tx, made, who.id, NOW, LEASE) for who in (ann, ben, cid)] == [False, False, True]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import LEASE, NOW, cast
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
-from crossguard.review.store import items, listing
+from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.store import claims, items, listing
 from crossguard.review.store.database import Database
+from crossguard.review.store.people import Person
 from crossguard.review.store.schema import images
 
 PIXEL = (
@@ -64,6 +66,20 @@ def test_what_was_decided_about_a_post_is_not_shown_beside_its_golden_copy(
     with database.write() as tx:
         made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
         assert [row.id for row in items.earlier_of_author(tx, items.get(tx, made))] == [2]
+
+
+def test_what_an_appeal_decided_is_not_shown_beside_the_golden_copy_of_its_post(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("0", author="a")], NOW)
+    with database.write() as tx:
+        assert claims.claim(tx, 1, ann.id, NOW, LEASE)
+    cast(database, 1, ann)
+    take_appeal(console, Appeal(id="a1", post="0"), NOW)
+    gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
+    with database.write() as tx:
+        made = items.copy(tx, items.get(tx, 1), received_at=NOW, **gold)
+        assert items.earlier_of_author(tx, items.get(tx, made)) == []
 
 
 def test_posts_in_queues_of_others_are_not_shown(console: Console, database: Database) -> None:
