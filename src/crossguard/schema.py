@@ -91,7 +91,8 @@ class DecisionRecord(_Record):
     )
     decided_by: list[str] = Field(
         default_factory=list,
-        description="Labels and attributes that ask for the action, the clearest first; missing if it is allow.",
+        description="Labels and attributes that caused the action, the one farthest above its threshold first; "
+        "absent if the action is allow.",
     )
     language: str = Field(
         default="",

@@ -161,20 +161,21 @@ _BOTH = ("positive", "negative")
 _LIST = (
     Metric("precision", ("flagged",), AVERAGES, "Of the flagged posts, the share that annotators called hateful"),
     Metric("recall", ("positive",), AVERAGES, "Of the hateful posts, the share that was flagged"),
-    Metric("f1", ("positive",), AVERAGES, "Harmonic mean of precision and recall at the live threshold"),
+    Metric("f1", ("positive",), AVERAGES, "Harmonic mean of precision and recall at the policy's threshold"),
     Metric("roc_auc", _BOTH, AVERAGES, "Chance that a hateful post scores above a harmless one; 0.5 is guessing"),
     Metric("average_precision", ("positive",), AVERAGES,
            "Mean precision over all recalls; guessing gives the prevalence"),
     Metric("false_positive_rate", ("negative",), ("macro",), "Of the harmless posts, the share that was flagged"),
     Metric("balanced_accuracy", _BOTH, ("macro",),
-           "Mean of the shares decided right among hateful and among harmless posts; guessing gives 0.5"),
+           "Mean of recall and specificity (the share decided right among hateful and among harmless posts); "
+           "guessing gives 0.5"),
     *(
         Metric(rate_key(rate), _BOTH, ("macro",),
                f"Highest recall when at most {rate:.0%} of harmless posts are flagged")
         for rate in FALSE_POSITIVE_RATES
     ),
     Metric("brier", (), ("macro",), "Mean squared distance between score and outcome; lower is better"),
-    Metric("log_loss", (), ("macro",), "Mean surprise at the outcome in nats, the loss of training; lower is better"),
+    Metric("log_loss", (), ("macro",), "Mean negative log-likelihood (cross-entropy) in nats; lower is better"),
     Metric("ece", ("bins",), ("macro",), "How far scores are from observed shares; lower is better"),
 )  # fmt: skip
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _LIST})

@@ -73,7 +73,7 @@ class Recipe(StrictModel):
     )
     auxiliary: tuple[str, ...] = setting("Label columns that are learned beside and read by no policy.", ())
     max_text_length: int = setting("Tokens at most; SigLIP has 64 positions.", 77, ge=4)
-    normalization: NormalizerName = setting("Cleaner of raw text.", "none")
+    normalization: NormalizerName = setting("Text normalisation.", "none")
     image_text: Literal["pair", "append", "ignore"] = setting(
         "What to do with the words in an image: a second segment, appended, or ignored.", "append"
     )
@@ -95,7 +95,9 @@ class Recipe(StrictModel):
     )
     num_train_epochs: int = setting("Passes over the data.", 6, ge=1)
     max_steps: int | None = setting(
-        "End there, with the learning rate that the whole plan gives there; None for all epochs.", None, ge=1
+        "Stop after this many steps; the learning-rate schedule still spans all epochs. null: train all epochs.",
+        None,
+        ge=1,
     )
     per_device_train_batch_size: int = setting("Posts per process and step at most.", 32, ge=1)
     per_device_eval_batch_size: int = setting("Posts per process and step when measuring.", 64, ge=1)
@@ -143,7 +145,9 @@ class Recipe(StrictModel):
     image_dropout: float = setting(
         "Probability of leaving out each feature of a frozen image encoder.", 0.0, ge=0, lt=1
     )
-    text_noise: Share = setting("Probability of disguising a text, as people do to evade filters.", 0.0)
+    text_noise: Share = setting(
+        "Probability of adversarial augmentation of a text, as people disguise words to evade filters.", 0.0
+    )
     dilution: Share = setting("Probability of putting words of a harmless post before or after a text.", 0.0)
     augment: bool = setting("Whether images are changed in training at all.", False)
     aug_scale_min: float = setting("Smallest fraction of an image's area that is kept.", 0.8, gt=0, le=1)
