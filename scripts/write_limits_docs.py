@@ -68,7 +68,7 @@ def page() -> str:
         HEAD,
         "## Images",
         _table(_image_rows()),
-        "Change them with `Moderator.load(image_limits=ImageLimits(...))`.",
+        "Change them with `crossguard.load(image_limits=ImageLimits(...))`.",
     ]
     for title, rows in CONSTANTS.items():
         parts += [f"## {title}", _table([(name, getattr(module, name), text) for module, name, text in rows])]
