@@ -16,7 +16,7 @@ from crossguard.cli import run
 
 TRAINED, HELD = 64, 40
 # What transformers, torch and the ONNX exporter warn about between themselves.
-pytestmark = [pytest.mark.data, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")

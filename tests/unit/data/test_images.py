@@ -39,7 +39,6 @@ def test_heic_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
     assert caught.value.code == "image_needs_extra"
 
 
-@pytest.mark.data
 def test_real_pictures(shared_data: Path) -> None:
     paths = sorted((shared_data / "MMHS150K" / "img_resized").glob("*.jpg"))
     assert paths

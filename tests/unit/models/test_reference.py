@@ -17,7 +17,6 @@ CHECKPOINTS = ("clip_fusion", "clip_fusion_focal", "clip_mtl", "clip_mtl_linear"
 TOLERANCE = 1e-5
 
 
-@pytest.mark.data
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_logits_and_loss_of_all_presence_patterns(shared_data: Path, name: str) -> None:
     folder = shared_data / "reference_checkpoints" / name
@@ -33,7 +32,6 @@ def test_logits_and_loss_of_all_presence_patterns(shared_data: Path, name: str) 
     assert abs(actual["loss"].item() - expected["loss"].item()) < TOLERANCE
 
 
-@pytest.mark.data
 @pytest.mark.parametrize("name", ["clip_fusion", "siglip_fusion"])
 def test_encoders_load_by_folder_with_the_same_weights_as_the_checkpoint(shared_data: Path, name: str) -> None:
     from crossguard.models.building import BACKBONES

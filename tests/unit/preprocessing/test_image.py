@@ -27,7 +27,6 @@ def test_crop_takes_the_centre_and_squash_the_whole() -> None:
     assert to_pixels(picture, ImageSpec(size=32, resize="squash")).mean() == pytest.approx(85, abs=3)
 
 
-@pytest.mark.data
 def test_pixels_equal_the_reference_transform(shared_data: Path) -> None:
     stored = np.load(shared_data / "reference_checkpoints" / "pixels" / "clip_eval_pixels.npz")
     mean = np.array([0.48145466, 0.4578275, 0.40821073])

@@ -18,7 +18,6 @@ SOURCES = Path(__file__).parents[3] / "src" / "crossguard"
 CARDS = {"clip-fusion": "clip_fusion_card.txt", "siglip2-fusion": "siglip2_fusion_card.txt"}
 
 
-@pytest.mark.data
 @pytest.mark.parametrize("name", CARDS)
 def test_the_block_of_a_card_is_a_recipe_as_it_stands(shared_data: Path, name: str, tmp_path: Path) -> None:
     card = (shared_data.parent / "seeds" / CARDS[name]).read_text(encoding="utf-8")

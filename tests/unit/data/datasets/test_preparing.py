@@ -114,7 +114,6 @@ def test_a_wrong_folder_is_explained(name: str, tmp_path: Path) -> None:
         list(find(name).read(tmp_path))
 
 
-@pytest.mark.data
 @pytest.mark.parametrize("name", EXPECTED)
 def test_real_folders_are_read_whole(shared_data: Path, name: str) -> None:
     rows = [row for row in find(name).read(shared_data / FOLDERS.get(name, "text")) if row.annotated]
@@ -202,8 +201,19 @@ def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> Non
     (tmp_path / "leak.csv").write_text("id,text,image_path,racist,split\n" + "\n".join(lines) + "\n")
     report = prepare(dataset(tmp_path / "leak.csv", ["racist"]), tmp_path / "leak.csv", tmp_path / "t.parquet")
     assert report.duplicate_texts == {"test-train": 3}
-    assert report.alike_images == {"test-train": 9}
+    assert report.alike_images == {"test-train": 3}
     assert report.duplicate_ids == ["0", "1", "2"]
+
+
+def test_each_later_copy_of_an_image_makes_one_pair() -> None:
+    one, near = 0b1111, 0b0111
+    assert list(alike({1: one, 2: one, 3: one, 4: near, 5: near})) == [(1, 2), (1, 3), (1, 4), (4, 5)]
+
+
+def test_copies_in_one_split_whose_name_has_a_dash_are_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("text,racist,split\nsome words,1,in-train\nsome words,1,in-train\n", encoding="utf-8")
+    assert prepare(dataset(path, ["racist"]), path, tmp_path / "t.parquet").duplicate_texts == {}
 
 
 def test_posts_with_neither_text_nor_image_are_counted(tmp_path: Path) -> None:

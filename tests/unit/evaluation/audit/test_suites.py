@@ -93,7 +93,6 @@ def test_template_phrases_are_grouped_by_term(tiny: Moderator, tmp_path: Path) -
         read_phrases(path, HATE.names)
 
 
-@pytest.mark.data
 def test_the_real_suites_are_read_whole(shared_data: Path) -> None:
     suite = read_suite(shared_data / "hatecheck" / "test_suite_cases.csv", HATE.names)
     assert len(suite) == 3728
