@@ -48,7 +48,7 @@ docs: install  ## Check the documentation: links, examples, every command and se
 	$(BIN)/python -m pytest tests/docs
 
 build: install  ## Build the wheel, install it into a clean environment, and try it there
-	scripts/check-wheel
+	BIN=$(BIN) PYTHON=$(PYTHON) scripts/check-wheel
 
 bench: install  ## Posts per second and peak memory beside a plain PyTorch loop, in one run
 	$(BIN)/python -m benchmarks.compact
