@@ -87,7 +87,7 @@ def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Pa
         "id": [row.id for row in rows],
         "text": [row.text for row in rows],
         "image_text": [row.image_text for row in rows],
-        "image_path": ["" if row.image is None else os.path.relpath(row.image, folder) for row in rows],
+        "image_path": ["" if row.image is None else _named_from(folder, row.image) for row in rows],
         "split": [row.split for row in rows],
         "source": [source] * len(rows),
         "stratum": [row.stratum for row in rows],
@@ -97,6 +97,11 @@ def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Pa
         values = [row.hateful if name == "hateful" else row.labels.get(name) for row in rows]
         columns[name] = pyarrow.array(values, type=pyarrow.float32())
     return pyarrow.table(columns)
+
+
+def _named_from(folder: Path, image: Path) -> str:
+    """Returns the path to an image from a folder; `..` behind a link leads from where the link points."""
+    return os.path.relpath(Path(os.path.realpath(image.parent)) / image.name, os.path.realpath(folder))
 
 
 def _pyarrow() -> tuple[Any, Any]:

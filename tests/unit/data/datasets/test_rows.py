@@ -31,6 +31,20 @@ def test_images_move_with_the_table(tmp_path: Path) -> None:
     assert as_table(rows, (), "mine", tmp_path / "tables")["image_path"].to_pylist() == ["../raw/a.png", ""]
 
 
+def test_images_are_found_from_a_table_behind_a_link_and_through_one(tmp_path: Path) -> None:
+    for folder in ("img", "disk/deep/tables", "other"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tables").symlink_to(tmp_path / "disk" / "deep" / "tables")
+    (tmp_path / "other" / "link").symlink_to(tmp_path / "img")
+    (tmp_path / "img" / "0.png").touch()
+    (tmp_path / "img" / "named.png").symlink_to(tmp_path / "img" / "0.png")
+    images = [tmp_path / "img" / "named.png", tmp_path / "other" / "link" / ".." / "img" / "0.png"]
+    table = as_table([Row("a", image=image) for image in images], (), "mine", tmp_path / "tables")
+    paths = table["image_path"].to_pylist()
+    assert [Path(path).name for path in paths] == ["named.png", "0.png"]
+    assert all((tmp_path / "tables" / path).samefile(tmp_path / "img" / "0.png") for path in paths)
+
+
 def test_a_table_of_nothing_has_its_columns_and_their_types(tmp_path: Path) -> None:
     table = as_table([], ("racist",), "mine", tmp_path)
     assert (len(table), table.schema.field("racist").type, table.schema.field("id").type) == (0, "float", "string")
