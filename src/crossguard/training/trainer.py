@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from crossguard.errors import ConfigError
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import whole_weights
 from crossguard.training.batches import Batcher
@@ -154,6 +155,8 @@ class Trainer:
                     loss = self.wrapped(moved)
                 self.accelerator.backward(loss / len(own))
                 total += float(loss.detach()) / len(own)
+        loss_of_all = self._mean(total)
+        self._refuse_divergence(loss_of_all)
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -162,7 +165,15 @@ class Trainer:
         self._average()
         self.state.progress.step += 1
         self.state.progress.total_steps += 1
-        return {"loss": self._mean(total), "grad_norm": 0.0 if norm is None else float(norm), **rates}
+        return {"loss": loss_of_all, "grad_norm": 0.0 if norm is None else float(norm), **rates}
+
+    def _refuse_divergence(self, loss: float) -> None:
+        # Of the loss alone: a gradient that is no number is usual in fp16, and its scaler leaves out the step.
+        if not np.isfinite(loss):
+            raise ConfigError(
+                f"The loss is no number any more in step {self.state.progress.total_steps + 1} of the run: training "
+                "diverged. Set lr_head and lr_encoder lower, or precision to fp32, and train again."
+            )
 
     def _mean(self, value: float) -> float:
         if self.processes == 1:

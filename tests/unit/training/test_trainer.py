@@ -117,6 +117,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(table: Path, tmp_pat
     assert all(torch.equal(weight, weights(whole)[name]) for name, weight in weights(resumed).items())
 
 
+def test_a_run_that_diverges_stops_before_it_saves(table: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(table, tmp_path, num_train_epochs=3, lr_head=1e30, lr_encoder=1e30)
+    with pytest.raises(ConfigError, match=r"no number any more in step \d+ .* Set lr_head and lr_encoder lower"):
+        trainer.run()
+    assert trainer.state.progress.epoch == 0
+    assert not entries(tmp_path, "final")
+
+
 def test_another_recipe_does_not_go_on_with_a_run(table: Path, tmp_path: Path) -> None:
     trainer_of(table, tmp_path, num_train_epochs=1).run()
     with pytest.raises(ConfigError, match="lr_head"):
