@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -81,7 +81,7 @@ def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = 
         image_text={split: round(share, 4) for split, share in words.items()},
         duplicate_ids=sorted(name for name, count in Counter(row.id for row in everything).items() if count > 1),
         duplicate_texts=_across(rows, _same_text(rows)),
-        alike_images=_across(rows, list(alike(checked.hashes))),
+        alike_images=_across(rows, alike(checked.hashes)),
         caution=dataset.caution,
     )
 
@@ -131,9 +131,10 @@ def _same_text(rows: Sequence[Row]) -> list[tuple[int, int]]:
     return [(first[key], place) for place, key in enumerate(keys) if key and first.setdefault(key, place) != place]
 
 
-def _across(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) -> dict[str, int]:
-    counts = Counter("-".join(sorted((rows[one].split, rows[other].split))) for one, other in pairs)
-    return {key: count for key, count in sorted(counts.items()) if len(set(key.split("-"))) > 1}
+def _across(rows: Sequence[Row], pairs: Iterable[tuple[int, int]]) -> dict[str, int]:
+    splits = ((rows[one].split, rows[other].split) for one, other in pairs)
+    counts = Counter("-".join(sorted((one, other))) for one, other in splits if one != other)
+    return dict(sorted(counts.items()))
 
 
 def perceptual_hash(image: Image) -> int:
@@ -145,9 +146,13 @@ def perceptual_hash(image: Image) -> int:
 
 
 def alike(hashes: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-    """Yields each pair of rows whose hashes differ in at most `DISTANCE` bits, once."""
+    """Yields each row with an earlier one of its hash, and first rows of hashes at most `DISTANCE` bits apart."""
+    first: dict[int, int] = {}
     bands: dict[tuple[int, int], list[int]] = defaultdict(list)
     for name, value in hashes.items():
+        if first.setdefault(value, name) != name:
+            yield first[value], name
+            continue
         own = [(band, value >> (BITS * band) & (1 << BITS) - 1) for band in range(BANDS)]
         seen = {other for key in own for other in bands[key]}
         yield from ((other, name) for other in sorted(seen) if (hashes[other] ^ value).bit_count() <= DISTANCE)
