@@ -187,12 +187,12 @@ def _examples(recipe: Recipe, name: str, source: Source, table: pa.Table, addres
     outputs = np.full((len(table), recipe.num_outputs), np.nan, dtype=np.float32)
     whole = np.full((len(table), len(recipe.label_schemes)), np.nan, dtype=np.float32)
     for label_scheme, rule in source.label_schemes.items():
-        shares = np.stack([_of_scheme(table, label, label_scheme) for label in recipe.labels], axis=1)
-        hateful = _hateful(source, _of_scheme(table, "hateful", label_scheme), strata)
+        shares = np.stack([_of_scheme(table, label, label_scheme, address) for label in recipe.labels], axis=1)
+        hateful = _hateful(source, _of_scheme(table, "hateful", label_scheme, address), strata)
         outputs[:, list(recipe.columns[label_scheme])] = targets(shares, rule)
         whole[:, recipe.label_schemes.index(label_scheme)] = unions(shares, hateful, rule)
     for column, label in enumerate(recipe.auxiliary, start=recipe.num_outputs - len(recipe.auxiliary)):
-        outputs[:, column] = _numbers(table, label)
+        outputs[:, column] = _numbers(table, label, address)
     words = [table[column].cast(pa.string()).fill_null("") for column in ("id", "text", "image_text")]
     folder = address.rpartition("/")[0]
     images = [_image(folder, image) if image else "" for image in table["image_path"].to_pylist()]
@@ -219,17 +219,33 @@ def _weights(recipe: Recipe, source: Source) -> Floats:
     return weights
 
 
-def _of_scheme(table: pa.Table, column: str, label_scheme: str) -> Floats:
+def _of_scheme(table: pa.Table, column: str, label_scheme: str, address: str) -> Floats:
     """Returns a column, or the one that holds it under a label scheme alone, such as `racist@any`."""
     own = f"{column}@{label_scheme}"
-    return _numbers(table, own if own in table.column_names else column)
+    return _numbers(table, own if own in table.column_names else column, address)
 
 
-def _numbers(table: pa.Table, column: str) -> Floats:
+def _numbers(table: pa.Table, column: str, address: str) -> Floats:
+    """Returns a column's shares of annotators, (n,), NaN where nobody said anything.
+
+    Raises:
+        TableError: It holds something else than numbers from 0 to 1.
+    """
     if column not in table.column_names:
         return np.full(len(table), np.nan, dtype=np.float32)
-    numbers: Floats = table[column].to_numpy().astype(np.float32)
+    try:
+        numbers: Floats = table[column].to_numpy().astype(np.float32)
+    except (TypeError, ValueError):
+        raise _no_shares(address, column, f"is of {table[column].type}") from None
+    wrong = np.flatnonzero((numbers < 0) | (numbers > 1))
+    if len(wrong):
+        post = table["id"][int(wrong[0])].as_py()
+        raise _no_shares(address, column, f"has {numbers[wrong[0]]:g} for the post '{post}'")
     return numbers
+
+
+def _no_shares(address: str, column: str, found: str) -> TableError:
+    return TableError(f"{address}: column '{column}' must hold numbers from 0 to 1, and {found}.")
 
 
 def _repeats(source: Source, strata: Sequence[str]) -> Floats:

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from tests.support.object_storage import s3_server, upload
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, TableError
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
 from crossguard.training.sources import Fold, one_sided, read_examples, untaught
@@ -157,6 +159,20 @@ def test_posts_that_say_and_show_nothing_are_left_out(tmp_path: Path, caplog: py
     trained, measured = read_examples(Recipe(labels=("racist",)), tmp_path / "t.parquet")
     assert (trained.ids, measured.ids) == (["4", "6"], ["3", "5", "7"])
     assert "3 posts are left out, because they have neither text nor image." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [([0.0, 5.0], "has 5 for the post 'b'"), ([-1.0, 1.0], "has -1 for the post 'a'"), (["no", "yes"], "is of string")],
+)
+def test_a_column_of_a_ready_table_that_holds_no_shares_is_refused(
+    values: list[object], why: str, tmp_path: Path
+) -> None:
+    write_table([Row("a", "one"), Row("b", "two")], ("racist",), "mine", tmp_path / "t.parquet")
+    table = pq.read_table(tmp_path / "t.parquet").drop_columns(["racist"])
+    pq.write_table(table.append_column("racist", pa.array(values)), tmp_path / "t.parquet")
+    with pytest.raises(TableError, match=rf"t\.parquet: column 'racist' .*{why}"):
+        read_examples(Recipe(labels=("racist",)), tmp_path / "t.parquet")
 
 
 def test_a_label_with_one_answer_only_is_named(tmp_path: Path) -> None:
