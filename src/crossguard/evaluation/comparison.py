@@ -76,7 +76,8 @@ def read_entry(path: Path) -> Run | Compared:
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         estimates = {key: Estimate(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
-    except (OSError, ValueError, TypeError) as error:
+        posts = int(data.get("samples", 0))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
             f"'{path}' is neither the folder of a run nor a test_metrics.json ({why}). Make a run with: "
@@ -85,9 +86,7 @@ def read_entry(path: Path) -> Run | Compared:
     if not estimates:
         raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")
     name = path.parent.name or path.stem
-    return Compared(
-        name, int(data.get("samples", 0)), estimates, data.get("samples_per_second"), note="no posts to test on"
-    )
+    return Compared(name, posts, estimates, data.get("samples_per_second"), note="no posts to test on")
 
 
 def paired_differences(

@@ -118,6 +118,13 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
         read_entry(tmp_path / "none")
 
 
+@pytest.mark.parametrize("content", ["[1, 2]", '"f1"', "null", '{"f1_macro": 0.5, "samples": null}', "{"])
+def test_what_is_no_test_metrics_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "test_metrics.json").write_text(content)
+    with pytest.raises(InputError, match=r"neither the folder of a run nor a test_metrics\.json"):
+        read_entry(tmp_path / "test_metrics.json")
+
+
 def test_two_versions_of_one_model_are_told_apart() -> None:
     one = samples(0.5)
     old, new = (
