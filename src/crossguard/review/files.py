@@ -60,7 +60,7 @@ def take_suggestions(console: Console, path: Path, *, source: str) -> Iterator[R
 
     A file that was taken before changes nothing. The console's model scores the texts.
     """
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         yield from _take(console, (_suggestion(line, f"'{path}' line {n}", source) for n, line in enumerate(file, 1)))
 
 
@@ -69,7 +69,7 @@ def _take(console: Console, posts: Iterator[Submission]) -> Iterator[Received]:
         yield console.intake.take(console.with_decisions(batch), console.now())
 
 
-def _suggestion(line: str, where: str, source: str) -> Submission:
+def _suggestion(line: bytes, where: str, source: str) -> Submission:
     try:
         item = as_item(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -100,3 +100,12 @@ def test_what_was_taken_before_an_error_is_told_and_numbers_are_keys_of_authors(
     with Database.open(store).read() as db:
         authors = select(items.c.author).distinct().where(items.c.source == "file")
         assert db.execute(authors).scalars().all() == ["42"]
+
+
+def test_suggestions_that_are_no_text_are_told_with_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.jsonl").write_bytes(b"\xff\xfe\x00{}\n")
+    command = ["review", "--database", str(tmp_path / "r.sqlite"), "--model", "none", "import", "--suggestions"]
+    assert run([*command, str(tmp_path / "s.jsonl")]) == 3
+    assert "line 1 is no suggestion" in capsys.readouterr().err
