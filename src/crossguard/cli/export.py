@@ -112,7 +112,7 @@ def command(
     )
     click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
     if kept:
-        click.echo(f"note: {kept} stayed; figures in it may be those of another model.", err=True)
+        click.echo(f"note: {kept} stayed; metrics in it may be those of another model.", err=True)
 
 
 def _check_options(format_: str, precision: str) -> None:
