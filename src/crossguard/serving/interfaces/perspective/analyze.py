@@ -18,6 +18,7 @@ from crossguard.serving.interfaces.perspective.languages import (
     LanguageNotSupportedError,
     check_language,
     declared_other,
+    primary,
 )
 from crossguard.serving.interfaces.perspective.schema import (
     Additions,
@@ -109,7 +110,7 @@ def sentences(text: str, languages: Sequence[str]) -> list[Span]:
 
     The last one takes what is left after `MAX_SPANS` or `SPLIT_CHARACTERS`.
     """
-    language = languages[0].partition("-")[0].lower() if languages else "en"
+    language = primary(languages[0]) if languages else "en"
     spans = []
     for boundary in get_sentence_boundaries(language, text[:SPLIT_CHARACTERS]):
         begin, end = boundary["start_index"], boundary["end_index"]

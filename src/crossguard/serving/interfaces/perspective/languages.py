@@ -24,8 +24,12 @@ def declared_other(declared: Sequence[str], known: Collection[str]) -> str:
 
     A request that declares several, such as a forum's two, is about a comment in any of them.
     """
-    primary = [language.partition("-")[0].lower() for language in declared]
-    return "" if any(language in known for language in primary) else next(iter(declared), "")
+    return "" if any(primary(language) in known for language in declared) else next(iter(declared), "")
+
+
+def primary(language: str) -> str:
+    """Returns the language of a tag without its region: `en` of `en-US`, and of `en_US` as Android and PHP write it."""
+    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def check_language(other: str, attributes: Iterable[str], settings: ServeSettings) -> None:

@@ -18,7 +18,7 @@ from crossguard.serving.settings import ServeSettings
 
 @pytest.mark.parametrize(
     ("declared", "other"),
-    [([], ""), (["en"], ""), (["EN-gb", "de"], ""), (["de", "fr-CA"], "de"), (["x" * 50], "x" * 50)],
+    [([], ""), (["en"], ""), (["EN-gb", "de"], ""), (["en_US"], ""), (["de", "fr-CA"], "de"), (["x" * 50], "x" * 50)],
 )
 def test_a_request_that_declares_one_known_language_is_in_it(declared: list[str], other: str) -> None:
     assert declared_other(declared, ("en",)) == other
