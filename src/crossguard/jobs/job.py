@@ -201,4 +201,4 @@ def _difference(then: str | None, now: str | None, output: str) -> str:
 
 def _absolute(path: PathLike) -> str:
     address = os.fspath(path)
-    return address if is_remote(address) else str(Path(address).expanduser().absolute())
+    return address if is_remote(address) else str(Path(address.removeprefix("file://")).expanduser().absolute())

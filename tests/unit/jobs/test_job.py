@@ -56,6 +56,11 @@ def test_a_job_goes_on_with_the_units_that_it_planned(folder: Path, tiny_bundle:
     assert [unit.index for unit, part in again.finished(Shard(1, 3)) if part is None] == [1]
 
 
+def test_addresses_of_this_machine_are_its_paths(folder: Path, tiny_bundle: Bundle) -> None:
+    job = ScoringJob.open(f"file://{folder}", f"file://{folder.parent}/out", model=tiny_bundle.folder)
+    assert (job.spec.inputs, job.spec.output) == ((str(folder),), str(folder.parent / "out"))
+
+
 def change(folder: Path, what: str) -> None:
     if what == "changed":
         write_jsonl(folder / "b.jsonl", 21)
