@@ -99,7 +99,7 @@ def command(
         _write_int8(run, out, calibration, max_auc_loss=max_auc_loss, accept=accept_loss)
         return
     with needs_extra("Exporting", "train"):
-        from crossguard.export.bundle import ExportPlan, export_bundle
+        from crossguard.export.bundle import ExportPlan, as_name, export_bundle
         from crossguard.export.huggingface import export_huggingface
         from crossguard.export.policies import PolicyPlan
     if format_ == "huggingface":
@@ -108,7 +108,7 @@ def command(
         return
     plans = [PolicyPlan.parse(text) for text in policies]
     bundle = export_bundle(
-        run, out, ExportPlan(name or out.resolve().name, version, _weight_dtypes(weight_dtype), plans, average)
+        run, out, ExportPlan(name or as_name(out.resolve().name), version, _weight_dtypes(weight_dtype), plans, average)
     )
     click.echo(f"Wrote {out} ({bundle.size / 1e6:.1f} MB). Try: crossguard score --model {out} --text '...'", err=True)
     if kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,18 @@ class ExportPlan:
     # How its policies are fitted; without any, the run's own thresholds make the policy `default`
     policies: Sequence[PolicyPlan] = ()
     average: Sequence[Path] = ()  # further runs whose weights are averaged with the run's, from one start
+
+    def __post_init__(self) -> None:
+        if as_name(self.name) != self.name or not self.name:
+            raise ConfigError(
+                f"'{self.name}' cannot name a model, which takes letters, digits, dots and dashes. Give one: "
+                f"--name {as_name(self.name) or 'my-model'}"
+            )
+
+
+def as_name(text: str) -> str:
+    """Returns a text as the name of a model: with dashes for what no name has."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
@@ -172,7 +185,7 @@ def as_bundle(folder: Path) -> Path:
     """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache."""
     out = cache_folder() / "bundles" / _key(folder)
     if not (out / MANIFEST).is_file():
-        export_bundle(folder, out, ExportPlan(_name(find_inference_config(folder).parent)))
+        export_bundle(folder, out, ExportPlan(as_name(_name(find_inference_config(folder).parent))))
     return out
 
 

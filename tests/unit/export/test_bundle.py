@@ -181,6 +181,16 @@ def test_a_model_of_the_hub_is_named_after_its_repository(tmp_path: Path, made: 
     assert made == ["hateful"]
 
 
+def test_a_folder_whose_name_no_model_has_is_opened_under_a_like_one(tmp_path: Path, made: list[str]) -> None:
+    as_bundle(write_run(tmp_path / "my r\u00fcn"))
+    assert made == ["my-r-n"]
+
+
+def test_a_name_that_no_model_has_is_refused_before_any_work() -> None:
+    with pytest.raises(ConfigError, match="'my model' cannot name a model.*--name my-model"):
+        ExportPlan("my model")
+
+
 def test_a_policy_of_an_unknown_label_scheme_is_refused(
     run: Path, tmp_path: Path, fake: list[Mapping[str, str]]
 ) -> None:
