@@ -10,15 +10,17 @@ from typing import Final
 
 import numpy as np
 
-from crossguard.bundle import Bundle, write_manifest
+from crossguard.bundle import CARD, Bundle, write_manifest
 from crossguard.errors import BundleError, InputError
 from crossguard.evaluation.annotated import Annotated
+from crossguard.export.bundle import REPORTS
 from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
 from crossguard.machine import multiplies_bf16
 from crossguard.moderator import Moderator
+from crossguard.registry import MANIFEST
 from crossguard.runtimes.tuning import measure
-from crossguard.saving import save_json
+from crossguard.saving import save_json, whole_folder
 
 # Enough for an AUC to the third digit; more only take time.
 HELD_OUT: Final = 2000
@@ -43,6 +45,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         BundleError: A label loses more than it may; the report is written, the copy is not.
     """
     calibration, held_out = split(data)
+    out = out.resolve()  # "." has no name
     report_file = out.with_name(f"{out.name}-quality.json")
     with tempfile.TemporaryDirectory(prefix="crossguard-int8-") as scratch:
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
@@ -62,7 +65,10 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
             if not compare_scores(exact, half, held_out).problems(gate.tolerance):
                 _allow_bf16(copy)
-        shutil.copytree(copy.folder, out, dirs_exist_ok=True)
+        with whole_folder(out, last=MANIFEST, replaced=REPORTS) as folder:
+            shutil.copytree(copy.folder, folder, dirs_exist_ok=True)
+            if (out / CARD).is_file():
+                shutil.copyfile(out / CARD, folder / CARD)
     return report
 
 

@@ -187,7 +187,7 @@ def test_a_folder_whose_name_no_model_has_is_opened_under_a_like_one(tmp_path: P
 
 
 def test_a_name_that_no_model_has_is_refused_before_any_work() -> None:
-    with pytest.raises(ConfigError, match="'my model' cannot name a model.*--name my-model"):
+    with pytest.raises(ConfigError, match=r"'my model' cannot name a model.*--name my-model"):
         ExportPlan("my model")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,24 @@ def test_bf16_is_allowed_where_it_was_judged_and_pays(
     fast = read_bundle(tmp_path / "fast")
     assert fast.manifest.precisions == allowed
     assert fast.provenance()["precision"] == "int8"
+
+
+def test_a_card_that_a_person_wrote_stays(
+    bundle: Bundle, posts: Annotated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "README.md").write_text("# By hand\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "out")
+
+    def quantize(exact: Bundle, _posts: object, folder: Path) -> Bundle:
+        shutil.copytree(exact.folder, folder)
+        (folder / "README.md").write_text("# Of the source\n", encoding="utf-8")
+        return read_bundle(folder)
+
+    monkeypatch.setattr("crossguard.export.int8.quantize", quantize)
+    export_int8(bundle, posts, Path(), GENEROUS)
+    assert (tmp_path / "out" / "README.md").read_text(encoding="utf-8") == "# By hand\n"
+    assert (tmp_path / "out-quality.json").is_file()
 
 
 def test_calibration_posts_are_not_compared_with(posts: Annotated) -> None:
