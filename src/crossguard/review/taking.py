@@ -43,7 +43,9 @@ def take_next(
         return held[0]
     refuse_over_limit(tx, settings, person, now)
     if _CHANCE.random() < settings.gold_rate:
-        golden = claims.claim_next(tx, person.id, queue, now, lease, order=claims.RANDOM, state=claims.GOLD)
+        golden = claims.claim_next(
+            tx, person.id, queue, now, lease, order=claims.RANDOM, filters=filters, state=claims.GOLD
+        )
         if golden is not None:
             return golden
     if after is not None and after.likeness is not None and order != claims.RANDOM:

@@ -57,6 +57,20 @@ def test_golden_items_come_as_often_as_the_settings_say(
     assert take(database, settings.model_copy(update={"gold_rate": 1.0}), ann) == 2
 
 
+def test_a_golden_item_is_one_that_the_filters_find(
+    console: Console, database: Database, settings: ReviewSettings, ann: Person
+) -> None:
+    """Else it shows what it is, and measures people by languages that they do not read."""
+    gold = submission("2", language="en", expected=Expected(action="allow", labels={}))
+    console.intake.take([submission("1", language="de"), gold], NOW)
+    always = settings.model_copy(update={"gold_rate": 1.0})
+    for language, item in (("de", 1), ("en", 2)):
+        with database.write() as tx:
+            asked = Filters(language=language)
+            assert take_next(tx, always, ann, "main", order=claims.OLDEST, filters=asked, now=NOW) == item
+            claims.release(tx, item, ann.id)
+
+
 def test_a_day_has_a_limit_and_ends_at_midnight(
     console: Console, database: Database, settings: ReviewSettings, ann: Person
 ) -> None:
