@@ -89,10 +89,18 @@ def state(db: Connection) -> Any:
     waits, given_up = deliveries.c.next_at.is_not(None), _GIVEN_UP
     counts = [func.count().filter(which).label(name) for name, which in (("waiting", waits), ("given_up", given_up))]
     last = select(deliveries.c.problem).where(waits | given_up, deliveries.c.attempts > 0)
-    problem = last.order_by(deliveries.c.id.desc()).limit(1).scalar_subquery().label("problem")
+    problem = (
+        last.order_by(deliveries.c.next_at.desc().nulls_last(), deliveries.c.item.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("problem")
+    )
     return db.execute(select(*counts, problem)).one()
 
 
 def retry(tx: Connection, now: float) -> int:
-    """Tries again what was given up; returns how many."""
-    return tx.execute(update(deliveries).where(_GIVEN_UP).values(attempts=0, next_at=now)).rowcount
+    """Tries again what was given up; returns how many.
+
+    One attempt stays counted: a message of which no answer came may have arrived, which `withdraw` must know.
+    """
+    return tx.execute(update(deliveries).where(_GIVEN_UP).values(attempts=1, next_at=now)).rowcount

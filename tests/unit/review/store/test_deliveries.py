@@ -40,7 +40,24 @@ def test_each_attempt_comes_twice_as_late_until_it_is_given_up(database: Databas
         state = deliveries.state(tx)
         assert (state.waiting, state.given_up, state.problem) == (0, 1, "no answer")
         assert deliveries.retry(tx, now) == 1
-        assert [entry.attempts for entry in deliveries.due(tx, now)] == [0]
+        (again,) = deliveries.due(tx, now)
+        assert again.id == message
+        assert deliveries.withdraw(tx, 1), "it may have arrived, whatever the last attempts said"
+
+
+def test_the_last_problem_is_that_of_the_last_message(
+    console: Console, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console.intake.take([submission("1"), submission("2")], NOW)
+    names = iter(["f", "0"])
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(names))
+    with database.write() as tx:
+        for item, problem in ((1, "older"), (2, "newer")):
+            deliveries.put(tx, item, "item.decided", NOW + item, {})
+            name = deliveries.due(tx, NOW + item)[-1].id
+            assert deliveries.reserve(tx, name, 0, NOW + 20)
+            deliveries.failed(tx, name, 1, NOW + item, problem)
+        assert deliveries.state(tx).problem == "newer"
 
 
 def test_what_was_never_tried_is_taken_back_without_a_word(database: Database, message: str) -> None:
