@@ -33,6 +33,14 @@ def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, setti
     assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("main", 0.2, True)}
 
 
+def test_no_digest_of_the_text_outlives_it(console: Console, database: Database) -> None:
+    """By it, whoever guesses an erased text would know that they are right."""
+    record = decision("1") | {"digest": "11bf3eaea9028658"}
+    console.intake.take([submission("1", decision=record)], NOW)
+    with database.read() as db:
+        assert items.get(db, 1).decision == {name: value for name, value in record.items() if name != "digest"}
+
+
 def test_the_same_post_twice_is_one_item(console: Console) -> None:
     assert console.intake.take([submission("1"), submission("2")], NOW).taken == 2
     again = console.intake.take([submission("1"), submission("3")], NOW)
