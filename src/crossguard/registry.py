@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ def find(name: str | Path, revision: str | None = None) -> Path:
     known = shipped()
     if str(name) in known:
         return known[str(name)]
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib raises where nobody has that name
     if folder.is_dir():
         return folder
     if isinstance(name, str) and HUB_ID.match(name):

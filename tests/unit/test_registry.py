@@ -18,7 +18,7 @@ def test_a_folder_is_found(tiny_bundle: Bundle) -> None:
 def test_an_unknown_name_is_answered_with_what_would_work() -> None:
     with pytest.raises(BundleError, match=r"Unknown model 'kompact'.*Hub id"):
         find("kompact")
-    for name in ("./compact", "../no/where"):
+    for name in ("./compact", "../no/where", "~nobody-of-that-name/model"):
         with pytest.raises(BundleError, match="Unknown model"):
             find(name)
 

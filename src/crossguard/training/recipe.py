@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -196,7 +197,14 @@ class Recipe(StrictModel):
         return problems
 
     def _target_problems(self) -> list[str]:
-        problems = []
+        problems = [
+            f"{name} is empty; it needs one name or more"
+            for name in ("labels", "label_schemes")
+            if not getattr(self, name)
+        ]
+        twice = [name for name, count in Counter((*self.labels, *self.auxiliary)).items() if count > 1]
+        if twice:
+            problems.append(f"labels and auxiliary name {twice} twice")
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():

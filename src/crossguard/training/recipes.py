@@ -80,7 +80,10 @@ def _override(settings: dict[str, Any], override: str) -> None:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             raise ConfigError(f"--set {override}: '{part}' is a value, not a mapping.")
-    place[last] = yaml.safe_load(value)
+    try:
+        place[last] = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
+        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
 
 
 def markdown() -> str:

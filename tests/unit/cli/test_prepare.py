@@ -34,6 +34,21 @@ def test_an_unknown_dataset_is_told_before_a_missing_folder(capsys: pytest.Captu
     assert "Unknown dataset 'mmhs'" in capsys.readouterr().err
 
 
+def test_ids_and_labels_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "id,text,split,[red]\na[/b],hello,train,1\na[/b],bye,val,0\n"
+    (tmp_path / "mine.csv").write_text(rows)
+    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet")]) == 0
+    told = capsys.readouterr().out
+    assert "[red]" in told
+    assert "a[/b]" in told
+
+
+def test_a_folder_is_no_table_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path)]) == 2
+    assert "table.parquet" in capsys.readouterr().err
+
+
 def test_help_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["prepare", "--help"]) == 0
     told = capsys.readouterr().out

@@ -56,6 +56,21 @@ def test_settings_that_contradict_each_other_are_told_at_once(tmp_path: Path) ->
     assert all(word in str(caught.value) for word in ("64 text positions", "head: mtl", "aug_scale_min"))
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("labels: []", "labels is empty"),
+        ("label_schemes: []", "label_schemes is empty"),
+        ("labels: [rude, rude]", r"name \['rude'\] twice"),
+        ("labels: [rude]\nauxiliary: [rude]", r"name \['rude'\] twice"),
+    ],
+)
+def test_labels_and_schemes_that_a_model_cannot_have_are_refused(lines: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(lines)
+    with pytest.raises(ConfigError, match=told):
+        load(str(tmp_path / "bad.yaml"))
+
+
 def test_horizontal_flip_is_off_unless_asked_for() -> None:
     assert Recipe().horizontal_flip is False
 

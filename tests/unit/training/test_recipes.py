@@ -38,7 +38,7 @@ def test_overrides_reach_into_the_recipe() -> None:
     assert recipe.sources["harmeme"].repeat == load("compact").sources["harmeme"].repeat
 
 
-@pytest.mark.parametrize("override", ["lr_head", "lr_head.x=1"])
+@pytest.mark.parametrize("override", ["lr_head", "lr_head.x=1", "labels=[a", "lr_head=2026-13-01"])
 def test_a_malformed_override_is_explained(override: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         load("clip-fusion", [override])
