@@ -278,6 +278,28 @@ def test_an_answer_waits_while_something_in_between_refuses_it(running: ConsoleT
     assert running.count(VOTES) == 1
 
 
+def test_an_answer_that_waited_stays_while_something_in_between_answers(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    page.route("**/vote*", lambda route: route.fulfill(status=200, body="<h1>Checking your browser</h1>"))
+    page.keyboard.press("a")
+    page.wait_for_selector("#notice:has-text('answered 200 without a page of the console')")
+    page.goto(f"{running.url}/queues/main", wait_until="networkidle")
+    assert page.evaluate("localStorage.length") == 1
+    assert page.locator("#notice").inner_text() == ""
+    page.unroute("**/vote*")
+    page.reload()
+    page.wait_for_selector("#notice:has-text('has been sent')")
+    assert running.count(VOTES) == 1
+
+
+def test_an_answer_is_sent_where_the_browser_keeps_nothing(running: ConsoleThread, visit: Visit) -> None:
+    page = at_first_item(running, visit, 1)
+    page.evaluate("Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; 0")
+    page.keyboard.press("a")
+    page.wait_for_url("**/queues/main*")
+    assert running.count(VOTES) == 1
+
+
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_an_answer_waits_while_the_database_is_away(
     running: ConsoleThread, visit: Visit, postgres: PostgresServer

@@ -8,6 +8,7 @@ const meta = (name, page = document) => page.querySelector(`meta[name=${name}]`)
 const person = () => meta("person");
 const csrf = () => meta("csrf");
 const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+const ours = (page) => page.querySelector("main") !== null; // else a proxy or firewall in between has answered
 const told = (page) => page.querySelector("[role=alert]")?.textContent;
 const post = (url, body) => fetch(url, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded" } });
 const notice = (text) => { const place = document.getElementById("notice"); if (place) place.textContent = text; };
@@ -50,9 +51,9 @@ function show(response, page) {
   if (window.htmx) window.htmx.process(document.body);
 }
 
-async function refusal(entry, response) {
+function refusal(entry, response, page) {
   const comment = new URLSearchParams(entry.body).get("comment");
-  const reason = told(parsed(await response.text())) ?? `the server answered ${response.status}.`;
+  const reason = told(page) ?? `the server answered ${response.status}.`;
   return `${OLD}, to item ${entry.url.split("/")[2]}, was not taken: ${reason}${comment ? ` Your comment was: ${comment}` : ""}`;
 }
 
@@ -62,8 +63,7 @@ async function deliver(entry) {
   try {
     const response = await send(entry);
     const page = parsed(await response.text());
-    // A proxy or firewall in between has answered.
-    if (!page.querySelector("main")) throw new Error(`The server answered ${response.status} without a page of the console. Your answer is kept in this browser and sent again.`);
+    if (!ours(page)) throw new Error(`The server answered ${response.status} without a page of the console. Your answer is kept in this browser and sent again.`);
     kept.drop(entry);
     notice("");
     show(response, page);
@@ -83,10 +83,11 @@ async function deliverOld() {
   if (!csrf()) return;
   const lines = [];
   for (const entry of kept.read().filter((old) => old.person === person())) {
-    let response;
-    try { response = await send(entry); } catch { return; }
+    let response, page;
+    try { response = await send(entry); page = parsed(await response.text()); } catch { return; }
+    if (!ours(page)) continue;
     kept.drop(entry);
-    lines.push(response.ok ? `${OLD} has been sent.` : await refusal(entry, response));
+    lines.push(response.ok ? `${OLD} has been sent.` : refusal(entry, response, page));
     notice(lines.join(" "));
   }
 }
@@ -118,14 +119,14 @@ document.addEventListener("submit", (event) => {
     return;
   }
   if (!form.matches("form[data-keep]")) return;
-  event.preventDefault();
-  if (sending) return;
+  if (sending) { event.preventDefault(); return; }
   const button = event.submitter;
   const body = new URLSearchParams(new FormData(form));
   if (button?.name) body.set(button.name, button.value);
   const url = button?.hasAttribute("formaction") ? button.getAttribute("formaction") : form.getAttribute("action");
   const entry = { url, body: body.toString(), person: person() };
-  kept.add(entry);
+  try { kept.add(entry); } catch { return; } // the browser keeps nothing more: the form goes as without JavaScript
+  event.preventDefault();
   deliver(entry);
 });
 
