@@ -23,7 +23,7 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
 
     \b
     crossguard models                    the bundled models
-    crossguard models compact            what labels mean, thresholds of policies, checksums
+    crossguard models compact            labels, thresholds, checksums
     crossguard models compact --card     the model card
     crossguard models compact --benchmark    what --precision auto chooses here
     crossguard models ./my-model --verify

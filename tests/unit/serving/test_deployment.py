@@ -90,7 +90,11 @@ def test_the_manifests_run_the_image_that_the_page_builds() -> None:
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"crossguard:{__version__}"
     page = (ROOT / "docs" / "how-to" / "deploy-the-service.md").read_text()
-    assert f"docker build -t {image} ." in page.partition("## Kubernetes")[2]
+    section = page.partition("## Kubernetes")[2]
+    pushed = f"REGISTRY/{image}"
+    assert f"docker build -t {pushed} . && docker push {pushed}" in section
+    assert f"sed -i 's|image: {image}|image: {pushed}|' deploy/kubernetes.yaml" in section
+    assert section.index("docker push") < section.index("kubectl apply")
 
 
 def test_a_container_that_is_open_to_everybody_is_published_on_this_machine_only() -> None:
