@@ -49,7 +49,7 @@ NOT_RUN: Final = {
 NOT_EXECUTED: Final = {
     r"sagemaker": "talks to AWS",
     r"spark\.": "needs Spark; tests/integration/jobs/test_spark.py runs it",
-    r"https://commentanalyzer": "talks to Google; tests/docs/test_leave_perspective.py runs it against a server of ours",
+    r"https://commentanalyzer": "talks to Google; test_leave_perspective.py runs it against a server of ours",
     r"127\.0\.0\.1|localhost|http://|openai|googleapiclient": "talks to a running service; tests/e2e/serving does so",
     r"torch|transformers|tables/": "needs trained models",
 }
