@@ -158,14 +158,18 @@ def _plan(labels: LabelSet, criteria: tuple[str, ...], calibration: str, prevale
         label, colon, criterion = text.partition(":")
         if colon and not label.startswith("cost"):
             labels.column(label)  # refuses an unknown one
+            if label in special:
+                raise ConfigError(f"--criterion is given twice for {label}. Leave one out.")
             special[label] = Criterion.parse(criterion)
         elif general is not None:
             raise ConfigError(f"'{general}' and '{text}' are both for all labels. Name labels: 'racist:recall>=0.9'.")
         else:
             general = Criterion.parse(text)
     kinds = tuple(KINDS) if calibration == "auto" else (calibration,)
-    shares = dict(_share(text, labels) for text in prevalences)
-    return Plan(general or Criterion("f1"), special, kinds, shares)
+    shares = [_share(text, labels) for text in prevalences]
+    if len(dict(shares)) < len(shares):
+        raise ConfigError("--prevalence is given twice for one label. Leave one out.")
+    return Plan(general or Criterion("f1"), special, kinds, dict(shares))
 
 
 def _share(text: str, labels: LabelSet) -> tuple[str, float]:

@@ -146,7 +146,7 @@ def _within(folder: Path) -> list[Path]:
 
 def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:
     chosen: dict[str, Any] = {}
-    for option in options:
+    for option in sorted(options, key=lambda option: "=" in option):  # those for one graph win, wherever they stand
         graph, equals, bits = option.rpartition("=")
         if bits not in WEIGHT_DTYPES or (equals and graph not in GRAPHS):
             raise ConfigError(

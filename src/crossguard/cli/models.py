@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import click
 
 from crossguard.bundle import Bundle, check_files, read_bundle
+from crossguard.cli.options import refuse_idle
 from crossguard.errors import BundleError
 from crossguard.loading import find_bundle
 from crossguard.registry import shipped
+
+_VIEWS: Final = ("card", "verify", "benchmark", "as_json")
 
 
 @click.command("models")
@@ -29,8 +33,11 @@ def command(model: str | None, *, card: bool, verify: bool, benchmark: bool, as_
     crossguard models ./my-model --verify
     """
     if model is None:
+        refuse_idle(_VIEWS, "without MODEL")
         _list()
         return
+    if sum((card, as_json, verify, benchmark)) > 1:
+        raise click.UsageError("--card, --verify, --benchmark and --json each show something else: choose one.")
     bundle = read_bundle(find_bundle(model), verify=False)
     if card:
         click.echo(

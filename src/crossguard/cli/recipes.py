@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from crossguard.cli.options import refuse_idle
 from crossguard.errors import needs_extra
 
 
@@ -19,6 +20,8 @@ def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bo
     crossguard recipes --settings
     crossguard recipes clip-fusion > my-recipe.yaml
     """
+    if recipe is None:
+        refuse_idle(("overrides",), "without RECIPE")
     with needs_extra("Training by recipes", "train"):
         from crossguard.checked_settings import settings
         from crossguard.training.recipe import Recipe

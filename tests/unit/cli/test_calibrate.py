@@ -88,3 +88,17 @@ def test_two_criteria_for_all_labels_are_refused(annotated_posts: Path, capsys: 
     both = ["--criterion", "f1", "--criterion", "recall>=0.99"]
     assert run(["calibrate", str(annotated_posts), *both, "-o", "gone.yaml"]) == 5
     assert "'f1' and 'recall>=0.99' are both for all labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("twice", "told"),
+    [
+        (["--criterion", "racist:f1", "--criterion", "racist:recall>=0.99"], "twice for racist"),
+        (["--prevalence", "racist=1%", "--prevalence", "racist=2%"], "twice for one label"),
+    ],
+)
+def test_two_wishes_for_one_label_are_refused(
+    twice: list[str], told: str, annotated_posts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["calibrate", str(annotated_posts), *twice, "-o", "gone.yaml"]) == 5
+    assert told in capsys.readouterr().err

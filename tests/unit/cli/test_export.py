@@ -8,6 +8,7 @@ import pytest
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run
+from crossguard.cli.export import _weight_dtypes
 
 pytest.importorskip("torch", reason="exporting belongs to crossguard[train]")
 
@@ -79,3 +80,8 @@ def test_runs_are_averaged_for_hugging_face_too(tmp_path: Path, monkeypatch: pyt
     other.mkdir()
     assert run(["export", str(tmp_path), str(out), "--format", "huggingface", "--average", str(other)]) == 0
     assert asked == [tmp_path, out, (other,)]
+
+
+@pytest.mark.parametrize("options", [("fp16", "text=fp32"), ("text=fp32", "fp16")])
+def test_what_is_said_of_one_graph_wins_wherever_it_stands(options: tuple[str, ...]) -> None:
+    assert _weight_dtypes(options) == {"text": "fp32", "image": "fp16", "fusion": "fp16"}

@@ -37,6 +37,18 @@ def test_the_card_and_the_manifest_are_printed(tiny_bundle: Bundle) -> None:
     assert manifest["model"]["name"] == "tiny"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--verify"], "--verify does nothing without MODEL"),
+        (["compact", "--card", "--json"], "choose one"),
+    ],
+)
+def test_options_that_would_show_nothing_are_refused(arguments: list[str], told: str) -> None:
+    answer = CliRunner().invoke(command, arguments)
+    assert (answer.exit_code, told in answer.output) == (2, True)
+
+
 def test_a_corrupted_file_is_told_with_the_exit_code_of_bundles(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
     assert "4 files match" not in CliRunner().invoke(command, [str(folder)]).output

@@ -35,3 +35,8 @@ def test_every_setting_is_explained_and_a_wrong_one_gets_a_suggestion(capsys: py
     assert "lr_head (default" in listed
     assert run(["recipes", "clip-mtl", "--set", "lr_heads=1"]) == 5
     assert "Did you mean 'lr_head'" in capsys.readouterr().err
+
+
+def test_a_setting_of_no_recipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "--set", "lr_head=1"]) == 2
+    assert "--set does nothing without RECIPE" in capsys.readouterr().err
