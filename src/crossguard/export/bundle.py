@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,7 +186,17 @@ def as_bundle(folder: Path) -> Path:
     """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache."""
     out = cache_folder() / "bundles" / _key(folder)
     if not (out / MANIFEST).is_file():
-        export_bundle(folder, out, ExportPlan(as_name(_name(find_inference_config(folder).parent))))
+        plan = ExportPlan(as_name(_name(find_inference_config(folder).parent)))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+            made = Path(scratch) / "bundle"
+            export_bundle(folder, made, plan)
+            try:
+                made.rename(out)
+            except OSError:
+                # Another process made it meanwhile, and may have opened it: that one stays.
+                if not (out / MANIFEST).is_file():
+                    raise
     return out
 
 

@@ -176,6 +176,25 @@ def test_a_bundle_is_made_once_until_what_it_is_made_of_changes(tmp_path: Path, 
     assert made == ["run"] * 4
 
 
+def test_a_bundle_that_another_process_made_meanwhile_stays(
+    tmp_path: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "run")
+    theirs = as_bundle(run)
+    (theirs / "theirs").touch()
+    export = exporting.export_bundle
+
+    def late(source: Path, out: Path, plan: ExportPlan) -> None:
+        export(source, out, plan)
+        (theirs / "bundle.json").touch()
+
+    (theirs / "bundle.json").unlink()
+    monkeypatch.setattr(exporting, "export_bundle", late)
+    assert as_bundle(run) == theirs
+    assert (theirs / "theirs").exists()
+    assert [path.name for path in theirs.parent.iterdir()] == [theirs.name], "and nothing is left of ours"
+
+
 def test_a_model_of_the_hub_is_named_after_its_repository(tmp_path: Path, made: list[str]) -> None:
     as_bundle(write_run(tmp_path / "models--me--hateful" / "snapshots" / "0af3"))
     assert made == ["hateful"]
