@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 
 SHOWN: Final = 3
+FAILURES: Final = ".failures.json"
 
 
 class PixelCache:
@@ -54,10 +56,9 @@ def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCa
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_key(unique, spec)}.npy"
     shape = (len(unique), spec.size, spec.size, 3)
-    if not file.is_file():
+    if not (file.is_file() and file.with_suffix(FAILURES).is_file()):
         _fill(unique, spec, file, shape)
-    with file.with_suffix(".failures").open(encoding="utf-8") as lines:
-        failures = dict(line.rstrip("\n").split("\t") for line in lines)
+    failures: dict[str, str] = json.loads(file.with_suffix(FAILURES).read_text(encoding="utf-8"))
     pixels = np.load(file, mmap_mode="r")
     images = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
     return PixelCache(images, {Path(name): reason for name, reason in failures.items()})
@@ -126,8 +127,7 @@ def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, 
     with ThreadPoolExecutor() as pool:
         list(pool.map(store, range(len(paths))))
     pixels.flush()
-    lines = "".join(f"{name}\t{reason}\n" for name, reason in failures.items())
-    file.with_suffix(".failures").write_text(lines, encoding="utf-8")
+    file.with_suffix(FAILURES).write_text(json.dumps(failures), encoding="utf-8")
     draft.replace(file)
 
 

@@ -28,7 +28,7 @@ def noise(size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(noise(60)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"broken")
-    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png", tmp_path / "a.png"]
+    paths = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c\tof\r\n.png", tmp_path / "a.png"]
     spec = Recipe(image_size=32).image_spec()
     looked: list[object] = []
 

@@ -56,9 +56,19 @@ class DatasetReport:
         return asdict(self)
 
 
+def _read(dataset: Dataset, raw: Path) -> list[Row]:
+    try:
+        return list(dataset.read(raw))
+    except KeyError as error:
+        raise TableError(
+            f"'{raw}' differs from '{dataset.name}' as published: {error} is a column or class that one of them lacks. "
+            f"It should hold: {dataset.layout}."
+        ) from error
+
+
 def prepare(dataset: Dataset, raw: Path, out: Path, max_missing_images: float = MAX_MISSING_IMAGES) -> DatasetReport:
     """Writes the table of a dataset and says what it holds; posts without a readable image keep their text alone."""
-    everything = list(dataset.read(raw))
+    everything = _read(dataset, raw)
     rows = [row for row in everything if row.annotated]
     checked = _Images(rows)
     checked.refuse_above(max_missing_images)

@@ -205,6 +205,15 @@ def test_copies_in_two_splits_are_told_whatever_their_ids(tmp_path: Path) -> Non
     assert report.duplicate_ids == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"), [(",kind,tweet\n0,2,hello\n", "'class'"), (",class,tweet\n0,3,hello\n", "'3'")]
+)
+def test_raw_data_of_another_shape_are_told(rows: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "davidson.csv").write_text(rows)
+    with pytest.raises(TableError, match=f"differs from 'davidson' as published: {told}.*labeled_data.csv"):
+        prepare(find("davidson"), tmp_path, tmp_path / "t.parquet")
+
+
 def test_each_later_copy_of_an_image_makes_one_pair() -> None:
     one, near = 0b1111, 0b0111
     assert list(alike({1: one, 2: one, 3: one, 4: near, 5: near})) == [(1, 2), (1, 3), (1, 4), (4, 5)]
