@@ -100,7 +100,7 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
         before = tx.execute(select(table.c.id).where(*known)).scalar_one_or_none()
         if before is not None:
             return {"item": before, "known_already": True}
-        row = items.find(tx, appeal.source, appeal.post)
+        row = items.get(tx, items.find(tx, appeal.source, appeal.post).id, lock=True)  # nobody undoes it meanwhile
         if row.state != "decided":
             raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")
         if row.erased_at is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast, row, take
+from tests.unit.review.pages.conftest import ON_BOTH
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
@@ -97,6 +100,28 @@ def test_a_decision_that_is_appealed_against_is_not_taken_back(
         with pytest.raises(ReviewError, match="appeal against the decision on item 1"), database.write() as tx:
             again(tx)
     assert row(database, 1).outcome["action"] == "allow"
+
+
+@ON_BOTH
+def test_an_appeal_waits_for_an_undo_that_is_under_way(console: Console, database: Database, ann: Person) -> None:
+    console.intake.take([submission("1")], NOW)
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    refused: list[ReviewError] = []
+
+    def ask() -> None:
+        try:
+            take_appeal(console, Appeal(id="a1", post="1"), NOW)
+        except ReviewError as error:
+            refused.append(error)
+
+    asking = threading.Thread(target=ask)
+    with database.write() as tx:
+        votes.undo(tx, f"1x{ann.id}", ann, NOW, 600)
+        asking.start()
+        asking.join(0.5)  # without waiting, it would find the item decided
+    asking.join()
+    assert ["is not decided yet" in str(error) for error in refused] == [True]
 
 
 def test_an_appeal_is_against_all_that_was_decided_about_a_post(
