@@ -131,10 +131,20 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
     for vote in found:
         if vote.kind == VOTE:
             reopen(tx, vote.item, now)
-        elif vote.kind == ESCALATE and get(tx, vote.item, lock=True).state == OPEN:
-            _change(tx, vote.item, {"queue": vote.queue})
+        elif vote.kind == ESCALATE:
+            _bring_back(tx, vote.item, now)
         log.record(tx, now, person.name, "undo", vote.item, what=vote.kind)
     return [vote.item for vote in found]
+
+
+def _bring_back(tx: Connection, item: int, now: float) -> None:
+    """Moves an open item to where it was before it was escalated, unless others escalated it, too, or one has it now."""
+    row = get(tx, item, lock=True)
+    escalations = [vote for vote in tx.execute(_CAST, {"item": item}) if vote.kind == ESCALATE]
+    stands = any(vote.undone_at is None for vote in escalations)
+    held = row.claimed_by is not None and row.claim_expires_at > now
+    if row.state == OPEN and not stands and not held:
+        _change(tx, item, {"queue": escalations[0].queue})
 
 
 def clear(tx: Connection, item: int, lead: Person, now: float) -> None:

@@ -101,6 +101,35 @@ def test_escalated_items_wait_in_the_second_queue_and_come_back_with_undo(
     assert take(database, ben) == 1
 
 
+def test_an_undone_escalation_takes_the_item_from_nobody(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    with database.write() as tx:
+        votes.pass_on(tx, 1, ann, votes.ESCALATE, "", submission="e", now=NOW)
+    assert take(database, ben, "escalated") == 1
+    with database.write() as tx:
+        votes.undo(tx, "e", ann, NOW + 1, HOUR)
+    assert row(database, 1).queue == "escalated", "who holds it may be limited to that queue"
+    cast(database, 1, ben)
+    assert row(database, 1).state == "decided"
+
+
+def test_an_item_comes_back_when_the_last_escalation_is_undone(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    for who, queue in ((ann, "main"), (ben, "escalated")):
+        assert take(database, who, queue) == 1
+        with database.write() as tx:
+            votes.pass_on(tx, 1, who, votes.ESCALATE, "", submission=f"e{who.id}", now=NOW)
+    for who, queue in ((ann, "escalated"), (ben, "main")):
+        with database.write() as tx:
+            votes.undo(tx, f"e{who.id}", who, NOW + 1, HOUR)
+        assert row(database, 1).queue == queue
+
+
 @pytest.mark.parametrize("kind", [votes.SKIP, votes.ESCALATE])
 def test_undo_of_what_decided_nothing_leaves_anothers_decision_alone(
     console: Console, database: Database, ann: Person, ben: Person, kind: str
