@@ -138,7 +138,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
 
 
 def _bring_back(tx: Connection, item: int, now: float) -> None:
-    """Moves an open item to where it was before it was escalated, unless others escalated it, too, or one has it now."""
+    """Moves an open item to where it was before it was escalated, unless somebody else escalated it, too, or has it."""
     row = get(tx, item, lock=True)
     escalations = [vote for vote in tx.execute(_CAST, {"item": item}) if vote.kind == ESCALATE]
     stands = any(vote.undone_at is None for vote in escalations)
