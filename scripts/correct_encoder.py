@@ -7,7 +7,7 @@ CORRECTED is what scripts/correct_compact.py made of BUNDLE, which can only chan
 the upper half of the encoder learns, too: hateful statements that somebody reports or rejects, beside the same ones
 where somebody agrees (`rejecting`, `agreeing` of corrections.yaml), harmless sentences with hateful words, and all that
 was taught before. What BUNDLE says of posts in the tables is kept; their labels are not read. OUT gets a copy of
-CORRECTED with those two graphs: a quarter of an hour on two cores.
+CORRECTED with those two graphs: half an hour on two cores.
 """
 
 from __future__ import annotations
