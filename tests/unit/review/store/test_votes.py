@@ -23,6 +23,18 @@ from crossguard.review.store.schema import items as table
 HOUR = 3600.0
 
 
+def escalate(database: Database, who: Person, queue: str = "main") -> None:
+    """Takes item 1 from a queue and escalates it, by a submission named after the person."""
+    assert take(database, who, queue) == 1
+    with database.write() as tx:
+        votes.pass_on(tx, 1, who, votes.ESCALATE, "", submission=f"e{who.id}", now=NOW)
+
+
+def take_back(database: Database, who: Person) -> list[int]:
+    with database.write() as tx:
+        return votes.undo(tx, f"e{who.id}", who, NOW + 1, HOUR)
+
+
 def events(database: Database) -> list[str]:
     with database.read() as db:
         waiting = outbox.c.next_at.is_not(None) | (outbox.c.attempts > 0)
@@ -90,13 +102,10 @@ def test_escalated_items_wait_in_the_second_queue_and_come_back_with_undo(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
     console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    with database.write() as tx:
-        votes.pass_on(tx, 1, ann, votes.ESCALATE, "", submission="e", now=NOW)
+    escalate(database, ann)
     assert take(database, ann, "escalated") is None
     assert row(database, 1).queue == "escalated"
-    with database.write() as tx:
-        assert votes.undo(tx, "e", ann, NOW + 1, HOUR) == [1]
+    assert take_back(database, ann) == [1]
     assert row(database, 1).queue == "main"
     assert take(database, ben) == 1
 
@@ -105,12 +114,9 @@ def test_an_undone_escalation_takes_the_item_from_nobody(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
     console.intake.take([submission("1")], NOW)
-    take(database, ann)
-    with database.write() as tx:
-        votes.pass_on(tx, 1, ann, votes.ESCALATE, "", submission="e", now=NOW)
+    escalate(database, ann)
     assert take(database, ben, "escalated") == 1
-    with database.write() as tx:
-        votes.undo(tx, "e", ann, NOW + 1, HOUR)
+    take_back(database, ann)
     assert row(database, 1).queue == "escalated", "who holds it may be limited to that queue"
     cast(database, 1, ben)
     assert row(database, 1).state == "decided"
@@ -120,13 +126,10 @@ def test_an_item_comes_back_when_the_last_escalation_is_undone(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
     console.intake.take([submission("1")], NOW)
-    for who, queue in ((ann, "main"), (ben, "escalated")):
-        assert take(database, who, queue) == 1
-        with database.write() as tx:
-            votes.pass_on(tx, 1, who, votes.ESCALATE, "", submission=f"e{who.id}", now=NOW)
+    escalate(database, ann)
+    escalate(database, ben, "escalated")
     for who, queue in ((ann, "escalated"), (ben, "main")):
-        with database.write() as tx:
-            votes.undo(tx, f"e{who.id}", who, NOW + 1, HOUR)
+        take_back(database, who)
         assert row(database, 1).queue == queue
 
 
