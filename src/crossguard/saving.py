@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(out: Path, last: str, replaced: Sequence[str] = ()) -> Iterator[Path]:
+def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Collection[str] = ()) -> Iterator[Path]:
     """Yields a new folder beside `out`; its files move to `out` when the block ends without an error.
 
-    Of what was in `out`, files that are `replaced` go also where there is no new one.
+    Of what was in `out`, files that are `replaced` go also where there is no new one, and those that are `kept` stay.
     """
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,9 @@ def whole_folder(out: Path, last: str, replaced: Sequence[str] = ()) -> Iterator
         for name in (last, *replaced):
             (out / name).unlink(missing_ok=True)
         for path in sorted((path for path in draft.rglob("*") if path.is_file()), key=lambda path: path.name == last):
-            target = out / path.relative_to(draft)
+            name = path.relative_to(draft)
+            target = out / name
+            if name.as_posix() in kept and target.is_file():
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

@@ -108,3 +108,13 @@ def test_files_are_replaced_and_others_stay(tmp_path: Path) -> None:
         (draft / "sub" / "c").write_text("new")
     assert names(tmp_path) == ["a", "kept", "sub/c"]
     assert [(tmp_path / name).read_text() for name in ("a", "kept")] == ["new", "old"]
+
+
+def test_of_two_files_the_one_that_is_kept_stays(tmp_path: Path) -> None:
+    (tmp_path / "card").write_text("old")
+    with whole_folder(tmp_path, last="a", kept=("card", "b")) as draft:
+        for name in ("a", "b", "card"):
+            (draft / name).write_text("new")
+        (draft / "sub").mkdir()
+        (draft / "sub" / "card").write_text("new")
+    assert [(tmp_path / name).read_text() for name in ("a", "b", "card", "sub/card")] == ["new", "new", "old", "new"]

@@ -69,15 +69,14 @@ def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
     """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle."""
     source = open_checkpoint(run, tuple(plan.average))
     policies = _policies(source, plan)
-    with whole_folder(out, last=MANIFEST, replaced=REPORTS) as folder:
+    with whole_folder(out, last=MANIFEST, replaced=REPORTS, kept=(CARD,)) as folder:
         export_graphs(source.model, folder, source.text, source.image, plan.weight_dtypes)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
         copy_reports(source, folder)
         thresholds = [policies[DEFAULT].labels[name].threshold for name in source.labels]
         inference = source.inference | {"thresholds": thresholds}
         save_json(folder / INFERENCE_CONFIG, inference)
-        card = out / CARD if (out / CARD).is_file() else None
-        (folder / CARD).write_text(card.read_text(encoding="utf-8") if card else _first_card(plan), encoding="utf-8")
+        (folder / CARD).write_text(_first_card(plan), encoding="utf-8")
         write_manifest(folder, _manifest(source, plan, policies))
     return read_bundle(out, verify=False)
 

@@ -65,10 +65,8 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
             if not compare_scores(exact, half, held_out).problems(gate.tolerance):
                 _allow_bf16(copy)
-        with whole_folder(out, last=MANIFEST, replaced=REPORTS) as folder:
+        with whole_folder(out, last=MANIFEST, replaced=REPORTS, kept=(CARD,)) as folder:
             shutil.copytree(copy.folder, folder, dirs_exist_ok=True)
-            if (out / CARD).is_file():
-                shutil.copyfile(out / CARD, folder / CARD)
     return report
 
 
