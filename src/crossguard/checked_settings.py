@@ -78,6 +78,20 @@ def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
         raise ConfigError.gather(where, [_problem(model, dict(item)) for item in error.errors()]) from None
 
 
+def parse_yaml(content: str | bytes, where: str) -> Any:
+    """Returns the value that YAML holds, in UTF-8 where it is bytes.
+
+    Raises:
+        ConfigError: It is not YAML; begins with `where`.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(content if isinstance(content, str) else content.decode())
+    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
+        raise ConfigError(f"{where} is not valid YAML: {error}") from None
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds one mapping.
 
@@ -87,13 +101,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
-        repeated = next(_repeated_keys(yaml.compose(text, yaml.SafeLoader)), None)
-        data = yaml.safe_load(text)
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    data = parse_yaml(content, str(path))
+    repeated = next(_repeated_keys(yaml.compose(content.decode(), yaml.SafeLoader)), None)
     if repeated is not None:
         raise ConfigError(f"{path} has {repeated}; all but the last would be lost. Write them together.")
     if not isinstance(data, dict):

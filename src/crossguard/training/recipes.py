@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from crossguard.checked_settings import StrictModel, parse, read_yaml, settings
+from crossguard.checked_settings import StrictModel, parse, parse_yaml, read_yaml, settings
 from crossguard.errors import ConfigError, suggest
 from crossguard.training.recipe import Recipe, Source
 
@@ -80,10 +80,7 @@ def _override(settings: dict[str, Any], override: str) -> None:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             raise ConfigError(f"--set {override}: '{part}' is a value, not a mapping.")
-    try:
-        place[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
-        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from None
+    place[last] = parse_yaml(value, f"--set {override}: the value")
 
 
 def markdown() -> str:
