@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option
-from crossguard.saving import refuse_existing, save_text
+from crossguard.saving import refuse_existing
 
 
 @click.command("report")
@@ -31,7 +31,7 @@ def command(
     crossguard report decisions.jsonl
     crossguard report decisions.csv --posts posts.csv -o page.html
     """
-    from crossguard.data.page import page
+    from crossguard.data.page import write_page
     from crossguard.data.tables import PostReader
     from crossguard.data.writing import read_decisions
     from crossguard.scoring import with_posts
@@ -41,5 +41,5 @@ def command(
     decisions = read_decisions(results)
     if posts is not None:
         decisions = with_posts(decisions, PostReader(posts, image_root=image_root))
-    save_text(target, page(decisions, title or results.name))
+    write_page(decisions, target, title or results.name)
     click.echo(f"page: {target}", err=True)

@@ -19,6 +19,7 @@ from typing import Any, Final
 from crossguard.data.masking import mask
 from crossguard.errors import ImageError
 from crossguard.records import Decision, Post
+from crossguard.saving import save_text
 
 RESOURCES: Final = Path(__file__).parent.parent / "resources" / "page"
 IMAGE: Final = "thumbnail"
@@ -65,7 +66,7 @@ def page(decisions: Iterable[Decision], title: str) -> str:
 def write_page(decisions: Iterable[Decision], path: Path, title: str = "") -> None:
     """Writes the page of a file of results."""
     name = path.name.removeprefix(".").removesuffix(".unfinished")
-    path.write_text(page(decisions, title or name), encoding="utf-8", errors="replace")
+    save_text(path, page(decisions, title or name))
 
 
 def _row(decision: Decision) -> dict[str, Any]:
