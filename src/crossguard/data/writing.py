@@ -154,10 +154,8 @@ def holds_job(path: Path) -> bool:
 
 def _local_decisions(folder: Path) -> Iterator[Decision]:
     """Yields the decisions of a job on this machine."""
-    with (folder / PARTS_MANIFEST).open(encoding="utf-8") as lines:
-        next(lines)
-        for line in lines:
-            name = json.loads(line)["part"]
+    with (folder / PARTS_MANIFEST).open("rb") as manifest:
+        for name in _parts(manifest):
             if not (folder / name).is_file():
                 raise _lost(folder, name)
             yield from read_decisions(folder / name)
@@ -169,9 +167,7 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
     if manifest is None:
         raise TableError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
     with manifest:
-        next(manifest)
-        for line in manifest:
-            name = json.loads(line)["part"]
+        for name in _parts(manifest):
             part = place.read(name)
             if part is None:
                 raise _lost(place.address, name)
@@ -180,6 +176,12 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
                 with copy.open("wb") as file:
                     shutil.copyfileobj(part, file)
                 yield from read_decisions(copy)
+
+
+def _parts(manifest: BinaryIO) -> Iterator[str]:
+    """Yields the names of a job's parts; the first line of a manifest is about the whole job."""
+    next(manifest)
+    yield from (json.loads(line)["part"] for line in manifest)
 
 
 def _lost(folder: str | Path, name: str) -> TableError:

@@ -6,12 +6,11 @@ import base64
 import hashlib
 import json
 from html import escape
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-RESOURCES: Final = Path(__file__).parent.parent / "resources" / "docs_page"
-STYLE: Final = (RESOURCES / "docs.css").read_text(encoding="utf-8")
-SCRIPT: Final = (RESOURCES / "docs.js").read_text(encoding="utf-8")
+from crossguard.registry import RESOURCES
+
+STYLE, SCRIPT = ((RESOURCES / "docs_page" / name).read_text(encoding="utf-8") for name in ("docs.css", "docs.js"))
 
 
 def _digest(text: str) -> str:
