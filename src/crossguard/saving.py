@@ -89,9 +89,9 @@ def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Co
         for name in (last, *replaced):
             (out / name).unlink(missing_ok=True)
         for path in sorted((path for path in draft.rglob("*") if path.is_file()), key=lambda path: path.name == last):
-            name = path.relative_to(draft)
-            target = out / name
-            if name.as_posix() in kept and target.is_file():
+            inside = path.relative_to(draft)
+            target = out / inside
+            if inside.as_posix() in kept and target.is_file():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
