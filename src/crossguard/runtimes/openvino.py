@@ -126,6 +126,15 @@ def _told(types: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {precision}" for name, precision in encoders.items())
 
 
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Returns what tells a file from one that replaced it; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 class _Lazy:
     """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it.
 
@@ -150,6 +159,7 @@ class _Lazy:
     ) -> None:
         self._core = core
         self._path = path
+        self._stamp = _stamp(path)
         self._form = form
         self._settings = settings
         self._blob = blob
@@ -166,7 +176,7 @@ class _Lazy:
         """Names of the inputs.
 
         Raises:
-            BundleError: OpenVINO cannot read it.
+            BundleError: OpenVINO cannot read it, or it was replaced.
         """
         with self._lock:
             return self._inputs or self._noted()
@@ -195,6 +205,11 @@ class _Lazy:
         return self._inputs
 
     def _read(self) -> None:
+        if _stamp(self._path) != self._stamp:
+            # Run beside graphs that were read before, and kept under the digest of a bundle that it is not part of.
+            raise BundleError(
+                f"{self._path} was replaced or removed after its bundle was opened. Load the model again."
+            )
         try:
             self._model = read_model(self._core, self._path, **self._form)
         except RuntimeError as error:
@@ -205,7 +220,7 @@ class _Lazy:
         """Returns the compiled graph; in fp32 where OpenVINO has no bf16 kernel for it.
 
         Raises:
-            BundleError: It holds what OpenVINO does not compute.
+            BundleError: It holds what OpenVINO does not compute, or was replaced.
         """
         with self._lock:
             if self._compiled is None and self._blob is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import openvino as ov
 import pytest
 
 from crossguard.bundle import Bundle
+from crossguard.errors import BundleError
 from crossguard.moderator import Moderator
 from crossguard.runtimes import blobs
 from crossguard.runtimes.blobs import HEADER, KEPT, Blob
@@ -81,6 +83,18 @@ def test_of_a_graph_that_is_never_run_its_inputs_are_kept(
     assert sorted(path.stat().st_size > HEADER for path in folder.iterdir()) == [False, False, True, True]
     Moderator.load(tiny_bundle.folder, runtime="openvino").score(image=np.zeros((32, 32, 3), np.uint8))
     assert sorted(path.stat().st_size > HEADER for path in folder.iterdir()) == [False, True, True, True]
+
+
+def test_a_graph_that_was_replaced_is_neither_run_nor_kept_as_the_one_that_was_checked(
+    tiny_bundle: Bundle, folder: Path, tmp_path: Path
+) -> None:
+    home = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
+    for _ in range(2):  # the first time, graphs are read for the names of their inputs
+        moderator = Moderator.load(home, runtime="openvino")
+    shutil.copyfile(home / "text.onnx", tmp_path / "another.onnx").replace(home / "text.onnx")
+    with pytest.raises(BundleError, match=r"text\.onnx was replaced or removed .* Load the model again"):
+        moderator.score(text="hello")
+    assert not any(path.stat().st_size > HEADER for path in folder.iterdir())
 
 
 def test_nothing_is_kept_of_files_that_were_not_verified(tiny_bundle: Bundle, folder: Path) -> None:
