@@ -32,6 +32,8 @@ NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
     "LIKELY_TO_REJECT": ("TOXICITY",),
 }
 GOOGLE_VERSION: Final = re.compile(r"\d+")
+MAX_ATTRIBUTES: Final = 100
+"""Most attributes of a request; each is answered for each of its sentences."""
 
 
 class AttributeNotSupportedError(BadRequest, code="ATTRIBUTE_NOT_SUPPORTED"):
@@ -76,10 +78,10 @@ def answerable(requested: Mapping[str, object], moderator: Moderator, missing: M
         missing: What becomes of an attribute that the model lacks.
 
     Raises:
-        BadRequest: Nothing is requested.
+        BadRequest: Nothing is requested, or too much.
     """
-    if not requested:
-        raise BadRequest("requestedAttributes: at least one is needed.", code="no_requested_attributes")
+    if not 1 <= len(requested) <= MAX_ATTRIBUTES:
+        raise BadRequest(f"requestedAttributes: 1 to {MAX_ATTRIBUTES} are needed.", code="no_requested_attributes")
     known = known_attributes(moderator)
     found = Answerable({}, {}, [])
     for asked in requested:

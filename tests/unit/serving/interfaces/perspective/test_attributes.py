@@ -12,6 +12,7 @@ from tests.support.serving import client_of, service_of
 from crossguard.moderator import Moderator
 from crossguard.serving.errors import BadRequest
 from crossguard.serving.interfaces.perspective.attributes import (
+    MAX_ATTRIBUTES,
     NEIGHBOURS,
     UNION,
     AttributeNotSupportedError,
@@ -44,8 +45,17 @@ def test_what_is_lacking_is_estimated_left_out_or_refused(tiny: Moderator) -> No
         answerable(asked, tiny, "error")
     with pytest.raises(AttributeNotSupportedError, match="Attribute SPAM is not supported"):
         answerable({"SPAM": {}}, tiny, "estimate")
-    with pytest.raises(BadRequest, match="at least one"):
+    with pytest.raises(BadRequest, match="1 to 100 are needed"):
         answerable({}, tiny, "estimate")
+
+
+def test_versions_multiply_what_is_asked_only_so_far(tiny: Moderator) -> None:
+    """Each is answered for each of up to 100 sentences: without a bound, a short request gets a very long answer."""
+    asked = [f"{UNION}@{number}" for number in range(MAX_ATTRIBUTES + 1)]
+    assert len(answerable(dict.fromkeys(asked[1:]), tiny, "error").sources) == MAX_ATTRIBUTES
+    with pytest.raises(BadRequest, match="1 to 100 are needed") as refused:
+        answerable(dict.fromkeys(asked), tiny, "error")
+    assert refused.value.code == "no_requested_attributes"
 
 
 @pytest.mark.parametrize("version", ["", "@6", "@1.0.0", "@tiny-1.0.0"])
