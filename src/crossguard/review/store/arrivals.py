@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from sqlalchemy import insert as plain_insert
 from crossguard.likeness import Likeness
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
+from crossguard.review.store.contents import Content, contents_of
 from crossguard.review.store.database import insert
 from crossguard.review.store.schema import images, items, reports, votes
 
@@ -27,11 +27,6 @@ _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
     items.c.external.in_(bindparam("externals", expanding=True)),
-)
-_HASHES: Final = (
-    select(images.c.item, images.c.hash)
-    .where(images.c.item.in_(bindparam("items", expanding=True)))
-    .order_by(images.c.item, images.c.position)
 )
 
 
@@ -59,30 +54,6 @@ class NewItem:
     def content(self) -> Content:
         """What its author may change."""
         return Content(self.row["text"], self.row["image_text"], tuple(found for _, found, _ in self.images))
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the author of a post may change."""
-
-    text: str
-    image_text: str
-    hashes: tuple[bytes | None, ...]  # of its images; None of one that could not be read
-    erased: bool = False
-
-    def is_edited(self, now: Content) -> bool:
-        """Whether a post says or shows something else now; nothing is known of what was sent without words or images.
-
-        An image that was scaled or compressed again is the same, unless hardly anything is on it.
-        """
-        read = now.image_text not in ("", self.image_text) and self.image_text != ""  # else nobody read its words
-        said = bool(now.text or now.image_text) and (now.text != self.text or read)
-        return not self.erased and (said or self._shows_other_images(now))
-
-    def _shows_other_images(self, now: Content) -> bool:
-        before, after = (tuple(found for found in each.hashes if found) for each in (self, now))
-        unknown = None in (*self.hashes, *now.hashes) or not before or not after
-        return not unknown and not Likeness("", before).near(Likeness("", after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +102,7 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
     there = {_post(row.source, row.kind, row.external): row for row in tx.execute(_THERE, asked)}
-    before = _contents(tx, there.values())
+    before = contents_of(tx, there.values())
     known = {
         item.post for item in sent if item.post in there and not before[there[item.post].id].is_edited(item.content)
     }
@@ -150,7 +121,7 @@ def _set_apart(tx: Connection, old: Any) -> None:
     By their common id an appeal finds all decisions on a post, and a golden item those who made its answer.
     """
     same = tx.execute(_WORDS.where(*_named(old.source, old.external))).all()
-    contents = _contents(tx, same)
+    contents = contents_of(tx, same)
     version = [item for item, content in contents.items() if not content.is_edited(contents[old.id])]
     tx.execute(update(items).where(items.c.id.in_(version)).values(external=_free_name(tx, old)))
 
@@ -165,15 +136,6 @@ def _free_name(tx: Connection, old: Any) -> str:
 
 def _named(source: str, external: str) -> tuple[ColumnElement[bool], ...]:
     return items.c.source == source, items.c.external == external, items.c.kind.in_((*OF_POSTS, "gold"))
-
-
-def _contents(tx: Connection, rows: Collection[Any]) -> dict[int, Content]:
-    """Returns what stored posts say and show, by the number of the item."""
-    hashes: dict[int, list[bytes | None]] = defaultdict(list)
-    if rows:
-        for image in tx.execute(_HASHES, {"items": [row.id for row in rows]}):
-            hashes[image.item].append(image.hash)
-    return {row.id: Content(row.text, row.image_text, tuple(hashes[row.id]), row.erased_at is not None) for row in rows}
 
 
 def _post(source: str, kind: str, external: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
+from crossguard.review.store.contents import contents_of
 from crossguard.review.store.items import get
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -178,8 +179,13 @@ def reopen(tx: Connection, item: int, now: float) -> None:
 
 
 def _of_post(db: Connection, item: int) -> Sequence[Any]:
-    """Returns what there is about the post of an item, appeals aside: it may have been flagged and reported."""
-    return db.execute(_OF_POST, {"item": item}).all()
+    """Returns what there is about the post of an item, appeals aside: it may have been flagged and reported.
+
+    Another version of the post, such as one that only came with a report, is another matter under the same id.
+    """
+    rows = db.execute(_OF_POST, {"item": item}).all()
+    contents = contents_of(db, rows)
+    return [row for row in rows if not contents[row.id].is_edited(contents[item])]
 
 
 def _appeals(db: Connection, about: Sequence[Any]) -> Sequence[Any]:

@@ -143,6 +143,27 @@ def test_an_appeal_is_against_all_that_was_decided_about_a_post(
     assert [row(database, item).outcome["action"] for item in (1, 2)] == ["block", "block"]
 
 
+@ON_BOTH
+def test_an_appeal_is_against_what_was_decided_about_the_text_that_it_shows(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    """The text that was reported is one that nobody sent but with the report."""
+    report = {"reporter": "somebody", "reason": "look"}
+    console.intake.take([submission("1", "bad words")], NOW)
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    console.intake.take([submission("1", "harmless words", report=report)], NOW)
+    assert take(database, ann) == 2
+    cast(database, 2, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    assert row(database, made).text == "harmless words"
+    assert take(database, ben, "appeals") == made
+    cast(database, made, ben, ALLOW)
+    assert [row(database, item).outcome["action"] for item in (1, 2)] == ["block", "allow"]
+    with database.write() as tx:
+        assert votes.undo(tx, f"1x{ann.id}", ann, NOW, 600) == [1], "nobody appealed against it"
+
+
 def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1")], NOW)
     assert take(database, ann) == 1
