@@ -79,7 +79,7 @@ class BundleManifest(StrictModel):
     precisions: tuple[Literal["fp32", "bf16"], ...] = Field(
         default=("fp32",), description="Arithmetic in which the encoders passed the quality gate"
     )
-    files: dict[str, str] = Field(description="sha256 of every file of the bundle but the manifest")
+    files: dict[str, str] = Field(description="sha256 of every file of the bundle but manifest, card and hidden ones")
     digest: str = Field(default="", description="sha256 of everything else in the manifest")
 
     @model_validator(mode="after")
@@ -274,14 +274,16 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
     parse_manifest(whole, str(folder / MANIFEST))
     if any(provenance.values()):
         save_json(folder / PROVENANCE, provenance)
-    whole["files"] = {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path not in {folder / MANIFEST, folder / CARD}
-    }
+    files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    whole["files"] = {path.as_posix(): sha256(folder / path) for path in files if _is_part(path)}
     manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
     save_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
     return read_bundle(folder, verify=False)
+
+
+def _is_part(path: Path) -> bool:
+    """Whether the manifest lists a file: not itself, the card, or what tools leave (`.git`, `.cache`, `.DS_Store`)."""
+    return path.as_posix() not in {MANIFEST, CARD} and not any(part.startswith(".") for part in path.parts)
 
 
 def sha256(path: Path) -> str:

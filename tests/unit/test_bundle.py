@@ -195,3 +195,12 @@ def test_an_attribute_enters_the_action_only_where_a_policy_asks(copied: Path, t
     assert Moderator.load(copied, policy=tmp_path / "asks.yaml").score(text="hello").action is Action.BLOCK
     with pytest.raises(ConfigError, match="the model has no attribute 'toxicty'"):
         Moderator.load(copied, policy=tmp_path / "wrong.yaml")
+
+
+def test_what_tools_and_systems_leave_in_a_folder_is_no_part_of_a_bundle(copied: Path) -> None:
+    bundle = read_bundle(copied)
+    for name in (".DS_Store", ".git/index", ".cache/huggingface/download/text.onnx.metadata"):
+        (copied / name).parent.mkdir(parents=True, exist_ok=True)
+        (copied / name).touch()
+    again = write_manifest(copied, bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version"}))
+    assert again.manifest.files == bundle.manifest.files

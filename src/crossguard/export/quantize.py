@@ -45,7 +45,7 @@ def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
                 "Give a further table of posts that have one, in which the columns of the labels may be empty: "
                 "--calibration MORE"
             )
-    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+    shutil.copytree(bundle.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST, ".*"))
     for graph, found in feeds.items():
         quantize_graph(bundle.graphs[graph], found, folder / f"{graph}.onnx", bundle.manifest.model.backend)
     data = bundle.manifest.model_dump(mode="json", exclude={"files", "schema_version", "precisions"})
