@@ -15,10 +15,26 @@ from crossguard.serving.errors import BadRequest
 MULTIPART = "multipart/form-data"
 
 
-class _InMemoryParser(MultiPartParser):
-    """Starlette's parser, which would spool files of over a megabyte to a disk that a container may not have."""
+class _WholeBodyParser(MultiPartParser):
+    """Starlette's parser, of a body in memory.
+
+    It would spool files of over a megabyte to a disk that a container may not have, and leave out a last part that has
+    no end.
+    """
 
     spool_max_size = 2**40
+
+    def __init__(self, headers: Headers, body: bytes, **limits: int) -> None:
+        super().__init__(headers, self._once(body), **limits)
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _once(self, body: bytes) -> AsyncGenerator[bytes, None]:
+        yield body
+        if not self._ended:
+            raise MultiPartException("Its closing boundary is missing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +49,15 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
     """Reads a form whose uploads are all called `image`.
 
     Raises:
-        BadRequest: It is broken, has other fields, or too many files.
+        BadRequest: It is broken or cut, has other fields, or too many files.
     """
     charset = charset_of(call.request)
     body = await call.body.read()
     # Starlette guesses when text is not what its header says: it reads Latin-1 here, which keeps every byte.
     headers = Headers({"content-type": f"{call.request.headers['content-type']}; charset=latin-1"})
-    parser = _InMemoryParser(
+    parser = _WholeBodyParser(
         headers,
-        _once(body),
+        body,
         max_files=max_files,
         max_fields=len(fields),
         max_part_size=call.settings.max_body_bytes,
@@ -81,7 +97,3 @@ def _known(fields: frozenset[str]) -> str:
     if fields:
         return f"Known: image (a file), {', '.join(sorted(fields))}."
     return "A form of many posts has only files, called image; posts with texts are sent as JSON."
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body

@@ -71,6 +71,20 @@ def test_a_form_without_its_boundary_is_refused(service: Service) -> None:
     assert refused.value.code == "invalid_form"
 
 
+@pytest.mark.parametrize("end", [b"", b"--b", b"--b\r\n", b"--b-", b"--c--\r\n"])
+def test_a_form_without_its_end_is_refused(service: Service, end: bytes) -> None:
+    """Its last part would be missing from the post that is scored."""
+    with pytest.raises(BadRequest, match="closing boundary is missing") as refused:
+        read(service, part("text", b"hello"), part("image", b"1", "a.png"), end=end)
+    assert refused.value.code == "invalid_form"
+
+
+@pytest.mark.parametrize("end", [b"--b--", b"--b--\r\n", b"--b--\r\nepilogue"])
+def test_nothing_need_follow_the_end_of_a_form(service: Service, end: bytes) -> None:
+    assert read(service, part("text", b"hello"), end=end).fields == {"text": "hello"}
+    assert read(service, end=end).fields == {}
+
+
 def test_a_large_upload_touches_no_disk(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was made")
