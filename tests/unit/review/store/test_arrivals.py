@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, row
 
 from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import claims, items, retention
+from crossguard.review.store import arrivals, claims, items, retention
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -93,6 +94,24 @@ def test_an_edited_post_does_not_show_the_answer_of_its_golden_item(
         assert not claims.claim(tx, golden, ann.id, NOW, LEASE), "who made the answer"
         assert claims.claim(tx, golden, cid.id, NOW, LEASE)
         assert [entry.text for entry in items.earlier_of_author(tx, items.get(tx, golden))] == ["other words"]
+
+
+def test_two_edits_at_once_are_both_judged(console: Console, database: Database) -> None:
+    console.intake.take([submission("1", "first")], NOW)
+    taken: list[list[str]] = []
+
+    def send() -> None:
+        taken.append(list(console.intake.take([submission("1", "third")], NOW).edited))
+
+    sending = threading.Thread(target=send)
+    with database.write() as tx:
+        arrivals.put(tx, [console.intake._item(submission("1", "second"), None, NOW)])
+        sending.start()
+        sending.join(0.5)  # without waiting, it would find the first text only
+    sending.join()
+    assert taken == [["1"]]
+    assert [row(database, item).external for item in (1, 2, 3)] == ["1#1", "1#2", "1"]
+    assert row(database, 3).text == "third"
 
 
 def test_another_version_that_was_reported_keeps_its_id(console: Console, database: Database) -> None:
