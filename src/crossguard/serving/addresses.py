@@ -7,6 +7,7 @@ something else a moment later (DNS rebinding) gains nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -63,17 +64,22 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Resolves a name, checks every address of it, and connects to the first.
+        """Resolves a name, checks every address of it, and connects to the first that answers.
 
         Raises:
             AddressBlockedError: One of them must not be reached.
+            ConnectError: None answers.
         """
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
         blocked = [address for address in addresses if not is_allowed(address, private=self._private)]
         if blocked or not addresses:
             raise AddressBlockedError(host, private=all(is_allowed(address, private=True) for address in addresses))
-        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        *others, last = addresses
+        for address in others:
+            with contextlib.suppress(httpcore2.ConnectError):
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
 def is_allowed(address: str, *, private: bool) -> bool:
@@ -83,6 +89,8 @@ def is_allowed(address: str, *, private: bool) -> bool:
         ip = _inner_address(ip)
     if any(ip in network for network in METADATA):
         return False
+    if ip.is_loopback:  # Python counts that of IPv6 among the reserved ones, too
+        return private
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved:
         return False
     return ip.is_global or (private and ip.is_private)

@@ -97,7 +97,8 @@ class Fetcher:
             ) from None
         address = httpcore2.URL(scheme=scheme, host=host, port=port, target=target)
         # httpcore2 leaves the Host header to the caller when it gets a URL in parts.
-        name = host if port == PORTS[scheme] else f"{host}:{port}"
+        name = f"[{host}]" if ":" in host else host
+        name = name if port == PORTS[scheme] else f"{name}:{port}"
         headers: dict[str | bytes, str | bytes] = {"Host": name, "User-Agent": "crossguard", "Accept": "image/*"}
         try:
             async with (

@@ -79,6 +79,33 @@ def test_nothing_is_fetched_by_default() -> None:
         asyncio.run(fetcher.fetch("https://media.example.com/a.png", BodyHold(BodyBudget(1000))))
 
 
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://media.example.com", "media.example.com"),
+        ("http://media.example.com:8080", "media.example.com:8080"),
+        ("http://[::1]:8080", "[::1]:8080"),
+        ("http://[::1]", "[::1]"),
+    ],
+)
+def test_the_host_is_named_as_in_the_address(monkeypatch: pytest.MonkeyPatch, origin: str, host: str) -> None:
+    fetcher = Fetcher([origin], private=True, timeout_s=1, max_bytes=1000, per_minute=60)
+    asked: list[str] = []
+
+    @asynccontextmanager
+    async def stream(*_: object, headers: dict[str, str]) -> AsyncIterator[None]:
+        asked.append(headers["Host"])
+        yield
+
+    async def content(*_: object) -> bytes:
+        return b"image"
+
+    monkeypatch.setattr(fetcher._pool, "stream", stream)
+    monkeypatch.setattr(fetcher, "_read", content)
+    asyncio.run(fetcher.fetch(f"{origin}/a.png", BodyHold(BodyBudget(1000))))
+    assert asked == [host]
+
+
 def test_the_time_of_an_image_begins_when_its_origin_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not while it waits for others of the same origin, of which few are asked for at once."""
     fetcher = Fetcher(["https://media.example.com"], private=False, timeout_s=1, max_bytes=1000, per_minute=60)
