@@ -150,8 +150,8 @@ class Call:
     def _reserve(self, counted: int) -> None:
         rates = self.service.rates
         try:
-            # One was counted before the body was read.
-            rates.reserve(self._payer, self._rate, counted - 1)
+            # One was counted before the body was read, and stays where none of its posts can be scored.
+            rates.reserve(self._payer, self._rate, max(0, counted - 1))
         except TooManyPosts:
             # A request as large as the rate would never fit if each refusal left one behind. What was read of it counts
             # elsewhere, so that nobody sends large bodies for nothing.

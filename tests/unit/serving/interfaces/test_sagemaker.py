@@ -7,7 +7,7 @@ import json
 
 import pytest
 from starlette.testclient import TestClient
-from tests.support.serving import client_of
+from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
 from crossguard.serving.service import Service
@@ -43,6 +43,12 @@ def test_posts_that_the_format_refuses_are_counted_as_failed(service: Service) -
     client_of(service).post("/invocations", json={"instances": [{"text": 3}, {"text": "hello"}, "text"]})
     failed = [metric for metric in service.telemetry.registry.collect() if metric.name == "crossguard_failed_posts"]
     assert sum(sample.value for sample in failed[0].samples if sample.name.endswith("_total")) == 2
+
+
+def test_a_request_of_refused_posts_only_counts_as_one(served_model: Moderator) -> None:
+    client = client_of(service_of(served_model, posts_per_minute=2))
+    body = {"instances": [{"text": 3}, "text"]}
+    assert [client.post("/invocations", json=body).status_code for _ in range(3)] == [422, 422, 429]
 
 
 def test_json_lines_as_batch_transform_sends_them(client: TestClient) -> None:
