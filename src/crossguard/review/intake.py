@@ -101,17 +101,18 @@ class Intake:
         kind = _kind(post, decision)
         images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
         top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
-        blind = (
+        second = (
             kind in {"flag", "report", "gold"}
             and post.source != DEMO  # a newcomer is alone, and sees what the model says
             and uniform("blind", post.source, post.id) < self._settings.second_vote_rate
         )
+        blind = second or kind == "audit"
         severity = _SEVERITY_H[decision.action if decision else None] + (24 * top[1].score if top else 0)
         margins = [abs(label.score - label.threshold) for label in decision.labels.values()] if decision else [0.0]
         uncertainty = 1.0 - min(margins)
-        if kind == "audit":
-            # Its place among the flagged posts must not tell reviewers that the model allowed it.
-            severity = _SEVERITY_H[Action.REVIEW] + 24 * uniform("severity", post.source, post.id)
+        if blind:
+            # Its place among the other posts must not tell reviewers what the model said.
+            severity = _SEVERITY_H[Action.REVIEW] + 48 * uniform("severity", post.source, post.id)
             uncertainty = uniform("uncertainty", post.source, post.id)
         row = {
             "source": post.source,
@@ -137,8 +138,8 @@ class Intake:
             "shuffle": uniform("order", post.source, post.id),
             "stratum": stratum_of(decision) if _of_feed(post) else ROUTED,
             "inclusion": self._inclusion(post, decision),
-            "blind": blind or kind == "audit",
-            "needed": 2 if blind and kind != "gold" else 1,
+            "blind": blind,
+            "needed": 2 if second and kind != "gold" else 1,
             "expected": post.expected.model_dump() if post.expected else None,
         }
         likeness = describe(f"{post.text} {post.image_text}", [found for _, found, _ in images if found])

@@ -33,6 +33,16 @@ def test_allowed_posts_are_sampled_and_all_are_counted(database: Database, setti
     assert {(row.queue, row.inclusion, row.blind) for row in audited} == {("main", 0.2, True)}
 
 
+def test_the_place_of_a_post_that_is_judged_blind_does_not_tell_what_the_model_said(
+    everything: ReviewSettings, database: Database
+) -> None:
+    intake = Console(everything.model_copy(update={"second_vote_rate": 1.0}), database).intake
+    rows = [intake._item(*intake._check(submission("1", score=score)), NOW).row for score in (0.02, 0.5, 0.7, 0.97)]
+    assert {row["blind"] for row in rows} == {True}
+    for order in ("urgency", "uncertainty", "shuffle"):
+        assert len({row[order] for row in rows}) == 1, order
+
+
 def test_no_digest_of_the_text_outlives_it(console: Console, database: Database) -> None:
     """By it, whoever guesses an erased text would know that they are right."""
     record = decision("1") | {"digest": "11bf3eaea9028658"}
