@@ -71,6 +71,16 @@ def test_a_golden_item_is_one_that_the_filters_find(
             claims.release(tx, item, ann.id)
 
 
+def test_who_asks_for_posts_from_the_feed_gets_golden_items_too(
+    console: Console, database: Database, settings: ReviewSettings, ann: Person
+) -> None:
+    """They look like these; who is never given one would never be measured."""
+    console.intake.take([submission("1"), submission("2", expected=Expected(action="allow", labels={}))], NOW)
+    always = settings.model_copy(update={"gold_rate": 1.0})
+    with database.write() as tx:
+        assert take_next(tx, always, ann, "main", order=claims.OLDEST, filters=Filters(kind="feed"), now=NOW) == 2
+
+
 def test_a_day_has_a_limit_and_ends_at_midnight(
     console: Console, database: Database, settings: ReviewSettings, ann: Person
 ) -> None:

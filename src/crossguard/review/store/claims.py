@@ -34,8 +34,8 @@ def asked(name: str) -> sa.BindParameter[Any]:
 
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "label": items.c.flagged.like(asked("label"), escape="/"),
-    # Of what came from the feed nobody learns by a filter whether the model flagged or allowed it.
-    "kind": sa.case((items.c.kind.in_(FEED), "feed"), else_=items.c.kind) == asked("kind"),
+    # Nobody learns by a filter whether the model flagged or allowed a post, or which items are golden.
+    "kind": sa.case((items.c.kind.in_((*FEED, "gold")), "feed"), else_=items.c.kind) == asked("kind"),
     "source": items.c.source == asked("source"),
     "language": items.c.language == asked("language"),
     "author": items.c.author == asked("author"),
