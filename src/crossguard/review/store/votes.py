@@ -36,7 +36,7 @@ _ALIKE: Final = (
         items.c.queue == bindparam("queue"),
         items.c.state == OPEN,
         items.c.id != bindparam("item"),
-        items.c.needed == 1,
+        items.c.blind.is_(False),
         free_for(bindparam("person"), bindparam("now")),
     )
     .order_by(items.c.id)
@@ -87,10 +87,10 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
 def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]:
     """Returns what waits and the person may decide along with an item: near-duplicates; of an appeal, other appeals.
 
-    Each has id, text, image_text and appeal_reason. Items that need two votes are left out: each of those is to be
+    Each has id, text, image_text and appeal_reason. Items that are judged blind are left out: each of those is to be
     judged by itself.
     """
-    if row.needed > 1:
+    if row.blind:
         return []
     asked = {"item": row.id, "queue": row.queue, "person": person.id, "now": now}
     if row.appeal_of is not None:

@@ -227,6 +227,16 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     assert [row(database, item).state for item in (1, 2, 3)] == ["open"] * 3
 
 
+def test_what_is_judged_blind_is_judged_by_itself(everything: ReviewSettings, database: Database, ann: Person) -> None:
+    """Near-duplicates beside an allowed post would tell it from flagged ones that two people decide."""
+    posts = [submission(str(index), "the same words", score) for index, score in enumerate((0.02, 0.03, 0.7, 0.8))]
+    Console(everything, database).intake.take(posts, NOW)
+    assert [row(database, item).blind for item in (1, 2, 3, 4)] == [True, True, False, False]
+    with database.read() as db:
+        alike = [[other.id for other in votes.alike(db, items.get(db, item), ann, NOW)] for item in (1, 2, 3, 4)]
+    assert alike == [[], [], [4], [3]]
+
+
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
     lead = person(database, "Lea", Role.LEAD)
     console.intake.take([submission("1")], NOW)
