@@ -73,7 +73,7 @@ class HttpEndpoint:
         except ApiError as error:
             return await _error_response(self.family, error, call)
         except TimeoutError:
-            late = DeadlineExceeded(f"Not scored within {service.settings.request_timeout_s:g} s.")
+            late = DeadlineExceeded(f"Not answered within {service.settings.request_timeout_s:g} s.")
             return await _error_response(self.family, late, call)
         except ClientDisconnect:
             return await _error_response(self.family, ClientDisconnected("The client disconnected."), call)

@@ -104,6 +104,7 @@ class Service:
         )
         self.draining = False
         self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._answers = Answers()
         self.telemetry.follow(lambda: self.admission.pending, lambda: self.budget.held)
         self._announce()
@@ -158,11 +159,18 @@ class Service:
     async def reload(self) -> None:
         """Reads model, policies and keys again, and serves them from the next request on.
 
-        Requests in flight finish with the old ones.
+        Requests in flight finish with the old ones. It ends also where nobody waits for it: a large model takes longer
+        than a request may.
 
         Raises:
             CrossguardError: They cannot be used; the old ones stay.
         """
+        task = asyncio.create_task(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+        await asyncio.shield(task)
+
+    async def _reload(self) -> None:
         async with self._reloading:
             try:
                 self.served = await asyncio.to_thread(load_served, self.settings)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from crossguard.records import Decision
 from crossguard.serving.bodies import BodyHold
 from crossguard.serving.errors import Overloaded
 from crossguard.serving.fetching import FetchError
-from crossguard.serving.served import load_served
+from crossguard.serving.served import Served, load_served
 from crossguard.serving.service import Answers, Service
 from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
@@ -157,6 +159,28 @@ def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle,
         assert sample(service, "crossguard_reloads_total", outcome=outcome) == 1
     for each in (old, new):
         each.base.close()
+
+
+def test_a_reload_ends_when_nobody_waits_for_it_any_more(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large model takes longer than a request may, and its caller would get an error for ever."""
+    loaded = replace(service.served)
+
+    def load(_: ServeSettings) -> Served:
+        waited.wait(10)
+        return loaded
+
+    async def run() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(service.reload(), 0.01)
+        assert service.served is not loaded
+        waited.set()
+        await asyncio.gather(*service._reloads)
+
+    waited = threading.Event()
+    monkeypatch.setattr("crossguard.serving.service.load_served", load)
+    asyncio.run(run())
+    assert service.served is loaded
+    assert sample(service, "crossguard_reloads_total", outcome="done") == 1
 
 
 async def taken(answers: Answers, computed: Future[int]) -> asyncio.Task[int]:
