@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from crossguard.errors import BundleError, suggest
+from crossguard.errors import BundleError, ConfigError, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
 MANIFEST: Final = "bundle.json"
@@ -21,7 +21,7 @@ def shipped() -> dict[str, Path]:
 
 
 def find(name: str | Path, revision: str | None = None) -> Path:
-    """Returns the folder of a bundle; downloads it when `name` is a Hub id.
+    """Returns the folder of a bundle, an absolute path; downloads it when `name` is a Hub id.
 
     Args:
         name: A shipped name (`compact`), a folder, or a Hub id (`organisation/model`).
@@ -29,12 +29,17 @@ def find(name: str | Path, revision: str | None = None) -> Path:
 
     Raises:
         BundleError: Nothing of that name exists, or the Hub cannot be reached.
+        ConfigError: A revision of what is no Hub repository.
     """
     known = shipped()
-    if str(name) in known:
-        return known[str(name)]
-    folder = Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib raises where nobody has that name
+    # Absolute, because files are read when they are needed, perhaps from another working folder.
+    expanded = os.path.expanduser(name)  # noqa: PTH111 - pathlib raises where nobody has that name
+    folder = known.get(str(name)) or Path(expanded).absolute()
     if folder.is_dir():
+        if revision is not None:
+            raise ConfigError(
+                f"A revision is of a Hub repository, and the model '{name}' is in a folder. Leave it out."
+            )
         return folder
     if isinstance(name, str) and HUB_ID.match(name):
         return _download(name, revision)
@@ -51,12 +56,12 @@ def holds_checkpoint(folder: Path) -> bool:
 
 def _download(repository: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]  # httpx's or httpx2's
 
     try:
         return Path(snapshot_download(repository, revision=revision))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (HTTPError, HFValidationError, OSError) as error:
         raise BundleError(
             f"'{repository}' is neither a folder nor reachable on the Hugging Face Hub ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}). With a network, try again; without one, give a local folder."
+            f"{str(error).partition(chr(10))[0]}). With a network, try again; without one, give a local folder."
         ) from None

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from crossguard.bundle import Bundle
-from crossguard.errors import BundleError
+from crossguard.errors import BundleError, ConfigError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.registry import CARD_CONFIG, find, holds_checkpoint
@@ -13,6 +14,21 @@ from crossguard.registry import CARD_CONFIG, find, holds_checkpoint
 
 def test_a_folder_is_found(tiny_bundle: Bundle) -> None:
     assert find(str(tiny_bundle.folder)) == tiny_bundle.folder
+
+
+def test_a_folder_is_the_same_from_another_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run" / "checkpoint-5").mkdir(parents=True)
+    (tmp_path / "run" / CARD_CONFIG).write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert find("run") == tmp_path / "run"
+    monkeypatch.chdir(tmp_path / "run" / "checkpoint-5")
+    assert holds_checkpoint(find("."))
+
+
+def test_a_revision_of_what_is_no_repository_is_refused(tiny_bundle: Bundle) -> None:
+    for model in ("compact", tiny_bundle.folder):
+        with pytest.raises(ConfigError, match=r"A revision .* Hub repository, .* is in a folder"):
+            find(model, revision="v1")
 
 
 def test_an_unknown_name_is_answered_with_what_would_work() -> None:
@@ -42,6 +58,16 @@ def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tm
         find("someone/not-there")
     with pytest.raises(BundleError, match="neither a folder nor reachable"):
         find("someone/no..name")
+
+
+@pytest.mark.parametrize("error", [httpx2.ProxyError("403 Forbidden"), httpx2.ReadTimeout("")])
+def test_a_connection_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", broken)
+    with pytest.raises(BundleError, match=f"nor reachable on the Hugging Face Hub .{type(error).__name__}"):
+        find("someone/some-model")
 
 
 def test_a_checkpoint_is_opened_by_load_and_not_by_the_class(tmp_path: Path, tiny_bundle: Bundle) -> None:
