@@ -73,6 +73,8 @@ LOOKALIKES: Final = str.maketrans(
 )
 SKIN_TONES: Final = {0x1F3FB: "white", 0x1F3FC: "light skin", 0x1F3FD: "brown", 0x1F3FE: "dark", 0x1F3FF: "black"}
 FIRST_SYMBOL: Final = 0x2190
+# Signs in place of a character or an object that was lost on the way: their names are no words of the text.
+LOST: Final = re.compile("[\ufffc\ufffd]")
 PICTOGRAPHS: Final = range(0x1F000, 0x1FB00)
 REGIONAL_A: Final = 0x1F1E6
 REGIONAL: Final = range(REGIONAL_A, 0x1F200)
@@ -121,7 +123,8 @@ def _plain(text: str) -> str:
 def _social(text: str) -> str:
     text = _compatible(as_shown(text))
     if not text.isascii():
-        text = "".join(map(_name_symbol, text))
+        words = LOST.sub(" ", text)  # none in a text that is nothing else
+        text = "".join(map(_name_symbol, text if words.isspace() else words))
         text = URL.sub(r"\g<0> ", text)  # what ends a link may be invisible, and gone in a moment
     text = RETWEET.sub("", _visible(text))
     text = MENTION.sub(" user ", URL.sub(" ", text))

@@ -60,6 +60,13 @@ def test_character_references_may_have_any_number_of_digits(raw: str, clean: str
     assert as_shown(raw) == clean
 
 
+@pytest.mark.parametrize("sign", ["\ufffd", "\ufffc", "&#0;", "&#111111111;", "\ufffd\ufffd\ufffd"])
+def test_a_sign_in_place_of_what_is_lost_has_no_name(sign: str) -> None:
+    assert normalize(f"good morning{sign}", "social") == "good morning"
+    assert normalize(f"it{sign}s fine", "social") == "it s fine"
+    assert normalize(sign, "social").startswith(("replacement", "object replacement"))
+
+
 def test_words_in_another_script_are_left_alone() -> None:
     assert normalize("привет друзья", "social") == "привет друзья"
 
