@@ -36,7 +36,7 @@ def load(
 
     Raises:
         BundleError: The model is unknown, newer, corrupted or inconsistent.
-        ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong, or there is a revision of a folder.
+        ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong; or a revision of a folder.
         MissingExtraError: The runtime, or what a conversion needs, is not installed.
     """
     check_threads(options.get("threads"))

@@ -29,6 +29,7 @@ from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
 from crossguard.runtimes.settings import check_threads
 from crossguard.schema import Names
+from crossguard.slices import stacked
 
 
 class LoadOptions(TypedDict, total=False):
@@ -270,20 +271,20 @@ class Moderator:
             Logits, (posts, outputs), all outputs of the model in the order of the posts, with NaN rows for posts that
             could not be scored; and the failed decisions of those.
         """
-        values: list[NDArray[np.float32]] = []
-        weights: list[NDArray[np.float32]] = []
+        ready: list[bool] = []
+        parts: list[Logits] = []
         failed: list[Decision] = []
         for prepared, logits in self._run(posts, batch_size):
-            ready = np.array([post.error is None for post in prepared])
-            rows = np.full((len(ready), logits.values.shape[1]), np.nan, dtype=np.float32)
-            weight = np.full(len(ready), np.nan, dtype=np.float32)
-            rows[ready], weight[ready] = logits.values, logits.text_weight
-            values.append(rows)
-            weights.append(weight)
+            ready += [post.error is None for post in prepared]
+            if len(logits.values):  # of a batch without any, the model has not said how many outputs it has
+                parts.append(Logits(logits.values, logits.text_weight))
             failed.extend(self.failed(post.id, post.error) for post in prepared if post.error is not None)
-        if not values:
-            return self.infer([]), []
-        return Logits(np.concatenate(values), np.concatenate(weights)), failed
+        found = stacked(parts) if parts else self.infer([])
+        rows = np.flatnonzero(ready)
+        values = np.full((len(ready), found.values.shape[1]), np.nan, dtype=np.float32)
+        weights = np.full(len(ready), np.nan, dtype=np.float32)
+        values[rows], weights[rows] = found.values, found.text_weight
+        return Logits(values, weights), failed
 
     def _score_one(self, post: object) -> Decision:
         self._check_usable()
@@ -417,7 +418,7 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     """Returns a policy of the bundle by name, or what a policy file makes of one.
 
     Raises:
-        ConfigError: Unknown name, unknown tenant, or a file that breaks a rule.
+        ConfigError: Unknown name, unknown tenant, a policy of another model, or a file that breaks a rule.
     """
     policies = bundle.manifest.policies
     name = policy.name if isinstance(policy, Policy) else str(policy)
@@ -432,5 +433,11 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
         )
     if isinstance(policy, Policy):
         policy.check(bundle.labels, bundle.manifest.attributes)
+        schemes = bundle.manifest.label_schemes
+        if policy.label_scheme not in schemes:
+            raise ConfigError(
+                f"Policy '{name}' reads the label scheme '{policy.label_scheme}', and the model has others: "
+                f"{', '.join(schemes)}."
+            )
         return policy
     return choose(policies, name)

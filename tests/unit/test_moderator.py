@@ -4,6 +4,7 @@ import copy
 import io
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support.tiny_bundle import manifest
 
 import crossguard
-from crossguard.bundle import Bundle
+from crossguard.bundle import Bundle, write_manifest
 from crossguard.errors import ConfigError, ImageError, InputError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Action, ImageSource, Post, PostFailure
@@ -124,6 +126,15 @@ def test_policies_share_the_loaded_model(tiny: Moderator) -> None:
     assert other.score(text="hello").scores != tiny.score(text="hello").scores
 
 
+def test_a_policy_that_reads_other_outputs_is_refused(tiny: Moderator, tiny_bundle: Bundle) -> None:
+    made = tiny.policy.model_copy(update={"name": "mine", "label_scheme": "labels"})
+    told = r"Policy 'mine' reads the label scheme 'labels', .* any, consensus"
+    with pytest.raises(ConfigError, match=told):
+        tiny.with_policy(made)
+    with pytest.raises(ConfigError, match=told):
+        Moderator.load(tiny_bundle.folder, policy=made)
+
+
 def test_an_unknown_policy_is_told(tiny_bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'benchmark'"):
         Moderator.load(tiny_bundle.folder, policy="benchmrk")
@@ -141,6 +152,18 @@ def test_relative_images_start_from_the_image_root(tiny_bundle: Bundle, tmp_path
     (tmp_path / "picture.png").write_bytes(encoded())
     moderator = Moderator.load(tiny_bundle.folder, image_root=tmp_path)
     assert moderator.score(image="picture.png").text_weight == 0
+
+
+def test_logits_have_all_outputs_where_a_whole_batch_fails(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
+    told = manifest() | {"label_schemes": {"consensus": list(range(5))}}
+    told["policies"].pop("benchmark")
+    write_manifest(folder, told)
+    logits, failed = Moderator.load(folder).logits(["", "", "hello", ""], batch_size=2)
+    assert logits.values.shape == (4, 10)
+    assert np.isfinite(logits.values).all(axis=1).tolist() == [False, False, True, False]
+    assert np.isnan(logits.text_weight).tolist() == [True, True, False, True]
+    assert [decision.id for decision in failed] == ["0", "1", "3"]
 
 
 def test_logits_keep_the_rows_of_posts_that_could_not_be_scored(tiny: Moderator) -> None:
