@@ -46,14 +46,14 @@ def explain(moderator: Moderator, text: str, image_text: str = "") -> Explanatio
     Raises:
         InputError: There are no words.
     """
-    words = _WORD.findall(text)
+    words = [match.span() for match in _WORD.finditer(text)]
     if not words:
         raise InputError("This post has no text, so there are no words to explain.")
     whole = moderator.score(text=text, image_text=image_text)
     label, score = max(whole.scores.items(), key=lambda entry: entry[1])
-    tried = range(min(len(words), MOST_WORDS))
-    without = [{"text": " ".join(words[:i] + words[i + 1 :]), "image_text": image_text} for i in tried]
+    # What stands between words stays, as each line is also scored on its own.
+    without = [{"text": text[:start] + text[stop:], "image_text": image_text} for start, stop in words[:MOST_WORDS]]
     # A post of one word has nothing left without it, and is not scored: the word is all of the score.
     scores = [o.scores.get(label, 0.0) for o in moderator.score(without)]
-    effects = [score - other for other in scores] + [None] * (len(words) - len(tried))
-    return Explanation(label, score, [Word(w, e) for w, e in zip(words, effects, strict=True)])
+    effects = [score - other for other in scores] + [None] * (len(words) - len(scores))
+    return Explanation(label, score, [Word(text[slice(*w)], e) for w, e in zip(words, effects, strict=True)])

@@ -38,6 +38,20 @@ def test_each_word_has_what_it_adds() -> None:
     assert found.strongest == pytest.approx(0.6)
 
 
+def test_lines_stay_when_a_word_is_left_out() -> None:
+    class ByLine(Additive):
+        """Scores a text by its worst line."""
+
+        def score(self, posts: Any = None, *, text: str = "", image_text: str = "") -> Any:
+            assert not image_text
+            texts = [text] if posts is None else [post["text"] for post in posts]
+            found = [max(map(Spoken, text.split("\n")), key=lambda line: line.scores["racist"]) for text in texts]
+            return found[0] if posts is None else found
+
+    found = explain(ByLine(), "love love all\nawful people\nlove you")  # type: ignore[arg-type]
+    assert [word.text for word in found.words if word.effect] == ["awful", "people"]
+
+
 def test_a_single_word_is_all_of_the_score_and_long_texts_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     (word,) = explain(Additive(), "awful").words  # type: ignore[arg-type]
     assert word.effect == pytest.approx(0.8)
