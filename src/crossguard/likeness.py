@@ -35,6 +35,8 @@ _IMAGE_BAND: Final = 2
 _LINKS: Final = re.compile(r"https?://\S+|www\.\S+|@\w+")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _REPEATS: Final = re.compile(r"(.)\1+")
+_MARKS: Final = frozenset({"Mn", "Me", "Cf"})
+"""Accents, and what cannot be seen: variation selectors, soft hyphens, and spaces of no width."""
 _DRAWN: Final = np.random.default_rng(0).integers(0, 2**63, size=(2, _BANDS * _ROWS, 1), dtype=np.uint64)
 
 
@@ -42,7 +44,7 @@ _DRAWN: Final = np.random.default_rng(0).integers(0, 2**63, size=(2, _BANDS * _R
 class Likeness:
     """A post as it is compared with others."""
 
-    words: str  # its words without case, accents, links, mentions, digits, signs and repeated letters
+    words: str  # its words without case, accents, what cannot be seen, links, mentions, digits, signs, repeated letters
     images: tuple[bytes, ...] = ()  # hashes of its images, 32 bytes each
 
     @cached_property
@@ -101,7 +103,7 @@ def image_hash(jpeg: bytes) -> bytes:
 def _words(text: str) -> str:
     plain = unicodedata.normalize("NFKD", _LINKS.sub(" ", text)).casefold()
     if not plain.isascii():
-        plain = "".join(character for character in plain if not unicodedata.combining(character))
+        plain = "".join(character for character in plain if unicodedata.category(character) not in _MARKS)
     return _REPEATS.sub(r"\1", " ".join(_LETTERS.findall(plain)))
 
 

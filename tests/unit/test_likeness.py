@@ -45,6 +45,7 @@ def scene(seed: int) -> Image.Image:
         f"{POST}!!! https://spam.example/1 @somebody 42",
         POST.replace("should", "shooould"),
         POST.replace("every single", "each and every single"),
+        *(POST.replace("e", f"e{sign}").replace("s", f"{sign}s") for sign in ("\u200b", "\u00ad", "\ufe0f", "\u0301")),
     ],
 )
 def test_what_spammers_vary_does_not_count(text: str) -> None:
