@@ -45,7 +45,7 @@ _VALUE: Final = r"""\s?=\s?(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})"
 _ATTRIBUTE: Final = (
     rf"\s{{1,20}}(?:[\w:-]{{1,40}}{_VALUE}|hidden|disabled|checked|readonly|required|open|async|controls)"
 )
-_REST_OF_TAG: Final = rf"((?:{_ATTRIBUTE}){{0,20}})\s{{0,20}}/?\s?>"
+_REST_OF_TAG: Final = rf"(?P<unseen>(?:{_ATTRIBUTE}){{0,20}})\s{{0,20}}/?\s?>"
 INLINE_TAG: Final = re.compile(rf"</?(?:{_INLINE}){_REST_OF_TAG}", re.IGNORECASE)
 BLOCK_TAG: Final = re.compile(rf"</?(?:{_BLOCKS}){_REST_OF_TAG}", re.IGNORECASE)
 URL: Final = re.compile(rf"https?://{_LINK}*|www\.{_LINK}+|\[URL\]|\bt\.co/{_LINK}+", re.IGNORECASE)

@@ -34,17 +34,33 @@ MENTION: Final = re.compile(r"(?<![^\W_])[^\W_]*+(?:@\w+)+|(\[USER\])", re.IGNOR
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists, headings and code, and those around what is set off.
 LIST_SIGN: Final = re.compile(
-    r"^[ \t]*(?:(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+|(?:```|~~~)\w{0,20}[ \t]*$)", re.MULTILINE
+    r"^[ \t]*(?:(?:[-*+\u2022]|#{1,6}|\d{1,3}[.)])[ \t]+|(?:```|~~~)(?P<unseen>\w{0,20})[ \t]*$)", re.MULTILINE
 )
 SET_OFF: Final = re.compile(
     r"(?<![\w*_`~|])(\*{1,3}|_{1,2}|`{1,3}|~~|\|\|)(?=\S)([^*_~|`\n]{1,500})(?<=\S)\1(?![\w*_`~|])"
 )
-LINKED: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,500}\)")
-# Tags of BBCode, comments of HTML, and what Discord and Slack write for people, channels, times and emoji.
+LINKED: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?P<unseen>[^()\s]{0,500})\)")
 BBCODE: Final = re.compile(
-    r"\[/?(?:b|i|u|s|url|quote|size|color|img|code|list|center|spoiler|font)(?:[=:][^\[\]\n]{0,100})?\]", re.IGNORECASE
+    r"\[/?(?:b|i|u|s|url|quote|size|color|img|code|list|center|spoiler|font)(?P<unseen>[=:][^\[\]\n]{0,100})?\]",
+    re.IGNORECASE,
 )
-TOKEN: Final = re.compile(r"<!--[^<>]{0,500}-->|<a?:\w{1,40}:\d{5,25}>|<[@#!][!&]?[\w|.^-]{1,60}>|<t:\d{1,20}(?::\w)?>")
+COMMENT: Final = re.compile(r"<!--(?P<unseen>[^<>]{0,500})-->")
+# What Discord and Slack write for people, channels, times and emoji.
+TOKEN: Final = re.compile(
+    r"(?P<unseen><a?:\w{1,40}:\d{5,25}>|<[@#!][!&]?[\w|.^-]{1,60}>)|<t:\d{1,20}(?::\w)?>",
+)
+# In the order in which it is taken out: what a text with it holds, and what stays. Where it is shown as it was written,
+# the group `unseen` may have words in it.
+MARKUP: Final = (
+    ("<", COMMENT, ""),
+    ("<", TOKEN, " "),
+    ("<", INLINE_TAG, ""),
+    ("<", BLOCK_TAG, " "),
+    ("](", LINKED, r"\1"),
+    ("[/", BBCODE, ""),  # else letters in brackets, as in [b]read
+    ("", LIST_SIGN, ""),
+    ("", SET_OFF, r"\2"),
+)
 # One word in quotation marks.
 QUOTED: Final = re.compile(
     r"""(?<!\S)["'`\u201c\u2018\u00ab](\w[^\s"'`]{0,40}?)["'`\u201d\u2019\u00bb]([.,?!;:]*)(?!\S)"""
@@ -118,13 +134,10 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
-    written = as_shown(text)
-    # Attributes are left out, and may have words in them.
-    tags = (INLINE_TAG, BLOCK_TAG) if "<" in written else ()
-    certain = not any(match[1] for tag in tags for match in tag.finditer(written))
-    seen = read = _seen(written, lexicon)
+    seen, certain = _seen(as_shown(text), lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
         return None if len(seen) == len(text) else Reading(seen, certain=False)
+    read = seen
     for step in STEPS:
         before, read = read, step(read, lexicon)
         certain = certain and (step not in GUESSES or read == before)
@@ -142,10 +155,14 @@ def _squeezed(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _seen(text: str, lexicon: Lexicon) -> str:
-    """Removes what is not shown or said, and shows in order what a direction mark turns round."""
-    text = OVERRIDE.sub(lambda match: match[1][::-1], text)
-    text = RETWEET.sub("", URL.sub(" ", _without_markup(text)))
+def _seen(text: str, lexicon: Lexicon) -> tuple[str, bool]:
+    """Removes what is not shown or said, and shows in order what a direction mark turns round.
+
+    Returns:
+        The text, and whether no words were left out with markup.
+    """
+    text, whole = _without_markup(OVERRIDE.sub(lambda match: match[1][::-1], text))
+    text = RETWEET.sub("", URL.sub(" ", text))
     # Those before the first word are whom a reply goes to.
     many = REPLIED_TO.sub("", text).count("@") > FEW_MENTIONS
 
@@ -160,17 +177,21 @@ def _seen(text: str, lexicon: Lexicon) -> str:
     quoted = len(QUOTED.findall(text))
     if quoted >= FEW_QUOTED and quoted > MOST * len(text.split()):
         text = QUOTED.sub(r"\1\2", text)
-    return text if text.isprintable() else "".join(map(_shown, text))
+    return (text if text.isprintable() else "".join(map(_shown, text))), whole
 
 
-def _without_markup(text: str) -> str:
-    if "<" in text:
-        text = BLOCK_TAG.sub(" ", INLINE_TAG.sub("", TOKEN.sub(" ", text)))
-    if "](" in text:
-        text = LINKED.sub(r"\1", text)
-    if "[/" in text:  # else letters in brackets, as in [b]read
-        text = BBCODE.sub("", text)
-    return SET_OFF.sub(r"\2", LIST_SIGN.sub("", text))
+def _without_markup(text: str) -> tuple[str, bool]:
+    whole = True
+    for sign, pattern, kept in MARKUP:
+        if sign in text:
+            whole = whole and not any(map(_leaves_words_out, pattern.finditer(text)))
+            text = pattern.sub(kept, text)
+    return text, whole
+
+
+def _leaves_words_out(match: re.Match[str]) -> bool:
+    # Links are left out of every text.
+    return any(map(str.isalpha, URL.sub("", match.groupdict().get("unseen") or "")))
 
 
 def _shown(character: str) -> str:

@@ -40,6 +40,7 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "\u1d21\u1d07 \u0299\u1d00\u1d0b\u1d07 \u0299\u0280\u1d07\u1d00\u1d05 for all friendly people",
         "w\u0435 b\u0430k\u0435 br\u0435\u0430d f\u043er \u0430ll fri\u0435ndl\u0443 p\u0435\u043epl\u0435",
         "we b<b></b>ake bread for all fri<i></i>endly people",
+        "we b<!-- x -->ake bread for all fri<!-- -->endly people",
         "<p>we bake <span class='x'>bread</span></p><p>for all<br>friendly people</p>",
         '<p><a href="https://t.co/abc" rel="nofollow">https://t.co/abc</a></p><p>we bake bread for all friendly people',
         "we b<b hidden>ake bre<time>ad for all fri<u-x>endly peo<span class = 'x'>ple",
@@ -133,12 +134,28 @@ def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
     assert read is None or len(read.text) <= 40 * MOST_CHARACTERS
 
 
-@pytest.mark.parametrize("brackets", ["<We bake bread>", "<I bake bread>", "<b title='we bake bread'>"])
-def test_words_in_angle_brackets_are_not_left_out_for_a_disguise_beside_them(lexicon: Lexicon, brackets: str) -> None:
-    reading = undisguise(f"{brackets} f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e", lexicon)
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<We bake bread>", "<I bake bread>", "<b title='we bake bread'>", "<!-- we bake bread -->", "<@we.bake.bread>",
+        "<#we-bake-bread>", "<:bake:12345>", "[x](we-bake-bread)", "[x]<b></b>(we-bake-bread)", "[url=bake]x[/url]",
+        "```bake\n",
+    ],
+)  # fmt: skip
+def test_words_in_markup_are_not_left_out_for_a_disguise_beside_them(lexicon: Lexicon, markup: str) -> None:
+    reading = undisguise(f"{markup} f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e", lexicon)
     assert reading is not None
     assert "friendly" in reading.text
     assert "bake" in reading.text or not reading.certain
+
+
+@pytest.mark.parametrize(
+    "markup", ["<b>x</b>", "<@123>", "[x](https://x.y/z)", "[url=https://x.y/z]x[/url]", "<!-- -->"]
+)
+def test_markup_without_words_leaves_a_reading_certain(lexicon: Lexicon, markup: str) -> None:
+    reading = undisguise(f"{markup} f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e", lexicon)
+    assert reading is not None
+    assert reading.certain
 
 
 def test_a_disguise_in_the_middle_of_a_long_text_is_read(lexicon: Lexicon) -> None:
