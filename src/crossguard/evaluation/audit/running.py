@@ -90,8 +90,10 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
         own = swapped_sentences([post.text for post in scored.annotated.posts], request.swaps, request.seed)
         if own:
             swaps.append(compare_groups(moderator, own, name))
-        if not found or not own:
-            notes.append(f"{name}: {'no post names a group' if not found else 'no post names exactly one group once'}.")
+        if not found:
+            notes.append(f"{name}: no post names a group.")
+        elif request.swaps and not own:
+            notes.append(f"{name}: no post names exactly one group once.")
     if request.madlibs is not None:
         phrases, terms = score_phrases(moderator, request.madlibs)
         source = Path(request.madlibs.source).name

@@ -58,6 +58,16 @@ def test_an_audit_without_data_still_swaps_its_own_sentences(tiny: Moderator) ->
     assert json.loads(json.dumps(plain(found)))["groups"] == {}
 
 
+@pytest.mark.parametrize(("swaps", "told"), [(0, ()), (1, ("posts.jsonl: no post names exactly one group once.",))])
+def test_sentences_to_swap_are_missed_only_where_they_were_asked_for(
+    tiny: Moderator, annotated_posts: Path, swaps: int, told: tuple[str, ...]
+) -> None:
+    posts = read_annotated(annotated_posts, HATE.names)
+    posts = replace(posts, columns={"race": ("A", "B") * (len(posts) // 2) + ("A",) * (len(posts) % 2)})
+    found = audit(tiny, AuditRequest(posts=posts, group_columns=("race",), swaps=swaps, rounds=0))
+    assert [note for note in found.warnings if "names" in note] == list(told)
+
+
 def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
     found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
     assert found.warnings == ("posts.jsonl: no post names a group.",)
