@@ -206,6 +206,7 @@ def score_table(
             posts does not say how far it came.
     """
     check_count(limit, "limit", least=0)
+    check_count(batch_size, "batch_size", least=1)
     if resume and on_error is OnError.SKIP:
         raise ConfigError(
             "--resume needs a row for every post, and --on-error skip leaves some out. Use --on-error record."

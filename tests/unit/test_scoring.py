@@ -88,6 +88,14 @@ def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
         score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
 
 
+def test_what_is_no_batch_size_costs_no_output_that_was_there(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    path.write_text("earlier\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="batch_size is 0; it must be a whole number of at least 1"):
+        score_table(tiny, POSTS, open_output(path, tiny.labels.names, overwrite=True), batch_size=0)
+    assert path.read_text(encoding="utf-8") == "earlier\n"
+
+
 @pytest.mark.parametrize("limit", [-1, "5", 1.5])
 def test_what_is_no_limit_is_refused(tiny: Moderator, limit: Any) -> None:
     with pytest.raises(ConfigError, match=f"limit is {limit!r}; it must be a whole number of at least 0, or None"):
