@@ -16,7 +16,7 @@ from typing import Final
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
-from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, without_signs
+from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, without_emoji, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
 from crossguard.preprocessing.disguises.starred import starred
 from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, as_shown, without_padding
@@ -78,6 +78,7 @@ STEPS: Final = (
     upright,
     latin,
     joined,
+    without_emoji,
     spelt,
     starred,
     without_signs,
@@ -88,8 +89,8 @@ STEPS: Final = (
     compounds,
     corrected,
 )
-# Steps that may find another word than the one that was meant.
-GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
+# Steps that may find another word than the one that was meant, or leave out what says something.
+GUESSES: Final = frozenset({without_emoji, starred, respaced, sentences, compounds, corrected})
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder) -
         "all fr*endly pe*ple",  # so may be what a sign hides
         "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
+        "w3 b4k3 br34d f0r \U0001f412\U0001f412\U0001f412\U0001f412 4nd p30pl3",  # emoji are words, too
     ],
 )
 def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon, text: str) -> None:

@@ -28,14 +28,12 @@ TOKEN: Final = re.compile(r"\S+")
 
 
 def joined(text: str, lexicon: Lexicon) -> str:
-    """Joins letters that signs or spaces set apart, and takes emoji out of a sentence."""
+    """Joins letters that signs or spaces set apart."""
     apart = APART.findall(text)
     if len(apart) > 1 or any(len(SIGNS.sub("", match)) > 3 for match in apart):  # noqa: PLR2004 `U.S.A.`
         text = APART.sub(lambda match: _closed(match[0], lexicon), text)
     if len(apart) > 1:
         text = PAIR_APART.sub(lambda match: SIGNS.sub("", match[0]), text)
-    if not text.isascii() and EMOJI_WITHIN.search(text):
-        text = SYMBOL.sub(" ", text)
 
     def run(match: re.Match[str]) -> str:
         letters = match[0].replace(" ", "")
@@ -43,6 +41,11 @@ def joined(text: str, lexicon: Lexicon) -> str:
 
     text, count = SPACED.subn(run, text)
     return PAIR_SPACED.sub(lambda match: match[0].replace(" ", ""), text) if count > 1 else text
+
+
+def without_emoji(text: str, lexicon: Lexicon) -> str:  # noqa: ARG001 as all steps
+    """Takes emoji out of a sentence."""
+    return SYMBOL.sub(" ", text) if not text.isascii() and EMOJI_WITHIN.search(text) else text
 
 
 def _closed(word: str, lexicon: Lexicon) -> str:
