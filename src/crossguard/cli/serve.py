@@ -29,6 +29,13 @@ def _print_new_key(ctx: click.Context, parameter: click.Parameter, name: str | N
     ctx.exit()
 
 
+def _variables_of_review() -> list[str]:
+    """Returns the variables of `crossguard review`, which has the beginning of their names in common."""
+    from crossguard.review import settings
+
+    return [settings.PREFIX + name.upper() for name in settings.ReviewSettings.model_fields]
+
+
 @click.command(epilog=f"Each setting can also be a line of the --config file, or a variable such as {PREFIX}PORT.")
 @click.option(
     "--new-key",
@@ -52,6 +59,6 @@ def command(config: Path | None, **flags: str | None) -> None:
             raise
         raise MissingExtraError("crossguard serve", "serve") from None
     logs.configure(settings.log_level, settings.log_format)
-    for sentence in unread_variables(os.environ):
+    for sentence in unread_variables(os.environ, _variables_of_review()):
         logs.event("unread_variable", 30, message=sentence)
     server.serve(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,6 +132,11 @@ class ServeSettings(StrictModel):
             raise ValueError(f"{', '.join(wrong)} is not an origin such as https://forum.example.com")
         return origins
 
+    @field_validator("review_key")
+    @classmethod
+    def _without_line_end(cls, value: str) -> str:
+        return value.strip()
+
     @model_validator(mode="after")
     def _consistent(self) -> ServeSettings:
         problems = []
@@ -141,6 +146,10 @@ class ServeSettings(StrictModel):
             problems.append(
                 f"max_body_bytes ({self.max_body_bytes}) must not exceed max_buffered_bytes ({self.max_buffered_bytes})"
             )
+        if self.review_queue and not self.review_key:
+            problems.append("review_queue needs review_key, the key that the review console made for this service")
+        if not (self.review_key.isascii() and self.review_key.isprintable()):  # said here, where no value is shown
+            problems.append("review_key must be the key that the review console made for this service")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -158,13 +167,13 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path 
     return gather_settings(ServeSettings, PREFIX, flags, environment, file, "Settings of crossguard serve")
 
 
-def unread_variables(environment: Mapping[str, str]) -> list[str]:
-    """Returns a sentence for each variable that looks like a setting and is none."""
+def unread_variables(environment: Mapping[str, str], others: Collection[str]) -> list[str]:
+    """Returns a sentence for each variable that looks like a setting and is none; `others` are read elsewhere."""
     known = {PREFIX + name.upper() for name in ("cache", *ServeSettings.model_fields)}
     return [
         f"The variable {name} is not a setting of crossguard serve.{suggest(name, known)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known
+        if name.startswith(PREFIX) and name not in known and name not in others
     ]
 
 

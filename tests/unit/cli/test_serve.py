@@ -48,3 +48,16 @@ def test_a_caller_needs_a_name(name: str, capsys: pytest.CaptureFixture[str]) ->
 def test_a_setting_that_does_not_fit_ends_before_a_port_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--port", "70000"]) == 5
     assert "'port'" in capsys.readouterr().err
+
+
+def test_variables_of_the_review_console_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file of variables is often read by both containers."""
+    monkeypatch.setattr("crossguard.serving.server.serve", lambda _: None)
+    monkeypatch.setattr("crossguard.serving.logs.configure", lambda *_: None)
+    monkeypatch.setenv("CROSSGUARD_REVIEW_DATABASE", "review.sqlite")
+    monkeypatch.setenv("CROSSGUARD_PROT", "1")
+    told: list[str] = []
+    monkeypatch.setattr("crossguard.serving.logs.event", lambda *_, message: told.append(message))
+    assert run(["serve"]) == 0
+    assert len(told) == 1
+    assert "CROSSGUARD_PROT " in told[0]

@@ -56,9 +56,35 @@ def test_a_wrong_value_of_the_environment_is_told_with_its_variable() -> None:
 
 
 def test_a_misspelt_variable_is_told() -> None:
-    assert unread_variables({"CROSSGUARD_PORT": "1", "CROSSGUARD_CACHE": "cache", "OTHER": "2"}) == []
-    (sentence,) = unread_variables({"CROSSGUARD_PROT": "1"})
+    assert unread_variables({"CROSSGUARD_PORT": "1", "CROSSGUARD_CACHE": "cache", "OTHER": "2"}, ()) == []
+    (sentence,) = unread_variables({"CROSSGUARD_PROT": "1"}, ())
     assert "CROSSGUARD_PORT" in sentence
+
+
+def test_a_variable_of_another_command_is_not() -> None:
+    environment = {"CROSSGUARD_REVIEW_DATABASE": "a.sqlite", "CROSSGUARD_REVIEW_QEUE": "http://127.0.0.1:8090"}
+    (sentence,) = unread_variables(environment, ["CROSSGUARD_REVIEW_DATABASE"])
+    assert "CROSSGUARD_REVIEW_QEUE" in sentence
+    assert "CROSSGUARD_REVIEW_QUEUE" in sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "review_queue needs review_key"),
+        ("cl\u00e9", "review_key must be the key that the review console made"),
+        ("a\nb", "review_key must be the key that the review console made"),
+    ],
+)
+def test_a_review_queue_has_a_key_that_can_be_sent(key: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as failed:
+        gather({"review_queue": "http://127.0.0.1:8090", "review_key": key}, {}, None)
+    assert not key or key not in str(failed.value), "it is a secret"
+
+
+def test_a_key_may_end_with_its_line() -> None:
+    got = gather({"review_queue": "http://127.0.0.1:8090"}, {"CROSSGUARD_REVIEW_KEY": "rk-1\r\n"}, None)
+    assert got.review_key == "rk-1"
 
 
 @pytest.mark.parametrize("name", sorted(set(ServeSettings.model_fields) - {"model"}))
@@ -117,6 +143,7 @@ def test_what_is_no_address_is_refused_at_the_start(setting: str, wrong: str) ->
 
 
 def test_a_last_slash_does_not_matter() -> None:
-    got = gather({"cors_origins": "https://forum.example.com/, *", "review_queue": "http://[::1]:8090/"}, {}, None)
+    queue = {"review_queue": "http://[::1]:8090/", "review_key": "k"}
+    got = gather({"cors_origins": "https://forum.example.com/, *", **queue}, {}, None)
     assert got.cors_origins == ("https://forum.example.com", "*")
     assert got.review_queue == "http://[::1]:8090"
