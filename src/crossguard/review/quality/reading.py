@@ -87,15 +87,18 @@ def strata(db: Connection) -> list[Stratum]:
 def answers_by_label(db: Connection, labels: Sequence[str]) -> dict[str, dict[int, dict[int, bool]]]:
     """Returns label -> item -> person -> yes or no, for items with several votes; unsure answers are left out.
 
-    The first two votes on an item count: there is a third only where those two disagree.
+    The first two votes on an item count: there is a third only where those two disagree. Who had seen what the model
+    says of a blind item tells nothing.
     """
     several = select(votes.c.item).where(_counts()).group_by(votes.c.item).having(func.count() > 1).subquery()
-    query = select(votes.c.item, votes.c.person, votes.c.labels).where(_counts(), votes.c.item.in_(select(several)))
+    columns = (votes.c.item, votes.c.person, votes.c.labels, _as_asked().label("as_asked"))
+    query = select(*columns).join(items, items.c.id == votes.c.item)
     found: dict[str, dict[int, dict[int, bool]]] = {label: defaultdict(dict) for label in labels}
     voters: dict[int, set[int]] = defaultdict(set)
-    for item, person, given in db.execute(query.order_by(votes.c.id)):
+    wanted = (_counts(), votes.c.item.in_(select(several)))
+    for item, person, given, as_asked in db.execute(query.where(*wanted).order_by(votes.c.id)):
         voters[item].add(person)
-        if len(voters[item]) >= TIE_BREAK:
+        if len(voters[item]) >= TIE_BREAK or not as_asked:
             continue
         for label in labels:
             if given.get(label) in {Answer.YES, Answer.NO}:
@@ -107,7 +110,8 @@ def golden_pairs(db: Connection) -> dict[str, dict[int, list[tuple[bool, bool]]]
     """Returns label -> person -> (their answer, the known answer) of golden items."""
     query = select(votes.c.person, votes.c.labels, items.c.expected).join(items, items.c.id == votes.c.item)
     found: dict[str, dict[int, list[tuple[bool, bool]]]] = defaultdict(lambda: defaultdict(list))
-    for person, given, expected in db.execute(query.where(_counts(), items.c.kind == "gold").order_by(votes.c.id)):
+    wanted = (_counts(), _as_asked(), items.c.kind == "gold")
+    for person, given, expected in db.execute(query.where(*wanted).order_by(votes.c.id)):
         for label, known in expected["labels"].items():
             if given.get(label) in {Answer.YES, Answer.NO}:
                 found[label][person].append((given[label] == Answer.YES, known == Answer.YES))
@@ -211,3 +215,8 @@ def _per(db: Connection, query: Any) -> dict[Any, int]:
 
 def _counts() -> Any:
     return (votes.c.kind == VOTE) & votes.c.undone_at.is_(None)
+
+
+def _as_asked() -> ColumnElement[bool]:
+    """The condition that a vote on an item that is judged blind was blind."""
+    return votes.c.blind | items.c.blind.is_(False)

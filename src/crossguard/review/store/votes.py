@@ -74,12 +74,15 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
 
     A submission that was recorded before is not recorded twice, so a page may send it again.
     """
-    row, before = _held(tx, item, person, submission, now)
+    row, said = _held(tx, item, person, submission, now)
     if row is None:
         return
+    before = [vote for vote in said if vote.kind == VOTE and vote.undone_at is None]
+    # After an answer the page shows what the model says: the next one of the same person is no longer blind.
+    shown = any(vote.kind == VOTE and vote.person == person.id for vote in said)
     labels = {name: answer.value for name, answer in ballot.labels.items()}
     filled = {"labels": labels, "action": ballot.action, "clause": ballot.clause, "comment": ballot.comment}
-    _add(tx, row, person, VOTE, submission=submission, now=now, **filled)
+    _add(tx, row, person, VOTE, submission=submission, now=now, blind=row.blind and not shown, **filled)
     log.record(tx, now, person.name, "decide", item, action=ballot.action, labels=labels, clause=ballot.clause)
     _settle(tx, row, [*map(ballot_of, before), ballot], now, NO_CLAIM)
 
@@ -241,7 +244,7 @@ def ballot_of(vote: Any) -> Ballot:
 
 
 def _held(tx: Connection, item: int, person: Person, submission: str, now: float) -> tuple[Any, Sequence[Any]]:
-    """Returns the item's row and standing votes when the person may decide it now.
+    """Returns the item's row, and what was said about it and undone, too, when the person may decide it now.
 
     The row is None when this submission has been recorded.
     """
@@ -261,14 +264,14 @@ def _held(tx: Connection, item: int, person: Person, submission: str, now: float
     free = {"item": item, "person": person.id, "now": now}
     if row.claimed_by != person.id and tx.execute(_FRESH, free).first() is None:
         raise ClaimLostError("This item is with somebody else now, or not for you. Your answer was not recorded.")
-    return row, [vote for vote in cast if vote.kind == VOTE and vote.undone_at is None]
+    return row, cast
 
 
 def _add(tx: Connection, row: Any, person: Person, kind: str, *, submission: str, now: float, **filled: Any) -> None:
     claimed_at = row.claimed_at if row.claimed_by == person.id else now
-    values = {"labels": {}} | filled | {"item": row.id, "person": person.id, "kind": kind, "submission": submission}
-    values |= {"queue": row.queue, "blind": row.blind, "claimed_at": claimed_at, "decided_at": now}
-    tx.execute(_ADDED, values)
+    values = {"item": row.id, "person": person.id, "kind": kind, "submission": submission, "queue": row.queue}
+    values |= {"labels": {}, "blind": row.blind, "claimed_at": claimed_at, "decided_at": now}
+    tx.execute(_ADDED, values | filled)
 
 
 def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, values: dict[str, Any]) -> None:

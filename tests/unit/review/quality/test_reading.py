@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import BLOCK, NOW
 
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.quality import reading
 from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import Answer, Ballot
+from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -190,3 +191,26 @@ def test_a_third_vote_tells_nothing_of_agreement(
     with database.read() as db:
         found = reading.answers_by_label(db, ("racist",))
     assert found == {"racist": {1: {ann.id: True, ben.id: False}}}
+
+
+def test_who_has_seen_what_the_model_says_tells_nothing_of_agreement(
+    settings: ReviewSettings, database: Database, ann: Person, ben: Person
+) -> None:
+    """It is shown after a blind answer, which can be taken back and given anew."""
+    blind = settings.model_copy(update={"second_vote_rate": 1.0})
+    known = Expected(action="block", labels={"racist": "yes"})
+    Console(blind, database).intake.take([submission("1"), submission("2"), submission("3", expected=known)], NOW)
+    for item in (1, 2, 3):
+        answer(database, item, ann, Answer.NO)
+    for item in (1, 3):
+        with database.write() as tx:
+            votes.undo(tx, f"{item}x{ann.id}", ann, NOW + 1, 600)
+            assert claims.claim(tx, item, ann.id, NOW + 1, 600)
+            votes.cast(tx, item, ann, BLOCK, submission=f"again{item}", now=NOW + 1)
+    for item in (1, 2):
+        answer(database, item, ben, Answer.YES, at=NOW + 60)
+    with database.read() as db:
+        assert reading.answers_by_label(db, ("racist",)) == {
+            "racist": {1: {ben.id: True}, 2: {ann.id: False, ben.id: True}}
+        }
+        assert reading.golden_pairs(db) == {}
