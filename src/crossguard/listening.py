@@ -14,11 +14,13 @@ def listen(host: str, port: int) -> socket.socket:
     """Opens the listening socket.
 
     Raises:
-        ConfigError: The address is not this machine's, or the port is taken or not allowed.
+        ConfigError: The address is none, or not this machine's, or the port is taken or not allowed.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except UnicodeError:
+        raise ConfigError(f"Cannot listen on {host}:{port}: it is no host name. Try another --host.") from None
     except OSError as error:
         raise ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}. Try another --port, or 0.") from None
     # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these do not, and without

@@ -23,3 +23,9 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"Cannot listen on 127\.0\.0\.1:{port}"):
             listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+def test_a_host_that_can_be_no_name_is_named(host: str) -> None:
+    with pytest.raises(ConfigError, match=f"Cannot listen on {host}:0: it is no host name"):
+        listen(host, 0)
