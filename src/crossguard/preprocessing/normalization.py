@@ -61,8 +61,12 @@ REPEATED: Final = re.compile(r"(.)\1{3,}")
 # Letters (fillers of Hangul) and a sign of Braille that are shown as blanks.
 _BLANK: Final = "\u115f\u1160\u2800\u3164\uffa0"
 BLANK: Final = re.compile(f"[{_BLANK}]")
-# White space and what cannot be seen, as padding of any length is made of.
-PADDING: Final = re.compile(rf"[\s{_BLANK}\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]{{2,}}")
+# White space and what cannot be seen, as padding of any length is made of: control and format characters, lone
+# surrogates, private use, and what chooses a variant of a character or joins two.
+PADDING: Final = re.compile(
+    rf"[\s{_BLANK}\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ud800-\uf8ff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U0010ffff]{2,}"
+)
 PADDED: Final = 16
 
 QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201b": "'", "`": "'", "\u201c": '"', "\u201d": '"'})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, as_shown, normalize
+from crossguard.preprocessing.normalization import LOOKALIKES, NORMALIZERS, NormalizerName, as_shown, normalize, shorten
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,14 @@ def test_a_word_that_begins_like_a_retweet_is_whole(text: str) -> None:
 @pytest.mark.parametrize("count", [1, 230, 1500])
 def test_signs_that_grow_push_nothing_behind_the_end(sign: str, count: int) -> None:
     assert normalize(f"{sign * count} hello you", "social").endswith("hello you")
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [*" \n\x01\x7f\u034f\u061c\u180e\u200b\u2064\u206a\u3164\ud800\ue000\ufe0f\ufff9", "\U000e0041", "\U000e0101"],
+)
+def test_no_padding_pushes_words_behind_the_end(sign: str) -> None:
+    assert shorten(f"{sign * 70_000}hello you", "none") == "hello you"
 
 
 def test_brackets_in_a_link_are_part_of_it() -> None:
