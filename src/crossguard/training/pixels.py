@@ -22,6 +22,8 @@ from crossguard.training.recipe import Recipe
 
 SHOWN: Final = 3
 FAILURES: Final = ".failures.json"
+# What can be mended without a change of the image: a missing package, or permissions.
+MENDABLE: Final = frozenset({"image_needs_extra", "image_unreadable"})
 
 
 class PixelCache:
@@ -48,17 +50,20 @@ class PixelCache:
 
 
 def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCache:
-    """Opens the cache of these images, and fills it first when it is not there.
+    """Opens the cache of these images, and fills it first when it is not there, or lacks what can be read by now.
 
     The name of a cache depends on the images' paths, on sizes and times of those on this machine, and on `spec`.
+
+    Raises:
+        OSError: The cache cannot be written, as on a full disk.
     """
     unique = list(dict.fromkeys(paths))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_key(unique, spec)}.npy"
     shape = (len(unique), spec.size, spec.size, 3)
-    if not (file.is_file() and file.with_suffix(FAILURES).is_file()):
-        _fill(unique, spec, file, shape)
-    failures: dict[str, str] = json.loads(file.with_suffix(FAILURES).read_text(encoding="utf-8"))
+    failures = _failures(file) if file.is_file() else None
+    if failures is None or not MENDABLE.isdisjoint(failures.values()):
+        failures = _fill(unique, spec, file, shape)
     pixels = np.load(file, mmap_mode="r")
     images = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
     return PixelCache(images, {Path(name): reason for name, reason in failures.items()})
@@ -110,11 +115,31 @@ def _named(examples: Examples) -> Iterator[tuple[Path, str]]:
                 yield path, source
 
 
-def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...]) -> None:
-    """Writes beside the file's name first, so that a killed run leaves no half cache."""
+def _failures(file: Path) -> dict[str, str] | None:
+    """Returns why images are not in a cache, by their paths; None where the cache is not whole."""
+    try:
+        failures: dict[str, str] = json.loads(file.with_suffix(FAILURES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return failures
+
+
+def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...]) -> dict[str, str]:
+    """Writes beside the file's name first, so that a killed run leaves no half cache, and returns what failed."""
     # Two processes of one run may come here together; each writes its own, and the last to finish wins.
     draft = file.with_suffix(f".{os.getpid()}.draft")
+    try:
+        failures = _decode_all(paths, spec, draft, shape)
+        file.with_suffix(FAILURES).write_text(json.dumps(failures), encoding="utf-8")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return failures
+
+
+def _decode_all(paths: Sequence[Path], spec: ImageSpec, draft: Path, shape: tuple[int, ...]) -> dict[str, str]:
     pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+    _reserve(draft)
     failures: dict[str, str] = {}
 
     def store(row: int) -> None:
@@ -127,8 +152,14 @@ def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, 
     with ThreadPoolExecutor() as pool:
         list(pool.map(store, range(len(paths))))
     pixels.flush()
-    file.with_suffix(FAILURES).write_text(json.dumps(failures), encoding="utf-8")
-    draft.replace(file)
+    return failures
+
+
+def _reserve(file: Path) -> None:
+    """Takes the room of a mapped file: where a disk is full, writing to the map would kill the process instead."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
 def _key(paths: Sequence[Path], spec: ImageSpec) -> str:

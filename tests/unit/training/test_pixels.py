@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.data.images import decode
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, ImageError
 from crossguard.training import pixels
 from crossguard.training.examples import Examples
 from crossguard.training.pixels import PixelCache, build_cache, cache_sources, check_images
@@ -49,6 +51,36 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Image.fromarray(noise(61)).save(paths[0])
     build_cache(paths, spec, tmp_path / "cache")
     assert len(looked) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system reserves no room in files")
+def test_a_full_disk_ends_a_run_before_pixels_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(noise(60)).save(tmp_path / "a.png")
+
+    def reserve(_descriptor: int, _start: int, size: int) -> None:
+        assert size > 32 * 32 * 3
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve)
+    with pytest.raises(OSError, match="No space left"):
+        build_cache([tmp_path / "a.png"], Recipe(image_size=32).image_spec(), tmp_path / "cache")
+    assert not any((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize("code", ["image_needs_extra", "image_unreadable"])
+def test_what_this_machine_could_not_read_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    Image.fromarray(noise(60)).save(tmp_path / "a.png")
+    paths, spec = [tmp_path / "a.png"], Recipe(image_size=32).image_spec()
+
+    def refuse(*_: object, **__: object) -> list[Image.Image]:
+        raise ImageError(code, "Install it.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pixels, "decode", refuse)
+        assert build_cache(paths, spec, tmp_path / "cache").failures == {paths[0]: code}
+    assert not build_cache(paths, spec, tmp_path / "cache").failures
 
 
 def test_sources_are_cached_apart(tmp_path: Path) -> None:
