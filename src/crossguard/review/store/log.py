@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
-from crossguard.review.store.schema import log
+from crossguard.review.store.claims import OPEN
+from crossguard.review.store.schema import items, log
 
 COMMAND_LINE: Final = "command line"
 """Who acts in a terminal; nobody may have this name."""
@@ -20,8 +21,9 @@ def record(tx: Connection, now: float, actor: str, act: str, item: int | None = 
 
 
 def entries(db: Connection, *, item: int | None = None, before: int | None = None) -> Sequence[Any]:
-    """Returns the newest acts first, of one item or of all."""
-    query = select(log).order_by(log.c.id.desc()).limit(100)
+    """Returns the newest acts first, of one item or of all; `judged_blind` while its item waits for blind votes."""
+    blind = (items.c.blind & (items.c.state == OPEN)).label("judged_blind")
+    query = select(log, blind).outerjoin(items, items.c.id == log.c.item).order_by(log.c.id.desc()).limit(100)
     if item is not None:
         query = query.where(log.c.item == item)
     if before is not None:

@@ -16,6 +16,7 @@ from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
+from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, deliveries, items, log, people, votes
 
 
@@ -115,6 +116,25 @@ def test_reviewers_do_none_of_these(client: TestClient, console: Console, lead: 
     token = log_in(client, console, "Ben")
     for path in ("/items/1/gold", "/items/1/reopen", "/quality/retry"):
         assert client.post(path, data={"csrf": token}).status_code == 403
+
+
+def test_the_log_tells_nobody_the_vote_on_an_item_that_they_may_judge_blind(
+    client: TestClient, console: Console, settings: ReviewSettings
+) -> None:
+    console.intake._settings = settings.model_copy(update={"second_vote_rate": 1.0})
+    console.intake.take([submission("1")], NOW)
+    ben, cid = person(console.database, "Ben"), person(console.database, "Cid")
+    cast(console.database, 1, ben)
+    log_in(client, console, "Abe", Role.AUDITOR)
+    assert "racist yes" in client.get("/log").text
+    client.cookies.clear()
+    log_in(client, console, "Lea", Role.LEAD)
+    for query in ("", "?item=1"):
+        shown = client.get(f"/log{query}").text
+        assert "decide" in shown
+        assert "racist yes" not in shown
+    cast(console.database, 1, cid)
+    assert client.get("/log?item=1").text.count("racist yes") == 2
 
 
 @pytest.mark.parametrize("query", ["", "?item=1", "?before=9", "?item=x", "?before=²", f"?item={10**30}"])
