@@ -64,11 +64,14 @@ def _has_key(console: Console, request: Request) -> bool:
 def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], console: Console, body: bytes) -> Response:
     try:
         content = json.loads(body)
+    except (ValueError, RecursionError) as error:  # also where a number has thousands of digits
+        return _error("json_invalid", f"The body is not JSON: {error}.", 400)
+    try:
         if not isinstance(content, dict):
             raise FormError('The body must be a JSON object. Posts go into {"items": [{"id": ..., "text": ...}]}.')
         return JSONResponse(function(console, content))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _error("json_invalid", f"The body is not JSON: {error}.", 400)
+    except RecursionError:
+        return _error("json_invalid", "The body has too many lists or objects inside each other.", 400)
     except ReviewError as error:
         return _error("refused", str(error), error.status)
     except CrossguardError as error:

@@ -33,7 +33,8 @@ def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> 
     wrong = client.post("/api/items", json={"items": [{"id": "2", "txt": "x"}]}, headers=headers)
     assert wrong.status_code == 422
     assert "Did you mean 'text'" in wrong.json()["error"]["message"]
-    assert client.post("/api/items", content=b"{", headers=headers).status_code == 400
+    for broken in (b"{", b'{"items": ' + b"1" * 5000 + b"}", b"\xff"):
+        assert client.post("/api/items", content=broken, headers=headers).status_code == 400
     appeal = client.post("/api/appeals", json={"id": "a", "post": "1"}, headers=headers)
     assert appeal.status_code == 409
     with console.database.write() as tx:
