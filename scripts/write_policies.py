@@ -93,6 +93,33 @@ class Held:
         return Held(self.strata[rows], self.sources[rows], self.logits[rows], self.targets[rows], self.hateful[rows])
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the policy is written from; lists have an entry per label.
+
+    Attributes:
+        posts: How many it was fitted on.
+        rules: Calibrations.
+        review: Thresholds of text alone.
+        block: The same, from which a post is held back; for memes too.
+        meme_review: Thresholds of memes.
+        rates: Share of harmless posts that a label flags, by band, text alone.
+        meme_rates: The same, of memes.
+        come: Of DAY posts, those that come to review.
+        hateful: Those among them that are hateful.
+    """
+
+    posts: int
+    rules: list[dict[str, Any]]
+    review: list[float]
+    block: list[float]
+    meme_review: list[float]
+    rates: dict[str, float]
+    meme_rates: dict[str, float]
+    come: float
+    hateful: float
+
+
 def read_held(moderator: Moderator, tables: Path) -> tuple[Held, dict[str, list[Post]]]:
     """Scores held-out posts; returns them, and the posts by source."""
     parts, posts = [], {}
@@ -110,12 +137,12 @@ def read_held(moderator: Moderator, tables: Path) -> tuple[Held, dict[str, list[
         for name, column in zip(names, columns, strict=True):
             targets[:, column] = [_number(row.get(name)) for row in rows]
         strata, hateful = [row["stratum"] for row in rows], [_number(row["hateful"]) for row in rows]
-        scored = ~np.isnan(logits).any(axis=1)
+        scored = np.asarray(~np.isnan(logits).any(axis=1))
         parts.append(
             Held(np.array(strata), np.full(len(rows), source), logits, targets, np.array(hateful)).take(scored)
         )
-    names = [field.name for field in fields(Held)]
-    return Held(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)), posts
+    arrays = [field.name for field in fields(Held)]
+    return Held(*(np.concatenate([getattr(part, name) for part in parts]) for name in arrays)), posts
 
 
 def _post(number: int, row: dict[str, Any], tables: Path) -> Post:
@@ -181,7 +208,7 @@ def cost(
 
 def errors(own: Floats, limits: Floats, hateful: Floats, sources: NDArray[np.str_]) -> tuple[float, float]:
     """Returns which share of the hateful posts is not flagged, and which of the harmless ones is."""
-    flagged = (own >= limits).any(axis=1)
+    flagged = np.asarray((own >= limits).any(axis=1))
     rates = []
     for truth in (True, False):
         rows = hateful == float(truth)
@@ -190,16 +217,13 @@ def errors(own: Floats, limits: Floats, hateful: Floats, sources: NDArray[np.str
     return rates[0], rates[1]
 
 
-def day(own: Floats, limits: Floats, held: Held) -> str:
-    """Says what a moderator sees of DAY posts at PREVALENCE."""
+def of_a_day(own: Floats, limits: Floats, held: Held) -> tuple[float, float]:
+    """Returns how many of DAY posts at PREVALENCE come to review, and how many of those are hateful."""
     known = np.isin(held.hateful, (0.0, 1.0))
     missed, wrong = errors(own[known], limits, held.hateful[known], held.sources[known])
     hateful = DAY * PREVALENCE
     found, alarms = hateful * (1 - missed), (DAY - hateful) * wrong
-    return (
-        f"Of {DAY:,} posts a day of which {hateful:.0f} are hateful, about {found + alarms:.0f} come to review, "
-        f"{found:.0f} of them hateful."
-    )
+    return found + alarms, found
 
 
 def bands(own: Floats, held: Held) -> tuple[Floats, Floats, dict[str, float]]:
@@ -229,44 +253,51 @@ def within_budget(own: Floats, held: Held, floor: Floats) -> tuple[Floats, dict[
     return limits, {"review": rate}
 
 
-def default_policy(held: Held, columns: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+def fit(held: Held, columns: Sequence[int]) -> Fitted:
     """Fits calibrations and bands, for text alone and for memes."""
     own = held.logits[:, list(columns)]
     rules = [platt(own[:, k], held.targets[:, column]) for k, column in enumerate(columns)]
     calibrated = scores(rules, own)
     memes = np.isin(held.sources, MEMES)
     review, block, rates = bands(calibrated[~memes], held.take(~memes))
-    inputs, meme_rates = {}, {}
-    if memes.any():
-        meme_review, meme_rates = within_budget(calibrated[memes], held.take(memes), MEME_FLOOR * review)
-        meme_block = np.maximum(meme_review, block)
-        inputs["both"] = {
-            name: {"threshold": low, "block": high}
-            for name, low, high in zip(labels, meme_review.tolist(), meme_block.tolist(), strict=True)
-        }
-        # An image without words is as little evidence as any: it takes the stricter threshold of both kinds.
-        inputs["image"] = {
-            name: {"threshold": max(low, floor), "block": high}
-            for name, low, floor, high in zip(
-                labels, meme_review.tolist(), review.tolist(), meme_block.tolist(), strict=True
-            )
-        }
-    text = ", ".join(f"{band} {rate:.2%}" for band, rate in rates.items())
-    meme_text = ", ".join(f"{band} {rate:.2%}" for band, rate in meme_rates.items())
+    meme_review, meme_rates = within_budget(calibrated[memes], held.take(memes), MEME_FLOOR * review)
+    come, hateful = of_a_day(calibrated[~memes], review, held.take(~memes))
+    return Fitted(
+        len(own), rules, review.tolist(), block.tolist(), meme_review.tolist(), rates, meme_rates, come, hateful
+    )
+
+
+def default_policy(fitted: Fitted, labels: Sequence[str]) -> dict[str, Any]:
+    """Returns the policy as the manifest has it, without name, version and label scheme."""
+    text, memes = (
+        ", ".join(f"{band} {rate:.2%}" for band, rate in rates.items()) for rates in (fitted.rates, fitted.meme_rates)
+    )
     return {
         "description": (
             f"Lowest cost at a prevalence of {PREVALENCE:.0%}, where a look of a moderator costs 1, a missed hateful "
-            f"post {MISSED:g} and a harmless post that is held back {HELD_BACK:g}, on {len(own)} posts that the model "
-            f"was not trained on; for memes, no more than {MEME_BUDGET:.0%} of the harmless ones flagged. Share of "
-            f"harmless posts that a label flags: text {text}; memes {meme_text}. "
-            f"{day(calibrated[~memes], review, held.take(~memes))}"
+            f"post {MISSED:g} and a harmless post that is held back {HELD_BACK:g}, on {fitted.posts} posts that the "
+            f"model was not trained on; for memes, no more than {MEME_BUDGET:.0%} of the harmless ones flagged. Share "
+            f"of harmless posts that a label flags: text {text}; memes {memes}. "
+            f"Of {DAY:,} posts a day of which {DAY * PREVALENCE:.0f} are hateful, about {fitted.come:.0f} come to "
+            f"review, {fitted.hateful:.0f} of them hateful."
         ),
         "labels": {
             name: {"threshold": low, "block": high, "calibration": rule}
-            for name, low, high, rule in zip(labels, review.tolist(), block.tolist(), rules, strict=True)
+            for name, low, high, rule in zip(labels, fitted.review, fitted.block, fitted.rules, strict=True)
         },
-        "inputs": inputs,
+        "inputs": {
+            "both": _bands_of(labels, fitted.meme_review, fitted.block),
+            # An image without words is as little evidence as any: it takes the stricter threshold of both kinds.
+            "image": _bands_of(labels, list(map(max, fitted.meme_review, fitted.review)), fitted.block),
+        },
         "costs": {"false_positive": 1.0, "false_negative": MISSED, "wrong_block": HELD_BACK},
+    }
+
+
+def _bands_of(labels: Sequence[str], review: Sequence[float], block: Sequence[float]) -> dict[str, dict[str, float]]:
+    """Returns the bands of memes per label; nothing is blocked before it is reviewed."""
+    return {
+        name: {"threshold": low, "block": max(low, high)} for name, low, high in zip(labels, review, block, strict=True)
     }
 
 
@@ -285,15 +316,15 @@ def attributes(held: Held, first: int) -> dict[str, Any]:
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("tables", type=Path)
-    parser.add_argument("--version", required=True)
+    parser.add_argument("bundle", type=Path, help="folder of the bundle, which is changed")
+    parser.add_argument("tables", type=Path, help="folder of the tables that scripts/make-compact prepares")
+    parser.add_argument("--version", required=True, help="of both policies")
     options = parser.parse_args()
     moderator = Moderator.load(options.bundle)
     bundle = moderator.bundle
     manifest = bundle.manifest.model_dump(mode="json", exclude={"files"})
     held, posts = read_held(moderator, options.tables)
-    default = default_policy(held, bundle.manifest.label_schemes[CONSENSUS], bundle.labels.names)
+    default = default_policy(fit(held, bundle.manifest.label_schemes[CONSENSUS]), bundle.labels.names)
     what = "thresholds and calibration"
     fitted = [{"name": name, "what": what, "sketch": sketch(own)} for name, own in posts.items()]
     manifest["policies"]["default"] = default | {
@@ -302,7 +333,10 @@ def main() -> None:
         "label_scheme": CONSENSUS,
         "provenance": {"fitted_on": fitted},
     }
-    manifest["policies"]["benchmark"]["version"] = options.version
+    manifest["policies"]["benchmark"] |= {
+        "version": options.version,
+        "provenance": bundle.policy_provenance(bundle.manifest.policies["benchmark"]),
+    }
     manifest["attributes"] = attributes(held, held.logits.shape[1] - len(ATTRIBUTES))
     manifest["provenance"] = bundle.provenance()
     manifest["languages"] = LANGUAGES
