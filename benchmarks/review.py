@@ -27,10 +27,10 @@ import httpx2
 import numpy as np
 
 from crossguard.labels import HATE
+from crossguard.listening import listen
 from crossguard.records import Action, Decision, LabelDecision
 from crossguard.review.console import Console
 from crossguard.review.roles import Role
-from crossguard.review.server import listen
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import people
 from crossguard.review.store.database import Database

@@ -104,7 +104,8 @@ def encoded(model: Moderator, posts: Sequence[Post]) -> Encoded:
         feed = fusion_inputs(texts, images, batch.text_of[first], batch.image_of[first])
         parts.append(tuple(torch.from_numpy(feed[name]) for name in FUSED))
         ids += [post.texts[0].ids if post.texts else () for post in ready]
-    return Encoded(*map(torch.cat, zip(*parts, strict=True)), ids)
+    text, image, has_text, has_image = map(torch.cat, zip(*parts, strict=True))
+    return Encoded(text, image, has_text, has_image, ids)
 
 
 class Fusion:

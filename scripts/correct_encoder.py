@@ -101,8 +101,9 @@ class Student:
     def __init__(self, model: Moderator) -> None:
         self.fusion = fusion_of(model)
         self._text: TextSpec = model.bundle.manifest.text
-        self._tower: Any = self.fusion.module.holders()[0].text_model
-        self._tower.load_state_dict(read_text_encoder(model.bundle.graphs["text"]))
+        tower: Any = self.fusion.module.holders()[0].text_model
+        tower.load_state_dict(read_text_encoder(model.bundle.graphs["text"]))
+        self._tower: Any = tower
         train_only(self.fusion.module, itertools.chain(*self.learning().values()))
 
     def learning(self) -> dict[float, list[nn.Parameter]]:
@@ -135,7 +136,7 @@ class Student:
 
 
 def said(
-    frames: Sequence[str], statements: Sequence[str], groups: Mapping[str, Sequence[str]]
+    frames: Sequence[str], statements: list[str], groups: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, str]]:
     """Yields sentences that say statements about groups, written in one of three ways, with the label of each."""
     chance = np.random.default_rng(1)

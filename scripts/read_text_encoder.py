@@ -46,7 +46,7 @@ class Graph:
         return maker is not None and maker.op_type == "DequantizeLinear" and maker.input[0] in self._values
 
     def _bias(self, node: NodeProto) -> str:
-        return next(name for name in node.input if name.startswith(OF_ENCODER))
+        return str(next(name for name in node.input if name.startswith(OF_ENCODER)))
 
     def _restored(self, name: str) -> NDArray[Any]:
         """Returns what `DequantizeLinear` makes of stored weights."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.decision.calibration import sigmoid
-from crossguard.training.checkpoint_files import PREDICTIONS
+from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
