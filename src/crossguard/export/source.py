@@ -7,16 +7,19 @@ preprocessing and often its tokenizer to the encoder's own files; `open_checkpoi
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from tokenizers import Tokenizer
 
 from crossguard.bundle import TOKENIZER
-from crossguard.errors import BundleError
+from crossguard.checked_settings import StrictModel, parse
+from crossguard.errors import BundleError, ConfigError
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import Checkpoint, Outputs, load_average, load_checkpoint
+from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, Outputs, load_average, load_checkpoint
 from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
@@ -24,6 +27,13 @@ from crossguard.preprocessing.text import TextSpec
 # How the reference turns images into pixels when it evaluates: shorter side to size, centre crop, bilinear.
 REFERENCE_IMAGE: Final = {"resize": "crop", "interpolation": "bilinear"}
 _PADDING: Final = ("[PAD]", "<pad>", "<|endoftext|>", "<end>")
+
+
+class _Decided(StrictModel):
+    """How the outputs of a checkpoint are read."""
+
+    class_names: tuple[str, ...] = Field(min_length=1)
+    thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,9 @@ def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
     """
     try:
         checkpoint = load_checkpoint(run)
-    except (FileNotFoundError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise BundleError(f"{run} cannot be loaded: its configuration has no {error}.") from None
+    except (FileNotFoundError, ValueError) as error:
         raise BundleError(f"{run} cannot be loaded: {error}") from None
     try:
         if average:
@@ -64,9 +76,18 @@ def open_checkpoint(run: Path, average: tuple[Path, ...] = ()) -> ExportSource:
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise BundleError(f"{run} cannot be averaged with {', '.join(map(str, average))}: {error}") from None
     model, inference, folder = checkpoint.model, checkpoint.inference, checkpoint.folder
-    tokenizer = _tokenizer(checkpoint)
-    text, image = _text_spec(model, inference, tokenizer), _image_spec(model, inference)
-    _check(run, model, text, image, tokenizer)
+    tokenizer, where = _tokenizer(checkpoint), str(folder / INFERENCE_CONFIG)
+    try:
+        decided = parse(_Decided, {key: inference[key] for key in _Decided.model_fields if key in inference}, where)
+        text = parse(TextSpec, _text_settings(model, inference, tokenizer), where)
+        image = parse(ImageSpec, _image_settings(model, inference), where)
+    except ConfigError as error:
+        raise BundleError(str(error)) from None
+    highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
+    # Told here, before a library says so in hundreds of lines.
+    problems = [*_misread(model, inference, decided), *model.misfits(image.size, text.max_length, highest)]
+    if problems:
+        raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
     told = {**inference, "encoder_name": public_name(str(inference.get("encoder_name", model.config.encoder_name)))}
     return ExportSource(model, told, folder, text, image, tokenizer)
 
@@ -95,29 +116,35 @@ def _tokenizer(checkpoint: Checkpoint) -> str:
         ) from None
 
 
-def _text_spec(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> TextSpec:
+def _text_settings(model: GatedModel, inference: dict[str, Any], tokenizer: str) -> dict[str, Any]:
     architecture = model.architecture
-    return TextSpec(
-        **{
-            "max_length": inference.get("max_text_length", model.text_positions),
-            "padding": "longest" if architecture.trims_padding else "max_length",
-            "attention_mask": architecture.reads_attention_mask,
-            **inference.get("text", {}),
-            # Where there is none: attention never sees it, or it follows the end token.
-            "pad_id": first_id(Tokenizer.from_str(tokenizer), _PADDING),
-        }
-    )
+    return {
+        "max_length": inference.get("max_text_length", model.text_positions),
+        "padding": "longest" if architecture.trims_padding else "max_length",
+        "attention_mask": architecture.reads_attention_mask,
+        **inference.get("text", {}),
+        # Where there is none: attention never sees it, or it follows the end token.
+        "pad_id": first_id(Tokenizer.from_str(tokenizer), _PADDING),
+    }
 
 
-def _image_spec(model: GatedModel, inference: dict[str, Any]) -> ImageSpec:
+def _image_settings(model: GatedModel, inference: dict[str, Any]) -> dict[str, Any]:
     size = inference.get("image_size", model.image_size or 224)
     normal = {"mean": model.architecture.mean, "std": model.architecture.std}
-    return ImageSpec(**{"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})})
+    return {"size": size, **normal, **REFERENCE_IMAGE, **inference.get("image", {})}
 
 
-def _check(run: Path, model: GatedModel, text: TextSpec, image: ImageSpec, tokenizer: str) -> None:
-    """Refuses what the encoders cannot take, before a library says so in hundreds of lines."""
-    highest = max(Tokenizer.from_str(tokenizer).get_vocab().values(), default=0)
-    problems = model.misfits(image.size, text.max_length, highest)
-    if problems:
-        raise BundleError(f"{run} is inconsistent: {'; '.join(problems)}.")
+def _misread(model: GatedModel, inference: dict[str, Any], decided: _Decided) -> list[str]:
+    """Returns what does not fit the outputs of the model, in words."""
+    names, thresholds = len(decided.class_names), len(decided.thresholds)
+    problems = [f"it has {names} class_names and {thresholds} thresholds"] if names != thresholds else []
+    schemes = Outputs.of(inference).label_schemes
+    problems += [
+        f"label scheme '{name}' has {len(columns)} columns for {names} labels"
+        for name, columns in schemes.items()
+        if len(columns) != names
+    ]
+    needed = 1 + max(itertools.chain.from_iterable(schemes.values()), default=0)
+    if needed > model.config.num_outputs:
+        problems.append(f"its labels are {needed} outputs, and the model has {model.config.num_outputs}")
+    return problems

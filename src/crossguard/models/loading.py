@@ -22,7 +22,7 @@ from typing import Any
 from crossguard.errors import OutputError
 from crossguard.saving import save_json
 
-from .building import BACKBONES, build
+from .building import BACKBONES, HEADS, build
 from .config import ModelConfig
 from .gated import GatedModel
 
@@ -166,20 +166,32 @@ def model_config(inference: dict[str, Any], folder: Path) -> ModelConfig:
     values = {name: value for name, value in {**inference, **written}.items() if name in known}
     values.setdefault("backend", "clip")
     values.setdefault("num_outputs", len(inference["class_names"]))
+    values.setdefault("head", "fusion")
+    for name, parts in (("backend", BACKBONES), ("head", HEADS)):
+        if values[name] not in parts:
+            raise ValueError(f"Unknown {name} '{values[name]}'. Known: {', '.join(sorted(parts))}.")
     if not values.get("encoder"):
-        values["encoder"] = encoder_config(values["backend"], str(inference["encoder_name"]), folder)
+        values["encoder"] = encoder_config(str(inference["encoder_name"]), folder)
     return ModelConfig(**values)
 
 
-def encoder_config(backend: str, encoder_name: str, folder: Path) -> dict[str, Any]:
-    """Returns the encoder's own configuration from a folder beside the checkpoint, or from the Hub."""
+def encoder_config(encoder_name: str, folder: Path) -> dict[str, Any]:
+    """Returns the encoder's own configuration from a folder beside the checkpoint, or from the Hub.
+
+    Raises:
+        ValueError: It cannot be had.
+    """
     from transformers import AutoConfig
 
     local = folder / encoder_name
-    source = str(local) if local.is_dir() else encoder_name
-    if backend not in BACKBONES:
-        raise ValueError(f"Unknown backend '{backend}'. Known: {', '.join(sorted(BACKBONES))}.")
-    described: dict[str, Any] = AutoConfig.from_pretrained(source).to_diff_dict()
+    try:
+        found = AutoConfig.from_pretrained(str(local) if local.is_dir() else encoder_name)
+    except OSError as error:
+        raise ValueError(
+            f"the configuration of its encoder '{encoder_name}' cannot be had: {str(error).partition(chr(10))[0]} "
+            f"Put the encoder's {CONFIG} into {local}."
+        ) from None
+    described: dict[str, Any] = found.to_diff_dict()
     return described
 
 
