@@ -92,7 +92,11 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
     labels = source.labels
     label_schemes = label_schemes_of(source)
     if plan.policies:
-        if DEFAULT not in {policy.name for policy in plan.policies}:
+        names = [policy.name for policy in plan.policies]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"--policy {name} is given twice. Runs of one policy are joined by commas.")
+        if DEFAULT not in names:
             raise ConfigError(f"A bundle needs a policy '{DEFAULT}'. Give one more: --policy {DEFAULT}=SCHEME:RUN@f1")
         for one in plan.policies:
             if one.label_scheme not in label_schemes:

@@ -61,9 +61,9 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.
     """
-    logits, targets, cut = _predictions(plan.runs)
     for run in plan.runs:
         _check_outputs(plan, run, labels, columns)
+    logits, targets, cut = _predictions(plan.runs)
     truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]
     own = logits.astype(np.float64)[:, list(columns)]
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()

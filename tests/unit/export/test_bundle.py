@@ -110,6 +110,12 @@ def test_a_card_that_a_person_wrote_stays(run: Path, tmp_path: Path, fake: list[
     assert not (out / "test_metrics.json").exists(), "figures of the model that was there"
 
 
+def test_a_policy_is_named_once(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:
+    plans = [PolicyPlan("default", "labels", (run,)), PolicyPlan("default", "labels", (tmp_path,))]
+    with pytest.raises(ConfigError, match="--policy default is given twice"):
+        export_bundle(run, tmp_path / "out", ExportPlan("mine", policies=plans))
+
+
 def test_a_run_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be loaded"):
         export_bundle(tmp_path, tmp_path / "out", ExportPlan("mine"))

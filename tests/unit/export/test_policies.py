@@ -97,6 +97,15 @@ def test_a_run_of_other_labels_fits_no_policy(labels: tuple[str, ...], tmp_path:
         fit_policy(plan, labels, (2, 3), "1")
 
 
+def test_of_runs_with_different_outputs_the_one_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    runs = write_run(tmp_path / "mine", 1), write_run(tmp_path / "other", 2)
+    with np.load(runs[1] / "predictions.npz") as stored:
+        np.savez(runs[1] / "predictions.npz", **{**stored, "logits": stored["logits"][:, :3]})
+    (runs[1] / "inference_config.json").write_text(json.dumps({"class_names": ["x", "y", "z"]}))
+    with pytest.raises(ConfigError, match=r"other predicts \[x, y, z\], and the model \[a, b\]"):
+        fit_policy(PolicyPlan("mine", "first", runs), ("a", "b"), (0, 1), "1")
+
+
 def test_a_run_with_other_columns_of_a_label_scheme_fits_no_policy(tmp_path: Path) -> None:
     plan = PolicyPlan("mine", "second", (write_run(tmp_path / "run", 1),))
     with pytest.raises(ConfigError, match="other outputs for 'second'"):
