@@ -96,13 +96,16 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
 
     Raises:
         NotFoundError: The post was never sent here.
-        ReviewError: It is not decided yet, or its content is deleted.
+        ReviewError: It is not decided yet, or its content is deleted; or the id is that of an appeal for another post.
     """
     with console.database.write() as tx:
         known = (table.c.kind == "appeal", table.c.source == appeal.source, table.c.external == appeal.id)
-        before = tx.execute(select(table.c.id).where(*known)).scalar_one_or_none()
+        before = tx.execute(select(table.c.id, table.c.appeal_of).where(*known)).first()
         if before is not None:
-            return {"item": before, "known_already": True}
+            about = items.get(tx, before.appeal_of).external
+            if about != appeal.post and not about.startswith(f"{appeal.post}#"):  # the post may have been edited since
+                raise ReviewError(f"The appeal '{appeal.id}' is about the post '{about}'. Give this one its own id.")
+            return {"item": before.id, "known_already": True}
         row = items.get(tx, items.find(tx, appeal.source, appeal.post).id, lock=True)  # nobody undoes it meanwhile
         if row.state != "decided":
             raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")

@@ -88,6 +88,20 @@ def test_an_appeal_never_goes_to_who_decided_first(
     assert row(database, 1).outcome["action"] == "block"
 
 
+def test_an_appeal_for_another_post_under_a_known_id_is_not_lost_quietly(
+    console: Console, database: Database, ann: Person
+) -> None:
+    console.intake.take([submission("1"), submission("2")], NOW)
+    for item in (1, 2):
+        assert take(database, ann) == item
+        cast(database, item, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)
+    with pytest.raises(ReviewError, match="'a1' is about the post '1'"):
+        take_appeal(console, Appeal(id="a1", post="2"), NOW)
+    console.intake.take([submission("1", "edited words")], NOW)
+    assert take_appeal(console, Appeal(id="a1", post="1"), NOW) == made | {"known_already": True}
+
+
 def test_a_decision_that_is_appealed_against_is_not_taken_back(
     console: Console, database: Database, ann: Person, ben: Person
 ) -> None:
