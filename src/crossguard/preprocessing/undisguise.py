@@ -69,7 +69,8 @@ FEW_QUOTED: Final = 3
 # What an ordinary text has none of; everything else is skipped.
 SUSPECT: Final = re.compile(
     # What begins with a letter is one alternative, which looks at the character behind it once.
-    rf"{LETTER}(?:(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}|\*\*)"
+    rf"{LETTER}(?:(?:[*#%?_@$!|+(0-9]+|(?!['\u2019]){SIGN}|[\])}}]+[\[({{]+){LETTER}|\*\*"
+    rf"|(?<!{LETTER}{LETTER}){SIGN}{{2,3}}{LETTER}{SIGN}{{1,3}}{LETTER})"
     rf"|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )

@@ -30,6 +30,8 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
     [
         "w-e b-a-k-e b-r-e-a-d f-o-r a-l-l f-r-i-e-n-d-l-y p-e-o-p-l-e",
         "w e   b a k e   b r e a d   f o r   a l l   f r i e n d l y   p e o p l e",
+        "we   b  a  k  e   b  r  e  a  d   f  o  r   a  l  l   f  r  i  e  n  d  l  y   p  e  o  p  l  e",
+        "we b..a..k..e b--r--e--a--d for all friendly people",
         "we ba*ke bre*ad for all fri.endly peo-ple",
         "w3 b4k3 br34d f0r 411 fr13ndly p30pl3",
         "wwee bbaakkee bbrreeaadd ffoorr aallll ffrriieennddllyy ppeeooppllee",
@@ -83,11 +85,15 @@ def test_letters_in_brackets_are_read(lexicon: Lexicon) -> None:
         "Good luck!! See you on 2026-11-25 :-)",
         "A book by Schwarzenegger and a song by Metallica in Bruchsal",
         "\u0434\u043e\u0431\u0440\u044b\u0439 \u0434\u0435\u043d\u044c \u0434\u0440\u0443\u0437\u044c\u044f",
+        "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35\u0e04\u0e23\u0e31\u0e1a",
+        "\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627 \u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd",
+        "\u0928\u092e\u0938\u094d\u0924\u0947 \u0926\u094b\u0938\u094d\u0924\u094b\u0902",
         "#BuildBridges with @some_body",
         "@user you are here!",
         "Mail me@example.org and you@example.org",
         "@karl @fritz @jean @user no idea",
         ".@user this is insane, @user @user",
+        "Well...I'm late--I know -- or so (maybe)...",
     ],
 )
 def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -> None:

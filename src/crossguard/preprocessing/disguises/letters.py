@@ -27,13 +27,16 @@ def latin(text: str, lexicon: Lexicon) -> str:
     """Reads styled and look-alike letters; words of another script stay, unless most of the text is words then."""
     if text.isascii():
         return text
-    text = unstyled(text)
     tokens = text.split(" ")
-    folded = [token if token.isascii() else _shapes(token, lexicon) for token in tokens]
-    if lexicon.known(words_of(" ".join(folded))) > HALF:
-        return " ".join(folded)
-    # Letters of two scripts in one word are no accident.
-    return " ".join(new if WORD.search(old.lower()) else old for old, new in zip(tokens, folded, strict=True))
+    plain = [unstyled(token) for token in tokens]
+    folded = [token if token.isascii() else _shapes(token, lexicon) for token in plain]
+    if lexicon.known(words_of(" ".join(folded))) <= HALF:
+        # Letters of two scripts in one word are no accident.
+        folded = [new if WORD.search(old.lower()) else old for old, new in zip(plain, folded, strict=True)]
+    # The marks of another script are part of its letters.
+    return " ".join(
+        new if new.isascii() or WORD.search(new.lower()) else old for old, new in zip(tokens, folded, strict=True)
+    )
 
 
 def _shapes(token: str, lexicon: Lexicon) -> str:

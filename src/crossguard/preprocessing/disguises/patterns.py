@@ -11,8 +11,10 @@ FEW, HALF, MOST = 1 / 3, 0.5, 0.75
 # Fewer letters around a sign are `p.m.`, `f(x)` or `a_b`.
 SHORT: Final = 4
 LETTER: Final = r"[^\W\d_]"
-SIGN: Final = r"(?:[^\w\s]|_)"
-SPACED: Final = re.compile(rf"(?<!\w){LETTER}(?: {LETTER}){{2,}}(?!\w)")
+# The vowels of Hebrew, Arabic and the scripts of South and South-East Asia are marks, no letters to `re`.
+SIGN: Final = r"(?:[^\w\s\u0591-\u05c7\u064b-\u065f\u0900-\u109f\u1780-\u17d3]|_)"
+# With the same gap between all letters: a wider one is between words.
+SPACED: Final = re.compile(rf"(?<!\w){LETTER}(?P<gap> {{1,3}}){LETTER}(?:(?P=gap){LETTER})+(?!\w)")
 SYMBOL_SET: Final = "[\u2190-\u2bff\U0001f000-\U0001faff]"
 # A letter behind four symbols.
 EMOJI_WITHIN: Final = re.compile(rf"\A(?:[^{SYMBOL_SET[1:-1]}]*+{SYMBOL_SET}){{4}}[\W\d_]*+{LETTER}")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon
 
@@ -21,6 +23,20 @@ def test_a_mirrored_text_is_turned_and_a_palindrome_stays(words: Lexicon) -> Non
 def test_letters_of_two_scripts_in_one_word_are_read_as_one(words: Lexicon) -> None:
     assert latin("g\u043e\u043ed morning", words) == "good morning"
     assert latin(RUSSIAN, words) == RUSSIAN
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0928\u092e\u0938\u094d\u0924\u0947",
+        "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
+        "\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627",
+    ],
+)
+def test_another_script_keeps_its_marks(words: Lexicon, text: str) -> None:
+    assert latin(text, words) == text
+    assert latin(f"good morning, {text}", words) == f"good morning, {text}"
+    assert latin("g\u0e31o\u0336o\u0301d 1\u03364\u0336", words) == "good 14"
 
 
 def test_a_text_upside_down_is_turned(words: Lexicon) -> None:
