@@ -110,6 +110,7 @@ def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
         read = lexicon.best(variants(core, LEET))
         if read is None and INSIDE.search(core) and not core[-1].isdigit():
             read = next(variants(core, LEET))
-        if read is not None:
+        # A number is one, unless it reads as a word that is in most texts.
+        if read is not None and (not core.isdigit() or lexicon.common(read)):
             return token.replace(core, read)
     return None
