@@ -144,6 +144,11 @@ class UnitError(JobError):
     """A unit crashes its worker repeatedly, and no single post of it does."""
 
 
+def number_of(count: int, noun: str) -> str:
+    """Returns `1 post` or `1,024 posts`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def suggest(value: object, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'? Known: a, b."` for an unknown name: one of which it is a part, else the closest."""
     value, names = str(value), sorted(known)

@@ -25,6 +25,7 @@ from crossguard.errors import (
     TableError,
     UnitError,
     needs_extra,
+    number_of,
     pip,
     suggest,
 )
@@ -85,6 +86,10 @@ def test_other_names_of_a_setting_are_answered_with_its_own(typed: str, meant: s
 def test_all_problems_of_a_file_are_told_at_once() -> None:
     assert str(ConfigError.gather("a.yaml", ["one"])) == "a.yaml: one"
     assert str(ConfigError.gather("a.yaml", ["one", "two"])) == "a.yaml: 2 problems\n  - one\n  - two"
+
+
+def test_one_is_one() -> None:
+    assert [number_of(count, "post") for count in (0, 1, 1024)] == ["0 posts", "1 post", "1,024 posts"]
 
 
 ERRORS = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from crossguard.data.masking import visible
+from crossguard.errors import number_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -94,7 +95,7 @@ def print_summary(summary: Summary, warnings: list[str]) -> None:
     from crossguard.records import Action
 
     actions = ", ".join(f"{summary.actions[action.value]:,} {action.value}" for action in Action)
-    click.echo(f"{summary.posts:,} posts{kept}: {actions}{speed}", err=True)
+    click.echo(f"{number_of(summary.posts, 'post')}{kept}: {actions}{speed}", err=True)
     if summary.flags:
         click.echo(f"flagged: {counts(summary.flags)}", err=True)
     if summary.failed:

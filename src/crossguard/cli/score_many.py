@@ -12,6 +12,7 @@ import click
 from crossguard.cli.options import is_there
 from crossguard.cli.progress import Bar, counts, in_other_languages
 from crossguard.data.masking import visible
+from crossguard.errors import number_of
 
 if TYPE_CHECKING:
     from crossguard.cli.score_run import Options
@@ -78,7 +79,8 @@ def run(
     if not options.quiet:
         print_job(summary, out, price)
     later = summary.totals.later if summary.totals else 0
-    problems = [*summary.problems, *([f"{later:,} posts wait for images; --resume tries again."] if later else [])]
+    told = f"Waiting for images: {number_of(later, 'post')}; --resume tries again."
+    problems = [*summary.problems, *([told] if later else [])]
     for problem in problems:
         click.echo(f"Error: {visible(problem)}", err=True)
     if problems:
@@ -122,11 +124,13 @@ def estimate(
     job = ScoringJob.open(sources, "not-written", **_settings(how, options))
     found = measure(job, workers)
     about = "" if found.counted else "about "
-    click.echo(f"input: {_some(found.files, 'file')}, {decimal(found.size)}, {about}{_some(found.posts, 'post')}")
+    click.echo(
+        f"input: {number_of(found.files, 'file')}, {decimal(found.size)}, {about}{number_of(found.posts, 'post')}"
+    )
     if found.unreadable:
-        click.echo(f"not readable: {_some(found.unreadable, 'file')}")
+        click.echo(f"not readable: {number_of(found.unreadable, 'file')}")
     _tell_beside(job.images_beside, err=False)
-    click.echo(f"output: {_some(found.units, 'part')}")
+    click.echo(f"output: {number_of(found.units, 'part')}")
     failed = f", {found.failed:,} of them not scored" if found.failed else ""
     speed = f"{found.posts_per_second:,.0f} posts/s on {found.cores} cores of this machine"
     click.echo(f"measured: {found.sampled:,} of these posts{failed}; {speed}")
@@ -189,7 +193,7 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     if summary.other_languages:
         click.echo(in_other_languages(summary.other_languages), err=True)
     for note, parts in summary.notes.most_common(_NOTES):
-        where = "" if parts == summary.done else f" ({_some(parts, 'part')})"
+        where = "" if parts == summary.done else f" ({number_of(parts, 'part')})"
         click.echo(f"note: {visible(note)}{where}", err=True)
     _tell_beside(summary.images_beside, err=True)
     if summary.totals is None:
@@ -206,7 +210,7 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
 def _tell_beside(images: int, *, err: bool) -> None:
     if images:
         told = "not scored as posts of their own. For images instead of tables: --input-format folder"
-        click.echo(f"note: {_some(images, 'image')} beside the tables, {told}", err=err)
+        click.echo(f"note: {number_of(images, 'image')} beside the tables, {told}", err=err)
 
 
 def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -219,10 +223,6 @@ def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
         "format": options.format,
     }
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _cost(core_hours: float, price: float | None) -> str:

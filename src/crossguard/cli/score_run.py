@@ -15,6 +15,7 @@ import click
 
 from crossguard.cli.options import is_there, text_command
 from crossguard.data.masking import excerpt
+from crossguard.errors import number_of
 
 if TYPE_CHECKING:
     from crossguard.data.outputs import Output
@@ -184,7 +185,7 @@ def word_reader() -> Any:
 
 
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:
-    click.echo(f"\nStopped after {summary.previous + summary.posts:,} posts.", err=True)
+    click.echo(f"\nStopped after {number_of(summary.previous + summary.posts, 'post')}.", err=True)
     if options.out is not None:
         from crossguard.data.outputs import journal_of
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from crossguard.errors import number_of
 from crossguard.serving.errors import BodyTooLarge, Overloaded
 
 LONGEST_RETRY_S: Final = 30
@@ -45,12 +46,13 @@ class Admission:
             BodyTooLarge: There never is for so many.
         """
         if posts > self._limit:
-            raise BodyTooLarge(f"A request may have {self._limit} posts; this one has {posts}.", code="too_many_posts")
+            told = f"A request may have {number_of(self._limit, 'post')}; this one has {posts}."
+            raise BodyTooLarge(told, code="too_many_posts")
         counted = max(posts, min(cost, self._limit // 2))
         if self.pending + counted > self._limit:
             seconds = self._retry_s()
             raise Overloaded(
-                f"The queue is full ({self.pending} of {self._limit} posts). Try again in {seconds} s.",
+                f"The queue is full ({self.pending} of {number_of(self._limit, 'post')}). Try again in {seconds} s.",
                 retry_after=seconds,
             )
         self.pending += counted

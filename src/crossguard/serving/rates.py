@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from crossguard.errors import number_of
 from crossguard.serving.errors import TooManyPosts
 
 WINDOW_S: Final = 60.0
@@ -64,7 +65,9 @@ class RateLimiter:
         if seconds > 0:
             wait = math.ceil(seconds)
             told = f" This request needs {posts} more: long texts and further images count." if posts > 1 else ""
-            raise TooManyPosts(f"Over {per_minute} posts per minute.{told} Try again in {wait} s.", retry_after=wait)
+            raise TooManyPosts(
+                f"Over {number_of(per_minute, 'post')} per minute.{told} Try again in {wait} s.", retry_after=wait
+            )
 
     def give_back(self, caller: str, posts: int) -> None:
         """Removes posts that were counted a moment ago and then refused for a reason of ours."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationInfo
 
+from crossguard.errors import number_of
 from crossguard.serving.errors import BodyTooLarge
 from crossguard.serving.settings import ServeSettings
 
@@ -18,7 +19,8 @@ def check_posts(count: int, settings: ServeSettings) -> None:
         BodyTooLarge: Over `max_posts`.
     """
     most = settings.max_posts
-    refuse_over(most, count, f"A request may have {most} posts; this one has {count}.", code="too_many_posts")
+    told = f"A request may have {number_of(most, 'post')}; this one has {count}."
+    refuse_over(most, count, told, code="too_many_posts")
 
 
 def check_images(count: int, settings: ServeSettings) -> None:
@@ -28,7 +30,8 @@ def check_images(count: int, settings: ServeSettings) -> None:
         BodyTooLarge: Over `max_images`.
     """
     most = settings.max_images
-    refuse_over(most, count, f"A post may have {most} images; one of these has {count}.", code="too_many_images")
+    told = f"A post may have {number_of(most, 'image')}; one of these has {count}."
+    refuse_over(most, count, told, code="too_many_images")
 
 
 def refuse_over(most: int, count: int, told: str, *, code: str) -> None:

@@ -405,7 +405,7 @@ class TestResume:
         whole = out.read_bytes()
         out.write_bytes(whole[:-30])
         result = score(posts, "-o", out, "--resume")
-        assert "1 posts after 3 of an earlier run" in result.err
+        assert "1 post after 3 of an earlier run" in result.err
         assert out.read_bytes() == whole
 
     def test_of_another_input_model_or_policy_is_refused(self, score: Score, posts: Path, tmp_path: Path) -> None:

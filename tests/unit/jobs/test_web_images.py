@@ -170,6 +170,6 @@ def test_the_command_says_that_posts_wait(
     command = ["score", f"{tmp_path}/in.jsonl", "-o", f"{tmp_path}/out/", "--model", str(tiny_bundle.folder)]
     command += ["--fetch-origin", media.origin, "--fetch-private"]
     assert main(command) == 10
-    assert "1 posts wait for images; --resume tries again" in capsys.readouterr().err
+    assert "Waiting for images: 1 post; --resume tries again" in capsys.readouterr().err
     media.status.clear()
     assert main([*command, "--resume"]) == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from crossguard.checked_settings import parse
 from crossguard.data.image_sources import is_url, shortened
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, number_of
 from crossguard.records import Action, Decision, Post
 from crossguard.wire.sagemaker.schema import (
     JSON,
@@ -56,7 +56,7 @@ def _check_count(count: int, max_posts: int | None) -> None:
         raise RequestError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too_many_posts",
-            f"A request may have {max_posts} posts, and this one has {count}.",
+            f"A request may have {number_of(max_posts, 'post')}, and this one has {count}.",
         )
 
 
