@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,7 @@ from starlette.requests import Request
 
 from crossguard.cost import TEXT_BYTES
 from crossguard.engine import FAILED
+from crossguard.errors import number_of
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
@@ -119,7 +121,7 @@ class Call:
                 f"The body must be {JSON}, and is '{self.content_type[:80]}'. Send the header 'content-type: {JSON}'."
             )
         charset = charset_of(self.request)
-        body = await self.body.read()
+        body = (await self.body.read()).removeprefix(codecs.BOM_UTF8)
         return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example, self.settings)
 
     async def score(self, posts: Sequence[SubmittedPost], *, review: bool = False) -> list[Decision]:
@@ -179,8 +181,8 @@ class Call:
         if posts == 1:
             return self._rate
         raise TooLargeForRate(
-            f"This caller may send {self._rate} posts per minute; these are {posts}, which count as {cost}; "
-            f"each further {TEXT_BYTES} bytes of text and each further image count as a post."
+            f"This caller may send {number_of(self._rate, 'post')} per minute; these are {posts}, which count as "
+            f"{cost}; each further {TEXT_BYTES} bytes of text and each further image count as a post."
         )
 
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
@@ -188,7 +190,7 @@ class Call:
         remote = sum(post.remote for post in posts)
         most = self.settings.fetch_max
         told = (
-            f"A request may have {most} images to fetch (fetch_max); this one has {remote}. "
+            f"A request may have {number_of(most, 'image')} to fetch (fetch_max); this one has {remote}. "
             "Send fewer at once, or the images themselves as data: URLs."
         )
         refuse_over(most, remote, told, code="too_many_fetches")

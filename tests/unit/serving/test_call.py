@@ -88,6 +88,10 @@ def test_a_body_is_json_by_default_and_in_any_spelling(service: Service) -> None
     assert asyncio.run(latin.parse(PostBody)).text == "h\u00e9"
 
 
+def test_a_body_may_begin_with_the_mark_that_windows_writes(service: Service) -> None:
+    assert asyncio.run(call_of(service, b'\xef\xbb\xbf{"text": "a"}').parse(PostBody)).text == "a"
+
+
 def test_a_body_of_another_type_is_told_which_header_to_send(service: Service) -> None:
     with pytest.raises(UnsupportedBody, match="Send the header 'content-type: application/json'"):
         asyncio.run(call_of(service, content_type="text/csv").parse(PostBody))
@@ -114,7 +118,7 @@ def test_plain_text_is_json_where_that_is_allowed_and_no_page_sends_it(service: 
         (
             [SubmittedPost("1", images=(RemoteImage("https://a/1"),))] * 2,
             "too_many_fetches",
-            "may have 1 images to fetch",
+            "may have 1 image to fetch",
         ),
     ],
 )
