@@ -138,6 +138,14 @@ class AnyBuilder(PostBuilder):
 
     scored = False
 
+    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
+        """Refuses a name that stands twice: each column may be asked for, as a label or as that of groups."""
+        names = tuple(header)
+        for name in filter(None, names):
+            if names.count(name) > 1:
+                raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
+        return super().open(names, where)
+
 
 def notes_of_unread(names: Sequence[str], found: Mapping[str, str]) -> list[str]:
     """Returns what posts are scored without, a sentence for each of these columns of words and images."""

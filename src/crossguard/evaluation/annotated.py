@@ -121,7 +121,6 @@ def read_annotated(
             _check_header(path, builder.header, labels, hateful_column)
         if header != builder.header:
             header = builder.header
-            _check_doubled(path, header)
             taken = {*asked, *builder.found.values()}
             others = [name for name in dict.fromkeys(header) if name not in taken]
         posts.append(_kept(post, images=images, words=words))
@@ -164,13 +163,6 @@ def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str]
             raise TableError(
                 f"'{path}' has a column '{name}'. If it holds the label '{meant}', call it '{meant}'; else rename it."
             )
-
-
-def _check_doubled(path: Path | str, header: Sequence[str]) -> None:
-    """Refuses a name that stands twice: of a label as of any other column, which may be asked for as that of groups."""
-    for name in filter(None, header):
-        if header.count(name) > 1:
-            raise TableError(f"'{path}' has the column '{name}' twice; rename one, as it is not clear which counts.")
 
 
 def _fill(values: list[Any], rows: int) -> list[Any]:

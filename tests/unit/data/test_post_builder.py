@@ -86,3 +86,10 @@ def test_an_object_around_the_posts_is_told_with_the_way_to_them(row: dict[str, 
 def test_a_first_post_with_images_alone_may_hold_lists() -> None:
     PostBuilder(Columns(), Path()).check_first({"id": "1", "attachments": [{"url": "x"}]}, "The first object")
     PostBuilder(Columns(), Path()).check_first({"text": "a", "attachments": [{"url": "x"}]}, "The first object")
+
+
+@pytest.mark.parametrize("name", ["racist", "text"])
+def test_a_doubled_column_of_an_annotated_table_is_refused(name: str) -> None:
+    with pytest.raises(TableError, match=f"votes.csv has the column '{name}' twice; rename one"):
+        AnyBuilder(Columns(), Path(), extra=True).open(["text", "racist", name], "votes.csv")
+    AnyBuilder(Columns(), Path(), extra=True).open(["", "text", ""], "votes.csv")
