@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="uploading belongs to crossguard[train]")
 
+from httpx2 import ReadTimeout
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 
@@ -58,6 +59,11 @@ def test_a_name_that_the_hub_does_not_take_is_told_in_a_line(tiny_model: Path) -
     with pytest.raises(OutputError, match="hf auth login") as refused:
         push(tiny_model, "me/model", api=hub)
     assert "\n" not in str(refused.value)
+
+
+def test_a_connection_that_breaks_without_a_word_is_told(tiny_model: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot be reached \(ReadTimeout: \)\. Nothing was uploaded"):
+        push(tiny_model, "me/model", api=Hub(ReadTimeout("")))
 
 
 @pytest.mark.parametrize("offline", ["HF_HUB_OFFLINE", "unreachable"])
