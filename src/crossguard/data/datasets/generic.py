@@ -11,6 +11,7 @@ from pathlib import Path
 from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED, Dataset, Row
+from crossguard.data.image_sources import is_data_url
 from crossguard.data.post_builder import AnyBuilder, notes_of_unread
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import PostReader, readable
@@ -87,7 +88,7 @@ def annotated_rows(path: Path, labels: Sequence[str], *, named: bool = True) -> 
 
 
 def _file(image: object, where: str) -> Path | None:
-    if image is None or isinstance(image, str):
+    if image is None or (isinstance(image, str) and not is_data_url(image)):
         return Path(image) if image else None
     raise TableError(
         f"{where} holds its image itself, and training reads images from files: write each to a file, and name that in "

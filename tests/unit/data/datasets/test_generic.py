@@ -139,3 +139,10 @@ def test_an_image_inside_the_table_is_not_dropped_in_silence(tmp_path: Path) -> 
     pq.write_table(pa.table({"text": ["a"], "image": [b"\x89PNG"], "spam": [1]}), tmp_path / "mine.parquet")
     with pytest.raises(TableError, match="reads images from files"):
         list(dataset(tmp_path / "mine.parquet").read(tmp_path / "mine.parquet"))
+
+
+def test_an_image_in_a_data_url_is_no_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text('id,text,image_path,racist\na,hello,"data:image/png;base64,AAAA",1\n')
+    with pytest.raises(TableError, match=r"Row 1 \('a'\) holds its image itself"):
+        list(dataset(path).read(path))
