@@ -19,6 +19,7 @@ from crossguard.errors import ConfigError, CrossguardError
 from crossguard.listening import listen
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
+from crossguard.serving.interfaces.perspective.suggestions import check_file
 from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guarded_protocol
 from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
@@ -42,7 +43,7 @@ def serve(settings: ServeSettings) -> None:
     in flight finish. SIGINT does not wait for `drain_s`. SIGHUP reloads model, policies and keys.
 
     Raises:
-        ConfigError: A setting, policy or key is wrong, the port is taken, or everybody could call unasked.
+        ConfigError: A setting, policy, key or file is wrong, the port is taken, or everybody could call unasked.
     """
     if settings.keys_file is None and not settings.insecure and not is_loopback(settings.host):
         raise ConfigError(
@@ -50,6 +51,8 @@ def serve(settings: ServeSettings) -> None:
             "NAME' and name its file by --keys-file; or listen on 127.0.0.1; or, where something in front of the "
             "service decides who may call, say --insecure=true."
         )
+    if settings.suggestions is not None:
+        check_file(settings.suggestions)
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()  # before the model is loaded, which a reload must be able to free
     gc.set_threshold(NEW_OBJECTS)

@@ -7,14 +7,15 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
-from crossguard.errors import BundleError
+from crossguard.errors import BundleError, ConfigError
 from crossguard.serving import logs
-from crossguard.serving.server import DrainingServer, _accept_all, _connection_limits, is_loopback
+from crossguard.serving.server import DrainingServer, _accept_all, _connection_limits, is_loopback, serve
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
@@ -22,6 +23,13 @@ from crossguard.serving.settings import ServeSettings
 @pytest.mark.parametrize(("host", "expected"), [("127.0.0.9", True), ("::1", True), ("LocalHost", True), ("a", False)])
 def test_what_only_this_machine_reaches(host: str, *, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("path", ["nowhere/suggestions.jsonl", "."])
+def test_a_file_that_cannot_take_suggestions_is_told_at_the_start(path: str, tmp_path: Path) -> None:
+    """Else every suggestion would fail, and nobody but their senders would know."""
+    with pytest.raises(ConfigError, match="Cannot write suggestions to"):
+        serve(ServeSettings(port=0, suggestions=tmp_path / path, model="nowhere"))
 
 
 def test_a_body_has_the_time_of_its_request_on_top_of_its_own() -> None:

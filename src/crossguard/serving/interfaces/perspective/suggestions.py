@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from crossguard.errors import ConfigError
 from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest, Overloaded
 from crossguard.serving.interfaces.perspective.languages import check_language, declared_other
@@ -74,10 +75,26 @@ def append(path: Path, line: str) -> None:
     Raises:
         Overloaded: The file is full.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = _opened(path)
     try:
         if os.fstat(descriptor).st_size + len(line) > MAX_BYTES:
             raise Overloaded(f"The file of suggestions has {MAX_BYTES // MEBI} MiB; move it away.", retry_after=RETRY_S)
         os.write(descriptor, line.encode("utf-8", "replace"))
     finally:
         os.close(descriptor)
+
+
+def check_file(path: Path) -> None:
+    """Checks that lines can be added to a file, which is made where there is none.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    try:
+        os.close(_opened(path))
+    except OSError as error:
+        raise ConfigError(f"Cannot write suggestions to {path}: {error.strerror}.") from None
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
