@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -79,6 +80,8 @@ class PostBuilder:
         self.found = self.columns.match(self.header, where)
         self.unread = notes_of_unread(self.header, self.found)
         self.notes = [*self.columns.notes(self.found), *self.unread]
+        if self.extra:
+            self.notes += [f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header)]
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
@@ -141,10 +144,14 @@ class AnyBuilder(PostBuilder):
     def open(self, header: Iterable[str], where: str) -> dict[str, str]:
         """Refuses a name that stands twice: each column may be asked for, as a label or as that of groups."""
         names = tuple(header)
-        for name in filter(None, names):
-            if names.count(name) > 1:
-                raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
+        for name in doubled(names):
+            raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
         return super().open(names, where)
+
+
+def doubled(names: Iterable[str]) -> list[str]:
+    """Returns the names that stand more than once; columns without a name may."""
+    return [name for name, count in Counter(names).items() if name and count > 1]
 
 
 def notes_of_unread(names: Sequence[str], found: Mapping[str, str]) -> list[str]:

@@ -93,3 +93,12 @@ def test_a_doubled_column_of_an_annotated_table_is_refused(name: str) -> None:
     with pytest.raises(TableError, match=f"votes.csv has the column '{name}' twice; rename one"):
         AnyBuilder(Columns(), Path(), extra=True).open(["text", "racist", name], "votes.csv")
     AnyBuilder(Columns(), Path(), extra=True).open(["", "text", ""], "votes.csv")
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"), [(True, ["column 'likes' stands twice; the last one is kept"]), (False, [])]
+)
+def test_a_doubled_column_is_told_where_columns_are_kept(*, extra: bool, told: list[str]) -> None:
+    builder = PostBuilder(Columns(), Path(), extra=extra)
+    builder.open(["", "text", "likes", "likes", ""], "posts.csv")
+    assert builder.notes == told
