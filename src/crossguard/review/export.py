@@ -83,8 +83,9 @@ def _rows(
         counts["rows"] += 1
         outcome = row.outcome
         voted.update(outcome["labels"])
-        # A post that was both flagged and reported is two items.
-        name = row.external if row.external not in seen else f"{row.external}#{row.id}"
+        name = row.external
+        while name in seen:  # a post that was both flagged and reported is two items
+            name = f"{name}#{row.id}"
         seen.add(name)
         yield {
             "id": name,

@@ -68,6 +68,20 @@ def test_what_a_table_has_no_place_for_is_counted(
     assert len(list((tmp_path / "out-images").iterdir())) == 1
 
 
+def test_a_row_gets_no_id_that_the_source_sent(
+    console: Console, database: Database, ann: Person, tmp_path: Path
+) -> None:
+    report = {"reporter": "r", "reason": ""}
+    console.intake.take([submission("1#3"), submission("1"), submission("1", report=report)], NOW)
+    for item in (1, 2, 3):
+        with database.write() as tx:
+            assert claims.claim(tx, item, ann.id, NOW, 600)
+        cast(database, item, ann)
+    export(database, HATE.names, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["1#3", "1", "1#3#3"]
+
+
 @pytest.fixture
 def exported(console: Console, database: Database, ann: Person, tmp_path: Path) -> Path:
     """A table of two posts with an image each, of which the first is erased afterwards."""
