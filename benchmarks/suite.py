@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -78,8 +79,6 @@ def effort_of(options: argparse.Namespace) -> Effort:
         return Effort(rounds=1, seconds=0.05)
     if options.clock == "wall":
         return Effort(options.rounds, options.seconds)
-    # Threads that wait for each other in a loop take processor time: on one core, PyTorch is not charged for that.
-    torch.set_num_threads(1)
     return Effort(options.rounds, options.seconds, cpu_clock)
 
 
@@ -98,7 +97,8 @@ def measure(
     timed: Sequence[Timed], baseline: str, posts: Sequence[Post], *, gflop: float, ceiling: float, effort: Effort
 ) -> dict[str, dict[str, Any]]:
     """Measures contenders against one of them; `gflop` is the arithmetic of one post, `ceiling` in GFLOP/s."""
-    speeds = interleave([entry.contender for entry in timed], posts, effort)
+    with _one_core() if effort.clock is cpu_clock else nullcontext():
+        speeds = interleave([entry.contender for entry in timed], posts, effort)
     logits = {entry.contender.name: entry.logits(posts[:COMPARED]) for entry in timed}
     lines = {}
     for name, speed in speeds.items():
@@ -117,6 +117,20 @@ def kinds(subject: Subject, texts: TextEncoder, posts: list[Post]) -> Mapping[st
         "image": (image_only(posts), image),
         "both": (posts, text + image),
     }
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Holds PyTorch to one core: its threads take processor time while they wait for each other in a loop.
+
+    Only for as long as this is measured by processor time: the ceiling and single posts are measured on all cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _apart(logits: NDArray[np.float32], baseline: NDArray[np.float32]) -> float | None:
