@@ -68,7 +68,7 @@ def _stream(bundle: str, posts_file: str, count: str) -> None:
     start = time.perf_counter()
     for index, _ in enumerate(moderator.stream(_again(Path(posts_file), int(count))), start=1):
         if index * MARKS // int(count) > len(marks):
-            marks.append(_resident_mb())
+            marks.append(resident_mb())
     seconds = time.perf_counter() - start
     result = Memory(int(count), _peak_mb(), marks, seconds, torch="torch" in sys.modules)
     print(json.dumps(vars(result)))
@@ -80,7 +80,8 @@ def _again(posts_file: Path, count: int) -> Iterator[dict[str, object]]:
         yield {**rows[index % len(rows)], "id": str(index)}
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
+    """Returns what this process holds in memory now, MB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / MEBI
 
