@@ -40,6 +40,7 @@ def main() -> None:
             folder = options.work / name if options.work else Path(temporary)
             result = run(SUBJECTS[name](short=options.short), folder, options)
         paths = report.write(options.out, name, result)
+        print(f"{machine.told(result['machine'])}\n")
         print(f"{name}\n\n{report.table(result['speed'])}\n\nWrote {' and '.join(str(path) for path in paths)}\n")
         gc.collect()
 

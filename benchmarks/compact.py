@@ -118,12 +118,8 @@ def _write_posts(path: Path, posts: list[Post]) -> Path:
 
 
 def _summary(result: dict[str, Any]) -> str:
-    described, gflops = result["machine"], result["matmul_gflops"]
-    head = (
-        f"{described['processor']}, {described['cores']} cores, {', '.join(described['vector_units'])}; "
-        f"load before the run {described['load_before']}; "
-        f"matrix product in GFLOP/s: {', '.join(f'{name} {value:.0f}' for name, value in gflops.items())}"
-    )
+    gflops = ", ".join(f"{name} {value:.0f}" for name, value in result["matmul_gflops"].items())
+    head = f"{machine.told(result['machine'])}; matrix product in GFLOP/s: {gflops}"
     lines = [head, "", report.table(result["speed"]), ""]
     for name, (p50, p95) in result["latency_ms"].items():
         lines.append(f"one post, {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms")

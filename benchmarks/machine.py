@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from crossguard.machine import available_cores, processor_name, vector_units
 
@@ -22,3 +23,11 @@ def describe() -> dict[str, object]:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
+
+
+def told(described: Mapping[str, Any]) -> str:
+    """Says in a line what `describe` found, to stand above the figures of a run."""
+    units = ", ".join(described["vector_units"])
+    return (
+        f"{described['processor']}, {described['cores']} cores, {units}; load before the run {described['load_before']}"
+    )

@@ -30,6 +30,7 @@ import numpy as np
 from PIL import Image
 from tests.support.server import RunningServer
 
+from benchmarks import machine
 from benchmarks.suite import SHORT_HELP
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -255,6 +256,7 @@ def main() -> None:
     if options.short:
         options.clients, options.seconds, options.offline_seconds, options.sample = 4, 3.0, 0.5, 0.5
         options.rounds = 1
+    print(machine.told(machine.describe()))
     folder = find(options.model)
     posts = read_posts(options.posts) if options.posts else synthetic(32 if options.short else POSTS, options.images)
     moderator = Moderator.load(folder)

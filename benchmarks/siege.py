@@ -35,6 +35,7 @@ from PIL import Image
 from tests.support.raw_http import GOOD, HEAD, HEALTH, cap_memory, peak_mebibytes
 from tests.support.server import RunningServer
 
+from benchmarks import machine
 from benchmarks.suite import SHORT_HELP
 from crossguard.registry import find
 from crossguard.serving.keys import digest_of, new_key
@@ -277,6 +278,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--short", action="store_true", help=SHORT_HELP)
     options = parser.parse_args()
+    print(machine.told(machine.describe()))
     result = besiege(find(options.model, None), 20 if options.short else options.seconds)
     print(json.dumps(asdict(result), indent=2))
     problems = result.problems(timed=not options.short)
