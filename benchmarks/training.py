@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from benchmarks import machine
 from benchmarks.posts import make_posts
 from benchmarks.suite import SHORT_HELP
 from crossguard.data.images import decode
@@ -39,23 +40,29 @@ from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 from crossguard.training.trainer import Trainer
 
 POSTS: Final = 192
+ROUNDS: Final = 3
 SHORT: Final = 8
 
 
 def main(table: Path, posts: int) -> None:
-    """Measures both, one epoch each after the first, and prints a line per loop."""
-    recipe = load("harmeme-compact", ["select_best=false", "early_stopping_patience=null", "num_train_epochs=2"])
+    """Measures both in turns, an epoch each after a first one that is not counted, and prints a line per loop."""
+    epochs = f"num_train_epochs={1 + ROUNDS}"
+    recipe = load("harmeme-compact", ["select_best=false", "early_stopping_patience=null", epochs])
     everything, _ = read_examples(recipe, table)
     examples = everything.take(np.random.default_rng(0).permutation(len(everything))[:posts])
-    plain = posts / measured(plain_epoch(recipe, examples))
-    own = posts / measured(own_epoch(recipe, examples))
+    loops = plain_epoch(recipe, examples), own_epoch(recipe, examples)
+    for epoch in loops:
+        epoch()
+    rates = np.array([[len(examples) / measured(epoch) for epoch in loops] for _ in range(ROUNDS)])
+    (plain, own), ratios = np.median(rates, axis=0), rates[:, 1] / rates[:, 0]
+    print(f"{len(examples)} posts, {ROUNDS} rounds")
     print(f"plain loop   {plain:8.1f} posts per second")
-    print(f"crossguard   {own:8.1f} posts per second   {own / plain:.1f}x")
+    print(f"crossguard   {own:8.1f} posts per second   ", end="")
+    print(f"{np.median(ratios):.1f}x ({ratios.min():.1f} to {ratios.max():.1f})")
 
 
 def measured(epoch: Callable[[], None]) -> float:
-    """Returns the processor seconds per thread of the second epoch, which other work on the machine does not change."""
-    epoch()
+    """Returns the processor seconds per thread of an epoch, which other work on the machine changes little."""
     start = time.process_time()
     epoch()
     return (time.process_time() - start) / torch.get_num_threads()
@@ -139,5 +146,6 @@ def _options() -> argparse.Namespace:
 if __name__ == "__main__":
     options = _options()
     count = SHORT if options.short else options.posts
+    print(machine.told(machine.describe()))
     with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as made:
         main(options.table or make_table(Path(made), count), count)
