@@ -5,7 +5,7 @@ items, 8 reviewers and 5 s. `--database postgresql://...` measures PostgreSQL; i
 count. The server is `crossguard review` in a process of its own. A reviewer thinks for a time that is drawn from an
 exponential distribution with a mean of `--think` seconds, and looks at the queue (often filtered), the start page or
 their own answers now and then. A lead keeps opening the quality page. Exits with 1 when a request fails, two reviewers
-got the same item, or (without `--short`) a page is too slow at p95.
+got the same item, one found none left, or (without `--short`) a page is too slow at p95.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 
+from benchmarks import machine
 from crossguard.labels import HATE
 from crossguard.listening import listen
 from crossguard.records import Action, Decision, LabelDecision
@@ -55,6 +56,7 @@ def main() -> int:
     parser.add_argument("--database", help="SQLite in a temporary folder when not given")
     parser.add_argument("--think", type=float, default=2.0, help="mean seconds of a reviewer between two requests")
     options = parser.parse_args()
+    print(machine.told(machine.describe()))
     items, reviewers, seconds = (2_000, 8, 5.0) if options.short else (100_000, 20, 60.0)
     with tempfile.TemporaryDirectory() as folder:
         where = options.database or str(Path(folder) / "review.sqlite")
@@ -93,6 +95,8 @@ def _server(where: str) -> Iterator[str]:
             with contextlib.suppress(httpx2.TransportError):
                 if httpx2.get(f"{url}/readyz").is_success:
                     break
+            if process.poll() is not None:
+                raise SystemExit(f"The console ended with {process.returncode} before it was ready.")
             time.sleep(0.1)
         try:
             yield url
@@ -153,6 +157,8 @@ class _Reviewer:
             if voted[self._number] % 10 == 0:
                 self._get("home", "/")
                 self._get("mine", "/me")
+        if not path.startswith("/items/"):
+            raise LookupError("no item was left to decide")
 
     def lead(self, end: float, think: float) -> None:
         while time.perf_counter() < end:
