@@ -6,6 +6,7 @@ Kept only where the operator names a file, a review console, or both.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from datetime import UTC, datetime
@@ -74,12 +75,18 @@ def append(path: Path, line: str) -> None:
 
     Raises:
         Overloaded: The file is full.
+        OSError: The disk is.
     """
+    data = line.encode("utf-8", "replace")
     descriptor = _opened(path)
     try:
-        if os.fstat(descriptor).st_size + len(line) > MAX_BYTES:
+        if os.fstat(descriptor).st_size + len(data) > MAX_BYTES:
             raise Overloaded(f"The file of suggestions has {MAX_BYTES // MEBI} MiB; move it away.", retry_after=RETRY_S)
-        os.write(descriptor, line.encode("utf-8", "replace"))
+        written = os.write(descriptor, data)
+        if written < len(data):
+            # The next line would join the half of this one, which begins where the write did.
+            os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR) - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 

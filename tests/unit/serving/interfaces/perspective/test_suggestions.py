@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,17 @@ def test_a_full_file_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         append(tmp_path / "file", "12345\n")
     assert full.value.retry_after == 3600
     assert (tmp_path / "file").read_text(encoding="ascii") == "12345\n"
+
+
+def test_a_full_disk_leaves_no_half_line_that_the_next_one_would_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "suggestions.jsonl"
+    append(path, "first\n")
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:3]))
+        with pytest.raises(OSError, match="No space left"):
+            append(path, "second\n")
+    append(path, "third\n")
+    assert path.read_text(encoding="utf-8") == "first\nthird\n"
