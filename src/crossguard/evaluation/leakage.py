@@ -30,7 +30,10 @@ def text_key(post: Post) -> str:
 
 def duplicate_groups(posts: Sequence[Post]) -> NDArray[np.int64]:
     """Returns a number per post, (n,), that posts with the same words share."""
-    return np.unique([_content(post) for post in posts], return_inverse=True)[1]
+    contents = [_content(post) for post in posts]
+    # NumPy's arrays of text take for every post as much memory as the longest one needs.
+    numbers = {content: number for number, content in enumerate(sorted(set(contents)))}
+    return np.array([numbers[content] for content in contents], dtype=np.int64)
 
 
 def sketch(posts: Iterable[Post]) -> list[str]:

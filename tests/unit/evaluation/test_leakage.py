@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -80,3 +81,13 @@ def test_posts_with_the_same_words_are_one_group_and_posts_without_words_none() 
     groups = duplicate_groups(posts).tolist()
     assert groups[0] == groups[2]
     assert len(set(groups)) == 4
+
+
+def test_one_long_post_costs_memory_once() -> None:
+    table = [*posts(2000), Post("long", "word " * 20_000)]
+    tracemalloc.start()
+    groups = duplicate_groups(table)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(groups)) == 2001
+    assert most < 10_000_000
