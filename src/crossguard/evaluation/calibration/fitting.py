@@ -100,7 +100,9 @@ def cross_fit(
     """
     scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
     owners = np.arange(len(sample)) if groups is None else groups
-    chosen = replace(plan, kind=fit(plan, sample.labels, logits, sample.truth, groups=owners, feed=feed).kinds)
+    kinds = fit(plan, sample.labels, logits, sample.truth, groups=owners, feed=feed).kinds
+    # Bands have no part in scores and flags, and a fold alone may have too few posts for their guarantees.
+    chosen = replace(plan, kind=kinds, miss_rate=None, block_rate=None)
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=plan.seed)
     for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
         fitted = fit(chosen, sample.labels, logits[inside], sample.truth[inside], feed=feed)

@@ -145,3 +145,15 @@ def test_posts_of_one_group_are_kept_together_where_the_calibration_is_chosen() 
     kept = fit(Plan(), LABELS, *repeated, groups=groups).kinds
     assert kept == fit(Plan(), LABELS, logits, truth).kinds
     assert kept != fit(Plan(), LABELS, *repeated).kinds
+
+
+def test_a_guarantee_that_all_posts_can_keep_is_not_refused_for_a_fold() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.zeros((300, 1))
+    truth[:20] = 1
+    logits = 2 * truth + generator.normal(size=truth.shape)
+    plan = Plan(miss_rate=0.05)
+    fitted = fit(plan, ("a",), logits, truth)
+    assert fitted.rules["a"].review is not None
+    crossed = cross_fit(plan, Sample.build(("a",), truth, fitted.scores(("a",), logits)), logits)
+    assert not np.isnan(crossed.scores).any()
