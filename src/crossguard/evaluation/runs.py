@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,9 @@ def read_run(folder: Path) -> Run:
             raise InputError(
                 f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}. Evaluate again."
             )
-        with np.load(folder / SCORES, allow_pickle=False) as arrays:
+        with (folder / SCORES).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
             f"'{folder}' holds no evaluation run ({why}). Make one: crossguard evaluate DATA --out {folder}"

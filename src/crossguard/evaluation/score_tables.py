@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -250,9 +251,9 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         )
     try:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
-        with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
+        with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
     label_schemes: Mapping[str, Sequence[int]] = config.get("label_schemes", {})
     if not label_schemes:

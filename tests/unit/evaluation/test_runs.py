@@ -61,3 +61,15 @@ def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Pa
     (tmp_path / RUN).write_text(json.dumps(stored | {"schema": SCHEMA + 1}), encoding="utf-8")
     with pytest.raises(InputError, match=f"run schema {SCHEMA + 1}, and this Crossguard reads {SCHEMA}"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_scores_that_were_not_written_whole_are_no_run(
+    tiny: Moderator, annotated_posts: Path, tmp_path: Path, part: float
+) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    scores = tmp_path / "scores.npz"
+    scores.write_bytes(scores.read_bytes()[: int(part * scores.stat().st_size)])
+    with pytest.raises(InputError, match="holds no evaluation run"):
+        read_run(tmp_path)

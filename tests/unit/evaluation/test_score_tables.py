@@ -161,3 +161,12 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):
         score_labels(tmp_path, ("racist",))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 and no more"])
+def test_predictions_that_were_not_written_whole_are_no_run(tmp_path: Path, content: bytes) -> None:
+    config = {"class_names": ["racist"], "label_schemes": {"any": [0]}}
+    (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "predictions.npz").write_bytes(content)
+    with pytest.raises(TableError, match="no finished training run"):
+        score_labels(tmp_path, ("racist",))
