@@ -205,7 +205,9 @@ def _refuse_words(sources: Sequence[str]) -> None:
     """Checks that INPUT is not the words of a post, with their quotes or without."""
     words = " ".join(sources)
     names = [each for each in sources if len(sources) > 1 and Path(each).suffix and " " not in Path(each).suffix]
-    if " " in words and not names and not any(map(steps.names_files, sources)):
+    # One word with stars is a pattern where it looks like one.
+    starred = "*" in words and not set(words) & {"/", os.sep}
+    if (" " in words or starred) and not names and not any(map(steps.names_files, sources)):
         steps.refuse_a_text(words)
     steps.refuse_the_web(sources)
 

@@ -95,6 +95,8 @@ def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: st
     "text",
     [
         ["what the f*** man"],
+        ["f***"],
+        ["b*tch!"],
         ["look at https://t.co/abc now"],
         ["https://t.co/abc look"],
         ["you", "f***", "https://t.co/abc"],
