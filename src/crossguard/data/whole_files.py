@@ -25,6 +25,7 @@ _ROWS: Final = 2048
 _BATCHES_PER_GROUP: Final = 32
 EXCEL_ROWS: Final = 1_048_576
 EXCEL_CELL: Final = 32_767
+EXCEL_DIGITS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,10 @@ def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> Non
         row: list[Any] = []
         for cell in flatten(decision.to_dict(), layout).values():
             value = one_cell(cell)
+            if isinstance(value, int) and abs(value) >= 10**EXCEL_DIGITS:
+                value = str(value)
             if isinstance(value, str):
-                # As text: Excel rounds numbers of more than 15 digits, and would compute what begins with "=".
+                # As text: Excel rounds numbers of more digits, and would compute what begins with "=".
                 text = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:EXCEL_CELL])
                 text.data_type, text.number_format = "s", "@"
                 value = text

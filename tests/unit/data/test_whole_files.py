@@ -42,6 +42,18 @@ def test_excel_gets_ids_and_texts_as_text(tmp_path: Path) -> None:
     assert cells["score_racist"].value == 0.25
 
 
+@pytest.mark.parametrize(("number", "kind"), [(123456789012345678, "s"), (-(10**400), "s"), (999999999999999, "n")])
+def test_excel_gets_numbers_that_it_would_round_as_text(tmp_path: Path, number: int, kind: str) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("author",)) as output:
+        output.start()
+        output.write(replace(decision("1"), input={"author": number}))
+        output.finish()
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    (cell,) = (below for head, below in zip(sheet[1], sheet[2], strict=True) if head.value == "input_author")
+    assert (str(cell.value), cell.data_type) == (str(number), kind)
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])
 def test_an_object_of_a_users_own_column_is_one_cell_of_json(tmp_path: Path, name: str) -> None:
     if name.endswith("xlsx"):
