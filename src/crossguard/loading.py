@@ -38,6 +38,7 @@ def load(
         BundleError: The model is unknown, newer, corrupted or inconsistent.
         ConfigError: The policy, runtime, precision or pixel mode is unknown or wrong; or a revision of a folder.
         MissingExtraError: The runtime, or what a conversion needs, is not installed.
+        OutputError: A checkpoint was given, and there is no place for a cache.
     """
     check_threads(options.get("threads"))
     folder = find_bundle(model, revision)

@@ -18,7 +18,7 @@ from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, 
 from crossguard.cache import cache_folder
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
-from crossguard.errors import ConfigError, suggest
+from crossguard.errors import ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.source import ExportSource, open_checkpoint
@@ -186,11 +186,21 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def as_bundle(folder: Path) -> Path:
-    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache."""
+    """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache.
+
+    Raises:
+        OutputError: There is no place for a cache.
+    """
     out = cache_folder() / "bundles" / _key(folder)
     if not (out / MANIFEST).is_file():
         plan = ExportPlan(as_name(_name(find_inference_config(folder).parent)))
-        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"A checkpoint is converted into the cache, and '{out.parent}' cannot be made: {error.strerror}. Set "
+                f"CROSSGUARD_CACHE to a folder that can be, or convert it first: crossguard export {folder} BUNDLE"
+            ) from None
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             made = Path(scratch) / "bundle"
             export_bundle(folder, made, plan)

@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="exports need crossguard[train]")
 from tests.support.tiny_bundle import tokenizer
 
 from crossguard.bundle import Bundle, read_bundle
-from crossguard.errors import BundleError, ConfigError
+from crossguard.errors import BundleError, ConfigError, OutputError
 from crossguard.export import bundle as exporting
 from crossguard.export.bundle import ExportPlan, as_bundle, copy_reports, export_bundle, is_checkpoint, label_schemes_of
 from crossguard.export.policies import PolicyPlan
@@ -199,6 +199,13 @@ def test_a_bundle_that_another_process_made_meanwhile_stays(
     assert as_bundle(run) == theirs
     assert (theirs / "theirs").exists()
     assert [path.name for path in theirs.parent.iterdir()] == [theirs.name], "and nothing is left of ours"
+
+
+def test_without_a_cache_a_checkpoint_is_to_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CROSSGUARD_CACHE", str(tmp_path / "file" / "crossguard"))
+    with pytest.raises(OutputError, match=r"Not a directory\. Set CROSSGUARD_CACHE .*: crossguard export .*run BUNDLE"):
+        as_bundle(write_run(tmp_path / "run"))
 
 
 def test_a_model_of_the_hub_is_named_after_its_repository(tmp_path: Path, made: list[str]) -> None:
