@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from crossguard.data.masking import visible, visible_lines
 from crossguard.evaluation.estimates import Estimate
 from crossguard.evaluation.results import Evaluation
 from crossguard.evaluation.runs import Facts, Run
@@ -33,13 +34,14 @@ class Grid:
 
     def row(self, *cells: str | Text, last: bool = False) -> None:
         """Adds a row, one cell per column; `last` draws a line below it."""
-        self._rows.append((tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells), last))
+        texts = tuple(Text(visible_lines(cell)) if isinstance(cell, str) else cell for cell in cells)
+        self._rows.append((texts, last))
 
     def show(self, console: Console) -> None:
         """Prints the table; on one line per row where no terminal limits it."""
         limit = console.width if console.is_terminal else max(console.width, self._width(range(len(self.columns))))
         if self.title:
-            console.print(Text(self.title), soft_wrap=not console.is_terminal)
+            console.print(Text(visible(self.title)), soft_wrap=not console.is_terminal)
         # A pipe has no width of its own; rich would take 80 columns.
         before, console.width = console.width, limit
         for part in self._parts(limit):
@@ -52,9 +54,9 @@ class Grid:
         table = Table(box=box.SIMPLE, pad_edge=False, padding=0)
         for column in part:
             if column == 0:
-                table.add_column(self.columns[0], overflow="fold", max_width=names)
+                table.add_column(Text(self.columns[0]), overflow="fold", max_width=names)
             else:
-                table.add_column(self.columns[column], justify="right", overflow="fold")
+                table.add_column(Text(visible_lines(self.columns[column])), justify="right", overflow="fold")
         for cells, last in self._rows:
             table.add_row(*(cells[column] for column in part), end_section=last)
         return table
@@ -79,11 +81,12 @@ class Grid:
 def show_run(run: Run, console: Console) -> None:
     """Prints a run: warnings first, then metrics per label, then variants and baselines."""
     facts, speed = run.facts, "" if run.throughput is None else f", {run.throughput:,.0f} posts/s"
-    console.print(f"[bold]{facts.name}[/] {facts.model_version} on {facts.data}: {run.main.posts:,} posts{speed}")
-    console.print(f"thresholds and calibration: {facts.thresholds_from}", style="dim", highlight=False)
+    measured = visible(f"{facts.model_version} on {facts.data}: {run.main.posts:,} posts{speed}")
+    console.print(Text.assemble((visible(facts.name), "bold"), f" {measured}"))
+    show_line(f"thresholds and calibration: {facts.thresholds_from}", console, "dim")
     for warning in run.warnings:
         loud = warning.startswith("FITTED")
-        console.print(f"{'WARNING: ' if loud else 'Note: '}{warning}", style="bold white on red" if loud else "yellow")
+        show_line(f"{'WARNING: ' if loud else 'Note: '}{warning}", console, "bold white on red" if loud else "yellow")
     labels_grid(run.main, facts).show(console)
     for line in run.main.undefined():
         console.print(Text(f"undefined for {line}", style="yellow"))
@@ -91,6 +94,11 @@ def show_run(run: Run, console: Console) -> None:
         comparison_grid({facts.name: run.main, **run.variants}, "The same posts, other inputs and baselines").show(
             console
         )
+
+
+def show_line(line: str, console: Console, style: str = "") -> None:
+    """Prints a line as it is: names in it are no markup, and steer no terminal."""
+    console.print(Text(visible(line), style=style))
 
 
 def labels_grid(evaluation: Evaluation, facts: Facts) -> Grid:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from crossguard.evaluation.estimates import Estimate
-from crossguard.evaluation.terminal import Grid, cell
+from crossguard.evaluation.terminal import Grid, cell, show_line
 
 COLUMNS = ("name", *(f"column {letter}" for letter in "abcdefgh"))
 
@@ -51,3 +51,15 @@ def test_a_cell_has_its_interval_below_and_says_what_is_undefined() -> None:
     assert cell(Estimate(0.5)).plain == "0.500"
     assert cell(Estimate(0.5, 0.25, 1.0)).plain == "0.500\n.250\N{EN DASH}1.00"
     assert cell(Estimate.undefined("no positive post")).plain == "undefined"
+
+
+def test_names_are_neither_markup_nor_steer_the_terminal() -> None:
+    made = Grid("posts[final].csv", ("[/x] group", "a [b]\nc"))
+    made.row("[/INST]\x1b[2J", "1")
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, no_color=True, highlight=False)
+    made.show(console)
+    show_line("Note: '[/b]' of \x1b[2Jposts[final].csv", console, "yellow")
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "\x1b[2J" not in text
+    for part in ("posts[final].csv", "[/x] group", "a [b]", "[/INST] [2J", "Note: '[/b]' of [2Jposts[final].csv"):
+        assert part in text

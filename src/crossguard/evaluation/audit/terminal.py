@@ -13,7 +13,7 @@ from crossguard.evaluation.audit.counterfactuals import Counterfactuals
 from crossguard.evaluation.audit.robustness import Robustness
 from crossguard.evaluation.audit.running import Audit
 from crossguard.evaluation.audit.suites import Cell, SuiteResult
-from crossguard.evaluation.terminal import Grid, cell
+from crossguard.evaluation.terminal import Grid, cell, show_line
 
 _LOW, _FAIR = 0.5, 0.75
 _SENTENCE = 60
@@ -41,7 +41,7 @@ def show_audit(audit: Audit, console: Console) -> None:
         for line in evasion_summary(tested):
             console.print(line, highlight=False)
     for warning in audit.warnings:
-        console.print(f"Note: {warning}", style="yellow", highlight=False)
+        show_line(f"Note: {warning}", console, "yellow")
 
 
 def bias_grid(source: str, bias: BiasAudit) -> Grid:
