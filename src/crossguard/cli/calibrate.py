@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossguard.checked_settings import parse
 from crossguard.cli.options import (
     PATH,
     annotated_options,
@@ -20,6 +21,7 @@ from crossguard.cli.options import (
     resampling_options,
     typed,
 )
+from crossguard.decision.policy import PolicyFile
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.labels import LabelSet
 from crossguard.saving import refuse_existing
@@ -112,9 +114,12 @@ def command(
     with needs_extra("Calibrating", "evaluate"):
         from crossguard.evaluation.annotated import read_annotated, read_posts
         from crossguard.evaluation.calibration.policy import calibrate, write_policy
+        from crossguard.evaluation.terminal import show_line
     from crossguard.cli.table import terminal
     from crossguard.loading import load
 
+    name = name or policy_name(out)
+    parse(PolicyFile, {"name": name, "version": version}, "The new policy")  # before all is fitted
     refuse_existing(out, overwrite=overwrite, inputs=(data, feed))
     moderator = load(model, policy=policy)
     labels = moderator.labels
@@ -125,7 +130,7 @@ def command(
         moderator,
         read_annotated(data, labels.names, **reading),
         plan,
-        name=name or policy_name(out),
+        name=name,
         version=version,
         feed=read_posts(feed) if feed else (),
         rounds=rounds,
@@ -135,7 +140,7 @@ def command(
     console = terminal()
     _grid(found).show(console)
     for note in (*found.notes, *_tenants_left(policy)):
-        console.print(f"Note: {note}", style="yellow")
+        show_line(f"Note: {note}", console, "yellow")
     click.echo(f"Wrote {out}. Use it with: crossguard score --policy {out} ...", err=True)
 
 
