@@ -143,7 +143,7 @@ def read_annotated(
 
 def _told_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Returns what to say of posts that stand for others, as `crossguard review export` writes them."""
-    if len(set(columns.get(WEIGHT, ()))) <= 1:
+    if len(set(map(str, columns.get(WEIGHT, ())))) <= 1:
         return []
     return [f"column '{WEIGHT}' is not used: kinds of posts that were sampled less count less here than in the feed"]
 

@@ -88,8 +88,8 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
         read_annotated(write(tmp_path, "jsonl", rows), LABELS)
 
 
-@pytest.mark.parametrize(("weights", "told"), [((1, 100), 1), ((1, 1), 0)])
-def test_weights_that_are_not_used_are_told(tmp_path: Path, weights: tuple[int, int], told: int) -> None:
+@pytest.mark.parametrize(("weights", "told"), [((1, 100), 1), ((1, 1), 0), (([1], [2]), 1)])
+def test_weights_that_are_not_used_are_told(tmp_path: Path, weights: tuple[object, object], told: int) -> None:
     rows = [{"text": str(n), "racist": n, "weight": weight} for n, weight in enumerate(weights)]
     said = read_annotated(write(tmp_path, "jsonl", rows), LABELS).unread
     assert ["'weight' is not used" in note for note in said] == [True] * told
