@@ -72,9 +72,10 @@ def main() -> None:
     moderator = Moderator.load(options.model)
     posts = [Post(str(number), row["text"], image_text=row["image_text"]) for number, row in enumerate(rows)]
     logits = moderator.logits(posts)[0].values.astype(np.float64)
+    scored = ~np.isnan(logits).any(axis=1)  # blank posts are not
     found = {}
     for name, attribute in moderator.bundle.manifest.attributes.items():
-        known = np.array([row.get(name) is not None for row in rows])
+        known = np.array([row.get(name) is not None for row in rows]) & scored
         truth = np.array([(row.get(name) or 0) >= HALF for row in rows])[known]
         if truth.any() and not truth.all():
             scores = attribute.score(logits[known][:, attribute.column])
