@@ -54,7 +54,7 @@ bench: install  ## Posts per second and peak memory beside a plain PyTorch loop,
 	$(BIN)/python -m benchmarks.compact
 
 compact: install  ## Train the model in the box again from the raw data folders in DATA
-	BIN=$(BIN) DATA=$(DATA) scripts/make-compact
+	BIN=$(BIN) DATA="$(DATA)" scripts/make-compact
 
 fuzz: install  ## Mutate images, tables, manifests and requests; SECONDS=3600 for an hour
 	$(BIN)/python -m tests.security.fuzzing --seconds $(SECONDS)
