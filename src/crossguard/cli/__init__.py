@@ -75,12 +75,23 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parses the command line, and says where the options of a command go."""
-        given = shlex.join(args)
+        given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            hint = f"Options follow their command, such as: crossguard score {given}"
+            name = self._named_after(error.option_name, given, ctx)
+            if name in given:
+                given.remove(name)
+            hint = f"Options follow their command, such as: crossguard {shlex.join([name, *given])}"
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+    def _named_after(self, option: str, args: list[str], ctx: click.Context) -> str:
+        """Returns the command among these words that has the option, else `score`."""
+        for name in filter(COMMANDS.__contains__, args):
+            command = self.get_command(ctx, name)
+            if command is not None and any(option in known.opts for known in command.params):
+                return name
+        return "score"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -152,3 +152,18 @@ def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
         assert [line for line in lines if len(line) > 80] == [], path
         assert [line for line in lines if line.startswith("  ") and line.endswith("...")] == [], path
         assert "docs/" not in told, "a wheel has none"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--policy benchmark evaluate posts.csv", "crossguard evaluate --policy benchmark posts.csv"),
+        ("--text report", "crossguard score --text report"),
+        ("--json score", "crossguard score --json"),
+    ],
+)
+def test_options_before_their_command_are_put_behind_it(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(typed.split()) == 2
+    assert capsys.readouterr().err.strip().endswith(f"such as: {meant}")
