@@ -111,7 +111,7 @@ def _show(bundle: Bundle) -> None:
         labels.add_row(label.name, label.meaning)
     screen.print(labels)
     for policy in manifest.policies.values():
-        screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
+        screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}", markup=False)
         names = ("label", "input") if len(policy.kinds) > 1 else ("label",)
         table = plain((*names, *BANDS), left=len(names))
         for name in manifest.label_set.names:
