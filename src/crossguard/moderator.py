@@ -27,6 +27,7 @@ from crossguard.registry import find, holds_checkpoint
 from crossguard.results import Results
 from crossguard.runtimes.base import Runtime, infer
 from crossguard.runtimes.choice import create
+from crossguard.runtimes.packing import LONE, SHAPES
 from crossguard.runtimes.settings import check_threads
 from crossguard.schema import Names
 from crossguard.slices import stacked
@@ -166,7 +167,7 @@ class Moderator:
         return self.bundle.labels
 
     def warm_up(self) -> None:
-        """Scores a word and a blank image, so that no later post waits for graphs to be compiled.
+        """Scores a word, a longer text and a blank image, so that no later post waits for graphs to be compiled.
 
         Raises:
             BundleError: A graph cannot be compiled.
@@ -174,6 +175,7 @@ class Moderator:
         self._preparation.warm_up()
         # One pixel is within every limit, and is made as large as the model wants.
         self.score(text="a", image=np.zeros((1, 1, 3), dtype=np.uint8))
+        self.score(text="good morning " * SHAPES[LONE][1])  # no lone row holds it
 
     def with_policy(self, policy: str | Path | Policy, tenant: str | None = None) -> Self:
         """Returns a moderator with another policy that shares the loaded model, and lasts as long as this one."""

@@ -7,7 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from crossguard.bundle import Bundle, write_manifest
 from crossguard.errors import ConfigError, ImageError, InputError, PostError
 from crossguard.moderator import Moderator
 from crossguard.records import Action, ImageSource, Post, PostFailure
+from crossguard.runtimes.base import Job
+from crossguard.runtimes.openvino import OpenVINORuntime
 
 PICTURE = Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB")
 
@@ -116,6 +118,22 @@ def test_an_animation_has_the_highest_score_of_its_frames(tiny: Moderator) -> No
         frame.save(still, "GIF")
         stills.append(tiny.score(image=still.getvalue()).scores)
     assert animated == pytest.approx({name: max(still[name] for still in stills) for name in animated}, abs=1e-6)
+
+
+def test_after_warming_up_no_text_waits_for_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    infer = OpenVINORuntime.infer
+
+    def noted(runtime: OpenVINORuntime, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        used.extend(job.graph for job in jobs)
+        return infer(runtime, jobs)
+
+    monkeypatch.setattr(OpenVINORuntime, "infer", noted)
+    with Moderator.load("compact", runtime="openvino") as moderator:
+        moderator.warm_up()
+        known = set(used)
+        moderator.score(["a word", "good morning to all of you " * 12, "one\ntwo three four\nfive" * 40])
+    assert set(used) == known
 
 
 def test_policies_share_the_loaded_model(tiny: Moderator) -> None:
