@@ -196,7 +196,7 @@ def _modalities(
     moderator: Moderator, scored: Scored, sample: Sample, request: EvaluationRequest
 ) -> dict[str, Evaluation]:
     """Fused beside each modality alone, all on the posts that have both."""
-    rows = has_both(scored.annotated)
+    rows = has_both(scored)
     if not rows.any():
         return {}
     both = scored.annotated.take(rows)

@@ -94,9 +94,10 @@ def changed_by_hand(moderator: Moderator) -> list[str]:
     ]
 
 
-def has_both(annotated: Annotated) -> NDArray[np.bool_]:
+def has_both(scored: Scored) -> NDArray[np.bool_]:
     """Returns which posts have words and an image, (n,): on these the modalities can be told apart."""
-    return np.array([bool(post.text or post.image_text) and post.image is not None for post in annotated.posts])
+    # The gate gives words no weight where none were left after cleaning.
+    return np.array([post.image is not None for post in scored.annotated.posts]) & (scored.text_weight > 0)
 
 
 def _seen_through(view: View, post: Post) -> Post:
