@@ -97,6 +97,9 @@ def cross_fit(
 
     Posts of one group never stand on both sides of a fold. All folds fit the kind of calibration that is chosen on all
     posts: a fold alone may have too few for a choice, and would then have scores on another scale.
+
+    Raises:
+        InputError: A criterion cannot be met, on all posts or in a fold.
     """
     scores, flags = np.full_like(logits, np.nan), np.zeros(logits.shape, dtype=np.bool_)
     owners = np.arange(len(sample)) if groups is None else groups
@@ -105,7 +108,10 @@ def cross_fit(
     chosen = replace(plan, kind=kinds, miss_rate=None, block_rate=None)
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=plan.seed)
     for inside, outside in splitter.split(logits, _rarest(sample.truth), owners):
-        fitted = fit(chosen, sample.labels, logits[inside], sample.truth[inside], feed=feed)
+        try:
+            fitted = fit(chosen, sample.labels, logits[inside], sample.truth[inside], feed=feed)
+        except InputError as error:
+            raise InputError(f"Cross-validation, by a fit on four fifths of the posts: {error}") from None
         scores[outside] = fitted.scores(sample.labels, logits[outside])
         limits = np.array([fitted.rules[name].threshold for name in sample.labels])
         flags[outside] = scores[outside] >= limits

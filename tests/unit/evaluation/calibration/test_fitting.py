@@ -157,3 +157,14 @@ def test_a_guarantee_that_all_posts_can_keep_is_not_refused_for_a_fold() -> None
     assert fitted.rules["a"].review is not None
     crossed = cross_fit(plan, Sample.build(("a",), truth, fitted.scores(("a",), logits)), logits)
     assert not np.isnan(crossed.scores).any()
+
+
+def test_a_criterion_that_only_a_fold_misses_is_told_as_that() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.zeros((300, 1))
+    truth[:12] = 1
+    logits = np.where(truth > 0, 0.8, -1) + generator.normal(size=truth.shape)
+    plan = Plan(Criterion("precision", 0.8))
+    fitted = fit(plan, ("a",), logits, truth)
+    with pytest.raises(InputError, match=r"four fifths of the posts: Label 'a': No threshold reaches precision>=0\.8"):
+        cross_fit(plan, Sample.build(("a",), truth, fitted.scores(("a",), logits)), logits)
