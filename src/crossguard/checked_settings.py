@@ -75,7 +75,12 @@ def parse(model: type[M], data: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        raise ConfigError.gather(where, [_problem(model, dict(item)) for item in error.errors()]) from None
+        raise refused(error, model, where) from None
+
+
+def refused(error: ValidationError, model: type[Any], where: str) -> ConfigError:
+    """Returns the error of settings that their model refuses, a pydantic model or a dataclass: all problems at once."""
+    return ConfigError.gather(where, [_problem(model, dict(item)) for item in error.errors()])
 
 
 def parse_yaml(content: str | bytes, where: str) -> Any:
@@ -183,7 +188,7 @@ def gather_settings(  # noqa: PLR0917
     return parse(model, found, f"{file or where}{told}")
 
 
-def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
+def _problem(model: type[Any], item: dict[str, Any]) -> str:
     path, known = place_of(model, item)
     location = ".".join(path)
     if item["type"] == UNKNOWN:
@@ -198,7 +203,7 @@ def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
     return f"'{location}': {told}{got}." if location else f"{told}."
 
 
-def place_of(model: type[BaseModel], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def place_of(model: type[Any], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Returns where an error of a nested model lies, by the keys that lead there, and the names of those allowed there.
 
     In the location of an error, pydantic also names which member of a union it read; nobody wrote that. An unknown key

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 from crossguard.errors import TableError, suggest
 
@@ -62,6 +62,8 @@ class Columns:
     image_text: str = "image_text"
     image: str = "image"
     addresses: bool = False
+    # As pydantic calls it: of the settings of a job, a meaning that there is not is an error.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     @property
     def renamed(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from crossguard.bundle import read_bundle
 from crossguard.data.image_formats import SUFFIXES
@@ -17,13 +17,15 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
-from crossguard.jobs.sources import UNIT_POSTS, InputFile, InputFormat, digest_of, sources_of
+from crossguard.jobs.sources import INPUT_FORMATS, UNIT_POSTS, InputFile, InputFormat, digest_of, sources_of
 from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
 from crossguard.jobs.units import Part, Shard, Unit
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
 
 PathLike = str | os.PathLike[str]
+# What a job has beside arguments of their own.
+_SETTINGS: Final = frozenset(JobSpec.__slots__) - {"inputs", "output", "model", "policy", "fingerprint"}
 
 
 class ScoringJob:
@@ -59,9 +61,11 @@ class ScoringJob:
         """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
         if unit_posts < 1:
             raise ConfigError(f"A unit has at least one post, not {unit_posts}.")
-        unknown = set(settings) - set(JobSpec.__slots__)
+        unknown = set(settings) - _SETTINGS
         if unknown:
-            raise ConfigError(f"Unknown setting '{min(unknown)}'.{suggest(min(unknown), JobSpec.__slots__)}")
+            raise ConfigError(f"Unknown setting '{min(unknown)}'.{suggest(min(unknown), _SETTINGS)}")
+        if input_format not in {None, *INPUT_FORMATS}:
+            raise ConfigError(f"Unknown input format '{input_format}'.{suggest(input_format, INPUT_FORMATS)}")
         if settings.get("format", "jsonl") not in FORMATS:
             raise ConfigError(f"Parts are {', '.join(FORMATS)}; not {settings['format']}.")
         chosen = resolve_policy(read_bundle(find_bundle(model)), policy, tenant)
@@ -71,14 +75,13 @@ class ScoringJob:
         settings = {name: value for name, value in settings.items() if value is not None}
         if "image_root" in settings:
             settings["image_root"] = _absolute(settings["image_root"])
-        spec = JobSpec(
-            inputs=tuple(map(_absolute, given)),
-            output=_absolute(out),
-            model=str(find_bundle(model)) if Path(model).exists() else str(model),
-            policy=chosen.model_dump(mode="json"),
-            **settings,
-        )
-        return cls(spec, unit_posts, input_format)
+        settings |= {
+            "inputs": tuple(map(_absolute, given)),
+            "output": _absolute(out),
+            "model": str(find_bundle(model)) if Path(model).exists() else str(model),
+            "policy": chosen.model_dump(mode="json"),
+        }
+        return cls(JobSpec.from_dict(settings), unit_posts, input_format)
 
     def start(self, *, resume: bool) -> None:
         """Plans the job, or checks that the one in the folder is the same."""

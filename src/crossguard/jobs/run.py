@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from crossguard.checked_settings import read_nth
+from crossguard.checked_settings import check_count, read_nth
 from crossguard.data.outputs import lock_file
 from crossguard.data.storage import Storage
 from crossguard.decision.policy import Policy
@@ -77,6 +77,7 @@ def score_files(
         StorageError: A storage does not answer.
     """
     started = time.monotonic()
+    check_count(workers, "workers", least=1)
     job = ScoringJob.open(
         inputs,
         out,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from crossguard.data.formats import KINDS, TableKind
 from crossguard.data.image_formats import SUFFIXES
@@ -22,6 +22,7 @@ from crossguard.jobs.units import Kind
 
 InputFormat: TypeAlias = TableKind | Literal["folder"]
 """How all files of an input are read: as tables of this kind, or the images of its folders."""
+INPUT_FORMATS: Final = (*get_args(TableKind), "folder")
 # About a minute of one core with images, and some megabytes of results.
 UNIT_POSTS: Final = 10_000
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
+from crossguard.checked_settings import refused
 from crossguard.data.columns import Columns
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
@@ -43,7 +44,7 @@ class JobSpec:
     pixels: PixelMode = "fast"
     other_languages: OtherLanguages = "note"
     threads: int | None = None  # cores of one worker; those that it may use when None
-    batch_size: int | None = None  # posts per run of the model
+    batch_size: Annotated[int, Field(ge=1)] | None = None  # posts per run of the model
     columns: Columns = field(default_factory=Columns)  # which column holds what
     image_root: str | None = None  # folder of relative image paths; the one of the file when None
     confine_images: bool = False  # whether images must lie in that folder
@@ -65,8 +66,15 @@ class JobSpec:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Returns the settings that `to_dict` turned into plain values."""
-        return TypeAdapter(cls).validate_python(plain)
+        """Returns the settings that `to_dict` turned into plain values, or that a caller gave.
+
+        Raises:
+            ConfigError: One is of another kind.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(plain)
+        except ValidationError as error:
+            raise refused(error, cls, "The settings of the job") from None
 
     def load(self) -> Moderator:
         """Loads the model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from tests.unit.jobs.conftest import write_jsonl
 
 from crossguard.bundle import Bundle
+from crossguard.data.columns import Columns
 from crossguard.errors import ConfigError, OutputError, TableError
 from crossguard.jobs.job import ScoringJob
+from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Shard
 
 
@@ -33,7 +36,13 @@ def opened(folder: Path, tiny_bundle: Bundle, **how: Any) -> ScoringJob:
     [
         ({"unit_posts": 0}, "at least one post"),
         ({"pixel": "fast"}, "Did you mean 'pixels'"),
+        ({"output": "elsewhere"}, "Unknown setting 'output'"),
         ({"format": "xlsx"}, "Parts are jsonl, csv, parquet"),
+        ({"input_format": "xml"}, "Unknown input format 'xml'.*Known: arrow, csv, folder"),
+        ({"fetch_origins": "https://media.example"}, "'fetch_origins': is a list"),
+        ({"batch_size": 0}, "'batch_size': .* greater than or equal to 1"),
+        ({"ocr": "often"}, "'ocr': .* valid boolean"),
+        ({"columns": {"txt": "body"}}, "'columns.txt': Unexpected keyword"),
     ],
 )
 def test_a_wrong_setting_is_told_before_anything_is_written(
@@ -42,6 +51,14 @@ def test_a_wrong_setting_is_told_before_anything_is_written(
     with pytest.raises(ConfigError, match=said):
         opened(folder, tiny_bundle, **settings)
     assert not (folder.parent / "out").exists()
+
+
+def test_settings_may_be_lists_and_mappings_and_reach_a_worker_as_they_are(folder: Path, tiny_bundle: Bundle) -> None:
+    how = {"fetch_origins": ["https://media.example"], "columns": {"text": "body"}, "keep": 1}
+    spec = opened(folder, tiny_bundle, **how).spec
+    assert (spec.fetch_origins, spec.keep) == (("https://media.example",), True)
+    assert spec.columns == Columns(text="body", addresses=True)
+    assert str(JobSpec.from_dict(json.loads(json.dumps(spec.to_dict())))) == str(spec)
 
 
 def test_a_job_goes_on_with_the_units_that_it_planned(folder: Path, tiny_bundle: Bundle) -> None:

@@ -373,6 +373,8 @@ def test_a_part_with_rows_missing_is_not_taken(score: Score, tmp_path: Path) -> 
 def test_settings_are_checked(score: Score, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Unknown setting 'colums'\. Did you mean 'columns'"):
         score(colums=3)
+    with pytest.raises(ConfigError, match="workers is -1; it must be a whole number of at least 1"):
+        score(workers=-1)
     with pytest.raises(ConfigError, match="Parts are jsonl, csv, parquet; not xlsx"):
         score(format="xlsx")
     with pytest.raises(TableError, match="at least one"):
