@@ -165,6 +165,8 @@ def command(
     single = text is not None or image is not None or image_text is not None
     _refuse_words(sources)
     asked = [*(jobs[name] or None for name in _ASK), workers, dry_run or None, price, metrics_port]
+    if not single and not jobs["fetch_origins"]:
+        refuse_idle(("fetch_private",), "without --fetch-origin")
     if not single and many.wanted(sources, out, asked):
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
         many.refuse([name for name, given in refused.items() if given])
@@ -194,7 +196,8 @@ def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) 
             "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
             "Example: crossguard score --text Hello"
         )
-    refuse_idle(_NOT_OF_ONE if single else ("fetch_private",), "for one post" if single else "without --fetch-origin")
+    if single:
+        refuse_idle(_NOT_OF_ONE, "for one post")
     if options.resume and options.overwrite:
         raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
     if options.resume and (options.out is None or str(options.out) == "-"):

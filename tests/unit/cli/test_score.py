@@ -243,6 +243,9 @@ class TestTables:
 
     def test_what_does_nothing_for_one_file_is_refused(self, score: Score, posts: Path) -> None:
         assert "--fetch-private does nothing without --fetch-origin" in score(posts, "--fetch-private").err
+        many = score(posts, posts, "--fetch-private", "-o", posts.parent / "parts")
+        assert many.code == 2
+        assert "--fetch-private does nothing without --fetch-origin" in many.err
         told = score(posts, "--resume", "-o", "-")
         assert (told.code, told.out) == (2, "")
         assert "--resume continues a file, so it needs --out" in told.err
