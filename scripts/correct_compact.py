@@ -188,9 +188,11 @@ def read_sentences() -> tuple[dict[str, Any], dict[str, Any]]:
     return known, taught
 
 
-def hateful_of_some(taught: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns the hateful sentences about some groups, in all ways, with their labels."""
-    return [(way, label) for label, texts in taught["hateful_of_some"].items() for way in each_way(texts)]
+def by_label(
+    hate: Mapping[str, Sequence[str]], written: Callable[[Sequence[str]], list[str]] = each_way
+) -> list[tuple[str, str]]:
+    """Returns hateful sentences, given by label, as they are `written`, each with its label."""
+    return [(way, label) for label, texts in hate.items() for way in written(texts)]
 
 
 def lessons(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Lesson]:
@@ -202,7 +204,7 @@ def lessons(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Le
         harmless(model, fusion, about_any, 128),
         hateful(model, fusion, list(sentences(taught["hateful"], known["groups"])), 64),
         harmless(model, fusion, each_way(taught["harmless_of_some"]), 32),
-        hateful(model, fusion, hateful_of_some(taught), 48),
+        hateful(model, fusion, by_label(taught["hateful_of_some"]), 48),
     ]
 
 

@@ -4,10 +4,11 @@
 Usage: scripts/correct_encoder.py BUNDLE CORRECTED OUT TABLE [TABLE ...]
 
 CORRECTED is what scripts/correct_compact.py made of BUNDLE, which can only change what the fusion makes of a text. Here
-the upper half of the encoder learns, too: hateful statements that somebody reports or rejects, beside the same ones
-where somebody agrees (`rejecting`, `agreeing` of corrections.yaml), harmless sentences with hateful words, and all that
-was taught before. What BUNDLE says of posts in the tables is kept; their labels are not read. OUT gets a copy of
-CORRECTED with those two graphs: half an hour on two cores.
+the upper half of the encoder learns, too, by lists of corrections.yaml: hateful statements that somebody reports or
+rejects, beside the same ones where somebody agrees (`rejecting`, `agreeing`); slogans of extremists, beside harmless
+lines with the same words; harmless sentences with hateful words, and all that was taught before. What BUNDLE says of
+posts in the tables is kept; their labels are not read. OUT gets a copy of CORRECTED with those two graphs: half an hour
+on two cores.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from correct_compact import (
     Encoded,
     Fusion,
     Lesson,
+    by_label,
     copy_with,
     each_way,
     encoded,
     fusion_of,
     harmless,
     hateful,
-    hateful_of_some,
     kept,
     missed_by,
     posts_of,
@@ -69,7 +70,7 @@ ENCODER_RATE, FUSION_RATE = 5e-5, 3e-4
 GRADIENT_NORM: Final = 1.0
 # How far the weights go from where they were to where they were led. Between both, nearly all is learned, and more of
 # what the model knew of other posts stays (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
-LEARNED: Final = 0.7
+LEARNED: Final = 0.95
 
 
 @dataclass(slots=True)
@@ -148,6 +149,11 @@ def said(
             yield str(chance.choice(ways(frame.replace("{statement}", statement)))), label
 
 
+def cried(texts: Sequence[str]) -> list[str]:
+    """Returns sentences in all ways, and with an exclamation mark."""
+    return [*each_way(texts), *(f"{text[0].upper()}{text[1:]}!" for text in texts)]
+
+
 def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Course]:
     """Returns what is learned: what stays, sentences about any group and about some, and what is said of statements."""
     known, taught = read_sentences()
@@ -165,9 +171,11 @@ def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Co
         "harmless": harmless(model, fusion, [text for text, _ in sentences(frames, groups)], 96),
         "hateful": hateful(model, fusion, list(sentences(taught["hateful"], groups)), 48),
         "harmless of some": harmless(model, fusion, each_way(plain), 24),
-        "hateful of some": hateful(model, fusion, hateful_of_some(taught), 32),
+        "hateful of some": hateful(model, fusion, by_label(taught["hateful_of_some"]), 32),
         "rejecting": harmless(model, fusion, [text for text, _ in rejecting], 48, attribute=TOXIC),
         "agreeing": hateful(model, fusion, agreeing, 48),
+        "slogans": hateful(model, fusion, by_label(taught["slogans"], cried), 64),
+        "harmless with slogans": harmless(model, fusion, cried(taught["harmless_with_slogans"]), 64),
     }
     return [Course(name, lesson) for name, lesson in lessons.items()]
 

@@ -136,7 +136,8 @@ def test_no_sentence_of_a_correction_repeats_a_suite(shared_data: Path) -> None:
     whole = [
         *frames["harmless_of_some"],
         *frames["everyday_lines"],
-        *itertools.chain(*frames["hateful_of_some"].values()),
+        *frames["harmless_with_slogans"],
+        *itertools.chain(*frames["hateful_of_some"].values(), *frames["slogans"].values()),
     ]
     texts = [
         frame.replace("{statement}", "{group} are vermin").replace("{group}", each)
