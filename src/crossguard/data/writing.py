@@ -155,7 +155,7 @@ def holds_job(path: Path) -> bool:
 def _local_decisions(folder: Path) -> Iterator[Decision]:
     """Yields the decisions of a job on this machine."""
     with (folder / PARTS_MANIFEST).open("rb") as manifest:
-        for name in _parts(manifest):
+        for name in _parts(manifest, folder):
             if not (folder / name).is_file():
                 raise _lost(folder, name)
             yield from read_decisions(folder / name)
@@ -167,7 +167,7 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
     if manifest is None:
         raise TableError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
     with manifest:
-        for name in _parts(manifest):
+        for name in _parts(manifest, place.address):
             part = place.read(name)
             if part is None:
                 raise _lost(place.address, name)
@@ -178,9 +178,10 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
                 yield from read_decisions(copy)
 
 
-def _parts(manifest: BinaryIO) -> Iterator[str]:
+def _parts(manifest: BinaryIO, folder: str | Path) -> Iterator[str]:
     """Yields the names of a job's parts; the first line of a manifest is about the whole job."""
-    next(manifest)
+    if next(manifest, None) is None:
+        raise TableError(f"'{folder}' has an empty {PARTS_MANIFEST}: what is in the parts is not known.")
     yield from (json.loads(line)["part"] for line in manifest)
 
 

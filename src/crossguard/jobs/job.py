@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from crossguard.bundle import read_bundle
 from crossguard.data.image_formats import SUFFIXES
@@ -112,12 +112,15 @@ class ScoringJob:
 
     def units(self) -> Iterator[Unit]:
         """Yields the units of the plan."""
+        with closing(self._read_plan()) as stream:
+            for _, _, units in read_plan(stream):
+                yield from units
+
+    def _read_plan(self) -> BinaryIO:
         stream = self.output.read(PLAN)
         if stream is None:
             raise OutputError(f"'{self.spec.output}' has lost its plan, {PLAN}. Score into another folder.")
-        with closing(stream):
-            for _, _, units in read_plan(stream):
-                yield from units
+        return stream
 
     def finished(self, shard: Shard) -> Iterator[tuple[Unit, Part | None]]:
         """Yields the units of a shard, each with its part where there is one."""
@@ -183,9 +186,7 @@ class ScoringJob:
         now = {"inputs": list(self.spec.inputs), "unit_posts": self._unit_posts, "format": self._known}
         then, here = ({name: str(each[name]) for name in now} for each in (settings, now))
         refuse_another(then, here, self.spec.output)
-        stream = self.output.read(PLAN)
-        assert stream is not None
-        with closing(stream):
+        with closing(self._read_plan()) as stream:
             for planned, source in itertools.zip_longest(read_plan(stream), self.sources()):
                 address = None if source is None else source.storage.address_of(source.entry.path)
                 if planned is None or source is None or planned[:2] != (address, source.entry):
@@ -203,5 +204,15 @@ def _difference(then: str | None, now: str | None, output: str) -> str:
 
 
 def _absolute(path: PathLike) -> str:
-    address = os.fspath(path)
-    return address if is_remote(address) else str(Path(address.removeprefix("file://")).expanduser().absolute())
+    """Returns an address as it is, and a path as an absolute one.
+
+    Raises:
+        ConfigError: It begins with a scheme that is not known; as a path it would be a folder called `s3a:`.
+    """
+    address = os.fspath(path).removeprefix("file://")
+    if is_remote(address):
+        return address
+    scheme, found, _ = address.partition("://")
+    if found and scheme.isalnum():
+        raise ConfigError(f"'{address}': storages are s3://, gs://, hdfs://, viewfs:// and abfs://, not {scheme}://.")
+    return str(Path(address).expanduser().absolute())

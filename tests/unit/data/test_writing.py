@@ -84,3 +84,9 @@ def test_a_part_that_is_not_there_is_told_and_not_taken_for_an_empty_one(tmp_pat
             list(read_decisions(address.format("job")))
     with pytest.raises(TableError, match=r"names '00000/part-0\.jsonl', which is not there.*--resume"):
         list(read_decisions(tmp_path))
+
+
+def test_an_empty_manifest_is_no_job_without_posts(tmp_path: Path) -> None:
+    (tmp_path / "_manifest.jsonl").touch()
+    with pytest.raises(TableError, match=r"an empty _manifest\.jsonl"):
+        list(read_decisions(tmp_path))

@@ -13,6 +13,7 @@ from crossguard.bundle import Bundle
 from crossguard.data.columns import Columns
 from crossguard.errors import ConfigError, OutputError, TableError
 from crossguard.jobs.job import ScoringJob
+from crossguard.jobs.parts import PLAN
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Shard
 
@@ -51,6 +52,21 @@ def test_a_wrong_setting_is_told_before_anything_is_written(
     with pytest.raises(ConfigError, match=said):
         opened(folder, tiny_bundle, **settings)
     assert not (folder.parent / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["s3a://bucket/decisions/", "az://box/decisions"])
+def test_an_unknown_storage_is_no_folder_of_this_machine(folder: Path, tiny_bundle: Bundle, address: str) -> None:
+    with pytest.raises(ConfigError, match=r"storages are s3://.*, not (s3a|az)://"):
+        ScoringJob.open(folder, address, model=tiny_bundle.folder)
+    with pytest.raises(ConfigError, match=r"storages are s3://"):
+        ScoringJob.open(address, folder.parent / "out", model=tiny_bundle.folder)
+
+
+def test_a_job_that_lost_its_plan_says_so(folder: Path, tiny_bundle: Bundle) -> None:
+    opened(folder, tiny_bundle).start(resume=False)
+    (folder.parent / "out" / PLAN).unlink()
+    with pytest.raises(OutputError, match="has lost its plan"):
+        opened(folder, tiny_bundle).start(resume=True)
 
 
 def test_settings_may_be_lists_and_mappings_and_reach_a_worker_as_they_are(folder: Path, tiny_bundle: Bundle) -> None:
