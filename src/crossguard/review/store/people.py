@@ -84,7 +84,7 @@ def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float, 
 
     A name that somebody else has gets a number, so that nobody takes over an account by being called like its owner.
     """
-    row = _known_as(tx, subject)
+    row = tx.execute(select(people).where(people.c.subject == digest(subject))).first()
     if row is None:
         taken = _taken(tx)
         numbered = (name if number == 1 else f"{name} {number}" for number in count(1))
@@ -98,15 +98,6 @@ def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float, 
     change(tx, row.id, role=role.value)
     log.record(tx, now, known.name, "change role", None, role=role.value, before=known.role.value)
     return replace(known, role=role)
-
-
-def _known_as(tx: Connection, subject: str) -> Any:
-    """Returns the row of who has a subject; somebody from before providers were named is known by it from now on."""
-    row = tx.execute(select(people).where(people.c.subject == digest(subject))).first()
-    if row is not None:
-        return row
-    without = people.c.subject == digest(f" {subject.partition(' ')[2]}")
-    return tx.execute(update(people).where(without).values(subject=digest(subject)).returning(people)).first()
 
 
 def everybody(db: Connection) -> list[Person]:
