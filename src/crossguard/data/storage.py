@@ -37,6 +37,7 @@ from crossguard.errors import (
 
 UNFINISHED: Final = "_unfinished"
 _REMOTE: Final = re.compile(r"^(s3|gs|gcs|hdfs|viewfs|abfss?)://")
+_WITH_OPTIONS: Final = re.compile(r"(.*)\?(\w+=[^?]*)", re.DOTALL)
 _WITH_HOST: Final = ("hdfs", "viewfs")
 # Objects of these appear under their name only once they are whole.
 _ATOMIC: Final = ("s3", "gcs", "abfs")
@@ -81,11 +82,11 @@ class Storage:
         self.address = address
         if is_remote(address):
             scheme, rest = address.split("://", 1)
-            rest, _, query = rest.partition("?") if "=" in address.rpartition("?")[2] else (rest, "", "")
-            # The place is cut off first: wildcards are no part of a URI.
+            # Options and place are cut off: wildcards, `?` among them, are no part of a URI.
+            rest, query = options.groups() if (options := _WITH_OPTIONS.fullmatch(rest)) else (rest, "")
             host, _, path = rest.partition("/")
-            options = "&".join(filter(None, [query, _OPTIONS.get(scheme)]))
-            base = f"{scheme}://{host}/" + (f"?{options}" if options else "")
+            query = "&".join(filter(None, [query, _OPTIONS.get(scheme)]))
+            base = f"{scheme}://{host}/" + (f"?{query}" if query else "")
             self._fs, root = retried(lambda: _connected(base, address), address)
             self.path = posixpath.join(root, path.strip("/")).rstrip("/") or root
             kept = host if scheme in _WITH_HOST else "anonymous@" * host.startswith("anonymous@")

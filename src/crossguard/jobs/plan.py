@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from crossguard.data.arrow_rows import ArrowPosts, RecordBatch, record_batches
+from crossguard.data.arrow_rows import ArrowPosts, record_batches
 from crossguard.data.binary_rows import ParquetPosts
 from crossguard.data.columns import Columns
 from crossguard.data.delimited_rows import row_starts
@@ -140,19 +140,19 @@ def _cut_arrow(source: InputFile, file: BinaryIO, columns: Columns, where: str, 
     schema = (begin, batches[0].start if batches else entry.size)
     with source.storage.open(entry, [schema]) as header:
         ArrowPosts(header, PostBuilder(columns, Path()), where)
-    first, chosen = 1, list[RecordBatch]()
+    first, rows, begun, end = 1, 0, begin, begin
 
     def unit() -> Unit:
-        rows = sum(batch.rows for batch in chosen)
-        return Unit(entry, "arrow", first=first, rows=rows, ranges=(schema, (chosen[0].start, chosen[-1].stop)))
+        return Unit(entry, "arrow", first=first, rows=rows, ranges=(schema, (begun, end)))
 
     for batch in batches:
-        rows = sum(each.rows for each in chosen)
-        if rows and (rows + batch.rows > unit_posts or batch.stop - chosen[0].start > UNIT_BYTES):
+        if rows and (rows + batch.rows > unit_posts or batch.stop - begun > UNIT_BYTES):
             yield unit()
-            first, chosen = first + rows, []
-        chosen.append(batch)
-    if sum(batch.rows for batch in chosen):
+            first, rows = first + rows, 0
+        if not rows:
+            begun = batch.start
+        rows, end = rows + batch.rows, batch.stop
+    if rows:
         yield unit()
 
 

@@ -115,6 +115,12 @@ def test_what_hdfs_needs_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         ("gs://anonymous@bucket/a/", "bucket/a", "gs://anonymous@bucket/a"),
         ("s3://bucket/a?region=us-east-1", "bucket/a", "s3://bucket/a"),
         ("s3://key:secret@bucket/?region=us-east-1", "bucket", "s3://bucket"),
+        ("s3://bucket/part-000?.csv?region=us-east-1", "bucket/part-000?.csv", "s3://bucket/part-000?.csv"),
+        (
+            "gs://bucket/year=202?/month=01/*.csv",
+            "bucket/year=202?/month=01/*.csv",
+            "gs://bucket/year=202?/month=01/*.csv",
+        ),
     ],
 )
 def test_a_path_is_told_as_an_address(address: str, path: str, again: str) -> None:
