@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from crossguard.__about__ import __version__
+from crossguard.data.binary_rows import first_line
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
@@ -94,19 +95,19 @@ def read_run(folder: Path) -> Run:
     """
     try:
         data = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        if data.get("schema") != SCHEMA:
+        if data["schema"] != SCHEMA:
             raise InputError(
-                f"'{folder}' has run schema {data.get('schema')}, and this Crossguard reads {SCHEMA}. Evaluate again."
+                f"'{folder}' has run schema {data['schema']}, and this Crossguard reads {SCHEMA}. Evaluate again."
             )
         with (folder / SCORES).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        why = error.strerror if isinstance(error, OSError) else error
+        labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
+        sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
+        read = TypeAdapter(Evaluation).validate_python
+        variants = {name: read(variant) for name, variant in data["variants"].items()}
+        return Run(Facts(**data["facts"]), sample, read(data["main"]), variants, tuple(data["warnings"]))
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        why = error.strerror if isinstance(error, OSError) else first_line(error)
         raise InputError(
             f"'{folder}' holds no evaluation run ({why}). Make one: crossguard evaluate DATA --out {folder}"
         ) from None
-    labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
-    sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
-    read = TypeAdapter(Evaluation).validate_python
-    variants = {name: read(variant) for name, variant in data["variants"].items()}
-    return Run(Facts(**data["facts"]), sample, read(data["main"]), variants, tuple(data["warnings"]))

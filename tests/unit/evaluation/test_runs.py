@@ -73,3 +73,16 @@ def test_scores_that_were_not_written_whole_are_no_run(
     scores.write_bytes(scores.read_bytes()[: int(part * scores.stat().st_size)])
     with pytest.raises(InputError, match="holds no evaluation run"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damaged", [[], {"schema": SCHEMA}, {"schema": SCHEMA, "variants": {}, "facts": {"nothing": 1}}]
+)
+def test_metrics_that_are_not_those_of_a_run_are_told(
+    tiny: Moderator, annotated_posts: Path, tmp_path: Path, damaged: object
+) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), FEW)
+    write_run(run, tmp_path)
+    (tmp_path / RUN).write_text(json.dumps(damaged), encoding="utf-8")
+    with pytest.raises(InputError, match="holds no evaluation run"):
+        read_run(tmp_path)
