@@ -32,8 +32,8 @@ def serve() -> None:
     warnings.filterwarnings("ignore", module="PIL")
     try:
         runner = TaskRunner(JobSpec.from_dict(first["spec"]), first["identity"])
-    except CrossguardError as error:
-        _say(answers, fatal=str(error), code=error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the driver shows it
+        _say(answers, **_fatal(error))
         return
     _say(answers, ready=True)
     while True:
@@ -50,13 +50,18 @@ def answer(runner: TaskRunner, plain: Mapping[str, Any], progress: Progress) -> 
         part = runner.run(Task.from_dict(plain), progress)
     except StorageError as error:
         return {"again": str(error)}
-    except CrossguardError as error:
-        return {"fatal": str(error), "code": error.exit_code}
-    except MemoryError:
-        os._exit(MEMORY_ENDED)
-    except Exception:  # noqa: BLE001 - a defect of ours; the driver shows it
-        return {"fatal": traceback.format_exc(), "code": 1}
+    except Exception as error:  # noqa: BLE001 - the driver shows it
+        return _fatal(error)
     return {"part": {name: getattr(part, name) for name in part.__slots__}}
+
+
+def _fatal(error: Exception) -> dict[str, Any]:
+    """Returns what the job ends with: the words of our errors, and where a defect of ours happened."""
+    if isinstance(error, MemoryError):
+        os._exit(MEMORY_ENDED)
+    if isinstance(error, CrossguardError):
+        return {"fatal": str(error), "code": error.exit_code}
+    return {"fatal": "".join(traceback.format_exception(error)), "code": 1}
 
 
 def outcome(answered: Mapping[str, Any]) -> Part:

@@ -110,6 +110,17 @@ def test_a_worker_that_cannot_load_says_why(tmp_path: Path, tiny_bundle: Bundle)
     worker.close()
 
 
+def test_a_defect_while_a_worker_loads_is_shown_once(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", 8)
+    job = ScoringJob.open(source, tmp_path / "out", model=tiny_bundle.folder)
+    job.start(resume=False)
+    with (
+        closing(LocalWorker(job.spec, {}, (), threads=1)) as worker,
+        pytest.raises(CrossguardError, match=r"(?s)Traceback.*KeyError: 'input'"),
+    ):
+        worker.run(Task(next(job.units())), lambda _: None)
+
+
 @pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, tiny_bundle: Bundle) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", 400)
