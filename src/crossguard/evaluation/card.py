@@ -92,7 +92,8 @@ def build_card(
     for audit in audits:
         if audit.get("model") != own:
             raise InputError(f"An audit is of {audit.get('model')}, and this is the card of {own}.")
-    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file()} | dict(added)
+    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and path.name[0] != "."}
+    files |= added
     metadata = ModelCardData(
         model_name=manifest.model.name,
         eval_results=_indexed(runs) or None,

@@ -78,8 +78,10 @@ def write_code(folder: Path) -> None:
     """Writes the folder `code` of the archive by itself, for SDKs that ask for a `source_dir`.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: It cannot be written, or holds files of somebody else, of which some would be replaced.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / PACKAGE.name).is_dir():
+        raise OutputError(f"'{folder}' holds other files, of which some would be replaced. Choose a new folder.")
     try:
         _write_package(folder, ("inference.py", INFERENCE))
     except OSError as error:

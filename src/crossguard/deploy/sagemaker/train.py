@@ -93,8 +93,10 @@ def main() -> None:
         reason = str(error) if isinstance(error, CrossguardError) else traceback.format_exc()
         # The first kilobyte becomes the reason that AWS shows for a failed job.
         failure = base / "output" / "failure"
-        failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
+        # A process of one of several GPUs has said why it failed; that it failed says less.
+        if not (isinstance(error, subprocess.CalledProcessError) and failure.is_file()):
+            failure.parent.mkdir(parents=True, exist_ok=True)
+            failure.write_text(reason[:_REASON_CHARACTERS], encoding="utf-8")
         if isinstance(error, CrossguardError):
             sys.exit(f"Error: {error}")
         raise

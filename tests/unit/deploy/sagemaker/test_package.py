@@ -137,3 +137,10 @@ def test_the_code_can_be_had_as_a_folder(tiny_bundle: Bundle, tmp_path: Path) ->
     assert inside == beside
     with pytest.raises(OutputError):
         write_code(tmp_path / "model.tar.gz" / "code")
+    write_code(tmp_path / "sagemaker")  # once more, as after an update
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "requirements.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds other files"):
+        write_code(own)
+    assert (own / "requirements.txt").read_text() == "mine"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from crossguard.deploy.sagemaker import train
 from crossguard.deploy.sagemaker.train import find_data, launcher, read_environment, read_recipe
 from crossguard.errors import ConfigError
 
@@ -114,3 +117,17 @@ def test_every_device_of_a_machine_gets_a_process() -> None:
     command = launcher(4)
     assert "--nproc-per-node=4" in command
     assert command[-2:] == ["-m", "crossguard.deploy.sagemaker.train"]
+
+
+def test_the_reason_of_one_of_several_devices_stays(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (base / "input" / "data" / "train" / "posts.parquet").touch()
+    says = "import sys, pathlib; file = pathlib.Path(sys.argv[1]); file.parent.mkdir(); file.write_text('No space')"
+    failure = base / "output" / "failure"
+    failing = [sys.executable, "-c", f"{says}; sys.exit(1)", str(failure)]
+    monkeypatch.setattr(train, "launcher", lambda _: failing)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
+    with pytest.raises(subprocess.CalledProcessError):
+        train.main()
+    assert failure.read_text() == "No space"
