@@ -161,7 +161,7 @@ class JobProgress(Bar):
             self._metrics.see(event, summary)
         posts, done = summary.posts + summary.moving, summary.previous + summary.done
         speed = posts / summary.seconds if summary.seconds else 0.0
-        line = f"{posts:,} posts, {speed:,.0f}/s, {done:,} of {summary.planned:,} parts"
+        line = f"{number_of(posts, 'post')}, {speed:,.0f}/s, {done:,} of {number_of(summary.planned, 'part')}"
         if self._price is not None:
             line += f", cost {self._price * summary.core_hours:,.2f}"
         self.move(done, summary.planned, line)
@@ -182,7 +182,7 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
     speed = f", {summary.posts / summary.seconds:,.0f} posts/s" if summary.seconds and summary.posts else ""
     kept = f" after {summary.previous:,} of earlier runs" if summary.previous else ""
     spent = "" if price is None else f", {_cost(summary.core_hours, price)}"
-    click.echo(f"{summary.done:,} parts{kept}, {summary.posts:,} posts{speed}{spent}", err=True)
+    click.echo(f"{number_of(summary.done, 'part')}{kept}, {number_of(summary.posts, 'post')}{speed}{spent}", err=True)
     for name, counter in (("actions", summary.actions), ("flagged", summary.flags), ("not scored", summary.failed)):
         if counter:
             click.echo(f"{name}: {counts(counter)}", err=True)
@@ -201,8 +201,8 @@ def print_job(summary: JobSummary, out: str, price: float | None = None) -> None
         return
     whole = summary.totals
     click.echo(
-        f"decisions: {out}: {whole.index:,} parts, {whole.posts:,} posts, {whole.failed:,} of them not scored, "
-        f"{decimal(whole.size)}",
+        f"decisions: {out}: {number_of(whole.index, 'part')}, {number_of(whole.posts, 'post')}, "
+        f"{whole.failed:,} of them not scored, {decimal(whole.size)}",
         err=True,
     )
 

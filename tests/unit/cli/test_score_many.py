@@ -219,7 +219,7 @@ def test_images_beside_tables_are_told_and_can_be_scored(
         assert (code, f"{told}--input-format folder\n" in said) == (0, True)
     folder = (source, "-o", f"{tmp_path}/b/", "--input-format", "folder")
     code, said = score(*folder)
-    assert (code, "1 parts, 7 posts" in said, "note:" in said) == (0, True, False)
+    assert (code, "1 part, 7 posts" in said, "note:" in said) == (0, True, False)
     assert score(*folder, "--resume")[0] == 0
 
 
