@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,13 @@ class Hoarder:
     """A job that keeps 64 kB of each unit."""
 
     def __init__(self) -> None:
-        self.kept: list[bytes] = []
+        self.kept: list[mmap.mmap] = []
 
     def finished(self, _: object) -> Iterator[None]:
         for _ in range(1000):
-            self.kept.append(b"x" * 65536)
+            page = mmap.mmap(-1, 65536)  # the heap may have room from earlier tests
+            page.write(b"x" * 65536)
+            self.kept.append(page)
             yield
 
 

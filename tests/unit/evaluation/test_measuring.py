@@ -89,7 +89,9 @@ def test_thresholds_written_by_hand_are_not_said_to_be_fitted(annotated_posts: P
 
 def test_a_policy_without_named_data_is_quoted(annotated_posts: Path) -> None:
     annotated = read_annotated(annotated_posts, HATE.names).take(np.arange(4))
-    run, _ = measure_model(Moderator.load("compact", policy="benchmark"), annotated, replace(FEW, rounds=0))
+    compact = Moderator.load("compact")
+    unnamed = compact.bundle.manifest.policies["benchmark"].model_copy(update={"name": "older"})
+    run, _ = measure_model(compact.with_policy(unnamed), annotated, replace(FEW, rounds=0))
     assert run.facts.thresholds_from.startswith("the policy does not name the data that it was fitted on")
     assert "on 5023 posts that the model was not trained on" in run.facts.thresholds_from
 
