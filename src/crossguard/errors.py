@@ -144,6 +144,11 @@ class UnitError(JobError):
     """A unit crashes its worker repeatedly, and no single post of it does."""
 
 
+def first_line(error: Exception) -> str:
+    """Returns the first line of what a library says."""
+    return str(error).partition("\n")[0]
+
+
 def number_of(count: int, noun: str) -> str:
     """Returns `1 post` or `1,024 posts`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

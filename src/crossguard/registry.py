@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from crossguard.errors import BundleError, ConfigError, suggest
+from crossguard.errors import BundleError, ConfigError, first_line, suggest
 
 RESOURCES: Final = Path(__file__).parent / "resources"
 MANIFEST: Final = "bundle.json"
@@ -63,5 +63,5 @@ def _download(repository: str, revision: str | None) -> Path:
     except (HTTPError, HFValidationError, OSError) as error:
         raise BundleError(
             f"'{repository}' is neither a folder nor reachable on the Hugging Face Hub ({type(error).__name__}: "
-            f"{str(error).partition(chr(10))[0]}). With a network, try again; without one, give a local folder."
+            f"{first_line(error)}). With a network, try again; without one, give a local folder."
         ) from None

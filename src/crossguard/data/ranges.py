@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from crossguard.errors import StorageError
+from crossguard.errors import StorageError, first_line
 
 BUFFER: Final = 1 << 20
 _PACKED_BUFFER: Final = 1 << 16
@@ -117,4 +117,4 @@ def retried(request: Any, name: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).partition("\n")[0].partition(" error_info=")[0]
+    return first_line(error).partition(" error_info=")[0]

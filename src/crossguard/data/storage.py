@@ -32,6 +32,7 @@ from crossguard.errors import (
     OutputError,
     StorageError,
     TableError,
+    first_line,
     needs_extra,
 )
 
@@ -318,11 +319,10 @@ def _connected(uri: str, address: str) -> tuple[Any, str]:
         raise TableError(f"Cannot understand the address '{address}': {error}.") from None
     except OSError as error:
         if uri.startswith(_WITH_HOST):
-            reason = str(error).partition("\n")[0]
             raise ConfigError(
-                f"Cannot use '{uri}': {reason}. It needs Java and Hadoop's client on every machine, which pip does not "
-                "bring. Set JAVA_HOME, ARROW_LIBHDFS_DIR to the folder of libhdfs.so (mostly $HADOOP_HOME/lib/native), "
-                'and CLASSPATH="$(hadoop classpath --glob)".'
+                f"Cannot use '{uri}': {first_line(error)}. It needs Java and Hadoop's client on every machine, which "
+                "pip does not bring. Set JAVA_HOME, ARROW_LIBHDFS_DIR to the folder of libhdfs.so (mostly "
+                '$HADOOP_HOME/lib/native), and CLASSPATH="$(hadoop classpath --glob)".'
             ) from None
         raise
     return found

@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crossguard.data.arrow_rows import ArrowPosts
-from crossguard.data.binary_rows import ExcelPosts, ParquetPosts, first_line
+from crossguard.data.binary_rows import ExcelPosts, ParquetPosts
 from crossguard.data.formats import KINDS, TableKind, kind_of
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges, decompressed, suffix_of
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
 from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
-from crossguard.errors import TableError
+from crossguard.errors import TableError, first_line
 from crossguard.records import Post
 
 # What Hugging Face datasets keep beside their tables.
@@ -128,4 +128,4 @@ def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -
                 count += 1
                 yield post
         except (EOFError, zlib.error, OSError) as error:  # of what unpacks; a storage that fails is a StorageError
-            raise TableError(f"{where} is damaged after {count:,} posts: {first_line(error)}.") from None
+            raise TableError(f"{where} is damaged after {count:,} posts: {first_line(error).rstrip('.')}.") from None

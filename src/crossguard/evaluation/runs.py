@@ -12,8 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from crossguard.__about__ import __version__
-from crossguard.data.binary_rows import first_line
-from crossguard.errors import InputError, OutputError
+from crossguard.errors import InputError, OutputError, first_line
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
 from crossguard.evaluation.sample import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.errors import BundleError, OutputError
+from crossguard.errors import BundleError, OutputError, first_line
 from crossguard.models.loading import CONFIG
 from crossguard.registry import MANIFEST
 
@@ -35,11 +35,11 @@ def push(folder: Path, repository: str, *, private: bool = False, api: Any = Non
         done = hub.upload_folder(repo_id=repository, folder_path=str(folder), ignore_patterns=list(LEFT_HOME))
     except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError) as error:
         raise OutputError(
-            f"The Hub did not take '{repository}': {str(error).partition(chr(10))[0]} Log in with: hf auth login"
+            f"The Hub did not take '{repository}': {first_line(error)} Log in with: hf auth login"
         ) from None
     except (HTTPError, OSError) as error:
         raise OutputError(
-            f"The Hugging Face Hub cannot be reached ({type(error).__name__}: {str(error).partition(chr(10))[0]}). "
+            f"The Hugging Face Hub cannot be reached ({type(error).__name__}: {first_line(error)}). "
             "Nothing was uploaded; with a network, and without HF_HUB_OFFLINE, run the same command again."
         ) from None
     return str(done)

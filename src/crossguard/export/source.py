@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from crossguard.bundle import TOKENIZER
 from crossguard.checked_settings import StrictModel, parse
-from crossguard.errors import BundleError, ConfigError
+from crossguard.errors import BundleError, ConfigError, first_line
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, Checkpoint, Outputs, load_average, load_checkpoint
 from crossguard.models.tokenizers import first_id, read_pretrained, read_tokenizer
@@ -112,7 +112,7 @@ def _tokenizer(checkpoint: Checkpoint) -> str:
     except (OSError, ValueError) as error:
         raise BundleError(
             f"{folder} has no {TOKENIZER}, and the tokenizer of its encoder '{name}' cannot be had: "
-            f"{str(error).splitlines()[0]} Put the encoder's {TOKENIZER} into {folder}."
+            f"{first_line(error)} Put the encoder's {TOKENIZER} into {folder}."
         ) from None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from crossguard.errors import CrossguardError, needs_extra
+from crossguard.errors import CrossguardError, first_line, needs_extra
 from crossguard.jobs.cores import claim_cores
 from crossguard.jobs.local import STALL_SECONDS, WORKER_CORES
 from crossguard.jobs.recovery import WorkerCrashed
@@ -64,7 +64,7 @@ class RayWorker:
                 progress(answered["posts"])
         except ray.exceptions.RayActorError as error:
             self._actor = None
-            raise WorkerCrashed(str(error).partition("\n")[0]) from None
+            raise WorkerCrashed(first_line(error)) from None
         self.close()
         raise WorkerCrashed(f"it did not move for {STALL_SECONDS:.0f} s")
 

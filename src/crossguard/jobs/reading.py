@@ -16,7 +16,7 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges
 from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import read_table
-from crossguard.errors import ChangedError, PostError, TableError
+from crossguard.errors import ChangedError, PostError, TableError, first_line
 from crossguard.jobs.plan import in_order
 from crossguard.jobs.units import Unit
 from crossguard.records import Post, PostFailure
@@ -76,7 +76,7 @@ class UnitReader:
         except ChangedError:
             raise
         except (TableError, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
-            message = str(error).partition("\n")[0]
+            message = first_line(error)
             if unit.rows is None and not count:
                 told = message if where in message else f"{where} cannot be read: {message.rstrip('.')}."
                 yield Post.failed(storage.address_of(unit.entry.path), "file_unreadable", told)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from crossguard.errors import OutputError
+from crossguard.errors import OutputError, first_line
 from crossguard.saving import save_json
 
 from .building import BACKBONES, HEADS, build
@@ -188,7 +188,7 @@ def encoder_config(encoder_name: str, folder: Path) -> dict[str, Any]:
         found = AutoConfig.from_pretrained(str(local) if local.is_dir() else encoder_name)
     except OSError as error:
         raise ValueError(
-            f"the configuration of its encoder '{encoder_name}' cannot be had: {str(error).partition(chr(10))[0]} "
+            f"the configuration of its encoder '{encoder_name}' cannot be had: {first_line(error)} "
             f"Put the encoder's {CONFIG} into {local}."
         ) from None
     described: dict[str, Any] = found.to_diff_dict()
@@ -221,7 +221,7 @@ def whole_weights(path: Path) -> Iterator[Path]:
         draft.replace(path)
     except (OSError, RuntimeError, SafetensorError) as error:
         # Torch and safetensors have errors of their own for a full disk.
-        told = error.strerror if isinstance(error, OSError) else f"is the disk full? {str(error).partition(chr(10))[0]}"
+        told = error.strerror if isinstance(error, OSError) else f"is the disk full? {first_line(error)}"
         raise OutputError(f"Cannot write '{path}': {told}") from None
     finally:
         draft.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, MissingExtraError, first_line
 from crossguard.models.tokenizers import first_id, read_pretrained
 from crossguard.preprocessing.text import TextEncoder, TextSpec
 from crossguard.training.recipe import Recipe
@@ -73,7 +73,7 @@ def reading_pretrained(doing: str) -> Iterator[None]:
         raise MissingExtraError(f"The encoders of this recipe ({error.name}): training with them", "compact") from error
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"Cannot {doing}: {str(error).splitlines()[0]} Give a Hub id (with a network) or a folder as encoder_name."
+            f"Cannot {doing}: {first_line(error)} Give a Hub id (with a network) or a folder as encoder_name."
         ) from None
 
 
