@@ -37,7 +37,9 @@ from crossguard.errors import (
 )
 
 UNFINISHED: Final = "_unfinished"
-_REMOTE: Final = re.compile(r"^(s3|gs|gcs|hdfs|viewfs|abfss?)://")
+SCHEMES: Final = ("s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss")
+"""What addresses of storages begin with, before `://`."""
+_REMOTE: Final = re.compile(rf"^({'|'.join(SCHEMES)})://")
 _WITH_OPTIONS: Final = re.compile(r"(.*)\?(\w+=[^?]*)", re.DOTALL)
 _WITH_HOST: Final = ("hdfs", "viewfs")
 # Objects of these appear under their name only once they are whole.

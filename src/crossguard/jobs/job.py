@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from crossguard.bundle import read_bundle
 from crossguard.data.image_formats import SUFFIXES
-from crossguard.data.storage import Storage, is_remote
+from crossguard.data.storage import SCHEMES, Storage, is_remote
 from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
@@ -214,5 +214,5 @@ def _absolute(path: PathLike) -> str:
         return address
     scheme, found, _ = address.partition("://")
     if found and scheme.isalnum():
-        raise ConfigError(f"'{address}': storages are s3://, gs://, hdfs://, viewfs:// and abfs://, not {scheme}://.")
+        raise ConfigError(f"'{address}': storages are {'://, '.join(SCHEMES)}://, not {scheme}://.")
     return str(Path(address).expanduser().absolute())
