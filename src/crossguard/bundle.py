@@ -275,13 +275,13 @@ def write_manifest(folder: Path, data: Mapping[str, Any]) -> Bundle:
     if any(provenance.values()):
         save_json(folder / PROVENANCE, provenance)
     files = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    whole["files"] = {path.as_posix(): sha256(folder / path) for path in files if _is_part(path)}
+    whole["files"] = {path.as_posix(): sha256(folder / path) for path in files if is_part(path)}
     manifest = parse_manifest(whole, str(folder / MANIFEST)).model_dump(mode="json")
     save_json(folder / MANIFEST, manifest | {"digest": manifest_digest(manifest)})
     return read_bundle(folder, verify=False)
 
 
-def _is_part(path: Path) -> bool:
+def is_part(path: Path) -> bool:
     """Whether the manifest lists a file: not itself, the card, or what tools leave (`.git`, `.cache`, `.DS_Store`)."""
     return path.as_posix() not in {MANIFEST, CARD} and not any(part.startswith(".") for part in path.parts)
 

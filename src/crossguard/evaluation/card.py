@@ -10,13 +10,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from crossguard.bundle import CARD, VAL_REPORT, Bundle, write_manifest
+from crossguard.bundle import CARD, VAL_REPORT, Bundle, is_part, write_manifest
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
 from crossguard.evaluation.titles import SHOWN, title
-from crossguard.registry import MANIFEST
 
 _NOTHING: Mapping[str, Path] = {}
 INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
@@ -92,7 +91,7 @@ def build_card(
     for audit in audits:
         if audit.get("model") != own:
             raise InputError(f"An audit is of {audit.get('model')}, and this is the card of {own}.")
-    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and path.name[0] != "."}
+    files = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and is_part(Path(path.name))}
     files |= added
     metadata = ModelCardData(
         model_name=manifest.model.name,
@@ -116,8 +115,8 @@ def build_card(
         overall=INDEXED,
         title=title,
         fitted_on=lambda policy: ", ".join(bundle.fitted_on(policy)) or "not recorded",
-        # Card and manifest are written after this.
-        sizes={name: files[name].stat().st_size for name in sorted(files) if name not in {CARD, MANIFEST}},
+        # Card and manifest, which are no parts of it, are written after this.
+        sizes={name: files[name].stat().st_size for name in sorted(files)},
         untrained=bundle.provenance().get("untrained", ()),
         undefined=lambda run: run.main.undefined(SHOWN, title),
     )
