@@ -186,14 +186,15 @@ def _without_markup(text: str) -> tuple[str, bool]:
     whole = True
     for sign, pattern, kept in MARKUP:
         if sign in text:
-            whole = whole and not any(map(_leaves_words_out, pattern.finditer(text)))
+            if "unseen" in pattern.groupindex:
+                whole = whole and not any(map(_leaves_words_out, pattern.finditer(text)))
             text = pattern.sub(kept, text)
     return text, whole
 
 
 def _leaves_words_out(match: re.Match[str]) -> bool:
     # Links are left out of every text.
-    return any(map(str.isalpha, URL.sub("", match.groupdict().get("unseen") or "")))
+    return any(map(str.isalpha, URL.sub("", match["unseen"] or "")))
 
 
 def _shown(character: str) -> str:
