@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
@@ -57,14 +58,12 @@ def as_post(post: object, place: str) -> Post:
     if not isinstance(post, Mapping):
         shown = f"{type(post).__name__} ({str(post)[:20]})" if isinstance(post, int | float) else type(post).__name__
         return Post.failed(place, "post_bad_type", f"{KNOWN}; this is {shown}.")
-    built = _with_more_images(_MAPPINGS.build(post, place))
+    built = _with_more_images(_MAPPINGS.build({str(key): cell for key, cell in post.items()}, place))
     content = built.text or built.image_text or built.images
     if built.error is None and built.extra and not content and not set(post) & set(Columns().content):
-        fields = ", ".join(map(str, built.extra))
-        return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {fields}.")
+        return Post.failed(built.id, "post_unknown_fields", f"{KNOWN}; this one has {', '.join(built.extra)}.")
     if built.extra:
-        names = [str(name) for name in built.extra]
-        _warn_of_unread(names, {"image": "image"} if built.image is not None else {})
+        _warn_of_unread([*built.extra], {"image": "image"} if built.image is not None else {})
     return built
 
 
@@ -72,7 +71,7 @@ def _warn_of_a_file(text: str) -> None:
     """Warns where a text is nothing but the name of an image or a table: was it the file that was meant?"""
     if len(text) > _LONGEST_NAME or "." not in text[-8:] or not _FILE_NAME.fullmatch(text):
         return
-    if " " not in text or Path(text).is_file():
+    if " " not in text or os.path.isfile(text):  # noqa: PTH113 - pathlib raises where a text is too long for a name
         warnings.warn(
             f"'{text}' was scored as a text. An image: score(image={text!r}), from a file. A table: "
             f"crossguard.score_file({text!r}, OUT). A text, without this warning: score(text=...).",

@@ -117,6 +117,15 @@ def test_a_text_that_names_a_file_is_scored_with_a_warning(tiny: Moderator, name
     tiny.score(text=name)
 
 
+def test_a_text_may_be_longer_than_the_name_of_a_file(tiny: Moderator) -> None:
+    assert tiny.score([f"{chr(0x1F600) * 100} meme.png"])[0].ok
+
+
+def test_keys_that_are_no_texts_are_further_fields(tiny: Moderator) -> None:
+    """As `to_dict("records")` of a data frame gives them whose columns are counted."""
+    assert tiny.score({0: "x", "text": "hello"}).scores == tiny.score("hello").scores
+
+
 def test_a_name_with_spaces_is_a_file_only_if_it_is_there(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "look at this.gif"
     tiny.score(str(path))

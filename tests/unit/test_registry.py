@@ -34,7 +34,7 @@ def test_a_revision_of_what_is_no_repository_is_refused(tiny_bundle: Bundle) -> 
 def test_an_unknown_name_is_answered_with_what_would_work() -> None:
     with pytest.raises(BundleError, match=r"Unknown model 'kompact'.*Hub id"):
         find("kompact")
-    for name in ("./compact", "../no/where", "~nobody-of-that-name/model"):
+    for name in ("./compact", "../no/where", "~nobody-of-that-name/model", "x" * 300):
         with pytest.raises(BundleError, match="Unknown model"):
             find(name)
 
