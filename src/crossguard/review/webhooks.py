@@ -73,6 +73,6 @@ class Sender:
         }
         try:
             answer = self._client.post(self._url, content=body.encode(), headers=headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:  # the last from names of hosts
             return f"{type(error).__name__}: {error}"
         return "" if answer.is_success else f"answered {answer.status_code}"

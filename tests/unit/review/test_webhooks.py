@@ -95,6 +95,13 @@ def test_it_is_given_up_after_twelve_attempts_and_a_person_may_retry(database: D
         assert db.execute(select(outbox.c.delivered_at)).scalar_one() == now
 
 
+@pytest.mark.parametrize("address", ["http://a..b/in", "http://hooks.example/in\n"])
+def test_an_address_that_nothing_can_be_sent_to_is_told_with_the_messages(database: Database, address: str) -> None:
+    assert Sender(database, address, SECRET).deliver(at(NOW)) == 1
+    with database.read() as db:
+        assert deliveries.state(db).problem
+
+
 def test_each_message_of_many_has_the_time_at_which_it_is_sent(database: Database) -> None:
     """A receiver that hardly answers makes the later ones wait; their signatures must not be old by then."""
     Console(ReviewSettings(model="none"), database).intake.take([submission("2")], NOW)
