@@ -19,24 +19,24 @@ from crossguard.data.datasets.rows import FIXED
 from crossguard.data.tables import read_rows
 from crossguard.errors import OutputError, TableError, needs_extra
 from crossguard.review.intake import uniform
+from crossguard.review.settings import EXPORTED
 from crossguard.review.store.claims import DECIDED
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import not_demo
 from crossguard.review.store.schema import images, items
 
-EXTRA: Final = ("action", "clause", "votes", "agreed", "weight", "language", "decided_at")
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 _TRAIN, _VAL = 0.7, 0.85
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exported:
-    """Numbers of what was written, and what was not."""
+    """Numbers of what was written, and what was not; counted as the rows are read."""
 
-    rows: int
-    images: int
-    erased: int
-    more_images: int  # images beside the first of a post, which a table has no place for
+    rows: int = 0
+    images: int = 0
+    erased: int = 0
+    more_images: int = 0  # images beside the first of a post, which a table has no place for
     unnamed: Sequence[str] = ()  # labels that votes hold and that were not asked for
 
 
@@ -53,14 +53,13 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
     path = path.resolve()  # a link stays one
     if path.suffix not in SUFFIXES or path.is_dir():
         raise OutputError(f"'{path}' must be a file that ends in one of {', '.join(SUFFIXES)}.")
-    counts = {"rows": 0, "images": 0, "erased": 0, "more_images": 0}
-    voted: set[str] = set()
+    done = Exported()
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as scratch:
             draft = Path(scratch) / path.name
             folder = draft.with_name(f"{path.stem}-images") if with_images else None
             with database.engine.connect() as db:  # one transaction, as rows are read while they are written
-                _write(draft, labels, _rows(db, labels, folder, counts, voted))
+                _write(draft, labels, _rows(db, labels, folder, done))
             # No row of either table points to nothing, wherever this is cut short.
             idle = set() if folder is None else _move_images(folder, path)
             draft.replace(path)
@@ -68,21 +67,19 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
             image.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot write '{path}': {error.strerror}.") from None
-    return Exported(**counts, unnamed=sorted(voted.difference(labels)))
+    return done
 
 
-def _rows(
-    db: Connection, labels: Sequence[str], folder: Path | None, counts: dict[str, int], voted: set[str]
-) -> Iterator[dict[str, Any]]:
+def _rows(db: Connection, labels: Sequence[str], folder: Path | None, done: Exported) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     wanted = (items.c.state == DECIDED, items.c.kind != "appeal", not_demo(db, items.c.source))
     for row in db.execution_options(yield_per=500).execute(select(items).where(*wanted).order_by(items.c.id)):
         if row.erased_at is not None:
-            counts["erased"] += 1
+            done.erased += 1
             continue
-        counts["rows"] += 1
+        done.rows += 1
         outcome = row.outcome
-        voted.update(outcome["labels"])
+        done.unnamed = sorted({*done.unnamed, *outcome["labels"]}.difference(labels))
         name = row.external
         while name in seen:  # a post that was both flagged and reported is two items
             name = f"{name}#{row.id}"
@@ -91,7 +88,7 @@ def _rows(
             "id": name,
             "text": row.text,
             "image_text": row.image_text,
-            "image_path": "" if folder is None else _image(db, row.id, folder, counts),
+            "image_path": "" if folder is None else _image(db, row.id, folder, done),
             "split": _split(row),
             "source": row.source,
             "stratum": row.stratum,
@@ -107,15 +104,15 @@ def _rows(
         }
 
 
-def _image(db: Connection, item: int, folder: Path, counts: dict[str, int]) -> str:
+def _image(db: Connection, item: int, folder: Path, done: Exported) -> str:
     there = select(images.c.jpeg).where(images.c.item == item, images.c.jpeg.is_not(None)).order_by(images.c.position)
     jpegs = db.execute(there).scalars().all()
     if not jpegs:
         return ""
     folder.mkdir(exist_ok=True)
     (folder / f"{item}.jpg").write_bytes(jpegs[0])
-    counts["images"] += 1
-    counts["more_images"] += len(jpegs) - 1
+    done.images += 1
+    done.more_images += len(jpegs) - 1
     return f"{folder.name}/{item}.jpg"
 
 
@@ -152,7 +149,7 @@ def _split(row: Any) -> str:
 
 
 def _write(path: Path, labels: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
-    columns = [*FIXED, *labels, *EXTRA]
+    columns = list(dict.fromkeys([*FIXED, *labels, *EXPORTED]))  # `hateful` may be a label
     if path.suffix == ".parquet":
         _write_parquet(path, labels, columns, rows)
     elif path.suffix == ".csv":

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from crossguard.checked_settings import BaseAddress, StrictModel, WebAddress, Words, gather_settings, setting
+from crossguard.data.datasets.rows import FIXED
 from crossguard.labels import HATE
 from crossguard.review.roles import Role
 from crossguard.review.signing import key_of
@@ -21,7 +22,8 @@ MAIN, APPEALS, ESCALATED = "main", "appeals", "escalated"
 BUILT_IN: Final = (MAIN, APPEALS, ESCALATED)
 _LETTERS: Final = frozenset(ascii_lowercase) - frozenset("secutigxnp")  # the other keys of the item's page
 _MEBI: Final = 1024 * 1024
-
+EXPORTED: Final = ("action", "clause", "votes", "agreed", "weight", "language", "decided_at")
+"""Columns of an export beside the labels and those that every table of annotated posts has."""
 
 Rate: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
@@ -89,6 +91,14 @@ class ReviewSettings(StrictModel):
             raise ValueError("each has 1 to 32 characters, and none is there twice")
         return value
 
+    @field_validator("labels")
+    @classmethod
+    def _no_other_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        taken = {*FIXED, *EXPORTED} - {"hateful"}
+        if wrong := [name for name in value if name in taken]:
+            raise ValueError(f"an export has a column '{wrong[0]}' of its own; choose another name")
+        return value
+
     @field_validator("queues")
     @classmethod
     def _plain_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,13 +116,9 @@ class ReviewSettings(StrictModel):
         return value
 
     @model_validator(mode="after")
-    def _whole_oidc(self) -> Self:
+    def _with_what_they_need(self) -> Self:
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id")
-        return self
-
-    @model_validator(mode="after")
-    def _signed_webhooks(self) -> Self:
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("webhook_url needs webhook_secret, the key that messages are signed with")
         return self

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from tests.support.pictures import data_url, encoded, halves
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, cast, decide_all
+from tests.unit.review.conftest import NOW, cast, decide_all, take
 
+from crossguard.data.tables import read_rows
 from crossguard.errors import OutputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.labels import HATE
 from crossguard.review import export as exporting
 from crossguard.review.console import Console
 from crossguard.review.export import export
+from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, retention
 from crossguard.review.store.database import Database
@@ -29,6 +31,19 @@ PIXEL = data_url(encoded(halves(), "PNG"))
 def engine() -> str:
     """SQLite, unless a test says otherwise."""
     return "sqlite"
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_label_may_be_whether_a_post_is_hateful(
+    console: Console, database: Database, ann: Person, tmp_path: Path, suffix: str
+) -> None:
+    console.intake.take([submission("1")], NOW)
+    take(database, ann)
+    cast(database, 1, ann, Ballot({"hateful": Answer.YES}, "block"))
+    out = tmp_path / f"decided{suffix}"
+    export(database, ("hateful", "spam"), out)
+    (row,) = read_rows(out)
+    assert float(row["hateful"]) == 1.0
 
 
 def decide_both(database: Database, who: Person) -> None:

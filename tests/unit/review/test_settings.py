@@ -40,3 +40,10 @@ def test_labels_and_actions_are_told_apart() -> None:
     for given in ({"labels": ("a", "a")}, {"labels": ("",)}, {"actions": ("allow", "x" * 33)}):
         with pytest.raises(ValidationError, match="none is there twice"):
             ReviewSettings.model_validate(given)
+
+
+def test_no_label_is_called_like_another_column_of_an_export() -> None:
+    assert ReviewSettings(labels=("hateful",)).labels == ("hateful",)
+    for name in ("text", "action"):
+        with pytest.raises(ValidationError, match=f"a column '{name}' of its own"):
+            ReviewSettings(labels=("spam", name))
