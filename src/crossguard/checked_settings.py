@@ -93,7 +93,8 @@ def parse_yaml(content: str | bytes, where: str) -> Any:
 
     try:
         return yaml.safe_load(content if isinstance(content, str) else content.decode())
-    except (yaml.YAMLError, ValueError, LookupError) as error:  # the latter from values, such as a 13th month
+    # The latter from values, such as a 13th month, and of brackets, thousands within one another.
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None
 
 

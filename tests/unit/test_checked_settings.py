@@ -77,7 +77,8 @@ def test_keys_of_different_mappings_and_aliases_are_no_repetition(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("a: [", "not valid YAML"), ("- 1", "holds list"), ("", "holds NoneType")]
+    ("content", "told"),
+    [("a: [", "not valid YAML"), ("a: " + "[" * 3000, "not valid YAML"), ("- 1", "holds list"), ("", "holds NoneType")],
 )
 def test_a_file_must_hold_a_mapping(tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "file.yaml"
