@@ -61,7 +61,7 @@ class Database:
             MissingExtraError: PostgreSQL without its driver.
         """
         url = _url(where)
-        if not create and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        if not create and url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
             raise ConfigError(
                 f"There is no database '{url.database}'. Name the console's before the command: "
                 "crossguard review --database FILE ... To make a new one: crossguard review, or review import."
@@ -160,22 +160,21 @@ def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
 
 
 def _url(where: str) -> URL:
-    if "://" not in where:
-        path = Path(where)
-        if not path.parent.is_dir():
-            raise ConfigError(f"The folder '{path.parent}' of the database is not there.")
-        return URL.create("sqlite", database=where)
     try:
-        url = make_url(where)
-        if url.get_backend_name() == "postgresql" and url.drivername == "postgresql":
+        url = make_url(where) if "://" in where else URL.create("sqlite", database=where)
+        if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()
-    except (ArgumentError, NoSuchModuleError):
-        raise ConfigError(f"Not a database: '{where}'. Give a file, or postgresql://user@host/name.") from None
-    except ModuleNotFoundError:
-        raise MissingExtraError("PostgreSQL", "postgres") from None
+    except (ArgumentError, NoSuchModuleError, ValueError):  # the address is not shown: it may hold a password
+        raise ConfigError("Not a database. Give a file, or postgresql://user@host/name.") from None
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ConfigError(f"'{url.get_backend_name()}' is not supported. Give a file, or postgresql://user@host/name.")
+    if url.get_backend_name() == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ConfigError("Decisions cannot be kept in memory. Name the database's file.")
+        folder = Path(str(url.database)).parent
+        if not folder.is_dir():
+            raise ConfigError(f"The folder '{folder}' of the database is not there.")
     return url
 
 

@@ -147,6 +147,9 @@ def test_a_database_of_a_newer_version_is_told_and_left_alone(tmp_path: Path) ->
         ("mysql+pymysql://localhost/x", "Not a database|not supported|needs an optional part"),
         ("nonsense://x", "Not a database"),
         ("postgresql://nobody@127.0.0.1:1/none", "Cannot open the database"),
+        ("postgresql://nobody@127.0.0.1:port/none", "Not a database"),
+        ("postgres://ann:pass@127.0.0.1/none", r"^Not a database\. Give a file, or postgresql://user@host/name\.$"),
+        *((nowhere, "in memory") for nowhere in ("", ":memory:", "sqlite://", "sqlite:///:memory:")),
     ],
 )
 def test_what_cannot_be_opened_is_told_in_one_sentence(where: str, message: str) -> None:
