@@ -134,6 +134,6 @@ def _refuse_foreign(request: Request) -> None:
         return
     origin = request.headers.get("origin")
     public = urlsplit(request.app.state.console.settings.public_url).netloc  # a proxy may pass its own name on
-    foreign = origin is not None and urlsplit(origin).netloc not in {request.headers.get("host"), public or None}
+    foreign = origin is not None and origin.partition("://")[2] not in {request.headers.get("host"), public or None}
     if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise NotAllowedError("This form was sent from another site.")
