@@ -41,7 +41,8 @@ def _compute(objective: Objective, batcher: Batcher, paths: list[Path], size: in
 
 
 def _encoder_key(objective: Objective) -> str:
-    digest = hashlib.sha256()
+    # The heads take different features of one encoder.
+    digest = hashlib.sha256(objective.model.config.head.encode())
     for name, weight in objective.model.holders()[1].state_dict().items():
         if not name.startswith("text_"):
             digest.update(name.encode() + weight.detach().cpu().numpy().tobytes())

@@ -100,6 +100,18 @@ def test_another_encoder_has_its_own(objective: Objective, monkeypatch: pytest.M
     assert not np.allclose(first[Path("a")], second[Path("a")])
 
 
+def test_heads_that_read_one_encoder_differently_have_their_own(objective: Objective) -> None:
+    pixels = images("a")
+    first = known(objective, pixels)[Path("a")]
+    recipe = recipe_of(head="mtl")
+    other = Objective(model_of(recipe), recipe, np.zeros((4, recipe.num_outputs), dtype=np.float32))
+    encoders = [one.model.holders()[1].get_submodule("vision_model") for one in (objective, other)]
+    encoders[1].load_state_dict(encoders[0].state_dict())
+    second = known(other, pixels)[Path("a")]
+    assert np.linalg.norm(first) == pytest.approx(1)
+    assert np.linalg.norm(second) < 0.5, "this head takes features as they are"
+
+
 def test_nothing_half_written_is_left(objective: Objective, tmp_path: Path) -> None:
     known(objective, images("a"))
     assert [path.suffix for path in (tmp_path / "features").iterdir()] == [".npz"]
