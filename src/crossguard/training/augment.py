@@ -39,11 +39,6 @@ def augment_image(pixels: Pixels, recipe: Recipe, random: np.random.Generator) -
     return _jitter(pixels, random) if recipe.color_jitter else pixels
 
 
-def cached_size(recipe: Recipe) -> int:
-    """Returns the size at which training images are cached, so that the smallest crop needs no enlarging."""
-    return round(recipe.image_size / recipe.aug_scale_min**0.5) if recipe.augment else recipe.image_size
-
-
 def _crop(pixels: Pixels, recipe: Recipe, random: np.random.Generator) -> Pixels:
     from PIL import Image
 

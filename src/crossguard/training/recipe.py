@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel, setting
+from crossguard.data.datasets.rows import FIXED
 from crossguard.labels import HATE
 from crossguard.models.building import BACKBONES
 from crossguard.preprocessing.image import ImageSpec
@@ -19,6 +20,7 @@ Positive: TypeAlias = Annotated[float, Field(gt=0)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Rule: TypeAlias = Literal["any", "majority", "votes", "unanimous"]
 SINGLE_SCHEME = "labels"
+LARGEST_IMAGE = 2048
 
 
 def _one_label_scheme() -> dict[str, Rule]:
@@ -78,7 +80,7 @@ class Recipe(StrictModel):
     image_text: Literal["pair", "append", "ignore"] = setting(
         "What to do with the words in an image: a second segment, appended, or ignored.", "append"
     )
-    image_size: int = setting("Pixels of height and width.", 224, ge=8, le=2048)
+    image_size: int = setting("Pixels of height and width.", 224, ge=8, le=LARGEST_IMAGE)
     resize: Literal["squash", "crop"] = setting(
         "`crop` keeps the proportions and takes the centre; `squash` keeps the whole image.", "crop"
     )
@@ -182,6 +184,13 @@ class Recipe(StrictModel):
         problems = [*self._model_problems(), *self._target_problems()]
         if self.aug_scale_min > self.aug_scale_max:
             problems.append(f"aug_scale_min ({self.aug_scale_min}) is above aug_scale_max ({self.aug_scale_max})")
+        if self.cached_size > LARGEST_IMAGE:
+            problems.append(
+                f"aug_scale_min ({self.aug_scale_min}) needs images of {self.cached_size} pixels to crop from, and "
+                f"{LARGEST_IMAGE} are the most; set it higher, or image_size lower"
+            )
+        if self.image_dropout and (self.augment or not self.freeze_image):
+            problems.append("image_dropout needs freeze_image: true and augment: false")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -190,8 +199,8 @@ class Recipe(StrictModel):
         problems = []
         if self.backend not in BACKBONES:
             problems.append(f"backend '{self.backend}' is unknown; known: {', '.join(sorted(BACKBONES))}")
-        if self.backend == "siglip" and self.max_text_length > SIGLIP_LENGTH:
-            problems.append(f"SigLIP has {SIGLIP_LENGTH} text positions; max_text_length is {self.max_text_length}")
+        if self.backend == "siglip" and self.max_text_length > (most := BACKBONES["siglip"].text_length):
+            problems.append(f"SigLIP has {most} text positions; max_text_length is {self.max_text_length}")
         if self.head != "mtl" and (self.head_hidden_dim or self.learnable_task_weights):
             problems.append("head_hidden_dim and learnable_task_weights belong to `head: mtl`")
         return problems
@@ -202,9 +211,14 @@ class Recipe(StrictModel):
             for name in ("labels", "label_schemes")
             if not getattr(self, name)
         ]
-        twice = [name for name, count in Counter((*self.labels, *self.auxiliary)).items() if count > 1]
-        if twice:
-            problems.append(f"labels and auxiliary name {twice} twice")
+        for what, names in (
+            ("labels and auxiliary", (*self.labels, *self.auxiliary)),
+            ("label_schemes", self.label_schemes),
+        ):
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                problems.append(f"{what} name {twice} twice")
+        if taken := [name for name in (*self.labels, *self.auxiliary) if name in FIXED]:
+            problems.append(f"{taken} cannot be labels: tables have such a column for something else; rename it there")
         if isinstance(self.pos_weight, tuple) and len(self.pos_weight) != self.num_outputs:
             problems.append(f"pos_weight has {len(self.pos_weight)} numbers for {self.num_outputs} outputs")
         for name, source in self.sources.items():
@@ -230,6 +244,11 @@ class Recipe(StrictModel):
         """Columns of the logits by label_scheme, one per label."""
         width = len(self.labels)
         return {name: tuple(range(i * width, (i + 1) * width)) for i, name in enumerate(self.label_schemes)}
+
+    @property
+    def cached_size(self) -> int:
+        """Pixels at which training images are cached, so that the smallest crop needs no enlarging."""
+        return round(self.image_size / self.aug_scale_min**0.5) if self.augment else self.image_size
 
     def text_spec(self, pad_id: int) -> TextSpec:
         """Returns how texts become tokens; the architecture says whether they are padded in full, and masked."""
@@ -257,6 +276,3 @@ class Recipe(StrictModel):
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as YAML and JSON hold them."""
         return self.model_dump(mode="json")
-
-
-SIGLIP_LENGTH = 64

@@ -15,14 +15,13 @@ from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, Outputs, load_average
-from crossguard.training.augment import cached_size
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
-from crossguard.training.run_folder import claimed, refuse_filled
+from crossguard.training.run_folder import check_folder, claimed
 from crossguard.training.sources import Fold, one_sided, prepared_losses, read_examples, untaught
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
@@ -59,8 +58,7 @@ def train(
         ConfigError: Something about the recipe, the data or the folder is wrong.
         OutputError: The folder cannot be written, or another run writes into it.
     """
-    if not resume:
-        refuse_filled(folder)
+    check_folder(folder, resume=resume)
     with claimed(folder):
         return _train(recipe, data, folder, resume=resume, fold=fold, start=start, save_every=save_every)
 
@@ -190,7 +188,7 @@ def check_inputs(recipe: Recipe, model: GatedModel, tokenizer: Path) -> None:
 
 def _caches(recipe: Recipe, data: str | Path, examples: Examples, measured: Examples) -> tuple[PixelCache, PixelCache]:
     folder = cache_folder() / "pixels"
-    training_images = cache_sources(examples, recipe.image_spec(cached_size(recipe)), folder)
+    training_images = cache_sources(examples, recipe.image_spec(recipe.cached_size), folder)
     measured_images = cache_sources(measured, recipe.image_spec(), folder)
     parts = (examples, training_images), (measured, measured_images)
     check_images(recipe, parts, prepared_losses(recipe, data))

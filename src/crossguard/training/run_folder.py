@@ -19,13 +19,18 @@ LEFTOVERS: Final = ("best.pt", "log.jsonl", "tensorboard", TOKENIZER, "*.draft",
 SHOWN: Final = 3
 
 
-def refuse_filled(folder: Path) -> None:
-    """Checks that a new run replaces nothing.
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Checks that there is a run to resume, or that a new one replaces nothing.
 
     Raises:
-        ConfigError: The folder holds a run, or anything else.
+        ConfigError: There is none; or the folder of a new one holds a run, or anything else.
     """
-    if (folder / STATE).is_file():
+    has_run = (folder / STATE).is_file()
+    if resume and not has_run:
+        raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
+    if resume:
+        return
+    if has_run:
         raise ConfigError(f"{folder} holds a run already. Go on with it by --resume, or give another folder.")
     paths = folder.iterdir() if folder.is_dir() else ()
     names = sorted(path.name for path in paths if not any(map(path.match, LEFTOVERS)))

@@ -77,12 +77,9 @@ class RunState:
         """Takes over a saved state.
 
         Raises:
-            ConfigError: There is none, or it belongs to another recipe, other posts, or another number of processes.
+            ConfigError: It belongs to another recipe, other posts, or another number of processes.
         """
-        path = folder / STATE
-        if not path.is_file():
-            raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         identity.check(folder, RunIdentity(**state["identity"]))
         for name, part in self._parts().items():
             if part is not None and state[name] is not None:

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.augment import augment_image, cached_size, dilute, disguise, random_for
+from crossguard.training.augment import augment_image, dilute, disguise, random_for
 from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
@@ -43,7 +43,7 @@ def test_half_of_the_pictures_are_mirrored() -> None:
 @pytest.mark.parametrize("changed", [{"aug_scale_min": 0.5}, {"aug_scale_min": 0.5, "aug_scale_max": 0.5}])
 def test_crops_differ(changed: dict[str, float]) -> None:
     recipe = Recipe(**{**STILL, **changed})
-    assert cached_size(recipe) == 45
+    assert recipe.cached_size == 45
     assert len(set(versions(recipe, 45))) == 40
     assert augment_image(pixels(45), recipe, random_for(recipe, 0, 0)).shape == (32, 32, 3)
 

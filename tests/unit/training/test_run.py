@@ -65,6 +65,8 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / STATE).write_bytes(b"")
     with pytest.raises(ConfigError, match="--resume"):
         train(recipe(), tmp_path / "table.csv", tmp_path)
+    with pytest.raises(ConfigError, match="no run to resume"):
+        train(recipe(), tmp_path / "table.csv", tmp_path / "other", resume=True)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.errors import ConfigError, OutputError
-from crossguard.training.run_folder import claimed, refuse_filled
+from crossguard.training.run_folder import check_folder, claimed
 from crossguard.training.state import STATE
 
 
@@ -17,21 +17,29 @@ from crossguard.training.state import STATE
 def test_a_folder_with_something_else_in_it_is_not_written_over(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=rf"which a run may replace: {name}\. Give a new folder"):
-        refuse_filled(tmp_path)
+        check_folder(tmp_path, resume=False)
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / STATE).touch()
     with pytest.raises(ConfigError, match="--resume"):
-        refuse_filled(tmp_path)
+        check_folder(tmp_path, resume=False)
+
+
+def test_only_a_folder_that_holds_a_run_can_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no run to resume"):
+        check_folder(tmp_path / "new", resume=True)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / STATE).touch()
+    check_folder(tmp_path, resume=True)
 
 
 def test_what_a_start_left_before_its_first_state_is_no_obstacle(tmp_path: Path) -> None:
-    refuse_filled(tmp_path / "new")
+    check_folder(tmp_path / "new", resume=False)
     (tmp_path / "tensorboard").mkdir()
     for name in ("log.jsonl", "tokenizer.json", "state.pt.draft", "best.pt", ".lock"):
         (tmp_path / name).touch()
-    refuse_filled(tmp_path)
+    check_folder(tmp_path, resume=False)
 
 
 def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
