@@ -128,10 +128,10 @@ class Texts:
 
 
 def _harmless_texts(examples: Examples) -> list[str]:
-    """Short texts of posts whose targets are all known not to hold, as far as they are known, and some are."""
+    """Short texts of posts whose known targets are all 0; five are known, or all where a recipe has fewer."""
     found: list[str] = []
     for chunk in examples.chunks():
-        known = (chunk.targets == 0).sum(axis=1) >= KNOWN_HARMLESS
+        known = (chunk.targets == 0).sum(axis=1) >= min(KNOWN_HARMLESS, chunk.targets.shape[1])
         harmless = (np.nan_to_num(chunk.targets) == 0).all(axis=1) & known
         texts = (text for (text, _), fine in zip(chunk.words, harmless, strict=True) if fine)
         found += (text for text in texts if SHORTEST_FILLER <= len(text) <= LONGEST_FILLER)

@@ -20,12 +20,12 @@ from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 LABELS = tuple(f"label{number}" for number in range(KNOWN_HARMLESS))
 
 
-def texts(folder: Path, **settings: Any) -> Texts:
-    known = dict.fromkeys(LABELS, 0.0)
+def texts(folder: Path, labels: tuple[str, ...] = LABELS, **settings: Any) -> Texts:
+    known = dict.fromkeys(labels, 0.0)
     rows = [Row(str(n), f"harmless sentence {n}", labels=known) for n in range(1, 12)]
     rows.insert(0, Row("0", image=folder / "image.png", labels=known))
-    write_table(rows, LABELS, "posts", folder / "posts.parquet")
-    recipe = recipe_of(labels=LABELS, **settings)
+    write_table(rows, labels, "posts", folder / "posts.parquet")
+    recipe = recipe_of(labels=labels, **settings)
     tokenizer = folder / "tokenizer.json"
     encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
     return Texts(recipe, read_examples(recipe, folder / "posts.parquet")[0], encoder)
@@ -39,8 +39,9 @@ def test_without_changes_a_post_is_trained_on_as_it_is_served(tmp_path: Path) ->
     assert plain.lengths[0] == 0
 
 
-def test_lengths_of_an_epoch_are_those_of_its_changed_texts(tmp_path: Path) -> None:
-    diluted = texts(tmp_path, dilution=1.0)
+@pytest.mark.parametrize("labels", [LABELS, LABELS[:1]])
+def test_lengths_of_an_epoch_are_those_of_its_changed_texts(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    diluted = texts(tmp_path, labels, dilution=1.0)
     rows = np.arange(12)
     lengths = diluted.lengths_in(0, rows)
     assert lengths[0] == 0, "there is nothing to dilute"
