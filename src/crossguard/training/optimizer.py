@@ -13,6 +13,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
 
+from crossguard.errors import ConfigError
 from crossguard.models.gated import GatedModel
 from crossguard.training.recipe import Recipe
 
@@ -39,15 +40,27 @@ def _towers(model: GatedModel) -> list[tuple[list[nn.Module], list[nn.Module]]]:
 
 
 def set_dropout(model: GatedModel, recipe: Recipe) -> None:
-    """Sets the dropout of the text encoder, where the recipe says one."""
+    """Sets the dropout of the text encoder, where the recipe says one.
+
+    Raises:
+        ConfigError: The encoder has none there.
+    """
     embeddings, *layers = model.architecture.text_layers(model.holders()[0])
-    for parts, rate in (((embeddings,), recipe.embedding_dropout), (layers, recipe.encoder_dropout)):
-        module: Any
-        for module in (module for part in parts for module in part.modules() if rate is not None):
-            if isinstance(module, nn.Dropout):
-                module.p = rate or 0.0
-            elif isinstance(getattr(module, "dropout", None), float):  # how CLIP's attention holds it
-                module.dropout = rate
+    _set_dropout([embeddings], "embedding_dropout", recipe.embedding_dropout)
+    _set_dropout(layers, "encoder_dropout", recipe.encoder_dropout)
+
+
+def _set_dropout(parts: list[nn.Module], setting: str, rate: float | None) -> None:
+    modules: list[Any] = [module for part in parts for module in part.modules()]
+    dropouts = [module for module in modules if isinstance(module, nn.Dropout)]
+    attentions = [module for module in modules if isinstance(getattr(module, "dropout", None), float)]  # CLIP's
+    if rate and not (dropouts or attentions):
+        raise ConfigError(f"The text encoder has no dropout that {setting} could set. Use: --set {setting}=null")
+    if rate is not None:
+        for module in dropouts:
+            module.p = rate
+        for module in attentions:
+            module.dropout = rate
 
 
 def choose_attention(model: GatedModel, device: str) -> None:

@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 import torch
 from tests.support.tiny_training import KINDS, TARGETS, batch_of, model_of, recipe_of
 
+from crossguard.errors import ConfigError
 from crossguard.training.objective import Objective
 from crossguard.training.optimizer import (
     build_optimizer,
@@ -78,6 +79,14 @@ def test_dropout_of_the_text_encoder_is_set() -> None:
     embeddings, *layers = model.architecture.text_layers(model.holders()[0])
     assert {m.p for m in embeddings.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}
     assert {m.p for layer in layers for m in layer.modules() if isinstance(m, torch.nn.Dropout)} == {0.0}
+
+
+def test_dropout_that_an_encoder_does_not_have_is_not_set_in_silence() -> None:
+    recipe = recipe_of("clip", embedding_dropout=0.3)
+    with pytest.raises(ConfigError, match="no dropout that embedding_dropout could set"):
+        set_dropout(model_of(recipe), recipe)
+    recipe = recipe_of("clip", embedding_dropout=0.0, encoder_dropout=0.3)
+    set_dropout(model_of(recipe), recipe)
 
 
 @pytest.mark.parametrize("backend", ["clip", "siglip", "compact"])
