@@ -139,10 +139,11 @@ def root() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and ends the process with a documented exit code (see docs/reference/exit-codes.md)."""
-    if sys.stdout is None:  # closed by who started it: `crossguard ... >&-`
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started it: `crossguard ... >&-`
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8", errors="replace"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
             # A pipe of Windows or an old locale lacks characters that posts and tables have.
             stream.reconfigure(errors="replace")
     end(run(args))

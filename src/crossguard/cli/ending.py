@@ -27,9 +27,8 @@ def end(code: int) -> None:
 def _flushed() -> bool:
     """Writes what waits to be written; what cannot be is left to the interpreter, which then says so."""
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
     except (OSError, ValueError):
         return False
     return True

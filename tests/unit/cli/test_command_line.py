@@ -126,6 +126,16 @@ def test_what_is_no_command_gets_the_one_that_scores_it(
     assert len(told) < 400
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_closed_stream_takes_what_is_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, name, None)
+    monkeypatch.setattr(cli, "root", said)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 0
+    assert not getattr(sys, name).isatty(), "as every command asks that writes"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes the stream")
 def test_a_command_runs_with_its_output_closed() -> None:
     command = 'echo hello | "$0" -m crossguard score - --input-format txt --quiet >&-'
