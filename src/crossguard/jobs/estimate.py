@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from crossguard.errors import TableError
+from crossguard.errors import TableError, UnitError
 from crossguard.jobs.job import ScoringJob
-from crossguard.jobs.local import WORKER_CORES, LocalWorker
+from crossguard.jobs.local import LocalWorker, crew_of
+from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.tasks import REPORTED
 from crossguard.jobs.units import Task, Unit
 from crossguard.machine import available_cores
@@ -53,6 +54,7 @@ def estimate(job: ScoringJob, workers: int | None = None) -> JobEstimate:
 
     Raises:
         TableError: The input cannot be read.
+        UnitError: The sample crashes its worker.
     """
     files = unreadable = units = size = posts = 0
     open_size = 0
@@ -67,9 +69,8 @@ def estimate(job: ScoringJob, workers: int | None = None) -> JobEstimate:
             if unit.kind != "unreadable":
                 _reservoir(chosen, unit, units, draw)
             units += 1
-    cores = available_cores()
-    count = workers or max(1, round(cores / (job.spec.threads or WORKER_CORES)))
-    threads = job.spec.threads or max(1, cores // count)
+    count, threads = crew_of(job.spec, workers)
+    cores = min(count * threads, available_cores())
     with closing(job.spec.load()) as moderator:
         identity = job.spec.identity(moderator, "")
     with TemporaryDirectory() as scratch:
@@ -79,8 +80,8 @@ def estimate(job: ScoringJob, workers: int | None = None) -> JobEstimate:
     if not sampled:
         raise TableError("The sample of the input has no posts.")
     posts += round(open_size * _posts_per_byte(job, [unit for unit in chosen if unit.rows is None]))
-    rate = sampled / seconds * count
-    return JobEstimate(files, unreadable, units, size, posts, not open_size, sampled, failed, rate, threads * count)
+    rate = sampled / seconds * max(1, cores / threads)
+    return JobEstimate(files, unreadable, units, size, posts, not open_size, sampled, failed, rate, cores)
 
 
 def _reservoir(chosen: list[Unit], unit: Unit, place: int, draw: random.Random) -> None:
@@ -97,7 +98,14 @@ def _measure(worker: LocalWorker, units: list[Unit]) -> tuple[int, int, float]:
     seconds = 0.0
     for warm in (True, False):  # the first pass compiles the model and fills caches
         for unit in units:
-            part = worker.run(Task(unit, stop=REPORTED if warm else SAMPLED_POSTS, write=False), lambda _: None)
+            task = Task(unit, stop=REPORTED if warm else SAMPLED_POSTS, write=False)
+            try:
+                part = worker.run(task, lambda _: None)
+            except WorkerCrashed as crash:
+                raise UnitError(
+                    f"The sample from '{unit.entry.path}' crashed its worker: {crash}. Memory may be short: use a "
+                    "smaller --batch-size. If it is one post that does, a job records it as failed, and goes on."
+                ) from None
             if not warm:
                 posts, failed, seconds = posts + part.posts, failed + part.failed, seconds + part.seconds
     return posts, failed, seconds

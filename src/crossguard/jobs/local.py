@@ -28,13 +28,18 @@ _STARTS: Final = 5
 _END_SECONDS: Final = 5.0
 
 
-def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[LocalWorker]:
-    """Returns the workers of this machine, by its cores without a count; processes start with their first tasks."""
+def crew_of(spec: JobSpec, count: int | None) -> tuple[int, int]:
+    """Returns how many workers this machine gets, by its cores without a count, and how many cores each uses."""
     cores = available_cores()
     count = count or max(1, round(cores / (spec.threads or WORKER_CORES)))
+    return count, spec.threads or max(1, cores // count)
+
+
+def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) -> list[LocalWorker]:
+    """Returns the workers of this machine; their processes start with their first tasks."""
+    count, threads = crew_of(spec, count)
     # Under a quota the kernel moves processes about; a pinned one would wait for its core beside free ones.
-    pinned = share_cores(count, memory_nodes()) if cores == len(allowed_cores()) else [[]] * count
-    threads = spec.threads or max(1, cores // count)
+    pinned = share_cores(count, memory_nodes()) if available_cores() == len(allowed_cores()) else [[]] * count
     return [LocalWorker(spec, identity, own, threads=spec.threads or len(own) or threads) for own in pinned]
 
 

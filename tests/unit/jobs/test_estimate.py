@@ -12,10 +12,11 @@ from tests.unit.jobs.conftest import InlineWorker, write_jsonl, write_parquet
 
 from crossguard.bundle import Bundle
 from crossguard.data.storage import Entry
-from crossguard.errors import TableError
+from crossguard.errors import TableError, UnitError
 from crossguard.jobs import estimate as module
 from crossguard.jobs.estimate import JobEstimate, estimate
 from crossguard.jobs.job import ScoringJob
+from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.units import Unit
 
 
@@ -27,8 +28,37 @@ def _inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LocalWorker", worker)
 
 
-def measured(folder: Path, tiny_bundle: Bundle, unit_posts: int = 10) -> JobEstimate:
-    return estimate(ScoringJob.open(folder, folder.parent / "out", model=tiny_bundle.folder, unit_posts=unit_posts))
+def measured(folder: Path, tiny_bundle: Bundle, workers: int | None = None) -> JobEstimate:
+    return estimate(ScoringJob.open(folder, folder.parent / "out", model=tiny_bundle.folder, unit_posts=10), workers)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder with one table."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_jsonl(folder / "a.jsonl", 40)
+    return folder
+
+
+def test_workers_beyond_the_cores_make_nothing_faster(
+    small: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_measure", lambda *_: (40, 1, 2.0))
+    monkeypatch.setattr(module, "available_cores", lambda: 2)
+    rates = {workers: measured(small, tiny_bundle, workers) for workers in (1, 2, 8)}
+    assert [(found.posts_per_second, found.cores) for found in rates.values()] == [(20, 2), (40, 2), (40, 2)]
+
+
+def test_a_sample_that_crashes_its_worker_is_told(
+    small: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise WorkerCrashed("signal 9 (SIGKILL)")
+
+    monkeypatch.setattr(InlineWorker, "run", crash)
+    with pytest.raises(UnitError, match=r"a\.jsonl' .* signal 9 \(SIGKILL\)"):
+        measured(small, tiny_bundle)
 
 
 def test_files_that_say_their_rows_are_counted(tmp_path: Path, tiny_bundle: Bundle) -> None:
