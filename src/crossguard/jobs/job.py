@@ -61,6 +61,7 @@ class ScoringJob:
         """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
         if unit_posts < 1:
             raise ConfigError(f"A unit has at least one post, not {unit_posts}.")
+        settings = {name: value for name, value in settings.items() if value is not None}
         unknown = set(settings) - _SETTINGS
         if unknown:
             raise ConfigError(f"Unknown setting '{min(unknown)}'.{suggest(min(unknown), _SETTINGS)}")
@@ -72,7 +73,6 @@ class ScoringJob:
         given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
         if not given:
             raise TableError("Name at least one file, folder or pattern.")
-        settings = {name: value for name, value in settings.items() if value is not None}
         if "image_root" in settings:
             settings["image_root"] = _absolute(settings["image_root"])
         settings |= {
@@ -186,21 +186,22 @@ class ScoringJob:
         now = {"inputs": list(self.spec.inputs), "unit_posts": self._unit_posts, "format": self._known}
         then, here = ({name: str(each[name]) for name in now} for each in (settings, now))
         refuse_another(then, here, self.spec.output)
+        sources = ((each.storage.address_of(each.entry.path), each.entry) for each in self.sources())
         with closing(self._read_plan()) as stream:
-            for planned, source in itertools.zip_longest(read_plan(stream), self.sources()):
-                address = None if source is None else source.storage.address_of(source.entry.path)
-                if planned is None or source is None or planned[:2] != (address, source.entry):
-                    raise TableError(_difference(planned and planned[0], address, self.spec.output))
-
-
-def _difference(then: str | None, now: str | None, output: str) -> str:
-    if then == now:
-        what = f"'{now}' changed"
-    elif then is None or (now is not None and now < then):
-        what = f"'{now}' is new"
-    else:
-        what = f"'{then}' is gone"
-    return f"Cannot continue '{output}': {what} since the job began. Put the input back, or score into another folder."
+            planned = ((address, entry) for address, entry, _ in read_plan(stream))
+            for before, after in itertools.zip_longest(planned, sources, fillvalue=(None, None)):
+                if before == after:
+                    continue
+                if before[0] == after[0]:
+                    what = f"'{after[0]}' changed"
+                elif before[0] is None or any(address == before[0] for address, _ in sources):
+                    what = f"'{after[0]}' is new"
+                else:
+                    what = f"'{before[0]}' is gone"
+                raise TableError(
+                    f"Cannot continue '{self.spec.output}': {what} since the job began. Put the input back, or score "
+                    "into another folder."
+                )
 
 
 def _absolute(path: PathLike) -> str:

@@ -70,7 +70,7 @@ def test_a_job_that_lost_its_plan_says_so(folder: Path, tiny_bundle: Bundle) -> 
 
 
 def test_settings_may_be_lists_and_mappings_and_reach_a_worker_as_they_are(folder: Path, tiny_bundle: Bundle) -> None:
-    how = {"fetch_origins": ["https://media.example"], "columns": {"text": "body"}, "keep": 1}
+    how = {"fetch_origins": ["https://media.example"], "columns": {"text": "body"}, "keep": 1, "format": None}
     spec = opened(folder, tiny_bundle, **how).spec
     assert (spec.fetch_origins, spec.keep) == (("https://media.example",), True)
     assert spec.columns == Columns(text="body", addresses=True)
@@ -110,6 +110,17 @@ def test_an_input_that_is_another_now_is_named(folder: Path, tiny_bundle: Bundle
     name = "c" if what == "is new" else "b"
     with pytest.raises(TableError, match=rf"'.*{name}\.jsonl' {what} since the job began"):
         opened(folder, tiny_bundle).start(resume=True)
+
+
+@pytest.mark.parametrize(("name", "what"), [("x", "is new"), ("b", "is gone"), ("d", "is gone")])
+def test_it_is_named_among_several_inputs_too(folder: Path, tiny_bundle: Bundle, name: str, what: str) -> None:
+    write_jsonl(folder.parent / "a.jsonl", 20)
+    inputs, out = (folder, folder.parent / "a.jsonl"), folder.parent / "out"
+    ScoringJob.open(inputs, out, model=tiny_bundle.folder).start(resume=False)
+    changed = folder / f"{name}.jsonl"
+    changed.unlink() if changed.exists() else write_jsonl(changed, 20)
+    with pytest.raises(TableError, match=rf"'{changed}' {what} since"):
+        ScoringJob.open(inputs, out, model=tiny_bundle.folder).start(resume=True)
 
 
 def test_other_settings_are_another_job(folder: Path, tiny_bundle: Bundle) -> None:
