@@ -22,12 +22,10 @@ _COLUMNS = ("id", "text", "image_path", "image_text", "image")
 # Which options go where: to `load`, to a reader of posts, and to a job.
 _LOADED = ("model", "policy", "tenant", "runtime", "precision", "threads", "pixels", "other_languages")
 _READING = ("input_format", "image_root", "confine_images")
-_JOBS = ("engine", "shards", "unit_posts", "fetch_origins", "fetch_private")
-# Of the options of a job, those that ask for one.
-_ASK = ("engine", "shards", "unit_posts", "fetch_origins")
+_JOBS = ("engine", "workers", "shards", "unit_posts", "fetch_origins", "fetch_private")
 # What only tables and jobs have.
 _NOT_OF_ONE = (
-    *("resume", "limit", "batch_size", "on_error", "workers", "dry_run", "price", "metrics_port"),
+    *("resume", "limit", "batch_size", "on_error", "dry_run", "price", "metrics_port"),
     *(*_READING, *_JOBS, *(f"{name}_column" for name in _COLUMNS)),
 )
 
@@ -136,7 +134,6 @@ def command(
     ocr: bool,
     on_error: str,
     out: str | None,
-    workers: int | None,
     dry_run: bool,
     price: float | None,
     metrics_port: int | None,
@@ -164,18 +161,18 @@ def command(
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
     _refuse_words(sources)
-    asked = [*(jobs[name] or None for name in _ASK), workers, dry_run or None, price, metrics_port]
+    asked = [*(given or None for given in jobs.values()), dry_run or None, price, metrics_port]
     if not single and not jobs["fetch_origins"]:
         refuse_idle(("fetch_private",), "without --fetch-origin")
     if not single and many.wanted(sources, out, asked):
         refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
+        refused |= {"--verbose": options.verbose, "--show-text": options.show_text}
         many.refuse([name for name, given in refused.items() if given])
-        how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr}
-        engine = how.pop("engine") or "local"
+        how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr, "price": price}
         if dry_run:
-            return many.estimate(sources, workers, options, price=price, **how)
-        how |= {"engine": engine, "workers": workers}
-        return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
+            refuse_idle(("engine", "metrics_port"), "beside --dry-run, which measures on this machine")
+            return many.estimate(sources, out, options, **how)
+        return many.run(sources, out, options, metrics_port=metrics_port, **how)
     _check_one(sources, options, single=single)
     _quieten_libraries()
     if options.verbose:
@@ -200,7 +197,7 @@ def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) 
         refuse_idle(_NOT_OF_ONE, "for one post")
     if options.resume and options.overwrite:
         raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
-    if options.resume and (options.out is None or str(options.out) == "-"):
+    if options.resume and options.file is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ import click
 
 from crossguard.cli.options import is_there
 from crossguard.cli.progress import Bar, counts, in_other_languages
+from crossguard.cli.score_run import NOTHING_SCORED, Options, names_files
 from crossguard.data.masking import visible
 from crossguard.errors import number_of
 
 if TYPE_CHECKING:
-    from crossguard.cli.score_run import Options
     from crossguard.jobs.pool import Event
     from crossguard.jobs.summary import JobSummary
 
@@ -29,7 +28,8 @@ _NOTES = 10
 def wanted(sources: Sequence[str], out: str | None, options: Sequence[object]) -> bool:
     """Whether a command line asks for a job: many files, a folder to write to, a storage, or an option of jobs."""
     remote = any("://" in address for address in (*sources, out or ""))
-    pattern = len(sources) == 1 and "*" in sources[0] and not is_there(sources[0])
+    first = sources[0] if len(sources) == 1 else ""
+    pattern = not is_there(first) and ("*" in first or ("?" in first and names_files(first)))
     folder = out is not None and (out.endswith("/") or Path(out).is_dir())
     return len(sources) > 1 or remote or pattern or folder or any(option is not None for option in options)
 
@@ -57,11 +57,9 @@ def run(
     **how: Any,
 ) -> int:
     """Runs a job and returns the exit code; `price` is that of one core for an hour."""
-    from crossguard.cli.score_run import NOTHING_SCORED
     from crossguard.jobs.run import score_files
 
-    if not sources or "-" in sources:
-        raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
+    _check_sources(sources)
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
         if out is None and len(sources) == 2 and not is_there(sources[1]) and "*" not in sources[1]:  # noqa: PLR2004
@@ -69,9 +67,8 @@ def run(
                 f" There is no file '{sources[1]}'; to write it: crossguard score {sources[0]} -o {sources[1]}. Else:"
             )
         raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/")
-    bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
     try:
-        with JobProgress(bar=bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
+        with JobProgress(bar=options.bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
             summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))
     except KeyboardInterrupt:
         click.echo("\nStopped. Finished parts are kept; the same command with --resume does the rest.", err=True)
@@ -89,6 +86,11 @@ def run(
     return NOTHING_SCORED if whole is not None and 0 < whole.posts == whole.failed else 0
 
 
+def _check_sources(sources: Sequence[str]) -> None:
+    if not sources or "-" in sources:
+        raise click.UsageError("A job reads files: name them, their folder, or a pattern. For stdin: score - > FILE")
+
+
 def _looks_like_a_file(out: str) -> bool:
     from crossguard.data.formats import SUFFIX_FORMATS
     from crossguard.data.storage import is_remote
@@ -102,14 +104,16 @@ def _looks_like_a_file(out: str) -> bool:
 
 def estimate(
     sources: Sequence[str],
-    workers: int | None,
+    out: str | None,
     options: Options,
     *,
-    price: float | None = None,
-    shards: str | None = None,
+    workers: int | None,
+    price: float | None,
+    shards: str | None,
     **how: Any,
 ) -> int:
     """Says what a job would take; not what is left of one, nor what a shard of one would."""
+    _check_sources(sources)
     given = {"--resume": options.resume, "--shards": shards}
     if any(given.values()):
         names = " and ".join(name for name, value in given.items() if value)
@@ -121,7 +125,7 @@ def estimate(
     from crossguard.jobs.estimate import estimate as measure
     from crossguard.jobs.job import ScoringJob
 
-    job = ScoringJob.open(sources, "not-written", **_settings(how, options))
+    job = ScoringJob.open(sources, out or "not-written", **_settings(how, options))
     found = measure(job, workers)
     about = "" if found.counted else "about "
     click.echo(
@@ -216,12 +220,7 @@ def _tell_beside(images: int, *, err: bool) -> None:
 def _settings(how: dict[str, Any], options: Options) -> dict[str, Any]:
     from crossguard.data.tables import Columns
 
-    settings = {
-        **how,
-        "columns": Columns(**how["columns"]),
-        "keep": options.keep,
-        "format": options.format,
-    }
+    settings = {**how, "columns": Columns(**how["columns"]), "keep": options.keep, "format": options.format}
     return {name: value for name, value in settings.items() if value is not None}
 
 

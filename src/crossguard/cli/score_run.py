@@ -46,7 +46,17 @@ class Options:
     @property
     def as_table(self) -> bool:
         """Whether decisions are shown to a person."""
-        return self.out is None and self.format is None and sys.stdout is not None and sys.stdout.isatty()
+        return self.out is None and self.format is None and sys.stdout.isatty()
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the decisions; None for stdout."""
+        return None if str(self.out) == "-" else self.out
+
+    @property
+    def bar(self) -> bool:
+        """Whether a progress bar is drawn."""
+        return self.progress if self.progress is not None else sys.stderr.isatty() and not self.quiet
 
 
 def score_one(moderator: Moderator, given: tuple[str, str | None, str], options: Options, *, ocr: bool) -> None:
@@ -86,11 +96,10 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
         posts, kept = kept_columns(posts, reader)
     output = None if options.as_table else _output(moderator, options, kept)
     summary = Summary()
-    bar = options.progress if options.progress is not None else sys.stderr.isatty() and not options.quiet
     watcher = Watcher(
         reader,
         limit=how["limit"],
-        bar=bar,
+        bar=options.bar,
         table=options.as_table,
         show_text=options.show_text,
         verbose=options.verbose,
@@ -105,7 +114,7 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
         raise
     if not options.quiet:
         notes = [*reader.warnings, *summary.notes]
-        if summary.long_ids and options.out is not None and (options.format or options.out.suffix[1:]) == "csv":
+        if summary.long_ids and options.file is not None and (options.format or options.file.suffix[1:]) == "csv":
             notes.append("ids of more than 15 digits: Excel rounds them in a .csv file, and not in -o NAME.xlsx")
         print_summary(summary, notes)
         _tell_where(options)
@@ -114,20 +123,17 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
 
 def _output(moderator: Moderator, options: Options, kept: tuple[str, ...] = ()) -> Output:
     from crossguard.data.writing import open_output, open_stream
-    from crossguard.errors import OutputError
 
     labels, attributes = moderator.labels.names, moderator.bundle.manifest.attributes
-    if options.out is not None and str(options.out) != "-":
+    if options.file is not None:
         how = {"resume": options.resume, "overwrite": options.overwrite}
-        return open_output(options.out, labels, kept=kept, attributes=attributes, format=options.format, **how)
-    if sys.stdout is None:
-        raise OutputError("stdout is closed. Name a file: -o decisions.jsonl")
+        return open_output(options.file, labels, kept=kept, attributes=attributes, format=options.format, **how)
     return open_stream(sys.stdout.buffer, labels, options.format or "jsonl", kept, attributes)
 
 
 def _tell_where(options: Options) -> None:
-    if options.out is not None and str(options.out) != "-":
-        click.echo(f"decisions: {options.out}", err=True)
+    if options.file is not None:
+        click.echo(f"decisions: {options.file}", err=True)
 
 
 def refuse_a_text(source: str) -> None:
@@ -168,10 +174,9 @@ def refuse_to_read_what_is_written(source: str, options: Options) -> None:
     from crossguard.data.formats import STDIN, stdin
     from crossguard.data.writing import refuse_same_file
 
-    to_stdout = options.out is None or str(options.out) == "-"
     try:
         read = stdin().fileno() if source == STDIN else Path(source)
-        written = sys.stdout.fileno() if to_stdout or options.out is None else options.out
+        written = options.file or sys.stdout.fileno()
     except (OSError, ValueError):  # a stream without a file behind it, or a closed one
         return
     refuse_same_file(read, written)
@@ -186,9 +191,9 @@ def word_reader() -> Any:
 
 def _tell_how_to_continue(summary: Summary, options: Options) -> None:
     click.echo(f"\nStopped after {number_of(summary.previous + summary.posts, 'post')}.", err=True)
-    if options.out is not None:
+    if options.file is not None:
         from crossguard.data.outputs import journal_of
 
-        journal = journal_of(options.out)
-        place = journal if journal.exists() else options.out
+        journal = journal_of(options.file)
+        place = journal if journal.exists() else options.file
         click.echo(f"Continue with the same command and --resume; '{place}' holds what is done.", err=True)

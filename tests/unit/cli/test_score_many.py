@@ -53,6 +53,12 @@ def test_what_is_a_job(sources: list[str], out: str | None, options: list[object
     assert wanted(sources, out, options) is expected
 
 
+def test_a_question_mark_is_a_pattern_where_files_match_it(tmp_path: Path) -> None:
+    (tmp_path / "part-1.csv").touch()
+    assert wanted([f"{tmp_path}/part-?.csv"], "a.jsonl", [])
+    assert not wanted([f"{tmp_path}/post-?.csv"], "a.jsonl", [])
+
+
 def test_what_posts_are_scored_without_is_told_as_of_one_file(score: Score, tmp_path: Path) -> None:
     unread = "id,title,comment,image_url\n1,a,Women are too stupid to vote,https://a.example/x.jpg\n"
     (tmp_path / "one.csv").write_text(unread)
@@ -79,6 +85,11 @@ def test_options_of_one_file_are_refused() -> None:
         (["a.jsonl", "b.jsonl"], "Name one: -o decisions/"),
         (["a.jsonl", "b.jsonl", "-o", "out.csv"], "'out.csv' looks like a file"),
         (["a.jsonl", "-o", "out/", "--limit", "3"], "--limit is for one file"),
+        (["a.jsonl", "-o", "out/", "--verbose"], "--verbose is for one file"),
+        (["a.jsonl", "-o", "out/", "--show-text"], "--show-text is for one file"),
+        (["-", "--dry-run"], "A job reads files: name them"),
+        (["a.jsonl", "--dry-run", "--engine", "ray"], "--engine does nothing beside --dry-run, which measures on this"),
+        (["a.jsonl", "--dry-run", "--metrics-port", "9"], "--metrics-port does nothing beside --dry-run"),
         (["a.jsonl", "-o", "s3://bucket/out.jsonl?region=eu"], "'s3://bucket/out.jsonl?region=eu' looks like a file"),
         (["a.jsonl", "--dry-run", "--resume"], "--dry-run estimates the whole job, so leave out --resume;"),
         (["a.jsonl", "--dry-run", "--resume", "--shards", "0/2"], "leave out --resume and --shards;"),
@@ -181,6 +192,15 @@ def test_a_dry_run_says_what_a_job_would_cost_and_writes_nothing(
     for told in ("input: 1 file, ", "12 posts", "output: 1 part\n", "measured: 12 of these", "core-hours at 0.04 ="):
         assert told in said
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_dry_run_reads_no_parts_of_a_job_in_the_folder_of_its_input(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate_inline(monkeypatch)
+    write_jsonl(tmp_path / "in.jsonl", 12)
+    assert score(tmp_path, "-o", f"{tmp_path}/out/")[0] == 0
+    assert "input: 1 file, " in score(tmp_path, "-o", f"{tmp_path}/out/", "--dry-run")[1]
 
 
 def test_a_dry_run_counts_images_of_a_folder_and_posts_of_tar_files(
