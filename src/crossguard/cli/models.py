@@ -98,20 +98,20 @@ def _benchmark(bundle: Bundle) -> None:
 
 
 def _show(bundle: Bundle) -> None:
+    from rich.text import Text
+
     from crossguard.cli.table import BANDS, bands, console, plain
 
     manifest, screen = bundle.manifest, console()
-    screen.print(
-        f"[bold]{manifest.model.name}[/] {manifest.model.version}  "
-        f"{manifest.model.backend} {manifest.model.head}, {bundle.size / 1e6:.1f} MB, {bundle.folder}",
-        soft_wrap=True,
-    )
+    model = manifest.model
+    told = f" {model.version}  {model.backend} {model.head}, {bundle.size / 1e6:.1f} MB, {bundle.folder}"
+    screen.print(Text.assemble((model.name, "bold"), told), soft_wrap=True)
     labels = plain(("label", "meaning"), left=2)
     for label in manifest.labels:
         labels.add_row(label.name, label.meaning)
     screen.print(labels)
     for policy in manifest.policies.values():
-        screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}", markup=False)
+        screen.print(f"\npolicy {policy.name} {policy.version}: {policy.description}")
         names = ("label", "input") if len(policy.kinds) > 1 else ("label",)
         table = plain((*names, *BANDS), left=len(names))
         for name in manifest.label_set.names:

@@ -93,8 +93,6 @@ def _dataset(name: str, raw: Path, labels: tuple[str, ...]) -> Dataset:
 
 
 def _show(report: DatasetReport) -> None:
-    from rich.markup import escape
-
     from crossguard.cli.table import console, plain
 
     screen, splits = console(), list(report.posts)
@@ -106,7 +104,7 @@ def _show(report: DatasetReport) -> None:
     table.add_row("with words from the image", *(f"{report.image_text[split]:.1%}" for split in splits))
     for name in report.known[splits[0]] if splits else ():
         cells = [f"{report.labels[s].get(name, 0):.4f} of {report.known[s][name]}" for s in splits]
-        table.add_row(escape(name), *cells)
+        table.add_row(name, *cells)
     screen.print(table)
     unlabelled = {name: count for name, count in report.not_annotated.items() if not report.posts.get(name)}
     notes: dict[str, dict[str, Any] | list[str]] = {
@@ -120,6 +118,6 @@ def _show(report: DatasetReport) -> None:
     for what, found in notes.items():
         if found:
             shown = found if len(found) <= SHOWN else f"{len(found)}, see the report file"
-            screen.print(f"{what}: {shown}", highlight=False, markup=False)  # ids may look like markup
+            screen.print(f"{what}: {shown}", highlight=False)
     if report.caution:
         screen.print(f"caution: {report.caution}", highlight=False)

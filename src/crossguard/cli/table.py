@@ -114,14 +114,17 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
 
 
 def terminal(width: int | None = None) -> Console:
-    """Returns a console; where its reader goes away, it raises what others raise, and rich would exit with 1."""
+    """Returns a console that prints what it is told as it is, such as names in brackets.
+
+    Where its reader goes away, it raises what others raise; rich would exit with 1.
+    """
     from rich.console import Console
 
     class Terminal(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    return Terminal(width=width)
+    return Terminal(width=width, markup=False, emoji=False)
 
 
 def console() -> Console:

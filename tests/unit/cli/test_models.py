@@ -31,6 +31,14 @@ def test_bands_of_every_kind_of_input_are_shown(tiny_bundle: Bundle, tmp_path: P
     assert [line[3] for line in lines if line[:1] == ["sexist"] and len(line) == 5] == ["0.500", "0.500", "0.423"]
 
 
+def test_brackets_in_a_meaning_are_shown(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bundle.folder, tmp_path / "copy")
+    manifest = tiny_bundle.manifest.model_dump(mode="json")
+    manifest["labels"][0]["meaning"] = "Attacks [people] :warning: [/x]"
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    assert "Attacks [people] :warning: [/x]" in CliRunner().invoke(command, [str(folder)]).output
+
+
 def test_the_card_and_the_manifest_are_printed(tiny_bundle: Bundle) -> None:
     assert CliRunner().invoke(command, [str(tiny_bundle.folder), "--card"]).output.startswith("# tiny")
     manifest = json.loads(CliRunner().invoke(command, [str(tiny_bundle.folder), "--json"]).output)

@@ -29,7 +29,7 @@ _TITLES = {
 
 def show_audit(audit: Audit, console: Console) -> None:
     """Prints everything that was found, warnings last, where the eye ends."""
-    console.print(f"[bold]{audit.model}[/], policy {audit.policy}", highlight=False)
+    console.print(Text.assemble((audit.model, "bold"), f", policy {audit.policy}"))
     for source, bias in audit.groups.items():
         bias_grid(source, bias).show(console)
     for result in audit.counterfactuals:
