@@ -22,6 +22,8 @@ def command(recipe: str | None, overrides: tuple[str, ...], *, show_settings: bo
     """
     if recipe is None:
         refuse_idle(("overrides",), "without RECIPE")
+    else:
+        refuse_idle(("show_settings",), "beside RECIPE: it lists what every recipe may set")
     with needs_extra("Training by recipes", "train"):
         from crossguard.checked_settings import settings
         from crossguard.training.recipe import Recipe

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crossguard.cli.options import PATH, out_option, overwrite_option
+from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle
 from crossguard.saving import refuse_existing
 
 
@@ -36,6 +36,8 @@ def command(
     from crossguard.data.writing import read_decisions
     from crossguard.scoring import with_posts
 
+    if posts is None:
+        refuse_idle(("image_root",), "without --posts")
     target = out or results.with_suffix(".html")
     refuse_existing(target, overwrite=overwrite, inputs=(results, posts))
     decisions = read_decisions(results)

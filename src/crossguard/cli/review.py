@@ -109,6 +109,8 @@ def import_posts(
     adds nothing. Besides the columns that scoring reads, there may be author, language, posted_at, queue, report and
     expected. Suggestions are shown beside the item and raise its priority.
     """
+    if suggestions:
+        refuse_idle(("results", "image_root"), "beside --suggestions")
     console = _console(settings, create=True)
     from crossguard.review.files import take_file, take_suggestions
 

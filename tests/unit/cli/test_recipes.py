@@ -40,3 +40,8 @@ def test_every_setting_is_explained_and_a_wrong_one_gets_a_suggestion(capsys: py
 def test_a_setting_of_no_recipe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "--set", "lr_head=1"]) == 2
     assert "--set does nothing without RECIPE" in capsys.readouterr().err
+
+
+def test_settings_are_those_of_all_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "clip-mtl", "--settings"]) == 2
+    assert "--settings does nothing beside RECIPE" in capsys.readouterr().err

@@ -34,6 +34,11 @@ def test_a_page_is_named_after_its_results_and_never_replaced_unasked(results: P
     assert "<title>Monday" in page.read_text()
 
 
+def test_a_folder_of_images_without_posts_is_refused(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(results), "--image-root", str(results.parent)]) == 2
+    assert "--image-root does nothing without --posts" in capsys.readouterr().err
+
+
 def test_a_page_gets_the_folder_that_it_names(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

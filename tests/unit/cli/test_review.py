@@ -53,6 +53,15 @@ def test_learning_writes_only_when_told(
     assert review("learn", "--criterion", "nonsense") == 5
 
 
+@pytest.mark.parametrize("option", ["--results", "--image-root"])
+def test_what_suggestions_do_not_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    (tmp_path / "suggested.jsonl").touch()
+    assert review("import", f"{tmp_path}/suggested.jsonl", "--suggestions", option, str(tmp_path)) == 2
+    assert f"{option} does nothing beside --suggestions" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("database")
 def test_what_a_table_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for text in ("hello", "good morning"):
