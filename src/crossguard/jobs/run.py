@@ -23,6 +23,7 @@ from crossguard.jobs.pool import Event, Pool, Worker
 from crossguard.jobs.sources import UNIT_POSTS, InputFormat
 from crossguard.jobs.summary import JobSummary
 from crossguard.jobs.units import Part, Shard, Unit
+from crossguard.machine import available_cores
 
 EngineName = Literal["local", "ray"]
 ENGINES: Final = ("local", "ray")
@@ -98,6 +99,8 @@ def score_files(
         summary.planned = sum(map(shard.has, job.units()))
         crew = make_workers(engine, job, workers)
         summary.cores = sum(worker.cores for worker in crew)
+        if engine == "local":  # where there are more workers than cores, they share
+            summary.cores = min(summary.cores, available_cores())
         with Pool(crew) as pool:
             for event in pool.run(_pending(job, shard, summary)):
                 summary.add(event)

@@ -180,6 +180,11 @@ def test_a_policy_file_may_change_while_a_job_runs(score: Score, tmp_path: Path)
     assert {decision.policy for decision in read_decisions(tmp_path / "out")} == {"mine"}
 
 
+def test_workers_that_share_cores_cost_no_more(score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "available_cores", lambda: 1, raising=False)
+    assert score(workers=2, source=write_jsonl(tmp_path / "few.jsonl", 12)).cores == 1
+
+
 def test_shards_make_the_same_folder(score: Score, tmp_path: Path) -> None:
     score("whole")
     first, second = score(shards="0/3"), score(shards="2/3")
