@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
 from crossguard.data import json_shapes
-from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8, without_mark
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import PostError, TableError
 from crossguard.records import Post
 
 _CHUNK: Final = 1 << 20
+# Lines before the first one that says whether a file is an array.
+_MOST_EMPTY: Final = 100
+_BETWEEN: Final = re.compile(r"[ \t\r\n,]*")
 
 
 def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
@@ -21,21 +26,22 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: 
 
     The first line that is not empty says which it is, as for `is_json_array`.
     """
+    unchecked = first_line == 1
+    if unchecked:
+        stream = _Started(stream)
+        start = stream.first_line()
+        if _is_array(start):
+            yield from _read_arrays(stream, builder, where)
+            return
+        if start.strip() == b"{":
+            raise TableError(f"{where} has objects over several lines; one line each: jq -c . FILE > posts.jsonl")
     lines = Lines(stream, number=first_line - 1)
-    first = unchecked = first_line == 1
     for line in each_line(lines):
         if isinstance(line, Post):
-            first = False
             yield line
             continue
         if not line.strip():
             continue
-        if first and line.strip() == "{":
-            raise TableError(f"{where} has objects over several lines; one line each: jq -c . FILE > posts.jsonl")
-        if first and _is_array(line):
-            yield from _read_arrays(lines, line.lstrip()[1:], builder, where)
-            return
-        first = False
         try:
             row = _parse(line)
         except PostError as error:
@@ -49,43 +55,69 @@ def read_jsonl(stream: ByteLines, builder: PostBuilder, where: str, first_line: 
 
 def is_json_array(stream: ByteLines) -> bool:
     """Whether a file of JSON begins with an array, and not with an object per line."""
-    for line in each_line(Lines(stream)):
-        if isinstance(line, Post) or line.strip():
-            return isinstance(line, str) and _is_array(line)
-    return False
+    return _is_array(_Started(stream).first_line())
 
 
-def _read_arrays(lines: Lines, text: str, builder: PostBuilder, where: str) -> Iterator[Post]:
-    """Yields a post per item of an array whose opening bracket was read, holding one item at a time.
+class _Started:
+    """A stream whose first lines can be looked at before they are read."""
+
+    def __init__(self, stream: ByteLines) -> None:
+        self._stream = stream
+        self._looked_at: deque[bytes] = deque()
+
+    def first_line(self) -> bytes:
+        """Returns the first line that is not empty, of a long one its beginning."""
+        line = b""
+        while not line.strip() and len(self._looked_at) < _MOST_EMPTY:
+            self._looked_at.append(self._stream.readline(_CHUNK))
+            line = without_mark(self._looked_at[-1])
+            if not self._looked_at[-1]:
+                break
+        return line
+
+    def readline(self, size: int, /) -> bytes:
+        """Returns a line with its end, or its first `size` bytes; more where it was looked at."""
+        line = b""
+        while len(line) < size and not line.endswith(b"\n"):
+            part = self._looked_at.popleft() if self._looked_at else self._stream.readline(size - len(line))
+            if not part:
+                break
+            line += part
+        return line
+
+
+def _read_arrays(stream: ByteLines, builder: PostBuilder, where: str) -> Iterator[Post]:
+    """Yields a post per item of an array, holding one item at a time.
 
     Further arrays and objects may follow, as in pages of an export that were joined.
     """
-    decode = codecs.getincrementaldecoder("utf-8")().decode
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     parser = json.JSONDecoder(strict=False)
-    number, ended, inside = 0, False, True
+    text, at = "", 0
+    number, ended, inside = 0, False, False
     while True:
-        text = text.lstrip(" \t\r\n,")
-        if text.startswith("]" if inside else "["):
-            inside, text = not inside, text[1:]
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if text.startswith("]" if inside else "[", at):
+            inside, at = not inside, at + 1
             continue
-        if ended and not inside and not text:
+        if ended and not inside and at == len(text):
             return
-        if text and not inside and text[0] != "{":
+        if at < len(text) and not inside and text[at] != "{":
             raise TableError(
                 f"{where} goes on behind a JSON array of {number:,} items with what is no object and no array."
             )
         try:
-            row, end = parser.raw_decode(text)
+            row, at = parser.raw_decode(text, at)
         except (json.JSONDecodeError, RecursionError, ValueError) as error:
-            if ended or len(text) > MAX_LINE_BYTES or not _may_go_on(error, text):
+            text, at = text[at:], 0
+            if ended or len(text) > MAX_LINE_BYTES or not _may_go_on(error):
                 raise TableError(f"{where} is damaged after {number:,} items of its JSON array: {error}.") from None
-            more, ended = _more(lines.stream, len(text))
+            more, ended = _more(stream, len(text))
             try:
                 text += decode(more, ended)
             except UnicodeDecodeError:
                 raise TableError(f"{where} is {NOT_UTF8}") from None
             continue
-        text = text[end:]
         number += 1
         yield _of_item(row, number, builder, where)
 
@@ -113,19 +145,19 @@ def _more(stream: ByteLines, at_least: int) -> tuple[bytes, bool]:
     return b"".join(parts), False
 
 
-def _may_go_on(error: Exception, text: str) -> bool:
-    """Whether the text may be the start of an item; anything else is wrong however it goes on."""
+def _may_go_on(error: Exception) -> bool:
+    """Whether what is left of a text may be the start of an item; anything else is wrong however it goes on."""
     if not isinstance(error, json.JSONDecodeError):
         return False
     longest_word = 16
-    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - longest_word
+    return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()) - longest_word
 
 
-def _is_array(line: str) -> bool:
+def _is_array(start: bytes) -> bool:
     """Whether a first line opens an array of posts, and is not itself one bad line of JSON Lines."""
-    bracket, rest = line.lstrip()[:1], line.lstrip()[1:].strip()
-    return bracket == "[" and (
-        not rest or rest.startswith(("{", "]", '"')) or (rest[0] == "[" and not rest.startswith("[["))
+    bracket, rest = start.lstrip()[:1], start.lstrip()[1:].strip()
+    return bracket == b"[" and (
+        not rest or rest.startswith((b"{", b"]", b'"')) or (rest.startswith(b"[") and not rest.startswith(b"[["))
     )
 
 

@@ -67,7 +67,7 @@ class Lines:
                 self.offset += len(line)
             raise LineTooLong
         if self.number == 1:
-            line = _without_mark(line)
+            line = without_mark(line)
         return line.decode("utf-8", "surrogateescape")
 
     def give_back(self, lines: list[str]) -> None:
@@ -125,7 +125,7 @@ def line_starts(stream: ByteLines) -> Iterator[tuple[int, int]]:
             more = stream.readline(MAX_LINE_BYTES)
             size += len(more)
         if number == 1:
-            line = _without_mark(line) or b"\n"
+            line = without_mark(line) or b"\n"
         if not line.isspace() and (line[0] in _PRINTABLE or line.decode("utf-8", "surrogateescape").strip()):
             yield offset, number
         offset += size
@@ -144,7 +144,12 @@ def _size(line: str) -> int:
     return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 
-def _without_mark(line: bytes) -> bytes:
+def without_mark(line: bytes) -> bytes:
+    """Returns the first line of a file without the mark of UTF-8.
+
+    Raises:
+        TableError: It is UTF-16.
+    """
     head = line[:_HEAD]
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise TableError(_NOT_UTF16 % "UTF-16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.tables import brief, read, write
 
 from crossguard.data import json_rows
 from crossguard.data.lines import Lines
+from crossguard.data.post_builder import PostBuilder
 from crossguard.data.tables import Columns, PostReader
 from crossguard.errors import TableError
 from crossguard.records import Post
@@ -109,6 +111,23 @@ class TestJsonl:
         path = write(tmp_path / "in.json", '[{"text": "a"}]\n"b"\n')
         with pytest.raises(TableError, match="goes on behind a JSON array of 1 items"):
             read(path)
+
+    def test_an_array_in_one_line_takes_linear_time(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.json", json.dumps([{"text": "a" * 300}] * 12_000))
+        before = time.process_time()
+        assert len(read(path)) == 12_000
+        assert time.process_time() - before < 1
+
+    def test_an_array_in_one_line_may_be_longer_than_a_line(self) -> None:
+        item = b'{"text": "' + b"a" * 2**20 + b'"}'
+        stream = io.BytesIO(b"[" + b",".join([item] * 65) + b"]")
+        posts = json_rows.read_jsonl(stream, PostBuilder(Columns(), Path()), "'in.json'")
+        assert sum(post.error is None for post in posts) == 65
+
+    def test_an_array_in_one_line_is_utf8(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match="not valid UTF-8"):
+            read(write(tmp_path / "in.json", '[{"text": "café"}]'.encode("latin-1")))
+        assert brief(read(write(tmp_path / "in.json", b'\xef\xbb\xbf\n \n[{"text": "a"}]'))) == [("item-1", "a")]
 
     def test_an_array_behind_a_broken_first_line_does_not_end_the_file(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", 'broken\n[{"text": "a"}]\n{"text": "b"}\n')
