@@ -51,8 +51,8 @@ class ArrowPosts:
 
     def read(self, first: int = 1) -> Iterator[Post]:
         """Returns the posts; `first` is the number of the first row."""
-        columns = self._stream.schema.names if self._builder.extra else list(self._found.values())
-        batches = (batch.select(columns) for batch in self._stream)
+        used = list(self._found.values())
+        batches = self._stream if self._builder.extra else (batch.select(used) for batch in self._stream)
         return posts_of(batches, self._builder, self._where, first)
 
 

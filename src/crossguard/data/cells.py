@@ -89,7 +89,7 @@ def _share(value: Any) -> float | None:
         return math.nan
     try:
         share = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     return share if 0 <= share <= 1 or math.isnan(share) else None
 

@@ -36,6 +36,14 @@ def test_posts_come_in_order_with_the_other_columns_on_request() -> None:
     assert [post.extra for post in opened(data, extra=True).read()] == [{"likes": row["likes"]} for row in ROWS]
 
 
+def test_of_columns_of_one_name_the_last_is_kept() -> None:
+    table = pa.table([pa.array(["a"]), pa.array([1]), pa.array([2])], names=["text", "x", "x"])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    assert [post.extra for post in opened(sink.getvalue(), extra=True).read()] == [{"x": 2}]
+
+
 def test_rows_without_ids_are_named_from_the_first() -> None:
     data = stored("stream", rows=[{"text": "a"}, {"text": "b"}])
     assert [post.id for post in opened(data).read(first=101)] == ["row-101", "row-102"]

@@ -33,7 +33,7 @@ def test_a_cell_of_a_label_is_a_share_of_annotators(cell: Any, share: float) -> 
     assert Shares("mine.csv").read(cell, "racist", "Row 1") == share
 
 
-@pytest.mark.parametrize("cell", ["maybe", "1,5", "1,000", -0.1, 1.5, "inf", [1]])
+@pytest.mark.parametrize("cell", ["maybe", "1,5", "1,000", -0.1, 1.5, 10**400, "inf", [1]])
 def test_anything_else_in_a_label_is_told_with_its_place(cell: Any) -> None:
     shares = Shares("mine.csv")
     shares.read(cell, "racist", "Row 7")
