@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import Dataset, Row, letters, write_table
 from crossguard.data.images import decode
-from crossguard.errors import ImageError, TableError
+from crossguard.errors import ImageError, TableError, first_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +29,8 @@ KEPT: Final = 8
 DISTANCE: Final = 3
 BANDS: Final = 4
 BITS: Final = 16
+# As a path, which lost a slash.
+_ADDRESS: Final = re.compile(r"[a-z]\w+:/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ class DatasetReport:
 def _read(dataset: Dataset, raw: Path) -> list[Row]:
     try:
         return list(dataset.read(raw))
-    except KeyError as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        lacks = " is a column or class that one of them lacks" if isinstance(error, KeyError) else ""
         raise TableError(
-            f"'{raw}' differs from '{dataset.name}' as published: {error} is a column or class that one of them lacks. "
+            f"'{raw}' differs from '{dataset.name}' as published: {first_line(error)}{lacks}. "
             f"It should hold: {dataset.layout}."
         ) from error
 
@@ -115,7 +119,8 @@ class _Images:
     def _look(self, place: int, row: Row, path: Path) -> None:
         if not path.is_file():
             self.missing[row.split] += 1
-            self._lost.append(f"{path} (not found)")
+            why = "addresses are not fetched" if _ADDRESS.match(str(path)) else "not found"
+            self._lost.append(f"{path} ({why})")
             return
         try:
             self.hashes[place] = perceptual_hash(decode(path, size_hint=HASH_SIZE, frames=1)[0])

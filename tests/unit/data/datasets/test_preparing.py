@@ -214,6 +214,20 @@ def test_raw_data_of_another_shape_are_told(rows: str, told: str, tmp_path: Path
         prepare(find("davidson"), tmp_path, tmp_path / "t.parquet")
 
 
+def test_a_cell_of_another_kind_is_told(tmp_path: Path) -> None:
+    (tmp_path / "jigsaw_wiki_train_raw.csv").write_text(
+        "id,comment_text,toxic,severe_toxic,insult,threat,obscene,identity_hate\n1,hello,no,0,0,0,0,0\n"
+    )
+    with pytest.raises(TableError, match=r"differs from 'jigsaw' as published: .*'no'.*train\.csv"):
+        prepare(find("jigsaw"), tmp_path, tmp_path / "t.parquet")
+
+
+def test_an_address_in_the_web_is_no_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("text,image_path,spam\nhello,https://example.org/1.png,1\n")
+    with pytest.raises(TableError, match=r"example\.org/1\.png \(addresses are not fetched\)"):
+        prepare(dataset(tmp_path / "mine.csv"), tmp_path / "mine.csv", tmp_path / "t.parquet")
+
+
 def test_each_later_copy_of_an_image_makes_one_pair() -> None:
     one, near = 0b1111, 0b0111
     assert list(alike({1: one, 2: one, 3: one, 4: near, 5: near})) == [(1, 2), (1, 3), (1, 4), (4, 5)]
