@@ -69,7 +69,8 @@ class ScoringJob:
             raise ConfigError(f"Unknown input format '{input_format}'.{suggest(input_format, INPUT_FORMATS)}")
         if settings.get("format", "jsonl") not in FORMATS:
             raise ConfigError(f"Parts are {', '.join(FORMATS)}; not {settings['format']}.")
-        chosen = resolve_policy(read_bundle(find_bundle(model)), policy, tenant)
+        bundle = find_bundle(model)
+        chosen = resolve_policy(read_bundle(bundle), policy, tenant)
         given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
         if not given:
             raise TableError("Name at least one file, folder or pattern.")
@@ -78,7 +79,7 @@ class ScoringJob:
         settings |= {
             "inputs": tuple(map(_absolute, given)),
             "output": _absolute(out),
-            "model": str(find_bundle(model)) if Path(model).exists() else str(model),
+            "model": str(bundle) if Path(model).exists() else str(model),
             "policy": chosen.model_dump(mode="json"),
         }
         return cls(JobSpec.from_dict(settings), unit_posts, input_format)

@@ -90,8 +90,7 @@ class JobSpec:
 
     def reader(self) -> UnitReader:
         """Returns what reads the units."""
-        how = {"confine_images": self.confine_images, "extra": self.keep}
-        return UnitReader(self.inputs, self.columns, self.image_root, **how)
+        return UnitReader(self.inputs, self.columns, self.image_root, self.confine_images, extra=self.keep)
 
     def identity(self, moderator: Moderator, plan: str) -> dict[str, str]:
         """Returns what the bytes of the parts depend on, by name; two runs with the same identity are one job.

@@ -21,7 +21,7 @@ from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Part, Task, Unit
 from crossguard.jobs.web_images import LATER, WebImages, is_later
 from crossguard.records import Decision, Post
-from crossguard.scoring import Summary, Transform, score_table
+from crossguard.scoring import Summary, Transform, Watch, score_table
 
 Progress = Callable[[int], None]
 # A progress message costs little, and tells a slow worker from one that hangs.
@@ -51,7 +51,6 @@ class TaskRunner:
     def run(self, task: Task, progress: Progress) -> Part:
         """Scores a unit, or a stretch of it; `progress` hears now and then how many posts were scored since."""
         started = time.monotonic()
-        watch = _Counter(progress)
         with self._output.scratch() as scratch:
             earlier = self._earlier(task.unit, scratch)
             posts = _without(self._reader.posts(task.unit), task.poison)
@@ -65,7 +64,7 @@ class TaskRunner:
                 keep=self._spec.keep,
                 batch_size=self._spec.batch_size,
                 transform=self._transform,
-                watch=watch.see,
+                watch=_counter(progress),
             )
             part = _part(task, summary, self._reader.notes, started)
             return self._put(part, file, earlier, kept, task.unit.previous) if task.write else part
@@ -97,23 +96,16 @@ class TaskRunner:
             shutil.copyfileobj(stream, copy)
         return file
 
-    def close(self) -> None:
-        """Ends the threads of the model."""
-        self._moderator.close()
 
+def _counter(progress: Progress) -> Watch:
+    """Returns what sees each post, and tells of every so many."""
+    count = itertools.count(1)
 
-class _Counter:
-    """Tells of every so many posts."""
+    def see(_post: Post, _decision: Decision) -> None:
+        if next(count) % REPORTED == 0:
+            progress(REPORTED)
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._posts = 0
-
-    def see(self, post: Post, decision: Decision) -> None:  # noqa: ARG002 - what `score_table` calls
-        """Counts one post."""
-        self._posts += 1
-        if self._posts % REPORTED == 0:
-            self._progress(REPORTED)
+    return see
 
 
 def _part(task: Task, summary: Summary, notes: Sequence[str], started: float) -> Part:

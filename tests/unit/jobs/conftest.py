@@ -29,6 +29,9 @@ class InlineWorker(TaskRunner):
     def run(self, task: Task, progress: Callable[[int], None]) -> Part:
         return super().run(task, progress)
 
+    def close(self) -> None:
+        self._moderator.close()
+
 
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
