@@ -135,13 +135,10 @@ def _refuse_filled(out: Path, *, overwrite: bool) -> Path | None:
     Raises:
         OutputError: `out` holds something else than a card.
     """
-    if out.is_file() or (not overwrite and any(path.name != CARD for path in _within(out))):
+    within = list(out.iterdir()) if out.is_dir() else []
+    if out.is_file() or (not overwrite and any(path.name != CARD for path in within)):
         raise OutputError(f"'{out}' already exists. Replace the model in it with --overwrite, or choose another name.")
     return out / CARD if (out / CARD).is_file() else None
-
-
-def _within(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _weight_dtypes(options: tuple[str, ...]) -> dict[str, WeightDtype]:

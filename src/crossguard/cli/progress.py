@@ -14,6 +14,7 @@ from crossguard.errors import number_of
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from crossguard.cli.score_run import Options
     from crossguard.cli.table import DecisionTable
     from crossguard.data.tables import PostReader
     from crossguard.records import Decision, Post
@@ -55,20 +56,18 @@ class Bar:
 class Watcher(Bar):
     """Follows a run: a progress bar, a table of decisions, a line per failed post, each where wanted."""
 
-    def __init__(
-        self, reader: PostReader, *, limit: int | None, bar: bool, table: bool, show_text: bool, verbose: bool
-    ) -> None:
+    def __init__(self, reader: PostReader, options: Options, limit: int | None) -> None:
         # A bar below a growing table would flicker; the table shows the progress.
-        super().__init__(shown=bar and not table)
+        super().__init__(shown=options.bar and not options.as_table)
         self._reader = reader
         self._limit = limit
-        self._verbose = verbose
+        self._verbose = options.verbose
         self._posts = 0
         self._table: DecisionTable | None = None
-        if table:
+        if options.as_table:
             from crossguard.cli.table import DecisionTable, console
 
-            self._table = DecisionTable(console(), show_text=show_text)
+            self._table = DecisionTable(console(), show_text=options.show_text)
 
     def see(self, post: Post, decision: Decision) -> None:
         """Shows one post and its decision."""

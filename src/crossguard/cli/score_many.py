@@ -52,8 +52,8 @@ def run(
     out: str | None,
     options: Options,
     *,
-    metrics_port: int | None = None,
-    price: float | None = None,
+    metrics_port: int | None,
+    price: float | None,
     **how: Any,
 ) -> int:
     """Runs a job and returns the exit code; `price` is that of one core for an hour."""

@@ -96,16 +96,8 @@ def score_many(moderator: Moderator, reader: PostReader, options: Options, **how
         posts, kept = kept_columns(posts, reader)
     output = None if options.as_table else _output(moderator, options, kept)
     summary = Summary()
-    watcher = Watcher(
-        reader,
-        limit=how["limit"],
-        bar=options.bar,
-        table=options.as_table,
-        show_text=options.show_text,
-        verbose=options.verbose,
-    )
     try:
-        with watcher:
+        with Watcher(reader, options, how["limit"]) as watcher:
             shown: dict[str, Any] = {"keep": options.keep, "watch": watcher.see, "summary": summary}
             score_table(moderator, posts, output, resume=options.resume, **shown, **how)
     except KeyboardInterrupt:
