@@ -12,8 +12,9 @@ from pydantic import Field
 
 from crossguard.checked_settings import StrictModel
 
-# Names end in ten digits of a hash, so that 63 characters, SageMaker's limit, leave 52 for ours.
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=52)]
+# Names end in ten digits of a hash, so that 63 characters, SageMaker's limit, leave 52 for ours. They begin with a
+# letter, as CloudFormation wants it of stacks.
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z](-*[a-zA-Z0-9])*$", max_length=52)]
 # Jobs cannot be deleted, so theirs end in the time, which is longer.
 JobName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*$", max_length=47)]
 S3: TypeAlias = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]

@@ -83,7 +83,7 @@ def _values(thing: Deployed) -> dict[str, Any]:
 
 
 def _objects(thing: Deployed) -> tuple[list[str | None], list[str | None]]:
-    """Returns what the role reads and writes in S3; what is no archive is a prefix."""
+    """Returns what the role reads and writes in S3; what is no archive is how keys begin."""
     if isinstance(thing, TrainingJob):
         return [*thing.channels.values(), thing.source, thing.checkpoints], [thing.output, thing.checkpoints]
     if isinstance(thing, BatchTransform):
@@ -94,16 +94,15 @@ def _objects(thing: Deployed) -> tuple[list[str | None], list[str | None]]:
 
 
 def _object_arns(partition: str, objects: Iterable[str | None]) -> list[str]:
-    names = (name.removeprefix("s3://") for name in objects if name)
-    return sorted({f"arn:{partition}:s3:::{n if n.endswith('.tar.gz') else n.rstrip('/') + '/*'}" for n in names})
+    keys = (_split(name) for name in filter(None, objects))
+    return sorted({f"arn:{partition}:s3:::{bucket}/{_pattern(key)}" for bucket, key in keys})
 
 
 def _listings(partition: str, objects: Iterable[str | None]) -> list[dict[str, Any]]:
     """Returns a statement per bucket, as SageMaker lists a prefix before it reads it."""
     prefixes: dict[str, set[str]] = {}
-    for name in filter(None, objects):
-        bucket, _, key = name.removeprefix("s3://").partition("/")
-        prefixes.setdefault(bucket, set()).add(key if key.endswith(".tar.gz") else key.rstrip("/") + "*")
+    for bucket, key in map(_split, filter(None, objects)):
+        prefixes.setdefault(bucket, set()).add(_pattern(key.rstrip("/")))
     return [
         {
             "Sid": f"ListBucket{number}",
@@ -114,3 +113,14 @@ def _listings(partition: str, objects: Iterable[str | None]) -> list[dict[str, A
         }
         for number, (bucket, keys) in enumerate(sorted(prefixes.items()))
     ]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Returns the bucket and the key of an address."""
+    bucket, _, key = name.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _pattern(key: str) -> str:
+    """Returns a pattern for what SageMaker takes: an archive, or all objects whose keys begin so."""
+    return key if key.endswith(".tar.gz") else f"{key}*"

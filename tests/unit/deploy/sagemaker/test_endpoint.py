@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from pydantic import ValidationError
 from tests.support.aws_models import lint_problems
 from tests.unit.deploy.sagemaker.conftest import IMAGE, ROLE
 
@@ -47,6 +48,11 @@ CONTAINERS = [
         tags={"team": "trust and safety"},
     ),
 ]
+
+
+def test_a_name_is_one_that_cloudformation_takes() -> None:
+    with pytest.raises(ValidationError, match="name"):
+        Endpoint(name="2hate", container=CONTAINERS[0])
 
 
 def properties(endpoint: Endpoint, resource: str) -> Any:

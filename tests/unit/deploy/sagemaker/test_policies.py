@@ -154,6 +154,14 @@ def test_the_role_writes_where_the_results_go(
     assert not allows(job, "s3:PutObject", "arn:aws:s3:::bucket/mmhs/train.jsonl")
 
 
+def test_the_role_reads_a_channel_that_is_one_file(training: TrainingJob) -> None:
+    """As SageMaker does, which takes all objects whose names begin with a prefix."""
+    channels = {"train": "s3://bucket/mmhs.parquet", "recipe": "s3://recipes"}
+    job = policy_for(training.model_copy(update={"channels": channels}), "execution")
+    assert allows(job, "s3:GetObject", "arn:aws:s3:::bucket/mmhs.parquet")
+    assert allows(job, "s3:GetObject", "arn:aws:s3:::recipes/mine.yaml")
+
+
 def test_buckets_are_listed_under_their_prefixes_only(transform: BatchTransform) -> None:
     (listing,) = [
         entry for entry in policy_for(transform, "execution")["Statement"] if entry["Sid"].startswith("ListBucket")
