@@ -90,8 +90,8 @@ def main() -> None:
     try:
         _run(read_environment(base))
     except Exception as error:
-        reason = str(error) if isinstance(error, CrossguardError) else traceback.format_exc()
-        # The first kilobyte becomes the reason that AWS shows for a failed job.
+        # The first kilobyte becomes the reason that AWS shows for a failed job; of a trace, the end says most.
+        reason = str(error) if isinstance(error, CrossguardError) else traceback.format_exc()[-_REASON_CHARACTERS:]
         failure = base / "output" / "failure"
         # A process of one of several GPUs has said why it failed; that it failed says less.
         if not (isinstance(error, subprocess.CalledProcessError) and failure.is_file()):

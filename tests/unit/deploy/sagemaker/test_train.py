@@ -119,6 +119,20 @@ def test_every_device_of_a_machine_gets_a_process() -> None:
     assert command[-2:] == ["-m", "crossguard.deploy.sagemaker.train"]
 
 
+def test_aws_is_shown_the_end_of_a_trace_which_says_what_went_wrong(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("CUDA out of memory") from ValueError("a long story " * 100)
+
+    monkeypatch.setattr(train, "_run", fail)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
+    with pytest.raises(RuntimeError):
+        train.main()
+    shown = (base / "output" / "failure").read_text()[:1024]  # what AWS shows
+    assert shown.endswith("RuntimeError: CUDA out of memory\n")
+
+
 def test_the_reason_of_one_of_several_devices_stays(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (base / "input" / "data" / "train" / "posts.parquet").touch()
     says = "import sys, pathlib; file = pathlib.Path(sys.argv[1]); file.parent.mkdir(); file.write_text('No space')"
