@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import out_option
+from crossguard.cli.options import out_option, overwrite_option
 
 if TYPE_CHECKING:
     from crossguard.deploy.sagemaker.package import Packed
@@ -38,17 +38,20 @@ def sagemaker() -> None:
 @sagemaker.command("package", short_help="Write a model as the archive that SageMaker unpacks.")
 @click.argument("model")
 @out_option(type=_FILE, default=Path("model.tar.gz"), show_default=True, help="The archive.")
+@overwrite_option
 @click.option(
     "--code",
     type=click.Path(path_type=Path, file_okay=False),
     help="Also write the handler as a folder, for an SDK that asks for source_dir.",
 )
-def package(model: str, out: Path, code: Path | None) -> None:
+def package(*, model: str, out: Path, overwrite: bool, code: Path | None) -> None:
     """Write MODEL, a name, a folder or a Hub id, as the archive that SageMaker unpacks to /opt/ml/model."""
     from crossguard.bundle import read_bundle
     from crossguard.deploy.sagemaker.package import package_model, write_code
     from crossguard.loading import find_bundle
+    from crossguard.saving import refuse_existing
 
+    refuse_existing(out, overwrite=overwrite)
     packed = package_model(read_bundle(find_bundle(model)), out)
     if packed.left_out:
         click.echo(f"Left out, as serving does not need it: {', '.join(packed.left_out)}", err=True)
@@ -60,10 +63,13 @@ def package(model: str, out: Path, code: Path | None) -> None:
 
 @sagemaker.command("package-training", short_help="Write the source archive of a training job.")
 @out_option(type=_FILE, default=Path("source.tar.gz"), show_default=True, help="The archive.")
-def package_training(out: Path) -> None:
+@overwrite_option
+def package_training(*, out: Path, overwrite: bool) -> None:
     """Write the source archive of a training job on AWS's PyTorch images."""
     from crossguard.deploy.sagemaker.package import package_training as pack
+    from crossguard.saving import refuse_existing
 
+    refuse_existing(out, overwrite=overwrite)
     _tell(pack(out))
 
 

@@ -10,7 +10,7 @@ from crossguard.bundle import Bundle
 from crossguard.cli import run
 from crossguard.deploy.sagemaker import Endpoint
 from crossguard.deploy.sagemaker.spec import read_spec
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, OutputError
 
 ENDPOINT = """
 kind: endpoint
@@ -42,6 +42,17 @@ def test_a_bundle_becomes_an_archive_and_a_folder_of_code(
     with tarfile.open(archive) as tar:
         assert {"bundle.json", "code/inference.py", "code/requirements.txt"} <= set(tar.getnames())
     assert (code / "inference.py").is_file()
+
+
+@pytest.mark.parametrize("command", ["package", "package-training"])
+def test_an_archive_is_replaced_only_when_told_to(tiny_bundle: Bundle, tmp_path: Path, command: str) -> None:
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(b"mine")
+    arguments = ["deploy", "sagemaker", command, *[str(tiny_bundle.folder)] * (command == "package")]
+    assert run([*arguments, "-o", str(archive)]) == OutputError.exit_code
+    assert archive.read_bytes() == b"mine"
+    assert run([*arguments, "-o", str(archive), "--overwrite"]) == 0
+    assert tarfile.is_tarfile(archive)
 
 
 def test_the_source_of_a_training_job_is_packed(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def write_code(folder: Path) -> None:
     Raises:
         OutputError: It cannot be written, or holds files of somebody else, of which some would be replaced.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / PACKAGE.name).is_dir():
+    entry = folder / "inference.py"
+    if folder.is_dir() and any(folder.iterdir()) and not (entry.is_file() and entry.read_bytes() == INFERENCE):
         raise OutputError(f"'{folder}' holds other files, of which some would be replaced. Choose a new folder.")
     try:
         _write_package(folder, ("inference.py", INFERENCE))

@@ -144,3 +144,6 @@ def test_the_code_can_be_had_as_a_folder(tiny_bundle: Bundle, tmp_path: Path) ->
     with pytest.raises(OutputError, match="holds other files"):
         write_code(own)
     assert (own / "requirements.txt").read_text() == "mine"
+    (own / "crossguard").mkdir()  # such as a checkout of this repository
+    with pytest.raises(OutputError, match="holds other files"):
+        write_code(own)
