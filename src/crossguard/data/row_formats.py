@@ -69,7 +69,7 @@ class JsonlRows:
         while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
             try:
                 decision = Decision.from_dict(json.loads(line))
-            except (AttributeError, KeyError, TypeError, ValueError):
+            except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
                 raise _foreign(end) from None
             end += len(line)
             yield decision, end
@@ -96,7 +96,7 @@ class CsvRows:
     @classmethod
     def of_header(cls, line: bytes) -> CsvRows:
         """Returns the format of a file by its first line."""
-        return cls(Names.of(next(csv.reader([line.decode()]), [])))
+        return cls(Names.of(next(csv.reader([line.decode(errors="replace")]), [])))
 
     def encode(self, decision: Decision) -> bytes:
         """Returns one row, which spans lines where a cell does."""

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from zipfile import BadZipFile
 
 from crossguard.data.page import write_page
 from crossguard.data.row_formats import JOINER, one_cell
-from crossguard.errors import MissingExtraError, OutputError
+from crossguard.errors import MissingExtraError, OutputError, first_line
 from crossguard.records import Decision
 from crossguard.saving import whole_file
 from crossguard.schema import Column, Names, columns, flatten, unflatten
@@ -78,7 +77,7 @@ def _read_parquet(path: Path) -> Iterator[Decision]:
             layout = columns(Names.of(file.schema_arrow.names))
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column.name for column in layout]):
                 yield from (Decision.from_dict(unflatten(row, layout)) for row in batch.to_pylist())
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise _foreign(error) from None
 
 
@@ -91,7 +90,7 @@ def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> Non
     book = Workbook(write_only=True)
     sheet = book.create_sheet("decisions")
     sheet.freeze_panes = "B2"
-    sheet.append([column.name for column in layout])
+    sheet.append([ILLEGAL_CHARACTERS_RE.sub("", column.name) for column in layout])
     for number, decision in enumerate(decisions, start=2):
         if number > EXCEL_ROWS:
             raise OutputError(f"A sheet holds {EXCEL_ROWS:,} rows, and there are more. Choose a .csv or .parquet file.")
@@ -120,7 +119,7 @@ def _read_excel(path: Path) -> Iterator[Decision]:
             for cells in rows:
                 row = {column.name: _cell(column, cell) for column, cell in itertools.zip_longest(layout, cells)}
                 yield Decision.from_dict(unflatten(row, layout))
-    except (AttributeError, OSError, KeyError, TypeError, ValueError, StopIteration, BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
         raise _foreign(error) from None
 
 
@@ -142,7 +141,7 @@ def _as_text(column: str, cell: Any) -> Any:
 
 
 def _foreign(error: Exception) -> OutputError:
-    return OutputError(f"The file is not a result that Crossguard wrote, or it is damaged: {error}")
+    return OutputError(f"The file is not a result that Crossguard wrote, or it is damaged: {first_line(error)}")
 
 
 WHOLE_FILES: Final = {

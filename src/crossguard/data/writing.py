@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from crossguard.data.formats import SUFFIX_FORMATS
+from crossguard.data.image_sources import is_url
+from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
-from crossguard.data.storage import Storage, is_remote
+from crossguard.data.storage import SCHEMES, Storage, is_remote
 from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
@@ -109,10 +114,13 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     Raises:
         TableError: There is no such file or folder, its format is not clear, or it is not one of ours.
     """
-    if is_remote(os.fspath(path)):
-        yield from _stored_decisions(Storage(os.fspath(path)))
+    address = os.fspath(path).removeprefix("file://")
+    if is_remote(address):
+        yield from _stored_decisions(Storage(address))
         return
-    path = Path(path)
+    if is_url(address):
+        raise TableError(f"Cannot read '{address}': storages are {'://, '.join(SCHEMES)}://.")
+    path = Path(address)
     if (path / PARTS_MANIFEST).is_file():
         yield from _local_decisions(path)
         return
@@ -140,11 +148,29 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
 
 def _rows_of(path: Path, kind: str) -> Iterator[Decision]:
     with path.open("rb") as stream:
-        rows: RowFormat = JsonlRows()
         if kind == "csv":
-            rows = CsvRows.of_header(stream.readline())
-            stream.seek(0)
-        yield from (decision for decision, _ in rows.decode(stream))
+            table = _as_written(stream)
+            rows = CsvRows.of_header(table.readline())
+            table.seek(0)
+            yield from (decision for decision, _ in rows.decode(table))
+            return
+        end = 0
+        for decision, end in JsonlRows().decode(stream):  # noqa: B007 - used behind the last one
+            yield decision
+        stream.seek(end)
+        with suppress(OutputError):  # a last row that was cut, and does not only lack the end of its line
+            yield from (
+                decision for decision, _ in JsonlRows().decode(io.BytesIO(stream.readline(MAX_LINE_BYTES) + b"\n"))
+            )
+
+
+def _as_written(table: BinaryIO) -> BinaryIO:
+    """Returns results in CSV as they were before Excel saved them anew, with a mark of UTF-8 and CR before LF."""
+    start = table.readline()
+    table.seek(0)
+    if not start.startswith(codecs.BOM_UTF8) and not start.endswith(b"\r\n"):
+        return table
+    return io.BytesIO(table.read().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n"))
 
 
 def holds_job(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,28 @@ def test_excel_gets_numbers_that_it_would_round_as_text(tmp_path: Path, number: 
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     (cell,) = (below for head, below in zip(sheet[1], sheet[2], strict=True) if head.value == "input_author")
     assert (str(cell.value), cell.data_type) == (str(number), kind)
+
+
+def test_excel_gets_a_column_whose_name_it_does_not_allow(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    with open_output(tmp_path / "out.xlsx", HATE.names, kept=("na\x01me",)) as output:
+        output.start()
+        output.write(replace(decision("1"), input={"na\x01me": "a"}))
+        output.finish()
+    assert [row.input for row in read_decisions(tmp_path / "out.xlsx")] == [{"name": "a"}]
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.xlsx"])
+def test_a_damaged_file_is_told_wherever_the_damage_is(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    path = tmp_path / name
+    write(path)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), len(whole) // 16):
+        path.write_bytes(whole[:at] + bytes(byte ^ 0x5A for byte in whole[at : at + 20]) + whole[at + 20 :])
+        with suppress(TableError):  # nothing else, whatever the library raises
+            list(read_decisions(path))
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])

@@ -75,6 +75,35 @@ def test_columns_of_the_input_are_kept_and_read_back(tmp_path: Path, name: str) 
     assert [row.to_dict() | {"input": 0} for row in rows] == [row.to_dict() | {"input": 0} for row in KEPT]
 
 
+def test_results_that_another_program_saved_are_read(tmp_path: Path) -> None:
+    table, lines = tmp_path / "out.csv", tmp_path / "out.jsonl"
+    write(table)
+    written = list(read_decisions(table))
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes().replace(b"\n", b"\r\n"))  # as Excel does
+    assert list(read_decisions(table)) == written
+    write(lines)
+    written = list(read_decisions(lines))
+    whole = lines.read_bytes()
+    lines.write_bytes(whole[:-1])  # as by "\n".join
+    assert list(read_decisions(lines)) == written
+    lines.write_bytes(whole[:-9])
+    assert list(read_decisions(lines)) == written[:-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("out.csv", b"caf\xe9,text\n1,2\n"), ("out.jsonl", b"[" * 200_000 + b"\n")]
+)
+def test_what_is_no_result_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TableError, match="Cannot read"):
+        list(read_decisions(tmp_path / name))
+
+
+def test_a_storage_that_is_not_known_is_no_missing_folder() -> None:
+    with pytest.raises(TableError, match=r"'s3a://bucket/job': storages are s3://, gs://"):
+        list(read_decisions("s3a://bucket/job"))
+
+
 def test_a_part_that_is_not_there_is_told_and_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     lines = [{"posts": 1}, {"part": "00000/part-0.jsonl"}]
     (tmp_path / "_manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
