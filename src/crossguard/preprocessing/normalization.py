@@ -100,12 +100,12 @@ def shorten(text: str, name: NormalizerName) -> str:
 
     That is what every normaliser removes, and for `social` links, and all but a few of a repeated character.
     """
-    text = without_padding(text)[:MOST_CHARACTERS]
-    seen = _plain(text)
     if name == "none":
-        return seen
-    words = _visible(URL.sub(" ", as_shown(text)))
-    return _plain(REPEATED.sub(r"\1\1\1\1", words)) or seen
+        return _plain(without_padding(text)[:MOST_CHARACTERS])
+    # Blanks may be padding as entities of HTML, too.
+    text = without_padding(as_shown(text[: PADDED * MOST_CHARACTERS]))[:MOST_CHARACTERS]
+    words = _visible(URL.sub(" ", text))
+    return _plain(REPEATED.sub(r"\1\1\1\1", words)) or _plain(text)
 
 
 def without_padding(text: str) -> str:

@@ -122,6 +122,11 @@ def test_no_padding_pushes_words_behind_the_end(sign: str) -> None:
     assert shorten(f"{sign * 70_000}hello you", "none") == "hello you"
 
 
+@pytest.mark.parametrize("blank", ["&nbsp;", "&#8203;", "&amp;nbsp;"])
+def test_no_padding_of_entities_pushes_words_behind_the_end(blank: str) -> None:
+    assert shorten(f"{blank * 11_000}hello you", "social") == "hello you"
+
+
 def test_brackets_in_a_link_are_part_of_it() -> None:
     link = "https://example.org/search?filters[topic]=cats&filters[q]=dogs(1)"
     assert normalize(f"see {link} here", "social") == "see here"
