@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, ImageChops, ImageStat
@@ -12,12 +11,6 @@ from crossguard.preprocessing.resize import Square
 _SIGNATURE: Final = (32, 32)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    frame: Image.Image
-    signature: Image.Image
-
-
 class FrameChoice:
     """Chooses among frames that come one by one, and holds no more than it returns and one.
 
@@ -25,31 +18,29 @@ class FrameChoice:
     that stays, and one that differs from all others stays, however short it is shown.
 
     Attributes:
+        frames: Those that were chosen, in their order.
         left_out: Whether a frame was dropped that equals none of those that stay.
     """
 
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted
-        self._kept: list[_Seen] = []
+        self.frames: list[Image.Image] = []
+        self._signatures: list[Image.Image] = []
         self._distances: list[list[float]] = []
         self.left_out = False
-
-    @property
-    def frames(self) -> list[Image.Image]:
-        """Those that were chosen, in their order."""
-        return [seen.frame for seen in self._kept]
 
     def offer(self, frame: Image.Image, square: Square | None = None) -> None:
         """Takes the next frame; `square` is applied to it if it stays."""
         signature = frame.resize(_SIGNATURE, Image.Resampling.BOX)
-        distances = [_distance(signature, seen.signature) for seen in self._kept]
+        distances = [_distance(signature, other) for other in self._signatures]
         if 0.0 in distances:
             return
-        self._kept.append(_Seen(frame if square is None else square.apply(frame), signature))
+        self.frames.append(frame if square is None else square.apply(frame))
+        self._signatures.append(signature)
         for row, distance in zip(self._distances, distances, strict=True):
             row.append(distance)
         self._distances.append([*distances, float("inf")])
-        if len(self._kept) > self._wanted:
+        if len(self.frames) > self._wanted:
             self._drop()
 
     def _drop(self) -> None:
@@ -57,7 +48,7 @@ class FrameChoice:
         nearest = [sorted(row)[:2] for row in self._distances]
         dropped = min(range(len(nearest)), key=nearest.__getitem__)
         self.left_out = True
-        del self._kept[dropped], self._distances[dropped]
+        del self.frames[dropped], self._signatures[dropped], self._distances[dropped]
         for row in self._distances:
             del row[dropped]
 

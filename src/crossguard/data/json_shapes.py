@@ -9,17 +9,16 @@ from typing import Any, Final
 from crossguard.data.columns import OTHER_NAMES
 
 TEXTS: Final = frozenset({"text", *OTHER_NAMES["text"]})
-_BY_COLUMNS: Final = (
-    "holds columns, and an object per post is needed. From pandas: "
-    "frame.to_json('posts.jsonl', orient='records', lines=True)"
-)
 
 
 def whole_table(row: Mapping[str, Any]) -> str | None:
     """Returns what to say of an object that is itself a table: by columns, or by the ids of the posts; else None."""
     values = list(row.values())
     if _is_split(row) or (TEXTS & set(row) and _are_columns(values)):
-        return _BY_COLUMNS
+        return (
+            "holds columns, and an object per post is needed. From pandas: "
+            "frame.to_json('posts.jsonl', orient='records', lines=True)"
+        )
     if len(row) > 1 and all(isinstance(value, dict) and TEXTS & set(value) for value in values):
         return "holds posts by id. Take them out: jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl"
     if values and all(name.isdigit() and isinstance(value, str) for name, value in row.items()):

@@ -79,7 +79,7 @@ class PostReader:
 
     def __iter__(self) -> Iterator[Post]:
         """Yields the posts."""
-        self._duplicates = DuplicateWatch()
+        self._duplicates, self._done = DuplicateWatch(), 0
         for entry in self._entries():
             if entry.error is None:
                 self._duplicates.see(entry.id)
@@ -132,7 +132,7 @@ class PostReader:
             return self._folder
         if self.format in _WHOLE_READERS:
             table = _WHOLE_READERS[self.format](Path(self.source), self._builder, where)
-            self._done, self._total = 0, table.rows
+            self._total = table.rows
             return table
         return self._text_entries(where)
 

@@ -81,7 +81,7 @@ class Alignment:
         self._chunks = [(group[0][0], group[-1][1]) for group in groups]
         counts = _counts([raw[start:stop] for start, stop in self._chunks], normalizer)
         self._ends = list(accumulate(counts))
-        self._clean = list(accumulate(map(_is_visible, clean), initial=0))
+        self._clean = list(accumulate((character != " " for character in clean), initial=0))
 
     def locate(self, span: Span) -> Span | None:
         """Returns the stretch of the written text that became this stretch of the normalised one."""
@@ -107,7 +107,3 @@ def _counts(chunks: Sequence[str], normalizer: Callable[[str], str]) -> Iterator
 
 def _visible(text: str) -> int:
     return len(text) - text.count(" ")
-
-
-def _is_visible(character: str) -> bool:
-    return character != " "
