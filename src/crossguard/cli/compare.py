@@ -46,7 +46,7 @@ def command(
     crossguard compare compact ./my-model --data test.parquet --out table.md
     """
     with needs_extra("Comparing", "evaluate"):
-        from crossguard.evaluation.comparison import compare, notes, to_markdown
+        from crossguard.evaluation.comparison import compare, notes, shown_keys, to_markdown
         from crossguard.evaluation.report.pages import comparison_page
     from crossguard.cli.table import terminal
 
@@ -54,8 +54,8 @@ def command(
         raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
     if all(_is_run(Path(name)) for name in entries):
         refuse_idle(("data", "policy", "split"), "beside runs: they were measured before")
-    keys = metrics or KEYS
     runs = [_entry(name, data, policy, split, (rounds, seed)) for name in entries]
+    keys = metrics or shown_keys(runs)
     folders = [Path(name).name for name in entries]
     rows = compare(runs, rounds, seed, keys, folders if len({*folders}) == len(folders) else entries)
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early

@@ -13,10 +13,10 @@ import numpy as np
 
 from crossguard.errors import InputError
 from crossguard.evaluation.bootstrap import draw, engine_for
-from crossguard.evaluation.estimates import Estimate
+from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.titles import KEYS, best, title
+from crossguard.evaluation.titles import ANY_KEYS, KEYS, best, title
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,11 @@ def compare(
 
     Runs of one name get the model's version as well, and those that still share one the place where each came from.
     """
+    measured = [run.main for run in runs if isinstance(run, Run)]
+    known = dict.fromkeys([*KEYS, *(key for main in measured for key in main.overall), *ANY_KEYS])
+    for key in keys:
+        if key not in known and all(main.estimate(key) is None for main in measured):
+            raise InputError(f"Unknown metric '{key}'. Known: {', '.join(known)}, and so on per label.")
     rows = [_row(run, runs[0], (rounds, seed), keys) for run in runs]
     versions = [run.facts.model_version if isinstance(run, Run) else "" for run in runs]
     for words in (versions, [f"({place})" for place in places]):
@@ -60,6 +65,11 @@ def compare(
             if word and names[rows[i].name] > 1:
                 rows[i] = replace(rows[i], name=f"{rows[i].name} {word}")
     return rows
+
+
+def shown_keys(runs: Sequence[Run | Compared]) -> Sequence[str]:
+    """Returns what is compared by default: averages, or where only it is known whether a post is hateful, that."""
+    return KEYS if any(isinstance(run, Compared) or run.main.labels for run in runs) else ANY_KEYS
 
 
 def read_entry(path: Path) -> Run | Compared:
@@ -75,7 +85,7 @@ def read_entry(path: Path) -> Run | Compared:
         raise InputError(f"'{path}' is not there. {told}")
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        estimates = {key: Estimate(float(data[key])) for key in KEYS if isinstance(data.get(key), int | float)}
+        estimates = {key: number(float(data[key]), "NaN") for key in KEYS if isinstance(data.get(key), int | float)}
         posts = int(data.get("samples", 0))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -85,8 +95,9 @@ def read_entry(path: Path) -> Run | Compared:
         ) from None
     if not estimates:
         raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")
-    name = path.parent.name or path.stem
-    return Compared(name, posts, estimates, data.get("samples_per_second"), note="no posts to test on")
+    speed = data.get("samples_per_second")
+    throughput = float(speed) if isinstance(speed, int | float) else None
+    return Compared(path.parent.name or path.stem, posts, estimates, throughput, note="no posts to test on")
 
 
 def paired_differences(
@@ -168,17 +179,13 @@ def _row(run: Run | Compared, first: Run | Compared, resampling: tuple[int, int]
     if isinstance(run, Compared):
         return run
     estimates = {key: estimate for key in keys if (estimate := run.main.estimate(key)) is not None}
-    unknown = [key for key in keys if key not in estimates]
-    if unknown:
-        known = ", ".join([*run.main.overall, "any/roc_auc"])
-        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {known}, and so on per label.")
     row = Compared(run.facts.name, run.main.posts, estimates, run.throughput, warnings=run.warnings)
     if run is first:
         return row
     if isinstance(first, Compared):
         return replace(row, note="the first row has no posts to test on")
     try:
-        return replace(row, differences=paired_differences(run.sample, first.sample, keys, *resampling))
+        return replace(row, differences=paired_differences(run.sample, first.sample, [*estimates], *resampling))
     except InputError as error:
         return replace(row, note=str(error))
 

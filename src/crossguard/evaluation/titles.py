@@ -27,6 +27,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
 SHOWN = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece")
 # Metrics of which less is better.
 LOWER_IS_BETTER = frozenset({"false_positive_rate", "brier", "log_loss", "ece"})
+ANY_KEYS = ("any/f1", "any/roc_auc", "any/average_precision")
 KEYS = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro")
 _BRIEF: Mapping[str, str] = MappingProxyType({"average_precision": "Avg\nprec", "subset_accuracy": "All\nright"})
 

@@ -17,6 +17,7 @@ from crossguard.evaluation.comparison import (
     notes,
     paired_differences,
     read_entry,
+    shown_keys,
     to_markdown,
 )
 from crossguard.evaluation.estimates import Estimate
@@ -24,7 +25,7 @@ from crossguard.evaluation.report.pages import comparison_page
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.titles import KEYS
+from crossguard.evaluation.titles import ANY_KEYS, KEYS
 
 
 def samples(skill: float, seed: int = 0, posts: int = 400) -> Sample:
@@ -109,6 +110,14 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
     assert isinstance(row, Compared)
     assert (row.name, row.estimates["f1_macro"].value, row.throughput) == ("clip", 0.566, 381.5)
     assert compare([row])[0].note == "no posts to test on"
+    odd = '{"f1_macro": NaN, "f1_micro": 0.6, "samples_per_second": "fast"}'
+    path.write_text(odd, encoding="utf-8")
+    unknown = read_entry(path)
+    assert isinstance(unknown, Compared)
+    assert (unknown.estimates["f1_macro"].value, unknown.throughput) == (None, None)
+    table = to_markdown([unknown, row], ["f1_macro", "f1_micro"])
+    assert "| undefined: NaN | 0.600 |" in table
+    assert "| **0.566** | **0.635** |" in table
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="holds none of"):
         read_entry(path)
@@ -123,6 +132,22 @@ def test_what_is_no_test_metrics_is_refused(tmp_path: Path, content: str) -> Non
     (tmp_path / "test_metrics.json").write_text(content)
     with pytest.raises(InputError, match=r"neither the folder of a run nor a test_metrics\.json"):
         read_entry(tmp_path / "test_metrics.json")
+
+
+def test_runs_without_labels_are_compared_by_whether_posts_are_hateful() -> None:
+    labelled = samples(0.5)
+    told = replace(labelled, truth=np.full_like(labelled.truth, np.nan), hateful=labelled.truth[:, 0])
+    facts = Facts("labelled", "m", {}, "", "", None, 0, 0, "")
+    both, any_ = Run(facts, labelled, evaluate(labelled, 0)), Run(replace(facts, name="any"), told, evaluate(told, 0))
+    assert shown_keys([any_]) == ANY_KEYS
+    assert set(compare([any_, replace(any_)], rounds=20, keys=ANY_KEYS)[1].differences) == set(ANY_KEYS)
+    assert shown_keys([any_, both]) == KEYS
+    for runs in ([both, any_], [any_, both]):
+        rows = compare(runs, rounds=20)
+        assert {row.name: bool(row.estimates) for row in rows} == {"labelled": True, "any": False}
+        assert rows[1].note == "measured on other posts or labels"
+    with pytest.raises(InputError, match=r"Unknown metric 'f1'\. Known: f1_macro, "):
+        compare([both, any_], keys=["f1"])
 
 
 def test_two_versions_of_one_model_are_told_apart() -> None:
