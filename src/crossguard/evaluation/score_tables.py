@@ -13,10 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.digests import digest, is_other
+from crossguard.data.post_builder import AnyBuilder
 from crossguard.data.storage import is_remote
-from crossguard.data.tables import read_rows
+from crossguard.data.tables import PostReader, read_rows, readable
 from crossguard.data.writing import PARTS_MANIFEST, holds_job, read_decisions
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import TableError, suggest
@@ -29,6 +31,7 @@ HALF = 0.5
 """The threshold of scores that come without one."""
 _ASSUMED = f"scores as given; no thresholds came with them, so {HALF} was assumed for every label"
 _SHOWN = 3
+_IDS_ALONE = Columns(text="", image_path="", image_text="", image="")
 # What `crossguard train` leaves in the folder of a run, beside its configuration.
 PREDICTIONS = "predictions.npz"
 
@@ -77,7 +80,8 @@ def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
     if not found:
         raise TableError(
             f"'{path}' has no scores for a label of the posts. "
-            f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(columns)}."
+            f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(columns)}. "
+            "A score is a number from 0 to 1."
         )
     return found
 
@@ -92,7 +96,7 @@ def read_scores(
     """Reads probabilities and brings them into the order of the posts.
 
     Args:
-        paths: Such as one per fold: JSONL, CSV or Parquet with `id` and a column per label, files of decisions, the
+        paths: Such as one per fold: JSONL, CSV or Parquet with ids and a column per label, files of decisions, the
             folder of a job over many files, also in a storage, or folders of training runs, whose held-out
             predictions are read.
         labels: Which columns.
@@ -236,7 +240,18 @@ def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:
     elif path.is_dir():
         yield from _training_run(path, label_scheme)
     else:
-        yield from (_Entry(str(row.get("id")), row) for row in read_rows(path))
+        yield from _table(path)
+
+
+def _table(path: Path) -> Iterator[_Entry]:
+    builder = AnyBuilder(_IDS_ALONE, Path(), extra=True)
+    for post in readable(PostReader(path, builder=builder), path):
+        if "id" not in builder.found:
+            raise TableError(
+                f"'{path}' has no column 'id', by which scores are matched with posts. It has: "
+                f"{', '.join(builder.header)}."
+            )
+        yield _Entry(post.id, post.extra)
 
 
 def _holds_rows(path: Path) -> bool:

@@ -46,6 +46,24 @@ def test_scores_of_a_table_are_flagged_from_one_half_on(tmp_path: Path) -> None:
     assert given.source == "scores as given; no thresholds came with them, so 0.5 was assumed for every label"
 
 
+@pytest.mark.parametrize("name", ["ID", "tweet_id"])
+def test_ids_of_scores_are_found_as_those_of_posts_are(tmp_path: Path, name: str) -> None:
+    given = read_scores([write(tmp_path, "jsonl", [{name: 1.0, "racist": 0.25}])], ("racist",), ("1",))
+    assert given.scores.tolist() == [[0.25]]
+
+
+def test_scores_without_ids_are_not_matched_by_place(tmp_path: Path) -> None:
+    plain = write(tmp_path, "csv", [{"text": "hello", "racist": 0.25}])
+    with pytest.raises(TableError, match="has no column 'id', by which scores are matched"):
+        read_scores([plain], ("racist",), ("line-2",))
+
+
+def test_scores_beyond_one_are_told_from_columns_of_another_name(tmp_path: Path) -> None:
+    percent = write(tmp_path, "csv", [{"id": "1", "racist": 25}])
+    with pytest.raises(TableError, match="A score is a number from 0 to 1"):
+        score_labels(percent, ("id", "racist"))
+
+
 def test_decisions_keep_the_flags_that_were_recorded(decisions: Path, tiny: Moderator) -> None:
     assert score_labels(decisions, ("id", *LABELS)) == LABELS
     given = read_scores([decisions], LABELS, ("2", "none", "1"))
