@@ -99,7 +99,9 @@ def read_pairs(path: Path, known: Sequence[str], moderator: Moderator) -> Pairs:
     import numpy as np
 
     rows = read_whole(path)
-    header = list(rows[0]) if rows else []
+    if not rows:
+        raise InputError(f"{path} has no rows, and a map is fitted to posts with both scores.")
+    header = list(rows[0])
     theirs = _by_attribute((name for name in header if not name.upper().startswith(OURS)), THEIRS, known, path)
     ours = _by_attribute((name for name in header if name.upper().startswith(OURS)), OURS, known, path)
     attributes = [name for name in known if name in theirs]

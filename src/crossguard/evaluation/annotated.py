@@ -21,7 +21,7 @@ from crossguard.data.post_builder import AnyBuilder, PostBuilder
 from crossguard.data.stored_posts import open_posts
 from crossguard.data.tables import readable
 from crossguard.errors import TableError, suggest
-from crossguard.evaluation.sample import Sample, Thresholds
+from crossguard.evaluation.sample import ANY, Sample, Thresholds
 from crossguard.records import Post
 
 HATEFUL = "hateful"
@@ -52,6 +52,11 @@ class Annotated:
     def ids(self) -> tuple[str, ...]:
         """Names of the posts."""
         return tuple(post.id for post in self.posts)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of metrics of a model should know, a sentence each."""
+        return [*self.unread, *notes_of_weights(self.columns)]
 
     def sample(self, scores: NDArray[np.float64], thresholds: Thresholds = 0.5) -> Sample:
         """Returns the posts beside scores, (n, L), that are flagged from these thresholds on."""
@@ -107,8 +112,12 @@ def read_annotated(
 
     Raises:
         TableError: The table cannot be read, has no label column or none of a name that was asked for, a value lies
-            outside [0, 1], or no row is left.
+            outside [0, 1], a label is called `any`, or no row is left.
     """
+    if ANY in labels:
+        raise TableError(
+            f"A label cannot be called '{ANY}': in reports it is whether a post is hateful at all. Rename it."
+        )
     builder = AnyBuilder(columns or Columns(), image_root or Path(path).parent, extra=True)
     asked = (*labels, hateful_column)
     posts, answers, extra = list[Post](), array("d"), dict[str, list[Any]]()
@@ -137,11 +146,10 @@ def read_annotated(
     truth = np.where(np.isnan(said), said, said.astype(np.float32) >= np.float32(positive_from))
     columns_ = {name: tuple(_fill(values, len(posts))) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
-    told = [*builder.unread, *_told_of_weights(columns_)]
-    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(told))
+    return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(builder.unread))
 
 
-def _told_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+def notes_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """Returns what to say of posts that stand for others, as `crossguard review export` writes them."""
     if len(set(map(str, columns.get(WEIGHT, ())))) <= 1:
         return []

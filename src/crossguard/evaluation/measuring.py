@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crossguard.decision.calibration import logit
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import Annotated
+from crossguard.evaluation.annotated import Annotated, notes_of_weights
 from crossguard.evaluation.calibration.fitting import Plan, cross_fit
 from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
 from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
@@ -74,7 +74,7 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         failed=scored.failed,
         seconds=scored.seconds,
     )
-    warnings += [*_gaps(sample, scored.failed), *annotated.unread]
+    warnings += [*_gaps(sample, scored.failed), *annotated.notes]
     return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
 
 
@@ -118,7 +118,8 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
         failed=failed,
     )
     main = evaluate(sample, request.rounds, request.seed)
-    return Run(facts, sample, main, _others(sample, annotated, request), (*warnings, *_gaps(sample, failed)))
+    warnings += [*_gaps(sample, failed), *notes_of_weights(annotated.columns)]
+    return Run(facts, sample, main, _others(sample, annotated, request), tuple(warnings))
 
 
 def _facts(request: EvaluationRequest, annotated: Annotated, *, maker: Maker, **known: Any) -> Facts:
@@ -231,4 +232,4 @@ def _gaps(sample: Sample, failed: Mapping[str, int]) -> list[str]:
             f"Not annotated here, so not measured: {', '.join(absent)}. Averages are over the others, and so is 'any' "
             "unless the column 'hateful' says it."
         )
-    return [*warnings, *unscored(failed, "are not in the metrics")]
+    return [*warnings, *unscored(failed, "the metrics")]

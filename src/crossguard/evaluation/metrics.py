@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from crossguard.errors import number_of
 from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.sample import LabelTask
 
@@ -152,7 +153,7 @@ _MISSING: Mapping[str, Callable[[LabelTask], str]] = MappingProxyType(
         "positive": lambda task: "" if task.truth.any() else "no positive post",
         "negative": lambda task: "" if not task.truth.all() else "no negative post",
         "flagged": lambda task: "" if task.flags.any() else "nothing was flagged",
-        "bins": lambda task: "" if len(task) >= BINS else f"{len(task)} posts are fewer than the {BINS} bins",
+        "bins": lambda task: "" if len(task) >= BINS else f"{number_of(len(task), 'post')} for {BINS} bins",
     }
 )
 

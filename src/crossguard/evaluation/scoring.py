@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.decision.policy import Kind
-from crossguard.errors import InputError
+from crossguard.errors import InputError, number_of
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.sample import Sample
 from crossguard.moderator import Moderator
@@ -63,11 +63,12 @@ def error_codes(failed: Sequence[Decision]) -> dict[str, int]:
 
 
 def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
-    """Returns a note on posts that could not be scored, by error code; none where all were."""
+    """Returns a note on posts that could not be scored, by error code, and are left out; none where all were."""
     if not failed:
         return []
     reasons = ", ".join(f"{count} {reason}" for reason, count in failed.items())
-    return [f"{sum(failed.values())} posts{of} could not be scored and {what}: {reasons}."]
+    posts = number_of(sum(failed.values()), "post")
+    return [f"Left out of {what}: {posts}{of} that could not be scored ({reasons})."]
 
 
 def thresholds(moderator: Moderator) -> dict[str, float]:

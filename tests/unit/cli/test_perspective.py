@@ -109,7 +109,7 @@ def test_scores_that_do_not_rise_together_are_named(bundle: Bundle, tmp_path: Pa
         ("text,TOXICITY\nhello,0.5\n", "at least 50"),
         ("text,TOXICITY,PERSPECTIVE_TOXICITY\nhello,0.5,0.5\n", "two columns for TOXICITY"),
         ("", "is empty"),
-        ("text,TOXICITY\n", "no column"),
+        ("text,TOXICITY\n", "has no rows"),
         ('text,TOXICITY\n"hello,0.5\n', "not valid CSV"),
     ],
 )

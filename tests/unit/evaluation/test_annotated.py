@@ -91,7 +91,7 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, rows: list[dict[str,
 @pytest.mark.parametrize(("weights", "told"), [((1, 100), 1), ((1, 1), 0), (([1], [2]), 1)])
 def test_weights_that_are_not_used_are_told(tmp_path: Path, weights: tuple[object, object], told: int) -> None:
     rows = [{"text": str(n), "racist": n, "weight": weight} for n, weight in enumerate(weights)]
-    said = read_annotated(write(tmp_path, "jsonl", rows), LABELS).unread
+    said = read_annotated(write(tmp_path, "jsonl", rows), LABELS).notes
     assert ["'weight' is not used" in note for note in said] == [True] * told
 
 
@@ -121,6 +121,11 @@ def test_tables_of_a_folder_may_differ_in_their_columns(tmp_path: Path) -> None:
     found = read_annotated(tmp_path, LABELS)
     assert found.columns == {"early": ("1", "2", None, "4"), "group": (None, None, "x", None)}
     assert found.take(np.array([2])).columns == {"early": (None,), "group": ("x",)}
+
+
+def test_the_question_whether_a_post_is_hateful_is_no_label(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="A label cannot be called 'any'"):
+        read_annotated(write(tmp_path, "csv", [{"text": "one", "any": 1}]), ("any",))
 
 
 def test_a_column_that_was_asked_for_must_be_there(tmp_path: Path) -> None:

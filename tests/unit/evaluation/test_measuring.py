@@ -118,7 +118,7 @@ def test_posts_that_cannot_be_scored_are_told(tiny: Moderator, annotated_posts: 
     broken = replace(annotated, posts=(Post("p0", image="gone.png"), *annotated.posts[1:]))
     run, _ = measure_model(tiny, broken, FEW)
     assert run.main.posts == 119
-    assert any("1 posts could not be scored" in warning and "1 image_not_found" in warning for warning in run.warnings)
+    assert "Left out of the metrics: 1 post that could not be scored (1 image_not_found)." in run.warnings
     with pytest.raises(InputError, match="None of 1 posts could be scored"):
         measure_model(tiny, broken.take(np.array([0])), FEW)
 
@@ -151,7 +151,17 @@ def test_given_scores_leave_out_posts_that_could_not_be_scored(tiny: Moderator, 
     scores[0] = np.nan
     run = measure_scores(GivenScores(scores, scored.sample.flags, {}, "", failed={"post_empty": 1}), annotated, FEW)
     assert run.sample.ids == scored.sample.ids[1:]
-    assert "1 posts could not be scored and are not in the metrics: 1 post_empty." in run.warnings
+    assert "Left out of the metrics: 1 post that could not be scored (1 post_empty)." in run.warnings
+
+
+def test_weights_that_are_not_used_are_told_of_given_scores(annotated_posts: Path) -> None:
+    annotated = read_annotated(annotated_posts, HATE.names)
+    weighted = replace(annotated, columns={"weight": ("1", "2") * (len(annotated) // 2)}, unread=("not told here",))
+    scores = np.full(annotated.truth.shape, 0.5)
+    run = measure_scores(GivenScores(scores, scores > 0, {}, ""), weighted, FEW)
+    told = [warning.partition(":")[0] for warning in run.warnings]
+    assert "column 'weight' is not used" in told
+    assert "not told here" not in told
 
 
 def test_too_few_different_posts_cannot_be_cross_fitted(tiny: Moderator, annotated_posts: Path) -> None:

@@ -42,7 +42,7 @@ def test_precision_is_undefined_when_nothing_is_flagged() -> None:
 
 
 def test_fewer_posts_than_bins_leave_ece_undefined() -> None:
-    assert measured(sample([[1.0], [0.0]], [[0.9], [0.1]]))["a"]["ece"].reason == "2 posts are fewer than the 15 bins"
+    assert measured(sample([[1.0], [0.0]], [[0.9], [0.1]]))["a"]["ece"].reason == "2 posts for 15 bins"
 
 
 def test_a_macro_average_names_the_label_that_leaves_it_undefined() -> None:

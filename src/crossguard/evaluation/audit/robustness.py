@@ -123,17 +123,19 @@ def summarise(
 def _tried(annotated: Annotated, test: EvasionTest) -> tuple[list[Post], NDArray[np.bool_]]:
     """Draws posts with words and a known answer."""
     task = annotated.sample(np.zeros(annotated.truth.shape)).task(test.question)
-    worded = np.array(
-        [bool((annotated.posts[row].text + annotated.posts[row].image_text).strip()) for row in task.rows]
+    words = [annotated.posts[row].text + annotated.posts[row].image_text for row in task.rows]
+    worded = np.array([bool(text.strip()) for text in words], dtype=np.bool_)
+    random = np.random.default_rng(test.seed)
+    hateful, harmless = (
+        np.sort(random.permutation(task.rows[(task.truth == kind) & worded])[: test.limit]) for kind in (True, False)
     )
-    random, picks = np.random.default_rng(test.seed), []
-    for kind in (True, False):
-        rows = task.rows[(task.truth == kind) & worded]
-        picks.append(np.sort(random.permutation(rows)[: test.limit]))
-    if not len(picks[0]):
-        raise InputError(f"'{annotated.source}' has no hateful post with words, so there is nothing to disguise.")
-    posts = [annotated.posts[row] for row in np.concatenate(picks)]
-    return posts, np.repeat([True, False], [len(picks[0]), len(picks[1])])
+    if not len(hateful):
+        asked = "" if test.question == ANY else f" (question '{test.question}')"
+        raise InputError(
+            f"'{annotated.source}' has no hateful post with words{asked}, so there is nothing to disguise."
+        )
+    posts = [annotated.posts[row] for row in (*hateful, *harmless)]
+    return posts, np.repeat([True, False], [len(hateful), len(harmless)])
 
 
 def _disguised(post: Post, name: str, seed: int) -> Post:

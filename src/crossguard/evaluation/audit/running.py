@@ -82,7 +82,8 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.posts is not None:
         name = Path(request.posts.source).name
         scored = score(moderator, request.posts)
-        notes += [f"{name}: {note}" for note in unscored(scored.failed, "are not in the audit")]
+        told = (*unscored(scored.failed, "the audit"), *request.posts.notes)
+        notes += [f"{name}: {note}" for note in told]
         texts = [f"{post.text} {post.image_text}" for post in scored.annotated.posts]
         found = column_groups(scored.annotated, request.group_columns) if request.group_columns else members(texts)
         if found:
@@ -115,10 +116,10 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
 def _robustness(moderator: Moderator, request: AuditRequest) -> tuple[Robustness, ...]:
     if request.evasion is None:
         return ()
-    sources = list(request.suites)
+    tests = [(suite, replace(request.evasion, question=ANY)) for suite in request.suites]
     if request.posts is not None:
-        sources.insert(0, replace(request.posts, source=Path(request.posts.source).name))
-    return tuple(measure_robustness(moderator, source, request.evasion) for source in sources)
+        tests.insert(0, (replace(request.posts, source=Path(request.posts.source).name), request.evasion))
+    return tuple(measure_robustness(moderator, *test) for test in tests)
 
 
 def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:

@@ -158,7 +158,9 @@ def _read(
 ) -> tuple[Annotated, list[dict[str, Any]]]:
     """Returns texts as posts of which is only known whether they are hateful at all, and the rows of the table."""
     rows = read_whole(path)
-    header = list(rows[0]) if rows else []
+    if not rows:
+        raise TableError(f"'{path}' has no rows, so there is nothing to measure.")
+    header = list(rows[0])
     for name in (text, answer, *others):
         if name not in header:
             raise TableError(f"'{path}' has no column '{name}'.{suggest(name, header)}")

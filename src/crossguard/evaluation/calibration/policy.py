@@ -93,9 +93,9 @@ def calibrate(
         feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
         notes=(
-            *annotated.unread,
-            *unscored(scored.failed, "have no part in the fit"),
-            *unscored(unread, "have no part in the prevalence and the budget", of=" of the feed"),
+            *annotated.notes,
+            *unscored(scored.failed, "the fit"),
+            *unscored(unread, "the prevalence and the budget", of=" of the feed"),
             *fitted.notes,
             *_notes(moderator, labels, plan),
         ),

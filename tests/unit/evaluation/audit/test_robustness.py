@@ -84,3 +84,5 @@ def test_nothing_found_is_undefined_and_not_zero() -> None:
 def test_posts_without_words_cannot_be_disguised() -> None:
     with pytest.raises(InputError, match="no hateful post with words"):
         measure_robustness(cast("Moderator", Reader()), annotated(["", "good"], [1, 0]), EvasionTest())
+    with pytest.raises(InputError, match=r"'posts.csv' has no hateful post with words \(question 'rude'\)"):
+        measure_robustness(cast("Moderator", Reader()), annotated(["bad", "good"], [1, 0]), EvasionTest("rude"))

@@ -9,7 +9,9 @@ import pytest
 
 from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
+from crossguard.evaluation.audit.robustness import EvasionTest
 from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
+from crossguard.evaluation.audit.suites import read_suite
 from crossguard.evaluation.estimates import plain
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -71,3 +73,17 @@ def test_sentences_to_swap_are_missed_only_where_they_were_asked_for(
 def test_posts_that_name_nobody_are_told(tiny: Moderator, annotated_posts: Path) -> None:
     found = audit(tiny, AuditRequest(posts=read_annotated(annotated_posts, HATE.names), rounds=0))
     assert found.warnings == ("posts.jsonl: no post names a group.",)
+
+
+def test_suites_are_disguised_for_what_they_know_whichever_label_is_audited(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "suite.csv"
+    path.write_text("test_case,label_gold,functionality,target_ident\nawful people,hateful,f1,all\n")
+    request = AuditRequest(suites=(read_suite(path, HATE.names),), question="racist", evasion=EvasionTest("racist"))
+    assert [tested.question for tested in audit(tiny, request).robustness] == ["any"]
+
+
+def test_what_posts_were_audited_without_is_told(tiny: Moderator, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("title,text,weight,racist\n" + "a,b,1,1\na,d,2,0\n" * 10)
+    found = audit(tiny, AuditRequest(posts=read_annotated(tmp_path / "posts.csv", HATE.names), rounds=0))
+    told = [note.partition(";")[0].split(":")[1] for note in found.warnings[:2]]
+    assert told == [" column 'title' is not scored", " column 'weight' is not used"]

@@ -55,6 +55,7 @@ def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file
     ("content", "message"),
     [
         ("functionality,text,label_gold,target_ident\na,b,hateful,c", "no column 'test_case'"),
+        ("test_case,label_gold,functionality,target_ident\n", "has no rows"),
         (SUITE.replace("non-hateful", "maybe"), "row 1: 'label_gold' must be 'hateful' or 'non-hateful'"),
     ],
 )

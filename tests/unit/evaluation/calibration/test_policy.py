@@ -116,8 +116,8 @@ def test_posts_that_could_not_be_scored_are_told(tiny: Moderator, annotated_post
     feed = [*annotated.posts[:40], replace(annotated.posts[0], image="gone.png")]
     plan = replace(PLAN, criterion=Criterion.parse("review-budget=5%"))
     found = calibrate(tiny, replace(annotated, posts=gone), plan, name="mine", feed=feed, rounds=0)
-    assert "3 posts could not be scored and have no part in the fit: 3 image_not_found." in found.notes
-    assert any(note.startswith("1 posts of the feed could not be scored") for note in found.notes)
+    assert "Left out of the fit: 3 posts that could not be scored (3 image_not_found)." in found.notes
+    assert any(": 1 post of the feed that could not be scored" in note for note in found.notes)
 
 
 def test_what_was_asked_for_a_label_that_cannot_be_fitted_is_told(tiny: Moderator, annotated_posts: Path) -> None:
