@@ -7,6 +7,8 @@ exact decoding 1.0 ms (one core, 24 images of MMHS150K), so a second JPEG librar
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -67,23 +69,18 @@ def decode_bytes(encoded: bytes, name: str, options: DecodeOptions) -> DecodedIm
     Raises:
         ImageError: With one of the codes in docs/reference/error-codes.md.
     """
-    encoded = without_bulk(encoded)
-    image = _opened(encoded, name, options.limits)
-    if options.size_hint is not None and image.format in {"JPEG", "MPO"}:
-        image.draft(None, (options.size_hint, options.size_hint))
-    return decode_opened(image, encoded, name, options)
-
-
-def decode_opened(image: Image.Image, encoded: bytes | None, name: str, options: DecodeOptions) -> DecodedImage:
-    """Decodes an image that Pillow has opened; arguments and errors as for `decode_bytes`."""
-    try:
+    with _told(name):
+        encoded = without_bulk(encoded)
+        image = _opened(encoded, name, options.limits)
+        if options.size_hint is not None and image.format in {"JPEG", "MPO"}:
+            image.draft(None, (options.size_hint, options.size_hint))
         return _decoded(image, encoded, name, options)
-    except CrossguardError:
-        raise
-    except MemoryError:
-        raise ImageError("image_needs_memory", f"There is not enough memory to decode {name}.") from None
-    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything
-        raise _broken(name, error) from None
+
+
+def decode_opened(image: Image.Image, name: str, options: DecodeOptions) -> DecodedImage:
+    """Decodes an image that Pillow has opened; arguments and errors as for `decode_bytes`."""
+    with _told(name):
+        return _decoded(image, None, name, options)
 
 
 def check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
@@ -106,11 +103,22 @@ def check_size(size: tuple[int, int], name: str, limits: ImageLimits) -> None:
         )
 
 
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turns whatever parsers of hostile bytes raise into an `ImageError`."""
+    try:
+        yield
+    except CrossguardError:
+        raise
+    except MemoryError:
+        raise ImageError("image_needs_memory", f"There is not enough memory to decode {name}.") from None
+    except Exception as error:  # noqa: BLE001 - see above
+        raise _broken(name, error) from None
+
+
 def _opened(encoded: bytes, name: str, limits: ImageLimits) -> Image.Image:
     try:
         image = _open_heif(encoded) if is_heif(encoded) else Image.open(io.BytesIO(encoded), formats=FORMATS)
-    except CrossguardError:
-        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(
             "image_too_many_pixels", f"An image may have {limits.max_pixels:,} pixels; {name} has far more."
@@ -121,10 +129,6 @@ def _opened(encoded: bytes, name: str, limits: ImageLimits) -> Image.Image:
             f"Not an image that can be read: {name}{looks_like(encoded)}. "
             "Readable: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC with crossguard[heif].",
         ) from None
-    except MemoryError:
-        raise ImageError("image_needs_memory", f"There is not enough memory to open {name}.") from None
-    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise anything
-        raise _broken(name, error) from None
     check_size(image.size, name, limits)
     return image
 

@@ -45,7 +45,7 @@ def read_image(source: ImageSource, options: DecodeOptions, *, base: Path | None
     """
     if isinstance(source, Image.Image):
         with _LOCKS[id(source) % len(_LOCKS)]:
-            return decode_opened(source, None, "the image", options)
+            return decode_opened(source, "the image", options)
     if isinstance(source, np.ndarray):
         frame = to_rgb(_from_array(source, options.limits))
         return DecodedImage([frame if options.square is None else options.square.apply(frame)])

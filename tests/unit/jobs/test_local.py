@@ -29,12 +29,12 @@ from crossguard.jobs.units import Part, Task
 POISON = """
 import os
 from crossguard.data import image_decoding
-original = image_decoding.decode_opened
+original = image_decoding._decoded
 def decode(image, *others):
     if image.size == (13, 7):
         os.kill(os.getpid(), 11)
     return original(image, *others)
-image_decoding.decode_opened = decode
+image_decoding._decoded = decode
 """
 
 
