@@ -66,15 +66,6 @@ class Tokens:
     truncated: bool  # whether text was left out because it was too long for `TextSpec.windows`
     language: str = ""  # ISO 639 code, `und` where it cannot be told; empty where it was not asked for
 
-    def undisguised(self) -> Tokens:
-        """Marks these windows as those of an undisguised reading."""
-        return replace(self, windows=tuple(replace(window, undisguised=True) for window in self.windows))
-
-    def and_also(self, reading: Tokens) -> Tokens:
-        """Returns these windows, and behind them those of the reading."""
-        windows = (*self.windows, *reading.windows)
-        return replace(self, windows=windows, truncated=self.truncated or reading.truncated)
-
     def with_lines(self, lines: Iterable[tuple[Tokens, Span]]) -> Tokens:
         """Returns these windows, and behind them those of lines that fill no more than one and say something new."""
         windows, known = [*self.windows], {window.ids for window in self.windows}
@@ -289,9 +280,12 @@ class TextEncoder:
 
 def _together(written: Iterator[Tokens], said: Iterator[Tokens], which: _Said) -> Tokens:
     """Returns the next windows of a post as written, of what it says, or of both."""
+    whole = Tokens((), truncated=False) if which.certain else next(written)
     if not which.parts:
-        return next(written)
-    return next(said).undisguised() if which.certain else next(written).and_also(next(said).undisguised())
+        return whole
+    reading = next(said)
+    undisguised = tuple(replace(window, undisguised=True) for window in reading.windows)
+    return Tokens((*whole.windows, *undisguised), whole.truncated or reading.truncated)
 
 
 def _joined(parts: Sequence[_Part]) -> str:
