@@ -32,7 +32,7 @@ class Suite:
     def __init__(self, texts: set[str]) -> None:
         """Indexes the texts by letters and by runs of words."""
         words = [WORD.findall(text.casefold()) for text in texts]
-        self._letters = {"".join(parts) for parts in words}
+        self._letters = {"".join(parts) for parts in words if parts}
         self._runs: dict[tuple[str, ...], set[int]] = defaultdict(set)
         self._counts: list[int] = []
         for number, runs in enumerate(map(_runs, words)):

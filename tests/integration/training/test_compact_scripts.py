@@ -36,17 +36,18 @@ def script(name: str) -> ModuleType:
 
 def test_posts_that_repeat_a_suite_are_dropped(tmp_path: Path) -> None:
     overlaps = script("drop_overlaps")
-    suite = overlaps.Suite({"We met our new neighbours at the fair today.", "I like tea."})
+    suite = overlaps.Suite({"We met our new neighbours at the fair today.", "I like tea.", ":-)"})
     rows = [
         Row("equal", "I LIKE TEA!!", labels={"racist": 0.0}),
         Row("near", "yes, we met our new neighbours at the fair today. lovely", labels={"racist": 0.0}),
         Row("other", "we met our old friends at the station", labels={"racist": 0.0}),
         Row("short", "i like tea and coffee", labels={"racist": 0.0}),
         Row("words", "", "I like", labels={"racist": 0.0}),
+        Row("no words", "!!", labels={"racist": 0.0}),
     ]
     write_table(rows, ("racist",), "t", tmp_path / "t.parquet")
     assert overlaps.clean(tmp_path / "t.parquet", suite) == {"equal": 1, "near": 1}
-    assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words"]
+    assert pq.read_table(tmp_path / "t.parquet")["id"].to_pylist() == ["other", "short", "words", "no words"]
 
 
 @pytest.fixture
