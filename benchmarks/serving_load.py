@@ -112,7 +112,7 @@ async def caller(
     """Sends requests one after another on a kept connection until the end, some of them bad."""
     chance = random.Random(seed)  # noqa: S311 - chooses among test posts
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=MEBI)
-    quota = options.requests // options.clients // options.rounds if options.requests else sys.maxsize
+    quota = -(-options.requests // (options.clients * options.rounds)) or sys.maxsize
     while quota > 0 and time.perf_counter() < end:
         quota -= 1
         if chance.random() < options.bad:
