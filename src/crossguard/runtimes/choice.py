@@ -74,7 +74,7 @@ def create(
         if precision == "bf16":
             raise ConfigError("The runtime 'onnx' computes in fp32 only; for bf16 use --runtime openvino.")
         runtime = ONNXRuntime(graphs, threads)
-        logger.info("%s; OpenVINO would be faster: pip install openvino", runtime.name)
+        logger.info("%s; OpenVINO is faster, where it runs", runtime.name)
     else:
         raise ConfigError(f"Unknown runtime '{chosen}'.{suggest(chosen, ['auto', *PACKAGES])}")
     for graph, needed in INPUTS.items():

@@ -1,4 +1,4 @@
-"""Runs a bundle on ONNX Runtime, for machines where OpenVINO does not install."""
+"""Runs a bundle on ONNX Runtime, to compare the two, and for machines where OpenVINO fails."""
 
 from __future__ import annotations
 
