@@ -7,9 +7,9 @@ import pytest
 from crossguard.review.pages.app import PAGES
 from crossguard.review.roles import RIGHTS, Role
 
-DECIDE = {"POST /items/{item:int}/vote", "POST /items/{item:int}/skip", "POST /undo"}
+DECIDE = {"POST /items/{item}/vote", "POST /items/{item}/skip", "POST /undo"}
 LOOK = {"GET /quality", "GET /quality/{name}", "GET /log"}
-LEAD = {"POST /items/{item:int}/reopen", "POST /items/{item:int}/gold", "POST /quality/retry"}
+LEAD = {"POST /items/{item}/reopen", "POST /items/{item}/gold", "POST /quality/retry"}
 MANAGE = {"GET /people", "POST /people/invite", "POST /people/keys", "POST /people/erase"}
 
 
