@@ -171,7 +171,7 @@ def reopen(tx: Connection, item: int, now: float) -> None:
         raise ReviewError(f"The content of item {item} is deleted, so nobody can judge it again: what was said stays.")
     if row.state == DECIDED and row.appeal_of is not None:
         _give_back(tx, row, now)
-    elif row.state == DECIDED and _appeals(tx, _of_post(tx, item)):
+    elif row.state == DECIDED and _appeals(tx, _of_post(tx, row)):
         raise ReviewError(
             f"There is an appeal against the decision on item {item}; what is said there is the last word."
         )
@@ -181,14 +181,15 @@ def reopen(tx: Connection, item: int, now: float) -> None:
     _settle(tx, row, [ballot_of(vote) for vote in standing(tx, item)], now, opened)
 
 
-def _of_post(db: Connection, item: int) -> Sequence[Any]:
-    """Returns what there is about the post of an item, appeals aside: it may have been flagged and reported.
+def _of_post(db: Connection, row: Any) -> Sequence[Any]:
+    """Returns what there is about the post of an item or appeal, appeals aside: it may have been flagged and reported.
 
-    Another version of the post, such as one that only came with a report, is another matter under the same id.
+    Another version of the post, such as one that only came with a report, is another matter under the same id. An
+    appeal still shows its own when that of the post has been deleted.
     """
-    rows = db.execute(_OF_POST, {"item": item}).all()
-    contents = contents_of(db, rows)
-    return [row for row in rows if not contents[row.id].is_edited(contents[item])]
+    rows = db.execute(_OF_POST, {"item": row.appeal_of or row.id}).all()
+    contents = contents_of(db, [*rows, row])
+    return [other for other in rows if not contents[other.id].is_edited(contents[row.id])]
 
 
 def _appeals(db: Connection, about: Sequence[Any]) -> Sequence[Any]:
@@ -201,7 +202,7 @@ def _give_back(tx: Connection, appeal: Any, now: float) -> None:
 
     Who did not receive such an outcome, as the appeal's took its place, is sent it after all.
     """
-    about = _of_post(tx, appeal.appeal_of)
+    about = _of_post(tx, appeal)
     others = [row for row in _appeals(tx, about) if row.id != appeal.id and row.state == DECIDED]
     for row in about:
         own = outcome_of(tx, row.id)
@@ -279,7 +280,7 @@ def _settle(tx: Connection, row: Any, ballots: Sequence[Ballot], now: float, val
     outcome = resolve(ballots, row.needed) if ballots and row.state != GOLD else None
     if outcome is not None:
         values = values | _decided(outcome) | {"state": DECIDED, "decided_at": now}
-        about = _of_post(tx, row.appeal_of) if row.appeal_of is not None else ()
+        about = _of_post(tx, row) if row.appeal_of is not None else ()
         for earlier in about:  # what is exported, learnt from and measured is the last word
             if earlier.state == DECIDED:
                 _change(tx, earlier.id, _decided(outcome))

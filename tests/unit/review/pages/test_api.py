@@ -179,6 +179,24 @@ def test_an_appeal_is_against_what_was_decided_about_the_text_that_it_shows(
         assert votes.undo(tx, f"1x{ann.id}", ann, NOW, 600) == [1], "nobody appealed against it"
 
 
+def test_an_appeal_covers_no_other_text_when_its_own_is_deleted_meanwhile(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission("1", "bad words")], NOW)
+    take(database, ann)
+    cast(database, 1, ann)
+    made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
+    with database.write() as tx:
+        assert retention.expire(tx, NOW + 3 * 86_400, 1) == 1
+    console.intake.take([submission("1", "other words", report={"reporter": "somebody"})], NOW)
+    other = take(database, ann)
+    assert other is not None
+    cast(database, other, ann)
+    assert take(database, ben, "appeals") == made
+    cast(database, made, ben, ALLOW)
+    assert [row(database, item).outcome["action"] for item in (1, other)] == ["allow", "block"]
+
+
 def test_a_report_that_waits_keeps_nobody_from_an_appeal(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1")], NOW)
     assert take(database, ann) == 1
