@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.contents import Content, contents_of
-from crossguard.review.store.database import insert
+from crossguard.review.store.database import POSTS, insert, take_turns
 from crossguard.review.store.schema import images, items, reports, votes
 
 REPORT_URGENCY_H: Final = 12.0
@@ -25,7 +25,6 @@ _WORDS: Final = select(
     *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
 )
 _LOCKS: Final = 64
-_LOCKED: Final = text("SELECT pg_advisory_xact_lock(7283642, :lock)")  # any number that nothing else locks
 _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
@@ -91,9 +90,8 @@ def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
 
     Neither would see the version that the other one stores. A lock is shared by many posts, as a server has few.
     """
-    if sent and tx.dialect.name == "postgresql":
-        named = (f"{item.row['source']}\0{item.row['external']}".encode("utf-8", "surrogatepass") for item in sent)
-        tx.execute(_LOCKED, [{"lock": lock} for lock in sorted({zlib.crc32(name) % _LOCKS for name in named})])
+    named = (f"{item.row['source']}\0{item.row['external']}".encode("utf-8", "surrogatepass") for item in sent)
+    take_turns(tx, POSTS, {zlib.crc32(name) % _LOCKS for name in named})
 
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
@@ -176,6 +174,9 @@ def _store(tx: Connection, new: Sequence[NewItem]) -> int:
     if stored:
         tx.execute(plain_insert(images), stored)
     for item in new:
+        if item.row["kind"] == "gold":  # who made the answer may correct it
+            same = (items.c[name] == item.row[name] for name in _UNIQUE)
+            tx.execute(update(items).where(*same).values(expected=item.row["expected"]))
         if item.report is not None or item.suggestion is not None:
             _add_opinion(tx, item, made.get(item.unique))
     return len(made)

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -32,7 +32,8 @@ _WRITE: Final = "crossguard_write"
 OUTBOX: Final = "crossguard_outbox"
 """Option of a transaction: whether somebody receives what it decides."""
 _LOG: Final = logging.getLogger("crossguard.review")
-_MIGRATION_LOCK: Final = 7_283_641  # any number that nothing else in the database locks
+MIGRATION, POSTS, NAMES = 7_283_641, 7_283_642, 7_283_643  # any numbers that nothing else in the database locks
+_TURN: Final = text("SELECT pg_advisory_xact_lock(:what, :which)")
 
 
 class Database:
@@ -140,8 +141,7 @@ class Database:
         config.set_main_option("script_location", str(migrations))
         config.set_main_option("path_separator", "os")
         with self.write() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            take_turns(connection, MIGRATION)
             config.attributes["connection"] = connection
             if revision == "head" and not inspect(connection).has_table("alembic_version"):
                 metadata.create_all(connection, checkfirst=False)  # tables of somebody else's are an error
@@ -152,6 +152,12 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def take_turns(tx: Connection, what: int, which: Collection[int] = (0,)) -> None:
+    """Waits for transactions that named the same numbers of the same thing, as all do on SQLite."""
+    if which and tx.dialect.name == "postgresql":
+        tx.execute(_TURN, [{"what": what, "which": number} for number in sorted(which)])
 
 
 def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

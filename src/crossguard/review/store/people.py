@@ -14,6 +14,7 @@ from crossguard.errors import suggest
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import RIGHTS, Right, Role
 from crossguard.review.store import log
+from crossguard.review.store.database import NAMES, take_turns
 from crossguard.review.store.schema import invitations, people, sessions
 
 INVITATION_S: Final = 7 * 86_400
@@ -65,6 +66,7 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
     name = name.strip()
     if not 0 < len(name) <= 64 or not name.isprintable():  # noqa: PLR2004 - the column's width
         raise ReviewError("A name has 1 to 64 printable characters.")
+    take_turns(tx, NAMES)
     if name.lower() in _taken(tx):
         raise ReviewError(f"The name '{name}' is taken. Choose another.")
     if role is Role.ADMIN and tx.execute(select(people.c.id).where(people.c.role == role.value)).first() is None:

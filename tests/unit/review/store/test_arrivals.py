@@ -82,6 +82,12 @@ def test_an_appeal_against_a_post_that_is_edited_meanwhile_is_about_all_that_was
     assert (row(database, 4).external, row(database, 4).state) == ("1", "open")
 
 
+def test_a_golden_item_that_is_sent_again_has_the_new_answer(console: Console, database: Database) -> None:
+    for action in ("block", "allow"):
+        console.intake.take([submission("1", expected={"action": action, "labels": {}})], NOW)
+    assert row(database, 1).expected == {"action": "allow", "labels": {}}
+
+
 @pytest.mark.usefixtures("reported")
 def test_an_edited_post_does_not_show_the_answer_of_its_golden_item(
     console: Console, database: Database, ann: Person, cid: Person

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -160,3 +162,15 @@ def test_a_role_that_an_admin_gave_stays_where_the_provider_says_none(database: 
             ("join", {"role": "reviewer"}),
             ("change role", {"role": "reviewer", "before": "admin"}),
         ]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_two_who_join_at_once_do_not_have_the_same_name(database: Database) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as tx:
+            people.add(tx, "Ann", Role.REVIEWER, NOW)
+            other = pool.submit(person, database, "ann")
+            with suppress(TimeoutError):
+                other.result(0.5)
+        with pytest.raises(ReviewError, match="taken"):
+            other.result()
