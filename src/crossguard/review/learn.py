@@ -61,7 +61,7 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
     """Proposes a threshold per label; the sizes of the feed's strata say how many posts a decided one stands for.
 
     Raises:
-        InputError: No label has enough items.
+        InputError: No label has enough items, or none can meet the criterion.
     """
     if not found:
         raise InputError("No decided item has scores yet. Decide some in the console: crossguard review")
@@ -73,7 +73,7 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
     )
     used = [item for item in found if item.model == model]
     weights = weights_of(used, strata)
-    proposals, few = [], []
+    proposals, few, unmet = [], [], list[str]()
     for (label, current), rows in _rules(used).items():
         truth = np.array([used[i].truth[label] >= MAJORITY for i in rows], dtype=bool)
         kinds = tuple(sorted({used[i].kind for i in rows}))
@@ -81,9 +81,15 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
             few.append(f"{label} ({', '.join(kinds)})")
             continue
         scores = np.array([used[i].scores[label][0] for i in rows])
-        proposals.append(_propose(label, kinds, criterion, truth, scores, weights=weights[rows], current=current))
+        try:
+            proposals.append(_propose(label, kinds, criterion, truth, scores, weights=weights[rows], current=current))
+        except InputError as error:
+            unmet.append(f"The threshold for {label} ({', '.join(kinds)}) stays: {error}")
     if few:
         notes.append(f"Fewer than {LEAST} items with or without the label, so the threshold stays: {'; '.join(few)}.")
+    if unmet and not proposals:
+        raise InputError(" ".join(unmet))
+    notes += unmet
     if not proposals:
         raise InputError(f"No label has {LEAST} items that carry it and {LEAST} that do not among {kept}. Decide more.")
     checked = {item.stratum for item in used}

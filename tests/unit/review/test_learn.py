@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.unit.review.conftest import decide_all
 
+from crossguard.errors import InputError
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.review.console import Console
 from crossguard.review.learn import learn
-from crossguard.review.quality.reading import decided, strata
+from crossguard.review.quality.reading import Decided, decided, strata
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
 
@@ -36,3 +37,19 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     assert then.value is not None
     assert then.value > now.value
     assert any("sexist" in note for note in learnt.notes)
+
+
+def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other_one_from_a_new_one() -> None:
+    model = ("tiny", "1", "default", "1")
+    found = [
+        Decided("", "block", 1.0, {"racist": n % 2, "sexist": n % 2}, scores, model, n, "text")
+        for n in range(40)
+        for scores in [{"racist": (0.1 + 0.8 * (n % 2), 0.5, n % 2 == 1), "sexist": (0.5, 0.5, True)}]
+    ]
+    learnt = learn(found, [], Criterion.parse("precision>=0.9"))
+    assert [proposal.label for proposal in learnt.proposals] == ["racist"]
+    assert any(note.startswith("The threshold for sexist (text) stays: No threshold reaches") for note in learnt.notes)
+    for item in found:
+        del item.scores["racist"]
+    with pytest.raises(InputError, match=r"The threshold for sexist .* the highest precision is 0\.500"):
+        learn(found, [], Criterion.parse("precision>=0.9"))
