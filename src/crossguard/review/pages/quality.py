@@ -33,11 +33,11 @@ PER_DAY = ("came", "decided", "flagged", "score")
 def show(visit: Visit) -> Response:
     """Shows how the work goes; metrics that are older than a minute are shown once more, and renewed meanwhile."""
     console = visit.console
-    age = visit.now - console.measured[0] if console.measured else STALE_S
-    if age >= STALE_S:
+    if _age(console, visit.now) >= STALE_S:
         with console.measuring:
-            console.measured = (visit.now, measure(console, visit.now))
-    elif age > FRESH_S and console.measuring.acquire(blocking=False):
+            if _age(console, visit.now) >= STALE_S:  # nobody has measured while this one waited
+                console.measured = (visit.now, measure(console, visit.now))
+    elif _age(console, visit.now) > FRESH_S and console.measuring.acquire(blocking=False):
         threading.Thread(target=_renew, args=(console,), daemon=True).start()
     assert console.measured is not None
     at, found = console.measured
@@ -65,6 +65,10 @@ def download(visit: Visit) -> Response:
     with visit.console.database.write() as tx:
         log.record(tx, visit.now, visit.person.name, "export", items=done.rows)
     return FileResponse(path, filename=name, background=BackgroundTask(folder.cleanup))
+
+
+def _age(console: Console, now: float) -> float:
+    return now - console.measured[0] if console.measured else STALE_S
 
 
 def _renew(console: Console) -> None:

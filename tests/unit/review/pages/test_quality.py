@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,6 +16,7 @@ from tests.unit.review.conftest import NOW, cast, person
 from tests.unit.review.pages.conftest import log_in
 
 from crossguard.review.console import Console
+from crossguard.review.pages import quality
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
@@ -34,6 +38,23 @@ def test_the_quality_page_draws_false_positives_per_group(client: TestClient, co
     assert "Part of the harmless posts naming a group that was flagged." in page
     drawn = page[page.index('aria-label="False-positive rate per group"') :]
     assert drawn.index("<title>Muslim: 0.50, 6 items</title>") < drawn.index("</svg>"), "three of six are flagged"
+
+
+def test_many_who_open_the_page_at_once_wait_for_one_measurement(
+    client: TestClient, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client, console, role=Role.LEAD)
+    measure, times = quality.measure, []
+
+    def slow(console: Console, now: float) -> dict[str, Any]:
+        times.append(now)
+        sleep(0.3)
+        return measure(console, now)
+
+    monkeypatch.setattr(quality, "measure", slow)
+    with ThreadPoolExecutor(3) as pool:
+        assert [answer.status_code for answer in pool.map(client.get, ["/quality"] * 3)] == [200] * 3
+    assert len(times) == 1
 
 
 def test_small_images_and_tables_to_download(client: TestClient, console: Console) -> None:
