@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from starlette.responses import Response
 
-from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, TooManyAttemptsError
+from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError, TooManyAttemptsError
 from crossguard.review.oidc import Challenge, Provider
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
@@ -134,18 +134,18 @@ def join(visit: Visit) -> Response:
         return render(visit, "join.html.j2", invited=invited, problem="")
     try:
         hashed = _new_password(visit.form)
-    except FormError as error:
+        with visit.console.database.write() as tx:
+            people.invitation(tx, token, visit.now)  # again, as somebody may have used it meanwhile
+            if invited.name is None:
+                person = people.add(tx, visit.form.get("name", ""), Role(invited.role), visit.now, password=hashed)
+            else:
+                person, _ = people.by_name(tx, invited.name)
+                people.change(tx, person.id, password=hashed, active=True)
+            people.use_invitation(tx, token, visit.now)
+            attempts.forget(tx, person.name, visit.address)
+            log.record(tx, visit.now, person.name, "join", role=person.role.value)
+    except ReviewError as error:  # what was filled in is shown again
         return render(visit, "join.html.j2", error.status, invited=invited, problem=str(error))
-    with visit.console.database.write() as tx:
-        invited = people.invitation(tx, token, visit.now)  # again, as somebody may have used it meanwhile
-        if invited.name is None:
-            person = people.add(tx, visit.form.get("name", ""), Role(invited.role), visit.now, password=hashed)
-        else:
-            person, _ = people.by_name(tx, invited.name)
-            people.change(tx, person.id, password=hashed, active=True)
-        people.use_invitation(tx, token, visit.now)
-        attempts.forget(tx, person.name, visit.address)
-        log.record(tx, visit.now, person.name, "join", role=person.role.value)
     return log_in(visit, person.id)
 
 

@@ -47,6 +47,11 @@ def test_a_link_works_once(client: TestClient, console: Console) -> None:
     short = client.post(f"/join/{token}", data=form | {"password": "short", "again": "short"})
     assert "10 to 200 characters" in short.text
     assert 'name="name" value="Lea"' in short.text, "what was typed stays"
+    with console.database.write() as tx:
+        people.add(tx, "Mia", Role.REVIEWER, console.now())
+    taken = client.post(f"/join/{token}", data=form | {"name": "mia"})
+    assert (taken.status_code, 'name="name" value="mia"' in taken.text) == (409, True)
+    assert "The name &#39;mia&#39; is taken. Choose another." in taken.text
     assert client.post(f"/join/{token}", data=form).status_code == 200
     client.cookies.clear()
     assert client.post(f"/join/{token}", data=form | {"name": "Mia"}).status_code == 404
