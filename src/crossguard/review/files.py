@@ -92,8 +92,15 @@ def _value(name: str, cell: Any) -> Any:
         return as_text(cell, name) or None
     if isinstance(cell, str) and cell.lstrip().startswith("{"):
         with contextlib.suppress(ValueError):
-            return json.loads(cell)
-    return cell
+            cell = json.loads(cell)
+    return _without_empty(cell)
+
+
+def _without_empty(cell: Any) -> Any:
+    """Returns a cell without empty fields: in Parquet, an object has those that only other rows have, too."""
+    if not isinstance(cell, dict):
+        return cell
+    return {name: _without_empty(value) for name, value in cell.items() if value is not None}
 
 
 def _named(post: Submission) -> Submission:

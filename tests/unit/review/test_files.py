@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
@@ -53,6 +55,19 @@ def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Pa
         rows = db.execute(select(items).where(items.c.source == "file").order_by(items.c.external)).all()
     assert [(row.external, row.author, row.kind) for row in rows] == [("1", "bob", "flag"), ("2", "bob", "gold")]
     assert rows[1].expected == {"action": "block", "labels": {"sexist": "yes"}}
+
+
+def test_fields_that_only_other_rows_have_are_empty(tmp_path: Path) -> None:
+    posts, store = tmp_path / "posts.parquet", str(tmp_path / "r.sqlite")
+    reports = [{"reporter": "u", "reason": "rude"}, {"reporter": "u"}, None, None]
+    expected = [None, None, *({"action": "block", "labels": {label: "yes"}} for label in ("racist", "sexist"))]
+    texts = ["one", "two", "three", "four"]
+    pq.write_table(pa.table({"id": list("1234"), "text": texts, "report": reports, "expected": expected}), posts)
+    assert run(["review", "--database", store, "--model", "none", "import", str(posts)]) == 0
+    with Database.open(store).read() as db:
+        rows = db.execute(select(items.c.reports, items.c.expected).order_by(items.c.external)).all()
+    assert [row.reports for row in rows] == [1, 1, 0, 0]
+    assert [row.expected for row in rows] == expected
 
 
 def test_what_reviewers_will_not_see_of_the_posts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
