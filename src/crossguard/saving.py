@@ -76,9 +76,15 @@ def whole_folder(out: Path, last: str, *, replaced: Sequence[str] = (), kept: Co
     """Yields a new folder beside `out`; its files move to `out` when the block ends without an error.
 
     Of what was in `out`, files that are `replaced` go also where there is no new one, and those that are `kept` stay.
+
+    Raises:
+        OutputError: The folder above it cannot be made.
     """
     out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot write '{out}': {error.strerror}.") from None
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         draft = Path(scratch) / "folder"
         draft.mkdir()

@@ -89,6 +89,15 @@ def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["deep/out/b"]
 
 
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match=r"Cannot write '.*file/new': File exists"),
+        whole_folder(tmp_path / "file" / "new", "last.json"),
+    ):
+        pass
+
+
 def test_an_error_leaves_nothing_behind_and_the_old_files_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "a").write_text("old")
