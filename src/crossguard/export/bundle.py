@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from crossguard.__about__ import __version__
-from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, read_bundle, sha256, write_manifest
+from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, is_part, read_bundle, sha256, write_manifest
 from crossguard.cache import cache_folder
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
@@ -28,9 +28,9 @@ from crossguard.models.loading import (
     CHECKPOINT,
     INFERENCE_CONFIG,
     WEIGHTS,
-    Outputs,
     find_inference_config,
     find_weights,
+    has_weights,
 )
 from crossguard.registry import MANIFEST
 from crossguard.saving import save_json, whole_folder
@@ -66,9 +66,18 @@ def as_name(text: str) -> str:
 
 
 def export_bundle(run: Path, out: Path, plan: ExportPlan) -> Bundle:
-    """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle."""
+    """Writes the bundle of a run, or of a checkpoint in the published layout; changes `out` only for a whole bundle.
+
+    Raises:
+        OutputError: `out` holds the weights of another model, as a folder for Hugging Face does.
+    """
     source = open_checkpoint(run, tuple(plan.average))
     policies = _policies(source, plan)
+    if (out / WEIGHTS).is_file() and not has_weights(out / WEIGHTS, source.model):
+        raise OutputError(
+            f"'{out}' holds the PyTorch weights of another model, which would stay beside the bundle: {WEIGHTS}. "
+            "Delete that model first, or choose another folder."
+        )
     with whole_folder(out, last=MANIFEST, replaced=REPORTS, kept=(CARD,)) as folder:
         export_graphs(source.model, folder, source.text, source.image, plan.weight_dtypes)
         (folder / TOKENIZER).write_text(source.tokenizer, encoding="utf-8")
@@ -89,8 +98,7 @@ def copy_reports(source: ExportSource, folder: Path) -> None:
 
 
 def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
-    labels = source.labels
-    label_schemes = label_schemes_of(source)
+    labels, label_schemes = source.labels, source.label_schemes
     if plan.policies:
         names = [policy.name for policy in plan.policies]
         for name in names:
@@ -104,28 +112,16 @@ def _policies(source: ExportSource, plan: ExportPlan) -> dict[str, Policy]:
                 raise ConfigError(f"--policy {one.name}: unknown label scheme '{one.label_scheme}'.{hint}")
         fitted = [fit_policy(one, labels, label_schemes[one.label_scheme], plan.version) for one in plan.policies]
         return {policy.name: policy for policy in fitted}
-    rules = {
-        name: LabelPolicy(threshold=threshold)
-        for name, threshold in zip(labels, source.inference["thresholds"], strict=True)
-    }
-    provenance = {"fitted_on": fitted_on([source.folder], "measured_on", "thresholds")}
-    label_scheme = next(iter(label_schemes))
-    description = "The thresholds stored with the checkpoint."
-    return {
-        DEFAULT: Policy(
-            name=DEFAULT,
-            version=plan.version,
-            description=description,
-            label_scheme=label_scheme,
-            labels=rules,
-            provenance=provenance,
-        )
-    }
-
-
-def label_schemes_of(source: ExportSource) -> dict[str, tuple[int, ...]]:
-    """Returns the columns of each label_scheme; one label_scheme over all labels where the checkpoint names none."""
-    return Outputs.of(source.inference).label_schemes
+    thresholds = zip(labels, source.inference["thresholds"], strict=True)
+    stored = Policy(
+        name=DEFAULT,
+        version=plan.version,
+        description="The thresholds stored with the checkpoint.",
+        label_scheme=next(iter(label_schemes)),
+        labels={name: LabelPolicy(threshold=threshold) for name, threshold in thresholds},
+        provenance={"fitted_on": fitted_on([source.folder], "measured_on", "thresholds")},
+    )
+    return {DEFAULT: stored}
 
 
 def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Policy]) -> dict[str, Any]:
@@ -143,7 +139,7 @@ def _manifest(source: ExportSource, plan: ExportPlan, policies: Mapping[str, Pol
         "labels": [{"name": name, **known.get(name, {})} for name in source.labels],
         "text": source.text.model_dump(mode="json"),
         "image": source.image.model_dump(mode="json"),
-        "label_schemes": label_schemes_of(source),
+        "label_schemes": source.label_schemes,
         "policies": {name: policy.model_dump(mode="json") for name, policy in policies.items()},
         "provenance": _provenance(source, plan),
     }
@@ -219,12 +215,17 @@ def _key(folder: Path) -> str:
     others = [
         path
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != WEIGHTS and not CHECKPOINT.match(path.relative_to(root).parts[0])
+        if path.is_file() and path.name != WEIGHTS and _is_read(path.relative_to(root))
     ]
     digest = hashlib.sha256(f"{__version__}\n{sha256(weights)}\n".encode())
     for path in others:
         digest.update(f"{path.relative_to(root).as_posix()}\t{sha256(path)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _is_read(path: Path) -> bool:
+    """Whether a conversion may read a file: none that tools leave, such as git, whose index changes by a look at it."""
+    return is_part(path) and not CHECKPOINT.match(path.parts[0])
 
 
 def _name(folder: Path) -> str:

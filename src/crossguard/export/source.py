@@ -53,6 +53,11 @@ class ExportSource:
         return tuple(self.inference["class_names"])
 
     @property
+    def label_schemes(self) -> dict[str, tuple[int, ...]]:
+        """Columns of each label scheme; the one of all labels where the checkpoint names none."""
+        return Outputs.of(self.inference).label_schemes
+
+    @property
     def pad_token(self) -> str:
         """The token that pads texts."""
         return str(Tokenizer.from_str(self.tokenizer).id_to_token(self.text.pad_id))

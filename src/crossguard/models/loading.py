@@ -139,6 +139,16 @@ def _read(weights: Path) -> dict[str, Any]:
     return {name: value for name, value in stored.items() if not name.endswith("position_ids")}
 
 
+def has_weights(file: Path, model: GatedModel) -> bool:
+    """Whether a file holds the weights of a model, to the bit."""
+    own = model.state_dict()
+    try:
+        stored = _read(file)
+    except ValueError:
+        return False
+    return stored.keys() == own.keys() and all(weight.equal(own[name].cpu()) for name, weight in stored.items())
+
+
 def find_weights(folder: Path) -> Path:
     """Returns the weights of a folder, or of the newest checkpoint inside it."""
     if (folder / WEIGHTS).is_file():

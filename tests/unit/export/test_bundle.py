@@ -17,11 +17,12 @@ from tests.support.tiny_bundle import tokenizer
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.errors import BundleError, ConfigError, OutputError
 from crossguard.export import bundle as exporting
-from crossguard.export.bundle import ExportPlan, as_bundle, copy_reports, export_bundle, is_checkpoint, label_schemes_of
+from crossguard.export.bundle import ExportPlan, as_bundle, copy_reports, export_bundle, is_checkpoint
 from crossguard.export.policies import PolicyPlan
 from crossguard.export.source import ExportSource
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
+from crossguard.models.loading import save_model
 from crossguard.preprocessing.image import ImageSpec
 from crossguard.preprocessing.text import TextSpec
 
@@ -110,6 +111,22 @@ def test_a_card_that_a_person_wrote_stays(run: Path, tmp_path: Path, fake: list[
     assert not (out / "test_metrics.json").exists(), "figures of the model that was there"
 
 
+def test_weights_of_another_model_do_not_stay_beside_a_bundle(
+    run: Path, tmp_path: Path, fake: list[Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, other, out = source_of(run), source_of(run), tmp_path / "out"
+    monkeypatch.setattr(exporting, "open_checkpoint", lambda *_: source)
+    save_model(other.model, out)
+    with pytest.raises(OutputError, match=r"PyTorch weights of another model.*: model\.safetensors"):
+        export_bundle(run, out, ExportPlan("mine"))
+    (out / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(OutputError, match="PyTorch weights of another model"):
+        export_bundle(run, out, ExportPlan("mine"))
+    save_model(source.model, out)
+    export_bundle(run, out, ExportPlan("mine"))
+    assert (out / "config.json").is_file()
+
+
 def test_a_policy_is_named_once(run: Path, tmp_path: Path, fake: list[Mapping[str, str]]) -> None:
     plans = [PolicyPlan("default", "labels", (run,)), PolicyPlan("default", "labels", (tmp_path,))]
     with pytest.raises(ConfigError, match="--policy default is given twice"):
@@ -122,9 +139,9 @@ def test_a_run_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
 
 
 def test_label_schemes_are_the_runs_or_one_over_all_labels(run: Path) -> None:
-    assert label_schemes_of(source_of(run)) == {"labels": (0, 1)}
+    assert source_of(run).label_schemes == {"labels": (0, 1)}
     stored = {"any": [0, 1], "consensus": [2, 3]}
-    assert label_schemes_of(source_of(run, label_schemes=stored)) == {"any": (0, 1), "consensus": (2, 3)}
+    assert source_of(run, label_schemes=stored).label_schemes == {"any": (0, 1), "consensus": (2, 3)}
 
 
 def test_reports_that_are_there_are_copied(run: Path, tmp_path: Path) -> None:
@@ -175,6 +192,9 @@ def test_a_bundle_is_made_once_until_what_it_is_made_of_changes(tmp_path: Path, 
     assert made == ["run"]
     (run / "inference_config.json").write_text('{"thresholds": [0.4]}')
     second = as_bundle(run)
+    (run / ".git").mkdir()
+    (run / ".git" / "index").write_bytes(b"what git status writes")
+    assert as_bundle(run) == second
     (run / "checkpoint-30" / "model.safetensors").write_bytes(b"other weights")
     third = as_bundle(run)
     assert as_bundle(run / "checkpoint-10") not in {first, second, third}
