@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,12 +14,12 @@ from crossguard.training.augment import augment_image, random_for
 from crossguard.training.examples import Examples
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
+from crossguard.training.targets import HALF
 from crossguard.training.tensors import Tensors
 from crossguard.training.texts import Texts
 from crossguard.training.tokenizers import MaskingEncoder
 
 Shown: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
-POSITIVE = 0.5
 
 
 class Batcher:
@@ -30,18 +29,18 @@ class Batcher:
         self.examples = examples
         self.texts = Texts(recipe, examples, encoder)
         self._recipe = recipe
-        self._cache = cache
+        self._images = cache.images
         self._features: dict[Path, NDArray[np.float32]] = {}
-        self._distractors = _harmless_images(examples, cache)
+        self._distractors = [path for path in _harmless_images(examples) if path in cache.images]
 
     @property
     def images(self) -> list[Path]:
         """Every image that can be read, once."""
-        return [path for path in dict.fromkeys(_images(self.examples)) if path in self._cache]
+        return list(self._images)
 
     def pixels(self, paths: list[Path]) -> NDArray[np.uint8]:
         """Returns (n, size, size, 3)."""
-        return np.stack([self._cache[path] for path in paths])
+        return np.stack([self._images[path] for path in paths])
 
     def use_features(self, features: dict[Path, NDArray[np.float32]]) -> None:
         """Takes these features in place of pixels from now on."""
@@ -71,7 +70,7 @@ class Batcher:
 
     def _image(self, row: int) -> Path | None:
         path = self.examples.image_of(row)
-        return path if path in self._cache else None
+        return path if path in self._images else None
 
     def _distractor(self, random: np.random.Generator) -> Path | None:
         """Returns some image for a post without one, so that an image alone decides nothing."""
@@ -85,7 +84,7 @@ class Batcher:
             return None
         if self._features:
             return self._thinned(self._features[path], random)
-        pixels = self._cache[path]
+        pixels = self._images[path]
         return pixels if random is None or not self._recipe.augment else augment_image(pixels, self._recipe, random)
 
     def _thinned(self, features: NDArray[np.float32], random: np.random.Generator | None) -> NDArray[np.float32]:
@@ -123,14 +122,11 @@ class Batcher:
         )
 
 
-def _images(examples: Examples) -> Iterator[Path]:
-    return (path for chunk in examples.chunks() for path in chunk.images if path is not None)
-
-
-def _harmless_images(examples: Examples, cache: PixelCache) -> list[Path]:
-    """Images of posts without a known positive target."""
-    found: dict[Path, None] = {}
+def _harmless_images(examples: Examples) -> dict[Path | None, None]:
+    """Images of posts of which nobody says that they carry a label, in order."""
+    found: dict[Path | None, None] = {}
     for chunk in examples.chunks():
-        harmful = (np.nan_to_num(chunk.targets) > POSITIVE).any(axis=1)
-        found |= dict.fromkeys(_images(chunk.take(np.flatnonzero(~harmful))))
-    return [path for path in found if path in cache]
+        answers = np.concatenate([chunk.targets, chunk.unions], axis=1)
+        harmful = (np.nan_to_num(answers) > HALF).any(axis=1)
+        found |= dict.fromkeys(chunk.take(np.flatnonzero(~harmful)).images)
+    return found

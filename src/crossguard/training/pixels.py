@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,27 +27,12 @@ FAILURES: Final = ".failures.json"
 MENDABLE: Final = frozenset({"image_needs_extra", "image_unreadable"})
 
 
+@dataclass(frozen=True, slots=True)
 class PixelCache:
-    """uint8 pixels of images, memory-mapped.
+    """Images by their paths."""
 
-    Attributes:
-        failures: Reason by path, of the images that could not be decoded.
-    """
-
-    def __init__(self, images: dict[Path, NDArray[np.uint8]], failures: dict[Path, str]) -> None:
-        self._images = images
-        self.failures = failures
-
-    def __contains__(self, path: Path | None) -> bool:
-        return path in self._images
-
-    def __getitem__(self, path: Path) -> NDArray[np.uint8]:
-        """Returns (size, size, 3)."""
-        return np.asarray(self._images[path])
-
-    def __or__(self, other: PixelCache) -> PixelCache:
-        """Returns the images of both."""
-        return PixelCache(self._images | other._images, self.failures | other.failures)
+    images: dict[Path, NDArray[np.uint8]]  # (size, size, 3) each, memory-mapped
+    failures: dict[Path, str]  # why the others could not be decoded
 
 
 def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCache:
@@ -61,10 +47,13 @@ def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCa
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_key(unique, spec)}.npy"
     shape = (len(unique), spec.size, spec.size, 3)
-    failures = _failures(file) if file.is_file() else None
+    noted = file.with_suffix(FAILURES)
+    failures: dict[str, str] | None = None
+    if file.is_file() and noted.is_file():
+        failures = json.loads(noted.read_text(encoding="utf-8"))
     if failures is None or not MENDABLE.isdisjoint(failures.values()):
         failures = _fill(unique, spec, file, shape)
-    pixels = np.load(file, mmap_mode="r")
+    pixels = np.asarray(np.load(file, mmap_mode="r"))
     images = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
     return PixelCache(images, {Path(name): reason for name, reason in failures.items()})
 
@@ -76,7 +65,9 @@ def cache_sources(examples: Examples, spec: ImageSpec, folder: Path) -> PixelCac
         paths.setdefault(source, []).append(path)
     joined = PixelCache({}, {})
     for own in paths.values():
-        joined |= build_cache(own, spec, folder)
+        cache = build_cache(own, spec, folder)
+        joined.images.update(cache.images)
+        joined.failures.update(cache.failures)
     return joined
 
 
@@ -113,15 +104,6 @@ def _named(examples: Examples) -> Iterator[tuple[Path, str]]:
         for path, source in zip(chunk.images, chunk.sources, strict=True):
             if path is not None:
                 yield path, source
-
-
-def _failures(file: Path) -> dict[str, str] | None:
-    """Returns why images are not in a cache, by their paths; None where the cache is not whole."""
-    try:
-        failures: dict[str, str] = json.loads(file.with_suffix(FAILURES).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return failures
 
 
 def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...]) -> dict[str, str]:

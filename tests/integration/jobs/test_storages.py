@@ -103,4 +103,4 @@ def test_what_is_trained_on_may_lie_in_a_storage(address: str, tmp_path: Path, m
     first, same = here.image_of(0), there.image_of(0)
     assert first is not None
     assert same is not None
-    np.testing.assert_array_equal(stored[same], cached[first])
+    np.testing.assert_array_equal(stored.images[same], cached.images[first])

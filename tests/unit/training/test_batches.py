@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 import torch
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.batches import Batcher
+from crossguard.training.batches import Batcher, _harmless_images
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model
@@ -64,6 +64,15 @@ def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:
     tokenizer = tmp_path / "tokenizer.json"
     encoder = MaskingEncoder(tokenizer, RECIPE.text_spec(write_tokenizer(RECIPE, tokenizer)))
     return Batcher(RECIPE, examples, encoder, PixelCache({}, {}))
+
+
+def test_only_images_of_harmless_posts_distract(tmp_path: Path) -> None:
+    said = {"harmless": 0.0, "hateful": 1.0, "unknown": None}
+    rows = [Row(name, image=tmp_path / name, hateful=hateful) for name, hateful in said.items()]
+    write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
+    examples, _ = read_examples(RECIPE, tmp_path / "posts.parquet")
+    assert np.isnan(examples.targets).all(), "whom it attacks is not known"
+    assert [path.name for path in _harmless_images(examples) if path] == ["harmless", "unknown"]
 
 
 # Forking beside the threads of other tests is what training on a GPU does, too.

@@ -42,11 +42,11 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     first = build_cache(paths, spec, tmp_path / "cache")
     again = build_cache(paths, spec, tmp_path / "cache")
     assert len(looked) == 3
-    assert np.array_equal(first[paths[0]], again[paths[0]])
-    assert first[paths[0]].shape == (32, 32, 3)
+    assert np.array_equal(first.images[paths[0]], again.images[paths[0]])
+    assert first.images[paths[0]].shape == (32, 32, 3)
     assert again.failures == {paths[1]: "image_not_an_image", paths[2]: "image_not_found"}
-    assert paths[0] in again
-    assert paths[1] not in again
+    assert paths[0] in again.images
+    assert paths[1] not in again.images
 
     Image.fromarray(noise(61)).save(paths[0])
     build_cache(paths, spec, tmp_path / "cache")
@@ -92,7 +92,7 @@ def test_sources_are_cached_apart(tmp_path: Path) -> None:
     recipe = Recipe(backend="compact", labels=("racist",), image_size=32, sources={"a": Source(), "b": Source()})
     examples, _ = read_examples(recipe, tmp_path)
     cache = cache_sources(examples, recipe.image_spec(), tmp_path / "cache")
-    assert all(path in cache for path in examples.images)
+    assert all(path in cache.images for path in examples.images)
     made = sorted((tmp_path / "cache").glob("*.npy"))
     cache_sources(examples.take([0, 1]), recipe.image_spec(), tmp_path / "cache")
     assert sorted((tmp_path / "cache").glob("*.npy")) == made

@@ -103,7 +103,7 @@ def test_a_table_may_be_many_files_and_lie_in_a_storage(tmp_path: Path, monkeypa
     image, same = whole.image_of(0), many[-1][0].image_of(0)
     assert image is not None
     assert same is not None
-    np.testing.assert_array_equal(stored[same], here[image])
+    np.testing.assert_array_equal(stored.images[same], here.images[image])
 
 
 def test_one_table_for_a_recipe_of_many_leads_to_a_recipe_for_one(tmp_path: Path) -> None:
