@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
 
 from crossguard.errors import ConfigError
@@ -118,13 +117,8 @@ def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:
     return rates
 
 
-def build_scheduler(optimizer: AdamW, recipe: Recipe, steps: int) -> LambdaLR:
-    """Lets the rates rise over `warmup_ratio` of the steps, and fall after as the recipe says."""
-    return LambdaLR(optimizer, rate_factor(recipe, steps))
-
-
 def rate_factor(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    """Returns the factor on the learning rates by step.
+    """Returns the factor on the learning rates by step: they rise over `warmup_ratio` of the steps, and then fall.
 
     Not transformers' schedules: theirs begin at a rate of zero, so that the first step learns nothing.
     """

@@ -6,7 +6,7 @@ resumed run sees what the killed one would have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from crossguard.errors import ConfigError
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
+from crossguard.training.targets import HALF
 
-POSITIVE = 0.5
 # Posts are sorted by length within pools of this many batches, which keeps both order and length varied.
 POOL = 40
 
@@ -32,16 +32,18 @@ class Step:
 
 
 def plan_epoch(
-    recipe: Recipe, examples: Examples, lengths: NDArray[np.int64], epoch: int, processes: int = 1
+    recipe: Recipe, examples: Examples, lengths_of: Callable[[Micro], Micro], epoch: int, processes: int = 1
 ) -> list[Step]:
     """Returns the steps of an epoch, of all processes together: each takes every `processes`-th batch of a step.
+
+    `lengths_of` gives the number of tokens of every post, (n,), at least of those that are drawn, which it is told.
 
     Raises:
         ConfigError: There are fewer batches than processes.
     """
     random = np.random.default_rng([recipe.seed, epoch])
-    rows = drawn(recipe, examples, random)
-    batches = list(_batches(recipe, rows, lengths, random))
+    rows = draw_classes(recipe, examples, random) if recipe.weighted_sampling else draw(examples.repeats, random)
+    batches = list(_batches(recipe, rows, lengths_of(rows), random))
     random.shuffle(batches)
     if len(batches) < processes:
         raise ConfigError(
@@ -52,11 +54,6 @@ def plan_epoch(
     batches += batches[: -len(batches) % processes]
     size = recipe.gradient_accumulation_steps * processes
     return [Step(start, tuple(batches[start : start + size])) for start in range(0, len(batches), size)]
-
-
-def drawn(recipe: Recipe, examples: Examples, random: np.random.Generator) -> Micro:
-    """Draws the posts of an epoch; `random` is that of its plan, before any other use."""
-    return draw_classes(recipe, examples, random) if recipe.weighted_sampling else draw(examples.repeats, random)
 
 
 def draw(repeats: NDArray[np.float32], random: np.random.Generator) -> Micro:
@@ -87,7 +84,7 @@ def class_weights(targets: NDArray[np.float32], beta: float) -> NDArray[np.float
     Returns:
         (n,), with mean 1.
     """
-    member = np.nan_to_num(targets) >= POSITIVE
+    member = np.nan_to_num(targets) >= HALF
     member = np.concatenate([member, ~member.any(axis=1, keepdims=True)], axis=1)
     counts = member.sum(axis=0)
     rates = np.where(counts > 0, (1 - beta) / (1 - beta ** np.maximum(counts, 1)), 0.0)
@@ -95,7 +92,7 @@ def class_weights(targets: NDArray[np.float32], beta: float) -> NDArray[np.float
     return np.asarray(weights / weights.mean())
 
 
-def _batches(recipe: Recipe, rows: Micro, lengths: NDArray[np.int64], random: np.random.Generator) -> Iterator[Micro]:
+def _batches(recipe: Recipe, rows: Micro, lengths: Micro, random: np.random.Generator) -> Iterator[Micro]:
     pool = len(rows) if not recipe.group_by_length else POOL * recipe.per_device_train_batch_size
     for start in range(0, len(rows), max(pool, 1)):
         part = rows[start : start + pool]
@@ -105,7 +102,7 @@ def _batches(recipe: Recipe, rows: Micro, lengths: NDArray[np.int64], random: np
         yield from _cut(part, lengths, recipe.per_device_train_batch_size, recipe.max_batch_tokens)
 
 
-def _cut(rows: Micro, lengths: NDArray[np.int64], size: int, tokens: int | None) -> Iterator[Micro]:
+def _cut(rows: Micro, lengths: Micro, size: int, tokens: int | None) -> Iterator[Micro]:
     batch: list[int] = []
     longest = 0
     for row in rows:

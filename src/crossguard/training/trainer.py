@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate.utils import gather_object
+from torch.optim.lr_scheduler import LambdaLR
 
 from crossguard.errors import ConfigError
 from crossguard.models.gated import GatedModel
@@ -25,9 +26,9 @@ from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure_outputs
 from crossguard.training.objective import Objective
-from crossguard.training.optimizer import build_optimizer, build_scheduler, choose_attention, learning_rates
+from crossguard.training.optimizer import build_optimizer, choose_attention, learning_rates, rate_factor
 from crossguard.training.recipe import Recipe
-from crossguard.training.sampling import Micro, Step, drawn, plan_epoch, share
+from crossguard.training.sampling import Micro, Step, plan_epoch, share
 from crossguard.training.state import RunIdentity, RunState
 from crossguard.training.targets import Floats
 from crossguard.training.tensors import Tensors, load_batches
@@ -57,7 +58,7 @@ class Trainer:
         if recipe.freeze_image and not recipe.augment:
             for batcher in (train, measured):
                 batcher.use_features(known_features(objective, batcher, recipe.per_device_eval_batch_size))
-        scheduler = build_scheduler(optimizer, recipe, sum(self.steps_per_epoch))
+        scheduler = LambdaLR(optimizer, rate_factor(recipe, sum(self.steps_per_epoch)))
         average = {name: w.detach().clone() for name, w in model.state_dict().items()} if recipe.ema_decay else None
         self.state = RunState(model, optimizer, scheduler, self.accelerator.scaler, average)
 
@@ -122,7 +123,7 @@ class Trainer:
             for rows, batch in zip(plan, batches, strict=True):
                 own.append((rows, self.objective.logits(batch.to(self.accelerator.device)).cpu().numpy()))
         logits = np.zeros((len(batcher.examples), self.recipe.num_outputs), dtype=np.float32)
-        for rows, values in gather_object(own) if self.processes > 1 else own:
+        for rows, values in gather_object(own):
             logits[rows] = values
         return logits
 
@@ -140,9 +141,8 @@ class Trainer:
             yield [(seed, next(batches)) for seed in seeds]
 
     def _plan(self, epoch: int) -> list[Step]:
-        rows = drawn(self.recipe, self.train.examples, np.random.default_rng([self.recipe.seed, epoch]))
-        lengths = self.train.texts.lengths_in(epoch, rows)
-        return plan_epoch(self.recipe, self.train.examples, lengths, epoch, self.processes)
+        lengths_of = partial(self.train.texts.lengths_in, epoch)
+        return plan_epoch(self.recipe, self.train.examples, lengths_of, epoch, self.processes)
 
     def _train_step(self, own: list[tuple[int, Tensors]]) -> dict[str, float]:
         self.objective.train()
@@ -155,7 +155,7 @@ class Trainer:
                     loss = self.wrapped(moved)
                 self.accelerator.backward(loss / len(own))
                 total += float(loss.detach()) / len(own)
-        loss_of_all = self._mean(total)
+        loss_of_all = float(self.accelerator.reduce(torch.tensor(total, device=self.accelerator.device), "mean"))
         self._refuse_divergence(loss_of_all)
         norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
@@ -174,12 +174,6 @@ class Trainer:
                 f"The loss is no number any more in step {self.state.progress.total_steps + 1} of the run: training "
                 "diverged. Set lr_head and lr_encoder lower, or precision to fp32, and train again."
             )
-
-    def _mean(self, value: float) -> float:
-        if self.processes == 1:
-            return value
-        values = self.accelerator.gather(torch.tensor([value], device=self.accelerator.device))
-        return float(values.mean())
 
     def _average(self) -> None:
         # torch's AveragedModel would be a second model in memory with a state of its own to save and to load.

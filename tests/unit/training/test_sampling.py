@@ -38,7 +38,7 @@ def lengths(n: int) -> NDArray[np.int64]:
 def test_an_epoch_shows_each_post_once_within_the_limits(n: int, size: int, tokens: int | None) -> None:
     recipe = Recipe(per_device_train_batch_size=size, max_batch_tokens=tokens)
     own = lengths(n)
-    batches = [batch for step in plan_epoch(recipe, examples(n), own, 0) for batch in step.batches]
+    batches = [batch for step in plan_epoch(recipe, examples(n), lambda _: own, 0) for batch in step.batches]
     assert sorted(np.concatenate(batches)) == list(range(n))
     assert all(len(batch) <= size for batch in batches)
     if tokens is not None:
@@ -47,13 +47,13 @@ def test_an_epoch_shows_each_post_once_within_the_limits(n: int, size: int, toke
 
 def test_fewer_batches_than_processes_are_refused_before_anything_hangs() -> None:
     with pytest.raises(ConfigError, match="4 processes need a batch each, and epoch 1 has 2"):
-        plan_epoch(Recipe(per_device_train_batch_size=8), examples(16), lengths(16), 0, 4)
-    steps = plan_epoch(Recipe(per_device_train_batch_size=4), examples(16), lengths(16), 0, 4)
+        plan_epoch(Recipe(per_device_train_batch_size=8), examples(16), lambda _: lengths(16), 0, 4)
+    steps = plan_epoch(Recipe(per_device_train_batch_size=4), examples(16), lambda _: lengths(16), 0, 4)
     assert all(len(step.batches) == 4 for step in steps)
 
 
 def test_the_plan_depends_on_seed_and_epoch_alone() -> None:
-    plans = [plan_epoch(Recipe(seed=1), examples(90), lengths(90), epoch) for epoch in (0, 0, 1)]
+    plans = [plan_epoch(Recipe(seed=1), examples(90), lambda _: lengths(90), epoch) for epoch in (0, 0, 1)]
     flat = [np.concatenate([batch for step in plan for batch in step.batches]).tolist() for plan in plans]
     assert flat[0] == flat[1]
     assert flat[0] != flat[2]
@@ -63,8 +63,8 @@ def test_the_plan_depends_on_seed_and_epoch_alone() -> None:
 def test_two_processes_share_what_one_sees(weighted: bool) -> None:
     base = Recipe(per_device_train_batch_size=8, weighted_sampling=weighted)
     twice = base.model_copy(update={"gradient_accumulation_steps": 2})
-    one = plan_epoch(twice, examples(96), lengths(96), 0, processes=1)
-    two = plan_epoch(base, examples(96), lengths(96), 0, processes=2)
+    one = plan_epoch(twice, examples(96), lambda _: lengths(96), 0, processes=1)
+    two = plan_epoch(base, examples(96), lambda _: lengths(96), 0, processes=2)
     assert len(one) == len(two)
     for single, pair in zip(one, two, strict=True):
         both = [rows.tolist() for process in (0, 1) for _, rows in share(pair.batches, process, 2)]
@@ -72,7 +72,7 @@ def test_two_processes_share_what_one_sees(weighted: bool) -> None:
 
 
 def test_every_process_has_a_batch_in_every_step() -> None:
-    plan = plan_epoch(Recipe(per_device_train_batch_size=7), examples(50), lengths(50), 0, processes=3)
+    plan = plan_epoch(Recipe(per_device_train_batch_size=7), examples(50), lambda _: lengths(50), 0, processes=3)
     assert all(len(share(step.batches, process, 3)) == 1 for step in plan for process in range(3))
 
 
@@ -80,7 +80,7 @@ def test_texts_of_like_length_meet() -> None:
     own = lengths(2000)
 
     def padding(grouped: bool) -> float:
-        plan = plan_epoch(Recipe(group_by_length=grouped), examples(2000), own, 0)
+        plan = plan_epoch(Recipe(group_by_length=grouped), examples(2000), lambda _: own, 0)
         batches = [batch for step in plan for batch in step.batches]
         return float(sum(len(batch) * own[batch].max() for batch in batches) / own.sum())
 
@@ -110,6 +110,8 @@ def test_class_weights_follow_the_effective_number_of_samples() -> None:
 def test_weighted_sampling_draws_rare_classes_more_often() -> None:
     rare = examples(1000, positive=0.02)
     recipe = Recipe(weighted_sampling=True, effective_number_beta=0.999)
-    rows = np.concatenate([batch for step in plan_epoch(recipe, rare, lengths(1000), 0) for batch in step.batches])
+    rows = np.concatenate(
+        [batch for step in plan_epoch(recipe, rare, lambda _: lengths(1000), 0) for batch in step.batches]
+    )
     assert len(rows) == 1000
     assert 0.3 < (rare.targets[rows, 0] > 0).mean() < 0.7
