@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -23,14 +22,6 @@ NOISE: Final = 1
 SHORTEST_FILLER, LONGEST_FILLER = 12, 140
 
 
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """The tokens of those of some rows whose text an epoch changes."""
-
-    rows: frozenset[int]
-    tokens: dict[int, Ids]
-
-
 class Texts:
     """The tokens of one set of posts.
 
@@ -44,8 +35,8 @@ class Texts:
         self._recipe = recipe
         self._examples = examples
         self._encoder = encoder
-        self._fillers = _harmless_texts(examples) if recipe.dilution else []
-        self._changes: dict[int, _Changes] = {}
+        self._fillers = _harmless_texts(examples, len(recipe.labels)) if recipe.dilution else []
+        self._changes: dict[int, dict[int, Ids | None]] = {}  # by epoch and row; None where a text stays as it is
         # One array for all posts: worker processes share it, and it takes a tenth of the memory of lists.
         lengths, cut, tokens = zip(*divided(self._tokenized, range(len(examples))), strict=True)
         self.cut = np.concatenate(cut)
@@ -63,8 +54,9 @@ class Texts:
         Batches are filled by it: one lengthened text among short ones would have all of them padded to its length.
         """
         lengths = self.lengths
-        changed = self._changed(epoch, np.unique(rows).tolist())
-        lengths[list(changed)] = [len(ids) for ids in changed.values()]
+        for row, ids in self._changed(epoch, np.unique(rows).tolist()).items():
+            if ids is not None:
+                lengths[row] = len(ids)
         return lengths
 
     def forget(self, epoch: int) -> None:
@@ -80,13 +72,17 @@ class Texts:
         """Returns the tokens of a post as it is served."""
         return tuple(self._tokens[self._ends[row] : self._ends[row + 1]].tolist())
 
-    def _changed(self, epoch: int, rows: Sequence[int]) -> dict[int, Ids]:
-        """Returns the tokens of those of the posts whose text an epoch changes; many at once are done faster."""
-        known = self._changes.get(epoch)
-        if known is None or not known.rows.issuperset(rows):
-            found = {row: ids for part in divided(lambda part: self._change(part, epoch), rows) for row, ids in part}
-            known = self._changes[epoch] = _Changes(frozenset(rows), found)
-        return known.tokens
+    def _changed(self, epoch: int, rows: Sequence[int]) -> dict[int, Ids | None]:
+        """Returns the tokens of posts whose text an epoch changes, these among them; many at once are done faster."""
+        if not (self._recipe.text_noise or self._recipe.dilution):
+            return {}
+        known = self._changes.get(epoch, {})
+        if not known.keys() >= set(rows):
+            known = dict.fromkeys(rows)
+            for part in divided(lambda part: self._change(part, epoch), rows):
+                known.update(part)
+            self._changes[epoch] = known
+        return known
 
     def _change(self, rows: Sequence[int], epoch: int) -> list[tuple[int, Ids]]:
         texts = {row: text for row in rows if (text := self._changed_text(row, epoch)) is not None}
@@ -102,7 +98,7 @@ class Texts:
 
     def _changed_text(self, row: int, epoch: int) -> tuple[str, str] | None:
         """Returns a post's words, disguised or diluted; None where they stay as they are."""
-        if self._ends[row] == self._ends[row + 1] or not (self._recipe.text_noise or self._recipe.dilution):
+        if self._ends[row] == self._ends[row + 1]:
             return None
         random = random_for(self._recipe, epoch, row, NOISE)
         noise, diluted = random.random(2) < (self._recipe.text_noise, self._recipe.dilution)
@@ -127,11 +123,11 @@ class Texts:
         )
 
 
-def _harmless_texts(examples: Examples) -> list[str]:
-    """Short texts of posts whose known targets are all 0; five are known, or all where a recipe has fewer."""
+def _harmless_texts(examples: Examples, labels: int) -> list[str]:
+    """Short texts of posts whose known targets are all 0, and at least five, or as many as there are labels."""
     found: list[str] = []
     for chunk in examples.chunks():
-        known = (chunk.targets == 0).sum(axis=1) >= min(KNOWN_HARMLESS, chunk.targets.shape[1])
+        known = (chunk.targets == 0).sum(axis=1) >= min(KNOWN_HARMLESS, labels)
         harmless = (np.nan_to_num(chunk.targets) == 0).all(axis=1) & known
         texts = (text for (text, _), fine in zip(chunk.words, harmless, strict=True) if fine)
         found += (text for text in texts if SHORTEST_FILLER <= len(text) <= LONGEST_FILLER)
