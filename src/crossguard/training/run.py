@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crossguard.bundle import TOKENIZER
 from crossguard.cache import cache_folder
 from crossguard.errors import ConfigError
@@ -60,57 +63,32 @@ def train(
     """
     check_folder(folder, resume=resume)
     with claimed(folder):
-        return _train(recipe, data, folder, resume=resume, fold=fold, start=start, save_every=save_every)
-
-
-def _train(
-    recipe: Recipe,
-    data: str | Path,
-    folder: Path,
-    *,
-    resume: bool,
-    fold: Fold | None,
-    start: Sequence[Path],
-    save_every: int | None,
-) -> dict[str, float]:
-    examples, measured = read_examples(recipe, data, fold)
-    untrained = _untrained(examples, start)
-    _warn(recipe, examples, measured, fold, untrained)
-    # Its place in the folder is taken at the end: a run that is refused changes no file of another.
-    with TemporaryDirectory() as scratch:
-        tokenizer = Path(scratch) / TOKENIZER
-        encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
-        model = build_model(recipe, start)
-        check_inputs(recipe, model, tokenizer)
-        vocabulary = tokenizer.read_text(encoding="utf-8")
-    training_images, measured_images = _caches(recipe, data, examples, measured)
-    batchers = Batcher(recipe, examples, encoder, training_images), Batcher(recipe, measured, encoder, measured_images)
-    cut = batchers[1].texts.cut
-    if cut.any():
-        logger.warning(
-            "%s of %s held-out posts have a text longer than max_text_length (%s tokens). The metrics of the run, and "
-            "policies that are fitted to it, know only the beginning of these; a bundle reads all of a text.",
-            f"{cut.sum():,}",
-            f"{len(cut):,}",
-            recipe.max_text_length,
-        )
-    trainer = Trainer(recipe, model, *batchers, folder)
-    measures, logits = trainer.run(resume=resume, save_every=save_every)
-    if trainer.accelerator.is_main_process:
-        write_checkpoint_files(
-            recipe,
-            model,
-            folder,
-            trained=examples,
-            measured=measured,
-            measures=measures,
-            logits=logits,
-            cut=cut,
-            tokenizer=vocabulary,
-            untrained=untrained,
-        )
-    trainer.accelerator.wait_for_everyone()
-    return measures
+        examples, measured = read_examples(recipe, data, fold)
+        untrained = _untrained(examples, start)
+        _warn(recipe, examples, measured, fold, untrained)
+        model, encoder, tokenizer = _build(recipe, start)
+        training_images, measured_images = _caches(recipe, data, examples, measured)
+        train_on = Batcher(recipe, examples, encoder, training_images)
+        measure_on = Batcher(recipe, measured, encoder, measured_images)
+        cut = measure_on.texts.cut
+        _warn_of_cut(recipe, cut)
+        trainer = Trainer(recipe, model, train_on, measure_on, folder)
+        measures, logits = trainer.run(resume=resume, save_every=save_every)
+        if trainer.accelerator.is_main_process:
+            write_checkpoint_files(
+                recipe,
+                model,
+                folder,
+                trained=examples,
+                measured=measured,
+                measures=measures,
+                logits=logits,
+                cut=cut,
+                tokenizer=tokenizer,
+                untrained=untrained,
+            )
+        trainer.accelerator.wait_for_everyone()
+        return measures
 
 
 def _untrained(examples: Examples, start: Sequence[Path]) -> list[str]:
@@ -144,6 +122,28 @@ def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | N
             "leave it out of the recipe: --set 'labels=[...]'",
             ", ".join(same),
         )
+
+
+def _warn_of_cut(recipe: Recipe, cut: NDArray[np.bool_]) -> None:
+    if cut.any():
+        logger.warning(
+            "%s of %s held-out posts have a text longer than max_text_length (%s tokens). The metrics of the run, and "
+            "policies that are fitted to it, know only the beginning of these; a bundle reads all of a text.",
+            f"{cut.sum():,}",
+            f"{len(cut):,}",
+            recipe.max_text_length,
+        )
+
+
+def _build(recipe: Recipe, start: Sequence[Path]) -> tuple[GatedModel, MaskingEncoder, str]:
+    """Returns the model, what makes its tokens, and the content of `tokenizer.json`."""
+    # That is written into the run's folder at the end: a run that is refused changes no file of another.
+    with TemporaryDirectory() as scratch:
+        tokenizer = Path(scratch) / TOKENIZER
+        encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+        model = build_model(recipe, start)
+        check_inputs(recipe, model, tokenizer)
+        return model, encoder, tokenizer.read_text(encoding="utf-8")
 
 
 def build_model(recipe: Recipe, start: Sequence[Path] = ()) -> GatedModel:
