@@ -45,10 +45,11 @@ def mixed_precision(recipe: Recipe, device: str) -> Literal["no", "bf16", "fp16"
     fp16 needs a GPU; elsewhere it becomes what `auto` gives, because the gradients of fp16 need a scaler that only
     GPUs have.
     """
-    if recipe.precision == "fp32":
+    wish = recipe.precision
+    if wish == "fp32":
         return "no"
-    if recipe.precision == "bf16" or (recipe.precision == "fp16" and device == "cuda"):
-        return "bf16" if recipe.precision == "bf16" else "fp16"
+    if wish == "bf16" or (wish == "fp16" and device == "cuda"):
+        return wish
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     return "bf16" if device == "cpu" and has_fast_bf16() else "no"

@@ -13,9 +13,9 @@ from crossguard.models.gated import GatedModel
 from crossguard.models.losses import elementwise, noisy_or
 from crossguard.models.pixels import PixelNormalizer
 from crossguard.training.recipe import Recipe
+from crossguard.training.targets import HALF
 from crossguard.training.tensors import Tensors
 
-HALF = 0.5
 PRIOR_BOUNDS = (1e-4, 1 - 1e-4)
 
 

@@ -23,10 +23,6 @@ SINGLE_SCHEME = "labels"
 LARGEST_IMAGE = 2048
 
 
-def _one_label_scheme() -> dict[str, Rule]:
-    return {SINGLE_SCHEME: "votes"}
-
-
 class Source(StrictModel):
     """How one table takes part."""
 
@@ -35,7 +31,7 @@ class Source(StrictModel):
     )
     label_schemes: dict[str, Rule] = setting(
         "Which label_schemes it teaches, and how its votes become targets there (`targets.py`).",
-        default_factory=_one_label_scheme,
+        default_factory=lambda: {SINGLE_SCHEME: "votes"},
     )
     train_splits: tuple[str, ...] = setting("Which of its splits are trained on.", ("train",))
     cross_validate: bool = setting(

@@ -41,10 +41,10 @@ def unions(shares: Floats, hateful: Floats, rule: Rule) -> Floats:
         rule: As above.
     """
     known = targets(shares, rule)
-    settled = np.isnan(known).sum(axis=1) == 0
+    settled = ~np.isnan(known).any(axis=1)
     some = np.nanmax(known, axis=1, initial=0, where=~np.isnan(known))
     from_labels = np.where(settled, some, np.where(some == 1, np.float32(1), np.float32(np.nan)))
-    whole = targets(hateful[:, None], "votes" if rule == "unanimous" else rule)[:, 0]
     if rule == "unanimous":
         return from_labels.astype(np.float32)
+    whole = targets(hateful[:, None], rule)[:, 0]
     return np.where(np.isnan(whole), from_labels, whole).astype(np.float32)

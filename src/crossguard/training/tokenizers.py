@@ -47,10 +47,6 @@ def write_tokenizer(recipe: Recipe, path: Path) -> int:
     """Writes the tokenizer of a recipe's encoder and returns the id of its padding."""
     if recipe.encoder_name == TINY:
         return _write_tiny(recipe.backend, path)
-    return _write_pretrained(recipe, path)
-
-
-def _write_pretrained(recipe: Recipe, path: Path) -> int:
     from crossguard.models.compact import text_source
 
     with reading_pretrained(f"read the tokenizer of '{recipe.encoder_name}'"):
