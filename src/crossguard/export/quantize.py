@@ -29,13 +29,11 @@ EXAMPLES: Final = 300
 
 
 def quantize(bundle: Bundle, posts: Sequence[Post], folder: Path) -> Bundle:
-    """Writes a bundle with both encoders in 8 bits.
+    """Writes a bundle with both encoders in 8 bits into another folder.
 
     Raises:
         InputError: No post has text, or none has an image.
     """
-    if folder.resolve() == bundle.folder.resolve():
-        raise InputError(f"The bundle {folder} would be overwritten by its own quantisation. Give another folder.")
     jobs = _examples(bundle, posts)
     feeds = {graph: [job.feed for job in jobs if job.graph == graph][:EXAMPLES] for graph in ENCODERS}
     for graph, found in feeds.items():  # all, before the first is quantised: that takes minutes

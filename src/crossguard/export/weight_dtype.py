@@ -25,10 +25,9 @@ def store(model: Any, weight_dtype: WeightDtype) -> Any:
     """
     import onnx
 
-    changed = copy.deepcopy(model)
     if weight_dtype == "fp32":
-        return changed
-    graph = changed.graph
+        return copy.deepcopy(model)
+    graph = model.graph
     consumers = {name: node for node in graph.node for name in node.input}
     nodes, kept = [], []
     for weight in graph.initializer:
@@ -44,16 +43,14 @@ def store(model: Any, weight_dtype: WeightDtype) -> Any:
             parts, node = _fp16(weight.name, values)
         kept.extend(parts)
         nodes.append(node)
-    _replace(graph, [*nodes, *graph.node], kept)
-    return changed
+    return _with(model, [*nodes, *graph.node], kept)
 
 
 def restore(model: Any) -> Any:
     """Returns an `onnx.ModelProto` with float32 weights, whatever `store` made of them; the inverse up to rounding."""
     import onnx
 
-    changed = copy.deepcopy(model)
-    graph = changed.graph
+    graph = model.graph
     stored = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
     nodes, restored = [], {}
     for node in graph.node:
@@ -63,8 +60,9 @@ def restore(model: Any) -> Any:
             nodes.append(node)
     used = {name for node in nodes for name in node.input}
     kept = [weight for weight in graph.initializer if weight.name in used]
-    _replace(graph, nodes, [*kept, *(onnx.numpy_helper.from_array(value, name) for name, value in restored.items())])
-    return changed
+    return _with(
+        model, nodes, [*kept, *(onnx.numpy_helper.from_array(value, name) for name, value in restored.items())]
+    )
 
 
 def _restored(node: Any, inputs: list[NDArray[Any]]) -> NDArray[np.float32]:
@@ -76,13 +74,14 @@ def _restored(node: Any, inputs: list[NDArray[Any]]) -> NDArray[np.float32]:
     return np.asarray(values * scale.reshape(shape), dtype=np.float32)
 
 
-def _replace(graph: Any, nodes: list[Any], initializers: list[Any]) -> None:
-    # Copies, as what is deleted from a graph is gone.
-    nodes, initializers = copy.deepcopy(nodes), copy.deepcopy(initializers)
-    del graph.node[:]
-    del graph.initializer[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(initializers)
+def _with(model: Any, nodes: list[Any], initializers: list[Any]) -> Any:
+    """Returns a copy of a model with other nodes and weights."""
+    changed = copy.deepcopy(model)
+    del changed.graph.node[:]
+    del changed.graph.initializer[:]
+    changed.graph.node.extend(nodes)
+    changed.graph.initializer.extend(initializers)
+    return changed
 
 
 def _axis(node: Any) -> int:

@@ -46,9 +46,7 @@ class EfficientNetLiteConfig:
     @classmethod
     def of(cls, values: dict[str, Any]) -> EfficientNetLiteConfig:
         """Reads what `to_dict` wrote, through JSON or not."""
-        stages = values.get("stages", LITE0)
-        assert isinstance(stages, (list, tuple))
-        return cls(**{**values, "stages": tuple(tuple(stage) for stage in stages)})
+        return cls(**{**values, "stages": tuple(map(tuple, values.get("stages", LITE0)))})
 
 
 class FrozenBatchNorm2d(nn.BatchNorm2d):

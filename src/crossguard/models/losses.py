@@ -28,16 +28,8 @@ def bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Te
 def focal(logits: Tensor, targets: Tensor, gamma: float = 1.5, pos_weight: Tensor | None = None) -> Tensor:
     """Focal loss (Lin et al., ICCV 2017): cross-entropy that fades where the model is already right.
 
-    `p_t` is taken as `exp(-cross-entropy)`, which is defined for soft targets too.
-
-    Args:
-        logits: float (n, outputs).
-        targets: float (n, outputs) in [0, 1]; NaN where the label is unknown.
-        gamma: How fast easy posts fade; 0 gives cross-entropy.
-        pos_weight: float (outputs,), weight of positive targets.
-
-    Returns:
-        float (n, outputs); 0 where the target is unknown.
+    `p_t` is taken as `exp(-cross-entropy)`, which is defined for soft targets too. Takes and returns what `bce` does;
+    `gamma` says how fast easy posts fade, and 0 gives cross-entropy.
     """
     easy = torch.exp(-bce(logits, targets))
     return (1 - easy) ** gamma * bce(logits, targets, pos_weight)

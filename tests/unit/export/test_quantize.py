@@ -17,14 +17,6 @@ from crossguard.models.building import BACKBONES
 from crossguard.records import Post
 
 
-def test_a_bundle_is_not_written_over_by_its_own_copy(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(tiny_bundle.folder)
-    for folder in (tiny_bundle.folder, link):
-        with pytest.raises(InputError, match="overwritten by its own"):
-            quantize(tiny_bundle, [Post("1", "hello")], folder)
-
-
 def test_without_a_usable_text_nothing_can_be_calibrated(tiny_bundle: Bundle, tmp_path: Path, red: bytes) -> None:
     with pytest.raises(InputError, match=r"None of 2 .* has a usable text.* --calibration MORE"):
         quantize(tiny_bundle, [Post("1", image=red), Post("2")], tmp_path / "copy")
