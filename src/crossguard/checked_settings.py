@@ -32,6 +32,8 @@ def _split(value: object) -> object:
 UNKNOWN: Final = "extra_forbidden"
 """What pydantic calls the error of a key that a model does not have."""
 
+_SHOWN: Final = 200
+"""Characters of a wrong value that an error repeats; it may be the text of a post."""
 M = TypeVar("M", bound=StrictModel)
 # A setting of several words, with commas between them in flags and variables.
 Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -200,8 +202,13 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
         told = f"is a list; write {location}=[{item['input']}], or {location}: [{item['input']}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.
-    got = "" if not location or isinstance(item["input"], Mapping | BaseModel) else f" (got {item['input']!r})"
+    got = "" if not location or isinstance(item["input"], Mapping | BaseModel) else f" (got {_shown(item['input'])})"
     return f"'{location}': {told}{got}." if location else f"{told}."
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def place_of(model: type[Any], problem: Mapping[str, Any]) -> tuple[list[str], list[str]]:

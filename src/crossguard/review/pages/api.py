@@ -28,7 +28,7 @@ NO_KEY = "Send a key of this console as 'Authorization: Bearer KEY'. An admin ma
 class SubmittedPosts(StrictModel):
     """The body of `POST /api/items`."""
 
-    items: tuple[Submission, ...] = Field(min_length=1, max_length=MAX_POSTS)
+    items: list[Submission] = Field(min_length=1, max_length=MAX_POSTS)
 
 
 def receive(console: Console, body: dict[str, Any]) -> dict[str, Any]:

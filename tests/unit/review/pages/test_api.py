@@ -33,6 +33,10 @@ def test_posts_come_in_with_a_key_only(client: TestClient, console: Console) -> 
     wrong = client.post("/api/items", json={"items": [{"id": "2", "txt": "x"}]}, headers=headers)
     assert wrong.status_code == 422
     assert "Did you mean 'text'" in wrong.json()["error"]["message"]
+    long = client.post("/api/items", json={"items": [{"id": "2", "text": "x" * 200_000}]}, headers=headers)
+    message = long.json()["error"]["message"]
+    assert "'items.0.text': String should have at most 100000 characters (got 'xxx" in message
+    assert (message.count("\n"), len(message) < 500) == (0, True), "one problem, and not the whole text"
     for broken in (b"{", b'{"items": ' + b"1" * 5000 + b"}", b"\xff"):
         assert client.post("/api/items", content=broken, headers=headers).status_code == 400
     appeal = client.post("/api/appeals", json={"id": "a", "post": "1"}, headers=headers)
