@@ -209,9 +209,12 @@ def _absolute(path: PathLike) -> str:
     """Returns an address as it is, and a path as an absolute one.
 
     Raises:
-        ConfigError: It begins with a scheme that is not known; as a path it would be a folder called `s3a:`.
+        ConfigError: It is empty, or begins with an unknown scheme; as a path it would be the working folder, or one
+            called `s3a:`.
     """
     address = os.fspath(path).removeprefix("file://")
+    if not address:
+        raise ConfigError("The name of a file or folder is empty, as that of a shell variable without a value is.")
     if is_remote(address):
         return address
     scheme, found, _ = address.partition("://")

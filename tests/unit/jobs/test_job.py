@@ -62,6 +62,12 @@ def test_an_unknown_storage_is_no_folder_of_this_machine(folder: Path, tiny_bund
         ScoringJob.open(address, folder.parent / "out", model=tiny_bundle.folder)
 
 
+def test_an_empty_name_is_not_the_working_folder(folder: Path, tiny_bundle: Bundle) -> None:
+    for inputs, out in (("", "out"), ([folder, ""], "out"), (folder, "")):
+        with pytest.raises(ConfigError, match="The name of a file or folder is empty"):
+            ScoringJob.open(inputs, out, model=tiny_bundle.folder)
+
+
 def test_a_job_that_lost_its_plan_says_so(folder: Path, tiny_bundle: Bundle) -> None:
     opened(folder, tiny_bundle).start(resume=False)
     (folder.parent / "out" / PLAN).unlink()
