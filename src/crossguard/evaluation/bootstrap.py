@@ -34,15 +34,10 @@ def draw(posts: int, rounds: int, seed: int) -> Iterator[Counts]:
         yield np.stack([np.bincount(row, minlength=posts) for row in picks]).astype(np.int32)
 
 
-def joined(chunks: Sequence[Table]) -> Table:
-    """Returns the rounds of all chunks, one after the other, by key."""
-    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-
-
-def resample(sample: Sample, rounds: int = 1000, seed: int = 0) -> Table:
-    """Computes every metric on bootstrap resamples of the posts; see `engine_for`."""
-    engine = engine_for(sample)
-    return joined([engine(counts) for counts in draw(len(sample), rounds, seed)])
+def resample(compute: Engine, posts: int, rounds: int = 1000, seed: int = 0) -> Table:
+    """Computes statistics on bootstrap resamples of the posts, (rounds,) each; empty for 0 rounds."""
+    chunks = [compute(counts) for counts in draw(posts, rounds, seed)]
+    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} if chunks else {}
 
 
 def at_prevalence(task: LabelTask, target: float | None, rounds: int = 0, seed: int = 0) -> dict[str, Estimate]:
@@ -62,10 +57,8 @@ def at_prevalence(task: LabelTask, target: float | None, rounds: int = 0, seed: 
     points = compute(np.ones((1, len(task)), dtype=np.int32))
     why = {"precision": "nothing was flagged", "recall": "no positive post", "f1": "no positive post"}
     estimates = {key: number(float(value[0]), why[key]) for key, value in points.items()}
-    if not rounds:
-        return estimates
-    drawn = joined([compute(counts) for counts in draw(len(task), rounds, seed)])
-    return {key: estimate.with_rounds(drawn[key]) for key, estimate in estimates.items()}
+    drawn = resample(compute, len(task), rounds, seed)
+    return estimates | {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
 
 
 def engine_for(sample: Sample) -> Engine:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from crossguard.errors import InputError
-from crossguard.evaluation.bootstrap import draw, engine_for
+from crossguard.evaluation.bootstrap import Table, engine_for, resample
 from crossguard.evaluation.estimates import Estimate, number
+from crossguard.evaluation.metrics import Counts
 from crossguard.evaluation.runs import RUN, Run, read_run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.titles import ANY_KEYS, KEYS, best, title
@@ -117,17 +118,17 @@ def paired_differences(
     if not np.array_equal(one.truth[:, columns[0]], aligned.truth[:, columns[1]], equal_nan=True):
         raise InputError("measured against other annotations")
     engines = [engine_for(sample) for sample in (one, aligned)]
-    whole = np.ones((1, len(one)), dtype=np.int32)
-    points = [engine(whole) for engine in engines]
-    unknown = [key for key in keys if key not in points[0]]
-    if unknown:
-        raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(points[0])}.")
-    drawn = [[engine(counts) for engine in engines] for counts in draw(len(one), rounds, seed)]
-    result = {}
-    for key in keys:
-        deltas = np.concatenate([first[key] - second[key] for first, second in drawn])
-        result[key] = _difference(float(points[0][key][0] - points[1][key][0]), deltas)
-    return result
+
+    def compute(counts: Counts) -> Table:
+        first, second = (engine(counts) for engine in engines)
+        unknown = [key for key in keys if key not in first]
+        if unknown:
+            raise InputError(f"Unknown metric '{unknown[0]}'. Known: {', '.join(first)}.")
+        return {key: first[key] - second[key] for key in keys}
+
+    points = compute(np.ones((1, len(one)), dtype=np.int32))
+    drawn = resample(compute, len(one), rounds, seed)
+    return {key: _difference(float(points[key][0]), drawn[key]) for key in keys}
 
 
 def to_markdown(rows: Sequence[Compared], keys: Sequence[str] = KEYS) -> str:

@@ -75,7 +75,8 @@ class Evaluation:
 def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     """Measures a sample, with intervals from so many bootstrap resamples of its posts; without any for 0 rounds."""
     tasks = (*sample.tasks(), sample.task(ANY))
-    found = engine_for(sample)(np.ones((1, len(sample)), dtype=np.int32))
+    engine = engine_for(sample)
+    found = engine(np.ones((1, len(sample)), dtype=np.int32))
     per_label = {
         task.name: {
             metric.name: number(float(found[f"{task.name}/{metric.name}"][0]), metric.missing(task))
@@ -85,7 +86,7 @@ def evaluate(sample: Sample, rounds: int = 1000, seed: int = 0) -> Evaluation:
     }
     overall = _averages(sample, per_label, found)
     if rounds and len(sample):
-        drawn = resample(sample, rounds, seed)
+        drawn = resample(engine, len(sample), rounds, seed)
         overall = {key: _bounded(key, estimate, drawn[key]) for key, estimate in overall.items()}
         per_label = {
             name: {key: _bounded(key, estimate, drawn[f"{name}/{key}"]) for key, estimate in estimates.items()}

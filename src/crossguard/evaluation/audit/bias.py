@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.evaluation.bootstrap import draw
+from crossguard.evaluation.bootstrap import Table, resample
 from crossguard.evaluation.estimates import Estimate, number, plain
 from crossguard.evaluation.metrics import Counts, Ranked, Rounds, confusion, measure, ratio
 from crossguard.evaluation.sample import LabelTask, Sample
@@ -56,10 +56,8 @@ def audit_groups(
 ) -> BiasAudit:
     """Measures every group."""
     task = sample.task(question)
-    audits = {
-        name: _audit(task, member[task.rows], [] if not rounds else draw(len(sample), rounds, seed))
-        for name, member in groups.items()
-    }
+    resampling = len(sample), rounds, seed
+    audits = {name: _audit(task, member[task.rows], resampling) for name, member in groups.items()}
     means = {key: _generalised_mean([audit.estimates[key] for audit in audits.values()]) for key in AUCS}
     overall = _roc_auc(task)
     parts = [overall.value, *(estimate.value for estimate in means.values())]
@@ -68,17 +66,18 @@ def audit_groups(
     return BiasAudit(question, overall, means, final, audits, tuple(_warnings(audits)))
 
 
-def _audit(task: LabelTask, inside: NDArray[np.bool_], drawn: Iterable[Counts]) -> GroupAudit:
+def _audit(task: LabelTask, inside: NDArray[np.bool_], resampling: tuple[int, int, int]) -> GroupAudit:
     pairs = {"subgroup_auc": inside, "bpsn_auc": inside != task.truth, "bnsp_auc": inside == task.truth}
     parts = {key: _part(task, rows) for key, rows in pairs.items()}
     estimates = {key: _auc(part) for key, part in parts.items()} | _rates(task, inside)
     ranked = {key: Ranked(part) for key, part in parts.items() if estimates[key].value is not None}
-    rounds: dict[str, list[Rounds]] = {key: [] for key in (*ranked, "false_positive_gap")}
-    for counts in drawn:
-        for key, one in ranked.items():
-            rounds[key].append(one(counts)["roc_auc"])
-        rounds["false_positive_gap"].append(_gap(task, inside, counts))
-    estimates |= {key: estimates[key].with_rounds(np.concatenate(found)) for key, found in rounds.items() if found}
+
+    def compute(counts: Counts) -> Table:
+        aucs = {key: one(counts)["roc_auc"] for key, one in ranked.items()}
+        return aucs | {"false_positive_gap": _gap(task, inside, counts)}
+
+    drawn = resample(compute, *resampling)
+    estimates |= {key: estimates[key].with_rounds(found) for key, found in drawn.items()}
     return GroupAudit(int(inside.sum()), int((inside & task.truth).sum()), estimates)
 
 
