@@ -5,7 +5,7 @@ This is the only module that turns a label into a column number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crossguard.errors import ConfigError, suggest
@@ -55,12 +55,6 @@ class LabelSet:
             return self.names.index(name)
         except ValueError:
             raise ConfigError(f"Unknown label '{name}'.{suggest(name, self.names)}") from None
-
-    def row(self, values: Mapping[str, float], default: float = float("nan")) -> tuple[float, ...]:
-        """Returns values by label name as a row in column order; a label without a value gets `default`."""
-        for name in values:
-            self.column(name)
-        return tuple(float(values.get(name, default)) for name in self.names)
 
     def __len__(self) -> int:
         return len(self.labels)

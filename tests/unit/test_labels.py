@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from crossguard.errors import ConfigError
@@ -14,18 +12,11 @@ def test_the_order_of_the_columns_is_that_of_the_reference() -> None:
     assert HATE.column("religion") == 3
 
 
-def test_a_row_is_in_column_order_and_unknown_is_nan() -> None:
-    row = LabelSet.of("a", "b", "c").row({"c": 1, "a": 0})
-    assert row[0] == 0
-    assert math.isnan(row[1])
-    assert row[2] == 1
-
-
 def test_a_misspelt_label_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'racist'"):
         HATE.column("rascist")
     with pytest.raises(ConfigError, match="Unknown label 'x'"):
-        HATE.row({"x": 1.0})
+        HATE.column("x")
 
 
 def test_names_must_differ_and_exist() -> None:

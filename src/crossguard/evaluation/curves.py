@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,7 @@ def threshold_sweep(task: LabelTask) -> tuple[Curve, Curve, Curve] | None:
     return first, second, third
 
 
-@dataclass(frozen=True, slots=True)
-class Confusion:
+class Confusion(NamedTuple):
     """Counts of one label at the live threshold."""
 
     true_positives: int

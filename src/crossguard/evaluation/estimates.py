@@ -72,7 +72,7 @@ class Estimate:
     def __str__(self) -> str:
         if self.value is None:
             return f"undefined: {self.reason}"
-        return f"{self.short} [{self.low:.3f}, {self.high:.3f}]" if self.interval else self.short
+        return f"{self.short} {self.interval}".rstrip()
 
     @property
     def short(self) -> str:

@@ -72,9 +72,9 @@ def overlap(fingerprint: Sequence[str], posts: Iterable[Post]) -> Overlap:
     if not inside:
         return Overlap(0, 0, 0.0, 0.0)
     seen = sum(entry in known for entry in inside)
-    if complete:
-        return Overlap(len(inside), seen, seen / len(inside), seen / len(inside))
-    return Overlap(len(inside), seen, seen / len(inside), Estimate.share(seen, len(inside)).low or 0.0)
+    share = seen / len(inside)
+    low = share if complete else Estimate.share(seen, len(inside)).low or 0.0
+    return Overlap(len(inside), seen, share, low)
 
 
 def near_duplicates(posts: Sequence[Post], training: Sequence[Post]) -> NDArray[np.bool_]:

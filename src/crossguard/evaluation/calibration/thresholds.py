@@ -57,17 +57,13 @@ def sweep(truth: NDArray[np.bool_], scores: Floats, weights: Floats | None = Non
     ranked, yes = scores[order], np.where(truth, count, 0.0)[order]
     ends = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
     distinct = ranked[ends]
-    # A threshold of 1 still flags a score of 1, so "flags nothing" exists only below that.
-    nothing = distinct[0] < 1
-    upper = np.append(1.0, distinct[:-1])
-    middles = np.append((upper[0] + distinct[0]) / 2, (distinct[:-1] + distinct[1:]) / 2)
-    middles = np.append(middles, distinct[-1] / 2)
+    middles = (np.append(1.0, distinct) + np.append(distinct, 0.0)) / 2
     hits = np.append(0.0, np.cumsum(yes)[ends])
     flagged = np.append(0.0, np.cumsum(count[order])[ends])
-    first = 0 if nothing else 1
-    total, positives = float(count.sum()), float(yes.sum())
     lowest, below = np.append(2.0, distinct), np.append(distinct, 0.0)
-    kept = slice(first, None)
+    total, positives = float(count.sum()), float(yes.sum())
+    # A threshold of 1 still flags a score of 1, so "flags nothing" exists only below that.
+    kept = slice(0 if distinct[0] < 1 else 1, None)
     alarms = (flagged - hits)[kept]
     return Sweep(middles[kept], lowest[kept], below[kept], hits[kept], alarms, positives, total - positives)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,7 @@ def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[st
 
 
 def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tuple[Chart, ...]:
-    name, (tp, fn, fp, tn) = task.name, astuple(curves.Confusion.of(task))
+    name, (tp, fn, fp, tn) = task.name, curves.Confusion.of(task)
     live = ((tp / (tp + fn), tp / (tp + fp), "live threshold"),) if tp + fp and tp + fn else ()
     corner = ((fp / (fp + tn), tp / (tp + fn), "live threshold"),) if fp + tn and tp + fn else ()
     marks = ((threshold, f"threshold {threshold:.2f}"),) if threshold is not None else ()
@@ -121,7 +120,7 @@ def _sentence(run: Run, task: LabelTask) -> str:
     estimates = run.main.per_label[task.name]
     word = "hateful" if task.name == ANY else task.name
     precision, recall = estimates["precision"], estimates["recall"]
-    tp, fn, fp, _ = astuple(curves.Confusion.of(task))
+    tp, fn, fp, _ = curves.Confusion.of(task)
     right = _share(precision, tp, tp + fp, ("", f"flagged as {word}"), "so in the eyes of the annotators")
     found = _share(recall, tp, tp + fn, (word, ""), "flagged")
     return f"{right} {found}"
