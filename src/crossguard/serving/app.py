@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,8 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from crossguard.serving.call import Call
 from crossguard.serving.docs_page import docs_page
-from crossguard.serving.endpoints import Family
+from crossguard.serving.endpoints import Family, error_response
 from crossguard.serving.errors import MethodNotAllowed, NotFound
 from crossguard.serving.interfaces import ENDPOINTS, perspective, score
 from crossguard.serving.json_bodies import as_json
@@ -41,7 +43,7 @@ def create_app(service: Service) -> Starlette:
             *_cors(service.settings.cors_origins),
             Middleware(RequestEnvelope, service=service, endpoints=ENDPOINTS),
         ],
-        exception_handlers={HTTPException: _unmatched},
+        exception_handlers={HTTPException: partial(_unmatched, service)},
         lifespan=lifespan,
     )
     # A redirect from /v1/score/ would lose the body of a client that does not follow it, and the https of a proxy.
@@ -68,17 +70,16 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
     ]
 
 
-async def _unmatched(request: Request, error: Exception) -> Response:
+async def _unmatched(service: Service, request: Request, error: Exception) -> Response:
     """Answers a path or method that no endpoint has."""
     assert isinstance(error, HTTPException)
     if request.method == "GET" and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("docs")  # what a person meets who opens the address that `crossguard serve` prints
-    exchange = request.scope["crossguard"]
     kind = NotFound if error.status_code == NotFound.status else MethodNotAllowed
     refused = kind(_hint(request.method, request.url.path))
-    exchange.code = refused.code
-    body = _family(request.url.path).error_body(refused, exchange.request_id)
-    return as_json(body, error.status_code, error.headers)
+    response = await error_response(_family(request.url.path), refused, Call(request, service))
+    response.headers.update(error.headers or {})
+    return response
 
 
 def _hint(method: str, path: str) -> str:

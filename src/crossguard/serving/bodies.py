@@ -94,6 +94,8 @@ class BodyReader:
         self._hold = BodyHold(budget)
         self._discards = discards
         self._finished = False
+        # Such a client sends its body only when it is asked for, which the first reading does.
+        self._withheld = request.headers.get("expect", "").lower() == "100-continue"
 
     def narrow(self, max_bytes: int, budget: BodyBudget) -> None:
         """Puts a body that has not been read under a smaller cap and into another budget."""
@@ -133,6 +135,8 @@ class BodyReader:
         Closing on a caller who is still sending would hide the answer behind a broken connection.
         """
         seen = 0
+        if self._withheld:
+            return False
         try:
             async with asyncio.timeout(DISCARDED_SECONDS):
                 while not self._finished:
@@ -152,6 +156,7 @@ class BodyReader:
 
     async def _chunk(self) -> bytes:
         """Returns what comes next; a generator that is left early would be closed by a task of its own."""
+        self._withheld = False
         message = await self._request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect

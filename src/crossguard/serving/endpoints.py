@@ -70,22 +70,26 @@ class HttpEndpoint:
             async with asyncio.timeout(service.settings.request_timeout_s):
                 call.admit(self.access, scores=bool(self.requests))
                 return await self.handle(call)
-        except ApiError as error:
-            return await _error_response(self.family, error, call)
-        except TimeoutError:
-            late = DeadlineExceeded(f"Not answered within {service.settings.request_timeout_s:g} s.")
-            return await _error_response(self.family, late, call)
-        except ClientDisconnect:
-            return await _error_response(self.family, ClientDisconnected("The client disconnected."), call)
         except Exception as error:  # noqa: BLE001 - the last line of defence; the caller gets our error shape
-            logs.failure("request_failed", error, request_id=call.exchange.request_id)
-            told = f"The service failed; the log has the reason under request {call.exchange.request_id}."
-            return await _error_response(self.family, InternalError(told), call)
+            return await error_response(self.family, _told(error, call), call)
         finally:
             call.body.release()
 
 
-async def _error_response(family: Family, error: ApiError, call: Call) -> Response:
+def _told(error: Exception, call: Call) -> ApiError:
+    """Returns what a caller is told of an error."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TimeoutError):
+        return DeadlineExceeded(f"Not answered within {call.settings.request_timeout_s:g} s.")
+    if isinstance(error, ClientDisconnect):
+        return ClientDisconnected("The client disconnected.")
+    logs.failure("request_failed", error, request_id=call.exchange.request_id)
+    return InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
+
+
+async def error_response(family: Family, error: ApiError, call: Call) -> Response:
+    """Returns the answer to a request that failed, once what is left of its body has been read."""
     call.exchange.code = error.code
     call.service.telemetry.rejected.labels(error.code).inc()
     headers = {}

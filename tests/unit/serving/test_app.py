@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -40,6 +41,22 @@ def test_a_wrong_method_or_path_is_answered_with_the_right_one(
     answer = client.request(method, path)
     assert answer.status_code == status
     assert said in str(answer.json()["error"])
+
+
+def test_the_body_of_a_wrong_request_is_read_so_that_the_answer_arrives(service: Service) -> None:
+    """A client that says `connection: close`, as urllib does, would otherwise meet a broken connection."""
+    chunks = [{"type": "http.request", "body": b"a" * 9000, "more_body": more} for more in (False, True, True)]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return chunks.pop()
+
+    async def send(message: Any) -> None:
+        sent.append(message["status"] if "status" in message else len(chunks))
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/scores", "query_string": b"", "headers": []}
+    asyncio.run(create_app(service)(scope, receive, send))
+    assert sent == [404, 0]
 
 
 def test_a_person_who_opens_the_address_of_the_service_meets_the_docs(client: TestClient) -> None:

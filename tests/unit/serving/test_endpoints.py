@@ -91,6 +91,13 @@ def test_a_connection_whose_body_did_not_come_is_closed(service: Service, error:
     assert answer.headers["connection"] == "close"
 
 
+def test_a_client_that_waits_to_be_asked_for_its_body_is_answered_instead(service: Service) -> None:
+    """Reading would ask for it; without it the connection cannot go on."""
+    client = client_of(service, failing(BadRequest("No.")))
+    answer = client.post("/try/this", content=b"abc", headers={"expect": "100-continue"})
+    assert (answer.status_code, answer.headers["connection"]) == (400, "close")
+
+
 def test_a_deadline_ends_a_handler(served_model: Moderator) -> None:
     service = service_of(served_model, request_timeout_s=0.05)
 
