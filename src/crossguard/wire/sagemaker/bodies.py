@@ -47,6 +47,8 @@ def read(body: bytes | bytearray | str, content_type: str | None, *, max_posts: 
         if isinstance(body, str):
             raise _malformed(f"A body of type {kind} must be the bytes of an image, not text.")
         return Invocation(Form.SINGLE, (Post("0", image=body),))
+    # Editors of Windows put this mark before UTF-8.
+    body = body.removeprefix(codecs.BOM_UTF8) if isinstance(body, bytes) else body.removeprefix("\ufeff")
     return _read_lines(body, max_posts) if kind in LINES else _read_json(body, max_posts)
 
 
@@ -77,8 +79,6 @@ def _read_json(body: bytes | str, max_posts: int | None) -> Invocation:
 
 
 def _read_lines(body: bytes | str, max_posts: int | None) -> Invocation:
-    # Editors of Windows put this mark before UTF-8.
-    body = body.removeprefix(codecs.BOM_UTF8) if isinstance(body, bytes) else body.removeprefix("\ufeff")
     # Only \n ends a line: splitlines() would also cut at characters that JSON texts may hold, such as U+2028.
     newline: Any = b"\n" if isinstance(body, bytes) else "\n"
     _check_count(body.count(newline) + bool(body[body.rfind(newline) + 1 :].strip()), max_posts)

@@ -207,7 +207,9 @@ def test_a_caller_who_takes_no_json_is_told(tiny: Moderator) -> None:
     assert failure.value.status == 406
 
 
-def test_lines_may_begin_with_the_mark_of_utf8() -> None:
+def test_a_body_may_begin_with_the_mark_of_utf8() -> None:
+    for object_ in ('\ufeff{"text": "hello"}', b'\xef\xbb\xbf{"instances": [{"text": "hello"}]}'):
+        assert [post.text for post in posts(object_)] == ["hello"]
     body = '\ufeff{"text": "hello"}\n{"text": "you"}'
     for given_body in (body, body.encode()):
         assert [post.text for post in posts(given_body, JSON_LINES)] == ["hello", "you"]
