@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -52,8 +53,10 @@ def _map(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Reads a number that was written as a string, which protobuf's JSON allows."""
-    return float(value) if isinstance(value, str) else value
+    """Reads a number that was written as a string, which protobuf's JSON allows; another string is left to be told."""
+    with contextlib.suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
 Languages = Annotated[list[str], BeforeValidator(_list)]

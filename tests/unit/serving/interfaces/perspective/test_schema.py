@@ -16,6 +16,7 @@ from crossguard.serving.interfaces.perspective.schema import (
     SuggestCommentScoreRequest,
     error_body,
 )
+from crossguard.serving.json_bodies import validated
 
 
 def analyzed(**body: Any) -> AnalyzeCommentRequest:
@@ -80,3 +81,9 @@ def test_paths_and_methods_that_do_not_exist_have_it_too(perspective: TestClient
     ):
         assert answer.json()["error"]["code"] == answer.status_code
         assert answer.json()["error"]["status"] == "NOT_FOUND"
+
+
+def test_a_number_that_is_none_is_told_without_what_was_sent() -> None:
+    with pytest.raises(BadRequest) as refused:
+        validated(Score, '{"value": "qzxv"}')
+    assert "qzxv" not in refused.value.message
