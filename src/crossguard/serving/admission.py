@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossguard.errors import number_of
-from crossguard.serving.errors import BodyTooLarge, Overloaded
+from crossguard.serving.errors import Overloaded
 
 LONGEST_RETRY_S: Final = 30
 REMEMBERED: Final = 64
@@ -37,17 +37,13 @@ class Admission:
         """Counts posts for the time of a block.
 
         Args:
-            posts: How many there are.
+            posts: How many there are; a request may not have more of them than the limit.
             cost: Of all of them. More than half of the limit counts as half of it, so that no request is too long to be
                 ever answered.
 
         Raises:
             Overloaded: There is no room for them now.
-            BodyTooLarge: There never is for so many.
         """
-        if posts > self._limit:
-            told = f"A request may have {number_of(self._limit, 'post')}; this one has {posts}."
-            raise BodyTooLarge(told, code="too_many_posts")
         counted = max(posts, min(cost, self._limit // 2))
         if self.pending + counted > self._limit:
             seconds = self._retry_s()

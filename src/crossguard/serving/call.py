@@ -19,10 +19,10 @@ from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.disconnection import WhileConnected
 from crossguard.serving.errors import (
+    BodyTooLarge,
     Forbidden,
     InternalError,
     Overloaded,
-    TooLargeForRate,
     TooManyPosts,
     Unauthorized,
     Unscorable,
@@ -31,7 +31,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.sizes import check_images, check_posts, refuse_over
+from crossguard.serving.sizes import check_images, check_posts
 from crossguard.serving.submitted_post import SubmittedPost
 
 M = TypeVar("M", bound=BaseModel)
@@ -135,7 +135,7 @@ class Call:
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
         windows = self.moderator.bundle.manifest.text.windows
-        cost = sum(post.cost(windows) for post in posts)
+        cost = max(1, sum(post.cost(windows) for post in posts))
         counted = self._counted(len(posts), cost)
         self._reserve(counted)
         try:
@@ -153,7 +153,7 @@ class Call:
         rates = self.service.rates
         try:
             # One was counted before the body was read, and stays where none of its posts can be scored.
-            rates.reserve(self._payer, self._rate, max(0, counted - 1))
+            rates.reserve(self._payer, self._rate, counted - 1)
         except TooManyPosts:
             # A request as large as the rate would never fit if each refusal left one behind. What was read of it counts
             # elsewhere, so that nobody sends large bodies for nothing.
@@ -174,26 +174,27 @@ class Call:
         """Returns what the rate counts; a single post, however long, is no more than a whole minute of it.
 
         Raises:
-            TooLargeForRate: More than the caller may send in a minute.
+            BodyTooLarge: More than the caller may send in a minute.
         """
         if self._rate == 0 or cost <= self._rate:
             return cost
         if posts == 1:
             return self._rate
-        raise TooLargeForRate(
+        raise BodyTooLarge(
             f"This caller may send {number_of(self._rate, 'post')} per minute; these are {posts}, which count as "
-            f"{cost}; each further {TEXT_BYTES} bytes of text and each further image count as a post."
+            f"{cost}; each further {TEXT_BYTES} bytes of text and each further image count as a post.",
+            code="too_many_posts",
         )
 
     def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
         check_posts(len(posts), self.settings)
-        remote = sum(post.remote for post in posts)
-        most = self.settings.fetch_max
-        told = (
-            f"A request may have {number_of(most, 'image')} to fetch (fetch_max); this one has {remote}. "
-            "Send fewer at once, or the images themselves as data: URLs."
-        )
-        refuse_over(most, remote, told, code="too_many_fetches")
+        remote, most = sum(post.remote for post in posts), self.settings.fetch_max
+        if remote > most:
+            raise BodyTooLarge(
+                f"A request may have {number_of(most, 'image')} to fetch (fetch_max); this one has {remote}. "
+                "Send fewer at once, or the images themselves as data: URLs.",
+                code="too_many_fetches",
+            )
         check_images(max((len(post.images) for post in posts), default=0), self.settings)
 
 

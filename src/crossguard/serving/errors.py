@@ -58,7 +58,7 @@ class BodyTimeout(ApiError, status=408, code="body_timeout"):  # noqa: N818
 
 
 class BodyTooLarge(ApiError, status=413, code="body_too_large"):  # noqa: N818
-    """The body, or the number of its posts, is over a cap."""
+    """The body, or the number of its posts, is over a cap, or over what the caller may send in a minute."""
 
 
 class UnsupportedBody(ApiError, status=415, code="unsupported_media_type"):  # noqa: N818
@@ -67,10 +67,6 @@ class UnsupportedBody(ApiError, status=415, code="unsupported_media_type"):  # n
 
 class Unscorable(ApiError, status=422, code="post_unscorable"):  # noqa: N818
     """The request is fine, its post is not; the code is that of the failed post."""
-
-
-class TooLargeForRate(ApiError, status=413, code="too_many_posts"):  # noqa: N818
-    """More posts at once than the caller's rate allows in a minute."""
 
 
 class TooManyPosts(ApiError, status=429, code="rate_limit_exceeded"):  # noqa: N818

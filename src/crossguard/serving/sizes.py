@@ -18,9 +18,9 @@ def check_posts(count: int, settings: ServeSettings) -> None:
     Raises:
         BodyTooLarge: Over `max_posts`.
     """
-    most = settings.max_posts
-    told = f"A request may have {number_of(most, 'post')}; this one has {count}."
-    refuse_over(most, count, told, code="too_many_posts")
+    if count > settings.max_posts:
+        told = f"A request may have {number_of(settings.max_posts, 'post')}; this one has {count}."
+        raise BodyTooLarge(told, code="too_many_posts")
 
 
 def check_images(count: int, settings: ServeSettings) -> None:
@@ -29,19 +29,9 @@ def check_images(count: int, settings: ServeSettings) -> None:
     Raises:
         BodyTooLarge: Over `max_images`.
     """
-    most = settings.max_images
-    told = f"A post may have {number_of(most, 'image')}; one of these has {count}."
-    refuse_over(most, count, told, code="too_many_images")
-
-
-def refuse_over(most: int, count: int, told: str, *, code: str) -> None:
-    """Refuses a request that has more of something than it may have.
-
-    Raises:
-        BodyTooLarge: It has.
-    """
-    if count > most:
-        raise BodyTooLarge(told, code=code)
+    if count > settings.max_images:
+        told = f"A post may have {number_of(settings.max_images, 'image')}; one of these has {count}."
+        raise BodyTooLarge(told, code="too_many_images")
 
 
 def counted(value: Any, info: ValidationInfo, check: Callable[[int, ServeSettings], None]) -> Any:

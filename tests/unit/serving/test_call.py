@@ -20,7 +20,6 @@ from crossguard.serving.errors import (
     Forbidden,
     InternalError,
     Overloaded,
-    TooLargeForRate,
     TooManyPosts,
     Unauthorized,
     Unscorable,
@@ -159,8 +158,9 @@ def test_a_client_that_is_gone_is_not_worked_for(service: Service) -> None:
 
 def test_one_long_post_counts_as_a_whole_minute_and_several_are_too_many(served_model: Moderator) -> None:
     service = service_of(served_model, posts_per_minute=3)
-    with pytest.raises(TooLargeForRate, match="may send 3 posts per minute; these are 2"):
+    with pytest.raises(BodyTooLarge, match="may send 3 posts per minute; these are 2") as refused:
         asyncio.run(call_of(service).score([LONG, LONG]))
+    assert refused.value.code == "too_many_posts"
     assert asyncio.run(scored_by(service_of(served_model, posts_per_minute=3), [LONG])) == ["1"]
 
 

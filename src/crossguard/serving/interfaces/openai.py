@@ -19,10 +19,10 @@ from crossguard.records import Action, Decision
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
-from crossguard.serving.errors import ApiError, BadRequest, NotFound, Unscorable
+from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotFound, Unscorable
 from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.sizes import check_posts, counted, refuse_over
+from crossguard.serving.sizes import check_posts, counted
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 
 # The categories of omni-moderation-latest.
@@ -104,9 +104,8 @@ class ModerationRequest(BaseModel):
     def _count(cls, given: Any, info: ValidationInfo) -> Any:
         if _kind(given) == "texts":
             return counted(given, info, check_posts)
-        if isinstance(given, list):
-            told = f"A post may have {MAX_PARTS} parts; this one has {len(given)}."
-            refuse_over(MAX_PARTS, len(given), told, code="too_many_parts")
+        if isinstance(given, list) and len(given) > MAX_PARTS:
+            raise BodyTooLarge(f"A post may have {MAX_PARTS} parts; this one has {len(given)}.", code="too_many_parts")
         return given
 
 
