@@ -65,9 +65,7 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
     try:
         form = await parser.parse()
         try:
-            parts = form.multi_items()
-            contents = [await value.read() for _, value in parts if isinstance(value, UploadFile)]
-            return _form(parts, contents, charset, fields)
+            return _form(form.multi_items(), charset, fields)
         finally:
             await form.close()
     except (MultiPartException, KeyError, ValueError, LookupError) as error:
@@ -75,14 +73,12 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
         raise BadRequest(f"The form cannot be read: {reason} {_known(fields)}", code="invalid_form") from None
 
 
-def _form(
-    parts: Sequence[tuple[str, UploadFile | str]], contents: Sequence[bytes], charset: str, fields: frozenset[str]
-) -> UploadForm:
-    form, unread = UploadForm({}, []), iter(contents)
+def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str, fields: frozenset[str]) -> UploadForm:
+    form = UploadForm({}, [])
     for name, value in parts:
         if isinstance(value, UploadFile) and name in {"image", "images"}:
             file = decoded((value.filename or f"image-{len(form.files)}").encode("latin-1"), charset)
-            form.files.append((file, next(unread)))
+            form.files.append((file, value.file.read()))
         elif name in form.fields:
             raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
         elif isinstance(value, str) and name in fields:

@@ -124,7 +124,7 @@ class Service:
 
     async def score(
         self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str
-    ) -> tuple[list[Decision], list[SubmittedPost]]:
+    ) -> tuple[list[Decision], Sequence[SubmittedPost]]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
 
         Also returns the posts as they were scored: with the images that were fetched.
@@ -136,18 +136,13 @@ class Service:
             caller: Whose they are.
         """
         with BodyHold(self.budget) as hold:
-            entries: Sequence[SubmittedPost | Decision] = posts
             if any(post.remote for post in posts):
-                entries = await asyncio.gather(*(self._fetched(moderator, post, hold) for post in posts))
-            ready = [entry for entry in entries if isinstance(entry, SubmittedPost)]
-            with self.admission.hold(len(ready), cost):
-                decisions = await self._answers.of(moderator.submit([entry.post() for entry in ready], caller))
-            whole = (decision for entry, decision in zip(ready, decisions, strict=True) if not entry.part)
-            self.telemetry.decided(whole)
-            scored = iter(decisions)
-            answers = [entry if isinstance(entry, Decision) else next(scored) for entry in entries]
-            seen = zip(entries, posts, strict=True)
-            return answers, [entry if isinstance(entry, SubmittedPost) else post for entry, post in seen]
+                posts = await asyncio.gather(*(self._fetched(post, hold) for post in posts))
+            with self.admission.hold(len(posts), cost):
+                decisions = await self._answers.of(moderator.submit([post.post() for post in posts], caller))
+            both = zip(posts, decisions, strict=True)
+            self.telemetry.decided(decision for post, decision in both if not post.part)
+            return decisions, posts
 
     def hand_to_review(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
         """Sends posts to the review console, where there is one, but not empty ones; returns at once."""
@@ -196,7 +191,7 @@ class Service:
             keys=len(self.served.keys.entries),
         )
 
-    async def _fetched(self, moderator: Moderator, post: SubmittedPost, hold: BodyHold) -> SubmittedPost | Decision:
+    async def _fetched(self, post: SubmittedPost, hold: BodyHold) -> SubmittedPost:
         images: list[EncodedImage] = []
         try:
             for image in post.images:
@@ -205,6 +200,5 @@ class Service:
                 else:
                     images.append(image)
         except PostError as error:
-            self.telemetry.failed.labels(error.code).inc()
-            return moderator.failed(post.id, PostFailure(error.code, str(error)))
+            return replace(post, error=PostFailure(error.code, str(error)))
         return replace(post, images=tuple(images))

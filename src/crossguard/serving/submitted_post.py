@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from crossguard.cost import cost_of
 from crossguard.data.image_sources import is_data_url
-from crossguard.records import Post
+from crossguard.records import Post, PostFailure
 
 # Encoded bytes, or a `data:` URL. Never a path: a caller must not reach the files of the server.
 EncodedImage: TypeAlias = bytes | str
@@ -31,6 +31,7 @@ class SubmittedPost:
     images: tuple[EncodedImage | RemoteImage, ...] = ()
     part: bool = False  # whether it is a sentence of another post of the request, and in metrics no post of its own
     named: bool = True  # whether the id is the caller's; else it is the name of an uploaded file, which may recur
+    error: PostFailure | None = None  # why it cannot be read or fetched; it is not scored, and keeps its place
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -45,10 +46,14 @@ class SubmittedPost:
 
     def cost(self, windows: int) -> int:
         """Returns what it counts as, for the rate of its caller and in the queue; see `crossguard.cost`."""
+        if self.error is not None:
+            return 0
         return cost_of((self.text, self.image_text), len(self.images), windows)
 
     def post(self) -> Post:
         """Returns what the model scores; all images must have been fetched."""
+        if self.error is not None:
+            return Post(self.id, error=self.error)
         images = [image for image in self.images if not isinstance(image, RemoteImage)]
         assert len(images) == len(self.images)
         first = images[0] if images else None

@@ -16,12 +16,11 @@ import pytest
 from tests.support.serving import service_of
 
 from crossguard.bundle import Bundle, write_manifest
-from crossguard.errors import BundleError, InputError
+from crossguard.errors import BundleError, ImageError, InputError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import BodyHold
 from crossguard.serving.errors import Overloaded
-from crossguard.serving.fetching import FetchError
 from crossguard.serving.served import Served, load_served
 from crossguard.serving.service import Answers, Service
 from crossguard.serving.settings import ServeSettings
@@ -34,7 +33,7 @@ def score(service: Service, posts: Sequence[SubmittedPost], cost: int = 1) -> li
 
 def seen_and_scored(
     service: Service, posts: Sequence[SubmittedPost], cost: int = 1
-) -> tuple[list[Decision], list[SubmittedPost]]:
+) -> tuple[list[Decision], Sequence[SubmittedPost]]:
     return asyncio.run(service.score(service.served.base, posts, cost, "caller"))
 
 
@@ -68,7 +67,7 @@ def test_fetched_images_stand_beside_those_that_came_along(
     async def fetch(url: str, hold: BodyHold) -> bytes:
         asked.append(url)
         if url.endswith("gone"):
-            raise FetchError("image_fetch_failed", "It is gone.")
+            raise ImageError("image_fetch_failed", "It is gone.")
         hold.take(len(blue))
         return blue
 

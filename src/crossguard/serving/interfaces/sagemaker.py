@@ -7,14 +7,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from crossguard.records import Decision, Post
+from crossguard.records import Post
 from crossguard.serving.call import Access, Call
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 from crossguard.wire.sagemaker.bodies import read, write
-from crossguard.wire.sagemaker.schema import JSON_LINES, Failure, Instance, Invocation, Prediction, RequestError
+from crossguard.wire.sagemaker.schema import JSON_LINES, Failure, Instance, Prediction, RequestError, check_accept
 
 REFUSALS: dict[int, type[ApiError]] = {
     kind.status: kind for kind in (BadRequest, NotAcceptable, BodyTooLarge, UnsupportedBody)
@@ -62,24 +62,17 @@ async def invocations(call: Call) -> Response:
     headers = call.request.headers
     body = await call.body.read()
     try:
+        check_accept(headers.get("accept"))
         invocation = read(body, headers.get("content-type"), max_posts=call.settings.max_posts)
-        reply = write(invocation.form, await _score(call, invocation), headers.get("accept"))
+        reply = write(invocation.form, await call.score([_submission(post) for post in invocation.posts]))
     except RequestError as error:
         raise REFUSALS[error.status](str(error), code=error.code) from None
     return Response(reply.body, reply.status, media_type=reply.content_type)
 
 
-async def _score(call: Call, invocation: Invocation) -> list[Decision]:
-    decisions = iter(await call.score([_submission(post) for post in invocation.posts if post.error is None]))
-    refused = [call.moderator.failed(post.id, post.error) for post in invocation.posts if post.error is not None]
-    call.service.telemetry.decided(refused)
-    unread = iter(refused)
-    return [next(decisions if post.error is None else unread) for post in invocation.posts]
-
-
 def _submission(post: Post) -> SubmittedPost:
     images: tuple[Any, ...] = tuple(image_of(one) if isinstance(one, str) else one for one in post.images)
-    return SubmittedPost(post.id, post.text, post.image_text, images)
+    return SubmittedPost(post.id, post.text, post.image_text, images, error=post.error)
 
 
 ENDPOINTS = (

@@ -65,9 +65,11 @@ def test_a_bare_picture(client: TestClient, tiny: Moderator, red: bytes) -> None
     assert answer.json()["probabilities"] == pytest.approx(tiny.score(image=red).scores, abs=1e-6)
 
 
-def test_a_caller_who_takes_no_json(client: TestClient) -> None:
-    answer = client.post("/invocations", json={"text": "hello"}, headers={"accept": "text/csv"})
+def test_a_caller_who_takes_no_json_is_refused_before_anything_is_scored(service: Service) -> None:
+    answer = client_of(service).post("/invocations", json={"text": "hello"}, headers={"accept": "text/csv"})
     assert (answer.status_code, answer.json()["error"]) == (406, "not_acceptable")
+    actions = [metric for metric in service.telemetry.registry.collect() if metric.name == "crossguard_posts"]
+    assert actions[0].samples == []
 
 
 @pytest.mark.parametrize(
