@@ -14,7 +14,7 @@ from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
-from crossguard.review.submissions import Expected, Submission, as_jpeg, check_record, decision_of
+from crossguard.review.submissions import Submission, as_jpeg, decision_of
 
 HOURS: Final = 3600.0
 DAY: Final = 86_400
@@ -69,24 +69,15 @@ class Intake:
         return Received(stored.made, len(new) - stored.made, len(checked) - len(new), stored.edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:
-        settings = self._settings
-        if post.queue is not None and post.queue not in settings.all_queues:
-            raise InputError(
-                f"Post '{post.id}': Unknown queue '{post.queue}'.{suggest(post.queue, settings.all_queues)}"
-            )
-        if post.expected is not None:
-            self._check_expected(post.id, post.expected)
-        if post.decision is not None:
-            check_record(post.decision, post.id)
+        settings, expected = self._settings, post.expected
+        named = [("queue", post.queue, settings.all_queues)] if post.queue is not None else []
+        if expected is not None:
+            named += [("label", name, settings.labels) for name in expected.labels]
+            named.append(("action", expected.action, settings.actions))
+        for what, name, known in named:
+            if name not in known:
+                raise InputError(f"Post '{post.id}': Unknown {what} '{name}'.{suggest(name, known)}")
         return post, decision_of(post.decision, post.id)
-
-    def _check_expected(self, id_: str, expected: Expected) -> None:
-        for name in expected.labels:
-            if name not in self._settings.labels:
-                raise InputError(f"Post '{id_}': Unknown label '{name}'.{suggest(name, self._settings.labels)}")
-        if expected.action not in self._settings.actions:
-            known = suggest(expected.action, self._settings.actions)
-            raise InputError(f"Post '{id_}': Unknown action '{expected.action}'.{known}")
 
     def _wanted(self, post: Submission, decision: Decision | None) -> bool:
         return self._inclusion(post, decision) > uniform("audit", post.source, post.id)

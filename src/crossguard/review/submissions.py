@@ -93,15 +93,20 @@ class Expected(Sent):
     labels: dict[Annotated[str, Field(max_length=64)], Literal["yes", "no"]] = Field(default_factory=dict)
 
 
-def check_record(record: dict[str, Any], id_: str) -> None:
-    """Checks that a record of scoring holds what the pages show and count, and what both databases can store.
+def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
+    """Returns the decision in a record of scoring; None where there is none, or the post could not be scored.
 
     Raises:
-        InputError: It does not; the message names the first key that is wrong.
+        InputError: The record lacks what the pages show and count, or holds what not both databases can store; the
+            message names the first key that is wrong.
     """
+    if record is None:
+        return None
     problem = _wrong_value(record) or _missing_score(record) or _unstorable(record)
     if problem:
         raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it: {problem}.")
+    outcome = Decision.from_dict(record)
+    return outcome if outcome.ok else None
 
 
 def _wrong_value(record: dict[str, Any]) -> str:
@@ -128,21 +133,6 @@ def _unstorable(record: dict[str, Any]) -> str:
     except ValueError:
         return "it has a number that is not finite"
     return ""
-
-
-def decision_of(record: dict[str, Any] | None, id_: str) -> Decision | None:
-    """Returns the decision in a record of scoring; None where there is none, or the post could not be scored.
-
-    Raises:
-        InputError: The record is not one of ours.
-    """
-    if record is None:
-        return None
-    try:
-        outcome = Decision.from_dict(record)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        raise InputError(f"Post '{id_}': its decision is not a record as `crossguard score` writes it.") from None
-    return outcome if outcome.ok else None
 
 
 def as_jpeg(source: str) -> list[tuple[bytes | None, str]]:

@@ -18,7 +18,7 @@ from tests.support.review import decision
 
 from crossguard.errors import InputError
 from crossguard.moderator import Moderator
-from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, check_record, decision_of
+from crossguard.review.submissions import FRAMES, MISSING, Submission, as_jpeg, decision_of
 
 LABEL: dict[str, Any] = decision("1")["labels"]["racist"]
 
@@ -77,15 +77,15 @@ def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:
 )
 def test_a_record_that_no_page_could_show_is_refused(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=re.escape(told)):
-        check_record(decision("1") | wrong, "1")
+        decision_of(decision("1") | wrong, "1")
 
 
 def test_records_that_scoring_writes_are_taken(tiny: Moderator) -> None:
     image = Image.new("RGB", (40, 30))
     scored = [tiny.score(text="hello"), tiny.score(text="a line\nand another", image=image), failed("1")]
     for record in [outcome.to_dict() for outcome in scored]:
-        check_record(record, "1")
-        check_record(json.loads(json.dumps(record)) | {"of_a_later_version": 1, "input": {"a": math.nan}}, "1")
+        decision_of(record, "1")
+        decision_of(json.loads(json.dumps(record)) | {"of_a_later_version": 1, "input": {"a": math.nan}}, "1")
 
 
 def test_images_are_encoded_again_and_never_fetched() -> None:
