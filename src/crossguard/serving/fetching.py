@@ -31,6 +31,18 @@ CONNECTIONS_PER_ORIGIN: Final = 4
 Origin = tuple[str, str, int]
 
 
+class FetchError(ImageError):
+    """The server of an image did not give it.
+
+    Attributes:
+        status: What it answered with; None where it did not answer.
+    """
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+
 class Fetcher:
     """Fetches images.
 
@@ -78,7 +90,7 @@ class Fetcher:
         try:
             self._rates.reserve(f"{scheme}://{host}:{port}", self._per_minute)
         except TooManyPosts as error:
-            raise ImageError(
+            raise FetchError(
                 "image_fetch_failed",
                 f"More than {self._per_minute} images of this origin were asked for within a minute. Try again in "
                 f"{error.retry_after} s.",
@@ -102,17 +114,18 @@ class Fetcher:
             )
             raise ImageError("image_url_not_allowed", told) from None
         except Overloaded as error:
-            raise ImageError("image_fetch_failed", error.message) from None
+            raise FetchError("image_fetch_failed", error.message) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, TimeoutError) as error:
-            raise ImageError(
+            raise FetchError(
                 "image_fetch_failed", f"Cannot fetch '{shortened(url)}' ({type(error).__name__})."
             ) from None
 
     async def _read(self, response: httpcore2.Response, url: str, hold: BodyHold) -> bytes:
         if response.status != OK:
-            raise ImageError(
+            raise FetchError(
                 "image_fetch_failed",
                 f"'{shortened(url)}' answered with status {response.status}; redirects are not followed.",
+                response.status,
             )
         body = bytearray()
         async for chunk in response.aiter_stream():
