@@ -115,8 +115,8 @@ def mine(visit: Visit) -> Response:
 
 def undoable(visit: Visit, db: Connection) -> Any:
     """Returns the newest answer of the person while it can be taken back, else None."""
-    last = workload.last_submission(db, visit.person.id)
-    return last if last is not None and last.decided_at >= _undo_since(visit) else None
+    newest = workload.recent(db, visit.person.id, limit=1)
+    return next((last for last in newest if last.decided_at >= _undo_since(visit)), None)
 
 
 def _undo_since(visit: Visit) -> float:

@@ -11,16 +11,16 @@ from crossguard.review.store.schema import items, votes
 
 DAY_S: Final = 86_400
 Place: TypeAlias = tuple[float, int]
-_NEWEST: Final = (votes.c.decided_at.desc(), votes.c.id.desc())
 _SAME: Final = votes.alias()
 _TOGETHER: Final = (
     select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
 )
-_LAST: Final = (
-    select(votes, _TOGETHER)
+_RECENT: Final = (
+    select(votes, items.c.text, items.c.image_text, _TOGETHER)
+    .join(items, items.c.id == votes.c.item)
     .where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None))
-    .order_by(*_NEWEST)
-    .limit(1)
+    .order_by(votes.c.decided_at.desc(), votes.c.id.desc())
+    .limit(bindparam("limit"))
 )
 
 
@@ -33,16 +33,10 @@ def seen_today(db: Connection, person: int, now: float) -> int:
 
 
 def recent(db: Connection, person: int, *, before: Place | None = None, limit: int = 50) -> Sequence[Any]:
-    """Returns a person's answers that stand, the newest first: the vote, its item's words, `together` as below.
+    """Returns a person's answers that stand, the newest first: each with its item's words.
 
-    `before` are `decided_at` and `id` of the answer after which to go on.
+    `together` is the number of items that were answered at once; `before`, `decided_at` and `id` of the answer after
+    which to go on.
     """
-    earlier = [] if before is None else [tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before)]
-    query = select(votes, items.c.text, items.c.image_text, _TOGETHER).join(items, items.c.id == votes.c.item)
-    mine = (votes.c.person == person, votes.c.undone_at.is_(None), *earlier)
-    return db.execute(query.where(*mine).order_by(*_NEWEST).limit(limit)).all()
-
-
-def last_submission(db: Connection, person: int) -> Any:
-    """Returns the newest answer of a person that stands and, as `together`, on how many items it is; or None."""
-    return db.execute(_LAST, {"person": person}).first()
+    query = _RECENT if before is None else _RECENT.where(tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before))
+    return db.execute(query, {"person": person, "limit": limit}).all()
