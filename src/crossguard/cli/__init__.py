@@ -22,32 +22,26 @@ from crossguard.cli.ending import end
 from crossguard.cli.options import is_there, text_command
 from crossguard.errors import CrossguardError, OutputError
 
-# Command name -> (module with a click command called `command`, one line for `crossguard --help`).
-COMMANDS: dict[str, tuple[str, str]] = {
-    "score": ("crossguard.cli.score", "Score posts: a text, an image, a file, a folder or stdin."),
-    "report": ("crossguard.cli.report", "Turn a file of results into an HTML page to sort and filter."),
-    "demo": ("crossguard.cli.demo", "Score a dozen sample posts and write an HTML report."),
-    "serve": ("crossguard.cli.serve", "Serve a model over HTTP, also to clients of OpenAI, Perspective or SageMaker."),
-    "review": (
-        "crossguard.cli.review",
-        "Open the console in which people review posts, and fit thresholds to their votes.",
-    ),
-    "perspective": ("crossguard.cli.perspective", "Move from Google's Perspective API, and keep your thresholds."),
-    "models": ("crossguard.cli.models", "List models, show a model's card, verify its checksums."),
-    "prepare": ("crossguard.cli.prepare", "Turn a public dataset, or a table of your own, into training data."),
-    "recipes": ("crossguard.cli.recipes", "List the training recipes, or print one in full."),
-    "train": ("crossguard.cli.train", "Train a model by a recipe."),
-    "export": ("crossguard.cli.export", "Export a trained model as a bundle or for Hugging Face."),
-    "push": ("crossguard.cli.push", "Upload an exported model to the Hugging Face Hub."),
-    "evaluate": ("crossguard.cli.evaluate", "Measure a model on annotated posts, with intervals and an HTML report."),
-    "calibrate": ("crossguard.cli.calibrate", "Fit calibration, thresholds and review bands; write a policy file."),
-    "audit": (
-        "crossguard.cli.audit",
-        "Find groups for which a model makes more mistakes; functional suites; disguised texts.",
-    ),
-    "compare": ("crossguard.cli.compare", "Compare runs or models side by side, with paired tests."),
-    "card": ("crossguard.cli.card", "Write a model card from what was measured."),
-    "deploy": ("crossguard.cli.deploy", "Put a model onto AWS SageMaker: package, policies, endpoints, jobs."),
+# One line for `crossguard --help` per command, which is `command` in the module of its name.
+COMMANDS = {
+    "score": "Score posts: a text, an image, a file, a folder or stdin.",
+    "report": "Turn a file of results into an HTML page to sort and filter.",
+    "demo": "Score a dozen sample posts and write an HTML report.",
+    "serve": "Serve a model over HTTP, also to clients of OpenAI, Perspective or SageMaker.",
+    "review": "Open the console in which people review posts, and fit thresholds to their votes.",
+    "perspective": "Move from Google's Perspective API, and keep your thresholds.",
+    "models": "List models, show a model's card, verify its checksums.",
+    "prepare": "Turn a public dataset, or a table of your own, into training data.",
+    "recipes": "List the training recipes, or print one in full.",
+    "train": "Train a model by a recipe.",
+    "export": "Export a trained model as a bundle or for Hugging Face.",
+    "push": "Upload an exported model to the Hugging Face Hub.",
+    "evaluate": "Measure a model on annotated posts, with intervals and an HTML report.",
+    "calibrate": "Fit calibration, thresholds and review bands; write a policy file.",
+    "audit": "Find groups for which a model makes more mistakes; functional suites; disguised texts.",
+    "compare": "Compare runs or models side by side, with paired tests.",
+    "card": "Write a model card from what was measured.",
+    "deploy": "Put a model onto AWS SageMaker: package, policies, endpoints, jobs.",
 }
 
 # What disks refuse, whatever a command was about to do.
@@ -70,7 +64,7 @@ class LazyGroup(click.Group):
         """Imports and returns one command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = importlib.import_module(f"crossguard.cli.{cmd_name}").command
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -125,7 +119,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Writes the table of commands without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
