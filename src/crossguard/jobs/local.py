@@ -44,24 +44,13 @@ def local_workers(spec: JobSpec, identity: dict[str, str], count: int | None) ->
 
 
 class LocalWorker:
-    """A process that scores, anywhere or on some cores; started when it is needed, and again after it died.
+    """A process that scores, anywhere or on some cores; started when it is needed, and again after it died."""
 
-    It is killed after `stall_seconds` without a sign of life.
-    """
-
-    def __init__(
-        self,
-        spec: JobSpec,
-        identity: dict[str, str],
-        cores: Sequence[int],
-        *,
-        threads: int,
-        stall_seconds: float = STALL_SECONDS,
-    ) -> None:
+    def __init__(self, spec: JobSpec, identity: dict[str, str], cores: Sequence[int], *, threads: int) -> None:
         plain = {**spec.to_dict(), "threads": threads}
         self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
         self.cores = threads
-        self._stall_seconds = stall_seconds
+        self._stall_seconds = STALL_SECONDS
         self._process: WorkerProcess | None = None
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._closed = False
@@ -89,18 +78,16 @@ class LocalWorker:
 
     def _start(self) -> None:
         """Starts the process; again where it is killed while it loads, for which no post is to blame."""
-        for left in reversed(range(_STARTS)):
+        for _ in range(_STARTS):
             try:
                 return self._launch()
             except WorkerCrashed as crash:
                 if self._closed:
                     raise
-                if not left:
-                    raise ConfigError(
-                        f"Worker processes end while they load the model ({crash}). "
-                        "Memory may be short: use fewer --workers."
-                    ) from None
-        return None
+                reason = str(crash)
+        raise ConfigError(
+            f"Worker processes end while they load the model ({reason}). Memory may be short: use fewer --workers."
+        )
 
     def _launch(self) -> None:
         self._answers = queue.SimpleQueue()
