@@ -74,7 +74,10 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
             number += skipped
             for row in rows_of(batch.slice(skipped)):
                 number += 1
-                yield builder.build_read(row, number)
+                if row is None:
+                    yield Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
+                else:
+                    yield builder.build(row, f"row-{number}")
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{where} is damaged after row {number}: {first_line(error).rstrip('.')}.") from None
 

@@ -28,6 +28,7 @@ class PostBuilder:
         confined: Whether images must lie in that folder, with all links followed.
 
     Attributes:
+        image_root: As above.
         scored: Whether a table must hold something to score.
         header: The columns of the table, once it was opened; those of the first object of JSON.
         notes: What a person should know about the columns, one sentence each.
@@ -43,7 +44,7 @@ class PostBuilder:
         self.found: dict[str, str] = {}
         self.notes: list[str] = []
         self.unread: list[str] = []  # those notes that say what posts are scored without
-        self._image_root = image_root
+        self.image_root = image_root
         # By the names of a row: the objects of JSON may differ in theirs.
         self._matches: dict[tuple[str, ...], dict[str, str]] = {}
 
@@ -101,12 +102,6 @@ class PostBuilder:
         extra = {name: cell for name, cell in row.items() if name not in used} if self.extra else {}
         return Post(id_, text, image, image_text, extra)
 
-    def build_read(self, row: Mapping[str, Any] | None, number: int) -> Post:
-        """Returns the post of a row of a binary file; a failed one where it holds a text that is not UTF-8 (None)."""
-        if row is None:
-            return Post.failed(f"row-{number}", "invalid_utf8", f"Row {number}: not valid UTF-8.")
-        return self.build(row, f"row-{number}")
-
     def _found(self, row: Mapping[str, Any]) -> dict[str, str]:
         names = tuple(row)
         if names not in self._matches:
@@ -130,9 +125,9 @@ class PostBuilder:
             return None
         if is_url(text):
             return text
-        path = self._image_root / text
+        path = self.image_root / text
         if self.confined:
-            check_inside(path, self._image_root)
+            check_inside(path, self.image_root)
         return str(path)
 
 

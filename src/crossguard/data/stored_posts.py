@@ -105,6 +105,8 @@ def read_table(
 def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
     """Returns the posts of a file, or of the tables in a folder or a storage, in the order of their names.
 
+    Of several tables, relative image paths start from the folder of each.
+
     Raises:
         TableError: There is no table.
     """
@@ -120,8 +122,9 @@ def open_posts(path: Path | str, builder: PostBuilder) -> Iterable[Post]:
 
 
 def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -> Iterator[Post]:
-    where = f"'{place.address_of(entry.path)}'"
-    count = 0
+    address = place.address_of(entry.path)
+    builder.image_root = Path(address).parent
+    where, count = f"'{address}'", 0
     with place.open(entry) as file:
         try:
             for post in read_table(file, entry, kind, builder, where):

@@ -37,6 +37,14 @@ def test_a_folder_is_read_in_the_order_of_names_whatever_the_format(tmp_path: Pa
     assert texts(folder / "deep" / "c.jsonl") == ["third"]
 
 
+def test_images_of_a_folder_of_tables_lie_beside_their_table(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "posts.csv").write_text("id,image_path\n1,x.png\n")
+    posts = open_posts(tmp_path, PostBuilder(Columns(), tmp_path.parent))
+    assert [post.image for post in posts] == [str(tmp_path / "a" / "x.png"), str(tmp_path / "b" / "x.png")]
+
+
 def test_a_folder_without_a_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no table")
     with pytest.raises(TableError, match=r"no table in .*\.parquet"):
