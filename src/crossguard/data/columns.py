@@ -130,21 +130,13 @@ class Columns:
     def nothing_to_score(self, present: Iterable[str], where: str) -> TableError:
         """Returns the error for a table in which no column is known."""
         names = [name for name in present if name]
+        hint = " If each line is a text: --input-format txt" if len(names) <= 1 else ""
+        if any(name.isdigit() or name.count(" ") > 1 for name in names):
+            hint += " Or is the first line a post? Then add a line above it that names the columns."
         return TableError(
             f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(names) or 'none'}. "
-            "Name yours with --text-column, --image-path-column or --image-column."
-            + (" If each line is a text: --input-format txt" if len(names) <= 1 else "")
-            + (
-                " Or is the first line a post? Then add a line above it that names the columns."
-                if _is_post(names)
-                else ""
-            )
+            f"Name yours with --text-column, --image-path-column or --image-column.{hint}"
         )
-
-
-def _is_post(names: Iterable[str]) -> bool:
-    """Whether the header of a table looks like a post: a number, or several words."""
-    return any(name.isdigit() or name.count(" ") > 1 for name in names)
 
 
 def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:

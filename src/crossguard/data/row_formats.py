@@ -121,9 +121,17 @@ class CsvRows:
                 "Results are written by: crossguard score POSTS -o RESULTS"
             )
         csv.field_size_limit(MAX_LINE_BYTES)  # a text that was kept may be longer than the default, 131,072
-        lines = _CompleteLines(stream, len(self.header))
-        rows = csv.reader(lines, strict=True)
-        end = lines.end
+        read, at_end = len(self.header), False
+
+        def complete_lines() -> Iterator[str]:
+            nonlocal read, at_end
+            while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
+                read += len(line)
+                yield line.decode()
+            at_end = True
+
+        rows = csv.reader(complete_lines(), strict=True)
+        end = read
         while True:
             try:
                 cells = zip(self.layout, next(rows), strict=True)
@@ -132,31 +140,11 @@ class CsvRows:
             except StopIteration:
                 return
             except (csv.Error, KeyError, TypeError, ValueError) as error:
-                if isinstance(error, csv.Error) and lines.at_end:  # cut inside quotes
+                if isinstance(error, csv.Error) and at_end:  # cut inside quotes
                     return
                 raise _foreign(end) from None
-            end = lines.end
+            end = read
             yield decision, end
-
-
-class _CompleteLines:
-    """Iterates over the decoded lines of a stream, without a last one that was cut."""
-
-    def __init__(self, stream: BinaryIO, start: int) -> None:
-        self._stream = stream
-        self.end = start
-        self.at_end = False
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._stream.readline(MAX_LINE_BYTES)
-        if not line.endswith(b"\n"):
-            self.at_end = True
-            raise StopIteration
-        self.end += len(line)
-        return line.decode()
 
 
 def _foreign(end: int) -> OutputError:

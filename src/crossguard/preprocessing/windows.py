@@ -102,8 +102,4 @@ def _counts(chunks: Sequence[str], normalizer: Callable[[str], str]) -> Iterator
     for before, chunk in pairwise(("", *chunks)):
         alone = clean(chunk)
         joined = alone == clean(before) and clean(f"{before} {chunk}") == alone
-        yield 0 if joined else _visible(alone)
-
-
-def _visible(text: str) -> int:
-    return len(text) - text.count(" ")
+        yield 0 if joined else len(alone) - alone.count(" ")
