@@ -67,14 +67,12 @@ def live(strata: Sequence[Stratum]) -> Live:
     hits, everything = totals[:, flagged].sum(axis=1), totals.sum(axis=1)
     drawn_hits, drawn_everything = drawn[:, flagged].sum(axis=1), drawn.sum(axis=1)
     flags, posts = np.array([size[flagged].sum()]), np.array([size.sum()])
-    found = {
-        "recall": _ratio(hits, everything, drawn_hits, drawn_everything, count),
-        "precision": _ratio(hits, flags, drawn_hits, flags, count),
-        "prevalence": _ratio(everything, posts, drawn_everything, posts, count),
-    }
-    if not any(not stratum.flagged for stratum in used):
-        found["recall"] = Estimate.undefined("no allowed post was decided")
-    return Live(found["recall"], found["precision"], found["prevalence"], strata, missing)
+    recall = _ratio(hits, everything, drawn_hits, drawn_everything, count)
+    if flagged.all():
+        recall = Estimate.undefined("no allowed post was decided")
+    precision = _ratio(hits, flags, drawn_hits, flags, count)
+    prevalence = _ratio(everything, posts, drawn_everything, posts, count)
+    return Live(recall, precision, prevalence, strata, missing)
 
 
 def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:

@@ -88,14 +88,9 @@ def state(db: Connection) -> Any:
     """Returns how many messages wait, how many were given up, and what went wrong last (waiting, given_up, problem)."""
     waits, given_up = deliveries.c.next_at.is_not(None), _GIVEN_UP
     counts = [func.count().filter(which).label(name) for name, which in (("waiting", waits), ("given_up", given_up))]
-    last = select(deliveries.c.problem).where(waits | given_up, deliveries.c.attempts > 0)
-    problem = (
-        last.order_by(deliveries.c.next_at.desc().nulls_last(), deliveries.c.item.desc())
-        .limit(1)
-        .scalar_subquery()
-        .label("problem")
-    )
-    return db.execute(select(*counts, problem)).one()
+    told = select(deliveries.c.problem).where(waits | given_up, deliveries.c.attempts > 0)
+    last = told.order_by(deliveries.c.next_at.desc().nulls_last(), deliveries.c.item.desc()).limit(1)
+    return db.execute(select(*counts, last.scalar_subquery().label("problem"))).one()
 
 
 def retry(tx: Connection, now: float) -> int:

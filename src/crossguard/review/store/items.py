@@ -40,7 +40,6 @@ _EARLIER: Final = (
     .order_by(items.c.id.desc())
     .limit(10)
 )
-_EARLIER_IN: Final = _EARLIER.where(items.c.queue.in_(bindparam("queues", expanding=True)))
 
 
 def copy(tx: Connection, row: Any, **changes: Any) -> int:
@@ -97,10 +96,8 @@ def earlier_of_author(db: Connection, row: Any, queues: Sequence[str] | None = N
     """
     if row.author is None:
         return []
-    same = {"source": row.source, "author": row.author, "external": row.external}
-    return (
-        db.execute(_EARLIER, same).all() if queues is None else db.execute(_EARLIER_IN, same | {"queues": queues}).all()
-    )
+    query = _EARLIER if queues is None else _EARLIER.where(items.c.queue.in_(queues))
+    return db.execute(query, {"source": row.source, "author": row.author, "external": row.external}).all()
 
 
 def only_from(db: Connection, source: str) -> bool:

@@ -33,10 +33,8 @@ def revoke(tx: Connection, name: str, now: float) -> None:
     Raises:
         NotFoundError: There is none of that name.
     """
-    if (
-        tx.execute(update(keys).where(keys.c.name == name, keys.c.revoked_at.is_(None)).values(revoked_at=now)).rowcount
-        == 0
-    ):
+    valid = (keys.c.name == name, keys.c.revoked_at.is_(None))
+    if not tx.execute(update(keys).where(*valid).values(revoked_at=now)).rowcount:
         raise NotFoundError(f"There is no valid key named '{name}'.")
 
 
