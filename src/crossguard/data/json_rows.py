@@ -69,10 +69,11 @@ class _Started:
         """Returns the first line that is not empty, of a long one its beginning."""
         line = b""
         while not line.strip() and len(self._looked_at) < _MOST_EMPTY:
-            self._looked_at.append(self._stream.readline(_CHUNK))
-            line = without_mark(self._looked_at[-1])
-            if not self._looked_at[-1]:
+            part = self._stream.readline(_CHUNK)
+            if not part:
                 break
+            self._looked_at.append(part)
+            line = without_mark(part)
         return line
 
     def readline(self, size: int, /) -> bytes:
