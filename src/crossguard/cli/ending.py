@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Final
 
 _kept: Final[list[object]] = []
@@ -19,16 +20,9 @@ def until_exit(model: object) -> None:
 
 def end(code: int) -> None:
     """Ends the process."""
-    if _kept and _flushed():
-        os._exit(code)
+    if _kept:
+        with suppress(OSError, ValueError):  # what cannot be written is left to the interpreter, which then says so
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
     sys.exit(code)
-
-
-def _flushed() -> bool:
-    """Writes what waits to be written; what cannot be is left to the interpreter, which then says so."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        return False
-    return True
