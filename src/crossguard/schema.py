@@ -196,11 +196,6 @@ def unflatten(row: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any
     return record
 
 
-def json_schema() -> dict[str, Any]:
-    """Returns the JSON schema of a record."""
-    return DecisionRecord.model_json_schema()
-
-
 def _at(record: Any, path: Sequence[str]) -> Any:
     for key in path:
         record = (record or {}).get(key)

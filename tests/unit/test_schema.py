@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.support.decisions import decision, failed
 
-from crossguard.schema import KEYS, Names, columns, flatten, json_schema, unflatten
+from crossguard.schema import KEYS, DecisionRecord, Names, columns, flatten, unflatten
 
 NAMES = Names(("racist", "sexist"), ("text",), ("toxicity",))
 
@@ -49,6 +49,6 @@ def test_a_flat_row_is_the_record_again() -> None:
 
 
 def test_the_json_schema_names_every_key_and_requires_those_without_a_default() -> None:
-    schema = json_schema()
+    schema = DecisionRecord.model_json_schema()
     assert tuple(schema["properties"]) == KEYS
     assert set(KEYS) - set(schema["required"]) == {"attributes", "decided_by", "language", "window", "digest", "input"}

@@ -20,6 +20,7 @@ from crossguard.cli.options import (
     typed,
 )
 from crossguard.errors import needs_extra
+from crossguard.saving import save_text
 
 if TYPE_CHECKING:
     from crossguard.evaluation.calibration.fitting import Plan
@@ -125,14 +126,14 @@ def command(
 
 def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: bool) -> None:
     from crossguard.cli.table import terminal
-    from crossguard.evaluation.report.pages import write_page
+    from crossguard.evaluation.report.pages import build_page
     from crossguard.evaluation.runs import write_run
     from crossguard.evaluation.terminal import show_run
 
     written: list[Path] = []
     if out is not None:  # before anything is shown: who reads it in `| head` goes away early
         written = [*write_run(run, out), out / "report.html"]
-        write_page(run, posts, out / "report.html")
+        save_text(out / "report.html", build_page(run, posts))
     if as_json:
         click.echo(json.dumps(run.to_dict(), indent=2, allow_nan=False))
     else:

@@ -15,10 +15,10 @@ from crossguard.checked_settings import StrictModel, parse, read_yaml
 from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.report.pages import render
 from crossguard.evaluation.runs import REPORT, TEST_METRICS, Run
-from crossguard.evaluation.titles import SHOWN, title
+from crossguard.evaluation.titles import KEYS, SHOWN, title
 
 _NOTHING: Mapping[str, Path] = {}
-INDEXED = ("f1_macro", "f1_micro", "roc_auc_macro", "average_precision_macro", "ece_macro", "any/roc_auc")
+INDEXED = (*KEYS, "any/roc_auc")
 
 
 class TrainingSource(StrictModel):

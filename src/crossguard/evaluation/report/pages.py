@@ -76,11 +76,6 @@ def build_page(run: Run, posts: Sequence[Post] | None) -> str:
     )
 
 
-def write_page(run: Run, posts: Sequence[Post] | None, path: Path) -> None:
-    """Writes `build_page` to a file."""
-    save_text(path, build_page(run, posts))
-
-
 def _section(run: Run, task: LabelTask, posts: Sequence[Post] | None) -> dict[str, Any]:
     """Returns what the page shows of one label: its metrics in words, charts, counts and worst errors."""
     scores = dict(zip(task.rows.tolist(), task.scores.tolist(), strict=True))
