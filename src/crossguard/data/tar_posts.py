@@ -30,17 +30,14 @@ def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Pos
     count = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
-            for key, members in groupby(filter(_has_name, tar), _key):
+            named = (member for member in tar if member.isfile() and PurePosixPath(member.name).name)
+            for key, members in groupby(named, _key):
                 post = _post(tar, members, builder, key)
                 if post is not None:
                     count += 1
                     yield post
     except (tarfile.TarError, EOFError) as error:
         raise TableError(f"{where} is damaged after {count:,} posts: {error}.") from None
-
-
-def _has_name(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and bool(PurePosixPath(member.name).name)
 
 
 def _key(member: tarfile.TarInfo) -> str:

@@ -70,8 +70,9 @@ def write_table(
 
     `lost_images`, by split, are named by the dataset and could not be read; training counts them as missing.
     """
-    _, parquet = _pyarrow()
     table = as_table(rows, labels, source, path.parent)
+    from pyarrow import parquet
+
     table = table.replace_schema_metadata({LOST_IMAGES: json.dumps(dict(lost_images or {}))})
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(table, path, compression="zstd")
@@ -82,7 +83,8 @@ def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Pa
 
     Images are named from the table's folder, so that both can be moved together.
     """
-    pyarrow, _ = _pyarrow()
+    with needs_extra("Reading and writing training tables", "parquet"):
+        import pyarrow as pa
     columns: dict[str, Any] = {
         "id": [row.id for row in rows],
         "text": [row.text for row in rows],
@@ -92,20 +94,13 @@ def as_table(rows: Sequence[Row], labels: Sequence[str], source: str, folder: Pa
         "source": [source] * len(rows),
         "stratum": [row.stratum for row in rows],
     }
-    columns = {name: pyarrow.array(values, type=pyarrow.string()) for name, values in columns.items()}
+    columns = {name: pa.array(values, type=pa.string()) for name, values in columns.items()}
     for name in ("hateful", *labels):
         values = [row.hateful if name == "hateful" else row.labels.get(name) for row in rows]
-        columns[name] = pyarrow.array(values, type=pyarrow.float32())
-    return pyarrow.table(columns)
+        columns[name] = pa.array(values, type=pa.float32())
+    return pa.table(columns)
 
 
 def _named_from(folder: Path, image: Path) -> str:
     """Returns the path to an image from a folder; `..` behind a link leads from where the link points."""
     return os.path.relpath(Path(os.path.realpath(image.parent)) / image.name, os.path.realpath(folder))
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    with needs_extra("Reading and writing training tables", "parquet"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    return pa, pq
