@@ -48,10 +48,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: No weights or no `inference_config.json`.
-        ValueError: The weights are broken or do not fit the configuration, or it was written by an earlier version.
+        ValueError: The weights are broken or do not fit the configuration, or that is, or is of an earlier version.
     """
     weights, inference_file = find_weights(folder), find_inference_config(folder)
-    inference = json.loads(inference_file.read_text(encoding="utf-8"))
+    inference = read_inference(folder)
     if "readouts" in inference:
         raise ValueError(
             f"{inference_file} was written by an earlier version, which called label schemes `readouts`. Rename that "
@@ -80,8 +80,8 @@ class Outputs:
 
     @classmethod
     def of_run(cls, folder: Path) -> Outputs:
-        """Reads those of a run; raises as `find_inference_config`."""
-        return cls.of(json.loads(find_inference_config(folder).read_text(encoding="utf-8")))
+        """Reads those of a run; raises as `read_inference`."""
+        return cls.of(read_inference(folder))
 
     def are_alike(self, other: Outputs) -> bool:
         """Whether each column stands for the same, whatever the label schemes are called."""
@@ -166,6 +166,16 @@ def find_inference_config(folder: Path) -> Path:
         if (place / INFERENCE_CONFIG).is_file():
             return place / INFERENCE_CONFIG
     raise FileNotFoundError(f"{folder} has no {INFERENCE_CONFIG}, neither beside nor above the weights.")
+
+
+def read_inference(folder: Path) -> dict[str, Any]:
+    """Reads the `inference_config.json` of a folder; raises as `find_inference_config`, and `ValueError` if broken."""
+    path = find_inference_config(folder)
+    try:
+        inference: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}. Copy or download it again.") from None
+    return inference
 
 
 def model_config(inference: dict[str, Any], folder: Path) -> ModelConfig:

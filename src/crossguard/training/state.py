@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from crossguard.errors import ConfigError
+from crossguard.errors import ConfigError, first_line
 from crossguard.models.loading import whole_weights
 
 STATE: Final = "state.pt"
@@ -77,9 +78,15 @@ class RunState:
         """Takes over a saved state.
 
         Raises:
-            ConfigError: It belongs to another recipe, other posts, or another number of processes.
+            ConfigError: It is broken, or belongs to another recipe, other posts, or another number of processes.
         """
-        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            raise ConfigError(
+                f"{folder / STATE} is broken or was cut off ({first_line(error)}). Copy it again, or begin a "
+                "new run in another folder."
+            ) from None
         identity.check(folder, RunIdentity(**state["identity"]))
         for name, part in self._parts().items():
             if part is not None and state[name] is not None:

@@ -49,6 +49,17 @@ def test_a_state_for_which_there_is_no_room_leaves_no_draft(tmp_path: Path, monk
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kept", [0, 40, 800])
+def test_a_state_that_was_cut_off_is_told(tmp_path: Path, kept: int) -> None:
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    state = RunState(model, optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer))
+    state.save(tmp_path, RUN)
+    (tmp_path / "state.pt").write_bytes((tmp_path / "state.pt").read_bytes()[:kept])
+    with pytest.raises(ConfigError, match=r"state\.pt is broken or was cut off \("):
+        state.load(tmp_path, RUN)
+
+
 def test_a_saved_average_goes_into_that_of_the_run_which_may_be_on_a_gpu(tmp_path: Path) -> None:
     def state(value: float) -> RunState:
         model = torch.nn.Linear(1, 1)
