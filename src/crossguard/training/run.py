@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from crossguard.errors import ConfigError
 from crossguard.models.building import from_pretrained_encoder, tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import INFERENCE_CONFIG, Outputs, load_average
+from crossguard.models.loading import Outputs, load_average, read_inference
 from crossguard.training.batches import Batcher
 from crossguard.training.checkpoint_files import write_checkpoint_files
 from crossguard.training.examples import Examples
@@ -25,7 +24,7 @@ from crossguard.training.optimizer import checkpoint_gradients, freeze, set_drop
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
 from crossguard.training.run_folder import check_folder, claimed
-from crossguard.training.sources import Fold, one_sided, prepared_losses, read_examples, untaught
+from crossguard.training.sources import Fold, prepared_losses, read_examples, unlearnable
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
@@ -93,8 +92,10 @@ def train(
 
 def _untrained(examples: Examples, start: Sequence[Path]) -> list[str]:
     """Returns which of `text` and `image` neither this run nor those that it starts from see in training."""
-    paths = [run / INFERENCE_CONFIG for run in start]
-    earlier = [json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {} for path in paths]
+    try:
+        earlier = [read_inference(run) for run in start]
+    except (FileNotFoundError, ValueError) as error:
+        raise ConfigError(f"Cannot start from {', '.join(map(str, start))}: {error}") from None
     return [kind for kind in examples.absent if all(kind in one.get("untrained", ()) for one in earlier)]
 
 
@@ -110,17 +111,18 @@ def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | N
             else "A column 'split' with 'train' and 'val' holds posts out, as does --fold 0/5."
         )
         logger.warning("No post is held out, so nothing will be measured. %s", told)
-    if missing := untaught(recipe, examples):
+    missing, alike = unlearnable(recipe, examples)
+    if missing:
         logger.warning(
             "No post has an answer for %s, whose scores will mean nothing. Is it a column of the data? Else "
             "leave it out of the recipe: --set 'labels=[...]'",
             ", ".join(missing),
         )
-    if same := one_sided(recipe, examples):
+    if alike:
         logger.warning(
             "All posts have the same answer for %s, whose scores will mean nothing. Add posts with the other one, or "
             "leave it out of the recipe: --set 'labels=[...]'",
-            ", ".join(same),
+            ", ".join(alike),
         )
 
 

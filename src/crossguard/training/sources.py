@@ -67,23 +67,14 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     return trained, measured
 
 
-def untaught(recipe: Recipe, trained: Examples) -> list[str]:
-    """Returns the labels that no post has an answer for, such as a misspelt one: their outputs stay random."""
-    return [name for name, found in _answers(recipe, trained).items() if not found]
-
-
-def one_sided(recipe: Recipe, trained: Examples) -> list[str]:
-    """Returns the labels that all posts with an answer have, or that none has: nothing tells them apart."""
-    return [name for name, found in _answers(recipe, trained).items() if found in ({0.0}, {1.0})]
-
-
-def _answers(recipe: Recipe, trained: Examples) -> dict[str, set[float]]:
-    """Returns the different answers to each label, under all label schemes."""
-    found: dict[str, set[float]] = {}
+def unlearnable(recipe: Recipe, trained: Examples) -> tuple[list[str], list[str]]:
+    """Returns the labels that no post has an answer for, such as a misspelt one, and those that all answer alike."""
+    found: dict[str, set[float]] = {}  # the different answers to each label, under all label schemes
     names = (*recipe.labels * len(recipe.label_schemes), *recipe.auxiliary)
     for name, column in zip(names, trained.targets.T, strict=True):
         found.setdefault(name, set()).update(np.unique(column[~np.isnan(column)]).tolist())
-    return found
+    alike = [name for name, answers in found.items() if answers in ({0.0}, {1.0})]
+    return [name for name, answers in found.items() if not answers], alike
 
 
 @dataclass
@@ -160,7 +151,10 @@ def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]
     above = Storage(str(data))
     if not recipe.sources:
         if not table_files(above):
-            raise ConfigError(f"The recipe has no sources, so {data} must be one table of annotated posts.")
+            raise ConfigError(
+                f"There is no table at {data}. As the recipe has no sources, it must be one table of annotated posts: "
+                "a file, or a folder of Parquet files."
+            )
         rules = dict.fromkeys(recipe.label_schemes, recipe.aggregation)
         own = Source(label_schemes=rules, cross_validate=True)
         return [(PurePosixPath(above.path).stem, own, above)]

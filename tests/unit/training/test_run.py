@@ -54,6 +54,13 @@ def test_a_start_that_is_no_run_is_explained(tmp_path: Path) -> None:
         build_model(recipe(), [tmp_path])
 
 
+def test_a_start_whose_configuration_was_cut_off_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("text,racist\nwords,0\n")
+    (tmp_path / "inference_config.json").write_text('{"class_names": [')
+    with pytest.raises(ConfigError, match=r"Cannot start from .*inference_config\.json is no JSON: Expecting value"):
+        train(recipe(labels=("racist",)), tmp_path / "posts.csv", tmp_path / "run", start=[tmp_path])
+
+
 def test_a_start_of_another_shape_is_named(tmp_path: Path) -> None:
     save_model(build_model(recipe(labels=("a", "b"))), tmp_path)
     (tmp_path / "inference_config.json").write_text('{"class_names": ["a", "b"], "num_outputs": 2}')

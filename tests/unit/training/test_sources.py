@@ -16,7 +16,7 @@ from crossguard.data.datasets.rows import Row, write_table
 from crossguard.errors import ConfigError, TableError
 from crossguard.training.pixels import cache_sources
 from crossguard.training.recipe import Recipe, Source
-from crossguard.training.sources import Fold, one_sided, read_examples, untaught
+from crossguard.training.sources import Fold, read_examples, unlearnable
 
 
 def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hateful(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_guess_by_stratum_counts_only_where_nobody_says_whether_a_post_is_hate
 def test_a_label_that_nobody_annotated_is_named(tmp_path: Path) -> None:
     write_table([Row("a", "words", labels={"racist": 0.25})], ("racist", "sexist"), "soft", tmp_path / "t.parquet")
     recipe = Recipe(backend="compact", labels=("racist", "sexist", "religoin"), sources={"t": Source()})
-    assert untaught(recipe, read_examples(recipe, tmp_path)[0]) == ["sexist", "religoin"]
+    assert unlearnable(recipe, read_examples(recipe, tmp_path)[0])[0] == ["sexist", "religoin"]
 
 
 def test_a_source_may_name_the_table_it_reads(tmp_path: Path) -> None:
@@ -180,5 +180,9 @@ def test_a_label_with_one_answer_only_is_named(tmp_path: Path) -> None:
     path.write_text("text,never,always,known,nobody\none,0,1,0,\ntwo,0,1,1,\nthree,0,,0,\n")
     recipe = Recipe(labels=("never", "always", "known", "nobody"))
     trained, _ = read_examples(recipe, path)
-    assert one_sided(recipe, trained) == ["never", "always"]
-    assert untaught(recipe, trained) == ["nobody"]
+    assert unlearnable(recipe, trained) == (["nobody"], ["never", "always"])
+
+
+def test_a_table_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no table at .*postss\.csv"):
+        read_examples(Recipe(labels=("racist",)), tmp_path / "postss.csv")
