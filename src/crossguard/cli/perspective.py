@@ -76,10 +76,10 @@ def map_command(
 
     refuse_existing(out, overwrite=overwrite, inputs=(pairs,))
     moderator = load(model, policy=policy)
+    file = _policy_file(policy, name or policy_name(out), version)  # before all is scored
     found = read_pairs(pairs, known_attributes(moderator), moderator)
     maps = {attribute: fit_map(*scores) for attribute, scores in found.items()}
-    file = _policy_file(policy, name or policy_name(out), version, maps)
-    write_policy(file, out)
+    write_policy(file.model_copy(update={"perspective": {**file.perspective, **maps}}), out)
     _print(maps)
     for attribute, fitted in maps.items():
         for caution in _cautions(attribute, fitted, *found[attribute]):
@@ -183,11 +183,10 @@ def _our_scores(
     return dict(zip(attributes, np.array(scores).T, strict=True))
 
 
-def _policy_file(base: str, name: str, version: str, maps: Mapping[str, MonotoneMap]) -> PolicyFile:
-    """Returns the policy file that was given, or an empty one over a policy of the bundle, with the maps added."""
+def _policy_file(base: str, name: str, version: str) -> PolicyFile:
+    """Returns the policy file that was given, or an empty one over a policy of the bundle, under another name."""
     content: dict[str, Any] = read_yaml(Path(base)) if is_policy_file(base) else {"base": base}
-    file = parse(PolicyFile, content | {"name": name, "version": version}, f"Policy '{base}'")
-    return file.model_copy(update={"perspective": {**file.perspective, **maps}})
+    return parse(PolicyFile, content | {"name": name, "version": version}, f"Policy '{base}'")
 
 
 def _cautions(attribute: str, fitted: MonotoneMap, new: Floats, old: Floats) -> Iterator[str]:

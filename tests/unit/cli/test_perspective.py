@@ -10,7 +10,7 @@ from tests.support.perspective_bundle import write_perspective_bundle
 
 from crossguard.bundle import Bundle
 from crossguard.cli.perspective import command, read_pairs
-from crossguard.errors import InputError, OutputError
+from crossguard.errors import ConfigError, InputError, OutputError
 from crossguard.moderator import Moderator
 
 WORDS = ("hello", "good", "morning", "you", "are", "all", "awful", "people", "i", "love", "hate", "my", "friends")
@@ -126,3 +126,8 @@ def test_rows_of_json_that_lack_a_score_or_a_text_are_left_out(bundle: Bundle, t
     file.write_text("".join(json.dumps(row) + "\n" for row in [{"text": "refused"}, *rows, {"TOXICITY": 0.5}]))
     pairs = read_pairs(file, ["TOXICITY"], Moderator.load(bundle.folder))
     assert [len(scores) for scores in pairs["TOXICITY"]] == [60, 60]
+
+
+def test_a_wrong_name_is_told_before_anything_is_scored(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name"):
+        run(tmp_path / "none.csv", "--model", bundle.folder, "--name", "my policy", "-o", tmp_path / "out.yaml")
