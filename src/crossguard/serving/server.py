@@ -15,7 +15,7 @@ from typing import cast
 
 import uvicorn
 
-from crossguard.errors import ConfigError, CrossguardError
+from crossguard.errors import ConfigError
 from crossguard.listening import listen
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
@@ -87,7 +87,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     )
     server = DrainingServer(config, service)
     if hasattr(signal, "SIGHUP"):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.begin_reload)
     host, port = listener.getsockname()[:2]
     if service.served.keys.open and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
@@ -113,7 +113,6 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal handlers are called
@@ -149,19 +148,8 @@ class DrainingServer(uvicorn.Server):
         kind = cast("type[GuardedProtocol]", self.config.http_protocol_class)
         return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
-    def reload(self) -> None:
-        """Reloads in the background; the outcome is in the log and the metrics."""
-        task = self._loop.create_task(self._reload())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _stop(self) -> None:
         self.should_exit = True
-
-    async def _reload(self) -> None:
-        # The service has logged why; the process serves on with what it has.
-        with contextlib.suppress(CrossguardError):
-            await self._service.reload()
 
 
 def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:

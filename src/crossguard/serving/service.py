@@ -104,7 +104,7 @@ class Service:
         )
         self.draining = False
         self._reloading = asyncio.Lock()
-        self._reloads: set[asyncio.Task[None]] = set()
+        self._reloads: set[asyncio.Task[CrossguardError | None]] = set()
         self._answers = Answers()
         self.telemetry.follow(lambda: self.admission.pending, lambda: self.budget.held)
         self._announce()
@@ -160,21 +160,27 @@ class Service:
         Raises:
             CrossguardError: They cannot be used; the old ones stay.
         """
-        task = asyncio.create_task(self._reload())
+        if (error := await asyncio.shield(self.begin_reload())) is not None:
+            raise error
+
+    def begin_reload(self) -> asyncio.Task[CrossguardError | None]:
+        """Reloads in the background; the outcome is in the log, the metrics and the result."""
+        task = asyncio.get_running_loop().create_task(self._reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
-        await asyncio.shield(task)
+        return task
 
-    async def _reload(self) -> None:
+    async def _reload(self) -> CrossguardError | None:
         async with self._reloading:
             try:
                 self.served = await asyncio.to_thread(load_served, self.settings)
             except CrossguardError as error:
                 self.telemetry.reloads.labels("failed").inc()
                 logs.event("reload_failed", 40, message=str(error))
-                raise
+                return error
             self.telemetry.reloads.labels("done").inc()
             self._announce()
+            return None
 
     def _announce(self) -> None:
         base = self.served.base

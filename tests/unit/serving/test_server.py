@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from crossguard.errors import BundleError, ConfigError
+from crossguard.errors import ConfigError
 from crossguard.serving import logs
 from crossguard.serving.server import DrainingServer, _accept_all, _connection_limits, is_loopback, serve
 from crossguard.serving.service import Service
@@ -93,23 +93,6 @@ def test_sigint_or_a_second_signal_stops_at_once(patient: Service, signals: list
         assert patient.draining
 
     on_loop(patient, test)
-
-
-def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    async def reload() -> None:
-        asked.append("reload")
-        raise BundleError("It is broken.")
-
-    monkeypatch.setattr(service, "reload", reload)
-
-    async def test(server: DrainingServer) -> None:
-        server.reload()
-        await asyncio.gather(*server._tasks)
-
-    on_loop(service, test)
-    assert asked == ["reload"]
 
 
 def test_connections_that_the_kernel_holds_are_accepted_before_the_end() -> None:

@@ -182,6 +182,21 @@ def test_a_reload_ends_when_nobody_waits_for_it_any_more(service: Service, monke
     assert sample(service, "crossguard_reloads_total", outcome="done") == 1
 
 
+def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after SIGHUP, where nobody takes its error."""
+
+    def load(_: ServeSettings) -> Served:
+        raise BundleError("It is broken.")
+
+    async def run() -> str:
+        return str(await service.begin_reload())
+
+    monkeypatch.setattr("crossguard.serving.service.load_served", load)
+    old = service.served
+    assert asyncio.run(run()) == "It is broken."
+    assert service.served is old
+
+
 async def taken(answers: Answers, computed: Future[int]) -> asyncio.Task[int]:
     task = asyncio.create_task(answers.of(computed))
     await asyncio.sleep(0)
