@@ -11,11 +11,10 @@ import http.client
 import io
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import Message as Headers
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from starlette.responses import Response
@@ -59,7 +58,7 @@ async def batch(call: Call) -> Response:
 
     async def answer(request: Inner) -> bytes:
         async with turns:
-            return _part(request.name, await _ask(call, request))
+            return _part(request.name, *await _ask(call, request))
 
     parts = await asyncio.gather(*map(answer, inner))
     edge = f"batch_{uuid.uuid4().hex}"
@@ -103,7 +102,7 @@ def _headers(head: bytes) -> Headers:
     return http.client.parse_headers(io.BytesIO(head.strip(b"\r\n") + b"\r\n\r\n"))
 
 
-async def _ask(call: Call, inner: Inner) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+async def _ask(call: Call, inner: Inner) -> list[Message]:
     """Sends one request through the whole service: its key, rate, log line and error shape are its own."""
     raw, _, query = ORIGIN.sub("", inner.target).partition("?")
     path = unquote(raw)
@@ -117,21 +116,12 @@ async def _ask(call: Call, inner: Inner) -> tuple[int, list[tuple[bytes, bytes]]
         "query_string": query.encode(),
         "headers": inner.headers,
     }
+    unread: list[Message] = [{"type": "http.request", "body": inner.body, "more_body": False}]
     sent: list[Message] = []
-    receive, send = _channel(inner.body, sent)
-    await call.request.app(scope, receive, send)
-    body = b"".join(message.get("body", b"") for message in sent[1:])
-    return sent[0]["status"], list(sent[0]["headers"]), body
-
-
-def _channel(
-    body: bytes, sent: list[Message]
-) -> tuple[Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]]:
-    messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        if messages:
-            return messages.pop()
+        if unread:
+            return unread.pop()
         # Nobody hangs up on a part of a batch: when the outer request ends, this wait is cancelled.
         await asyncio.Event().wait()
         raise AssertionError
@@ -139,17 +129,19 @@ def _channel(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    return receive, send
+    await call.request.app(scope, receive, send)
+    return sent
 
 
-def _part(name: str, answer: tuple[int, list[tuple[bytes, bytes]], bytes]) -> bytes:
-    status, headers, body = answer
+def _part(name: str, start: Message, *rest: Message) -> bytes:
+    body = b"".join(message.get("body", b"") for message in rest)
+    kept = {b"content-type", b"retry-after", b"x-request-id"}
     lines = [
         b"content-type: application/http",
         b"content-id: <response-" + name.encode("latin-1", "replace") + b">",
         b"",
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),
-        *(key + b": " + value for key, value in headers if key in {b"content-type", b"retry-after", b"x-request-id"}),
+        f"HTTP/1.1 {start['status']} {HTTPStatus(start['status']).phrase}".encode(),
+        *(key + b": " + value for key, value in start["headers"] if key in kept),
         b"content-length: %d" % len(body),
         b"",
         body,
