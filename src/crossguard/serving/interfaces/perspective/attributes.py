@@ -51,10 +51,10 @@ class Answerable:
 
 def known_attributes(moderator: Moderator) -> tuple[str, ...]:
     """Returns the attributes that a model can score: its own, its labels, and the union of kinds of hate."""
-    own = (*moderator.bundle.manifest.attributes, *moderator.labels.names)
-    has_hate = any(name in HATE.names for name in moderator.labels.names)
-    names = [name.upper() for name in own]
-    return tuple(dict.fromkeys([*([UNION] if has_hate else []), *names]))
+    labels = moderator.labels.names
+    union = () if set(labels).isdisjoint(HATE.names) else (UNION,)
+    own = (name.upper() for name in (*moderator.bundle.manifest.attributes, *labels))
+    return tuple(dict.fromkeys([*union, *own]))
 
 
 def attribute_score(decision: Decision, attribute: str) -> float:
@@ -87,13 +87,11 @@ def answerable(requested: Mapping[str, object], moderator: Moderator, missing: M
     for asked in requested:
         name, _, version = asked.partition("@")
         _check_version(version, moderator)
-        source = name if name in known else None
-        if source is None and missing == "estimate":
-            source = estimate_of(name, known)
-            if source is not None:
-                found.estimated[asked] = source
-        if source is not None:
-            found.sources[asked] = source
+        nearest = estimate_of(name, known) if missing == "estimate" else None
+        if name in known:
+            found.sources[asked] = name
+        elif nearest is not None:
+            found.sources[asked] = found.estimated[asked] = nearest
         elif missing == "error":
             raise _unsupported(name, known)
         else:
