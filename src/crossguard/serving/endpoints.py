@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -56,11 +57,7 @@ class HttpEndpoint:
 
     def route(self, service: Service) -> Route:
         """Returns the route of this endpoint in a service."""
-
-        async def answer(request: Request) -> Response:
-            return await self.answer(service, request)
-
-        return Route(self.path, answer, methods=[self.method])
+        return Route(self.path, partial(self.answer, service), methods=[self.method])
 
     async def answer(self, service: Service, request: Request) -> Response:
         """Returns the answer to a request, whatever happens."""

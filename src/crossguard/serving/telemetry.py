@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -24,8 +23,6 @@ from crossguard.serving import logs
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 POSTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SCORES = tuple(step / 20 for step in range(1, 20))
-
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Telemetry(Observer):

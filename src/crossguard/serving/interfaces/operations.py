@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from crossguard.errors import CrossguardError
 from crossguard.moderator import Moderator
-from crossguard.serving import telemetry
 from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY
 from crossguard.serving.endpoints import HttpEndpoint
@@ -68,7 +68,7 @@ async def readyz(call: Call) -> Response:
 
 async def metrics(call: Call) -> Response:
     """Gives the metrics to Prometheus."""
-    return Response(call.service.telemetry.render(), media_type=telemetry.CONTENT_TYPE)
+    return Response(call.service.telemetry.render(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def models(call: Call) -> Response:
