@@ -108,11 +108,12 @@ class Endpoint(StrictModel):
                 f"The stack '{self.name}' is {stack['StackStatus']} and cannot be updated. Wait, or remove it with: "
                 f"crossguard deploy sagemaker delete {self.name}"
             )
-        before = _template(formation, self.name)
+        before = send(formation, Request("GetTemplate", {"StackName": self.name}))["TemplateBody"]
         if before == template:
             return "unchanged"
         # SageMaker does not change the instance type of an endpoint whose number of instances is managed.
-        if SCALING[0] in before["Resources"] and instance_type(before) != instance_type(template):
+        is_managed = isinstance(before, dict) and SCALING[0] in before["Resources"]  # YAML of somebody else is a text
+        if is_managed and instance_type(before) != instance_type(template):
             _change(formation, "Update", self.name, unscaled(before))
         _change(formation, "Update", self.name, template)
         return "updated"
@@ -174,12 +175,6 @@ def _stack(formation: Any, name: str) -> dict[str, Any]:
     (stack,) = send(formation, Request("DescribeStacks", {"StackName": name}))["Stacks"]
     found: dict[str, Any] = stack
     return found
-
-
-def _template(formation: Any, name: str) -> Template:
-    body = send(formation, Request("GetTemplate", {"StackName": name}))["TemplateBody"]
-    template: Template = json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body))
-    return template
 
 
 def _change(formation: Any, verb: Literal["Create", "Update"], name: str, template: Template, **options: str) -> None:

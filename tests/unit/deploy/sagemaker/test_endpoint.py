@@ -219,6 +219,15 @@ def test_an_endpoint_that_is_as_it_shall_be_is_not_touched(endpoint: Endpoint) -
     session.stub.assert_no_pending_responses()
 
 
+def test_a_template_that_another_program_sent_as_yaml_is_replaced(endpoint: Endpoint) -> None:
+    session = Stubbed()
+    session.expect_stack("UPDATE_COMPLETE")
+    session.stub.add_response("get_template", {"TemplateBody": "Resources: {Model: !Ref x}"}, {"StackName": "hate"})
+    session.expect_change("update", endpoint.template(), ends="UPDATE_COMPLETE", options={})
+    assert endpoint.deploy(session) == "updated"
+    session.stub.assert_no_pending_responses()
+
+
 def test_an_endpoint_whose_deletion_fails_is_not_told_to_be_gone() -> None:
     session = Stubbed()
     session.expect_stack("CREATE_COMPLETE")
