@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crossguard.errors import BundleError, needs_extra
+from crossguard.machine import available_cores
 from crossguard.runtimes.base import Array, Job, images_per_job
 
 
@@ -16,7 +17,7 @@ class ONNXRuntime:
         with needs_extra("The runtime 'onnx'", "onnx"):
             import onnxruntime
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads or available_cores()
         # Weights stored in 8 bits are multiplied in float32; by itself, ONNX Runtime rounds activations to 8 bits too.
         options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
         # Without VNNI, pairs of 8-bit products are added in 16 bits, which saturates; a slower way there does not.
@@ -27,14 +28,9 @@ class ONNXRuntime:
                 self._sessions[name] = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             except Exception as error:  # noqa: BLE001 it has an exception of its own for each status
                 raise BundleError(f"ONNX Runtime cannot read {path}: {error}") from None
-        self._version = onnxruntime.__version__
+        self.name = f"onnxruntime {onnxruntime.__version__} (fp32)"
         self.images_per_job = images_per_job(graphs["image"])
         self.packs = self.fills = False
-
-    @property
-    def name(self) -> str:
-        """Name, version and precision."""
-        return f"onnxruntime {self._version} (fp32)"
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""

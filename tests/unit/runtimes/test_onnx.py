@@ -38,6 +38,13 @@ def test_jobs_are_answered_in_their_order(runtime: ONNXRuntime) -> None:
     assert runtime.infer([]) == []
 
 
+def test_it_takes_no_more_cores_than_this_process_may(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself, ONNX Runtime counts those of the machine, whatever a container or `taskset` allows."""
+    monkeypatch.setattr("crossguard.runtimes.onnx.available_cores", lambda: 1)
+    session = ONNXRuntime(tiny_bundle.graphs)._sessions["text"]
+    assert session.get_session_options().intra_op_num_threads == 1
+
+
 def test_a_broken_graph_is_named(tiny_bundle: Bundle, tmp_path: Path) -> None:
     broken = tmp_path / "image.onnx"
     broken.write_bytes(b"broken")
