@@ -43,12 +43,21 @@ def loading_ahead(
     if importlib.util.find_spec("openvino") is None:
         yield
         return
+    from crossguard.runtimes.blobs import Blob
     from crossguard.runtimes.library import openvino
+    from crossguard.runtimes.settings import settings_of
 
-    openvino()  # not in a thread, which would wait for the interpreter as long as there is something to import
+    # Imported here and not in a thread, which would wait for the interpreter as long as there is something to import.
+    core = openvino().Core()
+    identity, precisions = _told(manifest, precision)
+    own = settings_of(precisions, threads, one_by_one=one_by_one) if identity else {}
+    blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
     asked = (*graphs, first_needed(one_by_one=one_by_one, characters=characters))
     pool = ThreadPoolExecutor(len(graphs), thread_name_prefix="crossguard-ahead")
-    keys = _begin(pool, manifest, asked, precision, threads, one_by_one=one_by_one)
+    keys = []
+    for graph in needed(graph for graph in asked if graph in blobs and blobs[graph].kept):
+        keys.append(_key(blobs[graph], own[graph]))
+        _loading[keys[-1]] = pool.submit(_load, blobs[graph], core, own[graph], run=one_by_one)
     try:
         yield
     finally:
@@ -60,32 +69,6 @@ def loading_ahead(
 def taken(blob: Blob, settings: Mapping[str, Any]) -> Future[Loaded | None] | None:
     """Returns a graph that is being loaded, which nobody else gets; None for one that is not."""
     return _loading.pop(_key(blob, settings), None)
-
-
-def _begin(
-    pool: ThreadPoolExecutor,
-    manifest: Path,
-    graphs: Sequence[str],
-    precision: str,
-    threads: int | None,
-    *,
-    one_by_one: bool,
-) -> list[Key]:
-    from crossguard.runtimes.blobs import Blob
-    from crossguard.runtimes.library import openvino
-    from crossguard.runtimes.settings import settings_of
-
-    identity, precisions = _told(manifest, precision)
-    if not identity:
-        return []
-    core = openvino().Core()
-    begun = []
-    own = settings_of(precisions, threads, one_by_one=one_by_one)
-    blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
-    for graph in needed([graph for graph in graphs if graph in blobs and blobs[graph].kept]):
-        begun.append(_key(blobs[graph], own[graph]))
-        _loading[begun[-1]] = pool.submit(_load, blobs[graph], core, own[graph], run=one_by_one)
-    return begun
 
 
 def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:

@@ -51,20 +51,9 @@ class Job:
 class Runtime(Protocol):
     """Runs the graphs of one bundle."""
 
-    @property
-    def name(self) -> str:
-        """Name, version and precision, such as `openvino 2026.4 (fp32)`."""
-        ...
-
-    @property
-    def images_per_job(self) -> int:
-        """Most images of one job."""
-        ...
-
-    @property
-    def fills(self) -> bool:
-        """Whether there is a graph `packing.IMAGES`, which always computes `images_per_job` images."""
-        ...
+    name: str  # name, version and precision, such as `openvino 2026.4 (fp32)`
+    images_per_job: int  # most images of one job
+    fills: bool  # whether there is a graph `packing.IMAGES`, which always computes `images_per_job` images
 
     @property
     def packs(self) -> bool:

@@ -74,17 +74,11 @@ class OpenVINORuntime:
             if precision == "bf16" and not first.kept:
                 first.compiled()
                 types[name] = "fp32" if first.fell_back else precision
-        self._precision = _told(types)
-        self._version = ov.__version__.split("-")[0]
+        self.name = f"openvino {ov.__version__.split('-')[0]} ({_told(types)})"
         self._requests = threading.local()
         # Two for each stream: it computes the job of one, while the other copies results and packs its next job.
         workers = 2 * streams_of(threads or available_cores())
         self._workers = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="crossguard-openvino")
-
-    @property
-    def name(self) -> str:
-        """Name, version, and precision of the encoders."""
-        return f"openvino {self._version} ({self._precision})"
 
     def inputs(self, graph: str) -> tuple[str, ...]:
         """Names of the inputs of a graph."""
@@ -179,7 +173,11 @@ class _Lazy:
             BundleError: OpenVINO cannot read it, or it was replaced.
         """
         with self._lock:
-            return self._inputs or self._noted()
+            if not self._inputs:
+                self._read()
+                if self._blob is not None:
+                    self._blob.note(self._inputs)
+            return self._inputs
 
     def filled(self, feed: Feed) -> dict[str, Array]:
         """Returns what the graph takes, for the inputs of a job: texts in rows, and so many images."""
@@ -197,12 +195,6 @@ class _Lazy:
     def is_ahead(self) -> bool:
         """Whether it is being loaded."""
         return self._ahead is not None
-
-    def _noted(self) -> tuple[str, ...]:
-        self._read()
-        if self._blob is not None:
-            self._blob.note(self._inputs)
-        return self._inputs
 
     def _read(self) -> None:
         if _stamp(self._path) != self._stamp:

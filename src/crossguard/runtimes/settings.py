@@ -44,15 +44,12 @@ def settings_of(
     cores = threads or available_cores()
     streams = streams_of(cores)
     lone, many = {THREADS: -(-cores // streams), STREAMS: 1}, {THREADS: cores, STREAMS: streams}
-    shared = {
-        # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-    }
     return {
         # The short row is for a lone post, and each stream holds its weights once more.
         name: {
             **(lone if one_by_one or name == LONE else many),
-            **shared,
+            # Weights stored in 8 bits are still multiplied in full precision: scores stay those of the checkpoint.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
             PRECISION: types.bf16 if precision == "bf16" else types.f32,
         }
         for name, precision in {**precisions, **made}.items()
