@@ -114,7 +114,11 @@ def read_recipe(environment: Environment) -> Recipe:
     if not isinstance(name, str):
         raise ConfigError("The hyperparameter 'recipe' must name a recipe, such as clip-fusion, or a YAML file.")
     beside = (environment.channel("recipe") or Path()) / name
-    settings = {key: value for key, value in environment.hyperparameters.items() if _is_setting(key)}
+    settings = {
+        key: value
+        for key, value in environment.hyperparameters.items()
+        if key not in _OURS and not key.startswith("sagemaker_")  # which AWS's toolkit adds
+    }
     encoder = environment.channel("encoder")
     if encoder is not None:
         settings["encoder_name"] = str(encoder)
@@ -143,11 +147,6 @@ def launcher(devices: int) -> list[str]:
     """Returns the command that runs this module once per device of the machine."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
     return [*start, "-m", "crossguard.deploy.sagemaker.train"]
-
-
-def _is_setting(key: str) -> bool:
-    """Whether a hyperparameter is the recipe's; AWS's toolkit adds some of its own."""
-    return key not in _OURS and not key.startswith("sagemaker_")
 
 
 def _decoded(value: Any) -> Any:
