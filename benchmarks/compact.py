@@ -76,8 +76,8 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             "both": start_up(shipped.folder, Path(str(posts[0].image)), 1 if options.short else STARTS),
         },
         "memory": {
-            "text": vars(peak_memory(shipped.folder, texts_file, memory_posts)),
-            "both": vars(peak_memory(shipped.folder, posts_file, memory_posts)),
+            "text": peak_memory(shipped.folder, texts_file, memory_posts),
+            "both": peak_memory(shipped.folder, posts_file, memory_posts),
         },
     }
 

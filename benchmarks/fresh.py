@@ -9,31 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MARKS = 10
 KIBI = 1024
 MEBI = 1024**2
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Memory of a process that scored many posts.
-
-    Attributes:
-        posts: How many.
-        peak_mb: Largest resident memory, MB.
-        over_time_mb: Resident memory after each tenth of the posts, MB.
-        seconds: Duration.
-        torch: Whether PyTorch was imported.
-    """
-
-    posts: int
-    peak_mb: float
-    over_time_mb: list[float]
-    seconds: float
-    torch: bool
 
 
 def start_up(bundle: Path, image: Path | None, times: int) -> list[float]:
@@ -47,11 +28,17 @@ def start_up(bundle: Path, image: Path | None, times: int) -> list[float]:
     return [_seconds(command, environment) for _ in range(1 + times)][1:]
 
 
-def peak_memory(bundle: Path, posts_file: Path, count: int) -> Memory:
-    """Scores `count` posts in a fresh process; those of the file again and again."""
+def peak_memory(bundle: Path, posts_file: Path, count: int) -> dict[str, Any]:
+    """Scores `count` posts in a fresh process, those of the file again and again.
+
+    Returns:
+        `posts`, how many; `peak_mb`, the largest resident memory, and `over_time_mb`, that after each tenth of the
+        posts, in MB; `seconds`; and `torch`, whether PyTorch was imported.
+    """
     command = [sys.executable, "-m", "benchmarks.fresh", str(bundle), str(posts_file), str(count)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own
-    return Memory(**json.loads(output))
+    memory: dict[str, Any] = json.loads(output)
+    return memory
 
 
 def _seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
@@ -69,9 +56,8 @@ def _stream(bundle: str, posts_file: str, count: str) -> None:
     for index, _ in enumerate(moderator.stream(_again(Path(posts_file), int(count))), start=1):
         if index * MARKS // int(count) > len(marks):
             marks.append(resident_mb())
-    seconds = time.perf_counter() - start
-    result = Memory(int(count), _peak_mb(), marks, seconds, torch="torch" in sys.modules)
-    print(json.dumps(vars(result)))
+    found = {"posts": int(count), "peak_mb": _peak_mb(), "over_time_mb": marks}
+    print(json.dumps(found | {"seconds": time.perf_counter() - start, "torch": "torch" in sys.modules}))
 
 
 def _again(posts_file: Path, count: int) -> Iterator[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,31 +24,6 @@ from crossguard.records import Post
 
 COMPARED: Final = 32
 SHORT_HELP: Final = "try the benchmark itself: the least work, no metrics to quote"
-
-
-@dataclass(frozen=True)
-class Line:
-    """What was measured of one contender on one kind of posts.
-
-    Attributes:
-        posts_per_second: Median over the rounds.
-        lowest: Of the rounds.
-        highest: Of the rounds.
-        ratio: Median over the rounds of the speed against the baseline.
-        ratio_lowest: Of the rounds.
-        ratio_highest: Of the rounds.
-        ceiling: Share of the measured fp32 matrix-product ceiling that the model's own arithmetic would take.
-        logit_difference: Largest absolute difference of a logit from the baseline's; None for another model.
-    """
-
-    posts_per_second: float
-    lowest: float
-    highest: float
-    ratio: float
-    ratio_lowest: float
-    ratio_highest: float
-    ceiling: float
-    logit_difference: float | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +77,7 @@ def measure(
     logits = {entry.contender.name: entry.logits(posts[:COMPARED]) for entry in timed}
     lines = {}
     for name, speed in speeds.items():
-        lines[name] = asdict(_line(speed, speeds[baseline], gflop / ceiling, _apart(logits[name], logits[baseline])))
+        lines[name] = _line(speed, speeds[baseline], gflop / ceiling, _apart(logits[name], logits[baseline]))
     return lines
 
 
@@ -138,15 +113,20 @@ def _apart(logits: NDArray[np.float32], baseline: NDArray[np.float32]) -> float 
     return float(np.abs(logits - baseline).max()) if logits.shape == baseline.shape else None
 
 
-def _line(speed: Speed, baseline: Speed, seconds_at_ceiling: float, difference: float | None) -> Line:
-    ratio, lowest, highest = speed.ratio(baseline)
-    return Line(
-        speed.median,
-        min(speed.rates),
-        max(speed.rates),
-        ratio,
-        lowest,
-        highest,
-        speed.median * seconds_at_ceiling,
-        difference,
-    )
+def _line(speed: Speed, baseline: Speed, seconds_at_ceiling: float, difference: float | None) -> dict[str, Any]:
+    """Returns what was measured of one contender on one kind of posts: medians over the rounds, and their range.
+
+    `ceiling` is the share of the measured fp32 matrix-product ceiling that the model's own arithmetic would take,
+    `logit_difference` the largest absolute one from the baseline's logits; None for another model.
+    """
+    ratio, ratio_lowest, ratio_highest = speed.ratio(baseline)
+    return {
+        "posts_per_second": speed.median,
+        "lowest": min(speed.rates),
+        "highest": max(speed.rates),
+        "ratio": ratio,
+        "ratio_lowest": ratio_lowest,
+        "ratio_highest": ratio_highest,
+        "ceiling": speed.median * seconds_at_ceiling,
+        "logit_difference": difference,
+    }

@@ -148,4 +148,5 @@ if __name__ == "__main__":
     count = SHORT if options.short else options.posts
     print(machine.told(machine.describe()))
     with tempfile.TemporaryDirectory(prefix="crossguard-bench-") as made:
+        tempfile.tempdir = made  # so that no folder that is made on the way, such as that of pixels, is left
         main(options.table or make_table(Path(made), count), count)
