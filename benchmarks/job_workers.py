@@ -84,7 +84,7 @@ def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     units = list(job.units())
     found: dict[str, Any] = {}
     with ExitStack() as stack:
-        runner = stack.enter_context(closing(TaskRunner(job.spec, job.identity)))
+        runner = TaskRunner(job.spec, job.identity)
         calls: dict[str, Call] = {"plain": lambda: _plain_on(allowed_cores()[0], runner, units, folder)}
         local = _local(job, stack)
         calls |= _engine("local", local, units, stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,7 +123,8 @@ def test_a_text_may_be_longer_than_the_name_of_a_file(tiny: Moderator) -> None:
 
 def test_keys_that_are_no_texts_are_further_fields(tiny: Moderator) -> None:
     """As `to_dict("records")` of a data frame gives them whose columns are counted."""
-    assert tiny.score({0: "x", "text": "hello"}).scores == tiny.score("hello").scores
+    post: Mapping[Any, str] = {0: "x", "text": "hello"}
+    assert tiny.score(post).scores == tiny.score("hello").scores
 
 
 def test_a_name_with_spaces_is_a_file_only_if_it_is_there(tiny: Moderator, tmp_path: Path) -> None:

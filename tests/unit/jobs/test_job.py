@@ -63,7 +63,8 @@ def test_an_unknown_storage_is_no_folder_of_this_machine(folder: Path, tiny_bund
 
 
 def test_an_empty_name_is_not_the_working_folder(folder: Path, tiny_bundle: Bundle) -> None:
-    for inputs, out in (("", "out"), ([folder, ""], "out"), (folder, "")):
+    given: list[tuple[Any, str]] = [("", "out"), ([folder, ""], "out"), (folder, "")]
+    for inputs, out in given:
         with pytest.raises(ConfigError, match="The name of a file or folder is empty"):
             ScoringJob.open(inputs, out, model=tiny_bundle.folder)
 
