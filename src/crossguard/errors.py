@@ -149,6 +149,11 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
+def as_sentence(error: Exception) -> str:
+    """Returns the first line of what a library says with one full stop, as the end of a sentence."""
+    return f"{first_line(error).rstrip('.')}."
+
+
 def number_of(count: int, noun: str) -> str:
     """Returns `1 post` or `1,024 posts`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -24,6 +24,7 @@ from crossguard.errors import (
     StorageError,
     TableError,
     UnitError,
+    as_sentence,
     needs_extra,
     number_of,
     pip,
@@ -109,3 +110,8 @@ def test_every_error_passes_between_processes(error: CrossguardError) -> None:
     """A pool whose worker raises one that cannot be unpickled waits for ever."""
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize("told", ["no such file", "no such file.", "no such file.\n[Detail: errno 2]"])
+def test_what_a_library_says_ends_in_one_full_stop(told: str) -> None:
+    assert as_sentence(OSError(told)) == "no such file."

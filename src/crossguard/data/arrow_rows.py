@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 
 from crossguard.data.binary_rows import posts_of
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import TableError, first_line, needs_extra
+from crossguard.errors import TableError, as_sentence, needs_extra
 from crossguard.records import Post
 
 # A file is this sign, a stream, and a footer, which says nothing that the stream does not.
@@ -44,7 +44,7 @@ class ArrowPosts:
                 source.seek(0)
             self._stream = pa.ipc.open_stream(source)
         except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{where} cannot be read as Arrow: {first_line(error).rstrip('.')}.") from None
+            raise TableError(f"{where} cannot be read as Arrow: {as_sentence(error)}") from None
         self._found = builder.open(self._stream.schema.names, where)
         self._builder = builder
         self._where = where
@@ -76,7 +76,7 @@ def record_batches(file: IO[bytes], where: str) -> tuple[int, list[RecordBatch]]
                 raise TableError(f"{where} changes its dictionaries midway. Write it without, or as Parquet.")
             position = stop
     except (struct.error, ValueError) as error:
-        raise TableError(f"{where} cannot be read as Arrow: {first_line(error).rstrip('.')}.") from None
+        raise TableError(f"{where} cannot be read as Arrow: {as_sentence(error)}") from None
     return begin, batches
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from crossguard.data.cells import written
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.post_builder import PostBuilder
-from crossguard.errors import StorageError, TableError, first_line, needs_extra
+from crossguard.errors import StorageError, TableError, as_sentence, needs_extra
 from crossguard.records import Post
 
 # So many are Python objects at a time, images and all.
@@ -36,7 +36,7 @@ class ParquetPosts:
             # Without these two a whole row group would be held in memory.
             self._file = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{where} cannot be read as Parquet: {first_line(error).rstrip('.')}.") from None
+            raise TableError(f"{where} cannot be read as Parquet: {as_sentence(error)}") from None
         names = self._file.schema_arrow.names
         found = builder.open(names, where)
         self._used = None if builder.extra else list(found.values())
@@ -79,7 +79,7 @@ def posts_of(batches: Iterable[Any], builder: PostBuilder, where: str, first: in
                 else:
                     yield builder.build(row, f"row-{number}")
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{where} is damaged after row {number}: {first_line(error).rstrip('.')}.") from None
+        raise TableError(f"{where} is damaged after row {number}: {as_sentence(error)}") from None
 
 
 def rows_of(batch: Any) -> Iterator[dict[str, Any] | None]:
@@ -164,7 +164,7 @@ class ExcelPosts:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
-            raise TableError(f"{where} cannot be read as Excel: {first_line(error).rstrip('.')}.") from None
+            raise TableError(f"{where} cannot be read as Excel: {as_sentence(error)}") from None
         self._header = ["" if name is None else str(name).strip() for name in header]
         unread = (
             f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
@@ -198,7 +198,7 @@ class ExcelPosts:
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            raise TableError(f"{self._where} is damaged after row {number}: {first_line(error).rstrip('.')}.") from None
+            raise TableError(f"{self._where} is damaged after row {number}: {as_sentence(error)}") from None
 
 
 class FolderPosts:

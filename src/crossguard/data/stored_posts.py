@@ -18,7 +18,7 @@ from crossguard.data.ranges import Ranges, decompressed, suffix_of
 from crossguard.data.storage import Entry, Storage, has_wildcard, is_remote
 from crossguard.data.tables import TEXT_READERS, PostReader
 from crossguard.data.tar_posts import read_tar
-from crossguard.errors import TableError, first_line
+from crossguard.errors import TableError, as_sentence
 from crossguard.records import Post
 
 # What Hugging Face datasets keep beside their tables.
@@ -131,4 +131,4 @@ def _read(place: Storage, entry: Entry, kind: TableKind, builder: PostBuilder) -
                 count += 1
                 yield post
         except (EOFError, zlib.error, OSError) as error:  # of what unpacks; a storage that fails is a StorageError
-            raise TableError(f"{where} is damaged after {count:,} posts: {first_line(error).rstrip('.')}.") from None
+            raise TableError(f"{where} is damaged after {count:,} posts: {as_sentence(error)}") from None

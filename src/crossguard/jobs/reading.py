@@ -16,7 +16,7 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges
 from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import read_table
-from crossguard.errors import ChangedError, PostError, TableError, first_line
+from crossguard.errors import ChangedError, PostError, TableError, as_sentence, first_line
 from crossguard.jobs.plan import in_order
 from crossguard.jobs.units import Unit
 from crossguard.records import Post, PostFailure
@@ -78,11 +78,11 @@ class UnitReader:
         except (TableError, EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
             message = first_line(error)
             if unit.rows is None and not count:
-                told = message if where in message else f"{where} cannot be read: {message.rstrip('.')}."
+                told = message if where in message else f"{where} cannot be read: {as_sentence(error)}"
                 yield Post.failed(storage.address_of(unit.entry.path), "file_unreadable", told)
                 return
             if unit.rows is None:
-                lost = f"{message.rstrip('.')}. All posts behind the first {count:,} are lost."
+                lost = f"{as_sentence(error)} All posts behind the first {count:,} are lost."
                 yield Post.failed(f"{PurePosixPath(unit.entry.path).name}#rest", "rows_unreadable", lost)
                 return
             name = "row" if unit.kind in {"parquet", "arrow"} else "line"
