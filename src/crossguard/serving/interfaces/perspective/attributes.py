@@ -87,10 +87,9 @@ def answerable(requested: Mapping[str, object], moderator: Moderator, missing: M
     for asked in requested:
         name, _, version = asked.partition("@")
         _check_version(version, moderator)
-        nearest = estimate_of(name, known) if missing == "estimate" else None
         if name in known:
             found.sources[asked] = name
-        elif nearest is not None:
+        elif missing == "estimate" and (nearest := estimate_of(name, known)) is not None:
             found.sources[asked] = found.estimated[asked] = nearest
         elif missing == "error":
             raise _unsupported(name, known)
