@@ -154,7 +154,7 @@ def export_decisions(settings: ReviewSettings, out: Path, *, overwrite: bool) ->
     erased = f", {done.erased:,} without content were left out" if done.erased else ""
     click.echo(f"Wrote {done.rows:,} items and {done.images:,} images to {out}{erased}.", err=True)
     if done.unnamed:
-        shown = ", ".join(done.unnamed)
+        shown = ", ".join(sorted(done.unnamed))
         click.echo(f"note: votes on {shown} were left out: start with the console's --labels to have them.", err=True)
     if done.more_images:
         click.echo(f"note: a row has one image; {done.more_images:,} further ones were left out.", err=True)

@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Exported:
     images: int = 0
     erased: int = 0
     more_images: int = 0  # images beside the first of a post, which a table has no place for
-    unnamed: Sequence[str] = ()  # labels that votes hold and that were not asked for
+    unnamed: set[str] = field(default_factory=set)  # labels that votes hold and that were not asked for
 
 
 def export(database: Database, labels: Sequence[str], path: Path, *, with_images: bool = True) -> Exported:
@@ -79,7 +79,7 @@ def _rows(db: Connection, labels: Sequence[str], folder: Path | None, done: Expo
             continue
         done.rows += 1
         outcome = row.outcome
-        done.unnamed = sorted({*done.unnamed, *outcome["labels"]}.difference(labels))
+        done.unnamed.update(name for name in outcome["labels"] if name not in labels)
         name = row.external
         while name in seen:  # a post that was both flagged and reported is two items
             name = f"{name}#{row.id}"
