@@ -50,7 +50,6 @@ class LocalWorker:
         plain = {**spec.to_dict(), "threads": threads}
         self._first = {"spec": plain, "identity": identity, "cores": list(cores)}
         self.cores = threads
-        self._stall_seconds = STALL_SECONDS
         self._process: WorkerProcess | None = None
         self._answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._closed = False
@@ -110,10 +109,10 @@ class LocalWorker:
 
     def _answer(self) -> dict[str, Any]:
         try:
-            answer = self._answers.get(timeout=self._stall_seconds)
+            answer = self._answers.get(timeout=STALL_SECONDS)
         except queue.Empty:
             self._end(kill=True)
-            raise WorkerCrashed(f"it did not move for {self._stall_seconds:.0f} s") from None
+            raise WorkerCrashed(f"it did not move for {STALL_SECONDS:.0f} s") from None
         if answer is None:
             raise self._crashed()
         return answer

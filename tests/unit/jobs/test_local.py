@@ -20,7 +20,7 @@ from crossguard.data.writing import read_decisions
 from crossguard.errors import CrossguardError
 from crossguard.jobs import run
 from crossguard.jobs.job import ScoringJob
-from crossguard.jobs.local import STALL_SECONDS, LocalWorker, local_workers
+from crossguard.jobs.local import LocalWorker, local_workers
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.run import score_files
 from crossguard.jobs.units import Part, Task
@@ -64,7 +64,7 @@ def test_an_image_that_crashes_its_worker_fails_alone(
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_replaced(tmp_path: Path, tiny_bundle: Bundle) -> None:
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     job = ScoringJob.open(write_jsonl(tmp_path / "in.jsonl", 8), tmp_path / "out", model=tiny_bundle.folder)
     job.start(resume=False)
     task = Task(next(job.units()))
@@ -72,10 +72,10 @@ def test_a_worker_that_hangs_is_replaced(tmp_path: Path, tiny_bundle: Bundle) ->
         part = worker.run(task, lambda _: None)
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGSTOP)
-        worker._stall_seconds = 0.5
-        with pytest.raises(WorkerCrashed, match="it did not move for"):
-            worker.run(task, lambda _: None)
-        worker._stall_seconds = STALL_SECONDS
+        with monkeypatch.context() as patch:
+            patch.setattr("crossguard.jobs.local.STALL_SECONDS", 0.5)
+            with pytest.raises(WorkerCrashed, match="it did not move for"):
+                worker.run(task, lambda _: None)
         assert worker.run(task, lambda _: None).name == part.name
 
 
