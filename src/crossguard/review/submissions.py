@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError, field_validator
 
 from crossguard.checked_settings import UNKNOWN, StrictModel
 from crossguard.data.image_sources import is_data_url, is_url
@@ -20,6 +20,7 @@ LATEST: Final = 253_402_300_799.0
 """The end of the year 9999, in seconds since 1970: what is greater counts milliseconds or less."""
 MISSING: Final = "missing:"
 """Begins what stands in for an image that a file names and that could not be read."""
+_STORABLE: Final = TypeAdapter(dict[str, JsonValue])
 
 
 class Sent(StrictModel):
@@ -127,11 +128,12 @@ def _missing_score(record: dict[str, Any]) -> str:
 def _unstorable(record: dict[str, Any]) -> str:
     kept = {key: value for key, value in record.items() if key != "input"}  # which the console does not keep
     try:
+        _STORABLE.validate_python(kept)  # first, as it goes no deeper than the database's writer
         json.dumps(kept, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return "it has half of a surrogate pair, such as '\\ud83d', which is no character"
     except ValueError:
-        return "it has a number that is not finite"
+        return "it has a number that is not finite, or hundreds of lists inside each other"
     return ""
 
 

@@ -73,6 +73,7 @@ def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:
         ({"labels": {"\ud83d": LABEL}}, "half of a surrogate pair"),
         ({"policy": "\ud83d"}, "half of a surrogate pair"),
         ({"of_a_later_version": math.inf}, "a number that is not finite"),
+        ({"of_a_later_version": json.loads("[" * 900 + "]" * 900)}, "lists inside each other"),
     ],
 )
 def test_a_record_that_no_page_could_show_is_refused(wrong: dict[str, Any], told: str) -> None:
