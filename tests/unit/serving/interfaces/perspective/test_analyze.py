@@ -6,12 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from sentencex import get_sentence_boundaries
 from starlette.testclient import TestClient
 from tests.support.perspective_requests import GERMAN, TEXT, ask, comment, values
 from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
-from crossguard.serving.interfaces.perspective.analyze import MAX_SPANS, SPLIT_CHARACTERS, sentences
+from crossguard.serving.interfaces.perspective.analyze import (
+    MAX_SPANS,
+    SPLIT_AT_ONCE,
+    SPLIT_CHARACTERS,
+    sentences,
+)
 
 # What the clients write, key by key. Values are ours.
 RECORDED: dict[str, dict[str, Any]] = {
@@ -193,3 +199,22 @@ def test_sentences_are_told_without_the_space_around_them() -> None:
     assert sentences(long, ["en"])[-1][1] == len(long) - 1
     endless = "One. Two " + "'" * 3 * SPLIT_CHARACTERS + " "
     assert sentences(endless, ["en"]) == [(0, 4), (5, len(endless) - 1)]
+    stories = [f"{word} {'word ' * 60}end." for word in ("One", "Two", "Three", "Four", "Five", "Six", "Seven")]
+    text = " ".join(stories)
+    assert [text[begin:end] for begin, end in sentences(text, [])] == stories
+
+
+@pytest.mark.parametrize("text", ["\N{LEFT DOUBLE QUOTATION MARK}!" * 10_240, "One. " + 'Two "' * 4_000])
+def test_the_splitter_gets_little_at_once_for_its_time_grows_with_the_square(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def boundaries(language: str, part: str) -> Any:
+        seen.append(len(part))
+        return get_sentence_boundaries(language, part)
+
+    monkeypatch.setitem(sentences.__globals__, "get_sentence_boundaries", boundaries)
+    assert sentences(text, [])[-1][1] == len(text)
+    assert max(seen) <= SPLIT_AT_ONCE
+    assert sum(seen) <= 2 * len(text)
