@@ -44,7 +44,7 @@ class Provider:
         )
 
     def _configuration(self, _: Request) -> Response:
-        places = {name: f"{self.issuer}/{path}" for name, path in _PLACES.items()}
+        places = {name: f"{self.issuer}/{path}" for name, path in PLACES.items()}
         return JSONResponse({"issuer": self.issuer} | places)
 
     def _authorize(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class Provider:
         return JSONResponse({"keys": [self.key.as_dict(private=False)]})
 
 
-_PLACES = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
+PLACES = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
 
 
 @contextmanager

@@ -22,6 +22,7 @@ TIMEOUT_S: Final = 10.0
 LEEWAY_S: Final = 60
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 _DISCOVERY: Final = "/.well-known/openid-configuration"
+_PLACES: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _NAMES: Final = ("preferred_username", "name", "email", "sub")
 
 
@@ -31,8 +32,7 @@ class SignedIn:
 
     subject: str  # the provider and its key of the person; it never changes
     name: str
-    role: Role | None  # by the claim; None where no rule fits
-    ruled: bool  # whether there are rules; else the role is what somebody new begins with
+    role: Role | None  # by the claim, a reviewer where there are no rules; None where none fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,8 @@ class Provider:
             raise NotAllowedError(f"What the provider said cannot be trusted: {error}") from None
         name = next(str(claims[key]) for key in _NAMES if claims.get(key))
         printable = "".join(character for character in name if character.isprintable()).strip()[:60].rstrip()
-        ruled = bool(self._settings.oidc_roles)
         subject = f"{self._settings.oidc_issuer} {claims['sub']}"
-        return SignedIn(subject, printable or "somebody", self._role(claims), ruled)
+        return SignedIn(subject, printable or "somebody", self._role(claims))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -131,6 +130,8 @@ class Provider:
         found = self._get(issuer + _DISCOVERY)
         if str(found.get("issuer", "")).rstrip("/") != issuer:
             raise ReviewError(f"{issuer}{_DISCOVERY} is about '{found.get('issuer')}'. Correct --oidc-issuer.")
+        if lacking := [name for name in _PLACES if not isinstance(found.get(name), str)]:
+            raise ReviewError(f"{issuer}{_DISCOVERY} does not say {', '.join(lacking)}, so nobody can log in by it.")
         return found
 
     def _get(self, url: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from joserfc.jwk import RSAKey
 from starlette.testclient import TestClient
+from tests.support import oidc
 from tests.support.oidc import CLIENT, SECRET, Provider, running_provider
 from tests.unit.review.conftest import person
 
@@ -129,6 +130,21 @@ def test_an_answer_that_this_browser_did_not_ask_for_is_refused(client: TestClie
     assert client.get("/oidc/callback?code=x&state=y").status_code == 403
     assert "did not log you in" in client.get("/oidc/callback?error=access_denied").text
     assert known(database) == []
+
+
+def test_any_cookie_of_a_browser_can_be_read(client: TestClient) -> None:
+    for kept in ("[1,2,3,%22/%22]", "%5B" * 5000, "a%20b%20c%20/"):
+        client.cookies.set("crossguard_review_oidc", kept)
+        assert client.get("/oidc/callback?code=x&state=y").status_code == 403
+
+
+def test_a_provider_that_does_not_say_where_to_log_in_is_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(oidc.PLACES, "authorization_endpoint")
+    answer = client.get("/oidc/login")
+    assert answer.status_code == 409
+    assert "openid-configuration does not say authorization_endpoint" in answer.text
 
 
 def test_a_provider_that_is_away_is_told(database: Database, settings: ReviewSettings) -> None:

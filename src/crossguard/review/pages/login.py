@@ -6,7 +6,6 @@ Passwords are hashed by argon2id with the parameters of RFC 9106 that argon2-cff
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import astuple
@@ -38,7 +37,7 @@ WRONG = "The name or the password is wrong."
 def login(visit: Visit) -> Response:
     """Shows the form, or logs in."""
     target = local_path(visit.request.query_params.get("next", "/"))
-    if visit.request.method == "GET":
+    if visit.request.method != "POST":  # HEAD, too, by which monitors ask
         return render(visit, "login.html.j2", target=target, problem="")
     name, password = visit.form.get("name", "").strip(), visit.form.get("password", "")
     try:
@@ -81,7 +80,7 @@ def begin_oidc(visit: Visit) -> Response:
     challenge = Challenge.new()
     with contextlib.closing(_provider(visit)) as provider:
         response = visit.go(provider.address(challenge))
-    kept = json.dumps([*astuple(challenge), local_path(visit.request.query_params.get("next", "/"))])
+    kept = " ".join((*astuple(challenge), visit.request.query_params.get("next", "/")))
     secure = visit.console.settings.secure
     response.set_cookie(_ASKED, quote(kept), max_age=600, httponly=True, samesite="lax", secure=secure, path="/oidc")
     return response
@@ -90,9 +89,9 @@ def begin_oidc(visit: Visit) -> Response:
 def end_oidc(visit: Visit) -> Response:
     """Logs in whom the provider sends back."""
     try:
-        *asked, target = json.loads(unquote(visit.request.cookies.get(_ASKED, "")))
+        *asked, target = unquote(visit.request.cookies.get(_ASKED, "")).split(" ", 3)
         challenge = Challenge(*asked)
-    except (ValueError, TypeError):
+    except TypeError:
         challenge, target = Challenge.new(), "/"
     with contextlib.closing(_provider(visit)) as provider:
         found = provider.identity(visit.request.query_params, challenge)
@@ -100,7 +99,8 @@ def end_oidc(visit: Visit) -> Response:
         rules = ", ".join(value for value, _ in visit.console.settings.role_rules())
         raise NotAllowedError(f"You are logged in, but in none of the groups that may review: {rules}. Ask an admin.")
     with visit.console.database.write() as tx:
-        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now, ruled=found.ruled)
+        ruled = bool(visit.console.settings.oidc_roles)  # else everybody begins as a reviewer, and admins change it
+        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now, ruled=ruled)
     if not person.active:
         raise NotAllowedError("This account may not log in any more. Ask an admin.")
     response = log_in(visit, person.id, local_path(target))
@@ -130,7 +130,7 @@ def join(visit: Visit) -> Response:
     token = str(visit.request.path_params["token"])
     with visit.console.database.read() as db:
         invited = people.invitation(db, token, visit.now)  # before a password is hashed, which costs most
-    if visit.request.method == "GET":
+    if visit.request.method != "POST":
         return render(visit, "join.html.j2", invited=invited, problem="")
     try:
         hashed = _new_password(visit.form)

@@ -40,6 +40,14 @@ def test_logging_in_never_leads_elsewhere(client: TestClient, console: Console) 
         assert not answer.headers["location"].startswith(("//", "/\\"))
 
 
+def test_a_monitor_that_asks_by_head_tries_no_password(client: TestClient, console: Console) -> None:
+    for _ in range(12):
+        assert client.head("/").status_code == 200
+    with console.database.write() as tx:
+        token = people.invite(tx, Role.REVIEWER, console.now())
+    assert client.head(f"/join/{token}").status_code == 200
+
+
 def test_a_link_works_once(client: TestClient, console: Console) -> None:
     with console.database.write() as tx:
         token = people.invite(tx, Role.LEAD, console.now())
