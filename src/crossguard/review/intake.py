@@ -15,15 +15,16 @@ from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
 from crossguard.review.submissions import Submission, as_jpeg, decision_of
+from crossguard.schema import DecisionRecord
 
 HOURS: Final = 3600.0
 DAY: Final = 86_400
 _SEVERITY_H: Final = {None: 24.0, Action.ALLOW: 0.0, Action.REVIEW: 24.0, Action.BLOCK: 48.0}
 """Hours of waiting that an action counts as much as; a score of 1 counts as much as a day."""
 _NEAR: Final = 0.5
-_NOT_KEPT: Final = {"input", "digest"}
-"""Of a record of scoring: what the caller's row held beside the post, which is theirs to erase; and by which whoever
-guesses an erased text would know that they are right."""
+_KEPT: Final = DecisionRecord.model_fields.keys() - {"input", "digest"}
+"""Of a record of scoring; not what the caller's row held beside the post, or put into the record, which is theirs to
+erase; nor that by which whoever guesses an erased text would know that they are right."""
 AUDITED: Final = ("allow-far", "allow-near")
 FLAGGED: Final = ("review", "block", "failed")
 ROUTED: Final = "routed"
@@ -117,7 +118,7 @@ class Intake:
             "language": post.language,
             "posted_at": post.posted_at,
             "received_at": now,
-            "decision": post.decision and {n: value for n, value in post.decision.items() if n not in _NOT_KEPT},
+            "decision": post.decision and {n: value for n, value in post.decision.items() if n in _KEPT},
             "action": decision.action.value if decision and decision.action else None,
             "score": top[1].score if top else None,
             "label": top[0] if top else None,

@@ -62,6 +62,12 @@ class Submission(Sent):
     suggestion: Suggestion | None = Field(default=None, description="What somebody outside says the scores should be.")
     expected: Expected | None = Field(default=None, description="The known answer, which makes it a golden item.")
 
+    @field_validator("author")
+    @classmethod
+    def _somebody(cls, author: str | None) -> str | None:
+        """Posts of nobody are not by one author; blanks around a key could not be typed where it is looked up."""
+        return (author or "").strip() or None
+
     @field_validator("images")
     @classmethod
     def _no_paths(cls, images: tuple[str, ...]) -> tuple[str, ...]:

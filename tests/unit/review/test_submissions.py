@@ -49,6 +49,11 @@ def test_what_is_no_post_is_refused(wrong: dict[str, Any]) -> None:
         Submission.model_validate({"id": "1"} | wrong)
 
 
+def test_an_empty_author_is_nobody() -> None:
+    authors = [Submission(id="1", author=author).author for author in ("", "  ", "\0", " u/ann ", None)]
+    assert authors == [None, None, None, "u/ann", None]
+
+
 def test_a_decision_is_ours_or_refused_and_a_failed_one_is_none() -> None:
     found = decision_of(decision("1"), "1")
     assert found is not None

@@ -24,7 +24,7 @@ CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
 SEE_OTHER: Final = 303
 MAX_FIELDS: Final = 200
-LONGEST_NUMBER: Final = len(str(2**63 - 1))
+LARGEST: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 def number_in(text: str) -> int | None:
-    """Returns the number that a text is; None where it is none, or larger than a database compares with."""
-    return int(text) if text.isdecimal() and len(text) < LONGEST_NUMBER else None
+    """Returns the number that a text is; None where it is none, or larger than the number of any row."""
+    return int(text) if text.isdecimal() and len(text) <= len(str(LARGEST)) and int(text) <= LARGEST else None
 
 
 def page(handler: Handler, right: Right | None = None, *, public: bool = False) -> Endpoint:
@@ -93,7 +93,8 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
         form: Mapping[str, str] = {}
         if request.method == "POST":
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
-                form = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
+                texts = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
+                form = {name: text.replace("\r\n", "\n") for name, text in texts.items()}  # as the page counted them
         return await run_in_threadpool(_answer, handler, request, form, right, public)
 
     return endpoint

@@ -6,12 +6,13 @@ import pytest
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
-from tests.unit.review.pages.conftest import PASSWORD, log_in
+from tests.unit.review.pages.conftest import ON_BOTH, PASSWORD, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.pages.app import create_app
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import votes
 from crossguard.review.store.database import Database
 
 
@@ -74,7 +75,17 @@ def test_files_in_a_form_are_not_taken(client: TestClient, console: Console) -> 
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("number", ["7", str(2**63), "9" * 5000])
+def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: Console) -> None:
+    token = log_in(client, console)
+    console.intake.take([submission("1")], NOW)
+    longest = "a\r\n" * 1999 + "ab"  # 4,000 characters where it was written; a browser sends two for each end
+    client.post("/items/1/vote", data={"csrf": token, "action": "block", "comment": longest, "submission": "s"})
+    with console.database.read() as db:
+        assert [vote.comment for vote in votes.standing(db, 1)] == [longest.replace("\r", "")]
+
+
+@ON_BOTH
+@pytest.mark.parametrize("number", ["7", str(2**31), str(2**63), "9" * 5000])
 def test_a_number_that_nothing_has_is_not_found(client: TestClient, console: Console, number: str) -> None:
     log_in(client, console)
     for path in (f"/items/{number}", f"/images/{number}"):
