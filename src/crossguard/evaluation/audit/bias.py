@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossguard.evaluation.bootstrap import Table, resample
-from crossguard.evaluation.estimates import Estimate, number, plain
+from crossguard.evaluation.estimates import Estimate, plain
 from crossguard.evaluation.metrics import Counts, Ranked, Rounds, confusion, measure, ratio
 from crossguard.evaluation.sample import LabelTask, Sample
 
@@ -99,12 +99,17 @@ def _auc(part: LabelTask) -> Estimate:
 
 
 def _rates(task: LabelTask, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
-    if not inside.any() or inside.all() or task.truth.all() or not task.truth.any():
+    if not inside.any() or inside.all():
         return {key: Estimate.undefined("no posts to compare") for key in RATES}
     group = measure(task.truth[inside], task.scores[inside], task.flags[inside])
+    of_kind = {
+        "harmless": inside & ~task.truth,
+        "hateful": inside & task.truth,
+        "other harmless": ~inside & ~task.truth,
+    }
     few = {
         kind: Estimate.undefined(f"fewer than {LEAST} {kind} posts")
-        for kind, posts in (("harmless", inside & ~task.truth), ("hateful", inside & task.truth))
+        for kind, posts in of_kind.items()
         if posts.sum() < LEAST
     }
     recall = group["recall"].value
@@ -113,7 +118,7 @@ def _rates(task: LabelTask, inside: NDArray[np.bool_]) -> dict[str, Estimate]:
         "false_positive_rate": few.get("harmless", group["false_positive_rate"]),
         "false_negative_rate": few.get("hateful", Estimate(1 - (recall or 0.0))),
         "flagged_share": Estimate(float(task.flags[inside].mean())),
-        "false_positive_gap": few.get("harmless", number(gap, "no harmless posts to compare with")),
+        "false_positive_gap": few.get("harmless") or few.get("other harmless") or Estimate(gap),
     }
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,3 +87,21 @@ def test_a_group_of_everybody_has_nobody_to_compare_with() -> None:
     scored, _ = sample(5)
     estimates = audit_groups(scored, {"all": np.ones(400, dtype=np.bool_)}, rounds=0).groups["all"].estimates
     assert estimates["false_positive_gap"].reason == "no posts to compare"
+
+
+def test_a_group_is_not_compared_with_a_handful_of_others() -> None:
+    scored, _ = sample(5)
+    truth = scored.truth[:, 0] > 0
+    others = np.isin(np.arange(400), np.flatnonzero(~truth & ~scored.flags[:, 0])[:9])
+    found = audit_groups(scored, {"most": ~others})
+    assert found.groups["most"].estimates["false_positive_gap"].reason == "fewer than 10 other harmless posts"
+    assert found.warnings == ()
+
+
+def test_rates_of_harmless_posts_need_no_hateful_ones() -> None:
+    scored, inside = sample(6)
+    harmless = replace(scored, truth=np.zeros_like(scored.truth))
+    estimates = audit_groups(harmless, {"g": inside}, rounds=50).groups["g"].estimates
+    assert estimates["false_positive_rate"].value == pytest.approx(scored.flags[inside, 0].mean())
+    assert estimates["false_positive_gap"].low is not None
+    assert estimates["false_negative_rate"].reason == "fewer than 10 hateful posts"
