@@ -16,7 +16,7 @@ from crossguard.evaluation.bootstrap import Table, engine_for, resample
 from crossguard.evaluation.estimates import Estimate, number
 from crossguard.evaluation.metrics import Counts
 from crossguard.evaluation.runs import RUN, Run, read_run
-from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.sample import ANY, Sample
 from crossguard.evaluation.titles import ANY_KEYS, KEYS, best, title
 
 
@@ -111,12 +111,13 @@ def paired_differences(
     """
     # Of posts that share an id, the first of one is the first of the other, and so on.
     order, places = (sorted(range(len(sample)), key=sample.ids.__getitem__) for sample in (one, other))
-    if [one.ids[row] for row in order] != [other.ids[row] for row in places] or one.annotated != other.annotated:
+    if [one.ids[row] for row in order] != [other.ids[row] for row in places] or {*one.annotated} != {*other.annotated}:
         raise InputError("measured on other posts or labels")
     aligned = other.take(np.array(places)[np.argsort(order)])
-    columns = [[sample.labels.index(name) for name in one.annotated] for sample in (one, aligned)]
-    if not np.array_equal(one.truth[:, columns[0]], aligned.truth[:, columns[1]], equal_nan=True):
-        raise InputError("measured against other annotations")
+    for name in (*one.annotated, ANY):
+        first, second = (sample.task(name) for sample in (one, aligned))
+        if not (np.array_equal(first.rows, second.rows) and np.array_equal(first.truth, second.truth)):
+            raise InputError("measured against other annotations")
     engines = [engine_for(sample) for sample in (one, aligned)]
 
     def compute(counts: Counts) -> Table:

@@ -49,6 +49,19 @@ def test_a_model_does_not_differ_from_itself_in_another_order() -> None:
     assert (found.value.value, found.value.low, found.value.high, found.p) == (0.0, 0.0, 0.0, 1.0)
 
 
+def test_labels_in_another_order_are_the_same_labels() -> None:
+    one = samples(0.3)
+    turned = replace(one, labels=("b", "a"), **{k: getattr(one, k)[:, ::-1] for k in ("truth", "scores", "flags")})
+    found = paired_differences(one, turned, ["f1_macro", "a/f1"], rounds=50)
+    assert [difference.value.value for difference in found.values()] == pytest.approx([0.0, 0.0])
+
+
+def test_other_answers_to_whether_a_post_is_hateful_are_no_pair() -> None:
+    one = replace(samples(0.3), hateful=np.arange(400) % 2.0)
+    with pytest.raises(InputError, match="against other annotations"):
+        paired_differences(one, replace(one, hateful=1 - one.hateful), ["any/f1"], rounds=50)
+
+
 def test_posts_that_share_an_id_are_paired_in_their_order() -> None:
     one = replace(samples(0.3), ids=tuple(f"p{row // 2}" for row in range(400)))
     turned = one.take(np.arange(400).reshape(200, 2)[::-1].ravel())
