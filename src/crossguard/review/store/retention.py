@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from crossguard.review.errors import ReviewError
+from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.store.claims import ERASED, GOLD, NO_CLAIM, OPEN
 from crossguard.review.store.schema import images, items, likenesses, reports, votes
 
@@ -24,12 +24,19 @@ def erase_author(tx: Connection, author: str, now: float, source: str | None = N
     """Deletes the content of all posts of an author, and what says whose they were; returns how many items.
 
     Raises:
+        NotFoundError: None is known as theirs.
         ReviewError: Several sources have an author of this key, who may be different people, and none was named.
     """
     total, theirs = 0, items.c.author == author
     if source is not None:
         theirs &= items.c.source == source
     sources = list(tx.execute(select(items.c.source).where(theirs).distinct().order_by(items.c.source)).scalars())
+    if not sources:
+        of = f" in the source '{source}'" if source else ""
+        raise NotFoundError(
+            f"Nothing was erased: no item{of} has the author '{author}'. Keys are case-sensitive; an author who was "
+            "erased before is no longer known."
+        )
     if len(sources) > 1:
         raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
     while count := _erase(tx, theirs, now, author=True):

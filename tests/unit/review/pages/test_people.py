@@ -86,6 +86,7 @@ def test_a_link_for_a_known_person_keeps_their_role(client: TestClient, console:
 def test_erasing_needs_an_author_and_counts(client: TestClient, console: Console, admin: str) -> None:
     console.intake.take([submission("1", author="a"), submission("2")], NOW)
     assert client.post("/people/erase", data={"csrf": admin, "author": " "}).status_code == 422
+    assert "Nothing was erased" in client.post("/people/erase", data={"csrf": admin, "author": "A"}).text
     assert "The content of 1 item was erased" in client.post("/people/erase", data={"csrf": admin, "author": "a"}).text
     with console.database.read() as db:
         assert [items.get(db, number).text == "" for number in (1, 2)] == [True, False]
