@@ -16,33 +16,48 @@ from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import PostError, TableError
 from crossguard.records import Post
 
-TEXT_SUFFIXES: Final = (".txt", ".text", ".caption")
+TEXT_SUFFIXES: Final = frozenset({".txt", ".text", ".caption"})
+# Names of groups that are remembered, to notice one whose files stand apart.
+_REMEMBERED: Final = 200_000
 
 
 def read_tar(stream: BinaryIO, builder: PostBuilder, where: str) -> Iterator[Post]:
     """Yields a post per group of neighbouring files: an image, a text, and `.json` with further columns.
 
-    The name of the group is the id where `.json` has none. Members that are none of these are left out.
+    The name of the group is the id where `.json` has none. Members that are none of these are left out, and so are
+    hidden ones, of which macOS puts one before each file.
 
     Raises:
-        TableError: The file is not a tar file, or is damaged.
+        TableError: The file is not a tar file, or is damaged, or an image and a text of one name stand apart.
     """
     count = 0
+    seen: dict[str, bool] = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
-            named = (member for member in tar if member.isfile() and PurePosixPath(member.name).name)
-            for key, members in groupby(named, _key):
+            for key, members in groupby(filter(_is_named, tar), _key):
                 post = _post(tar, members, builder, key)
-                if post is not None:
-                    count += 1
-                    yield post
+                if post is None:
+                    continue
+                if post.error is None and len(seen) < _REMEMBERED:
+                    shows = post.image is not None
+                    if seen.setdefault(key, shows) != shows:
+                        raise TableError(
+                            f"{where}: the files named '{key}' stand apart, so image and text would be two posts. "
+                            "Write them in the order of names: tar --sort=name -cf POSTS.tar FOLDER"
+                        )
+                count += 1
+                yield post
     except (tarfile.TarError, EOFError) as error:
         raise TableError(f"{where} is damaged after {count:,} posts: {error}.") from None
 
 
+def _is_named(member: tarfile.TarInfo) -> bool:
+    return member.isfile() and PurePosixPath(member.name).name[:1] not in {"", "."}
+
+
 def _key(member: tarfile.TarInfo) -> str:
     name = PurePosixPath(member.name)
-    return str(name.with_name(name.name.partition(".")[0] or name.name))
+    return str(name.with_name(name.name.partition(".")[0]))
 
 
 def _post(tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo], builder: PostBuilder, key: str) -> Post | None:
@@ -51,14 +66,15 @@ def _post(tar: tarfile.TarFile, members: Iterable[tarfile.TarInfo], builder: Pos
     content: dict[str, Any] = {}
     try:
         for member in members:
-            suffix = PurePosixPath(member.name).name.partition(".")[2].lower()
-            last = "." + suffix.rpartition(".")[2]
-            if last in SUFFIXES:
-                content["image"] = _content(tar, member)
-            elif last == ".json":
+            suffix = PurePosixPath(member.name).suffix.lower()
+            kind = "image" if suffix in SUFFIXES else "text" if suffix in TEXT_SUFFIXES else ""
+            if kind in content:
+                message = f"'{member.name}' is a second {kind} of '{key}': names that agree up to a dot are one post."
+                return Post.failed(key, "field_ambiguous", message)
+            if kind:
+                content[kind] = _content(tar, member) if kind == "image" else _text(tar, member)
+            elif suffix == ".json":
                 said = (said or {}) | _object(tar, member)
-            elif f".{suffix}" in TEXT_SUFFIXES:
-                content["text"] = _text(tar, member)
     except PostError as error:
         return Post.failed(key, error.code, str(error))
     if said is None and not content:

@@ -68,6 +68,30 @@ def test_a_member_without_a_name_is_left_out() -> None:
     assert read(packed({"1.txt": b"a", ".": b"nothing", "2.txt": b"b"})) == [Post("1", "a"), Post("2", "b")]
 
 
+def test_hidden_members_of_macos_do_not_part_a_group() -> None:
+    members = {"a/._1.jpg": b"Mac", "a/1.jpg": b"picture", "a/._1.txt": b"Mac", "a/1.txt": b"hello", ".DS_Store": b"x"}
+    assert read(packed(members)) == [Post("a/1", "hello", b"picture")]
+
+
+@pytest.mark.parametrize("second", ["photo.2.jpg", "photo.png", "photo.en.txt"])
+def test_a_second_image_or_text_is_not_lost_without_a_word(second: str) -> None:
+    bad, good = read(packed({"photo.1.jpg": b"one", "photo.txt": b"hello", second: b"two", "sunset.txt": b"fine"}))
+    assert bad.error is not None
+    assert (bad.id, bad.error.code) == ("photo", "field_ambiguous")
+    assert second in bad.error.message
+    assert good == Post("sunset", "fine")
+
+
+def test_a_text_is_read_whatever_dots_its_name_has() -> None:
+    assert read(packed({"j.doe.txt": b"hello"})) == [Post("j", "hello")]
+
+
+def test_image_and_text_that_stand_apart_are_no_two_posts() -> None:
+    data = packed({"a/1.jpg": b"picture", "a/2.jpg": b"other", "a/1.txt": b"one", "a/2.txt": b"two"})
+    with pytest.raises(TableError, match=r"'a/1' stand apart.*tar --sort=name"):
+        read(data)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
