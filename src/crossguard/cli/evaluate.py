@@ -108,8 +108,7 @@ def command(
         command=typed(),
     )
     if scores:
-        first = next(iter(open_posts(data, RowBuilder())), None)
-        labels = score_labels(scores[0], first.extra if first else {})
+        labels = score_labels(scores[0], (name for row in open_posts(data, RowBuilder()) for name in row.extra))
         # Only the report, near-duplicates, folds and decisions, which know what was scored, look at texts.
         decided = any(map(holds_decisions, scores))
         words = (out is not None and show_posts) or training is not None or criterion is not None or decided

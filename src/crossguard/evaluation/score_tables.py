@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from crossguard.data.columns import Columns
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.digests import digest, is_other
+from crossguard.data.image_sources import is_missing
 from crossguard.data.post_builder import AnyBuilder
 from crossguard.data.storage import is_remote
 from crossguard.data.tables import PostReader, read_rows, readable
@@ -66,21 +67,28 @@ class _Entry:
         return error.code if error else None
 
 
-def score_labels(path: Path | str, columns: Collection[str]) -> tuple[str, ...]:
+def score_labels(path: Path | str, columns: Iterable[str]) -> tuple[str, ...]:
     """Returns the labels that scores are there for, in the order of the scores; `path` is as for `read_scores`.
 
-    A column of both scores and posts with a number in [0, 1] is a label.
+    A column of both scores and posts is a label if the first of its scores lies in [0, 1]. `columns` are those of the
+    posts, of which each may have its own; they are read until all labels are found.
 
     Raises:
         TableError: There is none.
     """
-    scored = (entry.scores for entry in _entries(path, None) if not entry.failure)
-    first: Mapping[str, Any] = next(scored, {})
-    found = tuple(name for name, value in first.items() if name in columns and name not in FIXED and _is_score(value))
+    first = _first_values(path)
+    scored = [name for name, value in first.items() if name not in FIXED and _is_score(value)]
+    known, left = dict[str, None](), set(scored)
+    for name in columns:
+        known[name] = None
+        left.discard(name)
+        if scored and not left:
+            break
+    found = tuple(name for name in scored if name in known)
     if not found:
         raise TableError(
             f"'{path}' has no scores for a label of the posts. "
-            f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(columns)}. "
+            f"It has: {', '.join(first) or 'no post with scores'}. They have: {', '.join(known)}. "
             "A score is a number from 0 to 1."
         )
     return found
@@ -243,6 +251,17 @@ def _entries(path: Path | str, label_scheme: str | None) -> Iterator[_Entry]:
         yield from _table(path)
 
 
+def _first_values(path: Path | str) -> dict[str, Any]:
+    """Returns the first value of each column of scores; a table may have none for its first post."""
+    first: dict[str, Any] = {}
+    for entry in _entries(path, None):
+        if not entry.failure:
+            first |= {name: value for name, value in entry.scores.items() if _is_empty(first.get(name))}
+        if first and not any(map(_is_empty, first.values())):
+            break
+    return first
+
+
 def _table(path: Path) -> Iterator[_Entry]:
     builder = AnyBuilder(_IDS_ALONE, Path(), extra=True)
     for post in readable(PostReader(path, builder=builder), path):
@@ -295,3 +314,7 @@ def _is_score(value: Any) -> bool:
         return 0 <= float(value) <= 1
     except (TypeError, ValueError):
         return False
+
+
+def _is_empty(value: Any) -> bool:
+    return value == "" if isinstance(value, str) else is_missing(value)

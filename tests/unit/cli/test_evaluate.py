@@ -95,6 +95,17 @@ def test_wrong_wishes_are_one_line_each(
     assert error.count("\n") == 1
 
 
+def test_labels_that_the_first_post_lacks_are_measured(tmp_path: Path) -> None:
+    rows = [{"id": "1", "ham": 0}, {"id": "2", "spam": 1, "ham": 1}]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps({"text": "x"} | row) + "\n" for row in rows))
+    (tmp_path / "scores.csv").write_text("id,spam,ham\n1,0.25,0.5\n2,0.75,0.5\n")
+    measured = ["evaluate", str(tmp_path / "posts.jsonl"), "--scores", str(tmp_path / "scores.csv"), "--rounds", "0"]
+    assert run([*measured, "--out", str(tmp_path / "run")]) == 0
+    report = json.loads((tmp_path / "run" / "test_report.json").read_text(encoding="utf-8"))
+    assert report["spam"]["recall"] == 1.0
+    assert report["ham"]["recall"] == 1.0
+
+
 def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Their thresholds would not be those of the policy."""
     assert run(["evaluate", str(annotated_posts), "--scores", "gone.csv"]) != 0

@@ -121,6 +121,12 @@ def test_labels_of_ones_own_are_the_numbers_that_posts_and_scores_share(tmp_path
         score_labels(path, ("id", "text", "racist"))
 
 
+@pytest.mark.parametrize("nothing", ["", None])
+def test_a_label_without_a_score_in_the_first_row_is_not_left_out(tmp_path: Path, nothing: str | None) -> None:
+    path = write(tmp_path, "jsonl", [{"id": "1", "spam": nothing, "ham": 1}, {"id": "2", "spam": 0.5, "ham": 0}])
+    assert score_labels(path, ("id", "spam", "ham")) == ("spam", "ham")
+
+
 @pytest.mark.parametrize("place", ["_job/job.json", "00000/part-00000000-9f86d081-1-0.jsonl"])
 def test_a_job_that_is_not_finished_is_told(tmp_path: Path, place: str) -> None:
     (tmp_path / place).parent.mkdir()
