@@ -14,11 +14,10 @@ from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
+from crossguard.review.store.schema import DAY, HOUR
 from crossguard.review.submissions import Submission, as_jpeg, decision_of
 from crossguard.schema import DecisionRecord
 
-HOURS: Final = 3600.0
-DAY: Final = 86_400
 _SEVERITY_H: Final = {None: 24.0, Action.ALLOW: 0.0, Action.REVIEW: 24.0, Action.BLOCK: 48.0}
 """Hours of waiting that an action counts as much as; a score of 1 counts as much as a day."""
 _NEAR: Final = 0.5
@@ -92,20 +91,14 @@ class Intake:
     def _item(self, post: Submission, decision: Decision | None, now: float) -> arrivals.NewItem:
         kind = _kind(post, decision)
         images = [(jpeg, jpeg and image_hash(jpeg), why) for source in post.images for jpeg, why in as_jpeg(source)]
-        top = max(decision.labels.items(), key=lambda entry: entry[1].score) if decision else None
         second = (
-            kind in {"flag", "report", "gold"}
+            kind != "audit"
             and post.source != DEMO  # a newcomer is alone, and sees what the model says
             and uniform("blind", post.source, post.id) < self._settings.second_vote_rate
         )
         blind = second or kind == "audit"
-        severity = _SEVERITY_H[decision.action if decision else None] + (24 * top[1].score if top else 0)
-        margins = [abs(label.score - label.threshold) for label in decision.labels.values()] if decision else [0.0]
-        uncertainty = 1.0 - min(margins)
-        if blind:
-            # Its place among the other posts must not tell reviewers what the model said.
-            severity = _SEVERITY_H[Action.REVIEW] + 48 * uniform("severity", post.source, post.id)
-            uncertainty = uniform("uncertainty", post.source, post.id)
+        severity, uncertainty = _blind_order(post) if blind else _order(decision)
+        label, score = (decision and decision.top) or (None, None)
         row = {
             "source": post.source,
             "kind": kind,
@@ -120,12 +113,10 @@ class Intake:
             "received_at": now,
             "decision": post.decision and {n: value for n, value in post.decision.items() if n in _KEPT},
             "action": decision.action.value if decision and decision.action else None,
-            "score": top[1].score if top else None,
-            "label": top[0] if top else None,
-            "flagged": "".join(f" {name} " for name, label in decision.labels.items() if label.flagged)
-            if decision
-            else "",
-            "urgency": severity - now / HOURS,
+            "score": score,
+            "label": label,
+            "flagged": "".join(f" {name} " for name in (decision.flags if decision else ())),
+            "urgency": severity - now / HOUR,
             "uncertainty": uncertainty,
             "shuffle": uniform("order", post.source, post.id),
             "stratum": stratum_of(decision) if _of_feed(post) else ROUTED,
@@ -138,6 +129,20 @@ class Intake:
         report = (post.report.reporter, post.report.reason) if post.report else None
         suggestion = (post.suggestion.by, post.suggestion.scores) if post.suggestion else None
         return arrivals.NewItem(row, images, likeness, report, suggestion)
+
+
+def _order(decision: Decision | None) -> tuple[float, float]:
+    """Returns the severity, in hours of waiting, and how uncertain the model is, in [0, 1]."""
+    if decision is None:
+        return _SEVERITY_H[None], 1.0
+    margins = (abs(label.score - label.threshold) for label in decision.labels.values())
+    return _SEVERITY_H[decision.action] + 24 * max(decision.scores.values()), 1.0 - min(margins)
+
+
+def _blind_order(post: Submission) -> tuple[float, float]:
+    """Returns the same for a post whose place among the others must not tell reviewers what the model said."""
+    drawn = [uniform(purpose, post.source, post.id) for purpose in ("severity", "uncertainty")]
+    return _SEVERITY_H[Action.REVIEW] + 48 * drawn[0], drawn[1]
 
 
 def _kind(post: Submission, decision: Decision | None) -> str:

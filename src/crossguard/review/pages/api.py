@@ -18,6 +18,7 @@ from crossguard.review.console import Console
 from crossguard.review.errors import FormError, NotFoundError, ReviewError
 from crossguard.review.settings import APPEALS
 from crossguard.review.store import items, keys
+from crossguard.review.store.schema import HOUR
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Sent, Submission
 
@@ -119,7 +120,7 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
             queue=APPEALS,
             state="open",
             received_at=now,
-            urgency=-now / 3600,
+            urgency=-now / HOUR,
             stratum="routed",
             inclusion=1.0,
             reports=0,

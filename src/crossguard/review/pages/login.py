@@ -23,6 +23,7 @@ from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
 from crossguard.review.roles import Role
 from crossguard.review.store import attempts, log, people
+from crossguard.review.store.schema import HOUR
 
 SHORTEST: Final = 10
 LONGEST: Final = 200
@@ -30,7 +31,6 @@ _HASHER: Final = PasswordHasher()
 _HASHING: Final = threading.Semaphore(2)
 """Each takes 64 MiB and several cores, so that many at once would cost others their pages."""
 _ASKED: Final = "crossguard_review_oidc"
-_HOUR: Final = 3600.0
 WRONG = "The name or the password is wrong."
 
 
@@ -64,14 +64,12 @@ def _check(visit: Visit, name: str, password: str) -> people.Person:
 
 def log_in(visit: Visit, person: int, target: str = "/") -> Response:
     """Starts a session and goes on."""
-    hours = visit.console.settings.session_hours
+    seconds = visit.console.settings.session_hours * HOUR
     with visit.console.database.write(durable=False) as tx:
-        token = people.start_session(tx, person, visit.now, hours * _HOUR)
+        token = people.start_session(tx, person, visit.now, seconds)
     response = visit.go(target)
     secure = visit.console.settings.secure
-    response.set_cookie(
-        COOKIE, token, max_age=int(hours * _HOUR), httponly=True, samesite="lax", secure=secure, path="/"
-    )
+    response.set_cookie(COOKIE, token, max_age=int(seconds), httponly=True, samesite="lax", secure=secure, path="/")
     return response
 
 

@@ -23,10 +23,10 @@ from crossguard.review.quality import agreement, model, reading, recall
 from crossguard.review.resolution import VALUES, Answer
 from crossguard.review.settings import MAIN
 from crossguard.review.store import deliveries, items, listing, log, votes
+from crossguard.review.store.schema import DAY
 from crossguard.review.store.schema import items as table
 
 FRESH_S, STALE_S = 60.0, 600.0
-DAY_S = 86_400.0
 PER_DAY = ("came", "decided", "flagged", "score")
 
 
@@ -111,7 +111,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
         ],
         "waiting": sorted(waiting.items()),
         "backlog": backlog,
-        "days": {name: [(moment(d.day * DAY_S)[5:10], getattr(d, name)) for d in days] for name in PER_DAY},
+        "days": {name: [(moment(d.day * DAY)[5:10], getattr(d, name)) for d in days] for name in PER_DAY},
     }
 
 

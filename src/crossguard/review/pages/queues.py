@@ -19,12 +19,12 @@ from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, people, workload
 from crossguard.review.store.claims import Filters
+from crossguard.review.store.schema import DAY
 from crossguard.review.taking import MINUTE, take_next
 
 PAGE = 30
 # Of a list that a person came to because nothing of it waits for them: part of the address, as fragments get lost.
 NOTHING: Final = "nothing"
-_DAY = 86_400.0
 
 
 def _day(text: str) -> float:
@@ -35,7 +35,7 @@ _FILTERS: Final[dict[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("label", "kind", "source", "language", "author"), str),
     **dict.fromkeys(("score_from", "score_to"), float),
     "since": _day,
-    "until": lambda text: _day(text) + _DAY,
+    "until": lambda text: _day(text) + DAY,
 }
 
 

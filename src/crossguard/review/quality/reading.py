@@ -20,12 +20,10 @@ from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
 from crossguard.review.store.claims import DECIDED, FEED, OPEN
 from crossguard.review.store.items import not_demo
-from crossguard.review.store.schema import feed, items, people, votes
+from crossguard.review.store.schema import DAY, HOUR, feed, items, people, votes
 from crossguard.review.store.votes import ESCALATE, SKIP, VOTE
 
 NEWEST: Final = 2000
-DAY_S: Final = 86_400
-HOUR_S: Final = 3600.0
 DAYS: Final = 14
 AGES: Final = (("< 1 h", 1.0), ("< 6 h", 6.0), ("< 1 d", 24.0), ("< 3 d", 72.0), ("< 7 d", 168.0), ("older", 1e9))
 """Names of the ages of waiting items, and the hours up to which each goes."""
@@ -133,7 +131,7 @@ class Workload:
 
 def workloads(db: Connection, now: float) -> list[Workload]:
     """Returns everybody who answered anything; `seconds` is the median from claim to decision of 200 pages."""
-    midnight = now - now % DAY_S
+    midnight = now - now % DAY
     kinds = [func.sum(case((votes.c.kind == kind, 1), else_=0)) for kind in (VOTE, SKIP, ESCALATE)]
     today = func.sum(case((votes.c.decided_at >= midnight, 1), else_=0))
     query = select(people.c.id, people.c.name, *kinds, today).join(votes, votes.c.person == people.c.id)
@@ -163,18 +161,18 @@ class Day:
 
 def per_day(db: Connection, now: float) -> list[Day]:
     """Returns the last days, the oldest first."""
-    today = int(now // DAY_S)
+    today = int(now // DAY)
     first = today - DAYS + 1
-    day_of = func.floor(items.c.received_at / DAY_S)
-    arrived = (items.c.received_at >= first * DAY_S, not_demo(db, items.c.source))
+    day_of = func.floor(items.c.received_at / DAY)
+    arrived = (items.c.received_at >= first * DAY, not_demo(db, items.c.source))
     came = _per(db, select(day_of, func.count()).where(*arrived).group_by(day_of))
-    done = func.floor(votes.c.decided_at / DAY_S)
-    went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY_S).group_by(done))
+    done = func.floor(votes.c.decided_at / DAY)
+    went = _per(db, select(done, func.count()).where(_counts(), votes.c.decided_at >= first * DAY).group_by(done))
     flagged = case((feed.c.stratum.in_(("review", "block")), feed.c.posts), else_=0)
     posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts))
     posts = posts.where(feed.c.day >= first, not_demo(db, feed.c.source))
     shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
-    scores, none = _mean_scores(db, first * DAY_S), Estimate.share(0, 0)
+    scores, none = _mean_scores(db, first * DAY), Estimate.share(0, 0)
     return [
         Day(day, came.get(day, 0), went.get(day, 0), shares.get(day, none), scores.get(day, none))
         for day in range(first, today + 1)
@@ -183,7 +181,7 @@ def per_day(db: Connection, now: float) -> list[Day]:
 
 def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
     """Returns the weighted mean (J. Hájek 1971) of the scores of each day's feed, with a normal interval."""
-    weight, score, day = 1 / items.c.inclusion, items.c.score, func.floor(items.c.received_at / DAY_S)
+    weight, score, day = 1 / items.c.inclusion, items.c.score, func.floor(items.c.received_at / DAY)
     terms = (weight, weight * score, weight * weight, weight * weight * score, weight * weight * score * score)
     wanted = (
         items.c.received_at >= since,
@@ -202,7 +200,7 @@ def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
 
 def backlog(db: Connection, now: float) -> list[tuple[str, int]]:
     """Returns how many open items wait since when, the newest first."""
-    age = (now - items.c.received_at) / HOUR_S
+    age = (now - items.c.received_at) / HOUR
     edges = [0.0, *(hours for _, hours in AGES)]
     parts = [func.count().filter(age >= low, age < high) for low, high in pairwise(edges)]
     counts = db.execute(select(*parts).where(items.c.state == OPEN)).one()

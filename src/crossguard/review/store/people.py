@@ -15,9 +15,9 @@ from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.roles import RIGHTS, Right, Role
 from crossguard.review.store import log
 from crossguard.review.store.database import NAMES, take_turns
-from crossguard.review.store.schema import invitations, people, sessions
+from crossguard.review.store.schema import DAY, invitations, people, sessions
 
-INVITATION_S: Final = 7 * 86_400
+INVITATION_S: Final = 7 * DAY
 _SESSION: Final = (
     select(people, sessions.c.csrf, sessions.c.digest)
     .join(sessions, sessions.c.person == people.c.id)

@@ -8,16 +8,15 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.store.claims import ERASED, GOLD, NO_CLAIM, OPEN
-from crossguard.review.store.schema import images, items, likenesses, reports, votes
+from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
-DAY_S: Final = 86_400.0
 BATCH: Final = 1000
 _GONE: Final = {"text": "", "image_text": "", "author": None, "appeal_reason": "", "likeness": None}
 
 
 def expire(tx: Connection, now: float, days: int) -> int:
     """Deletes the content of up to `BATCH` items that were decided more than `days` ago; returns how many."""
-    return _erase(tx, (items.c.state == "decided") & (items.c.decided_at < now - days * DAY_S), now, author=False)
+    return _erase(tx, (items.c.state == "decided") & (items.c.decided_at < now - days * DAY), now, author=False)
 
 
 def erase_author(tx: Connection, author: str, now: float, source: str | None = None) -> int:

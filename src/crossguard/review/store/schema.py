@@ -6,6 +6,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+HOUR: Final = 3600.0
+DAY: Final = 86_400.0
 Json = sa.JSON(none_as_null=True)
 CLAIMED: Final = sa.text("claimed_by IS NOT NULL")
 FILTERED: Final = ("flagged", "kind", "source", "language", "author", "score", "received_at")

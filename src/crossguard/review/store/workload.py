@@ -7,9 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_
 
-from crossguard.review.store.schema import items, votes
+from crossguard.review.store.schema import DAY, items, votes
 
-DAY_S: Final = 86_400
 Place: TypeAlias = tuple[float, int]
 _SAME: Final = votes.alias()
 _TOGETHER: Final = (
@@ -26,7 +25,7 @@ _RECENT: Final = (
 
 def seen_today(db: Connection, person: int, now: float) -> int:
     """Returns how many items a person has answered since midnight UTC, undone answers included: they were seen."""
-    midnight = now - now % DAY_S
+    midnight = now - now % DAY
     query = select(func.count(func.distinct(votes.c.item)))
     found: int = db.execute(query.where(votes.c.person == person, votes.c.decided_at >= midnight)).scalar_one()
     return found
