@@ -170,7 +170,7 @@ class ExcelPosts:
             f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
         )
         builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
-        builder.notes += [unread] if others else []
+        builder.tell([unread] if others else [])
         self._builder = builder
         self._where = where
         self.rows = max(0, (said or 1) - 1)

@@ -28,7 +28,7 @@ MORE_WORDS: Final = (
     *("description", "spoiler_text", "alt_text"),
 )
 # Others that may hold words of a post; told where they are not its text.
-_OTHER_WORDS: Final = ("body", "content", "transcript", "meme_text")
+_OTHER_WORDS: Final = ("body", "content", "transcript", "meme_text", "extended_tweet")
 # May name the image of a post or anything else; told where it has no other image.
 FILES: Final = frozenset({"file", "filename", "file_name", "filepath", "file_path", "path"})
 # How like the name of a column of ours another one is that is told: `imagetext`, `imge_path`, `texts`.

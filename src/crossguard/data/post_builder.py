@@ -31,7 +31,7 @@ class PostBuilder:
         image_root: As above.
         scored: Whether a table must hold something to score.
         header: The columns of the table, once it was opened; those of the first object of JSON.
-        notes: What a person should know about the columns, one sentence each.
+        notes: What a person should know about the columns of all tables and objects, one sentence each.
     """
 
     scored = True
@@ -79,10 +79,19 @@ class PostBuilder:
         """Remembers the columns, and what was found under another name."""
         self.header = tuple(header)
         self.found = self.columns.match(self.header, where)
-        self.unread = notes_of_unread(self.header, self.found)
-        self.notes = [*self.columns.notes(self.found), *self.unread]
+        self.tell(self.columns.notes(self.found))
+        self._tell_unread(self.header, self.found)
         if self.extra:
-            self.notes += [f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header)]
+            self.tell(f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header))
+
+    def _tell_unread(self, names: Sequence[str], found: Mapping[str, str]) -> None:
+        told = notes_of_unread(names, found)
+        self.unread += [note for note in told if note not in self.unread]
+        self.tell(told)
+
+    def tell(self, notes: Iterable[str]) -> None:
+        """Adds what a person should know, each sentence once."""
+        self.notes += [note for note in notes if note not in self.notes]
 
     def build(self, row: Mapping[str, Any], place: str) -> Post:
         """Returns the post of a row by column name; absent and None mean empty. `place` is its id if it has none."""
@@ -112,6 +121,7 @@ class PostBuilder:
             if len(self._matches) >= _KNOWN_SHAPES:
                 return found
             self._matches[names] = found
+            self._tell_unread(names, found)
         return self._matches[names]
 
     def _image(self, value: Any, column: str) -> ImageSource | None:

@@ -49,10 +49,21 @@ def test_images_in_a_form_that_is_not_read_are_told(header: list[str], unread: l
     assert all("one image, its path in image_path" in note for note in builder.notes)
 
 
-def test_a_title_that_is_not_scored_is_told() -> None:
+@pytest.mark.parametrize("name", ["title", "extended_tweet"])
+def test_words_that_are_not_scored_are_told(name: str) -> None:
     builder = PostBuilder(Columns(), Path())
-    builder.open(["id", "title", "text"], "posts.csv")
-    assert builder.notes == ["column 'title' is not scored; join it to the text if people read both"]
+    builder.open(["id", name, "text"], "posts.csv")
+    assert builder.notes == [f"column '{name}' is not scored; join it to the text if people read both"]
+
+
+def test_what_only_later_objects_or_tables_have_is_told_once_too() -> None:
+    builder = PostBuilder(Columns(), Path())
+    builder.check_first({"text": "a", "title": "b"}, "The first object")
+    for _ in range(2):
+        builder.build({"text": "a", "image_url": "https://x.org/1.jpg"}, "line-2")
+        builder.open(["text", "caption"], "more.csv")
+    assert [note.split("'")[1] for note in builder.unread] == ["title", "image_url", "caption"]
+    assert builder.notes == builder.unread
 
 
 def test_a_text_inside_another_object_is_told_with_the_way_to_it() -> None:
