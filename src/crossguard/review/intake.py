@@ -64,9 +64,9 @@ class Intake:
         new = [self._item(post, decision, now) for post, decision in checked if self._wanted(post, decision)]
         feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
         with self._database.write() as tx:
-            stored = arrivals.put(tx, new)
+            made, edited = arrivals.put(tx, new)
             feed_counts.count(tx, int(now // DAY), feed)
-        return Received(stored.made, len(new) - stored.made, len(checked) - len(new), stored.edited)
+        return Received(made, len(new) - made, len(checked) - len(new), edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:
         settings, expected = self._settings, post.expected

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, up
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
+from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.contents import Content, contents_of
@@ -58,16 +59,8 @@ class NewItem:
         return Content(self.row["text"], self.row["image_text"], tuple(found for _, found, _ in self.images))
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of items."""
-
-    made: int
-    edited: Sequence[str]  # the source's ids of posts that were there with another text or other images
-
-
-def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
-    """Stores items, each with the key of its near-duplicates.
+def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
+    """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
     What a source had sent before is left as it is; another report on a known post is added to it. A post that has
     another text or other images by now is an item again, and all that was there of its earlier version gets a number
@@ -82,7 +75,7 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> Stored:
         for row in older:
             _set_apart(tx, row)
         made += _store(tx, new)
-    return Stored(made, edited)
+    return made, edited
 
 
 def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
@@ -174,12 +167,27 @@ def _store(tx: Connection, new: Sequence[NewItem]) -> int:
     if stored:
         tx.execute(plain_insert(images), stored)
     for item in new:
-        if item.row["kind"] == "gold":  # who made the answer may correct it
-            same = (items.c[name] == item.row[name] for name in _UNIQUE)
-            tx.execute(update(items).where(*same).values(expected=item.row["expected"]))
+        if item.row["kind"] == "gold":
+            _correct(tx, item)
         if item.report is not None or item.suggestion is not None:
             _add_opinion(tx, item, made.get(item.unique))
     return len(made)
+
+
+def _correct(tx: Connection, golden: NewItem) -> None:
+    """Takes the answer of a golden item that is there: who made it may correct it.
+
+    Raises:
+        ReviewError: It is the answer to another text.
+    """
+    same = [items.c[name] == golden.row[name] for name in _UNIQUE]
+    (there,) = contents_of(tx, tx.execute(_WORDS.where(*same)).all()).values()
+    if there.is_edited(golden.content):
+        raise ReviewError(
+            f"The golden item '{golden.row['external']}' is there with another text or other images. Give this one its "
+            "own id."
+        )
+    tx.execute(update(items).where(*same).values(expected=golden.row["expected"]))
 
 
 def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:

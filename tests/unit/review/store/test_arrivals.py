@@ -14,6 +14,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, row
 
 from crossguard.review.console import Console
+from crossguard.review.errors import ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.store import arrivals, claims, items, retention
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
@@ -86,6 +87,9 @@ def test_a_golden_item_that_is_sent_again_has_the_new_answer(console: Console, d
     for action in ("block", "allow"):
         console.intake.take([submission("1", expected={"action": action, "labels": {}})], NOW)
     assert row(database, 1).expected == {"action": "allow", "labels": {}}
+    with pytest.raises(ReviewError, match="The golden item '1' is there with another text"):
+        console.intake.take([submission("1", "other", expected={"action": "block", "labels": {}})], NOW)
+    assert row(database, 1).expected == {"action": "allow", "labels": {}}, "the answer to another text"
 
 
 @pytest.mark.usefixtures("reported")
