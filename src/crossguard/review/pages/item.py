@@ -39,7 +39,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
         answers = votes.of(db, row.id)
         cast = [vote for vote in answers if vote.kind == votes.VOTE]
         held = row.claimed_by == visit.person.id and (row.claim_expires_at or 0) > visit.now
-        alike = votes.alike(db, row, visit.person, visit.now) if held else []
+        alike = listing.beside(db, row, visit.person.id, visit.now) if held else []
         context = {
             "images": items.images_of(db, row.id),
             "first_images": listing.first_images(db, [other.id for other in alike[:SHOWN_ALIKE]]),
@@ -140,7 +140,7 @@ def _chosen(visit: Visit, tx: Connection, row: Any) -> list[int]:
     """Returns the near-duplicates that are to be decided along with an item; all are those that its page counted."""
     if not any(name.partition(".")[0] == "alike" for name in visit.form):
         return []
-    others = [other.id for other in votes.alike(tx, row, visit.person, visit.now)]
+    others = [other.id for other in listing.beside(tx, row, visit.person.id, visit.now)]
     counted = set(visit.form.get("counted", "").split(",")) if visit.form.get("alike") == "all" else set()
     return [item for item in others if str(item) in counted or f"alike.{item}" in visit.form]
 

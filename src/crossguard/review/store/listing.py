@@ -1,4 +1,4 @@
-"""What waits in the queues: counted, and listed in pages."""
+"""What waits in the queues: counted, listed in pages, and found beside an item."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, or_, select
 
-from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, ordering
+from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, free_for, ordering
 from crossguard.review.store.schema import images, items
 
+MOST_BESIDE: Final = 100
 # Statements are built once: to build one takes longer than to run it.
 _FIRST_IMAGES: Final = (
     select(images.c.item, func.min(images.c.id))
@@ -25,6 +26,23 @@ _GROUPS: Final = (
         items.c.state == OPEN,
     )
     .group_by(items.c.likeness)
+)
+_FREE: Final = (
+    select(items.c.id, items.c.text, items.c.image_text, items.c.appeal_reason)
+    .where(
+        items.c.queue == bindparam("queue"),
+        items.c.state == OPEN,
+        items.c.id != bindparam("item"),
+        items.c.blind.is_(False),
+        free_for(bindparam("person"), bindparam("now")),
+    )
+    .order_by(items.c.id)
+    .limit(MOST_BESIDE)
+)
+# Apart, as each has an index: with "or" between them, all that waits would be read.
+_NEAR_DUPLICATES: Final = _FREE.where(items.c.likeness == bindparam("likeness"))
+_OTHER_APPEALS: Final = _FREE.where(
+    items.c.source == bindparam("source"), items.c.kind == "appeal", items.c.appeal_of == bindparam("appeal_of")
 )
 _LISTED: Final = [
     items.c[name]
@@ -82,3 +100,17 @@ def first_images(db: Connection, wanted: Sequence[int]) -> dict[int, int]:
     """Returns the first image of each of these items that has one."""
     found = db.execute(_FIRST_IMAGES, {"items": list(wanted)}) if wanted else ()
     return {row[0]: row[1] for row in found}
+
+
+def beside(db: Connection, row: Any, person: int, now: float) -> Sequence[Any]:
+    """Returns what waits and the person may decide along with an item: near-duplicates; of an appeal, other appeals.
+
+    Each has id, text, image_text and appeal_reason. Items that are judged blind are left out: each of those is to be
+    judged by itself.
+    """
+    if row.blind:
+        return []
+    asked = {"item": row.id, "queue": row.queue, "person": person, "now": now}
+    if row.appeal_of is not None:
+        return db.execute(_OTHER_APPEALS, asked | {"source": row.source, "appeal_of": row.appeal_of}).all()
+    return db.execute(_NEAR_DUPLICATES, asked | {"likeness": row.likeness}).all()

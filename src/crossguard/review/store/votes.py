@@ -18,7 +18,6 @@ from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 
 VOTE, SKIP, ESCALATE, SUGGEST = "vote", "skip", "escalate", "suggest"
-MOST_ALIKE: Final = 100
 UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 # Statements are built once: to build one takes longer than to run it.
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
@@ -29,23 +28,6 @@ _ANSWERED: Final = select(votes.c.id).where(
 _ADDED: Final = insert(votes)
 _FRESH: Final = select(items.c.id).where(
     items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
-)
-_ALIKE: Final = (
-    select(items.c.id, items.c.text, items.c.image_text, items.c.appeal_reason)
-    .where(
-        items.c.queue == bindparam("queue"),
-        items.c.state == OPEN,
-        items.c.id != bindparam("item"),
-        items.c.blind.is_(False),
-        free_for(bindparam("person"), bindparam("now")),
-    )
-    .order_by(items.c.id)
-    .limit(MOST_ALIKE)
-)
-# Apart, as each has an index: with "or" between them, all that waits would be read.
-_NEAR_DUPLICATES: Final = _ALIKE.where(items.c.likeness == bindparam("likeness"))
-_OTHER_APPEALS: Final = _ALIKE.where(
-    items.c.source == bindparam("source"), items.c.kind == "appeal", items.c.appeal_of == bindparam("appeal_of")
 )
 _appealed = items.alias("appealed")
 _OF_POST: Final = (
@@ -85,20 +67,6 @@ def cast(tx: Connection, item: int, person: Person, ballot: Ballot, *, submissio
     _add(tx, row, person, VOTE, submission=submission, now=now, blind=row.blind and not shown, **filled)
     log.record(tx, now, person.name, "decide", item, action=ballot.action, labels=labels, clause=ballot.clause)
     _settle(tx, row, [*map(ballot_of, before), ballot], now, NO_CLAIM)
-
-
-def alike(db: Connection, row: Any, person: Person, now: float) -> Sequence[Any]:
-    """Returns what waits and the person may decide along with an item: near-duplicates; of an appeal, other appeals.
-
-    Each has id, text, image_text and appeal_reason. Items that are judged blind are left out: each of those is to be
-    judged by itself.
-    """
-    if row.blind:
-        return []
-    asked = {"item": row.id, "queue": row.queue, "person": person.id, "now": now}
-    if row.appeal_of is not None:
-        return db.execute(_OTHER_APPEALS, asked | {"source": row.source, "appeal_of": row.appeal_of}).all()
-    return db.execute(_NEAR_DUPLICATES, asked | {"likeness": row.likeness}).all()
 
 
 def pass_on(

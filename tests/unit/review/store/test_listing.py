@@ -7,11 +7,12 @@ from itertools import chain
 import pytest
 from sqlalchemy import update
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW
+from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
 from crossguard.review.resolution import Ballot
-from crossguard.review.store import claims, listing, votes
+from crossguard.review.settings import ReviewSettings
+from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.claims import Filters
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
@@ -76,3 +77,13 @@ def test_a_label_that_another_contains_is_not_found_by_it(console: Console, data
     fill(console, 1)
     assert pages(database, claims.OLDEST, Filters(label="racis")) == [[]]
     assert pages(database, claims.OLDEST, Filters(label="%")) == [[]]
+
+
+def test_what_is_judged_blind_is_judged_by_itself(everything: ReviewSettings, database: Database, ann: Person) -> None:
+    """Near-duplicates beside an allowed post would tell it from flagged ones that two people decide."""
+    posts = [submission(str(index), "the same words", score) for index, score in enumerate((0.02, 0.03, 0.7, 0.8))]
+    Console(everything, database).intake.take(posts, NOW)
+    assert [row(database, item).blind for item in (1, 2, 3, 4)] == [True, True, False, False]
+    with database.read() as db:
+        alike = [[other.id for other in listing.beside(db, items.get(db, item), ann.id, NOW)] for item in (1, 2, 3, 4)]
+    assert alike == [[], [], [4], [3]]

@@ -14,7 +14,7 @@ from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, deliveries, items, log, votes
+from crossguard.review.store import claims, deliveries, items, listing, log, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
@@ -217,7 +217,7 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     console.intake.take([submission(str(index), text) for index, text in enumerate(words)], NOW)
     with database.write() as tx:
         assert claims.claim(tx, 1, ann.id, NOW, LEASE)
-        others = [other.id for other in votes.alike(tx, items.get(tx, 1), ann, NOW)]
+        others = [other.id for other in listing.beside(tx, items.get(tx, 1), ann.id, NOW)]
         assert others == [2, 3]
         for item in (1, *others):
             votes.cast(tx, item, ann, BLOCK, submission="together", now=NOW)
@@ -225,16 +225,6 @@ def test_near_duplicates_are_decided_and_undone_together(console: Console, datab
     with database.write() as tx:
         assert votes.undo(tx, "together", ann, NOW, HOUR) == [1, 2, 3]
     assert [row(database, item).state for item in (1, 2, 3)] == ["open"] * 3
-
-
-def test_what_is_judged_blind_is_judged_by_itself(everything: ReviewSettings, database: Database, ann: Person) -> None:
-    """Near-duplicates beside an allowed post would tell it from flagged ones that two people decide."""
-    posts = [submission(str(index), "the same words", score) for index, score in enumerate((0.02, 0.03, 0.7, 0.8))]
-    Console(everything, database).intake.take(posts, NOW)
-    assert [row(database, item).blind for item in (1, 2, 3, 4)] == [True, True, False, False]
-    with database.read() as db:
-        alike = [[other.id for other in votes.alike(db, items.get(db, item), ann, NOW)] for item in (1, 2, 3, 4)]
-    assert alike == [[], [], [4], [3]]
 
 
 def test_a_lead_reopens_an_old_decision(console: Console, database: Database, ann: Person) -> None:
