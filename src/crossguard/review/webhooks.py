@@ -56,7 +56,7 @@ class Sender:
             if not deliveries.reserve(tx, message.id, message.attempts, now + 2 * TIMEOUT_S):
                 return False
         problem = self._post(message.id, message.body, int(now))
-        with self._database.write(durable=False) as tx:  # lost in a power cut, it is sent again under its id
+        with self._database.write(durable=False) as tx:
             if problem:
                 deliveries.failed(tx, message.id, message.attempts + 1, clock(), problem)
             else:

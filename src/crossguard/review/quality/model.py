@@ -37,7 +37,8 @@ def precision_per_label(
     """Measures each label's flags on decided items."""
     result = []
     for label in labels:
-        flagged = [item.truth[label] >= MAJORITY for item in found if label in item.truth and _flagged(item, label)]
+        both = (item for item in found if label in item.truth and label in item.scores)
+        flagged = [item.truth[label] >= MAJORITY for item in both if item.scores[label][2]]
         live = Estimate.share(sum(flagged), len(flagged), "nothing flagged was decided")
         result.append(LabelPrecision(label, live, card.get(label)))
     return result
@@ -80,7 +81,3 @@ def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) ->
         interval = Estimate.share(rate * effective, effective)
         result.append((group, replace(interval, value=rate, count=count)))
     return sorted(result, key=lambda entry: -(entry[1].value or 0.0))
-
-
-def _flagged(item: Decided, label: str) -> bool:
-    return label in item.scores and item.scores[label][2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -14,12 +14,10 @@ from crossguard.review.store.schema import counted, feed
 
 REMEMBERED: Final = 30
 """Days for which a post that came is known; one that is sent again after these counts again."""
-Seen: TypeAlias = tuple[str, str, str]
-"""Source, the source's id of the post, and stratum."""
 
 
-def count(tx: Connection, day: int, posts: Sequence[Seen]) -> None:
-    """Adds posts of the feed to its numbers, each once, however often it is sent."""
+def count(tx: Connection, day: int, posts: Sequence[tuple[str, str, str]]) -> None:
+    """Adds posts of the feed (source, id, stratum) to its numbers, each once, however often it is sent."""
     if not posts:
         return
     if tx.execute(select(feed.c.day).where(feed.c.day == day).limit(1)).first() is None:

@@ -7,16 +7,17 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
-from crossguard.review.store.claims import ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
 BATCH: Final = 1000
-_GONE: Final = {"text": "", "image_text": "", "author": None, "appeal_reason": "", "likeness": None}
+_GONE: Final = {"text": "", "image_text": "", "appeal_reason": "", "likeness": None}
 
 
 def expire(tx: Connection, now: float, days: int) -> int:
     """Deletes the content of up to `BATCH` items that were decided more than `days` ago; returns how many."""
-    return _erase(tx, (items.c.state == "decided") & (items.c.decided_at < now - days * DAY), now, author=False)
+    old = (items.c.state == DECIDED) & (items.c.decided_at < now - days * DAY) & items.c.erased_at.is_(None)
+    return _erase(tx, old, now)  # whose they were stays: a later request of the person must still find them
 
 
 def erase_author(tx: Connection, author: str, now: float, source: str | None = None) -> int:
@@ -38,20 +39,16 @@ def erase_author(tx: Connection, author: str, now: float, source: str | None = N
         )
     if len(sources) > 1:
         raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
-    while count := _erase(tx, theirs, now, author=True):
+    while count := _erase(tx, theirs, now, author=None):
         total += count
     return total
 
 
-def _erase(tx: Connection, which: ColumnElement[bool], now: float, *, author: bool) -> int:
-    pending = which if author else which & items.c.erased_at.is_(None)
-    found = list(tx.execute(select(items.c.id).where(pending).limit(BATCH)).scalars())
+def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None) -> int:
+    found = list(tx.execute(select(items.c.id).where(which).limit(BATCH)).scalars())
     if not found:
         return 0
-    values = dict(_GONE)
-    if not author:
-        del values["author"]  # a later request of the person must still find the item
-    tx.execute(update(items).where(items.c.id.in_(found)).values(**values, erased_at=now))
+    tx.execute(update(items).where(items.c.id.in_(found)).values(**_GONE, **more, erased_at=now))
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))
     tx.execute(update(items).where(unseen).values(state=ERASED, **NO_CLAIM))
