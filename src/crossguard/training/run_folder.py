@@ -11,11 +11,11 @@ from typing import Final
 from crossguard.bundle import TOKENIZER
 from crossguard.data.outputs import lock_file
 from crossguard.errors import ConfigError, OutputError
-from crossguard.training.state import STATE
+from crossguard.training.state import BEST, STATE
 
 LOCK: Final = ".lock"
 # What a run leaves that was cut off before its first state, and other programs everywhere.
-LEFTOVERS: Final = ("best.pt", "log.jsonl", "tensorboard", TOKENIZER, "*.draft", ".*")
+LEFTOVERS: Final = (BEST, "log.jsonl", "tensorboard", TOKENIZER, "*.draft", ".*")
 SHOWN: Final = 3
 
 

@@ -14,6 +14,21 @@ from crossguard.errors import ConfigError, first_line
 from crossguard.models.loading import whole_weights
 
 STATE: Final = "state.pt"
+BEST: Final = "best.pt"
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """Reads what a run saved.
+
+    Raises:
+        ConfigError: The file is missing or broken.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        wrong = f"broken or was cut off ({first_line(error)})" if path.is_file() else "missing"
+        raise ConfigError(f"{path} is {wrong}. Copy it again, or begin a new run in another folder.") from None
+    return saved
 
 
 @dataclass
@@ -80,13 +95,7 @@ class RunState:
         Raises:
             ConfigError: It is broken, or belongs to another recipe, other posts, or another number of processes.
         """
-        try:
-            state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError) as error:
-            raise ConfigError(
-                f"{folder / STATE} is broken or was cut off ({first_line(error)}). Copy it again, or begin a "
-                "new run in another folder."
-            ) from None
+        state = read_saved(folder / STATE)
         identity.check(folder, RunIdentity(**state["identity"]))
         for name, part in self._parts().items():
             if part is not None and state[name] is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate.utils import gather_object
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from crossguard.errors import ConfigError
@@ -29,7 +30,7 @@ from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, choose_attention, learning_rates, rate_factor
 from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, plan_epoch, share
-from crossguard.training.state import RunIdentity, RunState
+from crossguard.training.state import BEST, RunIdentity, RunState, read_saved
 from crossguard.training.targets import Floats
 from crossguard.training.tensors import Tensors, load_batches
 
@@ -70,6 +71,7 @@ class Trainer:
         """
         if resume:
             self.state.load(self.folder, self.identity)
+            self._best_weights()  # so that what is missing is told before training
         progress = self.state.progress
         steps, done = self._last_step, (progress.total_steps, progress.epoch)
         with RunLog(self.folder, steps, done=done, active=self.accelerator.is_main_process) as log:
@@ -210,8 +212,13 @@ class Trainer:
 
     def _write_best(self) -> None:
         weights = self.state.average or self.state.model.state_dict()
-        with whole_weights(self.folder / "best.pt") as draft:
+        with whole_weights(self.folder / BEST) as draft:
             torch.save(dict(weights), draft)
+
+    def _best_weights(self) -> dict[str, Tensor] | None:
+        """Returns those that the run is to end with; None for the last ones."""
+        chosen = self.recipe.select_best and self.state.progress.best_epoch >= 0
+        return read_saved(self.folder / BEST) if chosen else None
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
@@ -222,8 +229,8 @@ class Trainer:
         """Leaves the model with the weights of the best epoch, or of the last."""
         progress = self.state.progress
         last = progress.epoch - 1
-        if self.recipe.select_best and progress.best_epoch >= 0 and len(self.measured.examples):
-            best = torch.load(self.folder / "best.pt", map_location="cpu", weights_only=True)
+        best = self._best_weights()
+        if best is not None:
             self.state.model.load_state_dict(best)
             last = progress.best_epoch
         elif self.state.average is not None:

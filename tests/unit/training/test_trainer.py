@@ -131,6 +131,15 @@ def test_another_recipe_does_not_go_on_with_a_run(table: Path, tmp_path: Path) -
         trainer_of(table, tmp_path, num_train_epochs=1, lr_head=0.1).run(resume=True)
 
 
+def test_missing_weights_of_the_best_epoch_are_told_before_a_run_goes_on(table: Path, tmp_path: Path) -> None:
+    trainer_of(table, tmp_path, num_train_epochs=2, max_steps=2).run()
+    (tmp_path / "best.pt").unlink()
+    logged = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"best\.pt is missing\. Copy it again"):
+        trainer_of(table, tmp_path, num_train_epochs=2, max_steps=2).run(resume=True)
+    assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == logged
+
+
 def test_early_stopping_ends_a_run_and_keeps_the_best_epoch(table: Path, tmp_path: Path) -> None:
     trainer = trainer_of(table, tmp_path, num_train_epochs=40, early_stopping_patience=2, lr_head=0.02)
     measures, _ = trainer.run()
