@@ -130,10 +130,13 @@ def score_file(
     Raises:
         TableError: The table cannot be read.
         OutputError: The output exists, or cannot be written.
-        ConfigError: A policy beside a moderator, `resume` with `overwrite`, or a `limit` that is no number of posts.
+        ConfigError: A policy beside a moderator, `resume` with `overwrite` or without `out`, or a `limit` that is no
+            number of posts.
     """
     if resume and overwrite:
         raise ConfigError("resume continues what is in the output, and overwrite replaces it. Choose one.")
+    if resume and out is None:
+        raise ConfigError("resume continues a file, so it needs out.")
     if isinstance(model, Moderator):
         if policy != "default":
             raise ConfigError("A moderator has its policy; choose another one with moderator.with_policy(...).")

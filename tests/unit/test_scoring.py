@@ -106,6 +106,8 @@ def test_what_is_no_limit_is_refused(tiny: Moderator, limit: Any) -> None:
 def test_what_is_continued_is_not_replaced(tiny: Moderator, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Choose one"):
         score_file("gone.csv", tmp_path / "out.jsonl", model=tiny, resume=True, overwrite=True)
+    with pytest.raises(ConfigError, match="resume continues a file, so it needs out"):
+        score_file("gone.csv", model=tiny, resume=True)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
