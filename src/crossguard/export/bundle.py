@@ -27,6 +27,7 @@ from crossguard.labels import HATE
 from crossguard.models.loading import (
     CHECKPOINT,
     INFERENCE_CONFIG,
+    RECIPE,
     WEIGHTS,
     find_inference_config,
     find_weights,
@@ -38,7 +39,6 @@ from crossguard.saving import save_json, whole_folder
 DEFAULT: Final = "default"
 
 REPORTS: Final = ("label_map.json", "test_metrics.json", VAL_REPORT)
-RECIPE: Final = "recipe.yaml"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .gated import GatedModel
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 INFERENCE_CONFIG = "inference_config.json"
+RECIPE = "recipe.yaml"
 CHECKPOINT = re.compile(r"^checkpoint-(\d+)$")
 
 logger = logging.getLogger(__name__)
@@ -170,18 +171,23 @@ def find_inference_config(folder: Path) -> Path:
 
 def read_inference(folder: Path) -> dict[str, Any]:
     """Reads the `inference_config.json` of a folder; raises as `find_inference_config`, and `ValueError` if broken."""
-    path = find_inference_config(folder)
+    return _read_json(find_inference_config(folder))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        inference: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no JSON: {error}. Copy or download it again.") from None
-    return inference
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} must hold an object, and holds {type(found).__name__}.")  # noqa: TRY004 - as of broken ones
+    return found
 
 
 def model_config(inference: dict[str, Any], folder: Path) -> ModelConfig:
     """Reads the shape of a model from its configuration files."""
     stored = folder / CONFIG
-    written = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    written = _read_json(stored) if stored.is_file() else {}
     known = {field.name for field in fields(ModelConfig)}
     values = {name: value for name, value in {**inference, **written}.items() if name in known}
     values.setdefault("backend", "clip")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,13 @@ from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
 from crossguard.evaluation.score_tables import PREDICTIONS
 from crossguard.models.gated import GatedModel
-from crossguard.models.loading import INFERENCE_CONFIG, save_model
+from crossguard.models.loading import INFERENCE_CONFIG, RECIPE, save_model
 from crossguard.records import Post
 from crossguard.saving import save_json, save_text
 from crossguard.training.examples import Examples
 from crossguard.training.measure import output_names
 from crossguard.training.recipe import Recipe
 from crossguard.training.targets import HALF, Floats
-
-RECIPE: Final = "recipe.yaml"
 
 
 def write_checkpoint_files(

@@ -61,6 +61,22 @@ def test_weights_that_were_cut_off_are_told(tmp_path: Path, size: int) -> None:
         load_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("inference_config.json", "[]", "must hold an object, and holds list"),
+        ("config.json", "null", "must hold an object, and holds NoneType"),
+        ("config.json", "{", "is no JSON: Expecting"),
+    ],
+)
+def test_a_configuration_that_is_none_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
+    save_model(tiny(ModelConfig("clip", num_outputs=1, fusion_dim=8)), tmp_path)
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "thresholds": [0.5]}))
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} {told}"):
+        load_checkpoint(tmp_path)
+
+
 def test_a_checkpoint_from_before_the_renaming_of_label_schemes_is_refused(tmp_path: Path) -> None:
     save_model(tiny(ModelConfig("clip", num_outputs=2, fusion_dim=8)), tmp_path)
     stored = {"class_names": ["racist"], "thresholds": [0.5], "readouts": {"any": [0], "consensus": [1]}}
