@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from crossguard.bundle import CARD, Bundle, write_manifest
-from crossguard.errors import BundleError, InputError
+from crossguard.errors import BundleError, InputError, OutputError
 from crossguard.evaluation.annotated import Annotated
 from crossguard.export.bundle import REPORTS
 from crossguard.export.quality import QualityReport, Tolerance, compare_scores
 from crossguard.export.quantize import EXAMPLES, quantize
 from crossguard.machine import multiplies_bf16
+from crossguard.models.loading import WEIGHTS
 from crossguard.moderator import Moderator
 from crossguard.registry import MANIFEST
 from crossguard.runtimes.tuning import measure
@@ -28,22 +28,22 @@ FEWEST: Final = 30
 PRECISIONS: Final = ("fp32", "bf16")
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """When an int8 copy is refused."""
-
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    accept_loss: bool = False
-
-
-def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> QualityReport:
+def export_int8(
+    bundle: Bundle, data: Annotated, out: Path, tolerance: Tolerance, *, accept_loss: bool = False
+) -> QualityReport:
     """Writes an int8 copy of a bundle, best one with weights in `fp32`, to `out`, and beside it `<out>-quality.json`.
 
     A part of the annotated posts calibrates, the rest is held back and compared.
 
     Raises:
-        BundleError: A label loses more than it may; the report is written, the copy is not.
+        BundleError: A label loses more than it may, unless that is accepted; the report is written, the copy is not.
+        OutputError: `out` holds PyTorch weights, and the bundle has none to put in their place.
     """
+    if (out / WEIGHTS).is_file() and not (bundle.folder / WEIGHTS).is_file():
+        raise OutputError(
+            f"'{out}' holds PyTorch weights, which {bundle.folder} does not, and they would stay beside the copy: "
+            f"{WEIGHTS}. Delete that model first, or choose another folder."
+        )
     calibration, held_out = split(data)
     out = out.resolve()  # "." has no name
     report_file = out.with_name(f"{out.name}-quality.json")
@@ -51,9 +51,9 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         copy = quantize(bundle, calibration.posts, Path(scratch) / "bundle")
         exact, fast = (Moderator.load(folder, verify=False) for folder in (bundle.folder, copy.folder))
         report = compare_scores(exact, fast, held_out)
-        save_json(report_file, report.to_dict(gate.tolerance))
-        problems = report.problems(gate.tolerance)
-        if problems and not gate.accept_loss:
+        save_json(report_file, report.to_dict(tolerance))
+        problems = report.problems(tolerance)
+        if problems and not accept_loss:
             raise BundleError(
                 f"The int8 copy was not written, because it loses more than it may on {report.posts} held-out posts: "
                 f"{'; '.join(problems)}. Details: {report_file}. Calibrate with more posts like those to be scored, "
@@ -63,7 +63,7 @@ def export_int8(bundle: Bundle, data: Annotated, out: Path, gate: Gate) -> Quali
         # With nothing to win, each first start would try it for seconds, and machines would differ in their scores.
         if not problems and _gains_from_bf16(copy):
             half = Moderator.load(copy.folder, precision="bf16", verify=False)
-            if not compare_scores(exact, half, held_out).problems(gate.tolerance):
+            if not compare_scores(exact, half, held_out).problems(tolerance):
                 _allow_bf16(copy)
         with whole_folder(out, last=MANIFEST, replaced=REPORTS, kept=(CARD,)) as folder:
             shutil.copytree(copy.folder, folder, dirs_exist_ok=True)

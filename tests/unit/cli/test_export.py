@@ -29,7 +29,7 @@ def test_an_int8_copy_that_is_no_faster_here_is_called_so(
     *,
     overflows: bool,
 ) -> None:
-    monkeypatch.setattr("crossguard.export.int8.export_int8", lambda *_: None)  # takes half a minute; see test_int8.py
+    monkeypatch.setattr("crossguard.export.int8.export_int8", lambda *_, **__: None)  # slow; see test_int8.py
     monkeypatch.setattr("crossguard.cli.export._show_quality", lambda _: None)
     monkeypatch.setattr("crossguard.runtimes.probes.sums_overflow", lambda _: overflows)
     posts = tmp_path / "posts.csv"

@@ -16,9 +16,9 @@ import torch
 from tests.support.tiny_bundle import WORDS, manifest, tokenizer
 
 from crossguard.bundle import Bundle, read_bundle, write_manifest
-from crossguard.errors import BundleError, InputError
+from crossguard.errors import BundleError, InputError, OutputError
 from crossguard.evaluation.annotated import Annotated
-from crossguard.export.int8 import Gate, export_int8, split
+from crossguard.export.int8 import export_int8, split
 from crossguard.export.onnx import export_graphs
 from crossguard.export.quality import Tolerance
 from crossguard.labels import HATE
@@ -33,7 +33,7 @@ from crossguard.runtimes.tuning import Trial
 # Exporting and calibrating take half a minute of processor time.
 pytestmark = pytest.mark.slow
 
-GENEROUS = Gate(Tolerance(auc=0.2, f1=0.5, flips=0.5))
+GENEROUS = Tolerance(auc=0.2, f1=0.5, flips=0.5)
 STRICT = Tolerance(auc=-1, f1=-1, flips=-1)
 
 
@@ -82,10 +82,10 @@ def test_a_loss_is_refused_with_the_figures_and_can_be_accepted(
     bundle: Bundle, posts: Annotated, tmp_path: Path
 ) -> None:
     with pytest.raises(BundleError, match=r"racist \(policy default\): ROC-AUC .* --accept-loss"):
-        export_int8(bundle, posts, tmp_path / "fast", Gate(STRICT))
+        export_int8(bundle, posts, tmp_path / "fast", STRICT)
     assert not (tmp_path / "fast").exists()
     assert json.loads((tmp_path / "fast-quality.json").read_text(encoding="utf-8"))["problems"]
-    export_int8(bundle, posts, tmp_path / "fast", Gate(STRICT, accept_loss=True))
+    export_int8(bundle, posts, tmp_path / "fast", STRICT, accept_loss=True)
     assert read_bundle(tmp_path / "fast").labels.names == HATE.names
 
 
@@ -129,6 +129,15 @@ def test_a_card_that_a_person_wrote_stays(
     export_int8(bundle, posts, Path(), GENEROUS)
     assert (tmp_path / "out" / "README.md").read_text(encoding="utf-8") == "# By hand\n"
     assert (tmp_path / "out-quality.json").is_file()
+
+
+def test_weights_of_pytorch_do_not_stay_beside_a_copy_that_has_none(
+    bundle: Bundle, posts: Annotated, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"of another model")
+    with pytest.raises(OutputError, match=r"holds PyTorch weights, .* would stay beside the copy: model\.safetensors"):
+        export_int8(bundle, posts, tmp_path, GENEROUS)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_calibration_posts_are_not_compared_with(posts: Annotated) -> None:
