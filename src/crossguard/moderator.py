@@ -189,7 +189,8 @@ class Moderator:
     def close(self) -> None:
         """Ends the threads of this moderator and of those that `with_policy` made of it; none can score any more.
 
-        What `submit` has not answered gets an `InputError`. Closing one that `with_policy` made does nothing.
+        What `submit` has not answered gets an `InputError`. Closing one that `with_policy` made does nothing. Threads
+        of the runtime end with the last reference to it.
         """
         if not self._shares:
             self._engine.close()
