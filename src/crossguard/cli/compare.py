@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import PATH, out_option, refuse_idle, resampling_options
+from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle, resampling_options
 from crossguard.errors import ConfigError, needs_extra
 from crossguard.evaluation.titles import KEYS
-from crossguard.saving import save_text
+from crossguard.saving import refuse_existing, save_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--metric", "metrics", multiple=True, help=f"Averages to show; {', '.join(KEYS)} by default.")
 @resampling_options(1000, least=1)
 @out_option(type=PATH, help="Write the table to this .md or .html file.")
+@overwrite_option
 def command(
     *,
     entries: tuple[str, ...],
@@ -38,6 +39,7 @@ def command(
     rounds: int,
     seed: int,
     out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Compare ENTRIES: folders of runs, test_metrics.json files, or (with --data) models. The first is the reference.
 
@@ -50,8 +52,10 @@ def command(
         from crossguard.evaluation.report.pages import comparison_page
     from crossguard.cli.table import terminal
 
-    if out is not None and out.suffix not in {".md", ".html"}:
-        raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
+    if out is not None:
+        if out.suffix not in {".md", ".html"}:
+            raise ConfigError(f"--out must end in .md or .html, and is '{out}'.")
+        refuse_existing(out, overwrite=overwrite)
     if all(_is_run(Path(name)) for name in entries):
         refuse_idle(("data", "policy", "split"), "beside runs: they were measured before")
     runs = [_entry(name, data, policy, split, (rounds, seed)) for name in entries]

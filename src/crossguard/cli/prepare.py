@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH, out_option
+from crossguard.cli.options import EXISTING, PATH, out_option, overwrite_option
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
-from crossguard.saving import save_json
+from crossguard.saving import refuse_existing, save_json
 
 if TYPE_CHECKING:
     from crossguard.data.datasets.preparing import DatasetReport
@@ -29,6 +29,7 @@ def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> s
 @click.argument("dataset", callback=_known)
 @click.argument("raw", type=EXISTING)
 @out_option(type=PATH, required=True, help="The Parquet table to write.")
+@overwrite_option
 @click.option(
     "--max-missing-images",
     type=click.FloatRange(0, 1),
@@ -45,7 +46,14 @@ def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> s
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
-    *, dataset: str, raw: Path, out: Path, max_missing_images: float, labels: tuple[str, ...], as_json: bool
+    *,
+    dataset: str,
+    raw: Path,
+    out: Path,
+    overwrite: bool,
+    max_missing_images: float,
+    labels: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Turn the raw folder of DATASET into a table for `crossguard train`.
 
@@ -67,6 +75,7 @@ def command(
     if out.is_dir():
         raise click.UsageError(f"'{out}' is a folder. Name a file in it: -o {out / dataset}.parquet")
     refuse_same_file(raw, out)
+    refuse_existing(out, overwrite=overwrite)
     chosen = _dataset(dataset, raw, labels)
     report = prepare(chosen, raw, out, max_missing_images)
     save_json(out.with_suffix(".report.json"), report.to_dict())

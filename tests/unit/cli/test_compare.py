@@ -23,6 +23,8 @@ def test_the_command_compares_runs_and_models(
     assert "tiny benchmark" in page
     assert "p = " in page or "p &lt; " in page
     assert run(["compare", *entries, "--out", "table.pdf"]) == 5
+    assert run(["compare", *entries, *more]) == 7
+    assert "Replace it with --overwrite" in capsys.readouterr().err
 
 
 def test_names_of_models_are_whole_at_80_columns(

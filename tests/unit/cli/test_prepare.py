@@ -20,7 +20,10 @@ def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.Ca
     assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet")]) == 0
     assert "spam" in capsys.readouterr().out
     assert json.loads((tmp_path / "t.report.json").read_text())["posts"] == {"train": 1, "val": 1}
-    assert run(["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet"), "--json"]) == 0
+    again = ["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet"), "--json"]
+    assert run(again) == 7
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert run([*again, "--overwrite"]) == 0
     assert json.loads(capsys.readouterr().out)["known"] == {"train": {"spam": 1}, "val": {"spam": 1}}
 
 
