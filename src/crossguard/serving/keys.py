@@ -111,12 +111,12 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def presented_key(request: Request) -> str | None:
+def presented_key(request: Request) -> str:
     """Returns the key of a request: a bearer token, `x-api-key`, or the query parameter that Google's clients send."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip()
-    return request.headers.get("x-api-key") or request.query_params.get("key")
+    return (request.headers.get("x-api-key") or request.query_params.get("key") or "").strip()
 
 
 def client_network(request: Request) -> str:
