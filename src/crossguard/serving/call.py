@@ -17,7 +17,7 @@ from crossguard.errors import number_of
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
-from crossguard.serving.disconnection import WhileConnected
+from crossguard.serving.disconnection import while_connected
 from crossguard.serving.errors import (
     BodyTooLarge,
     Forbidden,
@@ -139,7 +139,7 @@ class Call:
         counted = self._counted(len(posts), cost)
         self._reserve(counted)
         try:
-            async with WhileConnected(self.request):
+            async with while_connected(self.request):
                 decisions, seen = await self.service.score(self.moderator, posts, cost, self._payer)
         except Overloaded:
             # What we refuse does not count.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
 
 from crossguard.serving.errors import ClientDisconnected
 
 
-class WhileConnected:
-    """An asynchronous block that is cancelled when the client disconnects.
+@asynccontextmanager
+async def while_connected(request: Request) -> AsyncIterator[None]:
+    """Runs a block that is cancelled when the client disconnects.
 
     Args:
         request: Its body has been read, so the next message can only be that the client is gone.
@@ -20,31 +21,25 @@ class WhileConnected:
     Raises:
         ClientDisconnected: It did.
     """
+    task = asyncio.current_task()
+    assert task is not None
+    within, disconnected = True, False
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def cancel(gone: asyncio.Future[object]) -> None:
+        nonlocal disconnected
+        if within and not gone.cancelled():
+            disconnected = task.cancel()
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.current_task()
-        self._within = True
-        self._disconnected = False
-        self._gone = asyncio.ensure_future(self._request.receive())
-        self._gone.add_done_callback(self._cancel)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._within = False
-        self._gone.cancel()
-        if self._disconnected:
-            assert self._task is not None
-            self._task.uncancel()
-            if kind is asyncio.CancelledError:
-                raise ClientDisconnected("The client disconnected.") from None
-
-    def _cancel(self, gone: asyncio.Task[Any]) -> None:
-        if self._within and not gone.cancelled():
-            assert self._task is not None
-            self._disconnected = True
-            self._task.cancel()
+    gone = asyncio.ensure_future(request.receive())
+    gone.add_done_callback(cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if disconnected:
+            raise ClientDisconnected("The client disconnected.") from None
+        raise
+    finally:
+        within = False
+        gone.cancel()
+        if disconnected:
+            task.uncancel()

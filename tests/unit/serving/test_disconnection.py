@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from crossguard.serving.disconnection import WhileConnected
+from crossguard.serving.disconnection import while_connected
 from crossguard.serving.errors import ClientDisconnected
 
 
@@ -24,7 +24,7 @@ async def soon(event: asyncio.Event) -> None:
 
 def test_a_block_of_a_client_that_stays_gives_its_result() -> None:
     async def run() -> int:
-        async with WhileConnected(client(asyncio.Event())):
+        async with while_connected(client(asyncio.Event())):
             await asyncio.sleep(0)
             return len(asyncio.all_tasks())
 
@@ -39,7 +39,7 @@ def test_a_block_ends_when_the_client_disconnects() -> None:
         gone = asyncio.Event()
         later = asyncio.create_task(soon(gone))
         try:
-            async with WhileConnected(client(gone)):
+            async with while_connected(client(gone)):
                 try:
                     await asyncio.sleep(3600)
                 except asyncio.CancelledError:
@@ -61,7 +61,7 @@ def test_a_block_ends_when_the_client_disconnects() -> None:
 def test_disconnecting_behind_the_block_cancels_nothing() -> None:
     async def run() -> str:
         gone = asyncio.Event()
-        async with WhileConnected(client(gone)):
+        async with while_connected(client(gone)):
             await asyncio.sleep(0)
             gone.set()
         await asyncio.sleep(0.01)
@@ -72,7 +72,7 @@ def test_disconnecting_behind_the_block_cancels_nothing() -> None:
 
 def test_a_deadline_around_it_is_told_from_a_disconnect() -> None:
     async def run() -> None:
-        async with asyncio.timeout(0.01), WhileConnected(client(asyncio.Event())):
+        async with asyncio.timeout(0.01), while_connected(client(asyncio.Event())):
             await asyncio.sleep(3600)
 
     with pytest.raises(TimeoutError):
@@ -81,7 +81,7 @@ def test_a_deadline_around_it_is_told_from_a_disconnect() -> None:
 
 def test_an_error_of_the_block_is_raised_as_it_is() -> None:
     async def run() -> None:
-        async with WhileConnected(client(asyncio.Event())):
+        async with while_connected(client(asyncio.Event())):
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
