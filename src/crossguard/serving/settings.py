@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_settings, setting, settings
+from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_settings, setting
 from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
@@ -175,13 +175,3 @@ def unread_variables(environment: Mapping[str, str], others: Collection[str]) ->
         for name in sorted(environment)
         if name.startswith(PREFIX) and name not in known and name not in others
     ]
-
-
-def markdown_table() -> str:
-    """Returns the table of docs/reference/serve-settings.md."""
-    lines = ["| flag | variable and key | default | allowed | meaning |", "|---|---|---|---|---|"]
-    for one in settings(ServeSettings):
-        shown = "" if one.default in {"", "null", "[]"} else f"`{one.default.strip('[]')}`"
-        names = f"`--{one.name.replace('_', '-')}` | `{PREFIX}{one.name.upper()}`, `{one.name}`"
-        lines.append(f"| {names} | {shown} | {one.allowed} | {one.meaning} |")
-    return "\n".join(lines) + "\n"
