@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, is_utf8
+from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, LineTooLong, ends_in_cr, is_utf8
 from crossguard.data.post_builder import PostBuilder
 from crossguard.errors import TableError
 from crossguard.records import Post
@@ -105,5 +105,5 @@ def _header(lines: Lines, where: str) -> tuple[list[str], str]:
         raise TableError(f"The header of {where} is longer than {MAX_LINE_BYTES:,} bytes.") from None
     except csv.Error as error:
         if "\r" in line.rstrip("\r\n"):
-            raise TableError(f"The lines of {where} end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT") from None
+            raise ends_in_cr(where) from None
         raise TableError(f"The header of {where} cannot be read: {error}.") from None

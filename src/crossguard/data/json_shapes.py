@@ -6,9 +6,11 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from crossguard.data.columns import OTHER_NAMES
+from crossguard.data.columns import MORE_WORDS, OTHER_NAMES
 
 TEXTS: Final = frozenset({"text", *OTHER_NAMES["text"]})
+# Of an object inside another one; at the top, these are found as columns.
+_WORDS: Final = TEXTS.union(MORE_WORDS)
 
 
 def whole_table(row: Mapping[str, Any]) -> str | None:
@@ -19,7 +21,7 @@ def whole_table(row: Mapping[str, Any]) -> str | None:
             "holds columns, and an object per post is needed. From pandas: "
             "frame.to_json('posts.jsonl', orient='records', lines=True)"
         )
-    if len(row) > 1 and all(isinstance(value, dict) and TEXTS & set(value) for value in values):
+    if len(row) > 1 and all(map(_holds_words, values)):
         return "holds posts by id. Take them out: jq -c 'to_entries[] | {id: .key} + .value' FILE > posts.jsonl"
     if values and all(name.isdigit() and isinstance(value, str) for name, value in row.items()):
         return "holds texts by id. Take them out: jq -c 'to_entries[] | {id: .key, text: .value}' FILE > posts.jsonl"
@@ -31,6 +33,7 @@ def around_posts(row: Mapping[str, Any]) -> str | None:
     lists = [name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
     if not lists:
         return None
+    lists.sort(key=lambda name: not _holds_words(row[name][0]))
     return (
         f"is no post, and its '{lists[0]}' is a list of objects. If these are posts, take them out: "
         f"jq -c '{_path(lists[0])}[]' FILE > posts.jsonl. If a text is deeper in each: jq -c '{_path(lists[0])}[].A.B'"
@@ -39,7 +42,8 @@ def around_posts(row: Mapping[str, Any]) -> str | None:
 
 def inside_post(row: Mapping[str, Any]) -> str | None:
     """Returns what to say of an object whose text is in an object inside it; else None."""
-    inner = [name for name, value in row.items() if isinstance(value, dict) and TEXTS & set(value)]
+    inner = [name for name, value in row.items() if _holds_words(value)]
+    inner.sort(key=lambda name: TEXTS.isdisjoint(row[name]))  # a description may be its author's
     if not inner:
         return None
     return (
@@ -60,6 +64,10 @@ def bare_item(item: Any) -> str | None:
     )
 
 
+def _holds_words(value: Any) -> bool:
+    return isinstance(value, dict) and not _WORDS.isdisjoint(value)
+
+
 def _path(name: str) -> str:
     return f".{name}" if name.isascii() and name.isidentifier() else f".[{json.dumps(name)}]"
 
@@ -74,5 +82,7 @@ def _is_split(row: Mapping[str, Any]) -> bool:
 
 def _are_columns(values: Collection[Any]) -> bool:
     """Whether these are lists, or objects by row, of one length."""
+    if any(map(_holds_words, values)):
+        return False
     lengths = {len(value) if isinstance(value, list | dict) else 0 for value in values}
     return len(lengths) == 1 and 0 not in lengths

@@ -90,14 +90,20 @@ class Lines:
 def read_lines(
     stream: ByteLines,
     builder: PostBuilder,  # noqa: ARG001 - as the others
-    where: str,  # noqa: ARG001
+    where: str,
     first_line: int = 1,
 ) -> Iterator[Post]:
-    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`."""
+    """Yields a post per line of plain text; empty lines are none. Arguments as for `read_jsonl`.
+
+    Raises:
+        TableError: Lines end in CR alone.
+    """
     lines = Lines(stream, number=first_line - 1)
     for line in each_line(lines):
         if isinstance(line, Post):
             yield line
+        elif lines.number == 1 and not line.endswith("\n") and "\r" in line.rstrip("\r"):
+            raise ends_in_cr(where)
         elif not is_utf8(line):
             yield lines.failed("invalid_utf8", NOT_UTF8)
         elif line.strip():
@@ -113,6 +119,11 @@ def each_line(lines: Lines) -> Iterator[str | Post]:
             return
         except LineTooLong:
             yield lines.too_long()
+
+
+def ends_in_cr(where: str) -> TableError:
+    """Returns the error for a file that is a single line here, as Excel writes it for the Macintosh."""
+    return TableError(f"The lines of {where} end in CR alone. Convert it: tr '\\r' '\\n' < IN > OUT")
 
 
 def line_starts(stream: ByteLines) -> Iterator[tuple[int, int]]:

@@ -66,7 +66,8 @@ class PostBuilder:
             self.columns.find(row, where)
         others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
         said = json_shapes.whole_table(row)
-        if said is None and not set(self.found) - {"id"}:
+        unread = {"id", "text"} if isinstance(row.get(self.found.get("text", "")), dict) else {"id"}
+        if said is None and not set(self.found) - unread:
             if others or "id" not in self.found:
                 said = json_shapes.around_posts(row)
             said = said or json_shapes.inside_post(row)

@@ -34,6 +34,8 @@ def test_a_line_that_is_too_long_is_read_over() -> None:
 def test_plain_lines_are_posts_and_empty_ones_are_none(tmp_path: Path) -> None:
     path = write(tmp_path / "in.txt", b"one\r\n\n \n\xff\nfour")
     assert brief(read(path)) == [("line-1", "one"), ("line-4", "!invalid_utf8"), ("line-5", "four")]
+    with pytest.raises(TableError, match="end in CR alone"):
+        read(write(path, b"one\rtwo\r"))
     with pytest.raises(TableError, match="iconv"):
         read(write(path, "one".encode("utf-16")))
     for encoding in ("UTF-16LE", "UTF-16BE"):  # without a mark: it would be scored as letters set apart
