@@ -114,10 +114,8 @@ class Console:
             Post(post.id, post.text, next(iter(post.images), None), post.image_text, more_images=post.images[1:])
             for post in bare
         ]
-        scored = {id(post): outcome.to_dict() for post, outcome in zip(bare, self.moderator.score(inputs), strict=True)}
-        return [
-            post.model_copy(update={"decision": scored[id(post)]}) if id(post) in scored else post for post in posts
-        ]
+        scored = ({"decision": outcome.to_dict()} for outcome in self.moderator.score(inputs))
+        return [post.model_copy(update=next(scored)) if post.decision is None else post for post in posts]
 
     def bands_of(self, record: Mapping[str, Any]) -> Mapping[str, Bands]:
         """Returns the bands of the labels under which a decision was made; none where the policy is another now."""

@@ -134,7 +134,8 @@ def _propose(
             return float("nan")
 
     proposed = fit_threshold(criterion, truth, scores, weights)
-    interval = bootstrap(fitted, len(truth))
+    drawn = bootstrap(fitted, len(truth))
+    low, high = (proposed if bound is None else bound for bound in (drawn.low, drawn.high))
     before, after = scores >= current, scores >= proposed
     held_out = _cross_validated(fitted, truth, scores, proposed)
     newly, gone = after & ~before, before & ~after
@@ -145,10 +146,7 @@ def _propose(
         int(truth.sum()),
         current,
         proposed,
-        (
-            interval.low if interval.low is not None else proposed,
-            interval.high if interval.high is not None else proposed,
-        ),
+        (low, high),
         (_part(truth & before, before, weights), _part(truth & held_out, held_out, weights)),
         (_part(truth & before, truth, weights), _part(truth & held_out, truth, weights)),
         (int(newly.sum()), int(truth[newly].sum())),

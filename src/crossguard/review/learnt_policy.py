@@ -38,8 +38,7 @@ def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: st
     bundle = read_bundle(find_bundle(model), verify=False)
     current = resolve_policy(bundle, policy)
     _check(current, proposals)
-    own = is_policy_file(policy)
-    file = read_policy_file(Path(policy)) if own else PolicyFile(name=name, version="1", base=policy)
+    file = read_policy_file(Path(policy)) if is_policy_file(policy) else PolicyFile(name=name, version="1", base=policy)
     fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
     inputs = {
         kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from crossguard.listening import listen
 from crossguard.registry import RESOURCES
@@ -21,8 +21,7 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import listing, people, retention
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO
-from crossguard.review.store.schema import items as item_table
-from crossguard.review.store.schema import people as people_table
+from crossguard.review.store.schema import items
 from crossguard.review.webhooks import Sender
 
 RETENTION_EVERY_S = 600.0
@@ -78,8 +77,8 @@ def _until_terminated() -> Iterator[None]:
 def first_start(console: Console, address: str, say: Callable[[str], None]) -> None:
     """Fills an empty database with the demo's posts, and makes a link for the first admin while there is none."""
     with console.database.read() as db:
-        empty = db.execute(select(func.count()).select_from(item_table)).scalar_one() == 0
-        nobody = db.execute(select(func.count()).select_from(people_table)).scalar_one() == 0
+        empty = db.execute(select(items.c.id).limit(1)).first() is None
+        nobody = not people.everybody(db)
     if empty and nobody and console.settings.demo:
         say("A new database: scoring the demo's posts ...")
         for _ in take_file(console, RESOURCES / "demo" / "posts.jsonl", source=DEMO):
