@@ -79,6 +79,8 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     for name, data in ((RUN, run.to_dict()), (TEST_METRICS, flat), (REPORT, report)):
         save_json(folder / name, data, allow_nan=False)
     columns: dict[str, Any] = {entry.name: np.array(getattr(run.sample, entry.name)) for entry in fields(Sample)}
+    # An array of texts takes as much memory for each as the longest needs, and an id may be a link.
+    columns["ids"] = np.frombuffer(json.dumps(run.sample.ids).encode(), dtype=np.uint8)
     try:
         np.savez_compressed(folder / SCORES, **columns)
     except OSError as error:
@@ -100,8 +102,17 @@ def read_run(folder: Path) -> Run:
             )
         with (folder / SCORES).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
-        labels, ids = tuple(map(str, stored["labels"])), tuple(map(str, stored["ids"]))
-        sample = Sample(labels, ids, stored["truth"], stored["scores"], stored["flags"], stored["hateful"])
+        ids = stored["ids"]
+        if ids.dtype == np.uint8:  # earlier versions stored texts
+            ids = json.loads(ids.tobytes())
+        sample = Sample(
+            tuple(map(str, stored["labels"])),
+            tuple(map(str, ids)),
+            stored["truth"],
+            stored["scores"],
+            stored["flags"],
+            stored["hateful"],
+        )
         read = TypeAdapter(Evaluation).validate_python
         variants = {name: read(variant) for name, variant in data["variants"].items()}
         return Run(Facts(**data["facts"]), sample, read(data["main"]), variants, tuple(data["warnings"]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,18 @@ def test_an_evaluation_leaves_the_files_of_a_training_run_alone(
 def test_a_folder_without_a_run_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="crossguard evaluate DATA --out"):
         read_run(tmp_path)
+
+
+def test_ids_take_no_more_memory_than_their_letters(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:
+    run, _ = measure_model(tiny, read_annotated(annotated_posts, HATE.names), EvaluationRequest(rounds=0))
+    ids = ("é" * 1000, *run.sample.ids[1:])
+    write_run(replace(run, sample=replace(run.sample, ids=ids)), tmp_path)
+    with np.load(tmp_path / "scores.npz") as stored:
+        columns = dict(stored)
+    assert columns["ids"].nbytes < 20_000
+    assert read_run(tmp_path).sample.ids == ids
+    np.savez(tmp_path / "scores.npz", **columns | {"ids": np.array(ids)})
+    assert read_run(tmp_path).sample.ids == ids, "as earlier versions wrote them"
 
 
 def test_a_run_of_another_schema_is_refused(tiny: Moderator, annotated_posts: Path, tmp_path: Path) -> None:

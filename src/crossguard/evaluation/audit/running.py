@@ -133,7 +133,10 @@ def column_groups(annotated: Annotated, columns: Sequence[str]) -> dict[str, NDA
     found: dict[str, NDArray[np.bool_]] = {}
     for column in columns:
         if column not in annotated.columns:
-            raise InputError(f"'{annotated.source}' has no column '{column}'.{suggest(column, annotated.columns)}")
+            near = suggest(column, annotated.columns)
+            raise InputError(
+                f"'{annotated.source}' has no column '{column}'.{near} Columns of posts and labels name no groups."
+            )
         values = annotated.columns[column]
         cells = Shares(annotated.source)
         shares = np.array([cells.read(value, column, "") for value in values])

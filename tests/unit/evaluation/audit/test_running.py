@@ -27,6 +27,8 @@ def test_groups_come_from_columns_of_names_and_of_shares(annotated_posts: Path) 
     assert column_groups(annotated, ["women"])["women"].tolist()[:2] == [True, False]
     with pytest.raises(InputError, match=r"no column 'womn'. Did you mean 'women'\?"):
         column_groups(annotated, ["womn"])
+    with pytest.raises(InputError, match="Columns of posts and labels name no groups"):
+        column_groups(annotated, ["id"])
 
 
 @pytest.mark.parametrize("words", [("yes", "no"), ("True", "False"), (True, False), ("1", "0"), (1, 0)])
