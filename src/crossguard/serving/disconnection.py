@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.requests import Request
 
@@ -25,7 +26,7 @@ async def while_connected(request: Request) -> AsyncIterator[None]:
     assert task is not None
     within, disconnected = True, False
 
-    def cancel(gone: asyncio.Future[object]) -> None:
+    def cancel(gone: asyncio.Task[Any]) -> None:
         nonlocal disconnected
         if within and not gone.cancelled():
             disconnected = task.cancel()

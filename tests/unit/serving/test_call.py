@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.support.decisions import decision, failed
@@ -47,7 +48,7 @@ def test_who_may_call(served_model: Moderator) -> None:
 
 
 @pytest.mark.parametrize("sent", [{"x_api_key": " forum \t"}, {"authorization": "bearer  forum "}])
-def test_a_key_may_have_space_around_it_as_when_it_was_copied(served_model: Moderator, sent: dict[str, str]) -> None:
+def test_a_key_may_have_space_around_it_as_when_it_was_copied(served_model: Moderator, sent: dict[str, Any]) -> None:
     call = call_of(service_of(served_model, {"forum": {}}), **sent)
     call.admit(Access.KEY, scores=False)
     assert call.caller.name == "forum"
