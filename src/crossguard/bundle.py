@@ -217,16 +217,13 @@ def parse_manifest(data: Mapping[str, Any], where: str) -> BundleManifest:
         BundleError: It is of another schema, or breaks a rule.
     """
     version = data.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BundleError(
-            f"{where} has schema version {version}, and this Crossguard reads {SCHEMA_VERSION}. "
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        remedy = (
             "Update Crossguard where its repository is: git pull && pip install ."
+            if version > SCHEMA_VERSION
+            else "It is of an older one: export the model again with: crossguard export"
         )
-    if isinstance(version, int) and version < SCHEMA_VERSION:
-        raise BundleError(
-            f"{where} has schema version {version}, of an older Crossguard, and this one reads {SCHEMA_VERSION}. "
-            "Export the model again with: crossguard export"
-        )
+        raise BundleError(f"{where} has schema version {version}, and this Crossguard reads {SCHEMA_VERSION}. {remedy}")
     try:
         return parse(BundleManifest, data, where)
     except ConfigError as error:

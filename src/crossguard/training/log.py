@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from crossguard.saving import whole_file
+
 
 class RunLog:
     """Writes `log.jsonl` and TensorBoard's event files, and draws a bar on a terminal."""
@@ -79,9 +81,8 @@ def _forget_after(path: Path, steps: int, epochs: int) -> None:
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if line.endswith("\n") and _is_saved(json.loads(line), steps, epochs)]
-    draft = path.with_suffix(".draft")
-    draft.write_text("".join(kept), encoding="utf-8")
-    draft.replace(path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text("".join(kept), encoding="utf-8")
 
 
 def _is_saved(entry: dict[str, Any], steps: int, epochs: int) -> bool:
