@@ -16,9 +16,8 @@ from typing import Final
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
-from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, without_emoji, without_signs
+from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, starred, without_emoji, without_signs
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
-from crossguard.preprocessing.disguises.starred import starred
 from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, as_shown, without_padding
 
 # A longer text is read in stretches of so many characters, since some steps look at all of a text at once,

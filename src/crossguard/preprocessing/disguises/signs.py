@@ -1,4 +1,4 @@
-"""Signs and spaces inside words, and signs and digits in place of letters."""
+"""Signs and spaces inside words, and signs and digits in place of letters, or hiding them: `f**k`, `sh**`, `k_ll`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
 # Ordinals, amounts, versions and names of products, which are not words in digits.
 NUMBER: Final = re.compile(r"\d+[a-z]{1,3}|[a-z]{1,3}\d+|.*\d{3,}.*")
 TOKEN: Final = re.compile(r"\S+")
+# Where several letters are hidden, one sign stands for each of them. At the end only stars do: a dash breaks off.
+STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,})?(?![^\W_])", re.IGNORECASE)
+HIDING: Final = re.compile(r"[*#%?_-]")
+ONE_HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
 
 
 def joined(text: str, lexicon: Lexicon) -> str:
@@ -114,3 +118,28 @@ def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
         if read is not None and (not core.isdigit() or lexicon.common(read)):
             return token.replace(core, read)
     return None
+
+
+def starred(text: str, lexicon: Lexicon) -> str:
+    """Finds the letters that signs hide: of a word that is often hidden, or else of any word that lacks one letter."""
+
+    def read(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        parts = HIDING.sub(" ", word).split()
+        bare = "".join(parts)
+        if bare == word or _lacks_nothing(parts, bare, lexicon):
+            return match[0]
+        pattern = HIDING.sub("*", word)
+        hidden = lexicon.hidden(pattern)
+        if hidden is None and ONE_HIDDEN.fullmatch(word) and (len(bare) >= SHORT or "*" in word):
+            hidden = lexicon.filled(pattern)
+        return hidden or match[0]
+
+    return STARRED.sub(read, text) if HIDING.search(text) else text
+
+
+def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
+    """Returns whether signs stand in a word, behind one, or between words."""
+    if len(bare) >= SHORT and bare in lexicon:
+        return True
+    return len(bare) > 1 and all(map(lexicon.common, parts))
