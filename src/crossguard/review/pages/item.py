@@ -16,7 +16,7 @@ from crossguard.errors import CrossguardError
 from crossguard.review.console import COMMENT_CHARACTERS
 from crossguard.review.errors import ClaimLostError, FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
-from crossguard.review.pages.queues import kept_query, next_after, undoable
+from crossguard.review.pages.queues import MINUTE, kept_query, next_after, refuse_over_limit, undoable
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
@@ -24,7 +24,6 @@ from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.schema import images
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
-from crossguard.review.taking import MINUTE, refuse_over_limit
 
 SHOWN_ALIKE = 20
 AGAIN = "again"  # the submission whose answers the form begins with

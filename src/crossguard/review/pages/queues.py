@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,12 +19,15 @@ from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
+from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, listing, people, workload
 from crossguard.review.store.claims import Filters
+from crossguard.review.store.people import Person
 from crossguard.review.store.schema import DAY
-from crossguard.review.taking import MINUTE, take_next
 
 PAGE = 30
+MINUTE: Final = 60.0
+_CHANCE: Final = random.SystemRandom()
 # Of a list that a person came to because nothing of it waits for them: part of the address, as fragments get lost.
 NOTHING: Final = "nothing"
 
@@ -93,6 +98,54 @@ def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
     except ReviewError:  # the day's limit: the answer counts, and the start page tells
         return visit.go("/")
     return visit.go(_place_of_item(name, item, fields))
+
+
+def take_next(
+    tx: Connection,
+    settings: ReviewSettings,
+    person: Person,
+    queue: str,
+    *,
+    order: str,
+    filters: Filters,
+    now: float,
+    after: Any = None,
+) -> int | None:
+    """Claims an item for a person and returns its id; None when the queue holds nothing for them.
+
+    Near-duplicates of `after`, the item that was just answered, come next, unless the order is random.
+
+    Raises:
+        ReviewError: They have seen as many items today as the settings allow; nothing is changed.
+    """
+    lease = settings.lease_minutes * MINUTE
+    held: list[int] = [row.id for row in claims.held_by(tx, person.id, now) if row.queue == queue]
+    if held:
+        claims.renew(tx, held[0], person.id, now, lease)
+        return held[0]
+    refuse_over_limit(tx, settings, person, now)
+    if _CHANCE.random() < settings.gold_rate:
+        golden = claims.claim_next(
+            tx, person.id, queue, now, lease, order=claims.RANDOM, filters=filters, state=claims.GOLD
+        )
+        if golden is not None:
+            return golden
+    if after is not None and after.likeness is not None and order != claims.RANDOM:
+        like = replace(filters, likeness=after.likeness)
+        near = claims.claim_next(tx, person.id, queue, now, lease, order=claims.OLDEST, filters=like)
+        if near is not None:
+            return near
+    return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)
+
+
+def refuse_over_limit(db: Connection, settings: ReviewSettings, person: Person, now: float) -> None:
+    """Ends a person's day.
+
+    Raises:
+        ReviewError: They have seen as many items today as the settings allow.
+    """
+    if settings.daily_limit and workload.seen_today(db, person.id, now) >= settings.daily_limit:
+        raise ReviewError(f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow.")
 
 
 def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
