@@ -185,6 +185,8 @@ class Recipe(StrictModel):
                 f"aug_scale_min ({self.aug_scale_min}) needs images of {self.cached_size} pixels to crop from, and "
                 f"{LARGEST_IMAGE} are the most; set it higher, or image_size lower"
             )
+        if self.drop_text + self.drop_image > 1:
+            problems.append("drop_text and drop_image are above 1 together, and no post is trained without both")
         if self.image_dropout and (self.augment or not self.freeze_image):
             problems.append("image_dropout needs freeze_image: true and augment: false")
         if problems:

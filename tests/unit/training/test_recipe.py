@@ -76,6 +76,7 @@ def test_labels_and_schemes_that_a_model_cannot_have_are_refused(lines: str, tol
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
+        ("drop_text: 0.7\ndrop_image: 0.7", "drop_text and drop_image are above 1 together"),
         ("image_dropout: 0.5", "image_dropout needs freeze_image: true and augment: false"),
         ("image_dropout: 0.5\nfreeze_image: true\naugment: true", "image_dropout needs"),
         ("image_size: 1024\naugment: true\naug_scale_min: 0.2", r"aug_scale_min \(0.2\) needs images of 2290 pixels"),
