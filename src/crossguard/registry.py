@@ -35,7 +35,7 @@ def find(name: str | Path, revision: str | None = None) -> Path:
     # Absolute, because files are read when they are needed, perhaps from another working folder.
     expanded = os.path.expanduser(name)  # noqa: PTH111 - pathlib raises where nobody has that name
     folder = known.get(str(name)) or Path(expanded).absolute()
-    if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises where a name is too long for a folder
+    if name and os.path.isdir(folder):  # noqa: PTH112 - pathlib raises where a name is too long for a folder
         if revision is not None:
             raise ConfigError(
                 f"A revision is of a Hub repository, and the model '{name}' is in a folder. Leave it out."

@@ -78,3 +78,9 @@ def test_a_checkpoint_is_opened_by_load_and_not_by_the_class(tmp_path: Path, tin
         Moderator.load(tmp_path)
     with pytest.raises(BundleError, match=r"no bundle\.json, and no weights"):
         load(tmp_path)
+
+
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    """As that of a shell variable without a value is."""
+    with pytest.raises(BundleError, match="Unknown model ''"):
+        find("")
