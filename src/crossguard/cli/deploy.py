@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossguard.cli.options import out_option, overwrite_option
+from crossguard.cli.options import FILE, out_option, overwrite_option
 
 if TYPE_CHECKING:
     from crossguard.deploy.sagemaker.package import Packed
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group("deploy")
@@ -37,7 +35,7 @@ def sagemaker() -> None:
 
 @sagemaker.command("package", short_help="Write a model as the archive that SageMaker unpacks.")
 @click.argument("model")
-@out_option(type=_FILE, default=Path("model.tar.gz"), show_default=True, help="The archive.")
+@out_option(type=FILE, default=Path("model.tar.gz"), show_default=True, help="The archive.")
 @overwrite_option
 @click.option(
     "--code",
@@ -62,7 +60,7 @@ def package(*, model: str, out: Path, overwrite: bool, code: Path | None) -> Non
 
 
 @sagemaker.command("package-training", short_help="Write the source archive of a training job.")
-@out_option(type=_FILE, default=Path("source.tar.gz"), show_default=True, help="The archive.")
+@out_option(type=FILE, default=Path("source.tar.gz"), show_default=True, help="The archive.")
 @overwrite_option
 def package_training(*, out: Path, overwrite: bool) -> None:
     """Write the source archive of a training job on AWS's PyTorch images."""
@@ -74,7 +72,7 @@ def package_training(*, out: Path, overwrite: bool) -> None:
 
 
 @sagemaker.command("policy", short_help="Print the least-privilege IAM policy that FILE needs.")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option(
     "--for",
     "party",
@@ -91,7 +89,7 @@ def policy(file: Path, party: str) -> None:
 
 
 @sagemaker.command("apply", short_help="Create or update the endpoint, or run the job, of FILE.")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--dry-run", is_flag=True, help="Print the CloudFormation template or the requests, and send nothing.")
 def apply(file: Path, dry_run: bool) -> None:
     """Create or update the endpoint, or run the transform or training job, that FILE describes; wait for its end."""

@@ -30,6 +30,7 @@ class ExistingPath(click.Path):
 
 
 PATH: Final = click.Path(path_type=Path)
+FILE: Final = click.Path(path_type=Path, dir_okay=False)
 EXISTING: Final = ExistingPath(exists=True, path_type=Path)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.checked_settings import parse, read_yaml
-from crossguard.cli.options import PATH, model_option, out_option, overwrite_option, policy_file, policy_name
+from crossguard.cli.options import FILE, PATH, model_option, out_option, overwrite_option, policy_file, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
@@ -41,7 +41,7 @@ def command() -> None:
 
 
 @command.command("map", short_help="Fit a map from this model's scores to Perspective's.")
-@click.argument("pairs", type=PATH)
+@click.argument("pairs", type=FILE)
 @model_option
 @click.option(
     "--policy", default="default", show_default=True, help="The bundle's policy, or the policy file, to add to."

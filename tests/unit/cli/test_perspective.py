@@ -131,3 +131,8 @@ def test_rows_of_json_that_lack_a_score_or_a_text_are_left_out(bundle: Bundle, t
 def test_a_wrong_name_is_told_before_anything_is_scored(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name"):
         run(tmp_path / "none.csv", "--model", bundle.folder, "--name", "my policy", "-o", tmp_path / "out.yaml")
+
+
+def test_pairs_come_from_a_file(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(command, ["map", str(tmp_path)])
+    assert (answer.exit_code, "is a directory" in answer.output) == (2, True)
