@@ -65,9 +65,7 @@ def in_order(function: Callable[[A], B], items: Iterable[A], at_once: int) -> It
 
 def plan_line(source: InputFile, units: Sequence[Unit]) -> bytes:
     """Returns the line of a plan that holds the units of one source."""
-    plain = [unit.to_dict() for unit in units]
-    for each in plain:
-        del each["entry"]
+    plain = [{name: value for name, value in unit.to_dict().items() if name != "entry"} for unit in units]
     line = {"address": source.storage.address_of(source.entry.path), "entry": asdict(source.entry), "units": plain}
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
