@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_ids_take_no_more_memory_than_their_letters(tiny: Moderator, annotated_p
     ids = ("é" * 1000, *run.sample.ids[1:])
     write_run(replace(run, sample=replace(run.sample, ids=ids)), tmp_path)
     with np.load(tmp_path / "scores.npz") as stored:
-        columns = dict(stored)
+        columns: dict[str, Any] = dict(stored)
     assert columns["ids"].nbytes < 20_000
     assert read_run(tmp_path).sample.ids == ids
     np.savez(tmp_path / "scores.npz", **columns | {"ids": np.array(ids)})
