@@ -26,7 +26,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
-from tests.support.hostile_images import encoded, gif, many_scans, png
+from tests.support.hostile_images import gif, many_scans, png
+from tests.support.pictures import encoded
 from tests.support.tiny_bundle import manifest, write_tiny_bundle
 
 from crossguard.bundle import parse_manifest

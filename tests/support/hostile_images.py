@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
-from typing import Any
 
 from PIL import Image
+from tests.support.pictures import encoded
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def chunk(kind: bytes, body: bytes = b"") -> bytes:

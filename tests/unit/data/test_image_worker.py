@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.hostile_images import encoded, many_scans, png
+from tests.support.hostile_images import many_scans, png
+from tests.support.pictures import encoded
 
 from crossguard.data import image_worker
 from crossguard.data.image_decoding import DecodeOptions, decode_bytes

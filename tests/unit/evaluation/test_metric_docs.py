@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossguard.evaluation.metrics import METRICS
-from crossguard.evaluation.titles import TITLES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "metrics.md"
 
@@ -12,7 +11,3 @@ def test_every_metric_is_described_with_its_averages() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for metric in METRICS.values():
         assert f"| `{metric.name}` | {metric.meaning} | {', '.join(metric.averages)} |" in text, metric.name
-
-
-def test_every_metric_has_a_title() -> None:
-    assert set(METRICS) <= set(TITLES)

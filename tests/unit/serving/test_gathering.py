@@ -4,21 +4,12 @@ import asyncio
 import io
 import logging
 import threading
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from typing import Any
 
 import pytest
+from tests.support.loops import in_loop
 
 from crossguard.serving.gathering import GatheredTransport, GatheringHandler
-
-
-def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
 
 
 class Written(asyncio.Transport):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from typing import Any
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from tests.support.loops import in_loop
 from uvicorn.server import ServerState
 
 from crossguard.serving.protocol import (
@@ -25,14 +24,6 @@ from crossguard.serving.protocol import (
 LONG = ConnectionLimits(header=3600, body=3600, idle=3600, send=3600)
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
-
-
-def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
 
 
 class Transport(asyncio.Transport):
