@@ -86,3 +86,8 @@ def test_the_command_line_is_described_as_it_is() -> None:
     code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])['page']())"
     written = subprocess.run([sys.executable, "-c", code, str(script)], capture_output=True, text=True, check=True)
     assert page == written.stdout, "run scripts/write_command_line_docs.py"
+
+
+def test_the_readme_names_the_command_by_which_ci_tests() -> None:
+    (command,) = re.findall(r"make test\b", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert f"`{command}`" in (ROOT / "README.md").read_text(encoding="utf-8")
