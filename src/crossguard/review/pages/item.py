@@ -16,12 +16,12 @@ from crossguard.errors import CrossguardError
 from crossguard.review.console import COMMENT_CHARACTERS
 from crossguard.review.errors import ClaimLostError, FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
-from crossguard.review.pages.queues import MINUTE, kept_query, next_after, refuse_over_limit, undoable
+from crossguard.review.pages.queues import kept_query, next_after, refuse_over_limit, undoable
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, votes
-from crossguard.review.store.schema import images
+from crossguard.review.store.schema import MINUTE, images
 from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import decision_of
 

@@ -23,10 +23,9 @@ from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, listing, people, workload
 from crossguard.review.store.claims import Filters
 from crossguard.review.store.people import Person
-from crossguard.review.store.schema import DAY
+from crossguard.review.store.schema import DAY, MINUTE
 
 PAGE = 30
-MINUTE: Final = 60.0
 _CHANCE: Final = random.SystemRandom()
 # Of a list that a person came to because nothing of it waits for them: part of the address, as fragments get lost.
 NOTHING: Final = "nothing"

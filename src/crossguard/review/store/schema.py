@@ -6,6 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 DAY: Final = 86_400.0
 Json = sa.JSON(none_as_null=True)
