@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from tests.support.hostile_images import chunk
+from tests.support.hostile_images import PNG, chunk
 from tests.support.pictures import HEIC, encoded, halves, reason
 
 from crossguard.data.image_limits import ImageLimits
@@ -229,7 +229,7 @@ def _png_bomb(side: int) -> bytes:
     """A few bytes of PNG that claim a huge picture."""
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return PNG + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 class TestSizeHint:
