@@ -214,6 +214,7 @@ class Decision:
     language: str = ""
     window: DecidingWindow | None = None
     decided_by: Sequence[str] = ()
+    _post: Post | None = field(default=None, compare=False)  # what was scored, where `Results` hold the decision
 
     @property
     def schema_version(self) -> int:

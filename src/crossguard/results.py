@@ -31,27 +31,22 @@ class Results(list[Decision]):
     """
 
     def __init__(self, decisions: Iterable[Decision] = (), posts: Iterable[Post] = (), names: Names = NO_NAMES) -> None:
-        super().__init__()
+        of = iter(posts)
+        super().__init__(replace(decision, _post=next(of, None)) for decision in decisions)
         self._names = names
-        seen: set[int] = set()
-        for decision in decisions:  # one that stands for two posts is two
-            self.append(replace(decision) if id(decision) in seen else decision)
-            seen.add(id(self[-1]))
-        # By identity; the decision is kept with its post, so that no later one gets its id.
-        self._pairs = _paired(self, posts)
 
     @property
     def posts(self) -> Sequence[Post]:
         """What was scored, a post per decision, whatever is done to these; an empty one where it is not known."""
-        return _Posts(self, self._post)
+        return _Posts(self)
 
     @property
-    def failed(self) -> Results:
+    def failed(self) -> Self:
         """The decisions of posts that could not be scored."""
         return self._where(lambda decision: not decision.ok)
 
     @property
-    def flagged(self) -> Results:
+    def flagged(self) -> Self:
         """The decisions with at least one flag."""
         return self._where(lambda decision: bool(decision.flags))
 
@@ -86,33 +81,16 @@ class Results(list[Decision]):
         """Returns the same decisions in another list."""
         return self[:]
 
-    def extend(self, decisions: Iterable[Decision], /) -> None:
-        """Puts decisions at the end, with their posts where they are `Results`."""
-        if isinstance(decisions, Results):
-            self._pairs |= _paired(decisions, decisions.posts)
-        super().extend(decisions)
-
-    def __iadd__(self, decisions: Iterable[Decision], /) -> Self:  # type: ignore[override]  # see `__add__`
-        self.extend(decisions)
-        return self
-
     def __add__(self, decisions: list[Decision], /) -> Self:  # type: ignore[override]  # holds nothing else
-        both = self.copy()
-        both += decisions
-        return both
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (list(self), tuple(self.posts), self._names)
+        return self._with([*self, *decisions])
 
     @overload
     def __getitem__(self, place: SupportsIndex, /) -> Decision: ...
     @overload
     def __getitem__(self, place: slice, /) -> Self: ...
     def __getitem__(self, place: SupportsIndex | slice, /) -> Decision | Self:
-        if isinstance(place, slice):
-            part = super().__getitem__(place)
-            return type(self)(part, map(self._post, part), self._names)
-        return super().__getitem__(place)
+        found = super().__getitem__(place)
+        return found if isinstance(found, Decision) else self._with(found)
 
     def __repr__(self) -> str:
         return f"Results({self._counts()})"
@@ -133,32 +111,27 @@ class Results(list[Decision]):
         counts = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
         return f"{len(self):,} decisions" + (f": {counts}" if counts else "")
 
-    def _post(self, decision: Decision) -> Post:
-        pair = self._pairs.get(id(decision))
-        return pair[1] if pair else Post(decision.id)
+    def _where(self, wanted: Callable[[Decision], bool]) -> Self:
+        return self._with(filter(wanted, self))
 
-    def _where(self, wanted: Callable[[Decision], bool]) -> Results:
-        kept = [(decision, post) for decision, post in zip(self, self.posts, strict=True) if wanted(decision)]
-        return Results([decision for decision, _ in kept], [post for _, post in kept], self._names)
+    def _with(self, decisions: Iterable[Decision]) -> Self:
+        other = type(self)(names=self._names)
+        other.extend(decisions)
+        return other
 
 
 class _Posts(Sequence[Post]):
     """The posts of decisions, found when they are asked for: a loop over places takes no longer than one over posts."""
 
-    def __init__(self, results: Results, find: Callable[[Decision], Post]) -> None:
+    def __init__(self, results: Results) -> None:
         self._results = results
-        self._find = find
 
     def __len__(self) -> int:
         return len(self._results)
 
-    @overload
-    def __getitem__(self, place: int, /) -> Post: ...
-    @overload
-    def __getitem__(self, place: slice, /) -> Sequence[Post]: ...
-    def __getitem__(self, place: int | slice, /) -> Post | Sequence[Post]:
+    def __getitem__(self, place: Any, /) -> Any:
         found = self._results[place]
-        return tuple(found.posts) if isinstance(found, Results) else self._find(found)
+        return tuple(found.posts) if isinstance(found, Results) else found._post or Post(found.id)  # noqa: SLF001 ours
 
     def __eq__(self, other: object, /) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -167,7 +140,3 @@ class _Posts(Sequence[Post]):
         return repr(tuple(self))
 
     __hash__ = None  # type: ignore[assignment]  # its posts change with the decisions
-
-
-def _paired(decisions: Iterable[Decision], posts: Iterable[Post]) -> dict[int, tuple[Decision, Post]]:
-    return {id(decision): (decision, post) for decision, post in zip(decisions, posts, strict=False)}
