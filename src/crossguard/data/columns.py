@@ -91,7 +91,14 @@ class Columns:
             if present.count(name) > 1:
                 raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
         if not set(found) - {"id"}:
-            raise self.nothing_to_score(present, where)
+            names = [name for name in present if name]
+            hint = " If each line is a text: --input-format txt" if len(names) <= 1 else ""
+            if any(name.isdigit() or name.count(" ") > 1 for name in names):
+                hint += " Or is the first line a post? Then add a line above it that names the columns."
+            raise TableError(
+                f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(names) or 'none'}. "
+                f"Name yours with --text-column, --image-path-column or --image-column.{hint}"
+            )
         return found
 
     def match(self, present: Iterable[str], where: str) -> dict[str, str]:
@@ -126,17 +133,6 @@ class Columns:
             for meaning, name in found.items()
             if name != getattr(self, meaning)
         ]
-
-    def nothing_to_score(self, present: Iterable[str], where: str) -> TableError:
-        """Returns the error for a table in which no column is known."""
-        names = [name for name in present if name]
-        hint = " If each line is a text: --input-format txt" if len(names) <= 1 else ""
-        if any(name.isdigit() or name.count(" ") > 1 for name in names):
-            hint += " Or is the first line a post? Then add a line above it that names the columns."
-        return TableError(
-            f"{where} has none of the columns {', '.join(self.content)}. It has: {', '.join(names) or 'none'}. "
-            f"Name yours with --text-column, --image-path-column or --image-column.{hint}"
-        )
 
 
 def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:

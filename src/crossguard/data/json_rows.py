@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crossguard.data import json_shapes
 from crossguard.data.lines import MAX_LINE_BYTES, NOT_UTF8, ByteLines, Lines, each_line, is_utf8, without_mark
-from crossguard.data.post_builder import PostBuilder
+from crossguard.data.post_builder import AN_OBJECT_PER_POST, PostBuilder
 from crossguard.errors import PostError, TableError
 from crossguard.records import Post
 
@@ -124,8 +123,8 @@ def _read_arrays(stream: ByteLines, builder: PostBuilder, where: str) -> Iterato
 
 
 def _of_item(row: Any, number: int, builder: PostBuilder, where: str) -> Post:
-    if number == 1 and (said := json_shapes.bare_item(row)):
-        raise TableError(f"{where} {said}")
+    if number == 1 and isinstance(row, str | list):
+        raise TableError(f"{where} holds no objects. {AN_OBJECT_PER_POST}")
     if not isinstance(row, dict):
         return Post.failed(f"item-{number}", "line_malformed", f"Item {number}: {not_an_object(row)}")
     if number == 1:

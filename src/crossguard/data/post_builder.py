@@ -8,13 +8,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from crossguard.data import json_shapes
 from crossguard.data.cells import as_text
 from crossguard.data.columns import Columns, is_address, unread_files, unread_images, unread_words
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
 
+AN_OBJECT_PER_POST: Final = (
+    'An object per post is needed, such as {"text": "...", "image_path": "..."}; for other names: --text-column NAME. '
+    "Posts that stand inside other objects: jq -c '.posts[]' FILE > posts.jsonl. From pandas: "
+    "frame.to_json('posts.jsonl', orient='records', lines=True)"
+)
 _KNOWN_SHAPES: Final = 1000
 
 
@@ -64,17 +68,16 @@ class PostBuilder:
         wrong = [name for name in self.columns.renamed.values() if name not in row]
         if wrong and len(wrong) == len(self.columns.renamed):
             self.columns.find(row, where)
-        others = [name for name, value in row.items() if isinstance(value, str) and name != self.columns.id]
-        said = json_shapes.whole_table(row)
-        unread = {"id", "text"} if isinstance(row.get(self.found.get("text", "")), dict) else {"id"}
-        if said is None and not set(self.found) - unread:
-            if others or "id" not in self.found:
-                said = json_shapes.around_posts(row)
-            said = said or json_shapes.inside_post(row)
-            if said is None and others:
-                raise self.columns.nothing_to_score(row, where)
-        if said is not None:
-            raise TableError(f"{where} {said}")
+        if self._is_no_post(row):
+            raise TableError(f"{where} is no post. It has: {', '.join(row)}. {AN_OBJECT_PER_POST}")
+
+    def _is_no_post(self, row: Mapping[str, Any]) -> bool:
+        """Whether an object has content under other names alone, or is itself a table of lists or objects."""
+        nested = [value for value in row.values() if value and isinstance(value, list | dict)]
+        if set(self.found) - {"id"}:
+            return len(nested) == len(row) and "image" not in self.found
+        words = any(isinstance(value, str) for name, value in row.items() if name != self.columns.id)
+        return words or ("id" not in self.found and bool(nested))
 
     def note(self, header: Iterable[str], where: str) -> None:
         """Remembers the columns, and what was found under another name."""

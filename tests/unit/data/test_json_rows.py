@@ -7,6 +7,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.tables import brief, read, write
@@ -162,6 +163,16 @@ class TestJsonl:
             read(path)
         with pytest.raises(TableError, match="Did you mean 'words'"):
             read(path, columns=Columns(text="wrds"))
+
+    @pytest.mark.parametrize("items", [["one", "two"], [[1, "one"], [2, "two"]]])
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_items_that_are_no_objects_are_refused(self, tmp_path: Path, items: list[Any], indent: int | None) -> None:
+        with pytest.raises(TableError, match=r"holds no objects. An object per post is needed"):
+            read(write(tmp_path / "in.json", json.dumps(items, indent=indent)))
+
+    def test_objects_over_several_lines_are_told_the_way_to_one_line_each(self, tmp_path: Path) -> None:
+        with pytest.raises(TableError, match=r"objects over several lines.*jq -c \. FILE"):
+            read(write(tmp_path / "in.jsonl", json.dumps({"text": "one"}, indent=2)))
 
     def test_empty_fields_may_be_left_out(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.jsonl", '{"id": "1"}\n{"id": "2", "text": "b"}\n')
