@@ -91,12 +91,8 @@ class BundleManifest(StrictModel):
         for key, policy in self.policies.items():
             if policy.name != key:
                 problems.append(f"policy '{key}' calls itself '{policy.name}'")
-            if policy.label_scheme not in self.label_schemes:
-                problems.append(
-                    f"policy '{key}' reads '{policy.label_scheme}', and the schemes are {list(self.label_schemes)}"
-                )
             try:
-                policy.check(self.label_set, self.attributes)
+                policy.check(self.label_set, self.attributes, self.label_schemes)
             except ConfigError as error:
                 problems.append(str(error))
         problems += [

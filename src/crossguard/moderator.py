@@ -423,24 +423,16 @@ def resolve_policy(bundle: Bundle, policy: str | Path | Policy, tenant: str | No
     Raises:
         ConfigError: Unknown name, unknown tenant, a policy of another model, or a file that breaks a rule.
     """
-    policies = bundle.manifest.policies
+    manifest = bundle.manifest
     name = policy.name if isinstance(policy, Policy) else str(policy)
     if isinstance(policy, Path) or is_policy_file(name):
-        merged = read_policy_file(Path(name)).apply(policies, bundle.labels, tenant)
-        merged.check(bundle.labels, bundle.manifest.attributes)
-        return merged
-    if tenant is not None:
+        chosen = read_policy_file(Path(name)).apply(manifest.policies, bundle.labels, tenant)
+    elif tenant is not None:
         raise ConfigError(
             f"Tenant '{tenant}' needs a policy file with overrides per tenant, such as policy='policy.yaml'; "
             f"the policy '{name}' has none."
         )
-    if isinstance(policy, Policy):
-        policy.check(bundle.labels, bundle.manifest.attributes)
-        schemes = bundle.manifest.label_schemes
-        if policy.label_scheme not in schemes:
-            raise ConfigError(
-                f"Policy '{name}' reads the label scheme '{policy.label_scheme}', and the model has others: "
-                f"{', '.join(schemes)}."
-            )
-        return policy
-    return choose(policies, name)
+    else:
+        chosen = policy if isinstance(policy, Policy) else choose(manifest.policies, name)
+    chosen.check(bundle.labels, manifest.attributes, manifest.label_schemes)
+    return chosen

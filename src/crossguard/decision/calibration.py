@@ -6,7 +6,6 @@ Every map is non-decreasing in the logit, so calibration never changes the order
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -49,10 +48,11 @@ class Isotonic(StrictModel):
 
     @model_validator(mode="after")
     def _monotonic(self) -> Isotonic:
-        if len(self.logits) != len(self.probabilities):
-            raise ValueError("an isotonic map needs as many probabilities as logits")
-        if np.any(np.diff(self.logits) <= 0) or np.any(np.diff(self.probabilities) < 0):
-            raise ValueError("an isotonic map needs increasing logits and non-decreasing probabilities")
+        rising = np.all(np.diff(self.logits) > 0) and np.all(np.diff(self.probabilities) >= 0)
+        if len(self.logits) != len(self.probabilities) or not rising:
+            raise ValueError(
+                "an isotonic map needs increasing logits and as many probabilities, which must not decrease"
+            )
         return self
 
     def apply(self, logits: Floats) -> Floats:
@@ -100,14 +100,10 @@ class MonotoneMap(StrictModel):
 
     @model_validator(mode="after")
     def _monotone(self) -> MonotoneMap:
-        if len(self.x) != len(self.y):
-            raise ValueError(f"x has {len(self.x)} knots and y has {len(self.y)}; they must be as many")
-        if min(*self.x, *self.y) < 0 or max(*self.x, *self.y) > 1:
-            raise ValueError("knots must lie in [0, 1]")
-        if any(right <= left for left, right in pairwise(self.x)):
-            raise ValueError("x must increase from knot to knot")
-        if any(right < left for left, right in pairwise(self.y)):
-            raise ValueError("y must not decrease")
+        rising = np.all(np.diff(self.x) > 0) and np.all(np.diff(self.y) >= 0)
+        inside = min(*self.x, *self.y) >= 0 and max(*self.x, *self.y) <= 1
+        if len(self.x) != len(self.y) or not rising or not inside:
+            raise ValueError("a map has as many y as x, all in [0, 1]; x must increase, and y must not decrease")
         return self
 
     def __call__(self, score: float) -> float:

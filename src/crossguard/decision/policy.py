@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeAlias, get_args
@@ -40,18 +40,14 @@ class Prevalence(StrictModel):
     target: float = Field(gt=0, lt=1)
 
 
-def _disorder(bands: Mapping[str, Any], base: str = "", own: Container[str] = ()) -> str:
-    """Says which bands lie on the wrong side of the threshold, and which values are the base's, not the file's own."""
-    shown = {
-        name: f"{name} ({bands[name]}{f', from base {base!r}' if base and name not in own else ''})"
-        for name in ("threshold", "review", "block")
-    }
-    threshold, review, block = (bands[name] for name in shown)
+def _disorder(bands: Mapping[str, Any]) -> str:
+    """Says which bands lie on the wrong side of the threshold."""
+    threshold, review, block = bands["threshold"], bands["review"], bands["block"]
     told = []
     if None not in (threshold, review) and review > threshold:
-        told.append(f"{shown['review']} must not lie above {shown['threshold']}")
+        told.append(f"review ({review}) must not lie above threshold ({threshold})")
     if None not in (threshold, block) and block < threshold:
-        told.append(f"{shown['block']} must not lie below {shown['threshold']}")
+        told.append(f"block ({block}) must not lie below threshold ({threshold})")
     return ", and ".join(told)
 
 
@@ -154,18 +150,6 @@ class Verdict(NamedTuple):
     decided_by: tuple[str, ...]  # labels and attributes that ask for it, the one farthest above its threshold first
 
 
-def _input_problems(
-    rules: Mapping[str, Mapping[str, Any]], inputs: Mapping[Kind, Mapping[str, Mapping[str, Any]]]
-) -> Iterator[str]:
-    """Yields what is wrong with the bands per kind of input, on top of the rules of the labels."""
-    for kind, overrides in inputs.items():
-        for name, bands in overrides.items():
-            if name not in rules:
-                yield f"'inputs.{kind}': unknown label '{name}'.{suggest(name, rules)}"
-            elif not _disorder(rules[name]) and (told := _disorder({**rules[name], **bands})):
-                yield f"'inputs.{kind}.{name}': {told}"
-
-
 class Policy(StrictModel):
     """Thresholds and bands for every label.
 
@@ -200,12 +184,18 @@ class Policy(StrictModel):
 
     @model_validator(mode="after")
     def _merge(self) -> Self:
-        rules = {name: rule.model_dump() for name, rule in self.labels.items()}
-        inputs = {kind: {name: bands.given() for name, bands in own.items()} for kind, own in self.inputs.items()}
-        if problems := list(_input_problems(rules, inputs)):
+        problems = []
+        for kind, overrides in self.inputs.items():
+            self._rules[kind] = dict(self.labels)
+            for name, override in overrides.items():
+                if name not in self.labels:
+                    problems.append(f"'inputs.{kind}': unknown label '{name}'.{suggest(name, self.labels)}")
+                elif told := _disorder(bands := self.labels[name].model_dump() | override.given()):
+                    problems.append(f"'inputs.{kind}.{name}': {told}")
+                else:
+                    self._rules[kind][name] = LabelPolicy(**bands)
+        if problems:
             raise ValueError("; ".join(problems))
-        for kind, own in inputs.items():
-            self._rules[kind] = self.labels | {name: LabelPolicy(**rules[name] | bands) for name, bands in own.items()}
         return self
 
     def __repr__(self) -> str:
@@ -223,14 +213,20 @@ class Policy(StrictModel):
         """Returns the rule of each label for one kind of input."""
         return self._rules.get(kind, self.labels)
 
-    def check(self, labels: LabelSet, attributes: Container[str] = ()) -> None:
-        """Raises ConfigError when the policy and a model do not name the same labels, or it lacks an attribute."""
+    def check(self, labels: LabelSet, attributes: Container[str], schemes: Collection[str]) -> None:
+        """Checks that the policy is for a model of these labels, attributes and label schemes.
+
+        Raises:
+            ConfigError: They do not name the same labels, or the model lacks an attribute or the scheme.
+        """
         missing = [name for name in labels.names if name not in self.labels]
         unknown = [name for name in self.labels if name not in labels.names]
         problems = [f"label '{name}' has no threshold" for name in missing]
         problems += [f"Unknown label '{name}'.{suggest(name, labels.names)}" for name in unknown]
         absent = [name for name in self.attributes if name not in attributes]
         problems += [f"the model has no attribute '{name}'" for name in absent]
+        if self.label_scheme not in schemes:
+            problems.append(f"the model has no label scheme '{self.label_scheme}', but {', '.join(schemes)}")
         if problems:
             raise ConfigError.gather(f"Policy '{self.name}'", problems)
 
@@ -316,32 +312,24 @@ class PolicyFile(StrictModel):
         if tenant is not None and tenant not in self.tenants:
             raise ConfigError(f"Policy '{self.name}' has no tenant '{tenant}'.{suggest(tenant, self.tenants)}")
         rules = {name: rule.model_dump() for name, rule in base.labels.items()}
-        problems: list[str] = []
         own = self.tenants[tenant] if tenant is not None else {}
+        problems = []
         for overrides in (self.labels, own):
             for name, override in overrides.items():
                 if name not in labels.names:
                     problems.append(f"Unknown label '{name}'.{suggest(name, labels.names)}")
                 else:
                     rules[name] |= override.given()
-        named = _named(self.labels, own)
-        problems += [
-            f"'labels.{name}': {told}"
-            for name, rule in rules.items()
-            if (told := _disorder(rule, self.base, named.get(name, ())))
-        ]
+        if problems:
+            raise ConfigError.gather(f"Policy '{self.name}'", problems)
         content = json.dumps(self.model_dump(), sort_keys=True).encode()
         inputs = base.inputs if self.inputs is None else self.inputs
         # What a file says of a label holds for every kind of input, unless the file itself tells them apart; of what it
         # does not say, each kind keeps its own. A tenant's rules are the last word in any case.
-        settled = named if self.inputs is None else _named(own)
-        left = {kind: _without(bands, settled) for kind, bands in inputs.items()}
-        problems += _input_problems(rules, left)
-        if problems:
-            raise ConfigError.gather(f"Policy '{self.name}'", problems)
+        settled = _named(self.labels, own) if self.inputs is None else _named(own)
         merged = base.model_dump() | {
             "base": self.base,
-            "inputs": left,
+            "inputs": {kind: _without(bands, settled) for kind, bands in inputs.items()},
             "costs": self.costs and self.costs.model_dump(),
             "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
@@ -353,7 +341,7 @@ class PolicyFile(StrictModel):
         }
         if self.attributes is not None:
             merged["attributes"] = {name: bands.model_dump() for name, bands in self.attributes.items()}
-        return parse(Policy, merged, f"Policy '{self.name}'")
+        return parse(Policy, merged, f"Policy '{self.name}', with what it takes from base '{self.base}'")
 
 
 def _named(*levels: Mapping[str, BandsOverride]) -> dict[str, set[str]]:

@@ -98,7 +98,7 @@ def test_prevalence_lowers_scores_where_hate_is_rare() -> None:
 
 def test_policy_and_model_must_name_the_same_labels() -> None:
     with pytest.raises(ConfigError) as failure:
-        policy().check(LabelSet.of("a", "bb"))
+        policy().check(LabelSet.of("a", "bb"), (), ["labels"])
     assert "label 'bb' has no threshold" in str(failure.value)
     assert "Unknown label 'b'. Did you mean 'bb'?" in str(failure.value)
 
@@ -183,23 +183,27 @@ class TestPolicyFile:
         with pytest.raises(ConfigError, match="Unknown label 'aa'"):
             file.apply({"default": policy()}, LABELS)
 
-    def test_labels_and_the_order_of_bands_are_told_together_and_which_values_are_the_bases(self) -> None:
+    def test_unknown_labels_are_told_together_and_bands_with_the_base_that_they_may_come_from(self) -> None:
         base = {"default": policy(a=LabelPolicy(threshold=0.5, review=0.4, block=0.9))}
-        data = {
-            "name": "p",
-            "version": "1",
-            "labels": {"aa": {"threshold": 0.1}, "a": {"threshold": 0.3}},
-            "inputs": {"both": {"b": {"review": 0.6}, "c": {"threshold": 0.6}}},
-        }
-        with pytest.raises(ConfigError) as failure:
-            parse(PolicyFile, data, "test").apply(base, LABELS)
-        assert str(failure.value).splitlines() == [
-            "Policy 'p': 4 problems",
+
+        def told(**data: Any) -> str:
+            with pytest.raises(ConfigError) as failure:
+                parse(PolicyFile, {"name": "p", "version": "1", **data}, "test").apply(base, LABELS)
+            return str(failure.value)
+
+        labels = {"aa": {"threshold": 0.1}, "a": {"threshold": 0.3}, "c": {}}
+        assert told(labels=labels).splitlines() == [
+            "Policy 'p': 2 problems",
             "  - Unknown label 'aa'. Did you mean 'a'? Known: a, b.",
-            "  - 'labels.a': review (0.4, from base 'default') must not lie above threshold (0.3)",
-            "  - 'inputs.both.b': review (0.6) must not lie above threshold (0.5)",
-            "  - 'inputs.both': unknown label 'c'. Known: a, b.",
+            "  - Unknown label 'c'. Known: a, b.",
         ]
+        assert told(labels={"a": {"threshold": 0.3}}) == (
+            "Policy 'p', with what it takes from base 'default': 'labels.a': review (0.4) must not lie above threshold "
+            "(0.3)."
+        )
+        told_of_inputs = told(inputs={"both": {"b": {"review": 0.6}, "c": {"threshold": 0.6}}})
+        assert "'inputs.both.b': review (0.6) must not lie above threshold (0.5)" in told_of_inputs
+        assert "'inputs.both': unknown label 'c'. Known: a, b." in told_of_inputs
 
     def test_a_rule_is_told_in_its_own_words(self) -> None:
         data = {"name": "p", "version": "1", "attributes": {"toxicity": {"threshold": 0.5, "review": 0.6, "block": 0}}}
