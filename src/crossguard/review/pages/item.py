@@ -100,7 +100,7 @@ def claim(visit: Visit) -> Response:
         row = _seen(visit, tx)
         lease = visit.console.settings.lease_minutes * MINUTE
         if row.claimed_by != visit.person.id:
-            refuse_over_limit(tx, visit.console.settings, visit.person, visit.now)
+            refuse_over_limit(visit, tx)
         if not claims.claim(tx, row.id, visit.person.id, visit.now, lease):
             raise NotAllowedError("This item is with somebody else, is decided, or has been before you already.")
     return visit.go(f"/items/{visit.item}?{kept_query(visit.request.query_params)}")
@@ -217,7 +217,7 @@ def _seen(visit: Visit, db: Connection) -> Any:
     if not person.sees(row.queue):
         raise NotAllowedError(f"Your account does not include the queue '{row.queue}'. Ask an admin.")
     known = row.state != claims.GOLD or row.claimed_by == person.id or person.may(Right.MEASURE)
-    if not known and not votes.answered(db, row.id, person.id):
+    if not known and all(vote.person != person.id for vote in votes.of(db, row.id)):
         raise NotFoundError(f"There is no item {row.id} for you.")
     return row
 

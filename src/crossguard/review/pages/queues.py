@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,10 +19,7 @@ from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
-from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, listing, people, workload
-from crossguard.review.store.claims import Filters
-from crossguard.review.store.people import Person
 from crossguard.review.store.schema import DAY, MINUTE
 
 PAGE = 30
@@ -81,76 +78,61 @@ def queue(visit: Visit) -> Response:
 
 def take(visit: Visit) -> Response:
     """Claims the next item of a queue and goes there."""
-    name, fields = _queue_of(visit), visit.request.query_params
-    order, filters = _order(fields), filters_of(fields)
+    name = _queue_of(visit)
     with visit.console.database.write(durable=False) as tx:
-        item = take_next(tx, visit.console.settings, visit.person, name, order=order, filters=filters, now=visit.now)
-    return visit.go(_place_of_item(name, item, fields))
+        return _go_to(visit, name, take_next(visit, tx, name))
 
 
 def next_after(visit: Visit, tx: Connection, answered: Any) -> Response:
     """Claims the item after one that was answered, under the same order and filters, and goes there."""
-    name, fields, settings = answered.queue, visit.request.query_params, visit.console.settings
-    order, filters = _order(fields), filters_of(fields)
     try:
-        item = take_next(tx, settings, visit.person, name, order=order, filters=filters, now=visit.now, after=answered)
+        return _go_to(visit, answered.queue, take_next(visit, tx, answered.queue, after=answered))
     except ReviewError:  # the day's limit: the answer counts, and the start page tells
         return visit.go("/")
-    return visit.go(_place_of_item(name, item, fields))
 
 
-def take_next(
-    tx: Connection,
-    settings: ReviewSettings,
-    person: Person,
-    queue: str,
-    *,
-    order: str,
-    filters: Filters,
-    now: float,
-    after: Any = None,
-) -> int | None:
-    """Claims an item for a person and returns its id; None when the queue holds nothing for them.
+def take_next(visit: Visit, tx: Connection, queue: str, after: Any = None) -> int | None:
+    """Claims an item under the visit's order and filters; returns its id, None when the queue holds nothing for them.
 
     Near-duplicates of `after`, the item that was just answered, come next, unless the order is random.
 
     Raises:
-        ReviewError: They have seen as many items today as the settings allow; nothing is changed.
+        FormError: The order or a filter cannot be read.
+        ReviewError: The person has seen as many items today as the settings allow; nothing is changed.
     """
+    settings, person, now = visit.console.settings, visit.person.id, visit.now
+    order, filters = _order(visit.request.query_params), filters_of(visit.request.query_params)
     lease = settings.lease_minutes * MINUTE
-    held: list[int] = [row.id for row in claims.held_by(tx, person.id, now) if row.queue == queue]
+    held: list[int] = [row.id for row in claims.held_by(tx, person, now) if row.queue == queue]
     if held:
-        claims.renew(tx, held[0], person.id, now, lease)
+        claims.renew(tx, held[0], person, now, lease)
         return held[0]
-    refuse_over_limit(tx, settings, person, now)
+    refuse_over_limit(visit, tx)
+    claim = partial(claims.claim_next, tx, person, queue, now, lease)
+    found = None
     if _CHANCE.random() < settings.gold_rate:
-        golden = claims.claim_next(
-            tx, person.id, queue, now, lease, order=claims.RANDOM, filters=filters, state=claims.GOLD
-        )
-        if golden is not None:
-            return golden
-    if after is not None and after.likeness is not None and order != claims.RANDOM:
-        like = replace(filters, likeness=after.likeness)
-        near = claims.claim_next(tx, person.id, queue, now, lease, order=claims.OLDEST, filters=like)
-        if near is not None:
-            return near
-    return claims.claim_next(tx, person.id, queue, now, lease, order=order, filters=filters)
+        found = claim(order=claims.RANDOM, filters=filters, state=claims.GOLD)
+    if found is None and after is not None and after.likeness is not None and order != claims.RANDOM:
+        found = claim(order=claims.OLDEST, filters=filters | {"likeness": after.likeness})
+    return claim(order=order, filters=filters) if found is None else found
 
 
-def refuse_over_limit(db: Connection, settings: ReviewSettings, person: Person, now: float) -> None:
+def refuse_over_limit(visit: Visit, db: Connection) -> None:
     """Ends a person's day.
 
     Raises:
         ReviewError: They have seen as many items today as the settings allow.
     """
-    if settings.daily_limit and workload.seen_today(db, person.id, now) >= settings.daily_limit:
-        raise ReviewError(f"You have seen {settings.daily_limit} items today, which is the limit. See you tomorrow.")
+    limit = visit.console.settings.daily_limit
+    if limit and workload.seen_today(db, visit.person.id, visit.now) >= limit:
+        raise ReviewError(f"You have seen {limit} items today, which is the limit. See you tomorrow.")
 
 
-def _place_of_item(queue: str, item: int | None, fields: Mapping[str, str]) -> str:
+def _go_to(visit: Visit, queue: str, item: int | None) -> Response:
+    fields = visit.request.query_params
     if item is None:
-        return f"/queues/{queue}?{kept_query(fields, **{NOTHING: '1'})}"
-    return f"/items/{item}?{kept_query(fields)}"
+        return visit.go(f"/queues/{queue}?{kept_query(fields, **{NOTHING: '1'})}")
+    return visit.go(f"/items/{item}?{kept_query(fields)}")
 
 
 def mine(visit: Visit) -> Response:
@@ -198,15 +180,15 @@ def switches(visit: Visit) -> Response:
     return visit.go(local_path(visit.form.get("back", "/me")))
 
 
-def filters_of(fields: Mapping[str, str]) -> Filters:
-    """Reads filters from a query.
+def filters_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Reads filters from a query, as `claims.Filters`.
 
     Raises:
         FormError: A score or a day cannot be read.
     """
     given = {key: fields[key].strip() for key in _FILTERS if fields.get(key, "").strip()}
     try:
-        return Filters(**{key: _FILTERS[key](text) for key, text in given.items()})
+        return {key: _FILTERS[key](text) for key, text in given.items()}
     except ValueError:
         raise FormError("A score is a number such as 0.5, and a day is written as 2026-11-25.") from None
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
@@ -32,8 +31,11 @@ def asked(name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(f"asked_{name}")
 
 
+Filters: TypeAlias = Mapping[str, Any]
+"""Which items of a queue, by names of `_CONDITIONS`; what is not named may be anything."""
+_LABEL: Final = sa.literal(" ").concat(asked("label")).concat(" ")
 _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
-    "label": items.c.flagged.like(asked("label"), escape="/"),
+    "label": sa.func.replace(items.c.flagged, _LABEL, "") != items.c.flagged,
     # Nobody learns by a filter whether the model flagged or allowed a post, or which items are golden.
     "kind": sa.case((items.c.kind.in_((*FEED, "gold")), "feed"), else_=items.c.kind) == asked("kind"),
     "source": items.c.source == asked("source"),
@@ -45,31 +47,7 @@ _CONDITIONS: Final[dict[str, sa.ColumnElement[bool]]] = {
     "until": items.c.received_at < asked("until"),
     "likeness": items.c.likeness == asked("likeness"),
 }
-_ABOUT_THE_MODEL: Final = {"asked_label", "asked_score_from", "asked_score_to"}
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which items of a queue; None is any."""
-
-    label: str | None = None  # flagged by the model for this label
-    kind: str | None = None  # feed, report or appeal
-    source: str | None = None
-    language: str | None = None
-    author: str | None = None
-    score_from: float | None = None
-    score_to: float | None = None
-    since: float | None = None  # received at or after, seconds since 1970
-    until: float | None = None
-    likeness: str | None = None  # key of near-duplicates
-
-    def given(self) -> dict[str, Any]:
-        """Returns what is asked for, as the parameters of a statement."""
-        found = {f"asked_{name}": value for name, value in asdict(self).items() if value is not None}
-        if self.label is not None:
-            escaped = self.label.replace("/", "//").replace("%", "/%").replace("_", "/_")
-            found["asked_label"] = f"% {escaped} %"
-        return found
+_ABOUT_THE_MODEL: Final = {"label", "score_from", "score_to"}
 
 
 def ordering(order: str) -> list[sa.ColumnElement[Any]]:
@@ -78,13 +56,18 @@ def ordering(order: str) -> list[sa.ColumnElement[Any]]:
     return [column.desc() if descending else column, items.c.id]
 
 
-def conditions(given: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
-    """Returns what a query must add to its WHERE for these filters; `Filters.given` has the values.
+def conditions(filters: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
+    """Returns what a query must add to its WHERE for these filters; `values_of` has the values.
 
     Who asks for a label or a score learns it of what is found, so items that are judged blind are not found then.
     """
-    seen = [] if _ABOUT_THE_MODEL.isdisjoint(given) else [items.c.blind.is_(False)]
-    return [_CONDITIONS[name.removeprefix("asked_")] for name in given] + seen
+    seen = [] if _ABOUT_THE_MODEL.isdisjoint(filters) else [items.c.blind.is_(False)]
+    return [_CONDITIONS[name] for name in filters] + seen
+
+
+def values_of(filters: Filters) -> dict[str, Any]:
+    """Returns what is asked for, as the parameters of a statement."""
+    return {f"asked_{name}": value for name, value in filters.items()}
 
 
 def free_for(person: Any, now: Any) -> sa.ColumnElement[bool]:
@@ -142,10 +125,10 @@ _CLAIM: Final = _take(sa.and_(items.c.id == _ITEM, sa.or_(_MINE, sa.and_(items.c
 
 
 @cache
-def _claim_first(order: str, given: tuple[str, ...]) -> sa.Update:
+def _claim_first(order: str, filters: tuple[str, ...]) -> sa.Update:
     pick = (
         sa.select(items.c.id)
-        .where(items.c.queue == asked("queue"), items.c.state == asked("state"), _FREE, *conditions(given))
+        .where(items.c.queue == asked("queue"), items.c.state == asked("state"), _FREE, *conditions(filters))
         .order_by(*ordering(order))
         .limit(1)
         .with_for_update(skip_locked=True)  # PostgreSQL: rows that another claim is taking are passed over
@@ -173,9 +156,10 @@ def claim_next(
 
     Items that the person has decided, skipped or escalated do not come again; nor do appeals against own decisions.
     """
-    given = (filters or Filters()).given()
-    values = given | {"asked_queue": queue, "asked_state": state, "person": person, "now": now, "until_": now + lease_s}
-    found: int | None = tx.execute(_claim_first(order, tuple(given)), values).scalar_one_or_none()
+    filters = filters or {}
+    values = {"asked_queue": queue, "asked_state": state, "person": person, "now": now, "until_": now + lease_s}
+    statement = _claim_first(order, tuple(filters))
+    found: int | None = tx.execute(statement, values | values_of(filters)).scalar_one_or_none()
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, or_, select
 
-from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, free_for, ordering
+from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, free_for, ordering, values_of
 from crossguard.review.store.schema import images, items
 
 MOST_BESIDE: Final = 100
@@ -61,29 +61,28 @@ def waiting(db: Connection) -> dict[str, tuple[int, float]]:
 
 
 def page(
-    db: Connection, queue: str, filters: Filters, order: str, *, after: tuple[float, int] | None = None, limit: int = 30
+    db: Connection, queue: str, filters: Filters, order: str, *, limit: int, after: tuple[float, int] | None = None
 ) -> tuple[Sequence[Any], tuple[float, int] | None]:
     """Returns open items of a queue in an order, and where the next page goes on; None when there are no more.
 
     `after` is what the page before returned; items that were decided meanwhile move nothing.
     """
-    given = filters.given()
-    values = given | {"queue": queue, "limit": limit + 1}
+    values = values_of(filters) | {"queue": queue, "limit": limit + 1}
     if after is not None:
         values |= {"value": after[0], "last": after[1]}
-    rows = db.execute(_page(order, tuple(given), after is not None), values).all()
+    rows = db.execute(_page(order, tuple(filters), after is not None), values).all()
     more = (rows[limit - 1].place, rows[limit - 1].id) if len(rows) > limit else None
     return rows[:limit], more
 
 
 @cache
-def _page(order: str, given: tuple[str, ...], further: bool) -> Select[Any]:
+def _page(order: str, filters: tuple[str, ...], further: bool) -> Select[Any]:
     column, descending = ORDERS[order]
     value: BindParameter[Any] = bindparam("value")
     last: BindParameter[Any] = bindparam("last")
     beyond = column < value if descending else column > value
     at = column <= value if descending else column >= value  # a range that an index finds; the OR is none
-    waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(given)]
+    waits = [items.c.queue == bindparam("queue"), items.c.state == OPEN, *conditions(filters)]
     waits += [at, or_(beyond, and_(column == value, items.c.id > last))] if further else []
     found = select(items.c.id).where(*waits).order_by(*ordering(order)).limit(bindparam("limit")).subquery()
     shown = (*_LISTED, column.label("place"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
@@ -14,12 +16,12 @@ from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
 from crossguard.review.intake import Intake
 from crossguard.review.pages.queues import take_next
+from crossguard.review.pages.visit import Visit
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, people, votes, workload
-from crossguard.review.store.claims import Filters
 from crossguard.review.store.database import Database
-from crossguard.review.store.people import Person
+from crossguard.review.store.people import Person, Session
 from crossguard.review.submissions import Expected
 
 SPAM = "These people should all go back to where they came from, every single one of them"
@@ -79,13 +81,15 @@ def test_a_daily_limit_ends_the_day(client: TestClient, console: Console) -> Non
     assert "which is the limit" in client.post("/queues/main/next", data={"csrf": token}).text
 
 
-def take(
-    database: Database, settings: ReviewSettings, person: Person, order: str = claims.OLDEST, after: int = 0
-) -> int:
+def visit(database: Database, settings: ReviewSettings, person: Person, **query: str) -> Visit:
+    request = Request({"type": "http", "headers": [], "query_string": urlencode(query).encode()})
+    return Visit(Console(settings, database), request, {}, Session("", person, ""), NOW)
+
+
+def take(database: Database, settings: ReviewSettings, person: Person, after: int = 0, **query: str) -> int | None:
     with database.write() as tx:
         last = items.get(tx, after) if after else None
-        found = take_next(tx, settings, person, "main", order=order, filters=Filters(), now=NOW, after=last)
-    return found or 0
+        return take_next(visit(database, settings, person, order=claims.OLDEST, **query), tx, "main", after=last)
 
 
 def answer(database: Database, item: int, person: Person) -> None:
@@ -119,9 +123,8 @@ def test_a_golden_item_is_one_that_the_filters_find(
     console.intake.take([submission("1", language="de"), gold], NOW)
     always = settings.model_copy(update={"gold_rate": 1.0})
     for language, item in (("de", 1), ("en", 2)):
+        assert take(database, always, ann, language=language) == item
         with database.write() as tx:
-            asked = Filters(language=language)
-            assert take_next(tx, always, ann, "main", order=claims.OLDEST, filters=asked, now=NOW) == item
             claims.release(tx, item, ann.id)
 
 
@@ -130,9 +133,7 @@ def test_who_asks_for_posts_from_the_feed_gets_golden_items_too(
 ) -> None:
     """They look like these; who is never given one would never be measured."""
     console.intake.take([submission("1"), submission("2", expected=Expected(action="allow", labels={}))], NOW)
-    always = settings.model_copy(update={"gold_rate": 1.0})
-    with database.write() as tx:
-        assert take_next(tx, always, ann, "main", order=claims.OLDEST, filters=Filters(kind="feed"), now=NOW) == 2
+    assert take(database, settings.model_copy(update={"gold_rate": 1.0}), ann, kind="feed") == 2
 
 
 def test_a_day_has_a_limit_and_ends_at_midnight(
@@ -140,7 +141,7 @@ def test_a_day_has_a_limit_and_ends_at_midnight(
 ) -> None:
     console.intake.take([submission("1"), submission("2")], NOW)
     limited = settings.model_copy(update={"daily_limit": 1})
-    answer(database, take(database, limited, ann), ann)
+    answer(database, take(database, limited, ann) or 0, ann)
     with pytest.raises(ReviewError, match="1 items today"):
         take(database, limited, ann)
     with database.read() as db:

@@ -14,7 +14,6 @@ from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Ballot
 from crossguard.review.store import claims, items, votes
-from crossguard.review.store.claims import Filters
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import votes as table
@@ -117,9 +116,9 @@ def test_orders_and_filters(console: Console, database: Database, ann: Person) -
     console.intake.take(posts, NOW)
     assert next_of(database, ann) == 2, "the highest score that asks for a block comes first"
     assert next_of(database, ann, order=claims.UNCERTAIN) == 1, "the score nearest to its threshold comes first"
-    assert next_of(database, ann, NOW + 9999, filters=Filters(language="de")) == 1
-    assert next_of(database, ann, NOW + 9999, filters=Filters(author="a", label="racist", score_from=0.9)) == 2
-    assert next_of(database, ann, NOW + 99999, filters=Filters(label="sexist")) is None
+    assert next_of(database, ann, NOW + 9999, filters={"language": "de"}) == 1
+    assert next_of(database, ann, NOW + 9999, filters={"author": "a", "label": "racist", "score_from": 0.9}) == 2
+    assert next_of(database, ann, NOW + 99999, filters={"label": "sexist"}) is None
 
 
 def test_who_made_the_known_answer_does_not_get_the_golden_item(console: Console, database: Database) -> None:
