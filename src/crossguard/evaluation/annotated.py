@@ -56,7 +56,10 @@ class Annotated:
     @property
     def notes(self) -> list[str]:
         """What a reader of metrics of a model should know, a sentence each."""
-        return [*self.unread, *notes_of_weights(self.columns)]
+        if len(set(map(str, self.columns.get(WEIGHT, ())))) <= 1:  # `crossguard review export` writes them
+            return [*self.unread]
+        told = "kinds of posts that were sampled less count less here than in the feed"
+        return [*self.unread, f"column '{WEIGHT}' is not used: {told}"]
 
     def sample(self, scores: NDArray[np.float64], thresholds: Thresholds = 0.5) -> Sample:
         """Returns the posts beside scores, (n, L), that are flagged from these thresholds on."""
@@ -147,13 +150,6 @@ def read_annotated(
     columns_ = {name: tuple(_fill(values, len(posts))) for name, values in extra.items()}
     answers_ = truth[:, :-1].copy(), truth[:, -1].copy()
     return Annotated(str(path), tuple(posts), tuple(labels), *answers_, columns_, positive_from, tuple(builder.unread))
-
-
-def notes_of_weights(columns: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Returns what to say of posts that stand for others, as `crossguard review export` writes them."""
-    if len(set(map(str, columns.get(WEIGHT, ())))) <= 1:
-        return []
-    return [f"column '{WEIGHT}' is not used: kinds of posts that were sampled less count less here than in the feed"]
 
 
 def _check_header(path: Path | str, header: Sequence[str], labels: Sequence[str], hateful_column: str) -> None:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from crossguard.decision.calibration import logit
 from crossguard.errors import InputError
-from crossguard.evaluation.annotated import Annotated, notes_of_weights
+from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.calibration.fitting import Plan, cross_fit
 from crossguard.evaluation.calibration.maps import FOLDS, LEAST, enough
 from crossguard.evaluation.leakage import duplicate_groups, near_duplicates, overlap
 from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
-from crossguard.evaluation.score_tables import GivenScores, Maker
+from crossguard.evaluation.score_tables import GivenScores
 from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
@@ -50,32 +50,24 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
         InputError: No post could be scored, or no label has enough different posts for a cross-fit.
     """
     scored = score(moderator, annotated)
-    sample, limits = scored.sample, thresholds(moderator)
-    source = _fitted_on(moderator)
-    warnings = leak_warnings(moderator.bundle.provenance(), annotated)
+    bundle, policy = moderator.bundle, moderator.policy
+    source, leaks = _fitted_on(moderator), leak_warnings(bundle.provenance(), annotated)
     if request.cross_fit is None:
-        warnings += leak_warnings(moderator.bundle.policy_provenance(moderator.policy), annotated)
-    else:
-        sample, fitted = _cross_fitted(request.cross_fit, sample, scored.logits, scored.annotated)
-        limits, source, few = _crossed_facts(request.cross_fit, sample, fitted, limits)
-        warnings += few
-    if request.cross_fit is None and moderator.policy.inputs:
-        source += "; thresholds shown are those for text alone, posts with an image have others"
-    variants = _modalities(moderator, scored, sample, request)
-    variants |= _others(sample, scored.annotated, request)
-    model, policy = moderator.bundle.manifest.model, moderator.policy
-    facts = _facts(
-        request,
-        annotated,
-        name=request.name or f"{model.name} {policy.name}",
-        maker=(model.name, model.version, policy.name, policy.version),
-        thresholds=limits,
-        thresholds_from=source,
-        failed=scored.failed,
-        seconds=scored.seconds,
+        leaks += leak_warnings(bundle.policy_provenance(policy), annotated)
+        if policy.inputs:
+            source += "; thresholds shown are those for text alone, posts with an image have others"
+    model, sample = bundle.manifest.model, scored.sample
+    maker = (model.name, model.version, policy.name, policy.version)
+    given = GivenScores(sample.scores, sample.flags, thresholds(moderator), source, maker, scored.failed)
+    name = request.name or f"{model.name} {policy.name}"
+    run = _measured(name, given, sample, scored.logits, scored.annotated, request)
+    run = replace(
+        run,
+        facts=replace(run.facts, seconds=scored.seconds),
+        variants=_modalities(moderator, scored, run.sample, request) | run.variants,
+        warnings=(*leaks, *run.warnings),
     )
-    warnings += [*_gaps(sample, scored.failed), *annotated.notes]
-    return Run(facts, sample, evaluate(sample, request.rounds, request.seed), variants, tuple(warnings)), scored
+    return run, scored
 
 
 def _fitted_on(moderator: Moderator) -> str:
@@ -101,43 +93,53 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
         InputError: No label has enough different posts for a cross-fit.
     """
     ready = given.ready
-    annotated, scores = annotated.take(ready), given.scores[ready]
+    # What a model would not read of the posts, other scores may have.
+    annotated, scores = replace(annotated.take(ready), unread=()), given.scores[ready]
     sample = replace(annotated.sample(scores), flags=given.flags[ready])
-    by_label, source, warnings = dict(given.thresholds), given.source, list[str]()
-    if request.cross_fit is not None:
-        sample, fitted = _cross_fitted(request.cross_fit, sample, logit(scores), annotated)
-        by_label, source, warnings = _crossed_facts(request.cross_fit, sample, fitted, by_label)
-    name, failed = request.name or "scores", dict(given.failed)
-    facts = _facts(
-        request,
-        annotated,
+    return _measured(request.name or "scores", given, sample, logit(scores), annotated, request)
+
+
+def _measured(  # noqa: PLR0917
+    name: str,
+    given: GivenScores,
+    sample: Sample,
+    logits: NDArray[np.float64],
+    annotated: Annotated,
+    request: EvaluationRequest,
+) -> Run:
+    """Measures the scores of a sample, cross-fitted where that is asked for; `given` says where they are from."""
+    plan, limits, source, warnings = request.cross_fit, dict(given.thresholds), given.source, list[str]()
+    if plan is not None:
+        sample, fitted = _cross_fitted(plan, sample, logits, annotated)
+        if not fitted:
+            raise InputError(
+                f"--cross-fit needs a label that {LEAST} posts carry and {LEAST} do not, and no label has that many. "
+                "Posts with the same words count once. Leave it out to measure at the thresholds as they are."
+            )
+        limits = {name: limit for name, limit in limits.items() if name not in fitted}
+        source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): none has a part in its own fit"
+        if few := ", ".join(name for name in sample.annotated if name not in fitted):
+            warnings.append(f"Too few different posts of one kind to cross-fit: {few}. Their thresholds stay.")
+    model, model_version, policy, policy_version = given.maker or (name, "", "", "")
+    facts = Facts(
         name=name,
-        maker=given.maker or (name, "", "", ""),
-        thresholds=by_label,
-        thresholds_from=source,
-        failed=failed,
-    )
-    main = evaluate(sample, request.rounds, request.seed)
-    warnings += [*_gaps(sample, failed), *notes_of_weights(annotated.columns)]
-    return Run(facts, sample, main, _others(sample, annotated, request), tuple(warnings))
-
-
-def _facts(request: EvaluationRequest, annotated: Annotated, *, maker: Maker, **known: Any) -> Facts:
-    """Returns the facts of a run; `maker` is name and version of the model, and of the policy."""
-    model, model_version, policy, policy_version = maker
-    return Facts(
         model=model,
         model_version=model_version,
         policy=policy,
         policy_version=policy_version,
+        thresholds=limits,
+        thresholds_from=source,
         data=Path(annotated.source).name,
         split=request.split,
         positive_from=annotated.positive_from,
         rounds=request.rounds,
         seed=request.seed,
         command=request.command,
-        **known,
+        failed=dict(given.failed),
     )
+    warnings += [*_gaps(sample, given.failed), *annotated.notes]
+    main = evaluate(sample, request.rounds, request.seed)
+    return Run(facts, sample, main, _others(sample, annotated, request), tuple(warnings))
 
 
 def leak_warnings(provenance: Mapping[str, Any], annotated: Annotated) -> list[str]:
@@ -172,27 +174,6 @@ def _cross_fitted(
     return replace(sample, scores=scores, flags=flags), fitted
 
 
-def _crossed_facts(
-    plan: Plan, sample: Sample, fitted: Sequence[str], limits: Mapping[str, float]
-) -> tuple[dict[str, float], str, list[str]]:
-    """Returns the thresholds that were not replaced by one per fold, where the others come from, and warnings.
-
-    Raises:
-        InputError: No label was fitted.
-    """
-    if not fitted:
-        raise InputError(
-            f"--cross-fit needs a label that {LEAST} posts carry and {LEAST} do not, and no label has that many. Posts "
-            "with the same words count once. Leave it out to measure at the thresholds as they are."
-        )
-    few = [name for name in sample.annotated if name not in fitted]
-    warnings = (
-        [f"Too few different posts of one kind to cross-fit: {', '.join(few)}. Their thresholds stay."] if few else []
-    )
-    source = f"cross-fitted in {FOLDS} folds on these posts ({plan.criterion}): none has a part in its own fit"
-    return {name: limit for name, limit in limits.items() if name not in fitted}, source, warnings
-
-
 def _modalities(
     moderator: Moderator, scored: Scored, sample: Sample, request: EvaluationRequest
 ) -> dict[str, Evaluation]:
@@ -206,7 +187,7 @@ def _modalities(
         alone = score(moderator, both, view)
         samples[view] = alone.sample
         if request.cross_fit is not None:
-            samples[view] = _cross_fitted(request.cross_fit, alone.sample, alone.logits, alone.annotated)[0]
+            samples[view], _ = _cross_fitted(request.cross_fit, alone.sample, alone.logits, alone.annotated)
     note = f"{len(both)} posts with text and image"
     return {f"{view}, {note}": evaluate(s, request.rounds, request.seed) for view, s in samples.items()}
 
