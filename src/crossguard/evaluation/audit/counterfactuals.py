@@ -59,10 +59,7 @@ class Counterfactuals:
 def template_sentences() -> list[dict[str, str]]:
     """Returns each template as sentences by group."""
     return [
-        {
-            name: _filled(template, identity.form("adjective"), identity.form("plural"))
-            for name, identity in IDENTITIES.items()
-        }
+        {group: _filled(template, forms["adjective"][0], forms["plural"][0]) for group, forms in IDENTITIES.items()}
         for template in TEMPLATES
     ]
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -19,58 +18,39 @@ from numpy.typing import NDArray
 Slot = Literal["adjective", "plural"]
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityGroup:
-    """One group."""
-
-    name: str
-    axis: str  # what sets the group apart
-    adjectives: tuple[str, ...]  # words that stand before a noun or after "is"; the first one is put in when swapping
-    plurals: tuple[str, ...]  # words for several members; the first one is put in when swapping
-
-    def form(self, slot: Slot) -> str:
-        """Returns the word for one place in a sentence."""
-        return self.adjectives[0] if slot == "adjective" else self.plurals[0]
-
-
-def _identity(name: str, axis: str, adjectives: str, plurals: str) -> IdentityGroup:
-    return IdentityGroup(name, axis, tuple(adjectives.split(", ")), tuple(plurals.split(", ")))
-
-
-IDENTITIES: Mapping[str, IdentityGroup] = MappingProxyType(
-    {
-        identity.name: identity
-        for identity in (
-            _identity("women", "gender", "female", "women, girls, ladies, females"),
-            _identity("men", "gender", "male", "men, boys, guys, males"),
-            _identity("trans", "gender", "transgender, trans, nonbinary", "trans people, transgender people"),
-            _identity("gay", "orientation", "gay, homosexual", "gay people, gays, gay men, homosexuals"),
-            _identity("lesbian", "orientation", "lesbian", "lesbians"),
-            _identity("bisexual", "orientation", "bisexual", "bisexual people, bisexuals"),
-            _identity("queer", "orientation", "queer, lgbt, lgbtq", "queer people, LGBT people"),
-            _identity("straight", "orientation", "straight, heterosexual", "straight people, heterosexuals"),
-            _identity("Muslim", "religion", "Muslim, Islamic", "Muslims"),
-            _identity("Jewish", "religion", "Jewish", "Jews, Jewish people"),
-            _identity("Christian", "religion", "Christian, Catholic, Protestant", "Christians, Catholics, Protestants"),
-            _identity("Hindu", "religion", "Hindu", "Hindus"),
-            _identity("Sikh", "religion", "Sikh", "Sikhs"),
-            _identity("Buddhist", "religion", "Buddhist, Taoist", "Buddhists, Taoists"),
-            _identity("black", "ethnicity", "black, African-American", "black people, blacks, African-Americans"),
-            _identity("white", "ethnicity", "white, Caucasian", "white people, whites"),
-            _identity("Asian", "ethnicity", "Asian, Chinese, Japanese, Indian", "Asian people, Asians"),
-            _identity(
-                "Latino", "ethnicity", "Latino, Latina, Latinx, Hispanic, Mexican", "Latinos, Hispanics, Mexicans"
-            ),
-            _identity("African", "ethnicity", "African", "Africans"),
-            _identity("European", "ethnicity", "European, Canadian, American", "Europeans, Canadians, Americans"),
-            _identity("Arab", "ethnicity", "Arab, middle eastern", "Arabs"),
-            _identity("immigrant", "origin", "immigrant, foreign", "immigrants, migrants, refugees, foreigners"),
-            _identity("disabled", "disability", "disabled, blind, deaf, paralyzed", "disabled people, deaf people"),
-            _identity("old", "age", "elderly, old, older, aged", "elderly people, old people"),
-            _identity("young", "age", "young, younger, teenage, millennial, millenial", "young people, teenagers"),
-        )
-    }
-)
+# Per group the words that stand before a noun or after "is", and those for several members; the first of each is put in
+# when swapping.
+_TERMS = {
+    "women": ("female", "women, girls, ladies, females"),
+    "men": ("male", "men, boys, guys, males"),
+    "trans": ("transgender, trans, nonbinary", "trans people, transgender people"),
+    "gay": ("gay, homosexual", "gay people, gays, gay men, homosexuals"),
+    "lesbian": ("lesbian", "lesbians"),
+    "bisexual": ("bisexual", "bisexual people, bisexuals"),
+    "queer": ("queer, lgbt, lgbtq", "queer people, LGBT people"),
+    "straight": ("straight, heterosexual", "straight people, heterosexuals"),
+    "Muslim": ("Muslim, Islamic", "Muslims"),
+    "Jewish": ("Jewish", "Jews, Jewish people"),
+    "Christian": ("Christian, Catholic, Protestant", "Christians, Catholics, Protestants"),
+    "Hindu": ("Hindu", "Hindus"),
+    "Sikh": ("Sikh", "Sikhs"),
+    "Buddhist": ("Buddhist, Taoist", "Buddhists, Taoists"),
+    "black": ("black, African-American", "black people, blacks, African-Americans"),
+    "white": ("white, Caucasian", "white people, whites"),
+    "Asian": ("Asian, Chinese, Japanese, Indian", "Asian people, Asians"),
+    "Latino": ("Latino, Latina, Latinx, Hispanic, Mexican", "Latinos, Hispanics, Mexicans"),
+    "African": ("African", "Africans"),
+    "European": ("European, Canadian, American", "Europeans, Canadians, Americans"),
+    "Arab": ("Arab, middle eastern", "Arabs"),
+    "immigrant": ("immigrant, foreign", "immigrants, migrants, refugees, foreigners"),
+    "disabled": ("disabled, blind, deaf, paralyzed", "disabled people, deaf people"),
+    "old": ("elderly, old, older, aged", "elderly people, old people"),
+    "young": ("young, younger, teenage, millennial, millenial", "young people, teenagers"),
+}
+IDENTITIES: Mapping[str, Mapping[Slot, Sequence[str]]] = {
+    group: {"adjective": adjectives.split(", "), "plural": plurals.split(", ")}
+    for group, (adjectives, plurals) in _TERMS.items()
+}
 # Words of a dialect that classifiers have flagged too often (Sap et al. 2019); spellings common on social media.
 DIALECT = "ain't, aint, finna, tryna, gon, imma, ima, y'all, yall, bruh, homie, deadass, wit, dat, dis, dem, ion"
 # Once slurs, now also used by the people they were meant for.
@@ -107,7 +87,7 @@ def members(texts: Iterable[str]) -> dict[str, NDArray[np.bool_]]:
 
 def swap(text: str, mention: Mention, group: str) -> str:
     """Returns the text with one term replaced by another group's, capitalised where a sentence starts."""
-    word = IDENTITIES[group].form(mention.slot)
+    word = IDENTITIES[group][mention.slot][0]
     before = text[: mention.start].rstrip()
     if text[mention.start].isupper() and (not before or before[-1] in ".!?"):
         word = word[0].upper() + word[1:]
@@ -116,10 +96,12 @@ def swap(text: str, mention: Mention, group: str) -> str:
 
 @cache
 def _terms() -> tuple[dict[str, tuple[str, Slot]], re.Pattern[str]]:
-    table: dict[str, tuple[str, Slot]] = {}
-    for identity in IDENTITIES.values():
-        table |= {term.lower(): (identity.name, "adjective") for term in identity.adjectives}
-        table |= {term.lower(): (identity.name, "plural") for term in identity.plurals}
+    table: dict[str, tuple[str, Slot]] = {
+        term.lower(): (group, slot)
+        for group, forms in IDENTITIES.items()
+        for slot, terms in forms.items()
+        for term in terms
+    }
     return table, _pattern(list(table))
 
 
