@@ -116,17 +116,11 @@ def read_scores(
         TableError: A post has no score or two, a score is no number in [0, 1], no post could be scored, or a decision
             is about another text.
     """
-    found, places = _Found(labels, len(ids)), _Places(ids, posts)
+    found = _Found(labels, ids, posts)
     for path in paths:
         for entry in _entries(path, label_scheme):
-            found.add(entry, places.take(entry, path))
-    for row, others in places.alike():
-        found.repeat(row, others)
-    absent = [id_ for id_, seen in zip(ids, found.seen, strict=True) if not seen]
-    if absent:
-        shown = ", ".join(absent[:_SHOWN])
-        raise TableError(f"'{paths[0]}' has no scores for {len(absent)} of {len(ids)} posts, such as {shown}.")
-    return found.given()
+            found.add(entry, path)
+    return found.given(paths[0])
 
 
 def holds_decisions(path: Path | str) -> bool:
@@ -134,29 +128,50 @@ def holds_decisions(path: Path | str) -> bool:
     return is_remote(str(path)) or holds_job(Path(path)) or _holds_rows(Path(path))
 
 
-class _Places:
-    """The rows of posts that have no score yet, by id.
+class _Found:
+    """What was read of n posts so far, in arrays: what else a table says of them is not kept.
 
     An id may stand for several posts, as the lines of each file of a folder are counted from 1. Decisions are then
     taken in order, each for the next post of which it does not know that it had another text.
     """
 
-    def __init__(self, ids: Sequence[str], posts: Sequence[Post]) -> None:
-        self._left: dict[str, list[int]] = defaultdict(list)
+    def __init__(self, labels: Sequence[str], ids: Sequence[str], posts: Sequence[Post]) -> None:
+        self._labels, self._ids, self._posts = labels, ids, posts
+        self._left: dict[str, list[int]] = defaultdict(list)  # rows without a score yet, by id
         for row, id_ in enumerate(ids):
             self._left[id_].append(row)
-        self._posts = posts
         self._only: dict[str, int | None] = {}  # the row that the only decision of an id took; None after a second one
+        self._scores = np.full((len(ids), len(labels)), np.nan)
+        self._flags = np.zeros((len(ids), len(labels)), dtype=bool)
+        self._failed: dict[int, str] = {}
+        self._thresholds: dict[str, set[float]] = {name: set() for name in labels}
+        self._makers: set[Maker] = set()
 
-    def take(self, entry: _Entry, path: Path | str) -> Sequence[int]:
-        """Returns the rows that an entry is about.
+    def add(self, entry: _Entry, path: Path | str) -> None:
+        """Takes the scores of one post.
 
         Raises:
-            TableError: There is none left, or the decision is about another text.
+            TableError: Its posts have scores already, the decision is about another text, or a score is none.
         """
-        left = self._left.get(entry.id)
-        if left is None:
-            return ()
+        if entry.id not in self._left:
+            return
+        rows = self._take(entry, path)
+        if entry.failure:
+            self._failed |= dict.fromkeys(rows, entry.failure)
+            return
+        scores = np.array([_score(entry.scores.get(name), entry.id, name) for name in self._labels])
+        self._scores[rows], self._flags[rows] = scores, scores >= HALF
+        if entry.decision is None:
+            return
+        made, decided = entry.decision, [entry.decision.labels[name] for name in self._labels]
+        self._flags[rows] = [label.flagged for label in decided]
+        self._makers.add((made.model, made.model_version, made.policy, made.policy_version))
+        for name, label in zip(self._labels, decided, strict=True):
+            self._thresholds[name].add(label.threshold)
+
+    def _take(self, entry: _Entry, path: Path | str) -> list[int]:
+        """Returns the rows that an entry is about, which have a score from now on."""
+        left = self._left[entry.id]
         if not left:
             raise TableError(
                 f"'{path}' scores post '{entry.id}' again; each post needs one score, and an id of its own."
@@ -171,60 +186,19 @@ class _Places:
         if len(left) > 1 or entry.id in self._only:
             self._only[entry.id] = None if entry.id in self._only else row
         left.remove(row)
-        return (row,)
+        return [row]
 
-    def alike(self) -> Iterator[tuple[int, list[int]]]:
-        """Yields rows whose ids have one decision, each with the other rows of its id that say the same."""
+    def given(self, path: Path | str) -> GivenScores:
+        """Returns all of it; the only decision of an id stands for all posts that say the same."""
         for id_, row in self._only.items():
             if row is not None:
-                yield row, [other for other in self._left[id_] if self._same(row, other)]
-
-    def _same(self, row: int, other: int) -> bool:
-        return not self._posts or digest(self._posts[row]) == digest(self._posts[other])
-
-
-class _Found:
-    """What was read of n posts so far, in arrays: what else a table says of them is not kept."""
-
-    def __init__(self, labels: Sequence[str], posts: int) -> None:
-        self.seen = np.zeros(posts, dtype=bool)
-        self._labels = labels
-        self._scores = np.full((posts, len(labels)), np.nan)
-        self._flags = np.zeros((posts, len(labels)), dtype=bool)
-        self._failed: dict[int, str] = {}
-        self._thresholds: dict[str, set[float]] = {name: set() for name in labels}
-        self._makers: set[Maker] = set()
-
-    def add(self, entry: _Entry, rows: Sequence[int]) -> None:
-        """Takes the scores of the posts in these rows."""
-        if not rows:
-            return
-        self.seen[rows] = True
-        if entry.failure:
-            self._failed |= dict.fromkeys(rows, entry.failure)
-            return
-        scores = np.array([_score(entry.scores.get(name), entry.id, name) for name in self._labels])
-        self._scores[rows], self._flags[rows] = scores, scores >= HALF
-        if entry.decision is None:
-            return
-        made, decided = entry.decision, [entry.decision.labels[name] for name in self._labels]
-        self._flags[rows] = [label.flagged for label in decided]
-        self._makers.add((made.model, made.model_version, made.policy, made.policy_version))
-        for name, label in zip(self._labels, decided, strict=True):
-            self._thresholds[name].add(label.threshold)
-
-    def repeat(self, row: int, others: Sequence[int]) -> None:
-        """Takes for other rows what was found for one."""
-        self.seen[others], self._scores[others], self._flags[others] = True, self._scores[row], self._flags[row]
-        if row in self._failed:
-            self._failed |= dict.fromkeys(others, self._failed[row])
-
-    def given(self) -> GivenScores:
-        """Returns all of it."""
+                self._repeat(row, self._left[id_])
+        if absent := sorted(row for rows in self._left.values() for row in rows):
+            shown = ", ".join(self._ids[row] for row in absent[:_SHOWN])
+            raise TableError(f"'{path}' has no scores for {len(absent)} of {len(self._ids)} posts, such as {shown}.")
         failed = Counter(self._failed.values())
-        if failed and failed.total() == len(self.seen):
-            reasons = ", ".join(failed)
-            raise TableError(f"None of the {len(self.seen)} posts could be scored: {reasons}.")
+        if failed and failed.total() == len(self._ids):
+            raise TableError(f"None of the {len(self._ids)} posts could be scored: {', '.join(failed)}.")
         if not self._makers:
             limits = dict.fromkeys(self._labels, HALF)
             return GivenScores(self._scores, self._flags, limits, _ASSUMED, None, failed)
@@ -232,6 +206,16 @@ class _Found:
         makers = sorted(self._makers)
         source = _recorded(makers, several=len(same) < len(self._labels))
         return GivenScores(self._scores, self._flags, same, source, makers[0] if len(makers) == 1 else None, failed)
+
+    def _repeat(self, row: int, left: list[int]) -> None:
+        same, others = list[int](), list[int]()
+        for other in left:
+            alike = not self._posts or digest(self._posts[row]) == digest(self._posts[other])
+            (same if alike else others).append(other)
+        left[:] = others
+        self._scores[same], self._flags[same] = self._scores[row], self._flags[row]
+        if row in self._failed:
+            self._failed |= dict.fromkeys(same, self._failed[row])
 
 
 def _recorded(makers: Sequence[Maker], *, several: bool) -> str:
@@ -287,14 +271,9 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
+        label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
-    label_schemes: Mapping[str, Sequence[int]] = config.get("label_schemes", {})
-    if not label_schemes:
-        raise TableError(
-            f"'{folder}' names no label schemes in {CARD_CONFIG}; an earlier version wrote it. Rename its key "
-            "`readouts` to `label_schemes`, or train again."
-        )
     name = label_scheme or next(iter(label_schemes))
     if name not in label_schemes:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")

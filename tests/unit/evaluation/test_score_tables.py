@@ -180,7 +180,7 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     with pytest.raises(TableError, match="no label scheme 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
     (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "readouts": {}}))
-    with pytest.raises(TableError, match="an earlier version wrote it"):
+    with pytest.raises(TableError, match="no finished training run: 'label_schemes'"):
         score_labels(tmp_path, ("racist",))
     (tmp_path / "predictions.npz").unlink()
     with pytest.raises(TableError, match="no finished training run"):
