@@ -20,7 +20,7 @@ _DECIMAL_COMMA: Final = re.compile(r"0,\d+|1,0")
 # Of cells that are no shares.
 _SHOWN_CELLS: Final = 3
 _SHOWN_CHARACTERS: Final = 40
-_COUNTED_VALUES: Final = 100
+_CLASSES: Final = " Classes need a column of 1 and 0 each, as by pandas.get_dummies."
 
 
 class Shares:
@@ -29,7 +29,6 @@ class Shares:
     def __init__(self, path: object) -> None:
         self._path = path
         self._wrong: Counter[str] = Counter()
-        self._values: dict[str, Counter[str]] = {}
         self._first: list[str] = []
 
     def read(self, value: Any, name: str, where: str) -> float:
@@ -37,13 +36,9 @@ class Shares:
         share = _share(value)
         if share is not None:
             return share
-        shown = repr(value)[:_SHOWN_CHARACTERS]
         self._wrong[name] += 1
-        values = self._values.setdefault(name, Counter())
-        if shown in values or len(values) < _COUNTED_VALUES:
-            values[shown] += 1
         if len(self._first) < _SHOWN_CELLS:
-            self._first.append(f"{where}: '{name}' is {shown}")
+            self._first.append(f"{where}: '{name}' is {repr(value)[:_SHOWN_CHARACTERS]}")
         return math.nan
 
     def check(self, hint: str = "") -> None:
@@ -55,21 +50,13 @@ class Shares:
         count = self._wrong.total()
         if not count:
             return
-        columns = "; ".join(
-            f"'{name}' {number:,} ({', '.join(f'{value} {n:,}' for value, n in self._values[name].most_common(3))})"
-            for name, number in self._wrong.most_common()
-        )
-        # A few values that repeat are no typing errors.
-        classes = [name for name, seen in self._values.items() if self._wrong[name] == seen.total() >= 5 * len(seen)]
-        if classes and not hint:
-            names = ", ".join(f"'{name}'" for name in classes)
-            hint = f" If {names} names classes: one column per class with 1 and 0, as by pandas.get_dummies."
         left = count - len(self._first)
-        more = f"; and {left:,} more. By column, with its most frequent values: {columns}" if left else ""
+        columns = ", ".join(f"'{name}' {number:,}" for name, number in self._wrong.most_common())
+        more = f"; and {left:,} more, by column: {columns}" if left else ""
         cells = "1 cell" if count == 1 else f"{count:,} cells"
         raise TableError(
             f"'{self._path}': {cells} must be a number from 0 to 1, yes or no, or empty where unknown, not: "
-            f"{'; '.join(self._first)}{more}.{hint}"
+            f"{'; '.join(self._first)}{more}.{hint or _CLASSES}"
         )
 
     @property

@@ -117,7 +117,7 @@ def test_all_wrong_values_are_counted_and_the_columns_that_are_labels_can_be_nam
     assert "400 cells" in str(caught.value)
     assert "Row 1 ('0'): 'lang' is 'en'" in str(caught.value)
     assert "and 397 more" in str(caught.value)
-    assert "'lang' 200 ('en' 200); 'sexist' 200 ('maybe' 200)" in str(caught.value)
+    assert "by column: 'lang' 200, 'sexist' 200" in str(caught.value)
     assert str(caught.value).endswith("crossguard prepare table --label 'racist'")
     chosen = dataset(path, ["racist"])
     assert chosen.labels == ("racist",)
