@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from crossguard.data.binary_rows import rows_of
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, is_address, unread_files, unread_images, unread_words
+from crossguard.data.columns import Columns, Unread, unread
 from crossguard.data.image_formats import SUFFIXES
 from crossguard.data.image_sources import as_image, is_missing
 from crossguard.data.post_builder import PostBuilder
@@ -29,6 +29,13 @@ class ArrowTable(Protocol):
 
 PostLike: TypeAlias = "Post | Mapping[str, Any] | str"
 PostsLike: TypeAlias = "Iterable[PostLike] | ArrowTable"
+_UNREAD: Final[Mapping[Unread, str]] = {
+    "words": "is not scored; join it to the text if people read both",
+    "images": "is not read: these posts are scored without theirs. Give image=... or an image_path; several are "
+    "a Post with more_images",
+    "addresses": "is not read: images are never fetched here. Give image=... or an image_path",
+    "file": "is not read; if it names an image, call it image_path",
+}
 _MAPPINGS: Final = PostBuilder(Columns(), Path(), extra=True)
 _MORE: Final = "more_images"
 _LONGEST_NAME: Final = 250
@@ -79,19 +86,10 @@ def _warn_of_a_file(text: str) -> None:
         )
 
 
-def _warn_of_unread(names: Sequence[str], found: Mapping[str, str]) -> None:
+def _warn_of_unread(names: Iterable[str], found: Mapping[str, str]) -> None:
     """Warns where posts have words that are not scored, or images in a form that is not read."""
-    for words in unread_words(names, found):
-        warnings.warn(f"'{words}' is not scored; join it to the text if people read both.", stacklevel=3)
-    for images in unread_images(names, found):
-        reason = "images are never fetched here, and " if is_address(images) else ""
-        warnings.warn(
-            f"'{images}' is not read: {reason}these posts are scored without theirs. Give image=... or an image_path; "
-            "several are a Post with more_images.",
-            stacklevel=3,
-        )
-    for file in unread_files(names, found):
-        warnings.warn(f"'{file}' is not read; if it names an image, call it image_path.", stacklevel=3)
+    for name, kind in unread(names, found):
+        warnings.warn(f"'{name}' {_UNREAD[kind]}.", stacklevel=3)
 
 
 def _with_more_images(post: Post) -> Post:

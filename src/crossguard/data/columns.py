@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from crossguard.errors import TableError, suggest
 
@@ -22,25 +22,30 @@ OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "image_text": ("ocr", "ocr_text", "img_text"),
     "image": (),
 }
-# Words that people read with a post: its text where there is no other, and else told to be left out.
+# Words that people read with a post: its text where there is no other.
 MORE_WORDS: Final = (
     *("full_text", "selftext", "caption", "title", "subject", "headline"),
     *("description", "spoiler_text", "alt_text"),
 )
-# Others that may hold words of a post; told where they are not its text.
-_OTHER_WORDS: Final = ("body", "content", "transcript", "meme_text", "extended_tweet")
-# May name the image of a post or anything else; told where it has no other image.
-FILES: Final = frozenset({"file", "filename", "file_name", "filepath", "file_path", "path"})
-# How like the name of a column of ours another one is that is told: `imagetext`, `imge_path`, `texts`.
-_LIKE: Final = 0.85
 # Addresses in the web, which are fetched only by a job, and only where it is told to.
 ADDRESSES: Final = frozenset({"image_url", "img_url", "photo_url", "picture_url", "media_url"})
-# Images in a form that no table is read for: several, or objects around them.
-IMAGES: Final = frozenset(
-    {"images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls", "attachments"}
-    | {"media_attachments", "extended_entities", "more_images"}
-)
-_NUMBERED: Final = re.compile(r"(image|img|photo|picture)(_path|_file|_url)?_?\d")
+Unread: TypeAlias = Literal["words", "images", "addresses", "file"]
+"""What a column that is not used may hold: words, one or several images, an address of one each, a name of any file."""
+_UNREAD: Final[Mapping[str, Unread]] = {
+    **dict.fromkeys((*MORE_WORDS, *OTHER_NAMES["image_text"]), "words"),
+    **dict.fromkeys(("body", "content", "transcript", "meme_text", "extended_tweet"), "words"),
+    **dict.fromkeys(("images", "image_paths", "image_urls", "photos", "pictures", "media", "media_urls"), "images"),
+    **dict.fromkeys(("attachments", "media_attachments", "extended_entities"), "images"),
+    **dict.fromkeys(ADDRESSES, "addresses"),
+    **dict.fromkeys(("file", "filename", "file_name", "filepath", "file_path", "path"), "file"),
+}
+_LIKE_OURS: Final[Mapping[str, Unread]] = {
+    **dict.fromkeys(("text", "image_text"), "words"),
+    **dict.fromkeys(("image", "image_path"), "images"),
+}
+# How like the name of a column of ours another one is that is told: `imagetext`, `imge_path`, `texts`.
+_LIKE: Final = 0.85
+_FURTHER_IMAGE: Final = re.compile(r"more_images|(image|img|photo|picture)(_path|_file|_url)?_?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,44 +140,24 @@ class Columns:
         ]
 
 
-def unread_images(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
-    """Returns the columns of images among these that are not used; only further ones where there is another image."""
-    unused = [(name, plain_name(name)) for name in names if name not in found.values()]
-    if _has_image(found):
-        return [name for name, plain in unused if plain == "more_images" or _NUMBERED.fullmatch(plain)]
-    return [
-        name
-        for name, plain in unused
-        if plain in ADDRESSES | IMAGES or _NUMBERED.fullmatch(plain) or _meant(plain) in {"image", "image_path"}
-    ]
-
-
-def unread_files(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
-    """Returns the columns of `FILES` among these, where no column holds images."""
-    return [] if _has_image(found) else [name for name in names if plain_name(name) in FILES - set(found.values())]
-
-
-def _has_image(found: Mapping[str, str]) -> bool:
-    return bool({"image", "image_path"} & set(found))
+def unread(names: Iterable[str], found: Mapping[str, str]) -> list[tuple[str, Unread]]:
+    """Returns the columns that may hold a part of a post and are not used; beside an image, only further ones."""
+    has_image = not {"image", "image_path"}.isdisjoint(found)
+    told: list[tuple[str, Unread]] = []
+    for name in names:
+        plain = plain_name(name)
+        kind = None if name in found.values() else _unread(plain)
+        if kind is not None and (kind == "words" or not has_image or _FURTHER_IMAGE.fullmatch(plain)):
+            told.append((name, kind))
+    return told
 
 
 @lru_cache(4096)
-def _meant(plain: str) -> str:
-    """Returns the name of ours that another one is like; empty where it is like none, or ours itself."""
-    names = Columns().content
-    return "" if plain in names else next(iter(difflib.get_close_matches(plain, names, n=1, cutoff=_LIKE)), "")
-
-
-def is_address(name: str) -> bool:
-    """Whether a column holds addresses in the web, one each, which a job can fetch."""
-    return plain_name(name) in ADDRESSES
-
-
-def unread_words(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
-    """Returns the columns of words that people may read with a post, among these, that are not used."""
-    known = {*MORE_WORDS, *_OTHER_WORDS, *OTHER_NAMES["image_text"]}
-    unused = [(name, plain_name(name)) for name in names if name not in found.values()]
-    return [name for name, plain in unused if plain in known or _meant(plain) in {"text", "image_text"}]
+def _unread(plain: str) -> Unread | None:
+    if _FURTHER_IMAGE.fullmatch(plain):
+        return "images"
+    close = [] if plain in OTHER_NAMES else difflib.get_close_matches(plain, _LIKE_OURS, n=1, cutoff=_LIKE)
+    return _UNREAD.get(plain) or (_LIKE_OURS[close[0]] if close else None)
 
 
 def plain_name(name: str) -> str:

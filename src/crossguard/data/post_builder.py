@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, is_address, unread_files, unread_images, unread_words
+from crossguard.data.columns import Columns, Unread, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
@@ -19,6 +19,14 @@ AN_OBJECT_PER_POST: Final = (
     "Posts that stand inside other objects: jq -c '.posts[]' FILE > posts.jsonl. From pandas: "
     "frame.to_json('posts.jsonl', orient='records', lines=True)"
 )
+_UNREAD: Final[Mapping[Unread, str]] = {
+    "words": "is not scored; join it to the text if people read both",
+    "images": "is not read, so posts are scored without these images. A row holds one image, its path in "
+    "image_path: give each of several a row",
+    "addresses": "is not read, so posts are scored without these images. To fetch them: crossguard score -o FOLDER/ "
+    "--image-path-column '{}' --fetch-origin https://HOST",
+    "file": "is not read; if it names images: --image-path-column '{}'",
+}
 _KNOWN_SHAPES: Final = 1000
 
 
@@ -88,7 +96,7 @@ class PostBuilder:
         if self.extra:
             self.tell(f"column '{name}' stands twice; the last one is kept" for name in doubled(self.header))
 
-    def _tell_unread(self, names: Sequence[str], found: Mapping[str, str]) -> None:
+    def _tell_unread(self, names: Iterable[str], found: Mapping[str, str]) -> None:
         told = notes_of_unread(names, found)
         self.unread += [note for note in told if note not in self.unread]
         self.tell(told)
@@ -163,28 +171,9 @@ def doubled(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if name and count > 1]
 
 
-def notes_of_unread(names: Sequence[str], found: Mapping[str, str]) -> list[str]:
+def notes_of_unread(names: Iterable[str], found: Mapping[str, str]) -> list[str]:
     """Returns what posts are scored without, a sentence for each of these columns of words and images."""
-    return [
-        *(
-            f"column '{name}' is not read, so posts are scored without these images. {_way_to(name)}"
-            for name in unread_images(names, found)
-        ),
-        *(
-            f"column '{name}' is not read; if it names images: --image-path-column '{name}'"
-            for name in unread_files(names, found)
-        ),
-        *(
-            f"column '{name}' is not scored; join it to the text if people read both"
-            for name in unread_words(names, found)
-        ),
-    ]
-
-
-def _way_to(column: str) -> str:
-    if is_address(column):
-        return f"To fetch them: crossguard score -o FOLDER/ --image-path-column '{column}' --fetch-origin https://HOST"
-    return "A row holds one image, its path in image_path: give each of several a row"
+    return [f"column '{name}' {_UNREAD[kind].format(name)}" for name, kind in unread(names, found)]
 
 
 class RowBuilder(AnyBuilder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.data.columns import Columns, unread_files, unread_images, unread_words
+from crossguard.data.columns import Columns, unread
 from crossguard.errors import TableError
 
 
@@ -32,12 +32,12 @@ def test_several_columns_that_could_be_the_text_are_not_guessed_at() -> None:
 
 def test_words_beside_the_text_are_found_where_they_are_not_the_text() -> None:
     columns = Columns()
-    for header, unread in (
+    for header, told in (
         (["title", "body", "likes"], ["title"]),
         (["Title"], []),
         (["text", "Alt text"], ["Alt text"]),
     ):
-        assert unread_words(header, columns.match(header, "posts.csv")) == unread
+        assert unread(header, columns.match(header, "posts.csv")) == [(name, "words") for name in told]
     with pytest.raises(TableError, match=r"several columns .* the text: title, description\..*join them first"):
         columns.match(["title", "description"], "posts.csv")
 
@@ -56,18 +56,16 @@ def test_a_table_without_a_known_column_is_told_what_to_do(header: list[str], sa
 
 
 def test_names_that_are_like_ours_and_are_not_read_are_told() -> None:
-    found = {"text": "text"}
-    assert unread_words(["text", "imageText", "body", "txt", "comment", "context", "next"], found) == [
-        *("imageText", "body", "txt")
-    ]
-    assert unread_images(["text", "imge_path", "more_images", "image_hash", "image_id"], found) == [
-        *("imge_path", "more_images")
-    ]
-    assert unread_files(["text", "file_name", "Path"], found) == ["file_name", "Path"]
+    words = ["imageText", "body", "txt"]
+    images = ["imge_path", "more_images"]
+    files = ["file_name", "Path"]
+    others = ["comment", "context", "next", "image_hash", "image_id"]
+    told = unread(["text", *words, *images, *files, *others], {"text": "text"})
+    kinds = {"words": words, "images": images, "file": files}
+    assert told == [(name, kind) for kind, names in kinds.items() for name in names]
 
 
 def test_beside_an_image_only_further_ones_are_told() -> None:
-    found = {"text": "text", "image_path": "img"}
     names = ["text", "img", "more_images", "image_2", "filename", "imge"]
-    assert unread_images(names, found) == ["more_images", "image_2"]
-    assert unread_files(names, found) == []
+    found = {"text": "text", "image_path": "img"}
+    assert unread(names, found) == [("more_images", "images"), ("image_2", "images")]
