@@ -10,7 +10,6 @@ from typing import Any, Final
 from crossguard.data.datasets.raw import entries, require, split_by_hash
 from crossguard.data.datasets.rows import Dataset, Row
 from crossguard.data.datasets.text import HARMLESS, STRATA
-from crossguard.errors import TableError
 from crossguard.labels import HATE
 
 # With fewer letters, the words of an image say nothing.
@@ -20,7 +19,8 @@ MAJORITY: Final = "majority"
 
 def mmhs150k(raw: Path) -> Iterator[Row]:
     """Yields every id of the split files (Gomez et al., WACV 2020); one without an entry is not annotated."""
-    annotations, splits = _annotations(require(raw, "MMHS150K_GT.json")), require(raw, "splits")
+    annotations = json.loads(require(raw, "MMHS150K_GT.json").read_text(encoding="utf-8"))
+    splits = require(raw, "splits")
     for split in ("train", "val", "test"):
         for id_ in require(splits, f"{split}_ids.txt").read_text(encoding="utf-8").split():
             entry = annotations.get(id_)
@@ -36,16 +36,6 @@ def _tweet(raw: Path, id_: str, split: str, entry: dict[str, Any]) -> Row:
     said = json.loads(words.read_text(encoding="utf-8")).get("img_text", "") if words.is_file() else ""
     image = raw / "img_resized" / f"{id_}.jpg"
     return Row(id_, entry["tweet_text"], str(said), image, split, shares, hateful, STRATA[bool(hateful)])
-
-
-def _annotations(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        annotations = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise TableError(f"{path} is not JSON: {error}.") from None
-    if not isinstance(annotations, dict):
-        raise TableError(f"{path} must hold an object from tweet id to annotation.")
-    return annotations
 
 
 def mmhs150k_words(raw: Path) -> Iterator[Row]:
