@@ -33,7 +33,7 @@ from crossguard.errors import (
 from crossguard.review.errors import NotFoundError
 from crossguard.serving.fetching import FetchError
 from crossguard.training.recipe import Recipe
-from crossguard.wire.sagemaker.schema import RequestError
+from crossguard.wire.sagemaker import RequestError
 
 
 def test_an_import_that_fails_names_the_extra_to_install() -> None:

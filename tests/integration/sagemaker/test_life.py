@@ -20,7 +20,7 @@ from crossguard.deploy.sagemaker import (
 from crossguard.deploy.sagemaker.aws import Request, client, send
 from crossguard.errors import DeployError
 from crossguard.moderator import Moderator
-from crossguard.wire.sagemaker.bodies import read, write
+from crossguard.wire.sagemaker import read, write
 
 
 def traces() -> dict[str, int]:

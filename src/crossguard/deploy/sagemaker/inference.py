@@ -17,8 +17,7 @@ from crossguard.checked_settings import StrictModel, gather_settings
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
-from crossguard.wire.sagemaker.bodies import read, write
-from crossguard.wire.sagemaker.schema import Form, Invocation, RequestError
+from crossguard.wire.sagemaker import Form, Invocation, RequestError, check_accept, read, write
 
 PREFIX: Final = "CROSSGUARD_"
 
@@ -56,9 +55,10 @@ def predict_fn(invocation: Invocation, moderator: Moderator) -> tuple[Form, list
 def output_fn(prediction: tuple[Form, list[Decision]], accept: str) -> tuple[str, str]:
     """Writes the reply and its content type; a request none of whose posts could be scored is answered with 422."""
     try:
-        reply = write(*prediction, accept)
+        check_accept(accept)
     except RequestError as error:
         raise _refusal(error.status, error.to_json()) from None
+    reply = write(*prediction)
     if reply.status is not HTTPStatus.OK:
         raise _refusal(reply.status, reply.body)
     return reply.body, reply.content_type

@@ -13,8 +13,7 @@ from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.submitted_post import SubmittedPost, image_of
-from crossguard.wire.sagemaker.bodies import read, write
-from crossguard.wire.sagemaker.schema import JSON_LINES, Failure, Instance, Prediction, RequestError, check_accept
+from crossguard.wire.sagemaker import JSON_LINES, Failure, Instance, Prediction, RequestError, check_accept, read, write
 
 REFUSALS: dict[int, type[ApiError]] = {
     kind.status: kind for kind in (BadRequest, NotAcceptable, BodyTooLarge, UnsupportedBody)

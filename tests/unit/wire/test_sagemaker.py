@@ -1,4 +1,4 @@
-"""The body of a request becomes posts, or a client error that says why not."""
+"""SageMaker's wire format: a body becomes posts, or a client error that says why not."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.support.decisions import failed
 
 from crossguard.moderator import Moderator
 from crossguard.records import Post
-from crossguard.wire.sagemaker.bodies import read, write
-from crossguard.wire.sagemaker.schema import JSON_LINES, Form, RequestError
+from crossguard.wire.sagemaker import (
+    JSON,
+    JSON_LINES,
+    Form,
+    Instance,
+    RequestError,
+    check_accept,
+    is_image_type,
+    media_type,
+    read,
+    write,
+)
 
 PIXEL = base64.b64encode(
     bytes.fromhex(
@@ -198,15 +209,6 @@ def test_a_request_without_a_scored_post_is_a_client_error(tiny: Moderator) -> N
     assert write(Form.LINES, outcomes).status == 200, "a batch transform would lose all of its lines"
 
 
-def test_a_caller_who_takes_no_json_is_told(tiny: Moderator) -> None:
-    outcomes = tiny.score(["hello"])
-    for accept in (None, "", "*/*", "application/*", "application/json; q=0.9", "text/html, application/jsonlines"):
-        assert write(Form.SINGLE, outcomes, accept).status == 200
-    with pytest.raises(RequestError, match="text/csv") as failure:
-        write(Form.SINGLE, outcomes, "text/csv")
-    assert failure.value.status == 406
-
-
 def test_a_body_may_begin_with_the_mark_of_utf8() -> None:
     for object_ in ('\ufeff{"text": "hello"}', b'\xef\xbb\xbf{"instances": [{"text": "hello"}]}'):
         assert [post.text for post in posts(object_)] == ["hello"]
@@ -235,3 +237,82 @@ def test_posts_are_counted_before_they_are_made(
 
 def test_a_line_end_at_the_end_is_no_post() -> None:
     assert len(read(b'{"text": "a"}\n{"text": "b"}\n', "application/jsonlines", max_posts=2).posts) == 2
+
+
+def test_a_post_is_named_by_its_caller_or_by_its_place() -> None:
+    assert Instance.model_validate({"text": "a"}).post("3") == Post("3", "a")
+    assert Instance.model_validate({"text": "a", "id": 0}).post("3").id == "0"
+    assert Instance.model_validate({"text": "a", "id": ""}).post("3").id == ""
+    assert Instance.model_validate({}).post("3") == Post("3")
+
+
+@pytest.mark.parametrize(
+    ("fields", "image"),
+    [
+        ({"image_base64": "QUJD"}, "data:;base64,QUJD"),
+        ({"image_base64": "data:image/png;base64,QUJD"}, "data:image/png;base64,QUJD"),
+        ({"image_base64": "/etc/hostname"}, "data:;base64,/etc/hostname"),
+        ({"image_base64": "https://a/b.png"}, "data:;base64,https://a/b.png"),
+        ({"image_url": "https://a/b.png"}, "https://a/b.png"),
+        ({"image_base64": "QUJD", "image_url": "https://a/b.png"}, "data:;base64,QUJD"),
+        ({"image_base64": "", "image_url": ""}, None),
+    ],
+)
+def test_an_image_is_bytes_or_an_address(fields: dict[str, str], image: str | None) -> None:
+    assert Instance.model_validate(fields).post("0").image == image
+
+
+@pytest.mark.parametrize("wrong", [{"txt": "a"}, {"text": 3}, {"id": 1.5}])
+def test_what_is_no_post_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Instance.model_validate(wrong)
+
+
+def test_a_refusal_tells_programs_and_people() -> None:
+    error = RequestError(HTTPStatus.NOT_ACCEPTABLE, "not_acceptable", "Take JSON, h\u00e9.")
+    assert error.status == 406
+    assert json.loads(error.to_json()) == {"error": "not_acceptable", "message": "Take JSON, h\u00e9."}
+    assert error.to_json().isascii()
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("Application/JSON; Charset=UTF-8", JSON),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("image/png", "image/png"),
+        ("application/x-image", "application/x-image"),
+    ],
+)
+def test_a_type_is_known_without_case_and_parameters(sent: str | None, kind: str) -> None:
+    assert media_type(sent) == kind
+    assert is_image_type(kind) is ("image" in kind)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("text/csv", "is 'text/csv'"),
+        ("application/json; charset=latin-1", "in 'latin-1'"),
+        ("imagery/png", "is 'imagery/png'"),
+    ],
+)
+def test_another_type_or_character_set_is_415(sent: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said) as refused:
+        media_type(sent)
+    assert refused.value.status == 415
+
+
+@pytest.mark.parametrize(
+    "accept", [None, "", "*/*", "application/*;q=0.1", "application/json; q=0.9", f"text/html, {JSON_LINES}; q=0.9"]
+)
+def test_a_caller_who_takes_json_in_some_way_is_answered(accept: str | None) -> None:
+    check_accept(accept)
+
+
+def test_a_caller_who_takes_none_is_told() -> None:
+    with pytest.raises(RequestError, match="accepts only 'text/csv, image/") as refused:
+        check_accept("text/csv, image/*")
+    assert refused.value.status == 406
