@@ -13,9 +13,9 @@ Table: TypeAlias = Mapping[int, str | int]
 LOWER, UPPER = string.ascii_lowercase, string.ascii_uppercase
 
 
-def _both(letters: str, twins: str) -> Table:
+def twins(letters: str, signs: str) -> Table:
     """One table for both cases, for scripts that have one form only."""
-    return str.maketrans(letters + letters.upper(), twins + twins)
+    return str.maketrans(letters + letters.upper(), signs + signs)
 
 
 def _block(upper: int, lower: int) -> Table:
@@ -36,20 +36,20 @@ DOUBLE_STRUCK = _block(0x1D552, 0x1D552)
 CIRCLED = _block(0x24B6, 0x24D0)
 SQUARED = _block(0x1F170, 0x1F170)
 PARENTHESISED = _block(0x249C, 0x249C)
-SUPERSCRIPT = _both("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
-SMALL_CAPITALS = _both("abcdefghijklmnopqrstuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ")
+SUPERSCRIPT = twins("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+SMALL_CAPITALS = twins("abcdefghijklmnopqrstuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ")
 
 CYRILLIC = str.maketrans("aceijopsxydhlqwABCEHIJKMOPSTXY", "асеіјорѕхуԁһӏԛԝАВСЕНІЈКМОРЅТХУ")
-GREEK = _both("abeiknoprtuvwxyz", "αβεικηορρτυνωχγζ")
-CYRILLIC_LOOSE = _both("abdefghikmnoprtuwxyz", "дьдєғгнїкмиорятцшжчз")
+GREEK = twins("abeiknoprtuvwxyz", "αβεικηορρτυνωχγζ")
+CYRILLIC_LOOSE = twins("abdefghikmnoprtuwxyz", "дьдєғгнїкмиорятцшжчз")
 
-CHEROKEE = _both("abcdeghijklmoprstvwyz", "ᎪᏴᏟᎠᎬᏀᎻᏆᎫᏦᏞᎷᎾᏢᎡᏚᎢᏙᏔᎩᏃ")
-LISU = _both("abcdefghijklmnoprstuvwxyz", "ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ")
-STROKED = _both("abcdeghijklopqrtuyz", "ⱥƀȼđɇǥħɨɉꝁłøᵽꝗɍŧʉɏƶ")
-HOOKED = _both("abcdefghikmnpqrstvyz", "ɑɓƈɗҽƒɠɦɩƙɱɳƥʠɽʂƭʋƴȥ")
-UPSIDE_DOWN = {**_both("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz"), **str.maketrans(".,!?'", "˙'¡¿,")}
-ACCENTED = _both("aceghijklnorstuwyz", "âćęğĥïĵķļñöŕšťûŵÿž")
+CHEROKEE = twins("abcdeghijklmoprstvwyz", "ᎪᏴᏟᎠᎬᏀᎻᏆᎫᏦᏞᎷᎾᏢᎡᏚᎢᏙᏔᎩᏃ")
+LISU = twins("abcdefghijklmnoprstuvwxyz", "ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ")
+STROKED = twins("abcdeghijklopqrtuyz", "ⱥƀȼđɇǥħɨɉꝁłøᵽꝗɍŧʉɏƶ")
+HOOKED = twins("abcdefghikmnpqrstvyz", "ɑɓƈɗҽƒɠɦɩƙɱɳƥʠɽʂƭʋƴȥ")
+UPSIDE_DOWN = {**twins("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz"), **str.maketrans(".,!?'", "˙'¡¿,")}
+ACCENTED = twins("aceghijklnorstuwyz", "âćęğĥïĵķļñöŕšťûŵÿž")
 
 REGIONAL_INDICATORS = _block(0x1F1E6, 0x1F1E6)
 # Emoji that people set in place of a letter.
-EMOJI_LETTERS = _both("abcehioprstvx", "🅰🅱🌜📧♓ℹ⭕🅿®💲✝♈❌")
+EMOJI_LETTERS = twins("abcehioprstvx", "🅰🅱🌜📧♓ℹ⭕🅿®💲✝♈❌")

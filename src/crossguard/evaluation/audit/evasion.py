@@ -14,6 +14,7 @@ from typing import Final
 
 from crossguard.evaluation.audit import alphabets
 from crossguard.evaluation.audit import rewrites as do
+from crossguard.evaluation.audit.alphabets import twins
 from crossguard.evaluation.audit.rewrites import BLANKS, EMOJI, LINK, LONG, SHORT, VOWELS, Rewrite
 
 
@@ -62,11 +63,11 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "letter_as_hash": ("the second letter of every word as a number sign", do.hide(lambda _: True, "#")),
     }),
     "leetspeak": (False, {
-        "leet_a": ("4 for a", do.leet("light")),
-        "leet_e": ("3 for e", do.leet("e")),
-        "leet_vowels": ("digits for vowels", do.leet("vowels")),
-        "leet_heavy": ("digits for ten letters", do.leet("heavy")),
-        "leet_symbols": ("@ for a, $ for s, ! for i and others", do.leet("symbols")),
+        "leet_a": ("4 for a", do.table(twins("a", "4"))),
+        "leet_e": ("3 for e", do.table(twins("e", "3"))),
+        "leet_vowels": ("digits for vowels", do.table(twins("aeio", "4310"))),
+        "leet_heavy": ("digits for ten letters", do.table(twins("aeiobglstz", "4310891572"))),
+        "leet_symbols": ("@ for a, $ for s, ! for i and others", do.table(twins("aceilst", "@(€!|$+"))),
     }),
     "typing errors": (False, {
         "letters_swapped": ("two inner letters of every word swapped", do.per_word(do.swap, LONG)),
@@ -159,8 +160,8 @@ _KINDS: Mapping[str, tuple[bool, Mapping[str, tuple[str, Rewrite]]]] = {
         "bracketed": ("every letter in square brackets", do.per_letter(lambda c: f"[{c}]")),
     }),
     "combining marks": (True, {
-        "struck_through": ("a line through every letter", do.marked(0x336)),
-        "underlined": ("a line under every letter", do.marked(0x332)),
+        "struck_through": ("a line through every letter", do.per_letter(lambda c: f"{c}\u0336")),
+        "underlined": ("a line under every letter", do.per_letter(lambda c: f"{c}\u0332")),
         "marks_piled": ("three random marks on every letter", do.piled_marks),
         "accented": ("letters with accents", do.table(alphabets.ACCENTED)),
     }),

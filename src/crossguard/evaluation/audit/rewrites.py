@@ -15,9 +15,6 @@ Rewrite: TypeAlias = Callable[[str, Random], str]
 
 _WORD = re.compile(r"[^\W\d_]+")
 VOWELS = "aeiouAEIOU"
-_LEET = {"light": {"a": "4"}, "e": {"e": "3"}, "vowels": {"a": "4", "e": "3", "i": "1", "o": "0"}}
-_LEET["heavy"] = _LEET["vowels"] | {"b": "8", "g": "9", "l": "1", "s": "5", "t": "7", "z": "2"}
-_LEET["symbols"] = {"a": "@", "c": "(", "e": "€", "i": "!", "l": "|", "s": "$", "t": "+"}
 _NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxfwdhjukjknmpowtdrhbeztx", strict=True))
 _SOUNDS = (("ph", "f"), ("ck", "k"), ("c", "k"), ("ea", "ee"), ("ght", "t"), ("er", "a"), ("oo", "u"), ("x", "ks"))
 _HARMLESS_WORDS = (
@@ -59,11 +56,6 @@ def one_letter(table: alphabets.Table) -> Rewrite:
         return "".join(c.translate(table) if i == place else c for i, c in enumerate(word))
 
     return per_word(change)
-
-
-def leet(kind: str) -> Rewrite:
-    signs = _LEET[kind].items()
-    return table({ord(form): sign for letter, sign in signs for form in (letter, letter.upper())})
 
 
 def between(sign: str, words: str | None = None) -> Rewrite:
@@ -126,10 +118,6 @@ def by_sound(word: str, _: Random) -> str:
     for spelling, sound in _SOUNDS:
         word = re.sub(spelling, sound, word, flags=re.IGNORECASE)
     return word
-
-
-def marked(*marks: int) -> Rewrite:
-    return per_letter(lambda letter: letter + "".join(map(chr, marks)))
 
 
 def piled_marks(text: str, random: Random) -> str:

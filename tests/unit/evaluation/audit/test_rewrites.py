@@ -20,7 +20,7 @@ def rewritten(rewrite: rewrites.Rewrite, text: str, seed: int = 0) -> str:
     [
         (rewrites.between("-"), "you are", "y-o-u a-r-e"),
         (rewrites.between(" ", "   "), "you are", "y o u   a r e"),
-        (rewrites.leet("vowels"), "Move it", "M0v3 1t"),
+        (rewrites.table(alphabets.twins("aeio", "4310")), "Move it", "M0v3 1t"),
         (rewrites.hide(rewrites.VOWELS.__contains__, "*"), "people in", "p*ople in"),
         (rewrites.per_letter(lambda letter: letter * 2), "a1b", "aa1bb"),
         (rewrites.per_word(lambda word, _: word[::-1], 3), "go away", "go yawa"),
