@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from crossguard.errors import ConfigError
 
 CriterionKind = Literal["f1", "precision", "recall", "cost", "review-budget"]
 
 EXAMPLES = "f1, precision>=0.9, recall>=0.95, cost=1:5, review-budget=2%"
-_SHARE = r"(?P<value>\d*\.?\d+)(?P<percent>%?)"
-_FORMS: tuple[tuple[CriterionKind, str], ...] = (
-    ("f1", r"f1"),
-    ("precision", rf"precision\s*>=\s*{_SHARE}"),
-    ("recall", rf"recall\s*>=\s*{_SHARE}"),
-    ("cost", r"cost\s*=?\s*(?P<fp>\d*\.?\d+)\s*:\s*(?P<fn>\d*\.?\d+)"),
-    ("review-budget", rf"review-budget\s*=\s*{_SHARE}"),
-)
+_SHARE = re.compile(r"(precision\s*>=|recall\s*>=|review-budget\s*=)\s*(\d*\.?\d+)(%?)")
+_COST = re.compile(r"cost\s*=?\s*(\d*\.?\d+)\s*:\s*(\d*\.?\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +33,15 @@ class Criterion:
         Raises:
             ConfigError: The text is no criterion, or its share lies outside (0, 1].
         """
-        for kind, form in _FORMS:
-            match = re.fullmatch(form, text.strip())
-            if match is None:
-                continue
-            found = match.groupdict()
-            if kind == "cost":
-                return cls(kind, float(found["fp"]), float(found["fn"]))
-            value = float(found.get("value") or 1.0) / (100 if found.get("percent") else 1)
-            if not 0 < value <= 1:
-                break
-            return cls(kind, value if kind != "f1" else 0.0)
+        words = text.strip()
+        if words == "f1":
+            return cls("f1")
+        if found := _COST.fullmatch(words):
+            return cls("cost", float(found[1]), float(found[2]))
+        if found := _SHARE.fullmatch(words):
+            value = float(found[2]) / (100 if found[3] else 1)
+            if 0 < value <= 1:
+                return cls(cast("CriterionKind", found[1].rstrip(">=").rstrip()), value)
         raise ConfigError(f"A criterion is one of {EXAMPLES}; got '{text}'.")
 
     def __str__(self) -> str:

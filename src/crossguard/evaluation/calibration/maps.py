@@ -17,7 +17,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from crossguard.decision.calibration import Identity, Isotonic, Platt, logit, shift_prior
-from crossguard.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
 Groups: TypeAlias = NDArray[np.int64]  # (n,), a number that posts with the same words share
@@ -141,17 +140,13 @@ def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> fl
     posts here. It is an estimate from a model's scores, not a count.
 
     Args:
-        probabilities: (n,), scores of unlabelled posts, calibrated where the label has the prevalence `source`.
+        probabilities: (n,), scores of unlabelled posts, at least one; calibrated where the label has the prevalence
+            `source`.
         source: Prevalence in the calibration data, in (0, 1).
 
     Returns:
         Prevalence in the feed, kept at least half a post away from 0 and 1.
-
-    Raises:
-        InputError: There is no post.
     """
-    if not len(probabilities):
-        raise InputError("Estimating a prevalence needs at least one unlabelled post.")
     edge = 0.5 / len(probabilities)
     prevalence = source
     for _ in range(EM_STEPS):
@@ -164,12 +159,6 @@ def estimate_prevalence(probabilities: NDArray[np.float64], source: float) -> fl
 
 
 def weights_for(truth: NDArray[np.bool_], target: float) -> NDArray[np.float64]:
-    """Returns weights, (n,), under which the share of positive posts is `target`; they sum to n.
-
-    Raises:
-        InputError: All posts have the same answer.
-    """
-    share = float(truth.mean()) if len(truth) else 0.0
-    if not 0 < share < 1:
-        raise InputError("Weighing posts to another prevalence needs a positive and a negative post.")
+    """Returns weights of posts of either kind, (n,), under which the share of positive ones is `target`; sum is n."""
+    share = float(truth.mean())
     return np.where(truth, target / share, (1 - target) / (1 - share))

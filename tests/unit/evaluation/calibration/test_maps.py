@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crossguard.decision.calibration import Identity, logit, sigmoid
-from crossguard.errors import InputError
 from crossguard.evaluation.calibration.maps import (
     KINDS,
     choose,
@@ -117,10 +116,3 @@ def test_weights_give_the_target_share_and_keep_the_number_of_posts() -> None:
     weights = weights_for(truth, 0.05)
     assert weights[truth].sum() / weights.sum() == pytest.approx(0.05)
     assert weights.sum() == pytest.approx(10)
-
-
-def test_what_cannot_be_estimated_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one"):
-        estimate_prevalence(np.array([]), 0.3)
-    with pytest.raises(InputError, match="a positive and a negative"):
-        weights_for(np.array([True]), 0.3)
