@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.decision.policy import Kind
+from crossguard.decision.policy import Kind, Policy
 from crossguard.errors import InputError, number_of
 from crossguard.evaluation.annotated import Annotated
 from crossguard.evaluation.sample import Sample
@@ -82,17 +82,12 @@ def changed_by_hand(moderator: Moderator) -> list[str]:
     base = moderator.bundle.manifest.policies.get(policy.base or "")
     if base is None or policy.provenance:
         return []
-    kinds: tuple[Kind, ...] = ("text", "image", "both")
-    fitted = ("threshold", "calibration", "prevalence")
-    return [
-        name
-        for name in moderator.labels.names
-        if any(
-            getattr(policy.rules(kind)[name], part) != getattr(base.rules(kind)[name], part)
-            for kind in kinds
-            for part in fitted
-        )
-    ]
+
+    def fitted(of: Policy, name: str) -> list[Any]:
+        rules = [of.rules(kind)[name] for kind in get_args(Kind)]
+        return [(rule.threshold, rule.calibration, rule.prevalence) for rule in rules]
+
+    return [name for name in moderator.labels.names if fitted(policy, name) != fitted(base, name)]
 
 
 def has_both(scored: Scored) -> NDArray[np.bool_]:
@@ -112,8 +107,7 @@ def _seen_through(view: View, post: Post) -> Post:
 def _limits(moderator: Moderator, posts: Sequence[Post], text_weight: NDArray[np.float32]) -> NDArray[np.float64]:
     """Returns the live threshold of each post and label, (n, labels): by what the post has, as it is decided."""
     names, policy = moderator.labels.names, moderator.policy
-    kinds: tuple[Kind, ...] = ("text", "image", "both")
-    rules = {kind: [policy.rules(kind)[name].threshold for name in names] for kind in kinds}
+    rules = {kind: [policy.rules(kind)[name].threshold for name in names] for kind in get_args(Kind)}
     # The gate gives words no weight where none were left after cleaning.
     image: list[Kind] = ["both" if weight > 0 else "image" for weight in text_weight]
     return np.array([rules["text" if post.image is None else kind] for post, kind in zip(posts, image, strict=True)])
