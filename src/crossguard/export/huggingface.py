@@ -20,8 +20,8 @@ from crossguard.saving import save_json, whole_folder
 WRAPPER: Final = "modeling_crossguard.py"
 CARD_TEMPLATE: Final = "README.md.txt"
 CODE: Final = (
-    "backbone.py", "building.py", "clip.py", "compact.py", "config.py", "efficientnet_lite.py", "fusion.py", "gated.py",
-    "losses.py", "multitask.py", "siglip.py",
+    "backbone.py", "building.py", "compact.py", "config.py", "efficientnet_lite.py", "fusion.py", "gated.py",
+    "losses.py", "multitask.py", "two_towers.py",
 )  # fmt: skip
 # The filters of a resize, as Pillow and transformers number them.
 RESAMPLE: Final = {"bilinear": 2, "bicubic": 3}

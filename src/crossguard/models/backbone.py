@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from typing_extensions import override
 
 
 @dataclass(frozen=True)
@@ -84,56 +83,3 @@ class Backbone(ABC):
     @abstractmethod
     def image_layers(self, holder: nn.Module) -> list[nn.Module]:
         """Returns the image tower's layers from the first (the stem) to the last."""
-
-
-class TwoTowers(Backbone):
-    """What transformers' CLIP and SigLIP models share: two towers without attention masks, with one configuration."""
-
-    reads_attention_mask = False
-
-    # Of transformers: the configuration, the model, and what reads pretrained weights
-    classes: tuple[str, str, str]
-
-    @override
-    def build(self, encoder: dict[str, Any]) -> nn.Module:
-        config, model, _ = self._classes()
-        module: nn.Module = model(config.from_dict(encoder))
-        return module
-
-    @override
-    def load(self, source: str) -> nn.Module:
-        module: nn.Module = self._classes()[2].from_pretrained(source)
-        return module
-
-    def _classes(self) -> list[Any]:
-        import transformers
-
-        return [getattr(transformers, name) for name in self.classes]
-
-    @override
-    def describe(self, module: nn.Module) -> dict[str, Any]:
-        config: Any = module.config
-        described: dict[str, Any] = config.to_diff_dict()
-        return described
-
-    @override
-    def pool_text(self, holder: nn.Module, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        tower: Any = holder.text_model
-        pooled: Tensor = tower(input_ids=input_ids).pooler_output
-        return pooled
-
-    @override
-    def pool_image(self, holder: nn.Module, pixel_values: Tensor) -> Tensor:
-        tower: Any = holder.vision_model
-        pooled: Tensor = tower(pixel_values=pixel_values).pooler_output
-        return pooled
-
-    @override
-    def text_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.text_model
-        return [tower.embeddings, *tower.encoder.layers]
-
-    @override
-    def image_layers(self, holder: nn.Module) -> list[nn.Module]:
-        tower: Any = holder.vision_model
-        return [tower.embeddings, *tower.encoder.layers]

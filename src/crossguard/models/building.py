@@ -1,4 +1,4 @@
-"""Backbones and heads by name, and models made of them. To add a backbone: a file of the same shape, and a line."""
+"""Backbones and heads by name, and models made of them. To add a backbone: a class, and a line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import replace
 from torch import nn
 
 from .backbone import Backbone
-from .clip import ClipBackbone
 from .compact import CompactBackbone
 from .config import ModelConfig
 from .fusion import FusionModel
 from .gated import GatedModel
 from .multitask import MultiTaskModel
-from .siglip import SiglipBackbone
+from .two_towers import ClipBackbone, SiglipBackbone
 
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone for backbone in (ClipBackbone(), SiglipBackbone(), CompactBackbone())

@@ -9,8 +9,9 @@ pytest.importorskip("torch", reason="the networks need crossguard[train]")
 import torch
 from torch import nn
 
-from crossguard.models.backbone import Backbone, TwoTowers
+from crossguard.models.backbone import Backbone
 from crossguard.models.building import BACKBONES
+from crossguard.models.two_towers import TwoTowers
 
 ALL = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
 
