@@ -10,8 +10,8 @@ import torch
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
 from crossguard.models.gated import GatedModel
+from crossguard.training.batches import Tensors
 from crossguard.training.recipe import Recipe
-from crossguard.training.tensors import Tensors
 
 KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
 TARGETS = np.array([[1, 0, 0, 0, 0]] + [[0, 1, 0, 0, 0]] * 3 + [[0, 0, 0, 0, 0]] * 6, dtype=np.float32)

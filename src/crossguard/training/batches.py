@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from crossguard.preprocessing.text import pad
 from crossguard.training.augment import augment_image, random_for
@@ -15,11 +18,38 @@ from crossguard.training.examples import Examples
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.targets import HALF
-from crossguard.training.tensors import Tensors
 from crossguard.training.texts import Texts
 from crossguard.training.tokenizers import MaskingEncoder
 
 Shown: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """A batch of n posts; the rows of an absent modality hold padding."""
+
+    input_ids: Tensor | None  # int64 (n, length); None when no post has text
+    attention_mask: Tensor | None  # int64 (n, length); None when no post has text
+    pixels: Tensor | None  # uint8 (n, size, size, 3); None when no post has an image, or its features are known
+    image_features: Tensor | None  # float (n, width), of a frozen image encoder; else None
+    text_present: Tensor  # float (n,)
+    image_present: Tensor  # float (n,)
+    targets: Tensor  # float (n, outputs), NaN where unknown
+    unions: Tensor  # float (n, label_schemes), NaN where unknown
+    weights: Tensor  # float (n, outputs)
+
+    def to(self, device: torch.device) -> Tensors:
+        """Returns the batch on another device."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Tensors:
+        """Returns the batch in memory that a GPU copies from in the background; for `DataLoader`."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Tensors:
+        own: dict[str, Tensor | None] = {name: getattr(self, name) for name in self.__slots__}
+        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in own.items()}
+        return Tensors(**changed)
 
 
 class Batcher:

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from multiprocessing import get_all_start_methods, get_context
 from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
 from crossguard.machine import available_cores
 
 T = TypeVar("T")
@@ -37,6 +41,26 @@ def garbage_kept() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+def load_batches(
+    make: Callable[[NDArray[np.int64]], T], plan: Sequence[NDArray[np.int64]], workers: int, *, pin: bool = False
+) -> Iterator[T]:
+    """Yields what is made of the planned rows in order, the same batches whatever the number of workers.
+
+    Where a system cannot fork, this process makes the batches.
+    """
+    forks = workers if can_fork() else 0
+    loader: DataLoader[T] = DataLoader(
+        plan,  # type: ignore[arg-type] # a sequence is dataset enough
+        batch_size=None,
+        collate_fn=make,  # type: ignore[arg-type] # of a plan's entry, not of a list
+        num_workers=forks,
+        multiprocessing_context="fork" if forks else None,
+        pin_memory=pin,
+    )
+    with garbage_kept():
+        return iter(loader)
 
 
 def divided(work: Callable[[Sequence[int]], T], rows: Sequence[int]) -> list[T]:

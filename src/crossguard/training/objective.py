@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from crossguard.models.gated import GatedModel
 from crossguard.models.losses import elementwise, noisy_or
 from crossguard.models.pixels import PixelNormalizer
+from crossguard.training.batches import Tensors
 from crossguard.training.recipe import Recipe
 from crossguard.training.targets import HALF
-from crossguard.training.tensors import Tensors
 
 PRIOR_BOUNDS = (1e-4, 1 - 1e-4)
 

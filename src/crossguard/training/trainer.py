@@ -21,8 +21,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from crossguard.errors import ConfigError
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import whole_weights
-from crossguard.training.batches import Batcher
+from crossguard.training.batches import Batcher, Tensors
 from crossguard.training.devices import build_accelerator, precision_note, workers
+from crossguard.training.forks import load_batches
 from crossguard.training.image_features import known_features
 from crossguard.training.log import RunLog
 from crossguard.training.measure import chosen, measure_outputs
@@ -32,7 +33,6 @@ from crossguard.training.recipe import Recipe
 from crossguard.training.sampling import Micro, Step, plan_epoch, share
 from crossguard.training.state import BEST, RunIdentity, RunState, read_saved
 from crossguard.training.targets import Floats
-from crossguard.training.tensors import Tensors, load_batches
 
 
 class Trainer:

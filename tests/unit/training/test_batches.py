@@ -11,14 +11,15 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import torch
+from tests.support.tiny_training import batch_of, recipe_of
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.training.batches import Batcher, _harmless_images
+from crossguard.training.batches import Batcher, Tensors, _harmless_images
+from crossguard.training.forks import load_batches
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
-from crossguard.training.tensors import Tensors, load_batches
 from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
 
 WORDS = [
@@ -103,3 +104,10 @@ def test_a_batch_of_posts_whose_images_cannot_be_read_can_be_learnt_from(tmp_pat
     output = build_model(RECIPE)(batch.input_ids, batch.attention_mask, None, *present, labels=batch.targets)
     output["loss"].backward()
     assert torch.isfinite(output["loss"])
+
+
+def test_tensors_move_together_and_what_is_absent_stays_so() -> None:
+    moved = batch_of(recipe_of()).to(torch.device("meta"))
+    present = {name: getattr(moved, name) for name in Tensors.__slots__ if getattr(moved, name) is not None}
+    assert {tensor.device.type for tensor in present.values()} == {"meta"}
+    assert set(Tensors.__slots__) - set(present) == {"image_features"}

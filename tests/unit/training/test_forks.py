@@ -6,10 +6,13 @@ import gc
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="training belongs to crossguard[train]")
+
 from crossguard.training import forks
-from crossguard.training.forks import divided, garbage_kept
+from crossguard.training.forks import divided, garbage_kept, load_batches
 
 
 def squares(rows: Sequence[int]) -> tuple[int, list[int]]:
@@ -63,3 +66,14 @@ def test_garbage_is_only_kept_meanwhile() -> None:
     with garbage_kept():
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
+
+
+def test_batches_are_made_of_the_planned_rows_in_order() -> None:
+    made = []
+
+    def make(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
+        made.append(rows.tolist())
+        return "batch"
+
+    assert list(load_batches(make, [np.array([3, 1]), np.array([0])], workers=0)) == ["batch", "batch"]
+    assert made == [[3, 1], [0]]

@@ -12,8 +12,8 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 import torch
 from tests.support.tiny_training import TARGETS, batch_of, model_of, recipe_of
 
+from crossguard.training.batches import Tensors
 from crossguard.training.objective import Objective, pos_weights, prior_logits
-from crossguard.training.tensors import Tensors
 
 
 def test_balanced_weights_are_negatives_per_positive() -> None:
