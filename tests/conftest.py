@@ -16,8 +16,8 @@ from tests.support.pictures import data_url, encoded
 from tests.support.postgres import PostgresServer, postgres_binaries, running_postgres
 from tests.support.tiny_bundle import write_tiny_bundle
 
+from crossguard import cli
 from crossguard.bundle import Bundle
-from crossguard.cli import ending
 from crossguard.data import image_worker
 from crossguard.moderator import Moderator
 
@@ -63,7 +63,7 @@ def signals() -> Iterator[None]:
 def until_exit() -> Iterator[None]:
     """Forgets the model that a command keeps: with it, the next `main` would end this process at once."""
     yield
-    ending._kept.clear()
+    cli._kept.clear()
 
 
 @pytest.fixture(autouse=True)

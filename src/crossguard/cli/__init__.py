@@ -11,15 +11,15 @@ import errno
 import importlib
 import io
 import os
-import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import click
 
 from crossguard.__about__ import __version__
-from crossguard.cli.ending import end
-from crossguard.cli.options import is_there, text_command
+from crossguard.cli.options import text_command
 from crossguard.errors import CrossguardError, OutputError
 
 # One line for `crossguard --help` per command, which is `command` in the module of its name.
@@ -51,6 +51,8 @@ DISK = {
 }
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+PLACES = "crossguard score --text Hello, or: crossguard review --port 80 learn"
+_kept: Final[list[object]] = []
 
 
 class LazyGroup(click.Group):
@@ -67,26 +69,6 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"crossguard.cli.{cmd_name}").command
         return command
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the command line, and says where the options of a command go."""
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            name = self._named_after(error.option_name, given, ctx)
-            if name in given:
-                given.remove(name)
-            hint = f"Options follow their command, such as: crossguard {shlex.join([name, *given])}"
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
-
-    def _named_after(self, option: str, args: list[str], ctx: click.Context) -> str:
-        """Returns the command among these words that has the option, else `score`."""
-        for name in filter(COMMANDS.__contains__, args):
-            command = self.get_command(ctx, name)
-            if command is not None and any(option in known.opts for known in command.params):
-                return name
-        return "score"
-
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -97,14 +79,8 @@ class LazyGroup(click.Group):
         from crossguard.data.masking import excerpt
 
         close = difflib.get_close_matches(name, COMMANDS, n=1)
-        if close:
-            hint = f"Did you mean 'crossguard {close[0]}'?"
-        elif is_there(name):
-            hint = f"To score it: crossguard score {shlex.quote(name)}"
-        elif " " in name:
-            hint = f"To score it: {text_command(name)}"
-        else:
-            hint = f"All commands: crossguard --help. To score a text: {text_command(name)}"
+        score = f"To score a file: crossguard score FILE. To score a text: {text_command(name)}"
+        hint = f"Did you mean 'crossguard {close[0]}'?" if close else f"All commands: crossguard --help. {score}"
         raise click.UsageError(f"No such command '{excerpt(name)}'. {hint}", ctx)
 
     def invoke(self, ctx: click.Context) -> object:
@@ -143,6 +119,24 @@ def main(args: list[str] | None = None) -> None:
     end(run(args))
 
 
+def until_exit(model: object) -> None:
+    """Keeps a model until the process ends, which then ends at once: taking a model apart takes a tenth of a second.
+
+    Only for a command that leaves nothing to be done at exit. In a process that goes on, the next model replaces it.
+    """
+    _kept[:] = [model]
+
+
+def end(code: int) -> None:
+    """Ends the process."""
+    if _kept:
+        with suppress(OSError, ValueError):  # what cannot be written is left to the interpreter, which then says so
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
+
+
 def run(args: list[str] | None = None) -> int:
     """Runs the command line and returns the exit code; one readable line on stderr per failure."""
     try:
@@ -151,7 +145,9 @@ def run(args: list[str] | None = None) -> int:
         _complain(str(error))
         return error.exit_code
     except click.ClickException as error:
-        (_placed(error) if isinstance(error, click.NoSuchOption) else error).show()
+        error.show()
+        if isinstance(error, click.NoSuchOption):
+            click.echo(f"An option stands behind the command that has it, such as: {PLACES}", err=True)
         return error.exit_code
     except OSError as error:
         if error.errno not in DISK:
@@ -169,12 +165,3 @@ def _complain(message: str) -> None:
     from crossguard.data.masking import visible_lines  # messages repeat what tables say, such as their header
 
     click.echo(f"Error: {visible_lines(message)}", err=True)
-
-
-def _placed(error: click.NoSuchOption) -> click.UsageError:
-    """Says of an option of the group, such as `crossguard review`, that it goes before the group's command."""
-    ctx, option = error.ctx, error.option_name
-    if ctx is None or ctx.parent is None or not any(option in known.opts for known in ctx.parent.command.params):
-        return error
-    group, name = ctx.parent.command_path, ctx.info_name
-    return click.UsageError(f"{option} goes before '{name}': {group} {option} ... {name}", ctx)

@@ -152,7 +152,7 @@ def refuse_idle(names: Sequence[str], why: str) -> None:
     context = click.get_current_context()
     for option in context.command.params:
         if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{option.opts[0]} does nothing {why}. Leave it out.")
+            raise click.UsageError(f"{option.opts[-1]} does nothing {why}. Leave it out.")
 
 
 def is_there(path: str) -> bool:

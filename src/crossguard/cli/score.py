@@ -14,7 +14,7 @@ import click
 
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
-from crossguard.cli.ending import until_exit
+from crossguard.cli import until_exit
 from crossguard.cli.options import model_option, out_option, refuse_idle, single_option
 
 _POSITIVE = click.IntRange(min=1)
@@ -23,7 +23,8 @@ _COLUMNS = ("id", "text", "image_path", "image_text", "image")
 _LOADED = ("model", "policy", "tenant", "runtime", "precision", "threads", "pixels", "other_languages")
 _READING = ("input_format", "image_root", "confine_images")
 _JOBS = ("engine", "workers", "shards", "unit_posts", "fetch_origins", "fetch_private")
-# What only tables and jobs have.
+# What only one table has, and what only tables and jobs have.
+_OF_ONE_FILE = ("limit", "overwrite", "verbose", "show_text")
 _NOT_OF_ONE = (
     *("resume", "limit", "batch_size", "on_error", "dry_run", "price", "metrics_port"),
     *(*_READING, *_JOBS, *(f"{name}_column" for name in _COLUMNS)),
@@ -160,19 +161,19 @@ def command(
     batch_size = others.pop("batch_size")
     options = steps.Options(**others, out=None if out is None else Path(out))
     single = text is not None or image is not None or image_text is not None
-    _refuse_words(sources)
-    asked = [*(given or None for given in jobs.values()), dry_run or None, price, metrics_port]
-    if not single and not jobs["fetch_origins"]:
-        refuse_idle(("fetch_private",), "without --fetch-origin")
-    if not single and many.wanted(sources, out, asked):
-        refused = {"--limit": limit, "--overwrite": options.overwrite, "--on-error": on_error != "record"}
-        refused |= {"--verbose": options.verbose, "--show-text": options.show_text}
-        many.refuse([name for name, given in refused.items() if given])
-        how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr, "price": price}
-        if dry_run:
-            refuse_idle(("engine", "metrics_port"), "beside --dry-run, which measures on this machine")
-            return many.estimate(sources, out, options, **how)
-        return many.run(sources, out, options, metrics_port=metrics_port, **how)
+    if not single:
+        steps.refuse_a_text(sources)
+        if not jobs["fetch_origins"]:
+            refuse_idle(("fetch_private",), "without --fetch-origin")
+        if any((*jobs.values(), dry_run, price is not None, metrics_port)) or many.wanted(sources, out):
+            how = {**loaded, **reading, **jobs, "batch_size": batch_size, "columns": columns, "ocr": ocr}
+            idle = (*_OF_ONE_FILE, "on_error") if on_error != "record" else _OF_ONE_FILE
+            refuse_idle(idle, "for many files: all records go into a folder, and --resume finishes what is left")
+            if not dry_run:
+                return many.run(sources, out, options, metrics_port=metrics_port, price=price, **how)
+            idle = ("engine", "metrics_port", "resume", "shards")
+            refuse_idle(idle, "beside --dry-run, which measures the whole job on this machine")
+            return many.estimate(sources, out, options, price=price, **how)
     _check_one(sources, options, single=single)
     _quieten_libraries()
     if options.verbose:
@@ -186,8 +187,6 @@ def command(
 
 def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) -> None:
     """Checks that one post is to be scored, or one file, with options that do something then."""
-    for source in sources:
-        steps.refuse_a_text(source)
     if single == bool(sources):
         raise click.UsageError(
             "Give INPUT (- for stdin), or the --text and --image of one post, and not both. "
@@ -199,17 +198,6 @@ def _check_one(sources: Sequence[str], options: steps.Options, *, single: bool) 
         raise click.UsageError("--resume continues what is in --out, and --overwrite replaces it. Choose one.")
     if options.resume and options.file is None:
         raise click.UsageError("--resume continues a file, so it needs --out.")
-
-
-def _refuse_words(sources: Sequence[str]) -> None:
-    """Checks that INPUT is not the words of a post, with their quotes or without."""
-    words = " ".join(sources)
-    names = [each for each in sources if len(sources) > 1 and Path(each).suffix and " " not in Path(each).suffix]
-    # One word with stars is a pattern where it looks like one.
-    starred = "*" in words and not set(words) & {"/", os.sep}
-    if (" " in words or starred) and not names and not any(map(steps.names_files, sources)):
-        steps.refuse_a_text(words)
-    steps.refuse_the_web(sources)
 
 
 def _quieten_libraries() -> None:

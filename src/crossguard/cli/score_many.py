@@ -25,26 +25,13 @@ _NOTES = 10
 """Most notes on columns that are shown, the most frequent first."""
 
 
-def wanted(sources: Sequence[str], out: str | None, options: Sequence[object]) -> bool:
-    """Whether a command line asks for a job: many files, a folder to write to, a storage, or an option of jobs."""
+def wanted(sources: Sequence[str], out: str | None) -> bool:
+    """Whether a command line asks for a job: many files, a folder to write to, or a storage."""
     remote = any("://" in address for address in (*sources, out or ""))
     first = sources[0] if len(sources) == 1 else ""
     pattern = not is_there(first) and ("*" in first or ("?" in first and names_files(first)))
     folder = out is not None and (out.endswith("/") or Path(out).is_dir())
-    return len(sources) > 1 or remote or pattern or folder or any(option is not None for option in options)
-
-
-def refuse(options: Sequence[str]) -> None:
-    """Checks that no option was given that holds for one file only.
-
-    Raises:
-        UsageError: One was.
-    """
-    if options:
-        raise click.UsageError(
-            f"{options[0]} is for one file. Many files go into a folder: every post has its record there, and --resume "
-            "finishes what is left."
-        )
+    return len(sources) > 1 or remote or pattern or folder
 
 
 def run(
@@ -62,11 +49,10 @@ def run(
     _check_sources(sources)
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
-        if out is None and len(sources) == 2 and not is_there(sources[1]) and "*" not in sources[1]:  # noqa: PLR2004
-            shown = (
-                f" There is no file '{sources[1]}'; to write it: crossguard score {sources[0]} -o {sources[1]}. Else:"
-            )
-        raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/")
+        raise click.UsageError(
+            f"Many files go into a folder of parts.{shown} Name one: -o decisions/. The decisions on one file: "
+            f"crossguard score {sources[0]} -o decisions.csv"
+        )
     try:
         with JobProgress(bar=options.bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
             summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))
@@ -109,17 +95,10 @@ def estimate(
     *,
     workers: int | None,
     price: float | None,
-    shards: str | None,
     **how: Any,
 ) -> int:
-    """Says what a job would take; not what is left of one, nor what a shard of one would."""
+    """Says what a job would take."""
     _check_sources(sources)
-    given = {"--resume": options.resume, "--shards": shards}
-    if any(given.values()):
-        names = " and ".join(name for name, value in given.items() if value)
-        raise click.UsageError(
-            f"--dry-run estimates the whole job, so leave out {names}; of N shards, each has about an N-th of it."
-        )
     from rich.filesize import decimal
 
     from crossguard.jobs.estimate import estimate as measure

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -128,16 +128,18 @@ def _tell_where(options: Options) -> None:
         click.echo(f"decisions: {options.file}", err=True)
 
 
-def refuse_a_text(source: str) -> None:
-    """Checks that INPUT is not a text that somebody wants to have scored.
+def refuse_a_text(sources: Sequence[str]) -> None:
+    """Checks that INPUT names files here or in a storage, and is neither the words of a post nor in the web.
 
     Raises:
-        UsageError: It names no file, and it has spaces or no suffix.
+        UsageError: None of it does, or one is an address in the web.
     """
-    if not names_files(source) and (" " in source or not Path(source).suffix):
+    files = [source for source in sources if names_files(source) or (" " not in source and Path(source).suffix)]
+    if sources and (not files or any(map(_WEB.match, sources))):
+        words = " ".join(sources)
         raise click.UsageError(
-            f"There is no file '{excerpt(source)}'. To score a text: {text_command(source)}. "
-            "INPUT is a table, a folder of images, or - for stdin."
+            f"There is no file '{excerpt(words)}'. To score a text: {text_command(words)}. "
+            "INPUT is never downloaded: it is a table, a folder of images, or - for stdin."
         )
 
 
@@ -148,17 +150,6 @@ def names_files(source: str) -> bool:
     # Only these signs are wildcards of a job; pathlib finds nothing from the root, and raises for unknown users.
     pattern = re.sub(r"\[([*?])\]", r"\1", glob.escape(os.path.expanduser(source)))  # noqa: PTH111
     return ("*" in source or "?" in source) and any(True for _ in glob.iglob(pattern, recursive=True))  # noqa: PTH207
-
-
-def refuse_the_web(sources: Iterable[str]) -> None:
-    """Checks that no INPUT lies in the web.
-
-    Raises:
-        UsageError: One is nothing but such an address.
-    """
-    for source in sources:
-        if _WEB.match(source):
-            raise click.UsageError(f"INPUT is never downloaded. Fetch '{source}' first, and name the file.")
 
 
 def refuse_to_read_what_is_written(source: str, options: Options) -> None:

@@ -17,6 +17,10 @@ import pytest
 from crossguard import cli
 from crossguard.errors import InputError, OutputError
 
+# What Python ends with where stdout cannot be written at its end.
+FLUSHING_FAILED = 120
+AT_EXIT = "import atexit, sys; atexit.register(print, 'at exit'); from crossguard.cli import end, until_exit; "
+
 
 def writing(command: click.Command) -> Iterator[click.Option]:
     """Yields the options by which a command, and each command below it, is told where to write."""
@@ -107,19 +111,17 @@ def test_other_errors_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("it's what", "To score it: crossguard score --text 'it'\\''s what'"),
-        ("what the f*** man", "To score it: crossguard score --text 'what the f*** man'"),
-        ("my posts.csv", "To score it: crossguard score 'my posts.csv'"),
-        ("a text " * 60, "To score it: crossguard score --text 'a text a text"),
+        ("it's what", "To score a text: crossguard score --text 'it'\\''s what'"),
+        ("what the f*** man", "To score a text: crossguard score --text 'what the f*** man'"),
+        ("my posts.csv", "To score a file: crossguard score FILE"),
+        ("a text " * 60, "To score a text: crossguard score --text 'a text a text"),
         ("hello", "To score a text: crossguard score --text 'hello'"),
         ("scroe", "Did you mean 'crossguard score'?"),
     ],
 )
 def test_what_is_no_command_gets_the_one_that_scores_it(
-    name: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "my posts.csv").touch()
-    monkeypatch.chdir(tmp_path)
     assert cli.run([name]) == 2
     told = capsys.readouterr().err
     assert hint in told
@@ -164,16 +166,38 @@ def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
         assert "docs/" not in told, "a wheel has none"
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("--policy benchmark evaluate posts.csv", "crossguard evaluate --policy benchmark posts.csv"),
-        ("--text report", "crossguard score --text report"),
-        ("--json score", "crossguard score --json"),
-    ],
-)
-def test_options_before_their_command_are_put_behind_it(
-    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("typed", ["--policy benchmark evaluate posts.csv", "--text report", "review learn --port 80"])
+def test_an_option_in_the_wrong_place_gets_an_example(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(typed.split()) == 2
-    assert capsys.readouterr().err.strip().endswith(f"such as: {meant}")
+    assert "An option stands behind the command that has it, such as: crossguard score" in capsys.readouterr().err
+
+
+def ended(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", AT_EXIT + code], capture_output=True, text=True, check=False)
+
+
+def test_with_a_model_the_process_ends_at_once_and_what_it_said_is_written() -> None:
+    found = ended("until_exit(object()); print('said'); print('told', file=sys.stderr); end(3)")
+    assert (found.returncode, found.stdout, found.stderr) == (3, "said\n", "told\n")
+
+
+def test_without_one_it_ends_as_ever() -> None:
+    found = ended("print('said'); end(3)")
+    assert (found.returncode, found.stdout) == (3, "said\nat exit\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_what_cannot_be_written_is_left_to_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    code = AT_EXIT + "until_exit(object()); print('said'); end(0)"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        found = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert found.returncode == FLUSHING_FAILED
+    assert b"No space left" in found.stderr
+
+
+def test_only_the_last_model_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_kept", [])
+    cli.until_exit("first")
+    cli.until_exit("second")
+    assert cli._kept == ["second"]

@@ -469,10 +469,6 @@ class TestFirstContact:
         assert result.code == 2
         assert f"crossguard score {posts} -o decisions.csv" in result.err
 
-    def test_an_option_without_its_command_says_where_it_goes(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(["--text", "Good morning"]) == 2
-        assert "crossguard score --text 'Good morning'" in capsys.readouterr().err
-
     @pytest.mark.parametrize(
         ("content", "words"),
         [

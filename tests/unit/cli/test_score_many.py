@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from tests.unit.jobs.conftest import InlineWorker, parts_of, png, write_jsonl
 
 from crossguard.bundle import Bundle
 from crossguard.cli import run as main
 from crossguard.cli import score_many
-from crossguard.cli.score_many import JobProgress, print_job, refuse, wanted
+from crossguard.cli.score_many import JobProgress, print_job, wanted
 from crossguard.errors import UnitError
 from crossguard.jobs import run
 from crossguard.jobs.summary import JobSummary
@@ -37,26 +36,25 @@ def score(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("sources", "out", "options", "expected"),
+    ("sources", "out", "expected"),
     [
-        (["a.csv"], "a.jsonl", [], False),
-        (["a.csv"], None, [None], False),
-        (["a.csv", "b.csv"], "out", [], True),
-        (["s3://bucket/a.csv"], "out", [], True),
-        (["a.csv"], "s3://bucket/out", [], True),
-        (["*.csv"], "out", [], True),
-        (["a.csv"], "out/", [], True),
-        (["a.csv"], "out", ["ray"], True),
+        (["a.csv"], "a.jsonl", False),
+        (["a.csv"], None, False),
+        (["a.csv", "b.csv"], "out", True),
+        (["s3://bucket/a.csv"], "out", True),
+        (["a.csv"], "s3://bucket/out", True),
+        (["*.csv"], "out", True),
+        (["a.csv"], "out/", True),
     ],
 )
-def test_what_is_a_job(sources: list[str], out: str | None, options: list[object], expected: bool) -> None:
-    assert wanted(sources, out, options) is expected
+def test_what_is_a_job(sources: list[str], out: str | None, *, expected: bool) -> None:
+    assert wanted(sources, out) is expected
 
 
 def test_a_question_mark_is_a_pattern_where_files_match_it(tmp_path: Path) -> None:
     (tmp_path / "part-1.csv").touch()
-    assert wanted([f"{tmp_path}/part-?.csv"], "a.jsonl", [])
-    assert not wanted([f"{tmp_path}/post-?.csv"], "a.jsonl", [])
+    assert wanted([f"{tmp_path}/part-?.csv"], "a.jsonl")
+    assert not wanted([f"{tmp_path}/post-?.csv"], "a.jsonl")
 
 
 def test_what_posts_are_scored_without_is_told_as_of_one_file(score: Score, tmp_path: Path) -> None:
@@ -72,27 +70,26 @@ def test_what_posts_are_scored_without_is_told_as_of_one_file(score: Score, tmp_
     assert all(line in told for line in alone.splitlines() if line.startswith("note: "))
 
 
-def test_options_of_one_file_are_refused() -> None:
-    refuse([])
-    with pytest.raises(click.UsageError, match="--limit is for one file"):
-        refuse(["--limit"])
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--workers", "1", "-o", "out/"], "A job reads files: name them"),
         (["a.jsonl", "b.jsonl"], "Name one: -o decisions/"),
         (["a.jsonl", "b.jsonl", "-o", "out.csv"], "'out.csv' looks like a file"),
-        (["a.jsonl", "-o", "out/", "--limit", "3"], "--limit is for one file"),
-        (["a.jsonl", "-o", "out/", "--verbose"], "--verbose is for one file"),
-        (["a.jsonl", "-o", "out/", "--show-text"], "--show-text is for one file"),
+        (["a.jsonl", "-o", "out/", "--limit", "3"], "--limit does nothing for many files"),
+        (["a.jsonl", "-o", "out/", "--verbose"], "--verbose does nothing for many files"),
+        (["a.jsonl", "-o", "out/", "--show-text"], "--show-text does nothing for many files"),
         (["-", "--dry-run"], "A job reads files: name them"),
-        (["a.jsonl", "--dry-run", "--engine", "ray"], "--engine does nothing beside --dry-run, which measures on this"),
+        (
+            ["a.jsonl", "--dry-run", "--engine", "ray"],
+            "--engine does nothing beside --dry-run, which measures the whole job on",
+        ),
         (["a.jsonl", "--dry-run", "--metrics-port", "9"], "--metrics-port does nothing beside --dry-run"),
         (["a.jsonl", "-o", "s3://bucket/out.jsonl?region=eu"], "'s3://bucket/out.jsonl?region=eu' looks like a file"),
-        (["a.jsonl", "--dry-run", "--resume"], "--dry-run estimates the whole job, so leave out --resume;"),
-        (["a.jsonl", "--dry-run", "--resume", "--shards", "0/2"], "leave out --resume and --shards;"),
+        (["a.jsonl", "-o", "out/", "--on-error", "skip"], "--on-error does nothing for many files"),
+        (["a.jsonl", "--dry-run", "--resume"], "--resume does nothing beside --dry-run"),
+        (["a.jsonl", "--dry-run", "--shards", "0/2"], "--shards does nothing beside --dry-run"),
+        (["a.jsonl", "-o", "out", "--engine", "ray", "--limit", "3"], "--limit does nothing for many files"),
     ],
 )
 def test_a_wrong_command_line_is_told(score: Score, args: list[str], message: str) -> None:

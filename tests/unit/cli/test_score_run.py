@@ -22,7 +22,7 @@ def options(out: Path | None) -> Options:
 @pytest.mark.parametrize("source", ["hello there", "hello", "it's you"])
 def test_a_text_in_the_place_of_a_file_gets_the_command_that_scores_it(source: str) -> None:
     with pytest.raises(click.UsageError) as refused:
-        refuse_a_text(source)
+        refuse_a_text([source])
     quoted = source.replace("'", "'\\''")
     assert f"crossguard score --text '{quoted}'" in str(refused.value)
 
@@ -30,7 +30,7 @@ def test_a_text_in_the_place_of_a_file_gets_the_command_that_scores_it(source: s
 @pytest.mark.parametrize("source", ["I do not know what to think about this. " * 8, "x" * 300])
 def test_a_text_that_is_too_long_for_a_name_is_one(source: str) -> None:
     with pytest.raises(click.UsageError) as refused:
-        refuse_a_text(source)
+        refuse_a_text([source])
     assert f"crossguard score --text '{source[:50]}" in str(refused.value)
     assert len(str(refused.value)) < 300
 
@@ -40,7 +40,7 @@ def test_patterns_and_addresses_are_no_texts(tmp_path: Path) -> None:
     (tmp_path / "my [best] posts" / "a.csv").touch()
     for source in ("-", "s3://bucket/my posts/*", "hdfs://host/posts", f"{tmp_path}/my [best] posts/*.csv"):
         assert names_files(source), source
-        refuse_a_text(source)
+        refuse_a_text([source])
     for source in (
         f"{tmp_path}/my [best] posts/*.jsonl",
         "what the f***",
@@ -54,9 +54,9 @@ def test_patterns_and_addresses_are_no_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["posts.csv", "my posts.csv", "posts"])
 def test_a_file_is_one_whatever_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("text\n")
-    refuse_a_text(str(tmp_path / name))
-    refuse_a_text("-")
-    refuse_a_text("gone.csv")  # whoever opens it says more
+    refuse_a_text([str(tmp_path / name)])
+    refuse_a_text(["-"])
+    refuse_a_text(["gone.csv"])  # whoever opens it says more
 
 
 @pytest.mark.parametrize("link", [False, True])
