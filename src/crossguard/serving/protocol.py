@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, ClassVar, Final, cast
 
@@ -19,6 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from crossguard.serving.gathering import GatheredTransport
+from crossguard.serving.settings import ServeSettings
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_PIPELINED: Final = 16
@@ -33,16 +33,6 @@ TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"  # bare by intent
 )
 HOP_BY_HOP: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Longest times of a connection, in seconds."""
-
-    header: float  # from the first byte of a request, or the opening of the connection, to its last header
-    body: float  # from the last header to the end of the body; the application's own deadlines are shorter
-    idle: float  # between an answer and the next request
-    send: float  # for the client to take what has been written
 
 
 class Receiving(Enum):
@@ -60,7 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
     for new connections when resting ones fill the service, and lets requests on their way arrive when it stops.
     """
 
-    limits: ClassVar[ConnectionLimits]
+    settings: ClassVar[ServeSettings]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # The transport reports the moments between which bytes wait for the client.
         self.transport.set_write_buffer_limits(high=0)
         self._resting_since = self.loop.time()
-        self._read_within(self.limits.header)
+        self._read_within(self.settings.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the timers."""
@@ -113,7 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Starts the time of a request."""
         super().on_message_begin()
         self._receiving = Receiving.HEADERS
-        self._read_within(self.limits.header)
+        self._read_within(self.settings.header_timeout_s)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer comes after what it might change, and is dropped."""
@@ -129,7 +119,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._receiving = Receiving.BODY
         self._overhead = 0
-        self._read_within(self.limits.body)
+        # The application's own deadlines are shorter.
+        self._read_within(self.settings.request_timeout_s + self.settings.body_timeout_s)
         if len(self.pipeline) > MAX_PIPELINED:
             raise ValueError("too many pipelined requests")
         if self._stopping and self.cycle is not None:
@@ -147,7 +138,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._overhead = 0
         self._read_until = None
         if self._rests:
-            self._read_within(self.limits.idle)
+            self._read_within(self.settings.keep_alive_s)
 
     def on_response_complete(self) -> None:
         """Starts the time between two requests, or that of a body that nobody needs any more."""
@@ -159,13 +150,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._receiving is Receiving.BODY:
             self._read_within(LEFTOVER_S)
         elif self._receiving is Receiving.IDLE:
-            self._read_within(self.limits.idle)
+            self._read_within(self.settings.keep_alive_s)
 
     def pause_writing(self) -> None:
         """Starts the time in which the client must take what was written."""
         super().pause_writing()
         if self._write_timer is None:
-            self._write_timer = self.loop.call_later(self.limits.send, self.transport.abort)
+            self._write_timer = self.loop.call_later(self.settings.send_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Ends it."""
@@ -182,7 +173,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().shutdown()
             return
         self._stopping = True
-        self._read_within(min(LAST_REQUEST_S, self.limits.header))
+        self._read_within(min(LAST_REQUEST_S, self.settings.header_timeout_s))
 
     def _should_upgrade(self) -> bool:
         # Uvicorn then starts no request, and calls `handle_websocket_upgrade`.
@@ -256,6 +247,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._write_timer = None
 
 
-def guarded_protocol(limits: ConnectionLimits) -> type[GuardedProtocol]:
-    """Returns the protocol with these limits; uvicorn takes a class and makes its objects itself."""
-    return type("ConfiguredProtocol", (GuardedProtocol,), {"limits": limits})
+def guarded_protocol(settings: ServeSettings) -> type[GuardedProtocol]:
+    """Returns the protocol with the times of a service; uvicorn takes a class and makes its objects itself."""
+    return type("ConfiguredProtocol", (GuardedProtocol,), {"settings": settings})

@@ -20,7 +20,7 @@ from crossguard.listening import listen
 from crossguard.serving import logs
 from crossguard.serving.app import create_app
 from crossguard.serving.interfaces.perspective.suggestions import check_file
-from crossguard.serving.protocol import ConnectionLimits, GuardedProtocol, guarded_protocol
+from crossguard.serving.protocol import GuardedProtocol, guarded_protocol
 from crossguard.serving.served import load_served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
@@ -74,7 +74,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     settings = service.settings
     config = uvicorn.Config(
         create_app(service),
-        http=guarded_protocol(_connection_limits(settings)),
+        http=guarded_protocol(settings),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -96,15 +96,6 @@ async def _run(service: Service, listener: socket.socket) -> None:
     logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", docs="/docs")
     await server.serve(sockets=[listener])
     logs.event("stopped")
-
-
-def _connection_limits(settings: ServeSettings) -> ConnectionLimits:
-    return ConnectionLimits(
-        header=settings.header_timeout_s,
-        body=settings.request_timeout_s + settings.body_timeout_s,
-        idle=settings.keep_alive_s,
-        send=settings.send_timeout_s,
-    )
 
 
 class DrainingServer(uvicorn.Server):

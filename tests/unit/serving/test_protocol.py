@@ -15,13 +15,13 @@ from uvicorn.server import ServerState
 from crossguard.serving.protocol import (
     MAX_HEADER_BYTES,
     MAX_PIPELINED,
-    ConnectionLimits,
     GuardedProtocol,
     Receiving,
     guarded_protocol,
 )
+from crossguard.serving.settings import ServeSettings
 
-LONG = ConnectionLimits(header=3600, body=3600, idle=3600, send=3600)
+TIMES = ("header_timeout_s", "request_timeout_s", "body_timeout_s", "keep_alive_s", "send_timeout_s")
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
 
@@ -61,14 +61,13 @@ class Transport(asyncio.Transport):
 class Connection:
     """A protocol over a transport; its application answers with what it was sent, once it may."""
 
-    def __init__(
-        self, limits: ConnectionLimits = LONG, state: ServerState | None = None, most: int | None = None
-    ) -> None:
+    def __init__(self, state: ServerState | None = None, most: int | None = None, **short: Any) -> None:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.scopes: list[Scope] = []
         config = uvicorn.Config(self._app, interface="asgi3", log_config=None, limit_concurrency=most)
-        kind = guarded_protocol(limits)
+        times = dict.fromkeys(TIMES, 3600.0) | short
+        kind = guarded_protocol(ServeSettings.model_construct(**times))  # type: ignore[arg-type]  # times of any length
         self.protocol: GuardedProtocol = kind(config=config, server_state=state or ServerState(), app_state={})
         self.transport = Transport()
         self.protocol.connection_made(self.transport)
@@ -115,27 +114,27 @@ async def test_requests_are_answered_and_the_connection_rests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "sent"),
+    ("times", "sent"),
     [
-        ("header", b""),
-        ("header", b"\r\n\r\n"),
-        ("header", b"GET / HTTP/1.1\r\nx: y"),
-        ("body", POST + b"content-length: 9\r\n\r\nabc"),
-        ("body", POST + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
-        ("idle", GET),
+        (["header_timeout_s"], b""),
+        (["header_timeout_s"], b"\r\n\r\n"),
+        (["header_timeout_s"], b"GET / HTTP/1.1\r\nx: y"),
+        (["request_timeout_s", "body_timeout_s"], POST + b"content-length: 9\r\n\r\nabc"),
+        (["request_timeout_s", "body_timeout_s"], POST + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+        (["keep_alive_s"], GET),
     ],
 )
 @in_loop
-async def test_no_state_lasts(state: str, sent: bytes) -> None:
-    limits = {"header": 3600.0, "body": 3600.0, "idle": 3600.0, "send": 3600.0} | {state: 0.02}
-    connection = Connection(ConnectionLimits(**limits))
+async def test_no_state_lasts(times: list[str], sent: bytes) -> None:
+    short: dict[str, Any] = dict.fromkeys(times, 0.02)
+    connection = Connection(**short)
     connection.send(sent)
     await connection.closed()
 
 
 @in_loop
 async def test_a_client_that_does_not_read_is_given_up() -> None:
-    connection = Connection(ConnectionLimits(3600, 3600, 3600, send=0.02))
+    connection = Connection(send_timeout_s=0.02)
     connection.protocol.pause_writing()
     connection.protocol.resume_writing()
     assert connection.protocol._write_timer is None

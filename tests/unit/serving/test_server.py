@@ -15,7 +15,7 @@ import uvicorn
 
 from crossguard.errors import ConfigError
 from crossguard.serving import logs
-from crossguard.serving.server import DrainingServer, _accept_all, _connection_limits, is_loopback, serve
+from crossguard.serving.server import DrainingServer, _accept_all, is_loopback, serve
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
 
@@ -30,14 +30,6 @@ def test_a_file_that_cannot_take_suggestions_is_told_at_the_start(path: str, tmp
     """Else every suggestion would fail, and nobody but their senders would know."""
     with pytest.raises(ConfigError, match="Cannot write suggestions to"):
         serve(ServeSettings(port=0, suggestions=tmp_path / path, model="nowhere"))
-
-
-def test_a_body_has_the_time_of_its_request_on_top_of_its_own() -> None:
-    settings = ServeSettings(
-        header_timeout_s=1, request_timeout_s=2, body_timeout_s=3, keep_alive_s=4, send_timeout_s=5
-    )
-    limits = _connection_limits(settings)
-    assert (limits.header, limits.body, limits.idle, limits.send) == (1, 5, 4, 5)
 
 
 def on_loop(service: Service, test: Callable[[DrainingServer], Coroutine[Any, Any, None]]) -> None:
