@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -17,9 +19,9 @@ from crossguard.errors import number_of
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
-from crossguard.serving.disconnection import while_connected
 from crossguard.serving.errors import (
     BodyTooLarge,
+    ClientDisconnected,
     Forbidden,
     InternalError,
     Overloaded,
@@ -140,14 +142,11 @@ class Call:
         self._reserve(counted)
         try:
             async with while_connected(self.request):
-                decisions, seen = await self.service.score(self.moderator, posts, cost, self._payer)
+                return await self.service.score(self.moderator, posts, cost, self._payer, review=review)
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, counted)
             raise
-        if review:
-            self.service.hand_to_review(seen, decisions)
-        return decisions
 
     def _reserve(self, counted: int) -> None:
         rates = self.service.rates
@@ -205,3 +204,31 @@ def scored(decision: Decision) -> Decision:
         kind = InternalError if error.code == FAILED else Unscorable
         raise kind(error.message, code=error.code)
     return decision
+
+
+@contextlib.asynccontextmanager
+async def while_connected(request: Request) -> AsyncIterator[None]:
+    """Runs a block that is cancelled when the client disconnects.
+
+    Args:
+        request: Its body has been read, so the next message can only be that the client is gone.
+
+    Raises:
+        ClientDisconnected: It did.
+    """
+    gone = asyncio.ensure_future(request.receive())
+    try:
+        async with asyncio.timeout(None) as block:
+
+            def end(_: object) -> None:
+                with contextlib.suppress(RuntimeError):  # the block has ended
+                    block.reschedule(0)
+
+            gone.add_done_callback(end)
+            yield
+    except TimeoutError:
+        if block.expired():
+            raise ClientDisconnected("The client disconnected.") from None
+        raise
+    finally:
+        gone.cancel()

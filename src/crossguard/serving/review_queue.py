@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx2
 
+from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision
 from crossguard.serving import logs
 from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
@@ -81,9 +82,10 @@ class ReviewQueue:
         self._client.close()
 
     def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
-        """Takes scored posts; returns at once."""
+        """Takes scored posts, but for empty ones, which nobody can judge; returns at once."""
         for post, decision in zip(posts, decisions, strict=True):
-            self._put(_size(post), partial(self._item, post, decision))
+            if decision.error is None or decision.error.code != POST_EMPTY:
+                self._put(_size(post), partial(self._item, post, decision))
 
     def put_suggestion(self, record: Mapping[str, Any]) -> None:
         """Takes what somebody thinks the scores of a text should be; returns at once."""

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from crossguard.data.image_worker import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
-from crossguard.preparation import POST_EMPTY
 from crossguard.records import Decision, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
@@ -123,17 +122,16 @@ class Service:
             await asyncio.to_thread(self.review.stop)
 
     async def score(
-        self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str
-    ) -> tuple[list[Decision], Sequence[SubmittedPost]]:
+        self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str, *, review: bool = False
+    ) -> list[Decision]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
-
-        Also returns the posts as they were scored: with the images that were fetched.
 
         Args:
             moderator: Who scores.
             posts: What.
             cost: Of all of them.
             caller: Whose they are.
+            review: Whether they go to the review console, too, where there is one.
         """
         with BodyHold(self.budget) as hold:
             if any(post.remote for post in posts):
@@ -142,29 +140,19 @@ class Service:
                 decisions = await self._answers.of(moderator.submit([post.post() for post in posts], caller))
             both = zip(posts, decisions, strict=True)
             self.telemetry.decided(decision for post, decision in both if not post.part)
-            return decisions, posts
+            if review and self.review is not None:
+                self.review.put(posts, decisions)
+            return decisions
 
-    def hand_to_review(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
-        """Sends posts to the review console, where there is one, but not empty ones; returns at once."""
-        if self.review is not None:
-            both = zip(posts, decisions, strict=True)
-            seen = [(post, found) for post, found in both if found.error is None or found.error.code != POST_EMPTY]
-            self.review.put([post for post, _ in seen], [found for _, found in seen])
-
-    async def reload(self) -> None:
+    def reload(self) -> asyncio.Task[CrossguardError | None]:
         """Reads model, policies and keys again, and serves them from the next request on.
 
         Requests in flight finish with the old ones. It ends also where nobody waits for it: a large model takes longer
         than a request may.
 
-        Raises:
-            CrossguardError: They cannot be used; the old ones stay.
+        Returns:
+            Why they cannot be used, and the old ones stay; the log and the metrics tell the outcome, too.
         """
-        if (error := await asyncio.shield(self.begin_reload())) is not None:
-            raise error
-
-    def begin_reload(self) -> asyncio.Task[CrossguardError | None]:
-        """Reloads in the background; the outcome is in the log, the metrics and the result."""
         task = asyncio.get_running_loop().create_task(self._reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)

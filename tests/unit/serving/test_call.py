@@ -6,13 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from tests.support.decisions import decision, failed
 from tests.support.serving import call_of, service_of
 
 from crossguard.engine import FAILED
 from crossguard.moderator import Moderator
 from crossguard.serving.bodies import OPEN_BODY_BYTES
-from crossguard.serving.call import Access, scored
+from crossguard.serving.call import Access, scored, while_connected
 from crossguard.serving.errors import (
     ApiError,
     BadRequest,
@@ -207,3 +208,81 @@ def test_bodies_that_are_refused_have_a_rate_of_their_own(served_model: Moderato
             asyncio.run(scored_by(service, [HELLO] * 3))
     with pytest.raises(TooManyPosts):
         call_of(service).admit(Access.KEY, scores=True)
+
+
+def client_that(disconnects: asyncio.Event) -> Request:
+    async def receive() -> dict[str, Any]:
+        await disconnects.wait()
+        return {"type": "http.disconnect"}
+
+    return Request({"type": "http"}, receive)
+
+
+async def soon(event: asyncio.Event) -> None:
+    event.set()
+
+
+def test_a_block_of_a_client_that_stays_gives_its_result() -> None:
+    async def run() -> int:
+        async with while_connected(client_that(asyncio.Event())):
+            await asyncio.sleep(0)
+            return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 2
+
+
+def test_a_block_ends_when_the_client_disconnects() -> None:
+    cancelled = False
+
+    async def run() -> None:
+        nonlocal cancelled
+        gone = asyncio.Event()
+        later = asyncio.create_task(soon(gone))
+        try:
+            async with while_connected(client_that(gone)):
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    cancelled = True
+                    raise
+        finally:
+            await later
+            # Nothing is left of it: the task goes on as if it had never been cancelled.
+            await asyncio.sleep(0)
+            task = asyncio.current_task()
+            assert task is not None
+            assert task.cancelling() == 0
+
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(run())
+    assert cancelled
+
+
+def test_disconnecting_behind_the_block_cancels_nothing() -> None:
+    async def run() -> str:
+        gone = asyncio.Event()
+        async with while_connected(client_that(gone)):
+            await asyncio.sleep(0)
+            gone.set()
+        await asyncio.sleep(0.01)
+        return "answered"
+
+    assert asyncio.run(run()) == "answered"
+
+
+def test_a_deadline_around_it_is_told_from_a_disconnect() -> None:
+    async def run() -> None:
+        async with asyncio.timeout(0.01), while_connected(client_that(asyncio.Event())):
+            await asyncio.sleep(3600)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
+
+
+def test_an_error_of_the_block_is_raised_as_it_is() -> None:
+    async def run() -> None:
+        async with while_connected(client_that(asyncio.Event())):
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(run())

@@ -71,7 +71,10 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
     texts = ["a", "b", "bad", "c", "bad", "last"]
-    outgoing.put([SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x")] * len(texts))
+    outgoing.put(
+        [SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts)
+    )
+    outgoing.put([SubmittedPost("empty")], [failed("empty", "post_empty")])
     outgoing.start()
     assert ended.wait(20)
     outgoing.stop()
@@ -91,7 +94,9 @@ def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
     texts = ["a", "bad", "b", "last"]
-    outgoing.put([SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x")] * len(texts))
+    outgoing.put(
+        [SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts)
+    )
     outgoing.start()
     assert ended.wait(20)
     outgoing.stop()
@@ -106,7 +111,7 @@ def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> N
         return httpx2.Response(308, headers={"location": "https://console/api/items"})
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
-    outgoing.put([SubmittedPost("1", "a")], [failed("x")])
+    outgoing.put([SubmittedPost("1", "a")], [failed("x", "image_empty")])
     outgoing.start()
     assert told.wait(20)
     outgoing.stop()
@@ -128,7 +133,7 @@ def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, ca
         return console(request)
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(answer))
-    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x")] * 150)
+    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
     outgoing.start()
     assert refused.wait(20)
     outgoing.stop()
@@ -138,7 +143,7 @@ def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, ca
 
 def test_what_the_console_never_took_is_told(caplog: pytest.LogCaptureFixture) -> None:
     outgoing = queue_to(Console(*[503] * 9))
-    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x")] * 150)
+    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
     outgoing.start()
     outgoing.stop()
     (lost,) = logged(caplog, "review_queue_lost")
@@ -157,7 +162,7 @@ def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> No
     deadline = time.monotonic() + 20
     while not logged(caplog, "review_queue_failed") and time.monotonic() < deadline:
         time.sleep(0.01)
-    outgoing.put([SubmittedPost("1", "a")], [failed("x")])
+    outgoing.put([SubmittedPost("1", "a")], [failed("x", "image_empty")])
     assert console.taken.wait(20)
     outgoing.stop()
     assert logged(caplog, "review_queue_failed")[0]["posts"] == 1

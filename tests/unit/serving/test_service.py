@@ -16,7 +16,7 @@ import pytest
 from tests.support.serving import service_of
 
 from crossguard.bundle import Bundle, write_manifest
-from crossguard.errors import BundleError, ImageError, InputError
+from crossguard.errors import BundleError, CrossguardError, ImageError, InputError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.bodies import BodyHold
@@ -27,14 +27,24 @@ from crossguard.serving.settings import ServeSettings
 from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 
+class Review:
+    """A queue to a console that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
+        self.calls.append((list(posts), list(decisions)))
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
 def score(service: Service, posts: Sequence[SubmittedPost], cost: int = 1) -> list[Decision]:
-    return seen_and_scored(service, posts, cost)[0]
-
-
-def seen_and_scored(
-    service: Service, posts: Sequence[SubmittedPost], cost: int = 1
-) -> tuple[list[Decision], Sequence[SubmittedPost]]:
-    return asyncio.run(service.score(service.served.base, posts, cost, "caller"))
+    return asyncio.run(service.score(service.served.base, posts, cost, "caller", review=True))
 
 
 def sample(service: Service, name: str, **labels: str) -> float | None:
@@ -76,7 +86,11 @@ def test_fetched_images_stand_beside_those_that_came_along(
         SubmittedPost("1", images=(red, RemoteImage("https://a/blue"))),
         SubmittedPost("2", images=(RemoteImage("https://a/gone"), RemoteImage("https://a/blue"))),
     ]
-    (found, gone), seen = seen_and_scored(service, posts)
+    review = Review()
+    monkeypatch.setattr(service, "review", review)
+    found, gone = score(service, posts)
+    ((seen, decisions),) = review.calls
+    assert decisions == [found, gone]
     assert [post.images for post in seen] == [(red, blue), posts[1].images], "reviewers see what was scored"
     (both,) = score(service, [SubmittedPost("1", images=(red, blue))])
     assert found.scores == pytest.approx(both.scores, abs=1e-5)
@@ -96,33 +110,6 @@ def test_what_is_served_is_told_to_the_metrics(service: Service, served_model: M
     assert sample(service, "crossguard_model", **labels) == 1
 
 
-class Review:
-    """A queue to a console that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
-        self.calls.append((list(posts), list(decisions)))
-
-    def start(self) -> None:
-        self.calls.append("start")
-
-    def stop(self) -> None:
-        self.calls.append("stop")
-
-
-def test_posts_go_to_a_review_console_where_there_is_one(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    posts = [SubmittedPost("1", "hello"), SubmittedPost("2", " ")]
-    decisions = score(service, posts)
-    assert service.review is None
-    service.hand_to_review(posts, decisions)
-    review = Review()
-    monkeypatch.setattr(service, "review", review)
-    service.hand_to_review(posts, decisions)
-    assert review.calls == [(posts[:1], decisions[:1])], "nobody can judge an empty post"
-
-
 def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     service = service_of(Moderator.load(tiny_bundle.folder), review_queue="http://127.0.0.1:9", review_key="k")
     review = Review()
@@ -138,6 +125,10 @@ def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
         service.served.base.submit([SubmittedPost("1", "hello").post()])
 
 
+async def reloaded(service: Service) -> CrossguardError | None:
+    return await service.reload()
+
+
 def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(tiny_bundle.folder, folder)
@@ -147,12 +138,11 @@ def test_a_reload_serves_the_new_model_or_keeps_the_old_one(tiny_bundle: Bundle,
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     manifest["model"]["version"] = "2.0.0"
     write_manifest(folder, {name: value for name, value in manifest.items() if name != "files"})
-    asyncio.run(service.reload())
+    assert asyncio.run(reloaded(service)) is None
     new = service.served
     assert new.base.bundle.manifest.model.version == "2.0.0"
     (folder / "text.onnx").write_bytes(b"broken")
-    with pytest.raises(BundleError, match=r"text\.onnx"):
-        asyncio.run(service.reload())
+    assert "text.onnx" in str(asyncio.run(reloaded(service)))
     assert service.served is new
     for outcome in ("done", "failed"):
         assert sample(service, "crossguard_reloads_total", outcome=outcome) == 1
@@ -170,7 +160,7 @@ def test_a_reload_ends_when_nobody_waits_for_it_any_more(service: Service, monke
 
     async def run() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(service.reload(), 0.01)
+            await asyncio.wait_for(asyncio.shield(service.reload()), 0.01)
         assert service.served is not loaded
         waited.set()
         await asyncio.gather(*service._reloads)
@@ -188,12 +178,9 @@ def test_a_reload_that_fails_ends_nothing(service: Service, monkeypatch: pytest.
     def load(_: ServeSettings) -> Served:
         raise BundleError("It is broken.")
 
-    async def run() -> str:
-        return str(await service.begin_reload())
-
     monkeypatch.setattr("crossguard.serving.service.load_served", load)
     old = service.served
-    assert asyncio.run(run()) == "It is broken."
+    assert str(asyncio.run(reloaded(service))) == "It is broken."
     assert service.served is old
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from crossguard.errors import CrossguardError
 from crossguard.moderator import Moderator
 from crossguard.serving.call import Access, Call
 from crossguard.serving.docs_page import CONTENT_SECURITY
@@ -87,10 +87,9 @@ async def model(call: Call) -> Response:
 
 async def reload(call: Call) -> Response:
     """Reads model, policies and keys again."""
-    try:
-        await call.service.reload()
-    except CrossguardError as error:
-        raise BadRequest(f"Not reloaded; the old model serves on. {error}", code="reload_failed") from None
+    error = await asyncio.shield(call.service.reload())
+    if error is not None:
+        raise BadRequest(f"Not reloaded; the old model serves on. {error}", code="reload_failed")
     return as_json({"status": "reloaded"})
 
 
