@@ -13,8 +13,8 @@ from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
 from crossguard.deploy.sagemaker.inference import input_fn, model_fn, output_fn, predict_fn
+from crossguard.deploy.sagemaker.jobs import UNCAPPED
 from crossguard.deploy.sagemaker.package import package_model
-from crossguard.deploy.sagemaker.transform import UNCAPPED
 
 REQUESTS = [
     (b'{"instances": [{"text": "hello", "id": 7}, {"image_base64": "AAAA"}, {"txt": "you"}]}', "application/json"),

@@ -11,8 +11,7 @@ from __future__ import annotations
 from crossguard.deploy.sagemaker.capacity import Asynchronous, Realtime, Serverless
 from crossguard.deploy.sagemaker.container import Container
 from crossguard.deploy.sagemaker.endpoint import Endpoint, delete, invoke
-from crossguard.deploy.sagemaker.training_job import TrainingJob
-from crossguard.deploy.sagemaker.transform import BatchTransform
+from crossguard.deploy.sagemaker.jobs import BatchTransform, TrainingJob
 
 __all__ = [
     "Asynchronous",

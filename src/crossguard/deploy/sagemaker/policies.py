@@ -13,12 +13,10 @@ from typing import Any, Final
 from crossguard.deploy.sagemaker.capacity import Asynchronous
 from crossguard.deploy.sagemaker.documents import document
 from crossguard.deploy.sagemaker.endpoint import VARIANT, Endpoint
+from crossguard.deploy.sagemaker.jobs import BatchTransform, TrainingJob
 from crossguard.deploy.sagemaker.spec import Deployed
-from crossguard.deploy.sagemaker.training_job import TrainingJob
-from crossguard.deploy.sagemaker.transform import BatchTransform
-from crossguard.errors import ConfigError, suggest
+from crossguard.errors import ConfigError
 
-PARTIES: Final = ("trust", "execution", "deployer", "caller")
 TAG: Final = ("sagemaker:AddTags", "sagemaker:DeleteTags", "sagemaker:ListTags")
 ECR: Final = re.compile(
     r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
@@ -29,12 +27,10 @@ def policy_for(thing: Deployed, party: str) -> dict[str, Any]:
     """Returns the policy of a party: `trust`, `execution`, `deployer` or `caller`.
 
     Raises:
-        ConfigError: There is no such party, or nothing to call, or the image does not lie in ECR.
+        ConfigError: There is nothing to call, or the image does not lie in ECR.
     """
     if party == "caller" and not isinstance(thing, Endpoint):
-        raise ConfigError(f"Only an endpoint has callers; a job has the parties {', '.join(PARTIES[:-1])}.")
-    if party not in PARTIES:
-        raise ConfigError(f"Unknown party '{party}'.{suggest(party, PARTIES)}")
+        raise ConfigError("Only an endpoint has callers; a job has the parties trust, execution, deployer.")
     statements = document("policies", _values(thing))[party]
     kept = [entry for entry in statements if "Resource" not in entry or entry["Resource"]]
     # A statement without an effect allows.

@@ -7,8 +7,7 @@ from typing import Final, TypeAlias
 
 from crossguard.checked_settings import parse, read_yaml
 from crossguard.deploy.sagemaker.endpoint import Endpoint
-from crossguard.deploy.sagemaker.training_job import TrainingJob
-from crossguard.deploy.sagemaker.transform import BatchTransform
+from crossguard.deploy.sagemaker.jobs import BatchTransform, TrainingJob
 from crossguard.errors import ConfigError, suggest
 
 Deployed: TypeAlias = Endpoint | BatchTransform | TrainingJob

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crossguard.deploy.sagemaker.training_job import CHECKPOINTS
+from crossguard.deploy.sagemaker.jobs import CHECKPOINTS
 from crossguard.errors import ConfigError, CrossguardError
 
 if TYPE_CHECKING:
@@ -66,19 +66,10 @@ class Environment:
 
 
 def read_environment(base: Path = BASE) -> Environment:
-    """Reads the folders and the file of hyperparameters.
-
-    Raises:
-        ConfigError: The hyperparameters are not what they should be.
-    """
+    """Reads the folders, and the file of hyperparameters that SageMaker writes where there are any."""
     data, file = base / "input" / "data", base / "input" / "config" / "hyperparameters.json"
     channels = {path.name.lower(): path for path in sorted(data.iterdir()) if path.is_dir()} if data.is_dir() else {}
-    try:
-        given = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{file} must be JSON: {error}") from None
-    if not isinstance(given, dict):
-        raise ConfigError(f"{file} must hold an object of hyperparameters, not {type(given).__name__}.")
+    given = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return Environment(base, channels, {key: _decoded(value) for key, value in given.items()})
 
 

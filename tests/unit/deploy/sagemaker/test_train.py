@@ -106,13 +106,6 @@ def test_wrong_hyperparameters_are_told(base: Path, changes: dict[str, str], wor
         read_recipe(read_environment(given(base, **changes)))
 
 
-@pytest.mark.parametrize("text", ["[1]", "{"])
-def test_a_broken_file_of_hyperparameters_is_told(base: Path, text: str) -> None:
-    (base / "input" / "config" / "hyperparameters.json").write_text(text)
-    with pytest.raises(ConfigError, match=r"hyperparameters\.json must"):
-        read_environment(base)
-
-
 def test_every_device_of_a_machine_gets_a_process() -> None:
     command = launcher(4)
     assert "--nproc-per-node=4" in command

@@ -1,4 +1,4 @@
-"""A training job: a recipe and data in S3 become a bundle in S3, also over interruptions of spot machines."""
+"""Jobs over S3, which end by themselves: JSON Lines become scored JSON Lines; a recipe and data become a bundle."""
 
 from __future__ import annotations
 
@@ -9,13 +9,83 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel
-from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job
-from crossguard.deploy.sagemaker.container import S3, InstanceType, JobName, Role, stamped, tagged
+from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
+from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, Role, stamped, tagged
 from crossguard.deploy.sagemaker.documents import document
 
+# SageMaker's own bound on what it sends at the same time.
+MAX_TOTAL_MB: Final = 100
+# A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
+# would refuse it, and here nobody else waits. What SageMaker sends at once fits the default for all bodies together.
+UNCAPPED: Final = {
+    "CROSSGUARD_MAX_POSTS": "1000000",
+    "CROSSGUARD_MAX_QUEUE": "2000000",
+    "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
+    "CROSSGUARD_BODY_TIMEOUT_S": "3600",
+    "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
+}
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
 # What the log says after each epoch, for AWS's graphs.
 METRICS: Final = ("loss", "roc_auc_macro", "f1_macro", "average_precision_macro")
+
+
+class BatchTransform(StrictModel):
+    """A batch transform job.
+
+    Attributes:
+        name: Beginning of the name of the job and its model, which ends in the time.
+        input: S3 prefix of JSON Lines files, with the keys of a post on the wire on each line.
+        output: S3 prefix; `a.jsonl` becomes `a.jsonl.out`.
+        instances: How many; each takes whole files, so split the input into at least as many.
+        request_mb: The most that is sent in one request, and so the longest line.
+        concurrency: Requests at once per instance; two, so that one is read while the other is scored.
+        join: Whether each line of the output has the input beside the answer, which is then under `SageMakerOutput`.
+        hours: After which waiting ends.
+    """
+
+    kind: Literal["transform"] = "transform"
+    name: JobName
+    container: Container
+    input: S3
+    output: S3
+    instance_type: InstanceType = "ml.c7i.xlarge"
+    instances: int = Field(default=1, ge=1)
+    request_mb: int = Field(default=6, ge=1, le=100)
+    concurrency: int = Field(default=2, ge=1)
+    join: bool = False
+    hours: float = Field(default=24, gt=0)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> BatchTransform:
+        if self.request_mb * self.concurrency > MAX_TOTAL_MB:
+            raise ValueError(f"request_mb ({self.request_mb}) times concurrency ({self.concurrency}) is at most 100")
+        return self
+
+    def requests(self, time: datetime | None = None) -> list[Request]:
+        """Returns the requests that `run` sends, for a job of that time, now when None."""
+        # The model lives as long as the job, so it has the job's name and not one that two jobs would share.
+        name = stamped(self.name, time)
+        tags = tagged(self.container.tags).get("Tags")
+        job = document("transform", dict(self) | {"job": name, "uncapped": UNCAPPED, "tag_list": tags})
+        return [
+            Request("CreateModel", {"ModelName": name, **self.container.model()}),
+            Request("CreateTransformJob", job),
+        ]
+
+    def run(self, session: AwsSession | None = None) -> str:
+        """Starts the job, waits for its end, removes the model, and returns the prefix of the results.
+
+        Raises:
+            DeployError: AWS refused a request, or the job failed or was stopped; names AWS's reason.
+        """
+        sagemaker = client("sagemaker", session)
+        model, job = self.requests()
+        send(sagemaker, model)
+        try:
+            run_job(sagemaker, job, "TransformJob", minutes=self.hours * 60)
+        finally:
+            send(sagemaker, Request("DeleteModel", {"ModelName": model.parameters["ModelName"]}))
+        return self.output
 
 
 class TrainingJob(StrictModel):
@@ -80,7 +150,7 @@ class TrainingJob(StrictModel):
             "hyperparameters": self._hyperparameters(),
             "inputs": [_channel(name, prefix) for name, prefix in sorted(self.channels.items())],
             "seconds": round(self.hours * 3600),
-            "waiting_seconds": round(self._waiting_hours() * 3600) if self.spot else None,
+            "waiting_seconds": round(self._longest_hours * 3600) if self.spot else None,
             "tag_list": tagged(self.tags).get("Tags"),
         }
         return [Request("CreateTrainingJob", document("training_job", values))]
@@ -93,7 +163,7 @@ class TrainingJob(StrictModel):
         """
         (create,) = self.requests()
         # Starting machines and uploading the bundle count beside the training itself.
-        minutes = 60 * (1 + (self._waiting_hours() if self.spot else self.hours))
+        minutes = 60 * (1 + self._longest_hours)
         described = run_job(client("sagemaker", session), create, "TrainingJob", minutes)
         archive: str = described["ModelArtifacts"]["S3ModelArtifacts"]
         return archive
@@ -105,8 +175,9 @@ class TrainingJob(StrictModel):
             values |= {"sagemaker_program": "train.py", "sagemaker_submit_directory": self.source}
         return {key: json.dumps(value) for key, value in values.items()}
 
-    def _waiting_hours(self) -> float:
-        return 2 * self.hours if self.wait_hours is None else self.wait_hours
+    @property
+    def _longest_hours(self) -> float:
+        return (self.wait_hours or 2 * self.hours) if self.spot else self.hours
 
 
 def _channel(name: str, prefix: str) -> dict[str, Any]:
