@@ -20,47 +20,6 @@ MINUTES: Final = 60
 SETTLED: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-def template_of(name: str, container: Container, capacity: Capacity) -> Template:
-    """Returns the template of an endpoint.
-
-    Model and configuration are named after their content, as SageMaker never changes either: an update creates new
-    ones, moves the endpoint without a pause in service, and deletes the old ones.
-    """
-    model = container.model(serverless=isinstance(capacity, Serverless))
-    model_name = name_of(name, model)
-    variant = {
-        "VariantName": VARIANT,
-        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
-        "InitialVariantWeight": 1,
-        **capacity.variant(),
-    }
-    configuration: dict[str, Any] = {"ProductionVariants": [variant], **tagged(container.tags)}
-    if isinstance(capacity, Asynchronous):
-        configuration["AsyncInferenceConfig"] = capacity.queue()
-    configuration_name = name_of(name, {"model": model_name, **configuration})
-    values = {
-        "name": name,
-        "description": _description(name),
-        "variant": VARIANT,
-        "model": {"ModelName": model_name, **model},
-        "configuration": {"EndpointConfigName": configuration_name, **configuration},
-        "endpoint": {
-            "EndpointName": name,
-            "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
-            # An update under load keeps the instances that scaling started.
-            **({"RetainAllVariantProperties": True} if capacity.scales else {}),
-            **tagged(container.tags),
-        },
-        "scales": capacity.scales,
-        "sleeps": capacity.scales and not getattr(capacity, "instances", 1),
-        "realtime": isinstance(capacity, Realtime),
-        "queued": isinstance(capacity, Asynchronous),
-        **{key: getattr(capacity, key, None) for key in ("instances", "max_instances")},
-        "load": getattr(capacity, "invocations_per_minute", None) or getattr(capacity, "backlog_per_instance", None),
-    }
-    return document("endpoint", values)
-
-
 def unscaled(template: Template) -> Template:
     """Returns a template without its scaling."""
     kept = {name: resource for name, resource in template["Resources"].items() if name not in SCALING}
@@ -87,8 +46,45 @@ class Endpoint(StrictModel):
     capacity: Capacity = Realtime()
 
     def template(self) -> Template:
-        """Returns the CloudFormation template."""
-        return template_of(self.name, self.container, self.capacity)
+        """Returns the CloudFormation template.
+
+        Model and configuration are named after their content, as SageMaker never changes either: an update creates new
+        ones, moves the endpoint without a pause in service, and deletes the old ones.
+        """
+        name, capacity, tags = self.name, self.capacity, tagged(self.container.tags)
+        model = self.container.model(serverless=isinstance(capacity, Serverless))
+        model_name = name_of(name, model)
+        variant = {
+            "VariantName": VARIANT,
+            "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+            "InitialVariantWeight": 1,
+            **capacity.variant(),
+        }
+        configuration: dict[str, Any] = {"ProductionVariants": [variant], **tags}
+        if isinstance(capacity, Asynchronous):
+            configuration["AsyncInferenceConfig"] = capacity.queue()
+        configuration_name = name_of(name, {"model": model_name, **configuration})
+        settings = dict(capacity)
+        values = settings | {
+            "name": name,
+            "description": _description(name),
+            "variant": VARIANT,
+            "model": {"ModelName": model_name, **model},
+            "configuration": {"EndpointConfigName": configuration_name, **configuration},
+            "endpoint": {
+                "EndpointName": name,
+                "EndpointConfigName": {"Fn::GetAtt": ["Configuration", "EndpointConfigName"]},
+                # An update under load keeps the instances that scaling started.
+                **({"RetainAllVariantProperties": True} if capacity.scales else {}),
+                **tags,
+            },
+            "scales": capacity.scales,
+            "sleeps": capacity.scales and not settings["instances"],
+            "realtime": isinstance(capacity, Realtime),
+            "queued": isinstance(capacity, Asynchronous),
+            "load": settings.get("invocations_per_minute") or settings.get("backlog_per_instance"),
+        }
+        return document("endpoint", values)
 
     def deploy(self, session: AwsSession | None = None) -> Literal["created", "updated", "unchanged"]:
         """Creates the endpoint, or updates it without a pause in service, and waits until it serves.
