@@ -15,7 +15,7 @@ from crossguard.errors import ConfigError
 from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import TASK, Part, Task
 from crossguard.jobs.worker import outcome
 from crossguard.machine import available_cores
 from crossguard.worker_process import WorkerProcess
@@ -63,7 +63,7 @@ class LocalWorker:
         """Carries out a task; see `Worker`."""
         if self._process is None:
             self._start()
-        self._send(task.to_dict())
+        self._send(TASK.dump_python(task, exclude_defaults=True))
         while True:
             answer = self._answer()
             if "posts" not in answer:

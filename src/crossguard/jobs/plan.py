@@ -24,7 +24,7 @@ from crossguard.data.storage import Entry
 from crossguard.data.tables import TEXT_READERS
 from crossguard.errors import ChangedError, TableError
 from crossguard.jobs.sources import InputFile
-from crossguard.jobs.units import Kind, Unit
+from crossguard.jobs.units import UNIT, Kind, Unit
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -65,7 +65,7 @@ def in_order(function: Callable[[A], B], items: Iterable[A], at_once: int) -> It
 
 def plan_line(source: InputFile, units: Sequence[Unit]) -> bytes:
     """Returns the line of a plan that holds the units of one source."""
-    plain = [{name: value for name, value in unit.to_dict().items() if name != "entry"} for unit in units]
+    plain = [UNIT.dump_python(unit, exclude={"entry"}, exclude_defaults=True) for unit in units]
     line = {"address": source.storage.address_of(source.entry.path), "entry": asdict(source.entry), "units": plain}
     return json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
@@ -79,7 +79,7 @@ def read_plan(stream: BinaryIO) -> Iterator[tuple[str, Entry, list[Unit]]]:
         yield (
             plain["address"],
             entry,
-            [Unit.from_dict({**each, "entry": plain["entry"], "index": next(index)}) for each in plain["units"]],
+            [UNIT.validate_python({**each, "entry": entry, "index": next(index)}) for each in plain["units"]],
         )
 
 

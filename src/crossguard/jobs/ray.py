@@ -17,7 +17,7 @@ from crossguard.jobs.local import STALL_SECONDS, WORKER_CORES
 from crossguard.jobs.recovery import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import TaskRunner
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import TASK, Part, Task
 from crossguard.jobs.worker import answer, outcome
 
 
@@ -54,7 +54,7 @@ class RayWorker:
             # Retries are ours: only so is a post found that crashes whoever scores it.
             remote = ray.remote(num_cpus=self.cores, max_restarts=0, max_task_retries=0)(_Scorer)
             self._actor = remote.remote(self._plain, self._identity)
-        said = self._actor.run.options(num_returns="streaming").remote(task.to_dict())
+        said = self._actor.run.options(num_returns="streaming").remote(TASK.dump_python(task, exclude_defaults=True))
         try:
             ray.get(next(said))  # cores may become free much later, as others finish or the cluster grows
             while ray.wait([said], timeout=STALL_SECONDS)[0]:

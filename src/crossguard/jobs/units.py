@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -39,19 +39,6 @@ class Unit:
         """How many bytes of the file it stands for; about, for Parquet."""
         return sum(stop - start for start, stop in self.ranges[-1:]) or self.entry.size
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values; what has its default is left out."""
-        plain: dict[str, Any] = _UNIT.dump_python(self, exclude_defaults=True)
-        return plain
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Unit:
-        """Returns the unit that `to_dict` turned into plain values."""
-        return _UNIT.validate_python(plain)
-
-
-_UNIT: Final = TypeAdapter(Unit)
-
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -76,17 +63,10 @@ class Task:
     poison: Mapping[int, str] = field(default_factory=dict)
     write: bool = True  # whether a part is written; otherwise the task only shows that a worker survives it
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return asdict(self) | {"unit": self.unit.to_dict()}
 
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Task:
-        """Returns the task that `to_dict` turned into plain values."""
-        return _TASK.validate_python(plain)
-
-
-_TASK: Final = TypeAdapter(Task)
+# Between units and tasks and their plain values.
+UNIT: Final = TypeAdapter(Unit)
+TASK: Final = TypeAdapter(Task)
 
 
 @dataclass(frozen=True, slots=True)

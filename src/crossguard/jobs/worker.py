@@ -17,7 +17,7 @@ from typing import IO, Any
 from crossguard.errors import CrossguardError, StorageError
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import Progress, TaskRunner
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import TASK, Part
 
 
 def serve() -> None:
@@ -47,7 +47,7 @@ def answer(runner: TaskRunner, plain: Mapping[str, Any], progress: Progress) -> 
         `part`; or `again`, where the storage did not answer; or `fatal` and `code`, where the job cannot go on.
     """
     try:
-        part = runner.run(Task.from_dict(plain), progress)
+        part = runner.run(TASK.validate_python(plain), progress)
     except StorageError as error:
         return {"again": str(error)}
     except Exception as error:  # noqa: BLE001 - the driver shows it

@@ -12,7 +12,7 @@ from crossguard.jobs import run
 from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.ray import RayWorker, _Scorer, ray_workers
 from crossguard.jobs.run import score_files
-from crossguard.jobs.units import Part, Task
+from crossguard.jobs.units import TASK, Part, Task
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -63,7 +63,7 @@ def test_an_actor_tells_how_far_it_is_and_counts_for_ray(
     job = ScoringJob.open(write_jsonl(tmp_path / "in.jsonl", 200), tmp_path / "out", model=tiny_bundle.folder)
     job.start(resume=False)
     actor = _Scorer(job.spec.to_dict(), job.identity)
-    *moves, last = actor.run(Task(next(job.units())).to_dict())
+    *moves, last = actor.run(TASK.dump_python(Task(next(job.units()))))
     assert [move["posts"] for move in moves] == [0, 64, 64, 64]
     assert last["part"]["posts"] == 200
     assert counted == [

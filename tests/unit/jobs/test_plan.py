@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import tarfile
 from io import BytesIO
 from pathlib import Path
@@ -190,6 +191,12 @@ def test_a_plan_survives_its_file(folder: Path) -> None:
     again = [unit for _, _, units in read_plan(lines) for unit in units]
     assert [unit.index for unit in again] == list(range(len(again)))
     assert [post.id for post in read(again, folder)] == [post.id for _, units in made for post in read(units, folder)]
+
+
+def test_a_plan_does_not_write_what_has_its_default(folder: Path) -> None:
+    source = next(sources_of([str(folder)]))
+    line = json.loads(plan_line(source, [Unit(source.entry, "jsonl"), Unit(source.entry, "jsonl", rows=0)]))
+    assert line["units"] == [{"kind": "jsonl"}, {"kind": "jsonl", "rows": 0}]
 
 
 def test_damaged_rows_are_told_one_by_one(tmp_path: Path) -> None:

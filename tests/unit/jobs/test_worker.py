@@ -11,10 +11,10 @@ import pytest
 from crossguard.data.storage import Entry
 from crossguard.errors import ConfigError, CrossguardError, OutputError, StorageError
 from crossguard.jobs.tasks import TaskRunner
-from crossguard.jobs.units import Part, Task, Unit
+from crossguard.jobs.units import TASK, Part, Task, Unit
 from crossguard.jobs.worker import answer, outcome
 
-TASK = Task(Unit(Entry("in/a", 9, 0), "jsonl", index=4, rows=3)).to_dict()
+PLAIN = TASK.dump_python(Task(Unit(Entry("in/a", 9, 0), "jsonl", index=4, rows=3)))
 PART = Part(4, 3, 1, 0.5, {"action": {"allow": 2}, "error": {"post_empty": 1}}, "00000/part-4", 77)
 
 
@@ -29,7 +29,7 @@ def ended(result: Part | BaseException) -> dict[str, Any]:
                 raise result
             return result
 
-    said: dict[str, Any] = json.loads(json.dumps(answer(cast("TaskRunner", Runner()), TASK, lambda _: None)))
+    said: dict[str, Any] = json.loads(json.dumps(answer(cast("TaskRunner", Runner()), PLAIN, lambda _: None)))
     return said
 
 
