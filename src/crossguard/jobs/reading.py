@@ -56,9 +56,8 @@ class UnitReader:
         root = given or storage.address_of(folder)
         if not is_remote(root):
             return self._complete(unit, storage, Path(root))
-        images = storage if given is None else self._storage(root)
-        beside = _StorageImages(images, folder if given is None else images.path)
-        return in_order(beside.fill, self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
+        images = storage.at(folder) if given is None else self._storage(root)
+        return in_order(lambda post: _with_image(post, images), self._complete(unit, storage, Path()), _IMAGES_AT_ONCE)
 
     def _storage(self, address: str) -> Storage:
         if address not in self._storages:
@@ -106,24 +105,18 @@ class UnitReader:
             yield from itertools.islice(posts, unit.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _StorageImages:
-    """Reads the images of posts from a storage, below one folder."""
+def _with_image(post: Post, images: Storage) -> Post:
+    """Returns the post with the bytes of its image from a folder of a storage; a failed one where there is none."""
+    if not isinstance(post.image, str) or is_url(post.image):
+        return post
+    try:
+        return replace(post, image=_image(images, post.image))
+    except PostError as error:
+        return replace(post, image=None, error=PostFailure(error.code, str(error)))
 
-    storage: Storage
-    folder: str
 
-    def fill(self, post: Post) -> Post:
-        """Returns the post with the bytes of its image; a failed one where there is none."""
-        if not isinstance(post.image, str) or is_url(post.image):
-            return post
-        try:
-            return replace(post, image=self._read(post.image))
-        except PostError as error:
-            return replace(post, image=None, error=PostFailure(error.code, str(error)))
-
-    def _read(self, name: str) -> bytes:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
-            raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
-        return self.storage.image(f"{self.folder}/{path}")
+def _image(images: Storage, name: str) -> bytes:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise PostError("image_outside_root", f"'{name}' lies outside the folder of the images in the storage.")
+    return images.image(images.join(str(path)))
