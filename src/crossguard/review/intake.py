@@ -13,7 +13,7 @@ from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
 from crossguard.review.store import arrivals, feed_counts
 from crossguard.review.store.database import Database
-from crossguard.review.store.items import DEMO
+from crossguard.review.store.items import DEMO, ROUTED
 from crossguard.review.store.schema import DAY, HOUR
 from crossguard.review.submissions import Submission, as_jpeg, decision_of
 from crossguard.schema import DecisionRecord
@@ -26,8 +26,6 @@ _KEPT: Final = DecisionRecord.model_fields.keys() - {"input", "digest"}
 erase; nor that by which whoever guesses an erased text would know that they are right."""
 AUDITED: Final = ("allow-far", "allow-near")
 FLAGGED: Final = ("review", "block", "failed")
-ROUTED: Final = "routed"
-"""Stratum of what is no sample of the feed: reports, golden items, and what a caller put into a queue of its choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import Field
 from sqlalchemy import select
@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crossguard.checked_settings import StrictModel, parse
-from crossguard.errors import CrossguardError
 from crossguard.review.console import Console
 from crossguard.review.errors import FormError, NotFoundError, ReviewError
+from crossguard.review.pages.visit import Endpoint
 from crossguard.review.settings import APPEALS
 from crossguard.review.store import items, keys
 from crossguard.review.store.schema import HOUR
@@ -23,6 +23,7 @@ from crossguard.review.store.schema import items as table
 from crossguard.review.submissions import Sent, Submission
 
 MAX_POSTS = 1000
+M = TypeVar("M", bound=StrictModel)
 NO_KEY = "Send a key of this console as 'Authorization: Bearer KEY'. An admin makes one on the page People."
 
 
@@ -32,26 +33,31 @@ class SubmittedPosts(StrictModel):
     items: list[Submission] = Field(min_length=1, max_length=MAX_POSTS)
 
 
-def receive(console: Console, body: dict[str, Any]) -> dict[str, Any]:
+def receive(console: Console, batch: SubmittedPosts, now: float) -> dict[str, Any]:
     """Takes posts; those without a decision are scored first."""
-    batch = parse(SubmittedPosts, body, "The body")
-    posts = console.with_decisions(batch.items)
-    return console.intake.take(posts, console.now()).to_dict()
+    return console.intake.take(console.with_decisions(batch.items), now).to_dict()
 
 
-def appeal(console: Console, body: dict[str, Any]) -> dict[str, Any]:
-    """Takes an appeal."""
-    return take_appeal(console, parse(Appeal, body, "The body"), console.now())
+def call(model: type[M], function: Callable[[Console, M, float], dict[str, Any]]) -> Endpoint:
+    """Returns the endpoint of a function: a key, a JSON object of this model in, a JSON object out."""
 
-
-def call(function: Callable[[Console, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """Returns the endpoint of a function: a key, a JSON object in, a JSON object out."""
+    def answer(console: Console, body: bytes) -> Response:
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError) as error:  # also where a number has thousands of digits
+            return _error("json_invalid", f"The body is not JSON: {error}.", 400)
+        try:
+            if not isinstance(content, dict):
+                raise FormError('The body must be a JSON object. Posts go into {"items": [{"id": ..., "text": ...}]}.')
+            return JSONResponse(function(console, parse(model, content, "The body"), console.now()))
+        except RecursionError:
+            return _error("json_invalid", "The body has too many lists or objects inside each other.", 400)
 
     async def endpoint(request: Request) -> Response:
         console: Console = request.app.state.console
         if not await run_in_threadpool(_has_key, console, request):  # first, as a body may be large
             return _error("key_invalid", NO_KEY, 401)
-        return await run_in_threadpool(_answer, function, console, await request.body())
+        return await run_in_threadpool(answer, console, await request.body())
 
     return endpoint
 
@@ -60,23 +66,6 @@ def _has_key(console: Console, request: Request) -> bool:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     with console.database.read() as db:
         return scheme.lower() == "bearer" and keys.owner(db, key.strip()) is not None
-
-
-def _answer(function: Callable[[Console, dict[str, Any]], dict[str, Any]], console: Console, body: bytes) -> Response:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:  # also where a number has thousands of digits
-        return _error("json_invalid", f"The body is not JSON: {error}.", 400)
-    try:
-        if not isinstance(content, dict):
-            raise FormError('The body must be a JSON object. Posts go into {"items": [{"id": ..., "text": ...}]}.')
-        return JSONResponse(function(console, content))
-    except RecursionError:
-        return _error("json_invalid", "The body has too many lists or objects inside each other.", 400)
-    except ReviewError as error:
-        return _error("refused", str(error), error.status)
-    except CrossguardError as error:
-        return _error("invalid", str(error), 422)
 
 
 def _error(code: str, message: str, status: int) -> Response:
@@ -112,19 +101,7 @@ def take_appeal(console: Console, appeal: Appeal, now: float) -> dict[str, Any]:
             raise ReviewError(f"The post '{appeal.post}' is not decided yet, so there is nothing to appeal against.")
         if row.erased_at is not None:
             raise NotFoundError(f"The content of the post '{appeal.post}' is deleted, so nobody can look at it again.")
-        made = items.copy(
-            tx,
-            row,
-            kind="appeal",
-            external=appeal.id,
-            queue=APPEALS,
-            state="open",
-            received_at=now,
-            urgency=-now / HOUR,
-            stratum="routed",
-            inclusion=1.0,
-            reports=0,
-            appeal_of=row.id,
-            appeal_reason=appeal.reason,
-        )
+        place = {"kind": "appeal", "queue": APPEALS, "state": "open", "received_at": now, "urgency": -now / HOUR}
+        own = {"external": appeal.id, "reports": 0, "appeal_of": row.id, "appeal_reason": appeal.reason}
+        made = items.copy(tx, row, **place, **own)
     return {"item": made, "known_already": False}

@@ -84,8 +84,8 @@ def create_app(console: Console) -> Starlette:
         Route("/oidc/login", page(login.begin_oidc, public=True)),
         Route("/oidc/callback", page(login.end_oidc, public=True)),
         Route("/join/{token}", page(login.join, public=True), methods=["GET", "POST"]),
-        Route("/api/items", api.call(api.receive), methods=["POST"]),
-        Route("/api/appeals", api.call(api.appeal), methods=["POST"]),
+        Route("/api/items", api.call(api.SubmittedPosts, api.receive), methods=["POST"]),
+        Route("/api/appeals", api.call(api.Appeal, api.take_appeal), methods=["POST"]),
         Route("/healthz", _alive),
         Route("/readyz", _ready),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -147,15 +147,15 @@ class Envelope:
         await self._app(scope, limited, guarded)
 
 
-def _message(request: Request, title: str, text: str, status: int) -> Response:
+def _message(request: Request, title: str, text: str, status: int, code: str = "refused") -> Response:
     if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": {"code": "refused", "message": text}}, status)
+        return JSONResponse({"error": {"code": code, "message": text}}, status)
     return HTMLResponse(fill("plain.html.j2", title=title, text=text), status)
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, ReviewError) else 422
-    return _message(request, "This cannot be done", str(error), status)
+    status, code = (error.status, "refused") if isinstance(error, ReviewError) else (422, "invalid")
+    return _message(request, "This cannot be done", str(error), status, code)
 
 
 def _http(request: Request, error: Exception) -> Response:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, true
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, true
 
 from crossguard.review.errors import NotFoundError
 from crossguard.review.store.claims import DECIDED, OF_POSTS
-from crossguard.review.store.database import insert
 from crossguard.review.store.schema import images, items, reports
 
 DEMO: Final = "demo"
 """Source of the posts that a new console begins with."""
+ROUTED: Final = "routed"
+"""Stratum of what is no sample of the feed: reports, appeals, golden items, and what a caller put into a queue."""
 _COPIED: Final = (
     "source", "external", "text", "image_text", "author", "language", "posted_at", "decision", "action", "score",
     "label", "flagged", "reports", "urgency", "uncertainty", "shuffle",
@@ -43,13 +43,12 @@ _EARLIER: Final = (
 
 
 def copy(tx: Connection, row: Any, **changes: Any) -> int:
-    """Stores a copy of an item and its images with other values in some columns, and returns its id."""
-    made: int = tx.execute(
-        insert(tx, items).values(**{n: getattr(row, n) for n in _COPIED} | changes).returning(items.c.id)
-    ).scalar_one()
+    """Stores a copy of an item and its images, no sample of the feed; returns its id. `changes` are other columns."""
+    values = {name: getattr(row, name) for name in _COPIED} | {"stratum": ROUTED, "inclusion": 1.0} | changes
+    made: int = tx.execute(insert(items).values(**values).returning(items.c.id)).scalar_one()
     columns = [images.c[name] for name in ("position", "jpeg", "hash", "problem")]
     copied = select(literal(made), *columns).where(images.c.item == row.id)
-    tx.execute(plain_insert(images).from_select(["item", *(column.name for column in columns)], copied))
+    tx.execute(insert(images).from_select(["item", *(column.name for column in columns)], copied))
     return made
 
 
