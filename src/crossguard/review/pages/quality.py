@@ -16,7 +16,6 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.export import SUFFIXES, export
-from crossguard.review.intake import ROUTED
 from crossguard.review.pages.templating import moment, render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.quality import agreement, model, reading, recall
@@ -27,7 +26,6 @@ from crossguard.review.store.schema import DAY
 from crossguard.review.store.schema import items as table
 
 FRESH_S, STALE_S = 60.0, 600.0
-PER_DAY = ("came", "decided", "flagged", "score")
 
 
 def show(visit: Visit) -> Response:
@@ -83,35 +81,29 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     """Returns everything that the page shows."""
     labels = console.settings.labels
     with console.database.read() as db:
-        found = reading.decided(db)
-        strata = reading.strata(db)
-        answers = reading.answers_by_label(db, labels)
-        golden = reading.golden_pairs(db)
-        workloads = reading.workloads(db, now)
-        days = reading.per_day(db, now)
-        waiting = listing.waiting(db)
-        backlog = reading.backlog(db, now)
-    live = recall.live(strata)
-    precision = model.precision_per_label(found, labels, model.card_precision(console.settings.model, labels))
-    groups = model.false_positive_rates(found, strata)
+        found, strata = reading.decided(db), reading.strata(db)
+        answers, golden = reading.answers_by_label(db, labels), reading.golden_pairs(db)
+        workloads = [(work, reading.seconds_of(db, work.person)) for work in reading.workloads(db, now)]
+        days, waiting, backlog = reading.per_day(db, now), listing.waiting(db), reading.backlog(db, now)
+    card = model.card_precision(console.settings.model, labels)
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {
-        "live": live,
-        "precision": precision,
-        "groups": groups,
+        "live": recall.live(strata),
+        "precision": model.precision_per_label(found, labels, card),
+        "groups": model.false_positive_rates(found, strata),
         "agreed": agreed,
         "alpha": [(label, found.alpha) for label, found in agreed.items()],
-        "people": [(work, _kappa(golden, work.person), _kappa(others, work.person)) for work in workloads],
+        "people": [(work, s, _kappa(golden, work.person), _kappa(others, work.person)) for work, s in workloads],
         "per_label": [
             (work.name, label, _kappa({label: golden[label]}, work.person), _kappa({label: pairs}, work.person))
-            for work in workloads
+            for work, _ in workloads
             for label, pairs in others.items()
             if work.person in pairs or work.person in golden[label]
         ],
         "waiting": sorted(waiting.items()),
         "backlog": backlog,
-        "days": {name: [(moment(d.day * DAY)[5:10], getattr(d, name)) for d in days] for name in PER_DAY},
+        "days": {name: [(moment(day * DAY)[5:10], value) for day, value in of] for name, of in days.items()},
     }
 
 
@@ -149,7 +141,7 @@ def _copy(tx: Connection, row: Any, now: float) -> None:
         if value != VALUES[Answer.UNSURE]  # nobody is right or wrong where the answer itself was open
     }
     expected = {"action": row.outcome["action"], "labels": answers}
-    place = {"kind": "gold", "queue": MAIN, "state": "gold", "stratum": ROUTED, "inclusion": 1.0, "blind": row.blind}
+    place = {"kind": "gold", "queue": MAIN, "state": "gold", "blind": row.blind}
     items.copy(tx, row, **place, received_at=now, expected=expected)
 
 

@@ -116,51 +116,30 @@ def golden_pairs(db: Connection) -> dict[str, dict[int, list[tuple[bool, bool]]]
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What one person has done."""
-
-    person: int
-    name: str
-    decided: int
-    skipped: int
-    escalated: int
-    seconds: float | None
-    today: int
+def workloads(db: Connection, now: float) -> Sequence[Any]:
+    """Returns what everybody who answered anything has done: person, name, decided, skipped, escalated, today."""
+    kinds = {"decided": votes.c.kind == VOTE, "skipped": votes.c.kind == SKIP, "escalated": votes.c.kind == ESCALATE}
+    which = kinds | {"today": votes.c.decided_at >= now - now % DAY}
+    counts = [func.count().filter(condition).label(name) for name, condition in which.items()]
+    query = select(people.c.id.label("person"), people.c.name, *counts).join(votes, votes.c.person == people.c.id)
+    query = query.where(votes.c.undone_at.is_(None)).group_by(people.c.id, people.c.name)
+    return db.execute(query.order_by(people.c.name)).all()
 
 
-def workloads(db: Connection, now: float) -> list[Workload]:
-    """Returns everybody who answered anything; `seconds` is the median from claim to decision of 200 pages."""
-    midnight = now - now % DAY
-    kinds = [func.sum(case((votes.c.kind == kind, 1), else_=0)) for kind in (VOTE, SKIP, ESCALATE)]
-    today = func.sum(case((votes.c.decided_at >= midnight, 1), else_=0))
-    query = select(people.c.id, people.c.name, *kinds, today).join(votes, votes.c.person == people.c.id)
-    rows = db.execute(
-        query.where(votes.c.undone_at.is_(None)).group_by(people.c.id, people.c.name).order_by(people.c.name)
-    )
-    return [Workload(row[0], row[1], row[2], row[3], row[4], _seconds(db, row[0]), row[5]) for row in rows.all()]
-
-
-def _seconds(db: Connection, person: int) -> float | None:
+def seconds_of(db: Connection, person: int) -> float | None:
+    """Returns the median time from claim to decision of a person's newest 200 pages."""
     took = func.max(votes.c.decided_at - votes.c.claimed_at)  # what was decided along with an item took no time
     query = select(took).where(votes.c.person == person, _counts()).group_by(votes.c.submission)
     found = list(db.execute(query.order_by(func.max(votes.c.id).desc()).limit(200)).scalars())
     return median(found) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One day (UTC, counted from 1970), with the items that came in and the votes."""
+def per_day(db: Connection, now: float) -> dict[str, list[tuple[int, Any]]]:
+    """Returns name -> (day since 1970, value) of the last days, the oldest first.
 
-    day: int
-    came: int
-    decided: int
-    flagged: Estimate  # part of the feed's posts that was flagged
-    score: Estimate  # mean of the posts' highest score; a sampled post counts for those that were not taken in
-
-
-def per_day(db: Connection, now: float) -> list[Day]:
-    """Returns the last days, the oldest first."""
+    `came` and `decided` count items and votes; `flagged` estimates the part of the feed's posts that was flagged, and
+    `score` the mean of their highest score, in which a sampled post counts for those that were not taken in.
+    """
     today = int(now // DAY)
     first = today - DAYS + 1
     day_of = func.floor(items.c.received_at / DAY)
@@ -172,11 +151,10 @@ def per_day(db: Connection, now: float) -> list[Day]:
     posts = select(feed.c.day, func.sum(flagged), func.sum(feed.c.posts))
     posts = posts.where(feed.c.day >= first, not_demo(db, feed.c.source))
     shares = {day: Estimate.share(int(some), int(all_)) for day, some, all_ in db.execute(posts.group_by(feed.c.day))}
-    scores, none = _mean_scores(db, first * DAY), Estimate.share(0, 0)
-    return [
-        Day(day, came.get(day, 0), went.get(day, 0), shares.get(day, none), scores.get(day, none))
-        for day in range(first, today + 1)
-    ]
+    none = Estimate.share(0, 0)
+    scores = _mean_scores(db, first * DAY)
+    found: Any = {"came": (came, 0), "decided": (went, 0), "flagged": (shares, none), "score": (scores, none)}
+    return {name: [(day, of.get(day, rest)) for day in range(first, today + 1)] for name, (of, rest) in found.items()}
 
 
 def _mean_scores(db: Connection, since: float) -> dict[int, Estimate]:
