@@ -24,7 +24,7 @@ from crossguard.review.store.items import DEMO
 from crossguard.review.store.schema import items
 from crossguard.review.webhooks import Sender
 
-RETENTION_EVERY_S = 600.0
+RETENTION_EVERY_S, DELIVERY_EVERY_S = 600.0, 1.0
 KEEP_ALIVE_S = 75  # people think for longer than servers usually wait for the next request
 MOST_CONNECTIONS = 800  # of the 1,024 files that a process may usually open; others are told to come again
 _LOG = logging.getLogger("crossguard.review")
@@ -96,11 +96,14 @@ def first_start(console: Console, address: str, say: Callable[[str], None]) -> N
 @contextlib.contextmanager
 def background(console: Console) -> Iterator[None]:
     """Sends webhooks and deletes old content meanwhile."""
+    settings, jobs = console.settings, list[tuple[Callable[[], bool], float]]()
+    if settings.retention_days:
+        jobs.append((lambda: _expire(console), RETENTION_EVERY_S))
+    if settings.webhook_url:
+        sender = Sender(console.database, settings.webhook_url, settings.webhook_secret)
+        jobs.append((lambda: sender.deliver() > 0, DELIVERY_EVERY_S))
     stop = threading.Event()
-    threads = [threading.Thread(target=_retain, args=(console, stop), daemon=True)]
-    if console.settings.webhook_url:
-        sender = Sender(console.database, console.settings.webhook_url, console.settings.webhook_secret)
-        threads.append(threading.Thread(target=sender.run, args=(stop,), daemon=True))
+    threads = [threading.Thread(target=_keep_doing, args=(*job, stop), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     try:
@@ -111,13 +114,19 @@ def background(console: Console) -> Iterator[None]:
             thread.join(timeout=5)
 
 
-def _retain(console: Console, stop: threading.Event) -> None:
-    while console.settings.retention_days and not stop.is_set():
+def _keep_doing(work: Callable[[], bool], idle_s: float, stop: threading.Event) -> None:
+    """Does one piece of work after the other; waits while none is left, or when one failed."""
+    while not stop.is_set():
+        more = False
         try:
-            with console.database.erase() as tx:
-                count = retention.expire(tx, console.now(), console.settings.retention_days)
+            more = work()
         except Exception:  # noqa: BLE001 - the database may be away; the next round tries again
-            _LOG.warning("deleting old content failed", exc_info=True)
-            count = 0
-        if count < retention.BATCH:
-            stop.wait(RETENTION_EVERY_S)
+            _LOG.warning("deleting old content, or sending messages, failed", exc_info=True)
+        if not more:
+            stop.wait(idle_s)
+
+
+def _expire(console: Console) -> bool:
+    """Deletes some old content; whether there may be more."""
+    with console.database.erase() as tx:
+        return retention.expire(tx, console.now(), console.settings.retention_days) == retention.BATCH

@@ -5,22 +5,17 @@ The id of a message stays the same over all attempts, so a receiver that remembe
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
-from sqlalchemy.exc import SQLAlchemyError
 
 from crossguard.review.signing import signature
 from crossguard.review.store import deliveries
 from crossguard.review.store.database import Database
 
 TIMEOUT_S: Final = 10.0
-IDLE_S: Final = 1.0
-_LOG: Final = logging.getLogger("crossguard.review")
 
 
 class Sender:
@@ -31,18 +26,6 @@ class Sender:
         self._url = url
         self._secret = secret
         self._client = httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, transport=transport)
-
-    def run(self, stop: threading.Event) -> None:
-        """Delivers until told to stop."""
-        while not stop.is_set():
-            try:
-                sent = self.deliver()
-            except SQLAlchemyError:
-                _LOG.warning("the outbox cannot be read", exc_info=True)
-                sent = 0
-            if not sent:
-                stop.wait(IDLE_S)
-        self._client.close()
 
     def deliver(self, clock: Callable[[], float] = time.time) -> int:
         """Tries every message that is due once; returns how many it tried."""
