@@ -9,7 +9,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Any, Final, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from crossguard.checked_settings import BaseAddress, StrictModel, WebAddress, Words, gather_settings, setting
 from crossguard.data.datasets.rows import FIXED
@@ -28,6 +28,26 @@ EXPORTED: Final = ("action", "clause", "votes", "agreed", "weight", "language", 
 Rate: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
+def _each(pattern: str, told: str) -> AfterValidator:
+    """Returns the check that every one of several words is as a pattern says."""
+
+    def check(words: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [word for word in words if not re.fullmatch(pattern, word)]:
+            raise ValueError(f"{told}; not '{wrong[0][:80]}'")
+        return words
+
+    return AfterValidator(check)
+
+
+Parts: TypeAlias = Annotated[Words, _each("labels|clause|comment", "a decision has labels, clause and comment")]
+Queues: TypeAlias = Annotated[
+    Words, _each(r"[\w.-]{1,64}", "a queue's name has 1 to 64 letters, digits, dots and dashes")
+]
+Rules: TypeAlias = Annotated[
+    Words, _each(f".+=({'|'.join(Role)})", f"a rule is VALUE=ROLE, with a role of {', '.join(Role)}")
+]
+
+
 class ReviewSettings(StrictModel):
     """How a console runs. The descriptions are its manual: `crossguard review --help` and the docs print them."""
 
@@ -42,11 +62,11 @@ class ReviewSettings(StrictModel):
     policy: str = setting("Policy of the model, or a YAML file.", "default")
     labels: Words = setting("Labels that people decide on.", HATE.names, min_length=1)
     actions: Words = setting("What can be done with a post, the mildest first.", ("allow", "block"), min_length=2)
-    required: Words = setting("What a decision needs besides its action: labels, clause, comment.", ())
+    required: Parts = setting("What a decision needs besides its action: labels, clause, comment.", ())
     policy_text: Path | None = setting(
         "YAML file of the policy's clauses; the meanings of the labels when not given.", None
     )
-    queues: Words = setting(f"Queues besides {', '.join(BUILT_IN)}.", ())
+    queues: Queues = setting(f"Queues besides {', '.join(BUILT_IN)}.", ())
     lease_minutes: float = setting(
         "How long an item is assigned to a person; renewed while its page is open.", 10, gt=0
     )
@@ -67,7 +87,7 @@ class ReviewSettings(StrictModel):
     oidc_client_secret: str = setting("Its secret there; best given as a variable.", "")
     oidc_scope: str = setting("What the provider is asked for.", "openid profile email")
     oidc_claim: str = setting("Claim that says a person's role.", "groups")
-    oidc_roles: Words = setting(
+    oidc_roles: Rules = setting(
         "Roles by value of the claim, the first that fits counts: leads=lead,mods=reviewer. "
         "Who fits none is refused; without any rule everybody is a reviewer.",
         (),
@@ -75,14 +95,6 @@ class ReviewSettings(StrictModel):
     webhook_url: WebAddress = setting("Where decisions are sent, signed; nowhere when empty.", "")
     webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "")
     max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
-
-    @field_validator("required")
-    @classmethod
-    def _known_parts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = set(value) - {"labels", "clause", "comment"}
-        if unknown:
-            raise ValueError(f"a decision has labels, clause and comment; not {', '.join(sorted(unknown))}")
-        return value
 
     @field_validator("labels", "actions")
     @classmethod
@@ -97,22 +109,6 @@ class ReviewSettings(StrictModel):
         taken = {*FIXED, *EXPORTED} - {"hateful"}
         if wrong := [name for name in value if name in taken]:
             raise ValueError(f"an export has a column '{wrong[0]}' of its own; choose another name")
-        return value
-
-    @field_validator("queues")
-    @classmethod
-    def _plain_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [name for name in value if not re.fullmatch(r"[\w.-]{1,64}", name)]
-        if wrong:
-            raise ValueError(f"a queue's name has 1 to 64 letters, digits, dots and dashes; not '{wrong[0][:80]}'")
-        return value
-
-    @field_validator("oidc_roles")
-    @classmethod
-    def _known_roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [rule for rule in value if rule.rpartition("=")[2] not in set(Role) or not rule.rpartition("=")[0]]
-        if wrong:
-            raise ValueError(f"a rule is VALUE=ROLE, with a role of {', '.join(Role)}; not {wrong[0]}")
         return value
 
     @model_validator(mode="after")
