@@ -31,6 +31,10 @@ from crossguard.review.submissions import Submission
 COMMENT_CHARACTERS: Final = 4000
 MANY: Final = 10_000
 RECOUNT_S: Final = 5.0
+_ACCIDENT: Final = (
+    "You answered no to every label. Set the label that makes it '{}'; if there is none, choose a clause or say why in "
+    "the comment."
+)
 
 
 class Clause(StrictModel):
@@ -135,38 +139,25 @@ class Console:
         Raises:
             FormError: Something required is missing, or something is unknown.
         """
-        settings, problems = self.settings, []
+        settings = self.settings
         labels = {name: form[f"label.{name}"] for name in settings.labels if form.get(f"label.{name}")}
         action, clause, comment = (form.get(key, "").strip() for key in ("action", "clause", "comment"))
-        if action not in settings.actions:
-            problems.append(
-                f"Choose an action: {', '.join(settings.actions)}."
-                if not action
-                else _unknown("action", action, settings.actions)
-            )
-        known = [entry.id for entry in self.clauses]
-        if clause and clause not in known:
-            problems.append(_unknown("clause", clause, known))
-        problems += [_unknown(f"answer for {n}", a, tuple(Answer)) for n, a in labels.items() if a not in set(Answer)]
+        offered = [("action", action, settings.actions), ("clause", clause, [entry.id for entry in self.clauses])]
+        offered += [(f"answer for {name}", answer, list(Answer)) for name, answer in labels.items()]
         missing = [name for name in settings.labels if name not in labels]
-        if "labels" in settings.required and missing:
-            problems.append(f"Answer every label; missing: {', '.join(missing)}.")
-        if action in settings.strict_actions and set(labels.values()) == {Answer.NO} and not (clause or comment):
-            # The form begins with "no" for each label; thresholds would learn that a hateful post is none.
-            problems.append(
-                f"You answered no to every label. Set the label that makes it '{action}'; if there is none, choose a "
-                "clause or say why in the comment."
-            )
-        if "clause" in settings.required and not clause:
-            problems.append("Choose the clause of the policy.")
-        if "comment" in settings.required and not comment:
-            problems.append("Write a comment.")
-        if len(comment) > COMMENT_CHARACTERS:
-            problems.append(f"A comment has at most {COMMENT_CHARACTERS:,} characters.")
+        # The form begins with "no" for each label; thresholds would learn that a hateful post is none.
+        by_accident = action in settings.strict_actions and set(labels.values()) == {Answer.NO}
+        refused = [
+            (not action, f"Choose an action: {', '.join(settings.actions)}."),
+            ("labels" in settings.required and missing, f"Answer every label; missing: {', '.join(missing)}."),
+            (by_accident and not (clause or comment), _ACCIDENT.format(action)),
+            ("clause" in settings.required and not clause, "Choose the clause of the policy."),
+            ("comment" in settings.required and not comment, "Write a comment."),
+            (len(comment) > COMMENT_CHARACTERS, f"A comment has at most {COMMENT_CHARACTERS:,} characters."),
+        ]
+        unknown = [(what, value, known) for what, value, known in offered if value and value not in known]
+        problems = [f"Unknown {what} '{value}'.{suggest(value, known)}" for what, value, known in unknown]
+        problems += [problem for is_so, problem in refused if is_so]
         if problems:
             raise FormError(" ".join(problems))
         return Ballot({name: Answer(answer) for name, answer in labels.items()}, action, clause, comment)
-
-
-def _unknown(what: str, value: str, known: tuple[str, ...] | list[str]) -> str:
-    return f"Unknown {what} '{value}'.{suggest(value, known)}"
