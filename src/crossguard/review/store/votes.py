@@ -22,9 +22,6 @@ UNDECIDED: Final = {"outcome": None, "hateful": None, "decided_at": None}
 # Statements are built once: to build one takes longer than to run it.
 _CHANGED: Final = update(items).where(items.c.id == bindparam("item"))
 _CAST: Final = select(votes).where(votes.c.item == bindparam("item")).order_by(votes.c.id)
-_ANSWERED: Final = select(votes.c.id).where(
-    votes.c.item == bindparam("item"), votes.c.person == bindparam("person"), votes.c.undone_at.is_(None)
-)
 _ADDED: Final = insert(votes)
 _FRESH: Final = select(items.c.id).where(
     items.c.id == bindparam("item"), items.c.state == OPEN, free_for(bindparam("person"), bindparam("now"))
@@ -199,11 +196,6 @@ def taken_back(db: Connection, item: int, person: int, submission: str) -> Any:
 def outcome_of(db: Connection, item: int) -> Outcome | None:
     """Returns what the votes on a decided item amount to, appeals aside."""
     return resolve([ballot_of(vote) for vote in standing(db, item)], 1)
-
-
-def answered(db: Connection, item: int, person: int) -> bool:
-    """Whether a person has answered an item in any way that stands."""
-    return db.execute(_ANSWERED, {"item": item, "person": person}).first() is not None
 
 
 def ballot_of(vote: Any) -> Ballot:
