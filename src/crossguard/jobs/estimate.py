@@ -12,7 +12,7 @@ from typing import Final
 from crossguard.errors import TableError, UnitError
 from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import LocalWorker, crew_of
-from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.tasks import REPORTED
 from crossguard.jobs.units import Task, Unit
 from crossguard.machine import available_cores

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from crossguard.errors import ConfigError
 from crossguard.jobs.cores import allowed_cores, memory_nodes, share_cores
-from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import TASK, Part, Task
 from crossguard.jobs.worker import outcome

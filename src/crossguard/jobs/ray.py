@@ -14,7 +14,7 @@ from typing import Any
 from crossguard.errors import CrossguardError, first_line, needs_extra
 from crossguard.jobs.cores import claim_cores
 from crossguard.jobs.local import STALL_SECONDS, WORKER_CORES
-from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.tasks import TaskRunner
 from crossguard.jobs.units import TASK, Part, Task

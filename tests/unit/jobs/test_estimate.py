@@ -16,7 +16,7 @@ from crossguard.errors import TableError, UnitError
 from crossguard.jobs import estimate as module
 from crossguard.jobs.estimate import JobEstimate, estimate
 from crossguard.jobs.job import ScoringJob
-from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.units import Unit
 
 

@@ -21,7 +21,7 @@ from crossguard.errors import CrossguardError
 from crossguard.jobs import run
 from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import LocalWorker, local_workers
-from crossguard.jobs.recovery import WorkerCrashed
+from crossguard.jobs.pool import WorkerCrashed
 from crossguard.jobs.run import score_files
 from crossguard.jobs.units import Part, Task
 
