@@ -17,8 +17,8 @@ from crossguard.decision.policy import Policy
 from crossguard.errors import ConfigError, OutputError, TableError, suggest
 from crossguard.jobs.parts import JOB, MANIFEST, PLAN, finished, read_json, write_json
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
-from crossguard.jobs.sources import INPUT_FORMATS, UNIT_POSTS, InputFile, InputFormat, digest_of, sources_of
-from crossguard.jobs.spec import FORMATS, JobSpec, refuse_another
+from crossguard.jobs.sources import InputFile, digest_of, sources_of
+from crossguard.jobs.spec import JobSpec, refuse_another
 from crossguard.jobs.units import Part, Shard, Unit
 from crossguard.loading import find_bundle
 from crossguard.moderator import resolve_policy
@@ -37,12 +37,10 @@ class ScoringJob:
         identity: What the bytes of the parts depend on, once it was started.
     """
 
-    def __init__(self, spec: JobSpec, unit_posts: int, known: InputFormat | None) -> None:
+    def __init__(self, spec: JobSpec) -> None:
         self.spec = spec
         self.output = Storage(spec.output)
         self.identity: dict[str, str] = {}
-        self._unit_posts = unit_posts
-        self._known = known
         self._beside = Counter[str]()
 
     @classmethod
@@ -54,21 +52,13 @@ class ScoringJob:
         model: str | Path = "compact",
         policy: str | Path | Policy = "default",
         tenant: str | None = None,
-        unit_posts: int = UNIT_POSTS,
-        input_format: InputFormat | None = None,
         **settings: Any,
     ) -> ScoringJob:
         """Checks the settings; nothing is written yet. Arguments and errors as for `score_files`."""
-        if unit_posts < 1:
-            raise ConfigError(f"A unit has at least one post, not {unit_posts}.")
         settings = {name: value for name, value in settings.items() if value is not None}
         unknown = set(settings) - _SETTINGS
         if unknown:
             raise ConfigError(f"Unknown setting '{min(unknown)}'.{suggest(min(unknown), _SETTINGS)}")
-        if input_format not in {None, *INPUT_FORMATS}:
-            raise ConfigError(f"Unknown input format '{input_format}'.{suggest(input_format, INPUT_FORMATS)}")
-        if settings.get("format", "jsonl") not in FORMATS:
-            raise ConfigError(f"Parts are {', '.join(FORMATS)}; not {settings['format']}.")
         bundle = find_bundle(model)
         chosen = resolve_policy(read_bundle(bundle), policy, tenant)
         given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
@@ -82,7 +72,7 @@ class ScoringJob:
             "model": str(bundle) if Path(model).exists() else str(model),
             "policy": chosen.model_dump(mode="json"),
         }
-        return cls(JobSpec.from_dict(settings), unit_posts, input_format)
+        return cls(JobSpec.from_dict(settings))
 
     def start(self, *, resume: bool) -> None:
         """Plans the job, or checks that the one in the folder is the same."""
@@ -108,8 +98,7 @@ class ScoringJob:
             refuse_another(known["identity"], self.identity, self.spec.output)
         self.spec = self.spec.of(self.identity)
         if known is None:
-            settings = {"inputs": self.spec.inputs, "unit_posts": self._unit_posts, "format": self._known}
-            write_json(self.output, JOB, {"identity": self.identity, "plan": settings})
+            write_json(self.output, JOB, {"identity": self.identity, "plan": self._planning()})
 
     def units(self) -> Iterator[Unit]:
         """Yields the units of the plan."""
@@ -131,8 +120,8 @@ class ScoringJob:
     def sources(self) -> Iterator[InputFile]:
         """Lists the input as it is now."""
         self._beside.clear()
-        inputs, output = self.spec.inputs, self.output
-        return sources_of(inputs, output, unit_posts=self._unit_posts, known=self._known, beside=self._beside)
+        spec, beside = self.spec, self._beside
+        return sources_of(spec.inputs, self.output, unit_posts=spec.unit_posts, known=spec.input_format, beside=beside)
 
     @property
     def images_beside(self) -> int:
@@ -146,7 +135,7 @@ class ScoringJob:
             TableError: No file of it can be read.
         """
         problem, readable = "", False
-        for source, units in cut_all(self.sources(), self.spec.columns, self._unit_posts):
+        for source, units in cut_all(self.sources(), self.spec.columns, self.spec.unit_posts):
             for unit in units:
                 readable = readable or unit.kind != "unreadable"
                 problem = problem or unit.problem
@@ -182,10 +171,13 @@ class ScoringJob:
             )
         return known
 
+    def _planning(self) -> dict[str, Any]:
+        spec = self.spec
+        return {"inputs": list(spec.inputs), "unit_posts": spec.unit_posts, "format": spec.input_format}
+
     def _refuse_changed_input(self, known: dict[str, Any]) -> None:
-        settings = known["plan"]
-        now = {"inputs": list(self.spec.inputs), "unit_posts": self._unit_posts, "format": self._known}
-        then, here = ({name: str(each[name]) for name in now} for each in (settings, now))
+        now = self._planning()
+        then, here = ({name: str(each[name]) for name in now} for each in (known["plan"], now))
         refuse_another(then, here, self.spec.output)
         sources = ((each.storage.address_of(each.entry.path), each.entry) for each in self.sources())
         with closing(self._read_plan()) as stream:

@@ -79,8 +79,8 @@ def score_files(
     """
     started = time.monotonic()
     check_count(workers, "workers", least=1)
-    how: dict[str, Any] = {"model": model, "policy": policy, "tenant": tenant, "unit_posts": unit_posts}
-    job = ScoringJob.open(inputs, out, input_format=input_format, **how, **settings)
+    settings |= {"unit_posts": unit_posts, "input_format": input_format}
+    job = ScoringJob.open(inputs, out, model=model, policy=policy, tenant=tenant, **settings)
     shard = Shard(*read_nth(shards, "--shards")) if shards else Shard()
     summary = JobSummary()
     with locked(job.output, shard):

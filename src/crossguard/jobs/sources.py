@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
 from crossguard.data.formats import KINDS, TableKind
 from crossguard.data.image_formats import SUFFIXES
@@ -20,9 +20,8 @@ from crossguard.data.stored_posts import table_files
 from crossguard.errors import TableError, suggest
 from crossguard.jobs.units import Kind
 
-InputFormat: TypeAlias = TableKind | Literal["folder"]
+InputFormat: TypeAlias = Literal[TableKind, "folder"]
 """How all files of an input are read: as tables of this kind, or the images of its folders."""
-INPUT_FORMATS: Final = (*get_args(TableKind), "folder")
 # About a minute of one core with images, and some megabytes of results.
 UNIT_POSTS: Final = 10_000
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -15,13 +15,13 @@ from crossguard.data.columns import Columns
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
 from crossguard.jobs.reading import UnitReader
+from crossguard.jobs.sources import UNIT_POSTS, InputFormat
 from crossguard.loading import load
 from crossguard.moderator import Moderator
 from crossguard.preparation import OtherLanguages, PixelMode
 from crossguard.registry import MANIFEST
 from crossguard.schema import SCHEMA_VERSION
 
-FORMATS: Final = ("jsonl", "csv", "parquet")
 # Changes when the same post would get other bytes in a part, or parts other names.
 JOB_VERSION: Final = 1
 # Settings that the bytes of a part depend on.
@@ -53,7 +53,9 @@ class JobSpec:
     fetch_private: bool = False  # whether such an origin may lie at a private or loopback address
     keep: bool = False  # whether results keep the columns of the input
     ocr: bool = False  # whether the words in images are read where they are not given
-    format: str = "jsonl"  # of the parts, one of `FORMATS`
+    format: Literal["jsonl", "csv", "parquet"] = "jsonl"  # of the parts
+    unit_posts: Annotated[int, Field(ge=1)] = UNIT_POSTS  # about how many posts a part has
+    input_format: InputFormat | None = None  # how all files are read; by their names when None
     fingerprint: str = ""  # of the job's identity; empty before it is known
 
     def __post_init__(self) -> None:

@@ -35,11 +35,11 @@ def opened(folder: Path, tiny_bundle: Bundle, **how: Any) -> ScoringJob:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"unit_posts": 0}, "at least one post"),
+        ({"unit_posts": 0}, "'unit_posts': .* greater than or equal to 1"),
         ({"pixel": "fast"}, "Did you mean 'pixels'"),
         ({"output": "elsewhere"}, "Unknown setting 'output'"),
-        ({"format": "xlsx"}, "Parts are jsonl, csv, parquet"),
-        ({"input_format": "xml"}, "Unknown input format 'xml'.*Known: arrow, csv, folder"),
+        ({"format": "xlsx"}, "'format': .*'jsonl', 'csv' or 'parquet'"),
+        ({"input_format": "xml"}, "'input_format': .*'parquet', 'arrow', .* or 'folder'"),
         ({"fetch_origins": "https://media.example"}, "'fetch_origins': is a list"),
         ({"batch_size": 0}, "'batch_size': .* greater than or equal to 1"),
         ({"ocr": "often"}, "'ocr': .* valid boolean"),

@@ -380,7 +380,7 @@ def test_settings_are_checked(score: Score, tmp_path: Path) -> None:
         score(colums=3)
     with pytest.raises(ConfigError, match="workers is -1; it must be a whole number of at least 1"):
         score(workers=-1)
-    with pytest.raises(ConfigError, match="Parts are jsonl, csv, parquet; not xlsx"):
+    with pytest.raises(ConfigError, match=r"'format': .*'jsonl', 'csv' or 'parquet'"):
         score(format="xlsx")
     with pytest.raises(TableError, match="at least one"):
         score_files([], tmp_path / "x")
