@@ -25,7 +25,6 @@ from crossguard.serving.errors import (
     Forbidden,
     InternalError,
     Overloaded,
-    TooManyPosts,
     Unauthorized,
     Unscorable,
     UnsupportedBody,
@@ -81,7 +80,7 @@ class Call:
         return self.served.moderator(self.caller)
 
     def admit(self, access: Access, *, scores: bool) -> None:
-        """Checks the key, and counts a first post before the body is read.
+        """Checks the key and the rate, and counts the body before it is read.
 
         Args:
             access: Who may use the endpoint.
@@ -90,6 +89,7 @@ class Call:
         Raises:
             Unauthorized: The key is missing or unknown.
             Forbidden: It may not do this.
+            TooManyPosts: The caller is over its rate.
         """
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
@@ -103,8 +103,8 @@ class Call:
         if access is Access.ADMIN and not caller.admin:
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:
-            self.service.rates.check(self._refused, self._rate)
-            self.service.rates.reserve(self._payer, self._rate)
+            self.service.rates.check(self._payer, self._rate)
+            self.service.body_rates.reserve(self._payer, self._rate)
 
     async def parse(self, model: type[M], *, plain: bool = False) -> M:
         """Returns the JSON body as a model.
@@ -139,30 +139,15 @@ class Call:
         windows = self.moderator.bundle.manifest.text.windows
         cost = max(1, sum(post.cost(windows) for post in posts))
         counted = self._counted(len(posts), cost)
-        self._reserve(counted)
+        self.service.rates.reserve(self._payer, self._rate, counted)
         try:
             async with while_connected(self.request):
                 return await self.service.score(self.moderator, posts, cost, self._payer, review=review)
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, counted)
+            self.service.body_rates.give_back(self._payer, 1)
             raise
-
-    def _reserve(self, counted: int) -> None:
-        rates = self.service.rates
-        try:
-            # One was counted before the body was read, and stays where none of its posts can be scored.
-            rates.reserve(self._payer, self._rate, counted - 1)
-        except TooManyPosts:
-            # A request as large as the rate would never fit if each refusal left one behind. What was read of it counts
-            # elsewhere, so that nobody sends large bodies for nothing.
-            rates.give_back(self._payer, 1)
-            rates.reserve(self._refused, self._rate)
-            raise
-
-    @property
-    def _refused(self) -> str:
-        return f"refused {self._payer}"
 
     @property
     def _rate(self) -> int:

@@ -85,6 +85,8 @@ class Service:
         self.served = served
         self.telemetry = Telemetry()
         self.rates = RateLimiter()
+        # Bodies with posts, of which a caller may send no more than posts: what cannot be scored is read, too.
+        self.body_rates = RateLimiter()
         self.budget = BodyBudget(settings.max_buffered_bytes)
         self.open_budget = BodyBudget(OPEN_BUDGET_BYTES)
         self.discards = Pace(DISCARDED_PER_SECOND)

@@ -67,7 +67,7 @@ def test_what_everybody_may_send_is_small_and_has_a_budget_of_its_own(served_mod
     assert (service.open_budget.held, service.budget.held) == (3, 0)
 
 
-def test_a_first_post_is_counted_before_the_body_is_read(served_model: Moderator) -> None:
+def test_a_body_is_counted_before_it_is_read(served_model: Moderator) -> None:
     service = service_of(served_model, posts_per_minute=1)
     call_of(service).admit(Access.KEY, scores=False)
     call_of(service).admit(Access.KEY, scores=True)
@@ -193,17 +193,17 @@ def test_a_request_about_one_post_fails_with_it(code: str, kind: type[ApiError])
 def test_a_refused_request_leaves_nothing_in_its_way(served_model: Moderator) -> None:
     """Else one as large as the rate would never be answered, however long its sender waits."""
     service = service_of(served_model, posts_per_minute=5)
-    call_of(service).admit(Access.KEY, scores=True)
+    assert asyncio.run(scored_by(service, [HELLO])) == ["1"]
     for _ in range(3):
         with pytest.raises(TooManyPosts):
             asyncio.run(scored_by(service, [HELLO] * 5))
     assert asyncio.run(scored_by(service, [HELLO] * 4)) == ["1"] * 4
 
 
-def test_bodies_that_are_refused_have_a_rate_of_their_own(served_model: Moderator) -> None:
+def test_bodies_that_are_refused_count_as_bodies(served_model: Moderator) -> None:
     service = service_of(served_model, posts_per_minute=3)
-    call_of(service).admit(Access.KEY, scores=True)
-    for _ in range(3):
+    assert asyncio.run(scored_by(service, [HELLO])) == ["1"]
+    for _ in range(2):
         with pytest.raises(TooManyPosts):
             asyncio.run(scored_by(service, [HELLO] * 3))
     with pytest.raises(TooManyPosts):
