@@ -96,7 +96,7 @@ def test_one_is_one() -> None:
 ERRORS = [
     PostError("post_empty", "nothing"),
     ImageError("image_empty", "nothing"),
-    FetchError("image_fetch_failed", "nothing"),
+    FetchError("nothing"),
     MissingExtraError("A data frame", "pandas"),
     NotFoundError("nothing"),
     RequestError(HTTPStatus.BAD_REQUEST, "invalid_request", "nothing"),

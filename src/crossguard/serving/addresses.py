@@ -34,15 +34,7 @@ METADATA: Final = tuple(
 
 
 class AddressBlockedError(Exception):
-    """A name leads to an address that must not be reached.
-
-    Attributes:
-        private: Whether it could be reached where private addresses may be.
-    """
-
-    def __init__(self, host: str, *, private: bool) -> None:
-        super().__init__(host)
-        self.private = private
+    """A name leads to an address that must not be reached; says of which kind that is."""
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
@@ -74,7 +66,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         addresses = [str(entry[4][0]) for entry in found]
         blocked = [address for address in addresses if not is_allowed(address, private=self._private)]
         if blocked or not addresses:
-            raise AddressBlockedError(host, private=all(is_allowed(address, private=True) for address in addresses))
+            if all(is_allowed(address, private=True) for address in addresses):
+                raise AddressBlockedError("a private address, which is fetched only with --fetch-private")
+            raise AddressBlockedError("an internal address, which is never fetched")
         *others, last = addresses
         for address in others:
             with contextlib.suppress(httpcore2.ConnectError):

@@ -32,14 +32,14 @@ Origin = tuple[str, str, int]
 
 
 class FetchError(ImageError):
-    """The server of an image did not give it.
+    """The server of an image did not give it: `image_fetch_failed`.
 
     Attributes:
         status: What it answered with; None where it did not answer.
     """
 
-    def __init__(self, code: str, message: str, status: int | None = None) -> None:
-        super().__init__(code, message)
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__("image_fetch_failed", message)
         self.status = status
 
 
@@ -91,9 +91,8 @@ class Fetcher:
             self._rates.reserve(f"{scheme}://{host}:{port}", self._per_minute)
         except TooManyPosts as error:
             raise FetchError(
-                "image_fetch_failed",
                 f"More than {self._per_minute} images of this origin were asked for within a minute. Try again in "
-                f"{error.retry_after} s.",
+                f"{error.retry_after} s."
             ) from None
         address = httpcore2.URL(scheme=scheme, host=host, port=port, target=target)
         # httpcore2 leaves the Host header to the caller when it gets a URL in parts.
@@ -108,25 +107,16 @@ class Fetcher:
             ):
                 return await self._read(response, url, hold)
         except AddressBlockedError as error:
-            when = "is fetched only with --fetch-private" if error.private else "is never fetched"
-            told = (
-                f"'{shortened(url)}' leads to {'a private' if error.private else 'an internal'} address, which {when}."
-            )
-            raise ImageError("image_url_not_allowed", told) from None
+            raise ImageError("image_url_not_allowed", f"'{shortened(url)}' leads to {error}.") from None
         except Overloaded as error:
-            raise FetchError("image_fetch_failed", error.message) from None
+            raise FetchError(error.message) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, TimeoutError) as error:
-            raise FetchError(
-                "image_fetch_failed", f"Cannot fetch '{shortened(url)}' ({type(error).__name__})."
-            ) from None
+            raise FetchError(f"Cannot fetch '{shortened(url)}' ({type(error).__name__}).") from None
 
     async def _read(self, response: httpcore2.Response, url: str, hold: BodyHold) -> bytes:
         if response.status != OK:
-            raise FetchError(
-                "image_fetch_failed",
-                f"'{shortened(url)}' answered with status {response.status}; redirects are not followed.",
-                response.status,
-            )
+            told = f"'{shortened(url)}' answered with status {response.status}; redirects are not followed."
+            raise FetchError(told, response.status)
         body = bytearray()
         async for chunk in response.aiter_stream():
             if len(body) + len(chunk) > self._max_bytes:
@@ -136,41 +126,32 @@ class Fetcher:
         return bytes(body)
 
     def _checked(self, url: str) -> tuple[Origin, str]:
-        if not self._origins:
+        origin = parse_origin(url) if PLAIN.fullmatch(url) else None
+        if origin is None or origin not in self._origins:
             raise ImageError(
                 "image_url_not_allowed",
-                f"This service fetches no images ('{shortened(url)}'). Send a data: URL; or the operator lists the "
-                "origin under fetch_origins.",
+                f"The origin of '{shortened(url)}' is not an allowed one. Send the image itself as a data: URL, or "
+                "have the operator list the origin under fetch_origins.",
             )
-        try:
-            origin = parse_origin(url) if PLAIN.fullmatch(url) else None
-        except ConfigError:
-            origin = None
-        if origin not in self._origins or origin is None:
-            raise ImageError("image_url_not_allowed", f"The origin of '{shortened(url)}' is not an allowed one.")
         parts = urlsplit(url)
         return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _only_origin(url: str) -> Origin:
     """Returns an origin; with more to it, an operator would think that only this part of a host may be asked."""
-    origin, parts = parse_origin(url), urlsplit(url)
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ConfigError(f"'{shortened(url)}' is more than an origin: all of a host is open, or nothing of it.")
+    origin = parse_origin(url)
+    if origin is None or urlsplit(url)[2:] not in {("", "", ""), ("/", "", "")}:
+        raise ConfigError(f"'{shortened(url)}' is not an origin such as https://media.example.com, without a path.")
     return origin
 
 
-def parse_origin(url: str) -> Origin:
-    """Returns scheme, host and port of a URL.
-
-    Raises:
-        ConfigError: It has no http(s) scheme or no host, or names a user.
-    """
+def parse_origin(url: str) -> Origin | None:
+    """Returns scheme, host and port of a URL; None without an http(s) scheme or a host, or with a user."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ConfigError(f"'{shortened(url)}' is not a URL.") from None
+        return None
     if parts.scheme not in PORTS or not parts.hostname or "@" in parts.netloc:
-        raise ConfigError(f"'{shortened(url)}' is not an origin such as https://media.example.com.")
+        return None
     return parts.scheme, parts.hostname, port or PORTS[parts.scheme]

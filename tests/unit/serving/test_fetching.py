@@ -26,14 +26,13 @@ def test_origins(url: str, origin: tuple[str, str, int]) -> None:
     "url", ["ftp://a.example", "a.example", "https://", "https://u:p@a.example", "https://a.example:x", "https://[::1"]
 )
 def test_what_is_no_origin(url: str) -> None:
-    with pytest.raises(ConfigError):
-        parse_origin(url)
+    assert parse_origin(url) is None
 
 
 @pytest.mark.parametrize("url", ["https://media.example.com/public", "https://media.example.com?x", "https://a.b/#c"])
 def test_a_part_of_a_host_is_no_origin(url: str) -> None:
     """All of the host would be open."""
-    with pytest.raises(ConfigError, match="more than an origin"):
+    with pytest.raises(ConfigError, match="is not an origin such as"):
         Fetcher([url], private=False, timeout_s=1, max_bytes=1, per_minute=1)
 
 
