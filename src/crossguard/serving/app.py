@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,9 +22,6 @@ from crossguard.serving.json_bodies import as_json
 from crossguard.serving.middleware import RequestEnvelope
 from crossguard.serving.openapi import openapi_document
 from crossguard.serving.service import Service
-
-# Of a path that there is not, so much is compared with those that there are.
-_LONGEST = 100
 
 
 def create_app(service: Service) -> Starlette:
@@ -76,23 +72,12 @@ async def _unmatched(service: Service, request: Request, error: Exception) -> Re
     if request.method == "GET" and request.url.path == "/" and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("docs")  # what a person meets who opens the address that `crossguard serve` prints
     kind = NotFound if error.status_code == NotFound.status else MethodNotAllowed
-    refused = kind(_hint(request.method, request.url.path))
-    response = await error_response(_family(request.url.path), refused, Call(request, service))
+    browsers = " Pages of another origin need: crossguard serve --cors-origins ORIGIN." * (request.method == "OPTIONS")
+    # Without the path, which may hold anything.
+    told = f"No endpoint has this path and takes {request.method}.{browsers} For scoring: POST /v1/score. All: /docs."
+    response = await error_response(_family(request.url.path), kind(told), Call(request, service))
     response.headers.update(error.headers or {})
     return response
-
-
-def _hint(method: str, path: str) -> str:
-    """Returns what to ask for instead; without the path, which may hold anything."""
-    methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == path]
-    if methods:
-        browsers = " Pages of another origin need: crossguard serve --cors-origins ORIGIN." * (method == "OPTIONS")
-        return f"{path} takes {' or '.join(methods)}, and this is {method}.{browsers} All endpoints: /docs."
-    known = [endpoint.path for endpoint in ENDPOINTS]
-    # A proxy that leaves its own prefix in front is likelier than a typo.
-    close = [each for each in known if path.endswith(each)] or difflib.get_close_matches(path[:_LONGEST], known, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    return f"There is no such endpoint.{meant} For scoring: POST /v1/score. All endpoints: /docs."
 
 
 def _family(path: str) -> Family:
