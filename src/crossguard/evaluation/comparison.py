@@ -81,9 +81,6 @@ def read_entry(path: Path) -> Run | Compared:
     """
     if path.is_dir() and (path / RUN).is_file():
         return read_run(path)
-    if not path.exists():
-        told = f"A run is made with: crossguard evaluate DATA --out {path}. Models need --data."
-        raise InputError(f"'{path}' is not there. {told}")
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         estimates = {key: number(float(data[key]), "NaN") for key in KEYS if isinstance(data.get(key), int | float)}
@@ -92,7 +89,7 @@ def read_entry(path: Path) -> Run | Compared:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(
             f"'{path}' is neither the folder of a run nor a test_metrics.json ({why}). Make a run with: "
-            f"crossguard evaluate DATA --out {path}"
+            f"crossguard evaluate DATA --out {path}. Models need --data."
         ) from None
     if not estimates:
         raise InputError(f"'{path}' holds none of {', '.join(KEYS)}.")

@@ -69,14 +69,13 @@ def reliability(task: LabelTask) -> Curve | None:
     return Curve(task.name, _points(score, share), tuple(sizes))
 
 
-def threshold_sweep(task: LabelTask) -> tuple[Curve, Curve, Curve] | None:
-    """Precision, recall and F1 over the threshold; None without a positive post."""
+def threshold_sweep(task: LabelTask) -> tuple[Curve, ...]:
+    """Precision, recall and F1 over the threshold; nothing without a positive post."""
     if not task.truth.any():
-        return None
+        return ()
     found = sweep(task.truth, task.scores)
     curves = (("precision", found.precision), ("recall", found.recall), ("F1", found.f1))
-    first, second, third = (_curve(name, found.thresholds, y) for name, y in curves)
-    return first, second, third
+    return tuple(_curve(name, found.thresholds, y) for name, y in curves)
 
 
 class Confusion(NamedTuple):

@@ -38,12 +38,10 @@ def fit_map(ours: Floats, theirs: Floats) -> MonotoneMap:
     """Returns the map from our scores to theirs, (pairs,), in [0, 1], with its cross-validated error.
 
     Raises:
-        InputError: Fewer than 50 pairs, scores outside [0, 1], or all of ours alike.
+        InputError: Fewer than 50 pairs, or all of ours alike.
     """
     if len(ours) < MIN_PAIRS:
         raise InputError(f"A map needs at least {MIN_PAIRS} posts with both scores, and there are {len(ours)}.")
-    if min(ours.min(), theirs.min()) < 0 or max(ours.max(), theirs.max()) > 1:
-        raise InputError("Scores must lie in [0, 1].")
     if np.ptp(ours) < MIN_GAP:
         raise InputError("All of our scores are alike, so nothing can be said of others. Take more varied posts.")
     candidates: list[Fit] = [_isotonic, *map(_penalised, PENALTIES)]

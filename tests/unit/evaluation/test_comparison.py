@@ -136,7 +136,7 @@ def test_a_reference_file_joins_the_table_without_a_test(tmp_path: Path) -> None
         read_entry(path)
     with pytest.raises(InputError, match=r"neither the folder of a run .*\(Is a directory\)"):
         read_entry(tmp_path)
-    with pytest.raises(InputError, match=r"none' is not there\. A run is made with: .*Models need --data"):
+    with pytest.raises(InputError, match=r"none' is neither .*\(No such file .* Make a run with: .*Models need --data"):
         read_entry(tmp_path / "none")
 
 

@@ -27,7 +27,7 @@ def test_a_curve_that_cannot_be_drawn_is_none() -> None:
     assert precision_recall(task) is None
     assert roc(task) is None
     assert reliability(task) is None
-    assert threshold_sweep(task) is None
+    assert threshold_sweep(task) == ()
 
 
 def test_reliability_holds_mean_score_and_observed_share_per_bin() -> None:

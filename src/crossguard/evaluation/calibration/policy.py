@@ -34,11 +34,10 @@ class FittedPolicy:
     file: PolicyFile
     fitted: Fitted
     cross_validated: Evaluation  # metrics in which no post has a part in its own fit
-    in_sample: Evaluation  # metrics on the very posts of the fit; the difference to `cross_validated` is overfitting
     # Cross-validated `precision`, `recall` and `f1` by label, at the prevalence that the policy is for: all three at
     # the same one, so that they can be read in one row. At the data's own where no other was given.
     feed: dict[str, dict[str, Estimate]]
-    feed_in_sample: dict[str, dict[str, Estimate]]
+    feed_in_sample: dict[str, dict[str, Estimate]]  # on the very posts of the fit; the difference is overfitting
     notes: tuple[str, ...]
 
 
@@ -89,7 +88,6 @@ def calibrate(
         file,
         fitted,
         cross_validated,
-        in_sample=evaluate(same, 0),
         feed={label: at_prevalence(crossed.task(label), at[label], rounds, plan.seed) for label in labels},
         feed_in_sample={label: at_prevalence(same.task(label), at[label]) for label in labels},
         notes=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def _charts(task: LabelTask, threshold: float | None, *, calibrated: bool) -> tu
     charts = (
         Chart(f"{name}: precision and recall", "recall", "precision", (ranked, level) if ranked else (), points=live),
         Chart(f"{name}: ROC", "false-positive rate", "recall", (curves.roc(task),), diagonal=True, points=corner),
-        Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task) or (), marks=marks),
+        Chart(f"{name}: by threshold", "threshold", "value", curves.threshold_sweep(task), marks=marks),
         Chart(f"{name}: reliability", "score", "observed share", (curves.reliability(task),), diagonal=True),
     )  # fmt: skip
     # The highest label score is not the probability that a post carries any label.
@@ -116,18 +116,15 @@ def _sentence(run: Run, task: LabelTask) -> str:
     word = "hateful" if task.name == ANY else task.name
     precision, recall = estimates["precision"], estimates["recall"]
     tp, fn, fp, _ = curves.Confusion.of(task)
-    right = _share(precision, tp, tp + fp, ("", f"flagged as {word}"), "so in the eyes of the annotators")
-    found = _share(recall, tp, tp + fn, (word, ""), "flagged")
+    right = _share(
+        precision, tp, tp + fp, lambda posts: f"{posts} flagged as {word}", "so in the eyes of the annotators"
+    )
+    found = _share(recall, tp, tp + fn, lambda posts: f"{word} {posts}", "flagged")
     return f"{right} {found}"
 
 
-def _share(estimate: Estimate, hits: int, posts: int, around: tuple[str, str], what: str) -> str:
+def _share(estimate: Estimate, hits: int, posts: int, named: Callable[[str], str], what: str) -> str:
     """Says a share in words: of 100 posts, or in counts where there are too few for that."""
-    before, after = around
-
-    def named(noun: str) -> str:
-        return " ".join(filter(None, (before, noun, after)))
-
     if estimate.value is None:
         return f"Nothing can be said about {named('posts')}: {estimate.reason}."
     if posts >= FEW:

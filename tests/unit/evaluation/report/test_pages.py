@@ -118,7 +118,7 @@ def test_a_label_that_no_post_has_is_undefined_and_not_zero() -> None:
     ],
 )
 def test_few_posts_are_counted_and_not_said_to_be_a_hundred(hits: int, posts: int, said: str) -> None:
-    assert _share(Estimate(hits / posts), hits, posts, ("", "flagged as racist"), "so") == said
+    assert _share(Estimate(hits / posts), hits, posts, lambda noun: f"{noun} flagged as racist", "so") == said
 
 
 def test_print_opens_labels_but_no_post(tiny: Moderator, annotated_posts: Path) -> None:
