@@ -162,17 +162,17 @@ def _cut_text(stream: BinaryIO, entry: Entry, kind: Kind, where: str, *, unit_po
     starts = row_starts(stream, where) if kind == "csv" else line_starts(stream)
     header = next(starts)[0] if kind == "csv" else 0
     begun = first = rows = 0
+
+    def unit(stop: int) -> Unit:
+        ranges = ((0, header), (begun, stop)) if header else ((begun, stop),)
+        return Unit(entry, kind, first=first, rows=rows, ranges=ranges)
+
     for offset, line in starts:
+        if rows and (rows >= unit_posts or offset - begun >= UNIT_BYTES):
+            yield unit(offset)
+            rows = 0
         if not rows:
             begun, first = offset, line
-        if rows >= unit_posts or (rows and offset - begun >= UNIT_BYTES):
-            yield _text_unit(entry, kind, header, (begun, offset), first=first, rows=rows)
-            begun, first, rows = offset, line, 0
         rows += 1
     if rows:
-        yield _text_unit(entry, kind, header, (begun, entry.size), first=first, rows=rows)
-
-
-def _text_unit(entry: Entry, kind: Kind, header: int, span: tuple[int, int], *, first: int, rows: int) -> Unit:
-    ranges = (span,) if not header else ((0, header), span)
-    return Unit(entry, kind, first=first, rows=rows, ranges=ranges)
+        yield unit(entry.size)
