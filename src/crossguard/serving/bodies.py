@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from email.message import Message
 from typing import Final, Self
 
@@ -21,7 +22,6 @@ DISCARDED_PER_SECOND = 32 * MEBI
 OPEN_BODY_BYTES = 4 * MEBI
 OPEN_BUDGET_BYTES = 16 * MEBI
 
-
 CHARSETS: Final = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
@@ -31,26 +31,12 @@ CHARSETS: Final = {
 }
 
 
+@dataclass(slots=True)
 class BodyBudget:
-    """Counts the bytes of all bodies that the service holds."""
+    """The bytes of all bodies that the service holds."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.held = 0
-
-    def take(self, size: int) -> None:
-        """Adds bytes.
-
-        Raises:
-            Overloaded: There is no room for them now.
-        """
-        if self.held + size > self._limit:
-            raise Overloaded("The memory for request bodies is full. Try again in 1 s.", retry_after=1)
-        self.held += size
-
-    def give_back(self, size: int) -> None:
-        """Removes bytes."""
-        self.held -= size
+    limit: int
+    held: int = 0
 
 
 class BodyHold:
@@ -67,13 +53,19 @@ class BodyHold:
         self.release()
 
     def take(self, size: int) -> None:
-        """Adds bytes."""
-        self._budget.take(size)
+        """Adds bytes.
+
+        Raises:
+            Overloaded: There is no room for them now.
+        """
+        if self._budget.held + size > self._budget.limit:
+            raise Overloaded("The memory for request bodies is full. Try again in 1 s.", retry_after=1)
+        self._budget.held += size
         self._held += size
 
     def release(self) -> None:
         """Gives all back."""
-        self._budget.give_back(self._held)
+        self._budget.held -= self._held
         self._held = 0
 
 
