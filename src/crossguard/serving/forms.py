@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,6 +13,8 @@ from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest
 
 MULTIPART = "multipart/form-data"
+# Values of the text fields by name; file name and content of each upload, in order.
+UploadForm: TypeAlias = tuple[dict[str, str], list[tuple[str, bytes]]]
 
 
 class _WholeBodyParser(MultiPartParser):
@@ -37,16 +39,8 @@ class _WholeBodyParser(MultiPartParser):
             raise MultiPartException("Its closing boundary is missing.")
 
 
-@dataclass(frozen=True, slots=True)
-class UploadForm:
-    """A parsed form."""
-
-    fields: dict[str, str]  # values of the text fields by name
-    files: list[tuple[str, bytes]]  # file name and content of each upload, in order
-
-
 async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> UploadForm:
-    """Reads a form whose uploads are all called `image`.
+    """Returns the fields and the uploads of a form; the latter are all called `image`.
 
     Raises:
         BadRequest: It is broken or cut, has other fields, or too many files.
@@ -55,15 +49,9 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
     body = await call.body.read()
     # Starlette guesses when text is not what its header says: it reads Latin-1 here, which keeps every byte.
     headers = Headers({"content-type": f"{call.request.headers['content-type']}; charset=latin-1"})
-    parser = _WholeBodyParser(
-        headers,
-        body,
-        max_files=max_files,
-        max_fields=len(fields),
-        max_part_size=call.settings.max_body_bytes,
-    )
+    limits = {"max_files": max_files, "max_fields": len(fields), "max_part_size": call.settings.max_body_bytes}
     try:
-        form = await parser.parse()
+        form = await _WholeBodyParser(headers, body, **limits).parse()
         try:
             return _form(form.multi_items(), charset, fields)
         finally:
@@ -74,22 +62,20 @@ async def read_form(call: Call, *, fields: frozenset[str], max_files: int) -> Up
 
 
 def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str, fields: frozenset[str]) -> UploadForm:
-    form = UploadForm({}, [])
+    texts: dict[str, str] = {}
+    files: list[tuple[str, bytes]] = []
     for name, value in parts:
         if isinstance(value, UploadFile) and name in {"image", "images"}:
-            file = decoded((value.filename or f"image-{len(form.files)}").encode("latin-1"), charset)
-            form.files.append((file, value.file.read()))
-        elif name in form.fields:
+            file = decoded((value.filename or f"image-{len(files)}").encode("latin-1"), charset)
+            files.append((file, value.file.read()))
+        elif name in texts:
             raise BadRequest(f"The part '{name}' of the form is there twice. A form is one post.", code="invalid_form")
         elif isinstance(value, str) and name in fields:
-            form.fields[name] = decoded(value.encode("latin-1"), charset)
+            texts[name] = decoded(value.encode("latin-1"), charset)
         else:
             raise BadRequest(f"Unknown part {name[:80]!r} of the form. {_known(fields)}")
-    return form
+    return texts, files
 
 
 def _known(fields: frozenset[str]) -> str:
-    """Says what a form may have; one without fields is a batch of images."""
-    if fields:
-        return f"Known: image (a file), {', '.join(sorted(fields))}."
-    return "A form of many posts has only files, called image; posts with texts are sent as JSON."
+    return f"Known: {', '.join(['image (a file)', *sorted(fields)])}. Many posts with texts are sent as JSON."

@@ -120,9 +120,9 @@ FAMILY = Family("crossguard", error_body, ErrorBody)
 async def score(call: Call) -> Response:
     """Scores one post."""
     if call.content_type == MULTIPART:
-        form = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
-        fields: dict[str, Any] = {"id": "post", **form.fields}
-        post = SubmittedPost(**fields, images=tuple(data for _, data in form.files))
+        texts, files = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
+        fields: dict[str, Any] = {"id": "post", **texts}
+        post = SubmittedPost(**fields, images=tuple(data for _, data in files))
     else:
         post = (await call.parse(OnlyPostBody)).submission()
     (decision,) = await call.score([post], review=True)
@@ -143,10 +143,10 @@ async def _posts(call: Call) -> tuple[Sequence[SubmittedPost], frozenset[int]]:
         bodies = (await call.parse(PostsBody)).posts
         unnamed = frozenset(place for place, body in enumerate(bodies) if "id" not in body.model_fields_set)
         return [body.submission() for body in bodies], unnamed
-    form = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
-    if not form.files:
+    _, files = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
+    if not files:
         raise BadRequest("The form has no file called 'image'.")
-    return [SubmittedPost(name, images=(data,), named=False) for name, data in form.files], frozenset()
+    return [SubmittedPost(name, images=(data,), named=False) for name, data in files], frozenset()
 
 
 ENDPOINTS = (

@@ -101,7 +101,7 @@ def test_many_posts_are_sent_to_the_batch(client: TestClient, body: object) -> N
 def test_a_form_of_many_posts_says_that_it_takes_only_files(client: TestClient, red: bytes) -> None:
     answer = client.post("/v1/score/batch", files=[("image", ("red.png", red))], data={"text": "hello"})
     assert answer.status_code == 400
-    assert "A form of many posts has only files, called image" in answer.json()["error"]["message"]
+    assert "Many posts with texts are sent as JSON." in answer.json()["error"]["message"]
 
 
 def test_a_path_of_the_server_is_never_read(client: TestClient, tiny_bundle_path: str) -> None:
