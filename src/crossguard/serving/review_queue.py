@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import httpx2
@@ -39,6 +40,8 @@ _CONFLICT: Final = 409
 """What was sent met another change: it fits when it is sent again, or one of the posts never fits."""
 _ABOUT_POSTS: Final = frozenset({400, _CONFLICT, 413, 422})
 """Refusals that are about one of the posts; any other is about the key or the address."""
+_REDIRECT: Final = 300
+_SERVER_ERROR: Final = 500
 UNNAMED: Final = "post"
 """The id of a post to which its caller gave none."""
 Waiting: TypeAlias = tuple[int, Callable[[], dict[str, Any]]]
@@ -136,10 +139,12 @@ class ReviewQueue:
         wait, conflict = 1.0, False
         while parts:
             last = self._stopping.is_set()
-            status, problem = self._post(parts[0], final=conflict or last)
-            conflict = conflict or status == _CONFLICT
-            if problem:
-                logs.event("review_queue_waits", 30, message=problem, waiting=self._left, dropped=self._dropped)
+            status, said = self._post(parts[0])
+            again = status in _LATER or (status == _CONFLICT and not (conflict or last))
+            if again or status >= _SERVER_ERROR:
+                conflict = conflict or status == _CONFLICT
+                message = f"The review console takes nothing now ({status}): {said}"
+                logs.event("review_queue_waits", 30, message=message, waiting=self._left, dropped=self._dropped)
                 if last:
                     return False
                 self._stopping.wait(wait)
@@ -149,24 +154,19 @@ class ReviewQueue:
             middle = len(part) // 2
             if status in _ABOUT_POSTS and middle:
                 parts[:0] = [part[:middle], part[middle:]]
+            elif status >= _REDIRECT:
+                logs.event("review_queue_refused", 40, status=status, posts=len(part), message=said)
         return True
 
-    def _post(self, posts: Sequence[dict[str, Any]], *, final: bool) -> tuple[int, str]:
-        """Sends posts; returns the answer's status, and why they have to be sent again, or nothing.
-
-        A conflict is an answer where it is `final`; else they are sent again.
-        """
+    def _post(self, posts: Sequence[dict[str, Any]]) -> tuple[int, str]:
+        """Sends posts; returns the status of the answer, 503 where none came, and what it says."""
         try:
             answer = self._client.post(self._url, json={"items": posts})
         except httpx2.HTTPError as error:
-            return 0, f"The review console cannot be reached: {error}."
-        again = _LATER if final else _LATER | {_CONFLICT}
-        if answer.is_server_error or answer.status_code in again:
-            return answer.status_code, f"The review console answered {answer.status_code}."
-        if not answer.is_success and (len(posts) == 1 or answer.status_code not in _ABOUT_POSTS):
-            message = _moved(answer) if answer.is_redirect else answer.text[:500]
-            logs.event("review_queue_refused", 40, status=answer.status_code, posts=len(posts), message=message)
-        return answer.status_code, ""
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"It cannot be reached: {error}."
+        if answer.has_redirect_location:
+            return answer.status_code, f"Give --review-queue the address that {answer.headers['location']} is at."
+        return answer.status_code, answer.text[:500]
 
     def _item(self, post: SubmittedPost, decision: Decision) -> dict[str, Any]:
         images = [_data_url(image) for image in post.images[:_MOST_IMAGES]]
@@ -174,11 +174,6 @@ class ReviewQueue:
         id_ = post.id if own else _digest(post)
         fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
         return fields | {"text": post.text[:_LONGEST_TEXT], "image_text": post.image_text[:_LONGEST_TEXT]}
-
-
-def _moved(answer: httpx2.Response) -> str:
-    elsewhere = answer.headers.get("location", "another address")
-    return f"The review console has moved: give --review-queue the address that {elsewhere} is at."
 
 
 def _data_url(image: object) -> str:
