@@ -13,11 +13,13 @@ from crossguard.preprocessing.language import UNDETERMINED, language_of
 from crossguard.records import Decision
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
-from crossguard.serving.interfaces.perspective.attributes import Answerable, answerable, attribute_score
-from crossguard.serving.interfaces.perspective.languages import (
-    LanguageNotSupportedError,
+from crossguard.serving.interfaces.perspective.attributes import (
+    Answerable,
+    answerable,
+    attribute_score,
     check_language,
     declared_other,
+    language_not_supported,
     primary,
 )
 from crossguard.serving.interfaces.perspective.schema import (
@@ -81,7 +83,7 @@ def _whole(decision: Decision, text: str, wanted: Answerable, settings: ServeSet
         return scored(decision)
     except Unscorable as error:
         if error.code == OTHER_LANGUAGE:
-            raise LanguageNotSupportedError(language_of(text), wanted.sources, settings.languages) from None
+            raise language_not_supported(language_of(text), wanted.sources, settings) from None
         raise BadRequest(error.message, code="comment_empty") from None
 
 

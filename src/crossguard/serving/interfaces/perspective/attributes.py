@@ -1,9 +1,9 @@
-"""Which of Perspective's attributes a model can answer, and with which number."""
+"""Which of Perspective's attributes a model can answer, with which number, and for comments in which languages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -12,6 +12,7 @@ from crossguard.moderator import Moderator
 from crossguard.records import Decision
 from crossguard.serving.errors import BadRequest
 from crossguard.serving.hate import union_score
+from crossguard.serving.settings import ServeSettings
 
 Missing: TypeAlias = Literal["error", "omit", "estimate"]
 
@@ -34,10 +35,6 @@ NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
 GOOGLE_VERSION: Final = re.compile(r"\d+")
 MAX_ATTRIBUTES: Final = 100
 """Most attributes of a request; each is answered for each of its sentences."""
-
-
-class AttributeNotSupportedError(BadRequest, code="ATTRIBUTE_NOT_SUPPORTED"):
-    """The model has no such attribute, or is not of that version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +108,46 @@ def _check_version(version: str, moderator: Moderator) -> None:
     model = moderator.bundle.manifest.model
     known = {"", model.version, f"{model.name}-{model.version}"}
     if version not in known and not GOOGLE_VERSION.fullmatch(version):
-        raise AttributeNotSupportedError(
+        raise BadRequest(
             f"Version '{version[:40]}' is not served. Served: {model.name}-{model.version}. Start another service with "
             "the bundle of that version, or leave the version out.",
             code="ATTRIBUTE_VERSION_NOT_SUPPORTED",
         )
 
 
-def _unsupported(name: str, known: tuple[str, ...]) -> AttributeNotSupportedError:
-    return AttributeNotSupportedError(
-        f"Attribute {name[:80]} is not supported by this model. Supported: {', '.join(known)}."
+def _unsupported(name: str, known: tuple[str, ...]) -> BadRequest:
+    told = f"Attribute {name[:80]} is not supported by this model. Supported: {', '.join(known)}."
+    return BadRequest(told, code="ATTRIBUTE_NOT_SUPPORTED")
+
+
+def declared_other(declared: Sequence[str], known: Collection[str]) -> str:
+    """Returns the first language that a request declares, where it declares some and the model knows none of them.
+
+    A request that declares several, such as a forum's two, is about a comment in any of them.
+    """
+    return "" if any(primary(language) in known for language in declared) else next(iter(declared), "")
+
+
+def primary(language: str) -> str:
+    """Returns the language of a tag without its region: `en` of `en-US`, and of `en_US` as Android and PHP write it."""
+    return language.replace("_", "-").partition("-")[0].lower()
+
+
+def check_language(other: str, attributes: Iterable[str], settings: ServeSettings) -> None:
+    """Refuses a comment in another language, where the operator did not choose marks instead.
+
+    Raises:
+        BadRequest: `other` names one.
+    """
+    if other and settings.perspective_languages == "error":
+        raise language_not_supported(other, attributes, settings)
+
+
+def language_not_supported(language: str, attributes: Iterable[str], settings: ServeSettings) -> BadRequest:
+    """Returns the error of a comment in another language; in Google's words, which clients look for."""
+    return BadRequest(
+        f"Attribute {next(iter(attributes))[:80]} does not support request languages: {language[:20]}. Supported: "
+        f"{', '.join(settings.languages)}. To get scores with a mark all the same: crossguard serve "
+        "--perspective-languages mark",
+        code="language_not_supported_by_attribute",
     )

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from crossguard.errors import ConfigError
 from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest, Overloaded
-from crossguard.serving.interfaces.perspective.languages import check_language, declared_other
+from crossguard.serving.interfaces.perspective.attributes import check_language, declared_other
 from crossguard.serving.interfaces.perspective.schema import (
     SuggestCommentScoreRequest,
     SuggestCommentScoreResponse,

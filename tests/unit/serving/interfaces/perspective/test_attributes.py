@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 from tests.support.decisions import decision
-from tests.support.perspective_requests import ask
+from tests.support.perspective_requests import GERMAN, ask, values
 from tests.support.serving import client_of, service_of
 
 from crossguard.moderator import Moderator
@@ -15,12 +16,15 @@ from crossguard.serving.interfaces.perspective.attributes import (
     MAX_ATTRIBUTES,
     NEIGHBOURS,
     UNION,
-    AttributeNotSupportedError,
     answerable,
     attribute_score,
+    check_language,
+    declared_other,
     estimate_of,
     known_attributes,
+    language_not_supported,
 )
+from crossguard.serving.settings import ServeSettings
 
 
 def test_a_model_answers_its_labels_and_the_union_of_hate(tiny: Moderator, attributed: Moderator) -> None:
@@ -41,9 +45,9 @@ def test_what_is_lacking_is_estimated_left_out_or_refused(tiny: Moderator) -> No
     assert (estimated.estimated, estimated.omitted) == ({"TOXICITY": UNION}, ["SPAM"])
     omitted = answerable(asked, tiny, "omit")
     assert (omitted.sources, omitted.omitted) == ({UNION: UNION}, ["TOXICITY", "SPAM"])
-    with pytest.raises(AttributeNotSupportedError, match="Attribute TOXICITY is not supported"):
+    with pytest.raises(BadRequest, match="Attribute TOXICITY is not supported"):
         answerable(asked, tiny, "error")
-    with pytest.raises(AttributeNotSupportedError, match="Attribute SPAM is not supported"):
+    with pytest.raises(BadRequest, match="Attribute SPAM is not supported"):
         answerable({"SPAM": {}}, tiny, "estimate")
     with pytest.raises(BadRequest, match="1 to 100 are needed"):
         answerable({}, tiny, "estimate")
@@ -64,7 +68,7 @@ def test_googles_versions_and_the_served_one_pass(tiny: Moderator, version: str)
 
 
 def test_another_version_does_not(tiny: Moderator) -> None:
-    with pytest.raises(AttributeNotSupportedError, match=r"Served: tiny-1\.0\.0") as refused:
+    with pytest.raises(BadRequest, match=r"Served: tiny-1\.0\.0") as refused:
         answerable({f"{UNION}@other-9": {}}, tiny, "estimate")
     assert refused.value.code == "ATTRIBUTE_VERSION_NOT_SUPPORTED"
 
@@ -86,3 +90,41 @@ def test_the_operator_decides_what_becomes_of_it(
     assert answer.status_code == status
     assert set(answer.json().get("attributeScores", {})) == found
     assert ask(client, "TOXICITY").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("declared", "other"),
+    [([], ""), (["en"], ""), (["EN-gb", "de"], ""), (["en_US"], ""), (["de", "fr-CA"], "de"), (["x" * 50], "x" * 50)],
+)
+def test_a_request_that_declares_one_known_language_is_in_it(declared: list[str], other: str) -> None:
+    assert declared_other(declared, ("en",)) == other
+
+
+def test_another_language_is_an_error_unless_marks_were_chosen() -> None:
+    check_language("", ["TOXICITY"], ServeSettings())
+    check_language("de", ["TOXICITY"], ServeSettings(perspective_languages="mark"))
+    with pytest.raises(
+        BadRequest, match=r"TOXICITY does not support request languages: de\. Supported: en, nl\."
+    ) as refused:
+        check_language("de", ["TOXICITY", "INSULT"], ServeSettings(languages=("en", "nl")))
+    assert (refused.value.status, refused.value.code) == (400, "language_not_supported_by_attribute")
+
+
+def test_names_of_callers_are_cut_short() -> None:
+    assert len(str(language_not_supported("x" * 500, ["A" * 500], ServeSettings()))) < 300
+
+
+def test_with_marks_other_languages_are_answered(attributed: Moderator) -> None:
+    client: TestClient = client_of(service_of(attributed, perspective_languages="mark"))
+    for language in ("ja", "fr", "pt"):
+        answer = ask(client, "TOXICITY", languages=[language])
+        assert answer.status_code == 200
+        assert values(answer.json()) == values(ask(client, "TOXICITY").json())
+        assert answer.json()["crossguard"]["unsupported_language"] == language
+        assert answer.headers["x-crossguard-unsupported-language"] == language
+    found = ask(client, "TOXICITY", text=GERMAN).json()
+    assert (found["languages"], found["detectedLanguages"]) == (["de"], ["de"])
+    assert found["crossguard"]["unsupported_language"] == "de"
+    suggestion = {"comment": {"text": GERMAN}, "languages": ["de"]}
+    suggestion["attributeScores"] = {"TOXICITY": {"summaryScore": {"value": 1}}}
+    assert client.post("/v1alpha1/comments:suggestscore", json=suggestion).status_code == 200
