@@ -35,15 +35,34 @@ _FLUSH_ROWS: Final = 64
 _FLUSH_SECONDS: Final = 1.0
 
 
-class RowWriter:
-    """Writes rows to an open binary stream and keeps at most a second of them in memory."""
+class Output:
+    """A stream of decisions: rows go out as they come, at most a second of them in memory, and nothing is continued.
 
-    def __init__(self, stream: BinaryIO | io.FileIO, rows: RowFormat, name: str) -> None:
+    Steps: `previous()` to its end where a run is continued, `start()`, `write(decision)`..., `finish()`. Use as a
+    context manager: on leaving, what was written is with the operating system.
+
+    Attributes:
+        kept: The columns of the input that it has room for; any when None.
+        for_people: Whether people look at it, and so need to see the posts.
+    """
+
+    kept: Collection[str] | None = None
+    for_people = False
+
+    def __init__(self, stream: BinaryIO | io.FileIO | None, rows: RowFormat, name: str) -> None:
         self._stream = stream
         self._rows = rows
         self._name = name
         self._waiting: list[bytes] = []
         self._flushed = time.monotonic()
+
+    def previous(self) -> Iterator[Decision]:
+        """Yields the complete rows that are there already; of a stream, none."""
+        yield from ()
+
+    def start(self) -> None:
+        """Adds the header of the format, if it has one."""
+        self._waiting.append(self._rows.header)
 
     def write(self, decision: Decision) -> None:
         """Adds one row; raises as `flush`."""
@@ -51,12 +70,13 @@ class RowWriter:
         if len(self._waiting) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()
 
-    def header(self) -> None:
-        """Adds the header of the format, if it has one."""
-        self._waiting.append(self._rows.header)
-
     def flush(self) -> None:
-        """Hands all rows to the operating system."""
+        """Hands all rows to the operating system.
+
+        Raises:
+            OutputError: It does not take them: the disk is full, or the like.
+        """
+        assert self._stream is not None, "start() comes first"
         left = memoryview(b"".join(self._waiting))
         self._waiting.clear()
         self._flushed = time.monotonic()
@@ -69,28 +89,29 @@ class RowWriter:
         except OSError as error:
             raise write_failure(self._name, error) from None
 
+    def finish(self) -> None:
+        """Ends a run in which every post got its row."""
+        self.close()
 
-class Output:
-    """One file of decisions, new or continued. Use as a context manager: on leaving, what was written is on disk.
+    def close(self) -> None:
+        """Writes what waits; the stream belongs to the caller."""
+        self.flush()
 
-    Steps: `previous()` to its end where a run is continued, `start()`, `write(decision)`..., `finish()`.
+    def __enter__(self) -> Self:
+        return self
 
-    Attributes:
-        kept: The columns of the input that it has room for; any when None.
-    """
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    kept: Collection[str] | None = None
 
-    # Whether people look at it, and so need to see the posts.
-    for_people = False
+class FileOutput(Output):
+    """One file of decisions, new or continued: when it is closed, what was written is on disk."""
 
     def __init__(self, path: Path, rows: RowFormat, name: Path) -> None:
+        super().__init__(None, rows, str(name))
         self._path = path
-        self._rows = rows
-        self._name = str(name)
-        self._end = 0
         self._file: io.FileIO | None = None
-        self._writer: RowWriter | None = None
+        self._end = 0
 
     def previous(self) -> Iterator[Decision]:
         """Yields the complete rows that are there already; a row that was cut is not among them."""
@@ -115,29 +136,19 @@ class Output:
                 file.seek(self._end)
         except OSError as error:
             raise write_failure(self._name, error) from None
-        self._writer = RowWriter(file, self._rows, self._name)
         if not self._end:
-            self._writer.header()
-            self._writer.flush()
-
-    def write(self, decision: Decision) -> None:
-        """Adds one row; raises as `RowWriter.flush`."""
-        assert self._writer is not None, "start() comes first"
-        self._writer.write(decision)
-
-    def finish(self) -> None:
-        """Ends a run in which every post got its row."""
-        self.close()
+            super().start()
+            self.flush()
 
     def close(self) -> None:
         """Writes what waits and closes the file, which can be continued."""
-        file, self._file = self._file, None
+        file = self._file
         if file is None:
             return
         try:
-            if self._writer is not None:
-                self._writer.flush()
+            self.flush()
         finally:
+            self._file = self._stream = None
             with suppress(OSError):  # pipes and devices cannot be synchronised
                 os.fsync(file.fileno())
             file.close()
@@ -154,17 +165,11 @@ class Output:
                     f"'{self._name}' is being written by another run of Crossguard. Wait for its end, or choose "
                     "another name."
                 )
-            self._file = file
+            self._file = self._stream = file
         return self._file
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class JournaledOutput(Output):
+class JournaledOutput(FileOutput):
     """A file that is written at once, with its journal beside it while the run goes on."""
 
     def __init__(self, path: Path, names: Names, kind: WholeFile) -> None:
@@ -186,8 +191,7 @@ class JournaledOutput(Output):
 
     def finish(self) -> None:
         """Turns the journal into the file."""
-        if self._writer is not None:
-            self._writer.flush()
+        self.flush()
         try:
             with self._path.open("rb") as stream:
                 rows = (decision for decision, _ in self._rows.decode(stream))
@@ -196,28 +200,6 @@ class JournaledOutput(Output):
         except OSError as error:
             raise write_failure(self._name, error) from None
         self.close()
-
-
-class StreamOutput(Output):
-    """A pipe or a terminal: rows go out as they come, and nothing is continued."""
-
-    def __init__(self, stream: BinaryIO, rows: RowFormat) -> None:
-        super().__init__(Path(), rows, Path("stdout"))
-        self._stream = stream
-
-    def previous(self) -> Iterator[Decision]:
-        """Yields nothing."""
-        yield from ()
-
-    def start(self) -> None:
-        """Writes the header."""
-        self._writer = RowWriter(self._stream, self._rows, self._name)
-        self._writer.header()
-
-    def close(self) -> None:
-        """Writes what waits; the stream belongs to the caller."""
-        if self._writer is not None:
-            self._writer.flush()
 
 
 def journal_of(path: Path) -> Path:

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.errors import OutputError
@@ -35,22 +35,6 @@ _PARSERS: Final[dict[CellKind, Callable[[str], Any]]] = {
 }
 
 
-class RowFormat(Protocol):
-    """How decisions stand in a file."""
-
-    header: bytes
-
-    def encode(self, decision: Decision) -> bytes:
-        """Returns one row with its end."""
-
-    def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
-        """Yields complete rows and where each ends, in bytes; a last row that was cut is left out.
-
-        Raises:
-            OutputError: A complete row is not one that Crossguard wrote, so nothing here may be changed.
-        """
-
-
 class JsonlRows:
     """One JSON object per line."""
 
@@ -64,7 +48,11 @@ class JsonlRows:
         return json.dumps(record, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
-        """Yields complete lines and their ends."""
+        """Yields complete lines and where each ends, in bytes; a last one that was cut is left out.
+
+        Raises:
+            OutputError: A complete one is not one that Crossguard wrote, so nothing here may be changed.
+        """
         end = 0
         while (line := stream.readline(MAX_LINE_BYTES)).endswith(b"\n"):
             try:
@@ -104,21 +92,16 @@ class CsvRows:
         return _line([one_cell(cell) for cell in row])
 
     def decode(self, stream: BinaryIO) -> Iterator[tuple[Decision, int]]:
-        """Yields complete rows and their ends."""
+        """Yields complete rows and their ends, as `JsonlRows.decode`."""
         start = stream.readline(len(self.header))
         if start != self.header:
             if self.header.startswith(start):
                 return
-            common = self.header.find(b"score_")
-            if common > 0 and start.startswith(self.header[:common]):
-                raise OutputError(
-                    "The file has other columns than these results: another model wrote it, or --keep was given then "
-                    "and is not now, or the reverse. Choose another name, or start again with --overwrite."
-                )
-            begin = start.decode("utf-8", "replace").strip()[:40]
+            begin = start[:40].decode("utf-8", "replace").strip()
             raise OutputError(
-                f"The file begins with '{begin}', which is not the header of these results; it is from something else. "
-                "Results are written by: crossguard score POSTS -o RESULTS"
+                f"The file begins with '{begin}', which is not the header of these results. Another model or another "
+                "--keep may have written it: choose another name, or start again with --overwrite. Results are written "
+                "by: crossguard score POSTS -o RESULTS"
             )
         csv.field_size_limit(MAX_LINE_BYTES)  # a text that was kept may be longer than the default, 131,072
         read, at_end = len(self.header), False
@@ -145,6 +128,9 @@ class CsvRows:
                 raise _foreign(end) from None
             end = read
             yield decision, end
+
+
+RowFormat: TypeAlias = JsonlRows | CsvRows
 
 
 def _foreign(end: int) -> OutputError:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from crossguard.data.formats import SUFFIX_FORMATS
 from crossguard.data.image_sources import is_url
 from crossguard.data.lines import MAX_LINE_BYTES
-from crossguard.data.outputs import JournaledOutput, Output, StreamOutput, has_content, journal_of
+from crossguard.data.outputs import FileOutput, JournaledOutput, Output, has_content, journal_of
 from crossguard.data.row_formats import CsvRows, JsonlRows, RowFormat
 from crossguard.data.storage import SCHEMES, Storage, is_remote
 from crossguard.data.whole_files import WHOLE_FILES
@@ -66,7 +66,7 @@ def open_output(
             f"'{path}' already exists. Continue it with --resume, replace it with --overwrite, or choose another name."
         )
     names = Names(labels, kept, tuple(attributes))
-    output = JournaledOutput(path, names, whole) if whole else Output(path, _rows(kind, names), path)
+    output = JournaledOutput(path, names, whole) if whole else FileOutput(path, _rows(kind, names), path)
     output.kept = kept if kind in _FLAT else None
     return output
 
@@ -85,7 +85,7 @@ def open_stream(
     """
     if format in WHOLE_FILES:
         raise OutputError(f"{format} cannot go to stdout. Name a file: -o decisions.{format}")
-    output = StreamOutput(stream, _rows(format, Names(labels, kept, tuple(attributes))))
+    output = Output(stream, _rows(format, Names(labels, kept, tuple(attributes))), "stdout")
     output.kept = kept if format in _FLAT else None
     return output
 
@@ -124,20 +124,16 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     if (path / PARTS_MANIFEST).is_file():
         yield from _local_decisions(path)
         return
+    if path.is_dir():
+        raise _no_job(path)
+    if not path.exists():
+        raise TableError(
+            f"Cannot read '{path}': no such file or folder. Write it with: crossguard score INPUT -o {path}"
+        )
     kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
-    if not path.suffix and not path.exists():
-        raise TableError(f"Cannot read '{path}': no such folder. Write it with: crossguard score INPUT -o {path}/")
-    if path.is_dir():
-        raise TableError(
-            f"'{path}' has no {PARTS_MANIFEST}: the job in it is not finished. Finish it with --resume."
-            if holds_job(path)
-            else f"'{path}' is a folder without a job. Name a file of results, or a folder that crossguard score wrote."
-        )
     if kind is None or (whole and whole.read is None):
         raise TableError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
-    if not path.is_file():
-        raise TableError(f"Cannot read '{path}': no such file. Write it with: crossguard score INPUT -o {path}")
     if whole:
         whole.require(f"Reading {path.suffix}")
     try:
@@ -191,7 +187,7 @@ def _stored_decisions(place: Storage) -> Iterator[Decision]:
     """Yields the decisions of a job in a storage; one part at a time is on this machine."""
     manifest = place.read(PARTS_MANIFEST)
     if manifest is None:
-        raise TableError(f"'{place.address}' has no {PARTS_MANIFEST}: there is no job, or it is not finished.")
+        raise _no_job(place.address)
     with manifest:
         for name in _parts(manifest, place.address):
             part = place.read(name)
@@ -209,6 +205,12 @@ def _parts(manifest: BinaryIO, folder: str | Path) -> Iterator[str]:
     if next(manifest, None) is None:
         raise TableError(f"'{folder}' has an empty {PARTS_MANIFEST}: what is in the parts is not known.")
     yield from (json.loads(line)["part"] for line in manifest)
+
+
+def _no_job(folder: str | Path) -> TableError:
+    return TableError(
+        f"'{folder}' has no {PARTS_MANIFEST}: the job in it is not finished, which --resume does, or there is none."
+    )
 
 
 def _lost(folder: str | Path, name: str) -> TableError:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.decisions import decision
 from tests.support.written import ROWS, write
 
-from crossguard.data.outputs import RowWriter, journal_of, write_failure
+from crossguard.data.outputs import Output, journal_of, write_failure
 from crossguard.data.row_formats import JsonlRows
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import OutputError
@@ -36,7 +36,7 @@ class TestFullDisk:
         for room in range(0, len(whole), 29):
             path = tmp_path / "out.jsonl"
             with path.open("wb") as file:
-                writer = RowWriter(_SmallDisk(file, room), JsonlRows(), str(path))
+                writer = Output(_SmallDisk(file, room), JsonlRows(), str(path))
                 for row in ROWS:
                     writer.write(row)
                 with pytest.raises(OutputError, match="No space left"):

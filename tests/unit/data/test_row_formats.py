@@ -47,7 +47,7 @@ def test_resume_never_cuts_a_file_from_elsewhere(tmp_path: Path, name: str, cont
 
 def test_csv_of_other_labels_is_not_continued(tmp_path: Path) -> None:
     write(tmp_path / "out.csv")
-    with pytest.raises(OutputError, match="other columns"):
+    with pytest.raises(OutputError, match="Another model or another --keep"):
         list(open_output(tmp_path / "out.csv", ["spam"], resume=True).previous())
 
 

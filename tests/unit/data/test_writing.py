@@ -36,9 +36,12 @@ class TestPlace:
     def test_unknown_suffix(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="--format"):
             open_output(tmp_path / "out.doc", HATE.names)
+        (tmp_path / "out.doc").touch()
         with pytest.raises(TableError, match="not a file of results"):
             list(read_decisions(tmp_path / "out.doc"))
-        with pytest.raises(TableError, match=r"no such folder\. Write it with: crossguard score INPUT -o .*/nothere/"):
+        with pytest.raises(
+            TableError, match=r"no such file or folder\. Write it with: crossguard score INPUT -o .*/nothere"
+        ):
             list(read_decisions(tmp_path / "nothere"))
 
     def test_output_equal_to_input(self, tmp_path: Path) -> None:

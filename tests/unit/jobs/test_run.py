@@ -78,9 +78,9 @@ def test_readers_need_only_the_manifest(score: Score, tmp_path: Path) -> None:
     assert ids[:3] == ["a0", "a1", "a2"]
     assert len(ids) == 90
     (tmp_path / "out" / "_manifest.jsonl").unlink()
-    with pytest.raises(TableError, match="job in it is not finished"):
+    with pytest.raises(TableError, match="job in it is not finished, which --resume does"):
         next(read_decisions(tmp_path / "out"))
-    with pytest.raises(TableError, match="folder without a job"):
+    with pytest.raises(TableError, match="or there is none"):
         next(read_decisions(tmp_path))
 
 
