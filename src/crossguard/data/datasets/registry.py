@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossguard.data.datasets import attributes, memes, short_texts, templates, text
+from crossguard.data.datasets import attributes, memes, own, text
 from crossguard.data.datasets.rows import Dataset
 from crossguard.errors import ConfigError, suggest
 
 DATASETS: Final[dict[str, Dataset]] = {
-    dataset.name: dataset
-    for dataset in (*memes.DATASETS, *text.DATASETS, *attributes.DATASETS, templates.DATASET, short_texts.DATASET)
+    dataset.name: dataset for dataset in (*memes.DATASETS, *text.DATASETS, *attributes.DATASETS, *own.DATASETS)
 }
 
 
