@@ -39,13 +39,9 @@ def dataset(path: Path, wanted: Sequence[str] = ()) -> Dataset:
         raise TableError(f"{path} needs a column text, image_text or image_path.{suggest('text', builder.header)}")
     others = tuple(name for name in dict.fromkeys(itertools.chain.from_iterable(shapes)) if name not in FIXED)
     for name in wanted:
-        if name == "hateful" and name in builder.header:
-            raise TableError(
-                f"{path}: the column 'hateful' says whether a post is hateful at all, and is read without being named. "
-                "Name the labels beside it, or rename it to the name of a label."
-            )
         if name not in others:
-            raise TableError(f"{path} has no column '{name}' for a label.{suggest(name, others)}")
+            known = f" Read without being named: {', '.join(FIXED)}." if name in FIXED else suggest(name, others)
+            raise TableError(f"{path} has no column '{name}' for a label.{known}")
     labels = tuple(wanted) or others
     unread = notes_of_unread([name for name in builder.header if name not in labels], builder.found)
     return Dataset(
