@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 COLOURS: Final = {"allow": "#2e7d4f", "review": "#b26a00", "block": "#b3261e", "failed": "#6b6b6b"}
-
-
-class ScoredLabel(Protocol):
-    """What is shown of a label."""
-
-    @property
-    def score(self) -> float:
-        """In [0, 1]."""
-
-    @property
-    def threshold(self) -> float:
-        """In [0, 1]."""
-
-    @property
-    def flagged(self) -> bool:
-        """Whether the score reaches the threshold."""
-
-    @property
-    def action(self) -> str:
-        """What the label asks for."""
 
 
 def templates(package: str) -> Environment:
@@ -45,10 +25,17 @@ def templates(package: str) -> Environment:
     )
 
 
-def decision_html(id_: str, head: str, labels: Mapping[str, ScoredLabel], said: str = "") -> str:
-    """Returns a heading with what else is to be said, such as an error, and a bar per label."""
+def decision_html(id_: str, head: str, labels: Iterable[tuple[str, float, float, str]], said: str = "") -> str:
+    """Returns a heading with what else is to be said, such as an error, and a bar per label.
+
+    Args:
+        id_: Of the post.
+        head: Its action, or that it failed.
+        labels: Of each label name, score and threshold, both in [0, 1], and action.
+        said: What else is to be said.
+    """
     title = f'<b>{escape(id_)}</b> <b style="color:{COLOURS.get(head, "inherit")}">{escape(head)}</b>'
-    rows = "".join(_row(name, label) for name, label in labels.items())
+    rows = "".join(_row(*label) for label in labels)
     return f"<div>{title} {escape(said)}<table>{rows}</table></div>"
 
 
@@ -64,15 +51,15 @@ def results_html(summary: str, rows: Sequence[tuple[str, str, str, str]], left: 
     return f"<div><p>{escape(summary)}</p><table><tr>{head}</tr>{body}</table>{more}</div>"
 
 
-def _row(name: str, label: ScoredLabel) -> str:
+def _row(name: str, score: float, threshold: float, action: str) -> str:
     bar = (
-        f'<div style="position:relative;width:10em;height:.6em;background:#8884;color:{COLOURS[label.action]}">'
-        f'<i style="position:absolute;inset:0 auto 0 0;width:{label.score:.0%};background:currentColor"></i>'
-        f'<b style="position:absolute;top:-.15em;bottom:-.15em;left:{label.threshold:.0%};border-left:2px solid"></b>'
+        f'<div style="position:relative;width:10em;height:.6em;background:#8884;color:{COLOURS[action]}">'
+        f'<i style="position:absolute;inset:0 auto 0 0;width:{score:.0%};background:currentColor"></i>'
+        f'<b style="position:absolute;top:-.15em;bottom:-.15em;left:{threshold:.0%};border-left:2px solid"></b>'
         "</div>"
     )
-    weight = "bold" if label.flagged else "normal"
+    weight = "bold" if score >= threshold else "normal"
     return (
         f'<tr style="font-weight:{weight}"><td>{escape(name)}</td><td>{bar}</td>'
-        f"<td>{label.score:.2f}</td><td>from {label.threshold:.2f}</td><td>{escape(label.action)}</td></tr>"
+        f"<td>{score:.2f}</td><td>from {threshold:.2f}</td><td>{escape(action)}</td></tr>"
     )

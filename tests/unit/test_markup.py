@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from crossguard.markup import decision_html, results_html
-from crossguard.records import Action, LabelDecision
-
-RACIST = LabelDecision(0.75, 0.5, flagged=True, action=Action.BLOCK)
 
 
 def test_a_bar_shows_score_and_threshold_and_a_flag_is_bold() -> None:
-    sexist = LabelDecision(0.1, 0.4, flagged=False, action=Action.ALLOW)
-    drawn = decision_html("<1>", "block", {"racist": RACIST, "sexist": sexist})
+    drawn = decision_html("<1>", "block", [("racist", 0.75, 0.5, "block"), ("sexist", 0.1, 0.4, "allow")])
     assert "<1>" not in drawn
     assert "&lt;1&gt;" in drawn
     assert "width:75%" in drawn
@@ -19,7 +15,7 @@ def test_a_bar_shows_score_and_threshold_and_a_flag_is_bold() -> None:
 
 
 def test_an_error_stands_in_place_of_bars() -> None:
-    drawn = decision_html("1", "failed", {}, "No <b>words</b>.")
+    drawn = decision_html("1", "failed", [], "No <b>words</b>.")
     assert "No &lt;b&gt;words&lt;/b&gt;." in drawn
     assert "<tr" not in drawn
 
