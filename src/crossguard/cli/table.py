@@ -40,6 +40,11 @@ class DecisionTable:
         self._show_text = show_text
         self._rows: list[tuple[str, str, str, str]] = []
         self._begun = False
+        self._narrow = console.width < _NARROW
+        self._id_width = min(_ID_WIDTH, console.width // 4)
+        left = console.width - self._id_width - _ACTION_WIDTH - _GAPS
+        self._flags_width = min(_FLAGS_WIDTH, max(12, left if self._narrow else left - 12))
+        self._text_width = min(_TEXT_WIDTH, max(12, left - self._flags_width))
 
     def add(self, post: Post, decision: Decision) -> None:
         """Adds one post."""
@@ -74,24 +79,6 @@ class DecisionTable:
         table.add_column("action", width=_ACTION_WIDTH, no_wrap=True)
         table.add_column("flags, else highest score", width=self._flags_width, overflow="fold")
         return table
-
-    @property
-    def _narrow(self) -> bool:
-        return self._console.width < _NARROW
-
-    @property
-    def _id_width(self) -> int:
-        return min(_ID_WIDTH, self._console.width // 4)
-
-    @property
-    def _flags_width(self) -> int:
-        left = self._console.width - self._id_width - _ACTION_WIDTH - _GAPS
-        return min(_FLAGS_WIDTH, max(12, left if self._narrow else left - 12))
-
-    @property
-    def _text_width(self) -> int:
-        left = self._console.width - _ID_WIDTH - _ACTION_WIDTH - self._flags_width - _GAPS
-        return min(_TEXT_WIDTH, max(12, left))
 
     def _words(self, post: Post, decision: Decision) -> str:
         if decision.error is not None:
