@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self, TypedDict, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.data.image_limits import ImageLimits
@@ -359,12 +358,12 @@ class Moderator:
         Returns:
             A decision per post, in order; a failed one for a post with an `error`.
         """
+        further = self.bundle.manifest.attributes
         columns = self.bundle.columns(self.policy)
+        output_of = dict(zip(self.labels.names, columns, strict=True))
+        output_of = {name: attribute.column for name, attribute in further.items()} | output_of
         scores = self.policy.scores(self.labels, logits.values[:, columns])
-        beside = {
-            name: attribute.score(logits.values[:, attribute.column])
-            for name, attribute in self.bundle.manifest.attributes.items()
-        }
+        beside = {name: attribute.score(logits.values[:, attribute.column]) for name, attribute in further.items()}
         texts = np.zeros(logits.values.shape, np.int64) if logits.texts is None else logits.texts
         ready = iter(range(len(scores)))
         decisions = []
@@ -374,38 +373,22 @@ class Moderator:
                 continue
             row = next(ready)
             attributes = {name: float(values[row]) for name, values in beside.items()}
-            weight = float(logits.text_weight[row])
-            decisions.append(self._decide(post, scores[row], texts[row], attributes, weight))
+            verdict = self.policy.decide(self.labels, scores[row], post.kind, attributes)
+            decision = Decision(
+                post.id,
+                verdict.labels,
+                verdict.action,
+                float(logits.text_weight[row]),
+                *self._versions,
+                post.notes,
+                attributes=attributes,
+                language=post.language,
+                window=post.deciding(int(texts[row, output_of[verdict.decided_by[0]]])),
+                decided_by=() if verdict.action is Action.ALLOW else verdict.decided_by,
+                runtime=self.runtime.name,
+            )
+            decisions.append(decision)
         return decisions
-
-    def _decide(
-        self,
-        post: Prepared,
-        scores: NDArray[np.float64],
-        texts: NDArray[np.int64],
-        attributes: dict[str, float],
-        text_weight: float,
-    ) -> Decision:
-        verdict = self.policy.decide(self.labels, scores, post.kind, attributes)
-        return Decision(
-            post.id,
-            verdict.labels,
-            verdict.action,
-            text_weight,
-            *self._versions,
-            post.notes,
-            attributes=attributes,
-            language=post.language,
-            window=post.deciding(int(texts[self._column(verdict.decided_by[0])])),
-            decided_by=() if verdict.action is Action.ALLOW else verdict.decided_by,
-            runtime=self.runtime.name,
-        )
-
-    def _column(self, name: str) -> int:
-        """Returns the output of the model that a label or an attribute is."""
-        if name in self.labels.names:
-            return self.bundle.columns(self.policy)[self.labels.names.index(name)]
-        return self.bundle.manifest.attributes[name].column
 
     def failed(self, id_: str, error: PostFailure) -> Decision:
         """Returns the decision of a post that could not be scored."""
