@@ -16,7 +16,7 @@ from crossguard.data.cells import Shares
 from crossguard.data.columns import Columns
 from crossguard.data.tables import read_whole
 from crossguard.decision.policy import PolicyFile, is_policy_file
-from crossguard.errors import InputError, MissingExtraError
+from crossguard.errors import InputError, needs_extra
 from crossguard.records import Post
 from crossguard.saving import refuse_existing
 
@@ -65,13 +65,10 @@ def map_command(
     crossguard perspective map both.csv -o perspective-policy.yaml
     crossguard serve --policy perspective-policy.yaml
     """
-    try:
+    with needs_extra("crossguard perspective map", "evaluate,serve"):
         from crossguard.evaluation.calibration.policy import write_policy
         from crossguard.evaluation.score_maps import fit_map
         from crossguard.serving.interfaces.perspective.attributes import known_attributes
-    except ModuleNotFoundError as error:
-        extra = "evaluate" if (error.name or "").partition(".")[0] in {"scipy", "sklearn"} else "serve"
-        raise MissingExtraError("crossguard perspective map", extra) from None
     from crossguard.loading import load
 
     refuse_existing(out, overwrite=overwrite, inputs=(pairs,))

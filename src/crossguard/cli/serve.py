@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from crossguard.cli.options import settings_options
-from crossguard.errors import MissingExtraError
+from crossguard.errors import needs_extra
 from crossguard.serving.settings import PREFIX, ServeSettings, gather, unread_variables
 
 
@@ -52,12 +52,8 @@ def command(config: Path | None, **flags: str | None) -> None:
     Start with: crossguard serve, then open http://127.0.0.1:8080/docs
     """
     settings = gather(flags, os.environ, config)
-    try:
+    with needs_extra("crossguard serve", "serve"):
         from crossguard.serving import logs, server
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("crossguard"):
-            raise
-        raise MissingExtraError("crossguard serve", "serve") from None
     logs.configure(settings.log_level, settings.log_format)
     for sentence in unread_variables(os.environ, _variables_of_review()):
         logs.event("unread_variable", 30, message=sentence)
