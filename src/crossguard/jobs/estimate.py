@@ -13,6 +13,7 @@ from crossguard.errors import TableError, UnitError
 from crossguard.jobs.job import ScoringJob
 from crossguard.jobs.local import LocalWorker, crew_of
 from crossguard.jobs.pool import WorkerCrashed
+from crossguard.jobs.reading import UnitReader
 from crossguard.jobs.tasks import REPORTED
 from crossguard.jobs.units import Task, Unit
 from crossguard.machine import available_cores
@@ -114,7 +115,7 @@ def _measure(worker: LocalWorker, units: list[Unit]) -> tuple[int, int, float]:
 def _posts_per_byte(job: ScoringJob, units: list[Unit]) -> float:
     """Reads the beginning of files that do not say how many posts they hold."""
     posts = read = 0
-    reader = job.spec.reader()
+    reader = UnitReader(job.spec)
     for unit in units:
         posts += sum(1 for _ in itertools.islice(reader.posts(unit), READ_POSTS))
         read += reader.consumed

@@ -77,21 +77,17 @@ class ScoringJob:
     def start(self, *, resume: bool) -> None:
         """Plans the job, or checks that the one in the folder is the same."""
         known = self._stored()
-        if known is not None and not resume:
-            raise OutputError(
-                f"'{self.spec.output}' holds a job already. "
-                + (
-                    "It is finished: to score again, choose another folder. --resume only tries images again that "
-                    "could not be fetched."
-                    if self.output.entry(self.output.join(MANIFEST))
-                    else "Finish it with --resume, or choose another folder."
-                )
-            )
         if known is None:
             plan = self._plan()
-        else:
+        elif resume:
             self._refuse_changed_input(known)
             plan = known["identity"]["input"]
+        else:
+            told = "Finish it with --resume, or choose another folder."
+            if self.output.entry(self.output.join(MANIFEST)):
+                again = "--resume only tries images again that could not be fetched."
+                told = f"It is finished: to score again, choose another folder. {again}"
+            raise OutputError(f"'{self.spec.output}' holds a job already. {told}")
         with closing(self.spec.load()) as moderator:
             self.identity = self.spec.identity(moderator, plan)
         if known is not None:

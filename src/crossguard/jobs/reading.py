@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from crossguard.data.columns import Columns
 from crossguard.data.image_sources import is_url
 from crossguard.data.post_builder import PostBuilder
 from crossguard.data.ranges import Ranges
@@ -18,6 +17,7 @@ from crossguard.data.storage import Storage, is_remote
 from crossguard.data.stored_posts import read_table
 from crossguard.errors import ChangedError, PostError, TableError, as_sentence, first_line
 from crossguard.jobs.plan import in_order
+from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Unit
 from crossguard.records import Post, PostFailure
 
@@ -26,13 +26,9 @@ _IMAGES_AT_ONCE: Final = 16
 
 @dataclass(slots=True)
 class UnitReader:
-    """Reads units."""
+    """Reads the units of a job."""
 
-    inputs: Sequence[str]  # addresses that units refer to
-    columns: Columns  # which column holds what
-    image_root: str | None  # folder of the image paths of tables, here or in a storage; that of the file when None
-    confine_images: bool  # whether images must lie in that folder; those in a storage always must
-    extra: bool  # whether posts carry the other columns of their rows
+    spec: JobSpec
     _storages: dict[str, Storage] = field(default_factory=dict, init=False)
     _file: Ranges | None = field(default=None, init=False)
     _builder: PostBuilder | None = field(default=None, init=False)
@@ -49,10 +45,10 @@ class UnitReader:
 
     def posts(self, unit: Unit) -> Iterator[Post]:
         """Yields the posts of a unit; of rows that are damaged, failed ones."""
-        storage = self._storage(self.inputs[unit.input])
+        storage = self._storage(self.spec.inputs[unit.input])
         path, of_table = unit.entry.path, unit.kind != "images"
         folder = str(PurePosixPath(path).parent) if of_table else path
-        given = self.image_root if of_table else None
+        given = self.spec.image_root if of_table else None
         root = given or storage.address_of(folder)
         if not is_remote(root):
             return self._complete(unit, storage, Path(root))
@@ -96,8 +92,8 @@ class UnitReader:
         if unit.kind == "images":
             yield from (Post(name, image=str(root / name)) for name in unit.names)
             return
-        confined = self.confine_images and root != Path()
-        self._builder = builder = PostBuilder(self.columns, root, extra=self.extra, confined=confined)
+        confined = self.spec.confine_images and root != Path()
+        self._builder = builder = PostBuilder(self.spec.columns, root, extra=self.spec.keep, confined=confined)
         with storage.open(unit.entry, unit.ranges) as self._file:
             file = self._file
             how = (file, unit.entry, unit.kind, builder, where)

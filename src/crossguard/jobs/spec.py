@@ -14,7 +14,6 @@ from crossguard.checked_settings import refused
 from crossguard.data.columns import Columns
 from crossguard.decision.policy import Policy
 from crossguard.errors import OutputError
-from crossguard.jobs.reading import UnitReader
 from crossguard.jobs.sources import UNIT_POSTS, InputFormat
 from crossguard.loading import load
 from crossguard.moderator import Moderator
@@ -46,8 +45,8 @@ class JobSpec:
     threads: int | None = None  # cores of one worker; those that it may use when None
     batch_size: Annotated[int, Field(ge=1)] | None = None  # posts per run of the model
     columns: Columns = field(default_factory=Columns)  # which column holds what
-    image_root: str | None = None  # folder of relative image paths; the one of the file when None
-    confine_images: bool = False  # whether images must lie in that folder
+    image_root: str | None = None  # folder of relative image paths, here or in a storage; that of the file when None
+    confine_images: bool = False  # whether images must lie in that folder; those in a storage always must
     # Where images are fetched from that posts name by their address in the web; nowhere when empty
     fetch_origins: tuple[str, ...] = ()
     fetch_private: bool = False  # whether such an origin may lie at a private or loopback address
@@ -89,10 +88,6 @@ class JobSpec:
             pixels=self.pixels,
             other_languages=self.other_languages,
         )
-
-    def reader(self) -> UnitReader:
-        """Returns what reads the units."""
-        return UnitReader(self.inputs, self.columns, self.image_root, self.confine_images, extra=self.keep)
 
     def identity(self, moderator: Moderator, plan: str) -> dict[str, str]:
         """Returns what the bytes of the parts depend on, by name; two runs with the same identity are one job.

@@ -17,6 +17,7 @@ from crossguard.data.storage import Storage
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError
 from crossguard.jobs.parts import part_name
+from crossguard.jobs.reading import UnitReader
 from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Part, Task, Unit
 from crossguard.jobs.web_images import LATER, WebImages, is_later
@@ -44,7 +45,7 @@ class TaskRunner:
         if here != identity:
             told = ", ".join(f"{name} is {here[name]}" for name in here if here[name] != identity.get(name))
             raise ConfigError(f"This worker is not like the others: {told}. Install the same versions everywhere.")
-        self._reader = spec.reader()
+        self._reader = UnitReader(spec)
         self._output = Storage(spec.output)
         self._transform = _transform(spec)
 

@@ -18,6 +18,7 @@ from crossguard.data.tables import PostReader
 from crossguard.jobs.plan import cut_all, plan_line, read_plan
 from crossguard.jobs.reading import UnitReader
 from crossguard.jobs.sources import sources_of
+from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Unit
 from crossguard.records import Post
 
@@ -28,7 +29,7 @@ def plan(*inputs: Path | str, unit_posts: int = 10) -> list[Unit]:
 
 
 def read(units: list[Unit], *inputs: Path | str) -> list[Post]:
-    reader = UnitReader([str(path) for path in inputs], Columns(), None, confine_images=False, extra=False)
+    reader = UnitReader(JobSpec(inputs=tuple(map(str, inputs)), output="", policy={}))
     return [post for unit in units for post in reader.posts(unit)]
 
 

@@ -17,6 +17,7 @@ from crossguard.errors import ChangedError
 from crossguard.jobs.plan import cut_all
 from crossguard.jobs.reading import UnitReader
 from crossguard.jobs.sources import sources_of
+from crossguard.jobs.spec import JobSpec
 from crossguard.jobs.units import Unit
 from crossguard.records import Post
 
@@ -33,7 +34,8 @@ def read(
             file.seek(-len(damage), os.SEEK_END)
             file.write(damage)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    reader = UnitReader([str(path)], Columns(), image_root, confine_images=confined, extra=False)
+    spec = JobSpec(inputs=(str(path),), output="", policy={}, image_root=image_root, confine_images=confined)
+    reader = UnitReader(spec)
     return [list(reader.posts(unit)) for unit in units]
 
 
@@ -72,7 +74,7 @@ def test_a_file_that_changed_since_it_was_planned_is_refused(tmp_path: Path) -> 
     entry = place.entry(place.path)
     assert entry is not None
     path.write_text('{"text": "another one"}\n')
-    reader = UnitReader([str(path)], Columns(), None, confine_images=False, extra=False)
+    reader = UnitReader(JobSpec(inputs=(str(path),), output="", policy={}))
     with pytest.raises(ChangedError, match="changed since the input was planned"):
         list(reader.posts(Unit(entry, "jsonl", rows=1)))
 
