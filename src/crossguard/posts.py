@@ -7,7 +7,6 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -43,6 +42,10 @@ _TABLES: Final = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".xlsx")
 _FILE_NAME: Final = re.compile(rf".+({'|'.join(map(re.escape, sorted({*SUFFIXES, *_TABLES})))})", re.IGNORECASE)
 KNOWN: Final = "A post is a text, a Post, or a mapping with text, image, image_path or image_text"
 MANY: Final = "Many posts are a list or an iterator of them, a pandas or polars Series or DataFrame, or an Arrow table"
+INSTEAD: Final = (
+    "An image goes into score(image=...), a file of posts into crossguard.score_file(PATH, OUT), a row of a DataFrame "
+    "into score(dict(row)). If this is a table that is not computed yet, call its collect() first."
+)
 
 
 def is_one(posts: object) -> bool:
@@ -124,21 +127,23 @@ def as_posts(posts: object) -> Iterator[Post]:
         InputError: These are not many posts: one post, an image, a file, or nothing of the kind.
         TableError: A table has no column that can be scored.
     """
-    if isinstance(posts, str | Post | Mapping):
+    if is_one(posts):
         raise InputError(f"{MANY}; this is one post. Put it into a list, or call score().")
-    _refuse_images_and_files(posts)
     rows = _rows_of_table(posts)
     if rows is not None:
         return rows
-    if hasattr(posts, "collect") and hasattr(posts, "columns"):
-        raise InputError(f"This is a {type(posts).__name__} that is not computed yet. Call its collect() first.")
     if hasattr(posts, "to_pylist"):  # a column of Arrow
         posts = posts.to_pylist()
-    if isinstance(posts, set | frozenset) or not isinstance(posts, Iterable):
-        raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}.")
-    if hasattr(posts, "index") and hasattr(posts, "iloc"):
-        return _of_series(posts)
-    return (as_post(post, str(place)) for place, post in enumerate(posts))
+    index = getattr(posts, "index", None) if hasattr(posts, "iloc") else None  # of a pandas Series
+    if (
+        not isinstance(posts, Iterable)
+        or isinstance(posts, bytes | bytearray | memoryview | set | frozenset)
+        or getattr(posts, "ndim", 1) != 1
+        or (index is not None and "text" in index)
+    ):
+        raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}. {INSTEAD}")
+    named = enumerate(posts) if index is None else zip(index, posts, strict=True)
+    return (as_post(post, str(name)) for name, post in named)
 
 
 def noted(posts: Iterable[Post], seen: MutableSequence[Post]) -> Iterator[Post]:
@@ -146,13 +151,6 @@ def noted(posts: Iterable[Post], seen: MutableSequence[Post]) -> Iterator[Post]:
     for post in posts:
         seen.append(post)
         yield post
-
-
-def _of_series(series: Any) -> Iterator[Post]:
-    """Yields the posts of a pandas Series, named by its index."""
-    if "text" in series.index:
-        raise InputError("This is one row of a DataFrame. Score it as a mapping: score(dict(row)).")
-    return (as_post(post, str(name)) for name, post in series.items())
 
 
 def _rows_of_table(table: Any) -> Iterator[Post] | None:
@@ -187,14 +185,3 @@ def _built(header: Iterable[str], rows: Iterator[tuple[str, dict[str, Any] | Non
         else _with_more_images(builder.build(row, place))
         for place, row in rows
     )
-
-
-def _refuse_images_and_files(posts: object) -> None:
-    if isinstance(posts, PathLike):
-        raise InputError(f"A table: crossguard.score_file({str(posts)!r}, OUT). An image: score(image={str(posts)!r}).")
-    if isinstance(posts, bytes | bytearray | memoryview):
-        raise InputError("Bytes are an image: score(image=...). A text in bytes: score(data.decode()).")
-    if hasattr(posts, "__array_interface__") and (not hasattr(posts, "ndim") or posts.ndim != 1):
-        if getattr(getattr(posts, "dtype", None), "kind", None) in {"O", "U"}:
-            raise InputError("An array of texts has one dimension. Pass the DataFrame itself, or one column of it.")
-        raise InputError("Pass an image by keyword: score(image=...).")

@@ -190,10 +190,10 @@ def test_a_closed_moderator_says_so(tiny_bundle: Bundle) -> None:
         (b"image", "score\\(image="),
         (Image.new("RGB", (9, 9)), "score\\(image="),
         (np.zeros((9, 9, 3), np.uint8), "score\\(image="),
-        (pd.DataFrame({"text": ["a"], "likes": [1]}).to_numpy(), "the DataFrame itself"),
+        (pd.DataFrame({"text": ["a"], "likes": [1]}).to_numpy(), "This is ndarray"),
         (pd.DataFrame({"words": ["a"]}), "Rename one to 'text'"),
         (pd.DataFrame({"comment": ["a"], "message": ["b"]}), "comment, message"),
-        (pd.DataFrame({"text": ["a"]}).iloc[0], "one row of a DataFrame"),
+        (pd.DataFrame({"text": ["a"]}).iloc[0], "a row of a DataFrame into score\\(dict"),
         (SimpleNamespace(collect=list, columns=["text"]), "collect\\(\\) first"),
     ],
 )
