@@ -37,14 +37,6 @@ GRAPHS: Final = ("text", "image", "fusion")
 Column = Annotated[int, Field(ge=0, lt=4096)]
 
 
-class LabelEntry(StrictModel):
-    """A label as the manifest stores it; see `crossguard.labels.Label`."""
-
-    name: str
-    meaning: str = ""
-    prior: float | None = Field(default=None, ge=0, le=1)
-
-
 class ModelEntry(StrictModel):
     """What the model is."""
 
@@ -67,7 +59,7 @@ class BundleManifest(StrictModel):
 
     schema_version: Literal[2] = SCHEMA_VERSION
     model: ModelEntry
-    labels: tuple[LabelEntry, ...] = Field(min_length=1)
+    labels: tuple[Label, ...] = Field(min_length=1)
     text: TextSpec
     image: ImageSpec
     languages: tuple[str, ...] = Field(
@@ -108,7 +100,7 @@ class BundleManifest(StrictModel):
     @cached_property
     def label_set(self) -> LabelSet:
         """The labels in column order."""
-        return LabelSet(tuple(Label(entry.name, entry.meaning, entry.prior) for entry in self.labels))
+        return LabelSet(self.labels)
 
     @cached_property
     def outputs(self) -> int:

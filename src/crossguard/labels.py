@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from crossguard.errors import ConfigError, suggest
 
@@ -18,7 +21,7 @@ class Label:
     name: str  # the word used in every file, API and table
     meaning: str = ""  # one sentence for a moderator
     # Share of posts that carry the label in the data the model was made for, in [0, 1], or None
-    prior: float | None = None
+    prior: Annotated[float | None, Field(ge=0, le=1)] = None  # checked where a manifest is read
 
 
 @dataclass(frozen=True, slots=True)
