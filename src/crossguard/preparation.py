@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
     from crossguard.data.image_decoding import DecodeOptions
 
 PixelMode: TypeAlias = Literal["fast", "exact"]
-PIXEL_MODES: Final = ("fast", "exact")
 OtherLanguages: TypeAlias = Literal["score", "note", "skip"]
 OTHER_LANGUAGE: Final = "other_language"
 """Note and error code of a text in a language that the model does not know."""
 POST_EMPTY: Final = "post_empty"
 """Error code of a post that says and shows nothing."""
-OTHER_LANGUAGES: Final = ("score", "note", "skip")
 # uint8 (size, size, 3) per frame, and whether an animation shows more than these.
 Frames: TypeAlias = tuple[tuple[NDArray[np.uint8], ...], bool]
 
@@ -57,12 +55,10 @@ class Preparation:
         *,
         other_languages: OtherLanguages = "note",
     ) -> None:
-        if pixels not in PIXEL_MODES:
-            raise ConfigError(f"Unknown pixel mode '{pixels}'.{suggest(pixels, PIXEL_MODES)}")
-        if other_languages not in OTHER_LANGUAGES:
-            raise ConfigError(
-                f"Unknown choice '{other_languages}' for other languages.{suggest(other_languages, OTHER_LANGUAGES)}"
-            )
+        words = {"pixel mode": (pixels, PixelMode), "choice for other languages": (other_languages, OtherLanguages)}
+        for what, (word, allowed) in words.items():
+            if word not in get_args(allowed):
+                raise ConfigError(f"Unknown {what} '{word}'.{suggest(word, get_args(allowed))}")
         self._image = bundle.manifest.image
         self._limits = limits
         self._pixels = pixels
