@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
@@ -92,7 +91,7 @@ def normalize(text: str, name: NormalizerName) -> str:
     social media: HTML entities, compatibility forms, emoji (named), links (dropped), mentions, hashtags (split into
     words), look-alike letters, letters set apart and letters repeated.
     """
-    return NORMALIZERS[name](text)
+    return _social(text) if name == "social" else _plain(text)
 
 
 def shorten(text: str, name: NormalizerName) -> str:
@@ -189,6 +188,3 @@ def _fold_mixed_scripts(match: re.Match[str]) -> str:
     if word.isascii() or not LATIN.search(word):
         return word
     return word.translate(LOOKALIKES)
-
-
-NORMALIZERS: Final[dict[NormalizerName, Callable[[str], str]]] = {"none": _plain, "social": _social}

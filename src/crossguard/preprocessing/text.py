@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -90,13 +90,12 @@ class _Part:
     raw: str  # as written
     clean: str  # normalised
     cut: bool  # whether it was too long to be read in whole
-    shortened: bool  # whether invisible characters and the like were removed before it was normalised
-    # Where in `raw` the words of the image begin; None where places of `raw` mean nothing to the author
+    # Where in `raw` the words of the image begin; None where the author did not write `raw`, or not all of it was read
     joint: int | None
 
     def written(self, spans: Sequence[Span], normalization: NormalizerName) -> list[tuple[Span | None, Span | None]]:
         """Returns where stretches of `clean` lie in the text and in the words of the image, as written."""
-        if self.cut or self.shortened or self.joint is None or len(spans) == 1:
+        if self.joint is None or len(spans) == 1:
             return [(None, None)] * len(spans)
         alignment = Alignment(self.raw, self.clean, lambda text: normalize(text, normalization))
         return [_divided(alignment.locate(span), self.joint) for span in spans]
@@ -169,20 +168,17 @@ class TextEncoder:
     def _read(self, texts: Sequence[tuple[str, str]], languages: Sequence[str]) -> list[Tokens]:
         written = [self._parts(text, image_text) for text, image_text in texts]
         said = [self._said(parts) for parts in written]
-        first = iter(self._encode([parts for parts, other in zip(written, said, strict=True) if not other.certain]))
-        second = iter(self._encode([other.parts for other in said if other.parts]))
-        found = [_together(first, second, other) for other in said]
-        # Of such a text nothing was read but what cannot be seen.
-        found = [
-            replace(tokens, truncated=True) if not parts and max(map(len, pair)) > MOST_CHARACTERS else tokens
-            for tokens, parts, pair in zip(found, written, texts, strict=True)
-        ]
-        if not languages:
-            return found
-        return [
-            replace(tokens, language=self._language(parts, other.parts)) if parts else tokens
-            for tokens, parts, other in zip(found, written, said, strict=True)
-        ]
+        whole = self._encode([() if other.certain else parts for parts, other in zip(written, said, strict=True)])
+        readings = self._encode([other.parts for other in said])
+        found = []
+        for pair, parts, other, tokens, reading in zip(texts, written, said, whole, readings, strict=True):
+            undisguised = (replace(window, undisguised=True) for window in reading.windows)
+            # Where nothing can be seen, the rest of a very long text was not read.
+            unread = not parts and max(map(len, pair)) > MOST_CHARACTERS
+            language = self._language(parts, other.parts) if parts and languages else ""
+            truncated = tokens.truncated or reading.truncated or unread
+            found.append(Tokens((*tokens.windows, *undisguised), truncated, language))
+        return found
 
     def _language(self, written: Sequence[_Part], undisguised: Sequence[_Part]) -> str:
         """Returns the language of a text; what a disguise says counts, where that is in a language of the model."""
@@ -233,18 +229,18 @@ class TextEncoder:
         if not first.clean:
             return [second]
         raw, clean = f"{first.raw} {second.raw}", f"{first.clean} {second.clean}"
-        shortened = first.shortened or second.shortened
-        return [_Part(raw, clean, first.cut or second.cut, shortened, len(first.raw) + 1)]
+        joint = None if None in {first.joint, second.joint} else len(first.raw) + 1
+        return [_Part(raw, clean, first.cut or second.cut, joint)]
 
     def _part(self, raw: str, joint: int) -> _Part:
         if not raw:
-            return _Part("", "", cut=False, shortened=False, joint=joint)
+            return _Part("", "", cut=False, joint=joint)
         most, name = self.spec.most_characters, self.spec.normalization
         short = raw if len(raw) <= most else shorten(raw, name)
         # Where nothing is left, as of a lone link, what a reader sees is scored as it is: it is never empty.
         clean = normalize(short[:most], name) or normalize(short[:most], "none")
         cut = len(raw) > MOST_CHARACTERS or len(short) > most or len(clean) > most
-        return _Part(raw, clean[:most].strip(), cut, short is not raw, joint)
+        return _Part(raw, clean[:most].strip(), cut, joint if short is raw and not cut else None)
 
     def _tokens(self, parts: Sequence[_Part], ids: Sequence[list[int]] | None) -> Tokens:
         if not parts:
@@ -276,16 +272,6 @@ class TextEncoder:
             texts, image_texts = zip(*(place[index] for place, index in zip(places, at, strict=True)), strict=True)
             windows.append(Window(_framed(frame, window), _first(texts), _first(image_texts)))
         return Tokens(tuple(windows), any(part.cut for part in parts) or kept != cuts)
-
-
-def _together(written: Iterator[Tokens], said: Iterator[Tokens], which: _Said) -> Tokens:
-    """Returns the next windows of a post as written, of what it says, or of both."""
-    whole = Tokens((), truncated=False) if which.certain else next(written)
-    if not which.parts:
-        return whole
-    reading = next(said)
-    undisguised = tuple(replace(window, undisguised=True) for window in reading.windows)
-    return Tokens((*whole.windows, *undisguised), whole.truncated or reading.truncated)
 
 
 def _joined(parts: Sequence[_Part]) -> str:

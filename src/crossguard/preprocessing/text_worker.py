@@ -24,13 +24,7 @@ MOST_SECONDS: Final = 60.0
 
 
 class TextWorker:
-    """A process with a `TextEncoder`, which starts with the first text. Safe to share between threads.
-
-    Args:
-        tokenizer_file: As for `TextEncoder`.
-        spec: As for `TextEncoder`.
-        languages: As for `TextEncoder`.
-    """
+    """A process with a `TextEncoder`, of the same arguments, that starts with the first text. Any thread may use it."""
 
     def __init__(self, tokenizer_file: Path, spec: TextSpec, languages: Sequence[str] = ()) -> None:
         self._arguments = (str(tokenizer_file), spec.model_dump_json(), json.dumps(list(languages)))
