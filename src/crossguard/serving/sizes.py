@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationInfo
+from pydantic import BeforeValidator, ValidationInfo
 
 from crossguard.errors import number_of
 from crossguard.serving.errors import BodyTooLarge
@@ -34,8 +34,12 @@ def check_images(count: int, settings: ServeSettings) -> None:
         raise BodyTooLarge(told, code="too_many_images")
 
 
-def counted(value: Any, info: ValidationInfo, check: Callable[[int, ServeSettings], None]) -> Any:
-    """Returns a value of a body as it is; a list is counted first, by the settings that are the context."""
-    if isinstance(value, list) and info.context is not None:
-        check(len(value), info.context)
-    return value
+def counted(check: Callable[[int, ServeSettings], None]) -> BeforeValidator:
+    """Returns what counts a list of a body, by the settings that are its context, before any entry is read."""
+
+    def count(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, list) and info.context is not None:
+            check(len(value), info.context)
+        return value
+
+    return BeforeValidator(count)

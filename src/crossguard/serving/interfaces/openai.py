@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import BaseModel, Discriminator, Field, Tag
 from starlette.responses import Response
 
 from crossguard.errors import suggest
@@ -22,6 +22,7 @@ from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotFound, Unscorable
 from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
+from crossguard.serving.settings import ServeSettings
 from crossguard.serving.sizes import check_posts, counted
 from crossguard.serving.submitted_post import SubmittedPost, image_of
 
@@ -82,8 +83,15 @@ def _kind(value: Any) -> str | None:
     return "parts" if dict in kinds else "texts"
 
 
+def _check_parts(count: int, _: ServeSettings) -> None:
+    if count > MAX_PARTS:
+        raise BodyTooLarge(f"A post may have {MAX_PARTS} parts; this one has {count}.", code="too_many_parts")
+
+
 Input = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[str], Tag("texts")] | Annotated[list[Part], Tag("parts")],
+    Annotated[str, Tag("text")]
+    | Annotated[list[str], counted(check_posts), Tag("texts")]
+    | Annotated[list[Part], counted(_check_parts), Tag("parts")],
     Discriminator(
         _kind,
         custom_error_type="input_shape",
@@ -98,15 +106,6 @@ class ModerationRequest(BaseModel):
 
     input: Input
     model: str = "omni-moderation-latest"
-
-    @field_validator("input", mode="before")
-    @classmethod
-    def _count(cls, given: Any, info: ValidationInfo) -> Any:
-        if _kind(given) == "texts":
-            return counted(given, info, check_posts)
-        if isinstance(given, list) and len(given) > MAX_PARTS:
-            raise BodyTooLarge(f"A post may have {MAX_PARTS} parts; this one has {len(given)}.", code="too_many_parts")
-        return given
 
 
 class ModerationResult(BaseModel):

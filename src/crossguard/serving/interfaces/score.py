@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from crossguard.schema import DecisionRecord
@@ -34,13 +33,10 @@ class PostBody(BaseModel):
     image: str | None = Field(
         default=None, description="A data: URL, base64, or an http(s) URL where the service fetches."
     )
-    images: list[str] = Field(default_factory=list, description="More images of the same post.")
+    images: Annotated[list[str], counted(check_images)] = Field(
+        default_factory=list, description="More images of the same post."
+    )
     image_text: str = Field(default="", description="Words read from the images.")
-
-    @field_validator("images", mode="before")
-    @classmethod
-    def _count(cls, images: Any, info: ValidationInfo) -> Any:
-        return counted(images, info, check_images)
 
     def submission(self) -> SubmittedPost:
         """Returns what the service scores."""
@@ -48,28 +44,12 @@ class PostBody(BaseModel):
         return SubmittedPost(self.id, self.text, self.image_text, tuple(image_of(source) for source in sources))
 
 
-class OnlyPostBody(PostBody):
-    """A post that is the whole body."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_many(cls, body: Any) -> Any:
-        if isinstance(body, list) or (isinstance(body, dict) and "posts" in body):
-            raise PydanticCustomError("many_posts", "Many posts go to POST /v1/score/batch, as {'posts': [...]}")
-        return body
-
-
 class PostsBody(BaseModel):
     """Many posts."""
 
     model_config = ConfigDict(extra="forbid")
 
-    posts: list[PostBody] = Field(min_length=1)
-
-    @field_validator("posts", mode="before")
-    @classmethod
-    def _count(cls, posts: Any, info: ValidationInfo) -> Any:
-        return counted(posts, info, check_posts)
+    posts: Annotated[list[PostBody], counted(check_posts)] = Field(min_length=1)
 
 
 class UploadBody(BaseModel):
@@ -124,7 +104,7 @@ async def score(call: Call) -> Response:
         fields: dict[str, Any] = {"id": "post", **texts}
         post = SubmittedPost(**fields, images=tuple(data for _, data in files))
     else:
-        post = (await call.parse(OnlyPostBody)).submission()
+        post = (await call.parse(PostBody)).submission()
     (decision,) = await call.score([post], review=True)
     return as_json(scored(decision).to_dict())
 
