@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Final, Self
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from crossguard.serving.errors import BadRequest, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
+from crossguard.serving.errors import (
+    BadRequest,
+    BodyTimeout,
+    BodyTooLarge,
+    ClientDisconnected,
+    Overloaded,
+    UnsupportedBody,
+)
 from crossguard.serving.rates import Pace
 from crossguard.serving.settings import MEBI, ServeSettings
 
@@ -138,7 +145,7 @@ class BodyReader:
                         return False
                     # Meanwhile the connection takes no more than its buffer, and the kernel stops the sender.
                     await self._discards.wait(len(chunk))
-        except (TimeoutError, ClientDisconnect):
+        except (TimeoutError, ClientDisconnected):
             return False
         return True
 
@@ -151,7 +158,7 @@ class BodyReader:
         self._withheld = False
         message = await self._request.receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise ClientDisconnected("The client disconnected.")
         self._finished = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         return chunk

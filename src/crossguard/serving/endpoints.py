@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -79,8 +79,6 @@ def _told(error: Exception, call: Call) -> ApiError:
         return error
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(f"Not answered within {call.settings.request_timeout_s:g} s.")
-    if isinstance(error, ClientDisconnect):
-        return ClientDisconnected("The client disconnected.")
     logs.failure("request_failed", error, request_id=call.exchange.request_id)
     return InternalError(f"The service failed; the log has the reason under request {call.exchange.request_id}.")
 

@@ -5,10 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from crossguard.serving.bodies import BodyBudget, BodyReader
-from crossguard.serving.errors import ApiError, BodyTimeout, BodyTooLarge, Overloaded, UnsupportedBody
+from crossguard.serving.errors import (
+    ApiError,
+    BodyTimeout,
+    BodyTooLarge,
+    ClientDisconnected,
+    Overloaded,
+    UnsupportedBody,
+)
 from crossguard.serving.rates import Pace
 from crossguard.serving.settings import MEBI, ServeSettings
 
@@ -107,5 +114,5 @@ def test_the_rest_of_a_refused_body_is_read_no_faster_than_agreed() -> None:
 
 
 def test_a_caller_who_hangs_up_is_noticed() -> None:
-    with pytest.raises(ClientDisconnect):
+    with pytest.raises(ClientDisconnected):
         asyncio.run(reader([b"a", None], BodyBudget(4096)).read())

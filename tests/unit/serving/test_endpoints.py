@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from tests.support.serving import service_of
@@ -19,7 +18,7 @@ from crossguard.moderator import Moderator
 from crossguard.serving import logs
 from crossguard.serving.call import Access, Call
 from crossguard.serving.endpoints import Family, Handler, HttpEndpoint
-from crossguard.serving.errors import ApiError, BadRequest, BodyTimeout, Overloaded
+from crossguard.serving.errors import ApiError, BadRequest, BodyTimeout, ClientDisconnected, Overloaded
 from crossguard.serving.middleware import RequestEnvelope
 from crossguard.serving.service import Service
 
@@ -84,7 +83,7 @@ def test_a_missing_key_is_asked_for(served_model: Moderator) -> None:
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("error", [BodyTimeout("Late."), ClientDisconnect()])
+@pytest.mark.parametrize("error", [BodyTimeout("Late."), ClientDisconnected("Gone.")])
 def test_a_connection_whose_body_did_not_come_is_closed(service: Service, error: Exception) -> None:
     answer = client_of(service, failing(error)).post("/try/this", content=b"abc")
     assert answer.status_code in {408, 499}
