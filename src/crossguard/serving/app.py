@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -33,10 +33,17 @@ def create_app(service: Service) -> Starlette:
         yield
         await service.stop()
 
+    cors = Middleware(
+        CORSMiddleware,  # credentials of the browser stay out
+        allow_origins=service.settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],  # clients such as OpenAI's add some of their own
+        expose_headers=["*"],
+    )
     app = Starlette(
         routes=[endpoint.route(service) for endpoint in ENDPOINTS],
         middleware=[
-            *_cors(service.settings.cors_origins),
+            *([cors] if service.settings.cors_origins else []),
             Middleware(RequestEnvelope, service=service, endpoints=ENDPOINTS),
         ],
         exception_handlers={HTTPException: partial(_unmatched, service)},
@@ -49,21 +56,6 @@ def create_app(service: Service) -> Starlette:
     app.state.openapi = as_json(document).body
     app.state.docs = docs_page(document)
     return app
-
-
-def _cors(origins: Sequence[str]) -> list[Middleware]:
-    """Returns what lets scripts of these origins read answers in a browser; credentials of the browser stay out."""
-    if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=list(origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],  # clients such as OpenAI's add some of their own
-            expose_headers=["*"],
-        )
-    ]
 
 
 async def _unmatched(service: Service, request: Request, error: Exception) -> Response:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crossguard.data.image_limits import ImageLimits
-from crossguard.decision.policy import is_policy_file
 from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
 from crossguard.loading import load
@@ -49,12 +48,9 @@ def load_served(settings: ServeSettings) -> Served:
 def _tenants(base: Moderator, keys: KeyRing, settings: ServeSettings) -> dict[str, Moderator]:
     tenants, problems = {}, []
     for name, entry in keys.entries.items():
-        policy = entry.policy or settings.policy
-        if entry.tenant is not None and not is_policy_file(policy):
-            problems.append(f"key '{name}' names a tenant, and tenants live in policy files; '{policy}' is none.")
-        elif entry.policy is not None or entry.tenant is not None:
+        if entry.policy is not None or entry.tenant is not None:
             try:
-                tenants[name] = base.with_policy(policy, entry.tenant)
+                tenants[name] = base.with_policy(entry.policy or settings.policy, entry.tenant)
             except ConfigError as error:
                 problems.append(f"key '{name}': {error}")
     if problems:

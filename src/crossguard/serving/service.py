@@ -107,7 +107,8 @@ class Service:
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[CrossguardError | None]] = set()
         self._answers = Answers()
-        self.telemetry.follow(lambda: self.admission.pending, lambda: self.budget.held)
+        self.telemetry.queue.set_function(lambda: self.admission.pending)
+        self.telemetry.buffered.set_function(lambda: self.budget.held)
         self._announce()
 
     async def start(self) -> None:

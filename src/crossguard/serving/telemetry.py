@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 
 from prometheus_client import (
@@ -64,11 +64,6 @@ class Telemetry(Observer):
             cache(self.scores.labels),
         )
         self._request, self._seconds = cache(self.requests.labels), cache(self.seconds.labels)
-
-    def follow(self, queue: Callable[[], float], buffered: Callable[[], float]) -> None:
-        """Reads the two levels when scraped."""
-        self.queue.set_function(queue)
-        self.buffered.set_function(buffered)
 
     def serving(self, model: str, version: str, policy: str, runtime: str) -> None:
         """Notes what is being served from now on."""

@@ -67,7 +67,7 @@ class Connection:
         self.scopes: list[Scope] = []
         config = uvicorn.Config(self._app, interface="asgi3", log_config=None, limit_concurrency=most)
         times = dict.fromkeys(TIMES, 3600.0) | short
-        kind = guarded_protocol(ServeSettings.model_construct(**times))  # type: ignore[arg-type]  # times of any length
+        kind = guarded_protocol(ServeSettings.model_construct(**times))
         self.protocol: GuardedProtocol = kind(config=config, server_state=state or ServerState(), app_state={})
         self.transport = Transport()
         self.protocol.connection_made(self.transport)

@@ -76,7 +76,7 @@ def test_all_that_is_wrong_with_the_keys_is_said_at_once(
         )
     said = str(wrong.value)
     assert "keys.yaml" in said
-    assert "key 'a' names a tenant, and tenants live in policy files; 'default' is none." in said
+    assert "key 'a': Tenant 'kids' needs a policy file" in said
     assert "key 'b': " in said
     assert "Did you mean 'benchmark'" in said
     assert "key 'c': " in said

@@ -110,6 +110,14 @@ def test_what_is_served_is_told_to_the_metrics(service: Service, served_model: M
     assert sample(service, "crossguard_model", **labels) == 1
 
 
+def test_levels_are_read_when_they_are_scraped(service: Service) -> None:
+    with service.admission.hold(2, 2), BodyHold(service.budget) as hold:
+        hold.take(6)
+        assert sample(service, "crossguard_queue_posts") == 2
+        assert sample(service, "crossguard_buffered_bytes") == 6
+    assert sample(service, "crossguard_queue_posts") == 0
+
+
 def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     service = service_of(Moderator.load(tiny_bundle.folder), review_queue="http://127.0.0.1:9", review_key="k")
     review = Review()

@@ -47,14 +47,6 @@ def test_only_what_is_served_now_is_told() -> None:
     assert sample(telemetry, "crossguard_model", version="2", **known) == 1
 
 
-def test_levels_are_read_when_they_are_scraped() -> None:
-    telemetry, levels = Telemetry(), [3.0, 4.0]
-    telemetry.follow(lambda: levels[0], lambda: levels[1])
-    levels[:] = [5.0, 6.0]
-    assert b"crossguard_queue_posts 5.0" in telemetry.render()
-    assert b"crossguard_buffered_bytes 6.0" in telemetry.render()
-
-
 def test_what_the_engine_does_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     telemetry = Telemetry()
     telemetry.stage("prepare", 0.2)
