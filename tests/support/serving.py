@@ -12,7 +12,7 @@ from starlette.types import Message
 from crossguard.moderator import Moderator
 from crossguard.serving.app import create_app
 from crossguard.serving.call import Call, Exchange
-from crossguard.serving.keys import KeyEntry, KeyRing, digest_of
+from crossguard.serving.keys import KeyEntry, digest_of
 from crossguard.serving.served import Served
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
@@ -21,7 +21,7 @@ from crossguard.serving.settings import ServeSettings
 def service_of(moderator: Moderator, keys: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> Service:
     """Returns a service of a model; `keys` are entries by the name of a caller, whose key is that name."""
     entries = {name: KeyEntry(sha256=digest_of(name), **entry) for name, entry in (keys or {}).items()}
-    return Service(ServeSettings(**settings), Served(moderator, {}, KeyRing(entries)))
+    return Service(ServeSettings(**settings), Served(moderator, {}, entries))
 
 
 def client_of(service: Service) -> TestClient:

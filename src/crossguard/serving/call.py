@@ -30,7 +30,7 @@ from crossguard.serving.errors import (
     UnsupportedBody,
 )
 from crossguard.serving.json_bodies import JSON, validated
-from crossguard.serving.keys import ANONYMOUS, client_network, presented_key
+from crossguard.serving.keys import ANONYMOUS, client_network, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.sizes import check_images, check_posts
 from crossguard.serving.submitted_post import SubmittedPost
@@ -95,11 +95,11 @@ class Call:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return
         keys = self.served.keys
-        caller = keys.identify(None if keys.open else presented_key(self.request))
+        caller = identify(keys, presented_key(self.request)) if keys else ANONYMOUS
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
         self.caller, self.exchange.caller = caller, caller.name
-        self._payer = client_network(self.request) if keys.open else caller.name
+        self._payer = caller.name if keys else client_network(self.request)
         if access is Access.ADMIN and not caller.admin:
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,35 +71,22 @@ class Caller:
 ANONYMOUS = Caller("anonymous", admin=False, posts_per_minute=None)
 
 
-class KeyRing:
-    """Knows the keys of a service; an empty one lets everybody in."""
+def read_keys(path: Path | None) -> dict[str, KeyEntry]:
+    """Returns the entries of a key file by the name of the caller; without a file there are none."""
+    return parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {}
 
-    def __init__(self, entries: dict[str, KeyEntry]) -> None:
-        self.entries = entries
 
-    @classmethod
-    def read(cls, path: Path | None) -> KeyRing:
-        """Reads a key file; without one the ring is open."""
-        return cls(parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {})
+def identify(keys: Mapping[str, KeyEntry], token: str) -> Caller | None:
+    """Returns whose key this is, or None.
 
-    @property
-    def open(self) -> bool:
-        """Whether everybody may call."""
-        return not self.entries
-
-    def identify(self, token: str | None) -> Caller | None:
-        """Returns whose key this is, or None.
-
-        Every entry is compared, and each in constant time, so that the answer's delay tells nothing about the keys.
-        """
-        if self.open:
-            return ANONYMOUS
-        digest = digest_of(token or "")
-        found: Caller | None = None
-        for name, entry in self.entries.items():
-            if hmac.compare_digest(digest, entry.sha256):
-                found = Caller(name, entry.admin, entry.posts_per_minute)
-        return found
+    Every entry is compared, and each in constant time, so that the answer's delay tells nothing about the keys.
+    """
+    digest = digest_of(token)
+    found: Caller | None = None
+    for name, entry in keys.items():
+        if hmac.compare_digest(digest, entry.sha256):
+            found = Caller(name, entry.admin, entry.posts_per_minute)
+    return found
 
 
 def new_key() -> str:

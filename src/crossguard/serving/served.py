@@ -10,7 +10,7 @@ from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
-from crossguard.serving.keys import Caller, KeyRing
+from crossguard.serving.keys import Caller, KeyEntry, read_keys
 from crossguard.serving.settings import ServeSettings
 
 
@@ -20,7 +20,7 @@ class Served:
 
     base: Moderator  # scores for callers without a policy of their own
     tenants: Mapping[str, Moderator]  # moderators by the name of a key; they share the loaded model
-    keys: KeyRing  # who may call
+    keys: Mapping[str, KeyEntry]  # by the name of a caller; without any, everybody may call
 
     def moderator(self, caller: Caller) -> Moderator:
         """Returns who scores for a caller."""
@@ -29,7 +29,7 @@ class Served:
 
 def load_served(settings: ServeSettings) -> Served:
     """Reads keys, policies and model, and scores a first post, so that the first caller does not wait for it."""
-    keys = KeyRing.read(settings.keys_file)
+    keys = read_keys(settings.keys_file)
     base = load(
         settings.model_name,
         policy=settings.policy,
@@ -45,9 +45,9 @@ def load_served(settings: ServeSettings) -> Served:
     return Served(base, _tenants(base, keys, settings), keys)
 
 
-def _tenants(base: Moderator, keys: KeyRing, settings: ServeSettings) -> dict[str, Moderator]:
+def _tenants(base: Moderator, keys: Mapping[str, KeyEntry], settings: ServeSettings) -> dict[str, Moderator]:
     tenants, problems = {}, []
-    for name, entry in keys.entries.items():
+    for name, entry in keys.items():
         if entry.policy is not None or entry.tenant is not None:
             try:
                 tenants[name] = base.with_policy(entry.policy or settings.policy, entry.tenant)

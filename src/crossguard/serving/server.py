@@ -89,7 +89,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     if hasattr(signal, "SIGHUP"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     host, port = listener.getsockname()[:2]
-    if service.served.keys.open and not is_loopback(settings.host):
+    if not service.served.keys and not is_loopback(settings.host):
         logs.event("open_to_everybody", 30, message="No API keys: whoever reaches this address may call it.")
     if settings.metrics_port:
         serve_metrics(service.telemetry.registry, settings.host, settings.metrics_port)

@@ -185,7 +185,7 @@ class Service:
             policy=base.policy.name,
             policy_version=base.policy.version,
             runtime=base.runtime.name,
-            keys=len(self.served.keys.entries),
+            keys=len(self.served.keys),
         )
 
     async def _fetched(self, post: SubmittedPost, hold: BodyHold) -> SubmittedPost:

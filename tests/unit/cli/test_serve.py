@@ -11,7 +11,7 @@ from crossguard.cli import run
 
 pytest.importorskip("starlette", reason="serving belongs to crossguard[serve]")
 
-from crossguard.serving.keys import KeyRing, digest_of
+from crossguard.serving.keys import digest_of, read_keys
 
 
 def test_a_new_key_is_shown_once_and_its_entry_holds_only_the_digest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +36,7 @@ def test_an_entry_is_read_under_the_name_that_was_given_also_behind_another(
     assert run(["serve", "--new-key", name]) == 0
     _, *entry = capsys.readouterr().out.splitlines(keepends=True)
     file.write_text(first.out + "".join(entry), encoding="utf-8")
-    assert list(KeyRing.read(file).entries) == ["forum", name]
+    assert list(read_keys(file)) == ["forum", name]
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb"])

@@ -8,26 +8,24 @@ from click.testing import CliRunner
 
 from crossguard.cli.serve import command
 from crossguard.errors import ConfigError
-from crossguard.serving.keys import ANONYMOUS, KeyEntry, KeyRing, digest_of, new_key
+from crossguard.serving.keys import KeyEntry, digest_of, identify, new_key, read_keys
 
 
-def ring(**tokens: str) -> KeyRing:
-    return KeyRing({name: KeyEntry(sha256=digest_of(token)) for name, token in tokens.items()})
+def ring(**tokens: str) -> dict[str, KeyEntry]:
+    return {name: KeyEntry(sha256=digest_of(token)) for name, token in tokens.items()}
 
 
-def test_without_a_file_everybody_may_call() -> None:
-    assert KeyRing.read(None).identify(None) is ANONYMOUS
+def test_without_a_file_there_are_no_keys() -> None:
+    assert read_keys(None) == {}
 
 
 def test_a_key_is_its_owners() -> None:
     keys = ring(forum="one", chat="two")
-    caller = keys.identify("two")
+    caller = identify(keys, "two")
     assert caller is not None
     assert caller.name == "chat"
-    assert keys.identify("three") is None
-    assert keys.identify("") is None
-    assert keys.identify(None) is None
-    assert keys.identify("\udcff") is None
+    for other in ("three", "", "\udcff"):
+        assert identify(keys, other) is None
 
 
 def test_every_entry_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,8 +36,7 @@ def test_every_entry_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
         return given == stored
 
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    keys = ring(first="1", second="2", third="3")
-    keys.identify("1")
+    identify(ring(first="1", second="2", third="3"), "1")
     assert len(compared) == 3
 
 
@@ -50,7 +47,7 @@ def test_the_command_makes_a_key_that_the_file_accepts(tmp_path: Path) -> None:
     file.write_text(result.stdout)
     token = next(word for word in result.stderr.split() if word.startswith("cg-"))
     assert token not in result.stdout
-    caller = KeyRing.read(file).identify(token)
+    caller = identify(read_keys(file), token)
     assert caller is not None
     assert caller.name == "forum"
 
@@ -60,7 +57,7 @@ def test_a_hash_that_the_documentation_once_showed_is_refused(word: str, tmp_pat
     file = tmp_path / "keys.yaml"
     file.write_text(f"keys:\n  forum:\n    sha256: {digest_of(word)}\n")
     with pytest.raises(ConfigError, match="--new-key"):
-        KeyRing.read(file)
+        read_keys(file)
 
 
 def test_keys_are_long_and_differ() -> None:
@@ -77,4 +74,4 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "keys.yaml"
     file.write_text(content)
     with pytest.raises(ConfigError):
-        KeyRing.read(file)
+        read_keys(file)
