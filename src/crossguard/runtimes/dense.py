@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import LEVELS, constant, nodes, parent, readers, stored
+from crossguard.runtimes.nodes import LEVELS, constant, dequantized, nodes, parent, readers, reads_only, signed, stored
 from crossguard.runtimes.pooling import RANK
 
 # The zero point of steps that are signed and symmetric, which are multiplied as they are.
@@ -30,15 +30,14 @@ def count_from_zero(model: Any) -> None:
     """Rewrites the dense layers of a graph whose inputs are rounded to steps with a zero point."""
     ops = openvino().opset13
     for rounding in nodes(model, "FakeQuantize"):
-        low, high = (constant(rounding, index) for index in (3, 4))
-        if low is None or high is None or low.size > 1 or high.size > 1 or low.item() >= 0:
+        steps = signed(rounding)
+        if steps is None or rounding.get_attributes()["levels"] != LEVELS or not reads_only(rounding, "MatMul"):
             continue
-        if rounding.get_attributes()["levels"] != LEVELS or not reads_only(rounding, "MatMul"):
-            continue
+        low, high = steps
         layers = [port.get_node() for port in readers(rounding)]
-        shifts = [_shift(layer, rounding, low.item()) for layer in layers]
-        span = np.float32(high.item() - low.item())
-        if round(-low.item() / span * (LEVELS - 1)) == MIDDLE or any(shift is None for shift in shifts):
+        shifts = [_shift(layer, rounding, low) for layer in layers]
+        span = np.float32(high - low)
+        if round(-low / span * (LEVELS - 1)) == MIDDLE or any(shift is None for shift in shifts):
             continue
         edges = [rounding.input_value(index) for index in (1, 2)]
         counted = ops.fake_quantize(rounding.input_value(0), *edges, np.float32(0), span, LEVELS)
@@ -160,11 +159,6 @@ def _step_behind(node: Any) -> float:
     return float((high - low).min()) / (LEVELS - 1) / scale
 
 
-def reads_only(node: Any, kind: str) -> bool:
-    """Whether all that take what a node computes are of a type."""
-    return all(port.get_node().get_type_name() == kind for port in readers(node))
-
-
 def _shift(layer: Any, rounding: Any, zero: float) -> Any:
     """Returns what a dense layer makes of rows that are `zero` everywhere; None for another product."""
     found = _weights(layer) if parent(layer, 0) == rounding else None
@@ -179,14 +173,12 @@ def _weights(layer: Any) -> tuple[Any, Any, Any] | None:
 
     The steps are (width, width of the output); None where they are no constant.
     """
-    attributes, scaled = layer.get_attributes(), parent(layer, 1)
-    if attributes["transpose_a"] or attributes["transpose_b"] or scaled.get_type_name() != "Multiply":
+    attributes, found = layer.get_attributes(), dequantized(parent(layer, 1))
+    if found is None or attributes["transpose_a"] or attributes["transpose_b"]:
         return None
-    steps, scale = stored(scaled, 0), constant(scaled, 1)
-    zero: Any = np.float32(0)
-    if steps is None and parent(scaled, 0).get_type_name() == "Subtract":
-        steps, zero = stored(parent(scaled, 0), 0), constant(parent(scaled, 0), 1)
-    return None if steps is None or zero is None or scale is None else (steps, zero, scale)
+    source, zero, scale = found
+    steps = stored(source)
+    return None if steps is None else (steps, zero, scale)
 
 
 def _add(layer: Any, shift: Any) -> None:

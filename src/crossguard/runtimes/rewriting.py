@@ -21,10 +21,10 @@ import numpy as np
 
 from crossguard.machine import X86, has_amx
 from crossguard.runtimes.attention import rewrite_attention
-from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish, reads_only
+from crossguard.runtimes.dense import as_convolutions, count_from_zero, drop_tanh, name_swish
 from crossguard.runtimes.fallbacks import convert_weights, split_steps
 from crossguard.runtimes.library import openvino
-from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, nodes, parent
+from crossguard.runtimes.nodes import LEVELS, SINGLE, constant, dequantized, nodes, parent, reads_only, signed
 from crossguard.runtimes.packing import Shape, pack
 from crossguard.runtimes.pooling import pick_first
 
@@ -76,35 +76,28 @@ def _look_up_stored(model: Any) -> None:
     """Looks rows up in a table as it is stored, and only then converts them and multiplies each by its scale."""
     ops = openvino().opset13
     for node in nodes(model, "Gather"):
-        stored, scale, axis = _stored_table(node), parent(node, 0), constant(node, 2)
-        if stored is None or axis is None or axis.any():
+        table, axis = _stored_table(parent(node, 0)), constant(node, 2)
+        if table is None or axis is None or axis.any():
             continue
         rows, first = node.input_value(1), node.input_value(2)
-        found = ops.convert(ops.gather(stored, rows, first), "f32")
-        node.output(0).replace(ops.multiply(found, ops.gather(scale.input_value(1), rows, first)).output(0))
+        found = ops.convert(ops.gather(table, rows, first), "f32")
+        node.output(0).replace(ops.multiply(found, ops.gather(parent(node, 0).input_value(1), rows, first)).output(0))
 
 
-def _stored_table(gather: Any) -> Any:
+def _stored_table(scaled: Any) -> Any:
     """Returns the 8-bit constant of `convert(constant) * scale` with a scale per row and no zero point, else None."""
-    scaled = parent(gather, 0)
-    if scaled.get_type_name() != "Multiply" or constant(scaled, 1) is None:
+    found, table = dequantized(scaled), scaled.get_output_partial_shape(0)
+    if found is None or found[1].any() or table.is_dynamic:
         return None
-    table = scaled.get_output_partial_shape(0)
-    if table.is_dynamic or list(scaled.input_value(1).get_shape()) != [table[0].get_length(), 1]:
-        return None
-    source = parent(scaled, 0)
-    if source.get_type_name() == "Subtract":
-        zero = constant(source, 1)
-        if zero is None or zero.any():
-            return None
-        source = parent(source, 0)
-    stored = parent(source, 0) if source.get_type_name() == "Convert" else source
-    is_small = stored.get_type_name() == "Constant" and stored.get_element_type().bitwidth == BITS
-    return stored if is_small else None
+    source, has_rows = found[0], list(scaled.input_value(1).get_shape()) == [table[0].get_length(), 1]
+    is_small = source.get_type_name() == "Constant" and source.get_element_type().bitwidth == BITS
+    return source if is_small and has_rows else None
 
 
 def _drop_zero_points(model: Any, *, everywhere: bool) -> None:
     """Replaces quantising to signed steps with a zero point, and back, by one node that says the same.
+
+    Weights are left, as they are quantised in the file, and so are steps with a scale per channel.
 
     Args:
         model: The graph.
@@ -112,31 +105,15 @@ def _drop_zero_points(model: Any, *, everywhere: bool) -> None:
     """
     ops = openvino().opset13
     for node in nodes(model, "Multiply"):
-        found = _dequantized(node)
-        if found is None or not (everywhere or reads_only(node, "MatMul")):
+        found = dequantized(node)
+        steps = signed(found[0]) if found is not None else None
+        if found is None or steps is None or not (everywhere or reads_only(node, "MatMul")):
             continue
         quantize, zero, scale = found
-        low, high = constant(quantize, 3), constant(quantize, 4)
-        if low is None or high is None or low.size > 1 or high.size > 1 or low.item() >= 0 or not zero.item():
-            continue
-        bounds = [np.float32((edge.item() - zero.item()) * scale.item()) for edge in (low, high)]
-        rounded = ops.fake_quantize(quantize.input_value(0), *bounds, *bounds, LEVELS)
-        node.output(0).replace(rounded.output(0))
-
-
-def _dequantized(node: Any) -> tuple[Any, Any, Any] | None:
-    """Returns quantisation, zero point and scale of `(convert(convert(quantised)) - zero point) * scale`, if it is so.
-
-    Those of weights are left: they are quantised in the file. So are those with a scale per channel.
-    """
-    scale, subtract = constant(node, 1), parent(node, 0)
-    if scale is None or scale.size > 1 or subtract.get_type_name() != "Subtract":
-        return None
-    zero, source = constant(subtract, 1), parent(subtract, 0)
-    while source.get_type_name() == "Convert":
-        source = parent(source, 0)
-    is_whole = zero is not None and zero.size == 1 and source.get_type_name() == "FakeQuantize"
-    return (source, zero, scale) if is_whole else None
+        if zero.size == scale.size == 1 and zero.item():
+            bounds = [np.float32((edge - zero.item()) * scale.item()) for edge in steps]
+            rounded = ops.fake_quantize(quantize.input_value(0), *bounds, *bounds, LEVELS)
+            node.output(0).replace(rounded.output(0))
 
 
 def _transpose_first(model: Any) -> None:
