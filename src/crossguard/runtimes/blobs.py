@@ -22,9 +22,12 @@ from typing import IO, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.__about__ import __version__
 from crossguard.cache import cache_folder, keep
-from crossguard.runtimes.cache_key import cache_key
+from crossguard.machine import processor_name, vector_units
 from crossguard.runtimes.library import openvino
+from crossguard.runtimes.packing import SHAPES
+from crossguard.runtimes.rewriting import EDITION
 
 HEADER: Final = 4096
 """Bytes before a compiled graph, filled up with spaces: what is mapped into memory has to begin with a page."""
@@ -32,9 +35,13 @@ LARGEST: Final = 2**31
 KEPT: Final = 20
 """Compiled graphs that are kept at most, those of four bundles; the ones used longest ago go first."""
 COUNTS: Final = ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
-
-
 Content: TypeAlias = NDArray[np.uint8]
+
+
+def cache_key(*told: str) -> str:
+    """Returns 64 hexadecimal digits for this processor, these versions, and what the caller tells."""
+    here = (__version__, openvino().__version__, processor_name(), *vector_units(), str(EDITION), str(SHAPES))
+    return hashlib.sha256("\n".join((*here, *told)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

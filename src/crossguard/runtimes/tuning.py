@@ -19,7 +19,7 @@ import numpy as np
 
 from crossguard.cache import cache_folder, keep
 from crossguard.machine import multiplies_bf16
-from crossguard.runtimes.cache_key import cache_key
+from crossguard.runtimes.blobs import cache_key
 from crossguard.runtimes.library import openvino, reason
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, STREAMS, THREADS

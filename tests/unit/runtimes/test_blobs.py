@@ -18,9 +18,9 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.moderator import Moderator
 from crossguard.runtimes import blobs
-from crossguard.runtimes.blobs import HEADER, KEPT, Blob
+from crossguard.runtimes.blobs import HEADER, KEPT, Blob, cache_key
+from crossguard.runtimes.fallbacks import lacks_kernels
 from crossguard.runtimes.openvino import OpenVINORuntime
-from crossguard.runtimes.probes import lacks_kernels
 from crossguard.runtimes.rewriting import read_model
 
 
@@ -181,3 +181,20 @@ def test_one_that_is_too_large_is_not_read(tiny_bundle: Bundle, folder: Path, mo
     scores(tiny_bundle)
     monkeypatch.setattr(blobs, "LARGEST", 10)
     assert not any(Blob(place).kept for place in folder.glob("*.blob"))
+
+
+def test_a_key_is_that_of_what_is_told_and_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = cache_key("bundle", "text")
+    assert len(key) == 64
+    assert cache_key("bundle", "text") == key
+    assert len({key, cache_key("bundle", "image"), cache_key("text", "bundle")}) == 3
+    for name, value in {
+        "processor_name": lambda: "another",
+        "vector_units": lambda: ("avx9",),
+        "EDITION": 99,
+        "SHAPES": {"rows": (9, 99)},
+        "__version__": "99",
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(blobs, name, value)
+            assert cache_key("bundle", "text") != key
