@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from crossguard.runtimes import tuning
+from crossguard.runtimes.blobs import Blob, Loaded
+from crossguard.runtimes.library import openvino
 from crossguard.runtimes.packing import OWNERS, TEXTS, first_needed, needed
-
-if TYPE_CHECKING:
-    from crossguard.runtimes.blobs import Blob, Loaded
+from crossguard.runtimes.settings import settings_of
 
 GRAPHS: Final = ("text", "image", "fusion")
 # Those of a short text, which is computed ahead.
@@ -36,21 +37,17 @@ def loading_ahead(
         manifest: That of the bundle; where it cannot be read, nothing happens.
         graphs: Which.
         precision: As of `choice.create`.
-        threads: Cores to use; all that this process may run on when None.
+        threads: As of `choice.create`.
         one_by_one: Whether posts come one at a time. Then each graph is run once, which makes its kernels.
         characters: How long the first text is, where that is known.
     """
     if importlib.util.find_spec("openvino") is None:
         yield
         return
-    from crossguard.runtimes.blobs import Blob
-    from crossguard.runtimes.library import openvino
-    from crossguard.runtimes.settings import settings_of
-
     # Imported here and not in a thread, which would wait for the interpreter as long as there is something to import.
     core = openvino().Core()
     identity, precisions = _told(manifest, precision)
-    own = settings_of(precisions, threads, one_by_one=one_by_one) if identity else {}
+    own = settings_of(precisions, threads, one_by_one=one_by_one)
     blobs = {graph: Blob.of(identity, graph, settings) for graph, settings in own.items()}
     asked = (*graphs, first_needed(one_by_one=one_by_one, characters=characters))
     pool = ThreadPoolExecutor(len(graphs), thread_name_prefix="crossguard-ahead")
@@ -72,9 +69,7 @@ def taken(blob: Blob, settings: Mapping[str, Any]) -> Future[Loaded | None] | No
 
 
 def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
-    """Returns the digest in a manifest, and the precision of each graph; an empty digest where that is not known."""
-    from crossguard.runtimes import tuning
-
+    """Returns the digest in a manifest, and the precision of each graph as far as it is known."""
     try:
         told = json.loads(manifest.read_bytes())
         identity, allowed = told["digest"], told.get("precisions", [tuning.EXACT])
@@ -85,18 +80,16 @@ def _told(manifest: Path, precision: str) -> tuple[str, dict[str, str]]:
     if precision != "auto":
         return identity, dict.fromkeys(GRAPHS, precision)
     choice = tuning.settled(GRAPHS, allowed, identity)
-    return (identity, dict(choice.precisions)) if choice is not None else ("", {})
+    return identity, {} if choice is None else dict(choice.precisions)
 
 
 def _load(blob: Blob, core: Any, settings: Mapping[str, Any], *, run: bool) -> Loaded | None:
-    from crossguard.runtimes.tuning import example
-
     loaded = blob.load(core, settings)
     if loaded is not None and run:
         with suppress(RuntimeError):  # whoever scores with it is told
             inputs = loaded.compiled.inputs
             rows = TEXTS if OWNERS in {port.get_any_name() for port in inputs} else 1
-            loaded.compiled.create_infer_request().infer(example(inputs, rows, TOKENS))
+            loaded.compiled.create_infer_request().infer(tuning.example(inputs, rows, TOKENS))
     return loaded
 
 

@@ -34,12 +34,7 @@ class OpenVINORuntime:
     text encoder for texts in rows, and with AMX `images`: a large image encoder for full jobs, beside one for a lone
     image.
 
-    Args:
-        graphs: File of each graph by name.
-        precisions: `fp32` or `bf16` by graph; fp32 where it says nothing.
-        threads: Cores to use; all that this process may run on when None.
-        identity: Digest of a bundle whose files were compared with it; compiled graphs are kept only with one.
-        one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
+    Arguments are those of `choice.create`, with a precision for each graph; fp32 where none is given.
     """
 
     def __init__(
@@ -64,7 +59,7 @@ class OpenVINORuntime:
             form = {"rows": SHAPES.get(name), "images": images.get(name)}
             self._graphs[name] = _Lazy(core, graphs[SOURCES.get(name, name)], own, blob, form)
         # Where one was loaded ahead, whoever did that knew more about the first posts.
-        ahead = (name for name in SHAPES if name in self._graphs and self._graphs[name].is_ahead)
+        ahead = (name for name in SHAPES if name in self._graphs and self._graphs[name].ahead)
         self._first = next(ahead, first_needed(one_by_one=one_by_one))
         for name, precision in types.items():
             used = IMAGES if name == "image" and self.fills and not one_by_one else name
@@ -132,38 +127,21 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 class _Lazy:
     """A graph that is compiled once, by the first thread that asks; other graphs are not held up by it.
 
-    Args:
-        core: OpenVINO's.
-        path: The ONNX file.
-        settings: Those of `settings_of`.
-        blob: Where its compiled form is kept, if anywhere.
-        form: `rows` and `images` of `read_model`.
-
-    Attributes:
-        fell_back: Whether OpenVINO had no kernels for the precision asked for, and it is computed in fp32.
+    `form` is what `read_model` is told of its rows and images; `blob` is where its compiled form is kept, if anywhere.
     """
 
     def __init__(
-        self,
-        core: Any,
-        path: Path,
-        settings: Mapping[str, Any],
-        blob: Blob | None,
-        form: Mapping[str, Any],
+        self, core: Any, path: Path, settings: Mapping[str, Any], blob: Blob | None, form: Mapping[str, Any]
     ) -> None:
-        self._core = core
-        self._path = path
+        self._core, self._path, self._settings, self._blob, self._form = core, path, settings, blob, form
         self._stamp = _stamp(path)
-        self._form = form
-        self._settings = settings
-        self._blob = blob
         self._lock = threading.Lock()
         self._model: Any = None
         self._compiled: Any = None
         self._loaded: Loaded | None = None
-        self._ahead = taken(blob, settings) if blob else None
+        self.ahead = taken(blob, settings) if blob else None  # what is being loaded
         self._inputs: tuple[str, ...] = (blob.inputs() if blob else None) or ()
-        self.fell_back = False
+        self.fell_back = False  # whether OpenVINO had no kernels for the precision asked for, and fp32 is computed
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -191,11 +169,6 @@ class _Lazy:
         """Whether its compiled form is in the cache."""
         return self._blob is not None and self._blob.kept
 
-    @property
-    def is_ahead(self) -> bool:
-        """Whether it is being loaded."""
-        return self._ahead is not None
-
     def _read(self) -> None:
         if _stamp(self._path) != self._stamp:
             # Run beside graphs that were read before, and kept under the digest of a bundle that it is not part of.
@@ -216,7 +189,7 @@ class _Lazy:
         """
         with self._lock:
             if self._compiled is None and self._blob is not None:
-                ahead = self._ahead.result() if self._ahead is not None else None
+                ahead = self.ahead and self.ahead.result()
                 self._loaded = ahead or self._blob.load(self._core, self._settings)
                 self._compiled = self._loaded and self._loaded.compiled
             if self._compiled is None:

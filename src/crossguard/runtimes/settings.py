@@ -34,10 +34,7 @@ def settings_of(
 ) -> dict[str, dict[str, Any]]:
     """Returns the settings of each graph, of the text encoder for texts in rows and the image encoder for full jobs.
 
-    Args:
-        precisions: `fp32` or `bf16` by graph.
-        threads: Cores to use; all that this process may run on when None.
-        one_by_one: Whether posts come one at a time, so that one stream of each graph is enough.
+    Arguments are those of `choice.create`, with a precision for each graph.
     """
     types = openvino().Type
     made = {name: precisions[source] for name, source in SOURCES.items() if source in precisions}
