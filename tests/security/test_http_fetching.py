@@ -11,7 +11,7 @@ import pytest
 from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
-from crossguard.serving.addresses import is_allowed
+from crossguard.serving.fetching import is_allowed
 
 SPELLINGS_OF_METADATA = (
     "169.254.169.254",

@@ -113,15 +113,13 @@ class _Window:
         """Returns after how many seconds so many posts fit; 0 when they do now."""
         while self._entries and self._entries[0][1] + WINDOW_S <= now:
             self._total -= self._entries.popleft()[2]
-        excess = self._total + posts - limit
+        excess, seconds = self._total + posts - limit, 0.0
         for _, last, count in self._entries:
             if excess <= 0:
                 break
             excess -= count
             seconds = last + WINDOW_S - now
-            if excess <= 0:
-                return seconds
-        return 0.0
+        return seconds
 
     def add(self, now: float, posts: int) -> None:
         self._total += posts
