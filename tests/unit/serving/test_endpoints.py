@@ -16,10 +16,10 @@ from tests.support.serving import service_of
 
 from crossguard.moderator import Moderator
 from crossguard.serving import logs
+from crossguard.serving.app import RequestEnvelope
 from crossguard.serving.call import Access, Call
 from crossguard.serving.endpoints import Family, Handler, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTimeout, ClientDisconnected, Overloaded
-from crossguard.serving.middleware import RequestEnvelope
 from crossguard.serving.service import Service
 
 
