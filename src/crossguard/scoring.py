@@ -219,17 +219,19 @@ def score_table(
     started = time.monotonic()
     if not resume:  # a table that cannot be read shall leave no empty output behind, nor cost one that was there
         entries = itertools.chain(list(itertools.islice(entries, 1)), entries)
-    with output or nullcontext():
+    originals: deque[Post] = deque()
+    waiting: deque[Post] = deque()
+    left = noted(entries, originals)
+    posts_left = noted(transform(left) if transform else left, waiting)
+    with output or nullcontext(), closing(moderator.stream(posts_left, batch_size)) as decisions:
         if output is not None:
             summary.previous = _skip_written(entries, output, moderator, keep=keep) if resume else 0
             output.start()
         keeper = Keeper(keep=keep, columns=output.kept if output is not None else None)
         summary.left_out = keeper.left_out
-        originals: deque[Post] = deque()
-        left = noted(entries, originals)
-        for post, decision in paired(moderator, transform(left) if transform else left, batch_size):
+        for decision in decisions:
             summary.seconds = time.monotonic() - started
-            original = originals.popleft()
+            original, post = originals.popleft(), waiting.popleft()
             error = decision.error
             if error is not None and on_error is OnError.STOP:
                 raise InputError(f"Post '{decision.id}' cannot be scored ({error.code}): {error.message}")
@@ -262,16 +264,6 @@ def with_posts(decisions: Iterable[Decision], posts: Iterable[Post]) -> Iterator
         yield with_post(decision, post)
 
 
-def paired(
-    moderator: Moderator, posts: Iterable[Post], batch_size: int | None = None
-) -> Iterator[tuple[Post, Decision]]:
-    """Yields each post with its decision; only the posts on their way are held."""
-    waiting: deque[Post] = deque()
-    with closing(moderator.stream(noted(posts, waiting), batch_size)) as decisions:
-        for decision in decisions:
-            yield waiting.popleft(), decision
-
-
 def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator, *, keep: bool) -> int:
     """Takes the posts that have their row already; returns how many."""
     count = 0
@@ -279,17 +271,13 @@ def _skip_written(entries: Iterator[Post], output: Output, moderator: Moderator,
         entry = next(entries, None)
         count += 1
         if entry is None:
-            raise OutputError(f"Cannot resume: the output has more rows than the input has posts ({count - 1}).")
+            raise _cannot_resume(f"the output has more rows than the input has posts ({count - 1}).")
         if entry.id != row.id:
-            raise OutputError(
-                f"Cannot resume: row {count} of the output is post '{row.id}', and post {count} of the input is "
-                f"'{entry.id}'. The output is from another input; choose another name, or start again with --overwrite."
+            raise _cannot_resume(
+                f"row {count} of the output is post '{row.id}', and post {count} of the input is '{entry.id}'."
             )
         if row.digest is not None and row.digest != digest(entry):
-            raise OutputError(
-                f"Cannot resume: post '{row.id}' (row {count}) is another one than was scored: its text or image "
-                "changed. Choose another name, or start again with --overwrite."
-            )
+            raise _cannot_resume(f"post '{row.id}' (row {count}) was another one: its text or image changed.")
         _check_same_model(row, moderator)
         if not output.for_people:
             _check_same_keep(row, entry, output, keep=keep)
@@ -303,10 +291,7 @@ def _check_same_keep(row: Decision, entry: Post, output: Output, *, keep: bool) 
     # A row with nothing to keep, or with nothing that the table has room for, is the same with and without.
     if bool(then) != keep and (then or expected):
         told = ("with", "without") if then else ("without", "with")
-        raise OutputError(
-            f"Cannot resume: the output was made {told[0]} --keep, and this run is {told[1]} it. Say it as before, "
-            "choose another name, or start again with --overwrite."
-        )
+        raise _cannot_resume(f"the output was made {told[0]} --keep, and this run is {told[1]} it.")
 
 
 def _said(kept: Mapping[str, Any]) -> set[str]:
@@ -320,7 +305,8 @@ def _check_same_model(row: Decision, moderator: Moderator) -> None:
     then = (row.model, row.model_version, row.policy, row.policy_version, row.runtime)
     if now != then or (row.ok and tuple(row.labels) != moderator.labels.names):
         told = "model {} {} under policy {} {} on {}"
-        raise OutputError(
-            f"Cannot resume: the output was made with {told.format(*then)}, and this run uses {told.format(*now)}. "
-            "Choose another name, or use --overwrite."
-        )
+        raise _cannot_resume(f"the output was made with {told.format(*then)}, and this run uses {told.format(*now)}.")
+
+
+def _cannot_resume(why: str) -> OutputError:
+    return OutputError(f"Cannot resume: {why} Choose another name, or start again with --overwrite.")

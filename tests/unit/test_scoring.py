@@ -13,8 +13,8 @@ from crossguard.data.columns import Columns
 from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.moderator import Moderator
-from crossguard.records import Post
-from crossguard.scoring import OnError, paired, score_file, score_table
+from crossguard.records import Decision, Post
+from crossguard.scoring import OnError, score_file, score_table
 
 POSTS: list[Post] = [
     Post("a", "hello awful people"),
@@ -35,7 +35,8 @@ def test_summary_counts_everything(tiny: Moderator) -> None:
 
 
 def test_each_post_comes_with_its_own_outcome(tiny: Moderator) -> None:
-    pairs = list(paired(tiny, POSTS, batch_size=3))
+    pairs: list[tuple[Post, Decision]] = []
+    score_table(tiny, POSTS, batch_size=3, watch=lambda *pair: pairs.append(pair))
     assert [(entry.id, outcome.id) for entry, outcome in pairs] == [(post.id, post.id) for post in POSTS]
 
 
