@@ -28,6 +28,8 @@ class WorkerProcess:
 
     Attributes:
         process: The process; each of its pipes is buffered.
+        requests: Where requests are written to.
+        answers: Where answers are read from.
         timed_out: Whether it was killed at a deadline.
     """
 
@@ -43,21 +45,12 @@ class WorkerProcess:
             stderr=subprocess.DEVNULL if quiet else None,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **dict.fromkeys(_THREADS, str(threads))},
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.requests, self.answers = self.process.stdin, self.process.stdout
         # `subprocess` keeps a process that runs, with its pipes, even where nobody else does.
         self._end = weakref.finalize(self, _end, self.process, os.getpid())
         self._end.atexit = False  # its stdin is closed then, and a fork must not end what its parent uses
-
-    @property
-    def requests(self) -> IO[bytes]:
-        """Where requests are written to."""
-        assert self.process.stdin is not None
-        return self.process.stdin
-
-    @property
-    def answers(self) -> IO[bytes]:
-        """Where answers are read from."""
-        assert self.process.stdout is not None
-        return self.process.stdout
 
     @property
     def alive(self) -> bool:
