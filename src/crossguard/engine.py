@@ -169,11 +169,7 @@ class ScoringEngine:
         self._progress = time.monotonic()
 
     def check_open(self) -> None:
-        """Checks that the engine was not closed.
-
-        Raises:
-            InputError: It was.
-        """
+        """Raises InputError where the engine was closed."""
         if self._closed:
             raise InputError(CLOSED)
 

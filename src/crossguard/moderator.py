@@ -294,11 +294,7 @@ class Moderator:
         return self.decide(ready, self.infer(ready))[0]
 
     def _check_usable(self) -> None:
-        """Checks that the threads of this moderator are there; without them, scoring would wait for ever.
-
-        Raises:
-            InputError: It was closed, or this is a fork of the process that loaded it.
-        """
+        """Checks that the threads of this moderator are there; without them, scoring would wait for ever."""
         if os.getpid() != self._process:
             raise InputError(
                 "This moderator was loaded before the process was forked, and a fork has none of its threads. Load one "

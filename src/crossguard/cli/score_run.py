@@ -129,11 +129,7 @@ def _tell_where(options: Options) -> None:
 
 
 def refuse_a_text(sources: Sequence[str]) -> None:
-    """Checks that INPUT names files here or in a storage, and is neither the words of a post nor in the web.
-
-    Raises:
-        UsageError: None of it does, or one is an address in the web.
-    """
+    """Checks that INPUT names files here or in a storage, and is neither the words of a post nor in the web."""
     files = [source for source in sources if names_files(source) or (" " not in source and Path(source).suffix)]
     if sources and (not files or any(map(_WEB.match, sources))):
         words = " ".join(sources)
