@@ -89,12 +89,24 @@ def parse_yaml(content: str | bytes, where: str) -> Any:
     """Returns the value that YAML holds, in UTF-8 where it is bytes.
 
     Raises:
-        ConfigError: It is not YAML; begins with `where`.
+        ConfigError: It is not YAML, or a mapping has a key twice, which PyYAML takes; begins with `where`.
     """
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            lines: dict[str, int] = {}
+            for key in (key for key, _ in node.value if key.id == "scalar"):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    told = f"the key '{key.value}' in line {lines[key.value]} and again in line {line}"
+                    raise ConfigError(f"{where} has {told}; all but the last would be lost. Write them together.")
+                lines[key.value] = line
+            return node
+
     try:
-        return yaml.safe_load(content if isinstance(content, str) else content.decode())
+        return yaml.load(content if isinstance(content, str) else content.decode(), Loader)  # noqa: S506 a safe one
     # The latter from values, such as a 13th month, and of brackets, thousands within one another.
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None
@@ -106,39 +118,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The file is missing, is not YAML, holds something else, or has a key twice.
     """
-    import yaml
-
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.") from None
     data = parse_yaml(content, str(path))
-    repeated = next(_repeated_keys(yaml.compose(content.decode(), yaml.SafeLoader)), None)
-    if repeated is not None:
-        raise ConfigError(f"{path} has {repeated}; all but the last would be lost. Write them together.")
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, and holds {type(data).__name__}.")
     return data
-
-
-def _repeated_keys(root: Any) -> Iterator[str]:
-    """Yields the keys that a mapping has again, with their lines, however deep; YAML forbids them, PyYAML does not."""
-    seen: set[int] = set()  # an alias stands for the same node, which may even hold itself
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen or node.id not in {"mapping", "sequence"}:
-            continue
-        seen.add(id(node))
-        lines: dict[str, int] = {}
-        for part in node.value:
-            key, value = part if node.id == "mapping" else (None, part)
-            waiting.append(value)
-            if key is not None and key.id == "scalar":
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    yield f"the key '{key.value}' in line {lines[key.value]} and again in line {line}"
-                lines[key.value] = line
 
 
 def _web_address(value: str) -> str:
