@@ -14,9 +14,7 @@ from crossguard.cli.options import (
     PATH,
     annotated_options,
     model_option,
-    out_option,
-    overwrite_option,
-    policy_file,
+    new_policy_options,
     policy_name,
     resampling_options,
     typed,
@@ -72,16 +70,7 @@ if TYPE_CHECKING:
 )
 @annotated_options
 @resampling_options(1000)
-@click.option("--name", help="Name of the new policy; the file's name when not given.")
-@click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@out_option(
-    type=PATH,
-    default=Path("policy.yaml"),
-    show_default=True,
-    callback=policy_file,
-    help="The policy file.",
-)
-@overwrite_option
+@new_policy_options("policy.yaml")
 def command(
     *,
     data: Path,

@@ -58,11 +58,7 @@ def single_option(name: str, **how: Any) -> Callable[[F], F]:
 
 
 def policy_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    """Returns the path of a policy file that will be written; under another name, `--policy` would not read it.
-
-    Raises:
-        BadParameter: It ends in neither .yaml nor .yml.
-    """
+    """Returns the path of a policy file that will be written; under another name, `--policy` would not read it."""
     from crossguard.decision.policy import is_policy_file
 
     if value is not None and not is_policy_file(str(value)):
@@ -125,6 +121,18 @@ def resampling_options(rounds: int, *, least: int = 0) -> Callable[[F], F]:
     )
 
 
+def new_policy_options(file: str) -> Callable[[F], F]:
+    """Returns the decorator that adds name, version and file of a policy that is written, by default to `file`."""
+    return added(
+        (
+            click.option("--name", help="Name of the new policy; the file's name when not given."),
+            click.option("--version", default="1", show_default=True, help="Version of the new policy."),
+            out_option(type=PATH, default=Path(file), show_default=True, callback=policy_file, help="The policy file."),
+            overwrite_option,
+        )
+    )
+
+
 def settings_options(model: type[StrictModel]) -> Callable[[F], F]:
     """Returns the decorator that adds a file of settings, and a flag per setting, so that none can be forgotten."""
     options = [click.option("--config", type=PATH, help="YAML file of settings.")]
@@ -144,11 +152,7 @@ def policy_name(file: Path) -> str:
 
 
 def refuse_idle(names: Sequence[str], why: str) -> None:
-    """Checks that none of these options was typed, which do nothing here; `why` ends that sentence.
-
-    Raises:
-        UsageError: One was.
-    """
+    """Raises UsageError where one of these options was typed, which do nothing here; `why` ends that sentence."""
     context = click.get_current_context()
     for option in context.command.params:
         if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:

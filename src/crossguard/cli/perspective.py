@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.checked_settings import parse, read_yaml
-from crossguard.cli.options import FILE, PATH, model_option, out_option, overwrite_option, policy_file, policy_name
+from crossguard.cli.options import FILE, model_option, new_policy_options, policy_name
 from crossguard.cli.progress import Bar
 from crossguard.cli.table import console, plain
 from crossguard.data.cells import Shares
@@ -46,12 +46,7 @@ def command() -> None:
 @click.option(
     "--policy", default="default", show_default=True, help="The bundle's policy, or the policy file, to add to."
 )
-@click.option("--name", help="Name of the new policy; the file's name when not given.")
-@click.option("--version", default="1", show_default=True, help="Version of the new policy.")
-@out_option(
-    type=PATH, default=Path("perspective-policy.yaml"), show_default=True, callback=policy_file, help="The policy file."
-)
-@overwrite_option
+@new_policy_options("perspective-policy.yaml")
 def map_command(
     *, pairs: Path, model: str, policy: str, name: str | None, version: str, out: Path, overwrite: bool
 ) -> None:
