@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 
@@ -53,7 +52,13 @@ class GatheringHandler(logging.StreamHandler[Any]):
         """Takes a line."""
         try:
             self._waiting.append(self.format(record) + self.terminator)
-            _soon(self.flush, first=len(self._waiting) == 1)
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self.flush()
+            else:
+                if len(self._waiting) == 1:
+                    loop.call_soon(self.flush)
         except Exception:  # noqa: BLE001 - as every handler: a line that cannot be written ends nothing
             self.handleError(record)
 
@@ -66,13 +71,3 @@ class GatheringHandler(logging.StreamHandler[Any]):
             super().flush()
         finally:
             self.release()
-
-
-def _soon(action: Callable[[], None], *, first: bool) -> None:
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        action()
-        return
-    if first:
-        loop.call_soon(action)
