@@ -1,15 +1,62 @@
 """Letters that look alike, are repeated, or stand in another order."""
 
+# ruff: noqa: RUF001 - ambiguous characters are what this file is about
+
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
-from crossguard.preprocessing.disguises.lookalikes import FIRST, SURE, TURNED, UNSURE, UPSIDE_DOWN, unstyled
 from crossguard.preprocessing.disguises.patterns import FEW, HALF, LONG_RUN, MOST, SIGN, WORD_IN, words_of
 
+# By shape: Unicode's confusables.txt (UTS 39) where it names one letter of another script, then looser ones that people
+# read in running text. What the name of a character says (LATIN SMALL LETTER B WITH HOOK) is not repeated here.
+SHAPES: Final = {
+    "a": "ɑαаΑАᎪᗅꓮλΛΔ🅰",
+    "b": "ƄЬᏏᑲᖯꞴΒВᗷꓐβьъЪ🅱Ᏼ",
+    "c": "ⲥꮯⲤСᏟꓚς©☪",
+    "d": "ԁᏧᑯꓒᎠᗞᗪꓓძ",
+    "e": "еҽΕЕⴹᎬꓰεєэΣ📧",
+    "f": "ꬵẝքϜᖴꓝғ",
+    "g": "ɡƍցԌᏀᏳꓖ",
+    "h": "һհᏂΗⲎНᎻᕼꓧђћ♓",
+    "i": "ıɩꙇꭵᎥїℹᏆ",
+    "j": "ϳјͿЈᎫᒍꓙ",
+    "k": "ΚⲔКᏦᛕꓗκкқ",
+    "l": "ƖǀⲒⵏᛁꓲⳐᏞᒪꓡʃ",
+    "m": "ΜϺⲘМᎷᗰᛖꓟмⓂ♏",
+    "n": "ոռΝⲚꓠйпΠᏁ♑",
+    "o": "ᴑοσⲟоჿօഠဝΟⲞОՕⵔዐଠꓳθΘФфᎾᏫ⭕🅾Ꭴ",
+    "p": "ⲣΡⲢРᑭꓑ🅿Ꮲ",
+    "q": "ԛգզⵕ",
+    "r": "ꭈᴦⲅꮁƦᎡᏒᖇꓣяЯ®Ꮞ",
+    "s": "ƽѕꮪЅՏᏕᏚꓢ💲",
+    "t": "ΤⲦТᎢꓔτт✝",
+    "u": "ꞟʋսՍሀᑌꓴμᏌ",
+    "v": "ѵꮩѴⴸᏙᐯꛟꓦ♈",
+    "w": "ɯѡԝաꮃԜᎳᏔꓪωщψ",
+    "x": "ᕁᕽꞳΧⲬХⵝᚷꓫχж❌❎✖",
+    "y": "ɣᶌүყΥⲨУҮᎽꓬЧჸчᎩ",
+    "z": "ꮓΖᏃꓜζ💤",
+}
+# Which letter they stand for, the words decide; the first is the likeliest.
+UNSURE: Final = {
+    "ρ": "pr", "ν": "vnu", "υ": "uy", "γ": "yg", "и": "nu", "г": "rg", "ӏ": "li", "Ӏ": "li",
+    "І": "il", "Ι": "il", "ι": "il", "і": "il", "η": "nh", "в": "bv", "у": "yu", "р": "pr",
+    "с": "cs", "х": "xh", "н": "hn", "д": "ad", "з": "ze", "ꓩ": "fr", "ц": "uy", "ш": "wu",
+}  # fmt: skip
+SURE: Final = {ord(look): letter for letter, looks in SHAPES.items() for look in looks}
+FIRST: Final = {ord(look): letters[0] for look, letters in UNSURE.items()}
+# Rotated by half a turn, in a text that is read from its end.
+UPSIDE_DOWN: Final = str.maketrans("ɐqɔpǝɟɓƃɥᴉıɾſʞʃןɯuodbɹsʇnʌʍxʎz˙¡¿", "abcdefgghiijjkllmnopqrstuvwxyz.!?")
+TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
+NAMED: Final = re.compile(
+    r"(?:LATIN|SQUARED|CIRCLED|REGIONAL).*\bLETTER (?:SMALL CAPITAL |OPEN |TURNED |DOTLESS |REVERSED )?([A-Z])(?: |$)"
+)
 # Each run is tried from its start only: from all of its places, a search takes quadratic time.
 WORD_LIKE: Final = re.compile(rf"^{SIGN}+|(?<!{SIGN}){SIGN}+$")
 RUN: Final = re.compile(r"([a-z])\1+")
@@ -37,6 +84,28 @@ def latin(text: str, lexicon: Lexicon) -> str:
     return " ".join(
         new if new.isascii() or WORD.search(new.lower()) else old for old, new in zip(tokens, folded, strict=True)
     )
+
+
+def unstyled(text: str) -> str:
+    """Returns the text with Latin letters of another style as plain ones, and without marks on letters."""
+    return text if text.isascii() else "".join(map(_unstyled, text))
+
+
+@lru_cache(maxsize=4096)
+def _unstyled(character: str) -> str:
+    if character.isascii():
+        return character
+    if unicodedata.category(character) in {"Mn", "Me"}:
+        return ""
+    # A letter in brackets falls into three characters, one with an accent into the letter and its mark.
+    plain = "".join(c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)).strip("()")
+    if len(plain) == 1 and plain.isascii() and plain.isalpha():
+        return plain
+    name = unicodedata.name(character, "")
+    named = NAMED.search(name)
+    if named is None:
+        return character
+    return named[1] if "CAPITAL LETTER" in name else named[1].lower()
 
 
 def _shapes(token: str, lexicon: Lexicon) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
+from crossguard.preprocessing.disguises.letters import SHAPES, UNSURE, forward, latin, once, unstyled, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon
 
 RUSSIAN = "\u0434\u043e\u0431\u0440\u044b\u0439 \u0434\u0435\u043d\u044c"
@@ -42,3 +42,13 @@ def test_another_script_keeps_its_marks(words: Lexicon, text: str) -> None:
 def test_a_text_upside_down_is_turned(words: Lexicon) -> None:
     assert upright("\u0183u\u1d09u\u0279o\u026f poo\u0183", words) == "good morning"
     assert upright("\u0259 is a phonetic sign", words) == "\u0259 is a phonetic sign"
+
+
+def test_no_letter_stands_for_two() -> None:
+    looks = [look for looks in SHAPES.values() for look in looks]
+    assert len(looks) == len(set(looks))
+    assert not set(looks) & set(UNSURE)
+
+
+def test_styled_letters_are_told_by_their_names() -> None:
+    assert unstyled("\u1d00\U0001f171\u24d2\U0001d41d\u0247\u0192") == "aBcdef"
