@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from crossguard.errors import OutputError, first_line
-from crossguard.saving import save_json
+from crossguard.saving import save_json, whole_file
 
 from .building import BACKBONES, HEADS, build
 from .config import ModelConfig
@@ -49,18 +49,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: No weights or no `inference_config.json`.
-        ValueError: The weights are broken or do not fit the configuration, or that is, or is of an earlier version.
+        ValueError: The weights are broken or do not fit the configuration, or that is broken.
     """
-    weights, inference_file = find_weights(folder), find_inference_config(folder)
-    inference = read_inference(folder)
-    if "readouts" in inference:
-        raise ValueError(
-            f"{inference_file} was written by an earlier version, which called label schemes `readouts`. Rename that "
-            "key to `label_schemes`; everything else stays."
-        )
-    model = build(model_config(inference, inference_file.parent))
+    weights, inference = find_weights(folder), read_inference(folder)
+    root = find_inference_config(folder).parent
+    model = build(model_config(inference, root))
     _fill(model, _read(weights), weights)
-    return Checkpoint(model.eval(), inference, inference_file.parent)
+    return Checkpoint(model.eval(), inference, root)
 
 
 @dataclass(frozen=True)
@@ -227,8 +222,8 @@ def save_model(model: GatedModel, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    with whole_weights(folder / WEIGHTS) as draft:
-        save_file(weights, draft, metadata={"format": "pt"})
+    with whole_weights(folder / WEIGHTS) as unfinished:
+        save_file(weights, unfinished, metadata={"format": "pt"})
     save_json(folder / CONFIG, model.config.to_dict())
 
 
@@ -241,16 +236,13 @@ def whole_weights(path: Path) -> Iterator[Path]:
     """
     from safetensors import SafetensorError
 
-    draft = path.with_name(f"{path.name}.draft")
     try:
-        yield draft
-        draft.replace(path)
+        with whole_file(path) as unfinished:
+            yield unfinished
     except (OSError, RuntimeError, SafetensorError) as error:
         # Torch and safetensors have errors of their own for a full disk.
         told = error.strerror if isinstance(error, OSError) else f"is the disk full? {first_line(error)}"
         raise OutputError(f"Cannot write '{path}': {told}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _fill(model: GatedModel, weights: dict[str, Any], path: Path) -> None:
@@ -259,7 +251,6 @@ def _fill(model: GatedModel, weights: dict[str, Any], path: Path) -> None:
     except RuntimeError as error:
         # Torch lists every tensor; the first says what is wrong.
         raise ValueError(f"{path} holds another model: {str(error).splitlines()[1].strip()}") from None
-    missing = [name for name in missing if not name.endswith("position_ids")]
     if missing or unexpected:
         raise ValueError(
             f"{path} does not fit the configuration: {len(missing)} weights are missing {missing[:3]}, "

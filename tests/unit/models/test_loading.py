@@ -77,17 +77,6 @@ def test_a_configuration_that_is_none_is_told(tmp_path: Path, name: str, content
         load_checkpoint(tmp_path)
 
 
-def test_a_checkpoint_from_before_the_renaming_of_label_schemes_is_refused(tmp_path: Path) -> None:
-    save_model(tiny(ModelConfig("clip", num_outputs=2, fusion_dim=8)), tmp_path)
-    stored = {"class_names": ["racist"], "thresholds": [0.5], "readouts": {"any": [0], "consensus": [1]}}
-    (tmp_path / "inference_config.json").write_text(json.dumps(stored))
-    with pytest.raises(ValueError, match="Rename that key"):
-        load_checkpoint(tmp_path)
-    stored["label_schemes"] = stored.pop("readouts")
-    (tmp_path / "inference_config.json").write_text(json.dumps(stored))
-    assert load_checkpoint(tmp_path).inference["label_schemes"] == {"any": [0], "consensus": [1]}
-
-
 def test_runs_of_one_recipe_are_averaged(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(seed), seed=seed) for seed in range(3)]
     weights = [load_checkpoint(run).model.state_dict() for run in runs]
