@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -61,7 +62,7 @@ class CompactBackbone(Backbone):
     def describe(self, module: nn.Module) -> dict[str, Any]:
         assert isinstance(module, CompactEncoders)
         text: Any = module.text_model.config
-        return {"text_config": text.to_diff_dict(), "vision_config": module.vision_model.config.to_dict()}
+        return {"text_config": text.to_diff_dict(), "vision_config": asdict(module.vision_model.config)}
 
     @override
     def tiny(self) -> dict[str, Any]:

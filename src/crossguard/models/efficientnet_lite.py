@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -39,13 +39,9 @@ class EfficientNetLiteConfig:
     stages: tuple[tuple[int, int, int, int, int], ...] = LITE0
     features: int = 1280
 
-    def to_dict(self) -> dict[str, object]:
-        """Returns the settings as JSON holds them."""
-        return asdict(self)
-
     @classmethod
     def of(cls, values: dict[str, Any]) -> EfficientNetLiteConfig:
-        """Reads what `to_dict` wrote, through JSON or not."""
+        """Reads its fields, through JSON or not."""
         return cls(**{**values, "stages": tuple(map(tuple, values.get("stages", LITE0)))})
 
 

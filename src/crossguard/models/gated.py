@@ -80,13 +80,6 @@ class GatedModel(nn.Module, ABC):
         # RoBERTa and MPNet count from their padding's id, so two of their 514 positions hold no token.
         return min(positions, self.architecture.text_length) if self.architecture.reads_attention_mask else positions
 
-    @property
-    def vocabulary(self) -> int:
-        """Number of token ids that the text encoder knows."""
-        text: Any = self.holders()[0].text_model
-        known: int = text.config.vocab_size
-        return known
-
     def misfits(self, image_size: int, text_length: int, token_ids: int) -> list[str]:
         """Returns what the encoders do not take, in words: size of images, length of texts, highest token id."""
         problems = []
@@ -96,8 +89,9 @@ class GatedModel(nn.Module, ABC):
         if text_length > self.text_positions:
             most = self.text_positions
             problems.append(f"the encoder takes {most} tokens at most, not {text_length}; set max_text_length={most}")
-        if token_ids >= self.vocabulary:
-            problems.append(f"the encoder knows {self.vocabulary} token ids, and its tokenizer gives {token_ids}")
+        text: Any = self.holders()[0].text_model
+        if token_ids >= (known := text.config.vocab_size):
+            problems.append(f"the encoder knows {known} token ids, and its tokenizer gives {token_ids}")
         return problems
 
     def fuse(self, text: Tensor, image: Tensor, has_text: Tensor, has_image: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,41 +7,33 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy.
+def elementwise(
+    logits: Tensor, targets: Tensor, loss_type: str, focal_gamma: float, pos_weight: Tensor | None = None
+) -> Tensor:
+    """Binary cross-entropy, or focal loss (Lin et al., ICCV 2017): it fades where the model is already right.
 
     Args:
         logits: float (n, outputs).
         targets: float (n, outputs) in [0, 1]; NaN where the label is unknown.
+        loss_type: `bce` or `focal`.
+        focal_gamma: How fast easy posts fade; 0 gives cross-entropy.
         pos_weight: float (outputs,), weight of positive targets.
 
     Returns:
         float (n, outputs); 0 where the target is unknown.
     """
-    known = ~targets.isnan()
+    losses = _bce(logits, targets, pos_weight)
+    if loss_type == "focal":
+        # The paper's `p_t` as `exp(-cross-entropy)`, which is defined for soft targets too.
+        losses = (1 - torch.exp(-_bce(logits, targets))) ** focal_gamma * losses
+    return losses
+
+
+def _bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     losses = functional.binary_cross_entropy_with_logits(
         logits, targets.nan_to_num(), pos_weight=pos_weight, reduction="none"
     )
-    return losses * known
-
-
-def focal(logits: Tensor, targets: Tensor, gamma: float = 1.5, pos_weight: Tensor | None = None) -> Tensor:
-    """Focal loss (Lin et al., ICCV 2017): cross-entropy that fades where the model is already right.
-
-    `p_t` is taken as `exp(-cross-entropy)`, which is defined for soft targets too. Takes and returns what `bce` does;
-    `gamma` says how fast easy posts fade, and 0 gives cross-entropy.
-    """
-    easy = torch.exp(-bce(logits, targets))
-    return (1 - easy) ** gamma * bce(logits, targets, pos_weight)
-
-
-def elementwise(
-    logits: Tensor, targets: Tensor, loss_type: str, focal_gamma: float = 1.5, pos_weight: Tensor | None = None
-) -> Tensor:
-    """Returns the named loss, `bce` or `focal`, per post and output: float (n, outputs)."""
-    if loss_type == "focal":
-        return focal(logits, targets, focal_gamma, pos_weight)
-    return bce(logits, targets, pos_weight)
+    return losses * ~targets.isnan()
 
 
 def noisy_or(logits: Tensor, union: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -81,5 +82,5 @@ def test_folded_normalisations_are_the_same_function_in_fewer_steps() -> None:
 
 def test_a_configuration_survives_json() -> None:
     config = EfficientNetLiteConfig(stem=8, stages=((3, 1, 1, 8, 1),), features=12)
-    assert EfficientNetLiteConfig.of(json.loads(json.dumps(config.to_dict()))) == config
+    assert EfficientNetLiteConfig.of(json.loads(json.dumps(asdict(config)))) == config
     assert EfficientNetLiteConfig.of({}) == EfficientNetLiteConfig()

@@ -120,4 +120,8 @@ def test_a_start_with_other_labels_keeps_all_but_the_last_layer(backend: str, he
 )
 def test_a_model_knows_what_it_takes(backend: str, head: str, image_size: int | None, positions: int) -> None:
     model = tiny(ModelConfig(backend, head, fusion_dim=8))
-    assert (model.image_size, model.text_positions, model.vocabulary) == (image_size, positions, 99)
+    assert (model.image_size, model.text_positions) == (image_size, positions)
+    assert model.misfits(image_size or 32, positions, 98) == []
+    assert model.misfits(image_size or 32, positions, 99) == [
+        "the encoder knows 99 token ids, and its tokenizer gives 99"
+    ]
