@@ -27,15 +27,6 @@ _NAMES: Final = ("preferred_username", "name", "email", "sub")
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """Whom the provider vouches for."""
-
-    subject: str  # the provider and its key of the person; it never changes
-    name: str
-    role: Role | None  # by the claim, a reviewer where there are no rules; None where none fits
-
-
-@dataclass(frozen=True, slots=True)
 class Challenge:
     """What the browser keeps while the person is at the provider."""
 
@@ -75,11 +66,14 @@ class Provider:
         )
         return str(url)
 
-    def identity(self, query: Mapping[str, str], challenge: Challenge) -> SignedIn:
-        """Returns who has come back from the provider.
+    def identity(self, query: Mapping[str, str], challenge: Challenge) -> tuple[str, str, Role | None]:
+        """Returns who has come back from the provider: key, name, and the role that a rule says; None where none does.
+
+        The key names the provider and its own key of the person; it never changes.
 
         Raises:
-            NotAllowedError: The answer is not to the question that this browser asked, or is not the provider's.
+            NotAllowedError: The answer is not to the question that this browser asked, or is not the provider's; or
+                the person is in none of the groups that may review.
         """
         if "error" in query:
             said = query.get("error_description") or query["error"]
@@ -110,20 +104,20 @@ class Provider:
             raise NotAllowedError(f"What the provider said cannot be trusted: {error}") from None
         name = next(str(claims[key]) for key in _NAMES if claims.get(key))
         printable = "".join(character for character in name if character.isprintable()).strip()[:60].rstrip()
-        subject = f"{self._settings.oidc_issuer} {claims['sub']}"
-        return SignedIn(subject, printable or "somebody", self._role(claims))
+        return f"{self._settings.oidc_issuer} {claims['sub']}", printable or "somebody", self._role(claims)
 
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
 
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
-        """Returns the first role whose value the claim holds; a reviewer where there are no rules."""
-        if not self._settings.oidc_roles:
-            return Role.REVIEWER
-        given = claims.get(self._settings.oidc_claim)
+        given, rules = claims.get(self._settings.oidc_claim), self._settings.role_rules()
         held = {str(value) for value in given} if isinstance(given, list) else {str(given)}
-        return next((Role(role) for value, role in self._settings.role_rules() if value in held), None)
+        found = next((Role(role) for value, role in rules if value in held), None)
+        if rules and found is None:
+            may = ", ".join(value for value, _ in rules)
+            raise NotAllowedError(f"You are logged in, but in none of the groups that may review: {may}. Ask an admin.")
+        return found
 
     def _published(self) -> dict[str, Any]:
         issuer = self._settings.oidc_issuer

@@ -92,13 +92,9 @@ def end_oidc(visit: Visit) -> Response:
     except TypeError:
         challenge, target = Challenge.new(), "/"
     with contextlib.closing(_provider(visit)) as provider:
-        found = provider.identity(visit.request.query_params, challenge)
-    if found.role is None:
-        rules = ", ".join(value for value, _ in visit.console.settings.role_rules())
-        raise NotAllowedError(f"You are logged in, but in none of the groups that may review: {rules}. Ask an admin.")
+        subject, name, role = provider.identity(visit.request.query_params, challenge)
     with visit.console.database.write() as tx:
-        ruled = bool(visit.console.settings.oidc_roles)  # else everybody begins as a reviewer, and admins change it
-        person = people.by_subject(tx, found.subject, found.name, found.role, visit.now, ruled=ruled)
+        person = people.by_subject(tx, subject, name, role, visit.now)
     if not person.active:
         raise NotAllowedError("This account may not log in any more. Ask an admin.")
     response = log_in(visit, person.id, local_path(target))

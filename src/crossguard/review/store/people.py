@@ -77,25 +77,23 @@ def add(tx: Connection, name: str, role: Role, now: float, *, password: str | No
     return Person(row, name, role, created_at=now)
 
 
-def by_subject(tx: Connection, subject: str, name: str, role: Role, now: float, *, ruled: bool = True) -> Person:
-    """Returns the person whom a provider knows by a key; adds who is new, with a role.
+def by_subject(tx: Connection, subject: str, name: str, role: Role | None, now: float) -> Person:
+    """Returns the person whom a provider knows by a key; adds who is new.
 
-    `subject` names the provider, too: another one may have the same key for somebody else.
-
-    `ruled` is whether the provider says the role; else whoever is known keeps theirs.
-
-    A name that somebody else has gets a number, so that nobody takes over an account by being called like its owner.
+    `subject` names the provider, too: another one may have the same key for somebody else. Where it says no role,
+    somebody new is a reviewer, and whoever is known keeps theirs. A name that somebody else has gets a number, so that
+    nobody takes over an account by being called like its owner.
     """
     row = tx.execute(select(people).where(people.c.subject == digest(subject))).first()
     if row is None:
         taken = _taken(tx)
         numbered = (name if number == 1 else f"{name} {number}" for number in count(1))
-        person = add(tx, next(free for free in numbered if free.lower() not in taken), role, now)
+        person = add(tx, next(free for free in numbered if free.lower() not in taken), role or Role.REVIEWER, now)
         change(tx, person.id, subject=digest(subject))
-        log.record(tx, now, person.name, "join", role=role.value)
+        log.record(tx, now, person.name, "join", role=person.role.value)
         return person
     known = _person(row)
-    if not ruled or known.role is role:
+    if role is None or known.role is role:
         return known
     change(tx, row.id, role=role.value)
     log.record(tx, now, known.name, "change role", None, role=role.value, before=known.role.value)

@@ -154,9 +154,9 @@ def test_it_is_found_again_in_the_locale_c(plain: Database) -> None:
 
 def test_a_role_that_an_admin_gave_stays_where_the_provider_says_none(database: Database) -> None:
     with database.write() as tx:
-        first = people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW, ruled=False)
+        first = people.by_subject(tx, "key-1", "Ann", None, NOW)
         people.change(tx, first.id, role=Role.ADMIN.value)
-        assert people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW, ruled=False).role is Role.ADMIN
+        assert people.by_subject(tx, "key-1", "Ann", None, NOW).role is Role.ADMIN
         assert people.by_subject(tx, "key-1", "Ann", Role.REVIEWER, NOW).role is Role.REVIEWER
         assert [(entry.act, entry.detail) for entry in tx.execute(select(log))] == [
             ("join", {"role": "reviewer"}),
