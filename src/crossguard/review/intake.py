@@ -11,7 +11,7 @@ from crossguard.errors import InputError, suggest
 from crossguard.likeness import describe, image_hash
 from crossguard.records import Action, Decision
 from crossguard.review.settings import MAIN, ReviewSettings
-from crossguard.review.store import arrivals, feed_counts
+from crossguard.review.store import arrivals
 from crossguard.review.store.database import Database
 from crossguard.review.store.items import DEMO, ROUTED
 from crossguard.review.store.schema import DAY, HOUR
@@ -63,7 +63,7 @@ class Intake:
         feed = [(post.source, post.id, stratum_of(decision)) for post, decision in checked if _of_feed(post)]
         with self._database.write() as tx:
             made, edited = arrivals.put(tx, new)
-            feed_counts.count(tx, int(now // DAY), feed)
+            arrivals.count_feed(tx, int(now // DAY), feed)
         return Received(made, len(new) - made, len(checked) - len(new), edited)
 
     def _check(self, post: Submission) -> tuple[Submission, Decision | None]:

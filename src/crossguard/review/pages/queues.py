@@ -19,7 +19,7 @@ from crossguard.review.pages.login import local_path
 from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
-from crossguard.review.store import claims, items, listing, people, workload
+from crossguard.review.store import claims, items, listing, people
 from crossguard.review.store.schema import DAY, MINUTE
 
 PAGE = 30
@@ -45,7 +45,7 @@ def home(visit: Visit) -> Response:
     with visit.console.database.read() as db:
         waiting = visit.console.waiting(db, visit.now)
         mine = claims.held_by(db, visit.person.id, visit.now)
-        done = workload.seen_today(db, visit.person.id, visit.now)
+        done = listing.seen_today(db, visit.person.id, visit.now)
         last = undoable(visit, db)
         first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, items.DEMO)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
@@ -124,7 +124,7 @@ def refuse_over_limit(visit: Visit, db: Connection) -> None:
         ReviewError: They have seen as many items today as the settings allow.
     """
     limit = visit.console.settings.daily_limit
-    if limit and workload.seen_today(db, visit.person.id, visit.now) >= limit:
+    if limit and listing.seen_today(db, visit.person.id, visit.now) >= limit:
         raise ReviewError(f"You have seen {limit} items today, which is the limit. See you tomorrow.")
 
 
@@ -139,8 +139,8 @@ def mine(visit: Visit) -> Response:
     """Lists a person's answers, the newest first."""
     before = place_of(visit.request.query_params.get("before", ""))
     with visit.console.database.read() as db:
-        rows = workload.recent(db, visit.person.id, before=before, limit=PAGE + 1)
-        done = workload.seen_today(db, visit.person.id, visit.now)
+        rows = listing.recent(db, visit.person.id, before=before, limit=PAGE + 1)
+        done = listing.seen_today(db, visit.person.id, visit.now)
     more = (rows[PAGE - 1].decided_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return render(
         visit, "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=_undo_since(visit)
@@ -149,7 +149,7 @@ def mine(visit: Visit) -> Response:
 
 def undoable(visit: Visit, db: Connection) -> Any:
     """Returns the newest answer of the person while it can be taken back, else None."""
-    newest = workload.recent(db, visit.person.id, limit=1)
+    newest = listing.recent(db, visit.person.id, limit=1)
     return next((last for last in newest if last.decided_at >= _undo_since(visit)), None)
 
 

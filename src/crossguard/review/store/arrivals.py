@@ -1,31 +1,32 @@
-"""What arrives becomes items: each post once, unless it was edited; reports and suggestions are added up."""
+"""What arrives: each post becomes an item once, unless it was edited; the feed's posts, taken or not, are counted."""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, literal, select, update
 from sqlalchemy import insert as plain_insert
 
 from crossguard.likeness import Likeness
 from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
-from crossguard.review.store.contents import Content, contents_of
 from crossguard.review.store.database import POSTS, insert, take_turns
-from crossguard.review.store.schema import images, items, reports, votes
+from crossguard.review.store.likenesses import Content, contents_of
+from crossguard.review.store.schema import counted, feed, images, items, reports, votes
 
 REPORT_URGENCY_H: Final = 12.0
 """Hours of waiting that another person's report counts as much as."""
+REMEMBERED: Final = 30
+"""Days for which a post that came is known; one that is sent again after these counts again."""
 _UNIQUE: Final = ("source", "kind", "external")
 _WORDS: Final = select(
     *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
 )
-_LOCKS: Final = 64
 _THERE: Final = _WORDS.where(
     items.c.source.in_(bindparam("sources", expanding=True)),
     items.c.kind.in_(OF_POSTS),
@@ -66,7 +67,7 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
     another text or other images by now is an item again, and all that was there of its earlier version gets a number
     behind the id.
     """
-    _wait_for_others(tx, sent)
+    take_turns(tx, POSTS)  # two calls with the same post would not see the version that the other one stores
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
@@ -76,15 +77,6 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
             _set_apart(tx, row)
         made += _store(tx, new)
     return made, edited
-
-
-def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
-    """Lets calls with the same posts come one after the other, as all calls do on SQLite.
-
-    Neither would see the version that the other one stores. A lock is shared by many posts, as a server has few.
-    """
-    named = (f"{item.row['source']}\0{item.row['external']}".encode("utf-8", "surrogatepass") for item in sent)
-    take_turns(tx, POSTS, {zlib.crc32(name) % _LOCKS for name in named})
 
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:
@@ -210,3 +202,28 @@ def _add_opinion(tx: Connection, new: NewItem, item: int | None) -> None:
         statement = insert(tx, votes).values(**values).on_conflict_do_nothing(index_elements=["item", "submission"])
     if tx.execute(statement.returning(literal(1))).first() is not None:
         tx.execute(update(items).where(items.c.id == item).values(**more))
+
+
+def count_feed(tx: Connection, day: int, posts: Sequence[tuple[str, str, str]]) -> None:
+    """Adds posts of the feed (source, id, stratum) to its numbers, each once, however often it is sent."""
+    if not posts:
+        return
+    if tx.execute(select(feed.c.day).where(feed.c.day == day).limit(1)).first() is None:
+        tx.execute(delete(counted).where(counted.c.day < day - REMEMBERED))
+    seen = {_post_key(source, id_): (source, stratum) for source, id_, stratum in posts}
+    added = insert(tx, counted).on_conflict_do_nothing(index_elements=["post"]).returning(counted.c.post)
+    new = set(tx.execute(added, [{"post": key, "day": day} for key in sorted(seen)]).scalars())
+    if again := seen.keys() - new:
+        tx.execute(update(counted).where(counted.c.post.in_(again)).values(day=day))
+    for (source, stratum), number in sorted(Counter(seen[key] for key in new).items()):
+        statement = insert(tx, feed).values(source=source, day=day, stratum=stratum, posts=number)
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["source", "day", "stratum"], set_={"posts": feed.c.posts + statement.excluded.posts}
+            )
+        )
+
+
+def _post_key(source: str, id_: str) -> int:
+    digest = hashlib.sha256(f"{source}\0{id_}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], signed=True)

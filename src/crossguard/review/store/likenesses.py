@@ -1,18 +1,61 @@
-"""Groups of near-duplicates: an item joins the first item that it is like, or begins a group of its own."""
+"""What stored posts say and show: by it versions of one post are told apart, and near-duplicates grouped.
+
+An item joins the first item that it is like, or begins a group of its own.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from crossguard.likeness import Likeness, describe
 from crossguard.review.store.schema import images, items, likenesses
 
 MOST_COMPARED: Final = 10
 _VALUES: Final = 1000
+_HASHES: Final = (
+    select(images.c.item, images.c.hash)
+    .where(images.c.item.in_(bindparam("items", expanding=True)))
+    .order_by(images.c.item, images.c.position)
+)
+_DESCRIBED: Final = [items.c[name] for name in ("id", "likeness", "text", "image_text", "erased_at")]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the author of a post may change."""
+
+    text: str
+    image_text: str
+    hashes: tuple[bytes | None, ...]  # of its images; None of one that could not be read
+    erased: bool = False
+
+    def is_edited(self, now: Content) -> bool:
+        """Whether a post says or shows something else now; nothing is known of what was sent without words or images.
+
+        An image that was scaled or compressed again is the same, unless hardly anything is on it.
+        """
+        read = now.image_text not in ("", self.image_text) and self.image_text != ""  # else nobody read its words
+        said = bool(now.text or now.image_text) and (now.text != self.text or read)
+        return not self.erased and (said or self._shows_other_images(now))
+
+    def _shows_other_images(self, now: Content) -> bool:
+        before, after = (tuple(found for found in each.hashes if found) for each in (self, now))
+        unknown = None in (*self.hashes, *now.hashes) or not before or not after
+        return not unknown and not Likeness("", before).near(Likeness("", after))
+
+
+def contents_of(db: Connection, rows: Collection[Any]) -> dict[int, Content]:
+    """Returns what stored posts say and show, by the number of the item."""
+    hashes: dict[int, list[bytes | None]] = defaultdict(list)
+    if rows:
+        for image in db.execute(_HASHES, {"items": [row.id for row in rows]}):
+            hashes[image.item].append(image.hash)
+    return {row.id: Content(row.text, row.image_text, tuple(hashes[row.id]), row.erased_at is not None) for row in rows}
 
 
 def group(tx: Connection, new: Sequence[Likeness | None]) -> list[str | None]:
@@ -65,13 +108,10 @@ def _candidates(tx: Connection, bands: dict[str, list[int]]) -> dict[str, list[i
 
 def _described(tx: Connection, numbers: set[int]) -> Iterator[tuple[int, tuple[str, Likeness]]]:
     for chunk in _chunks(numbers):
-        hashes: dict[int, list[bytes]] = defaultdict(list)
-        of_items = select(images.c.item, images.c.hash).where(images.c.item.in_(chunk), images.c.hash.is_not(None))
-        for item, found in tx.execute(of_items.order_by(images.c.item, images.c.position)):
-            hashes[item].append(found)
-        wanted: Any = (items.c.id, items.c.likeness, items.c.text, items.c.image_text)
-        for row in tx.execute(select(*wanted).where(items.c.id.in_(chunk), items.c.likeness.is_not(None))):
-            entry = describe(f"{row.text} {row.image_text}", hashes[row.id])
+        rows = tx.execute(select(*_DESCRIBED).where(items.c.id.in_(chunk), items.c.likeness.is_not(None))).all()
+        contents = contents_of(tx, rows)
+        for row in rows:
+            entry = describe(f"{row.text} {row.image_text}", [found for found in contents[row.id].hashes if found])
             if entry is not None:
                 yield row.id, (row.likeness, entry)
 

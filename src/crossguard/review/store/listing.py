@@ -1,4 +1,4 @@
-"""What waits in the queues: counted, listed in pages, and found beside an item."""
+"""Lists: what waits in the queues, counted and in pages; what waits beside an item; what a person has answered."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, or_, select, tuple_
 
 from crossguard.review.store.claims import OPEN, ORDERS, Filters, conditions, free_for, ordering, values_of
-from crossguard.review.store.schema import images, items
+from crossguard.review.store.schema import DAY, images, items, votes
 
 MOST_BESIDE: Final = 100
 # Statements are built once: to build one takes longer than to run it.
@@ -43,6 +43,17 @@ _FREE: Final = (
 _NEAR_DUPLICATES: Final = _FREE.where(items.c.likeness == bindparam("likeness"))
 _OTHER_APPEALS: Final = _FREE.where(
     items.c.source == bindparam("source"), items.c.kind == "appeal", items.c.appeal_of == bindparam("appeal_of")
+)
+_SAME: Final = votes.alias()
+_TOGETHER: Final = (
+    select(func.count()).where(_SAME.c.submission == votes.c.submission).scalar_subquery().label("together")
+)
+_RECENT: Final = (
+    select(votes, items.c.text, items.c.image_text, _TOGETHER)
+    .join(items, items.c.id == votes.c.item)
+    .where(votes.c.person == bindparam("person"), votes.c.undone_at.is_(None))
+    .order_by(votes.c.decided_at.desc(), votes.c.id.desc())
+    .limit(bindparam("limit"))
 )
 _LISTED: Final = [
     items.c[name]
@@ -113,3 +124,21 @@ def beside(db: Connection, row: Any, person: int, now: float) -> Sequence[Any]:
     if row.appeal_of is not None:
         return db.execute(_OTHER_APPEALS, asked | {"source": row.source, "appeal_of": row.appeal_of}).all()
     return db.execute(_NEAR_DUPLICATES, asked | {"likeness": row.likeness}).all()
+
+
+def seen_today(db: Connection, person: int, now: float) -> int:
+    """Returns how many items a person has answered since midnight UTC, undone answers included: they were seen."""
+    midnight = now - now % DAY
+    query = select(func.count(func.distinct(votes.c.item)))
+    found: int = db.execute(query.where(votes.c.person == person, votes.c.decided_at >= midnight)).scalar_one()
+    return found
+
+
+def recent(db: Connection, person: int, *, before: tuple[float, int] | None = None, limit: int = 50) -> Sequence[Any]:
+    """Returns a person's answers that stand, the newest first: each with its item's words.
+
+    `together` is the number of items that were answered at once; `before`, `decided_at` and `id` of the answer after
+    which to go on.
+    """
+    query = _RECENT if before is None else _RECENT.where(tuple_(votes.c.decided_at, votes.c.id) < tuple_(*before))
+    return db.execute(query, {"person": person, "limit": limit}).all()

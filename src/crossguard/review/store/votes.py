@@ -12,8 +12,8 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.contents import contents_of
 from crossguard.review.store.items import get
+from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
 

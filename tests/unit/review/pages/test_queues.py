@@ -19,7 +19,7 @@ from crossguard.review.pages.queues import take_next
 from crossguard.review.pages.visit import Visit
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, items, people, votes, workload
+from crossguard.review.store import claims, items, listing, people, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person, Session
 from crossguard.review.submissions import Expected
@@ -145,4 +145,4 @@ def test_a_day_has_a_limit_and_ends_at_midnight(
     with pytest.raises(ReviewError, match="1 items today"):
         take(database, limited, ann)
     with database.read() as db:
-        assert [workload.seen_today(db, ann.id, now) for now in (NOW, NOW + 86_400)] == [1, 0]
+        assert [listing.seen_today(db, ann.id, now) for now in (NOW, NOW + 86_400)] == [1, 0]

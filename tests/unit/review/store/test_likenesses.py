@@ -1,7 +1,8 @@
-"""Groups of near-duplicates: who joins whom, over batches and within one."""
+"""Groups of near-duplicates: who joins whom, over batches and within one; and what tells versions of a post apart."""
 
 from __future__ import annotations
 
+import pytest
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW
 
@@ -9,6 +10,7 @@ from crossguard.likeness import Likeness, describe
 from crossguard.review.console import Console
 from crossguard.review.store import items, likenesses, retention
 from crossguard.review.store.database import Database
+from crossguard.review.store.likenesses import Content
 
 SPAM = "Buy your followers now from the best shop of all, cheap and quick and safe as ever before"
 VARIED = "Buy your followers NOW from the best shop of all!!! cheap and quick and safe as ever before, friends"
@@ -59,3 +61,22 @@ def test_more_posts_than_a_statement_takes_parameters(database: Database) -> Non
         found = likenesses.group(tx, many)
     assert len(found) == 1500
     assert None not in found
+
+
+SENT = Content("words", "on the image", ())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "edited"),
+    [
+        (SENT, SENT, False),
+        (SENT, Content("other words", "on the image", ()), True),
+        (SENT, Content("words", "other", ()), True),
+        (SENT, Content("words", "", ()), False),
+        (Content("words", "", ()), SENT, False),
+        (SENT, Content("", "", ()), False),
+        (Content("", "", (), erased=True), SENT, False),
+    ],
+)
+def test_a_post_is_edited_where_something_else_is_known_of_it(before: Content, now: Content, edited: bool) -> None:
+    assert before.is_edited(now) == edited

@@ -1,4 +1,4 @@
-"""What waits in a queue, page by page."""
+"""What waits in a queue, and what a person answered, page by page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW, row
 
 from crossguard.review.console import Console
-from crossguard.review.resolution import Ballot
+from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, items, listing, votes
 from crossguard.review.store.claims import Filters
@@ -87,3 +87,22 @@ def test_what_is_judged_blind_is_judged_by_itself(everything: ReviewSettings, da
     with database.read() as db:
         alike = [[other.id for other in listing.beside(db, items.get(db, item), ann.id, NOW)] for item in (1, 2, 3, 4)]
     assert alike == [[], [], [4], [3]]
+
+
+def test_answers_come_newest_first_and_a_page_goes_on_where_the_last_ended(
+    console: Console, database: Database, ann: Person, ben: Person
+) -> None:
+    console.intake.take([submission(str(number), image_text="on a sign") for number in range(5)], NOW)
+    with database.write() as tx:
+        for item, at in ((1, NOW), (2, NOW), (3, NOW + 1), (4, NOW + 2)):
+            assert claims.claim(tx, item, ann.id, at, 600)
+            votes.cast(tx, item, ann, Ballot({"racist": Answer.NO}, "allow"), submission=f"s{item}", now=at)
+        votes.undo(tx, "s3", ann, NOW + 3, 600)
+    with database.read() as db:
+        first = listing.recent(db, ann.id, limit=2)
+        place = first[-1].decided_at, first[-1].id
+        assert [(row.item, row.image_text) for row in first] == [(4, "on a sign"), (2, "on a sign")]
+        assert [row.item for row in listing.recent(db, ann.id, before=place)] == [1]
+        assert listing.recent(db, ann.id, limit=1)[0].submission == "s4"
+        assert listing.recent(db, ben.id, limit=1) == []
+        assert listing.seen_today(db, ann.id, NOW) == 4, "what was undone was seen"
