@@ -96,10 +96,8 @@ def create_app(console: Console) -> Starlette:
         exception_handlers={
             CrossguardError: _refused,
             HTTPException: _http,
-            DBAPIError: _away,
-            DataError: _not_stored,
-            IntegrityError: _changed,
-            PoolTimeoutError: _away,
+            DBAPIError: _database,
+            PoolTimeoutError: _database,
         },
     )
     app.state.console = console
@@ -165,8 +163,12 @@ def _http(request: Request, error: Exception) -> Response:
     return _message(request, titles.get(error.status_code, "Not possible"), text, error.status_code)
 
 
-def _away(request: Request, error: Exception) -> Response:
-    _LOG.warning("the database cannot be used: %s", error)
+def _database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DataError):
+        return _message(request, "This cannot be stored", f"The database does not take this: {error.orig}", 422)
+    _LOG.warning("the database cannot be used, or refuses a change: %s", error)
+    if isinstance(error, IntegrityError):
+        return _message(request, "This has changed", "Somebody did the same in this moment. Look again.", 409)
     text = (
         "The database cannot be reached. Nothing that was recorded is lost; an answer that you just sent is kept in "
         "your browser. Reload the page in a moment."
@@ -174,16 +176,6 @@ def _away(request: Request, error: Exception) -> Response:
     response = _message(request, "The database is away", text, 503)
     response.headers["retry-after"] = "5"
     return response
-
-
-def _not_stored(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DataError)
-    return _message(request, "This cannot be stored", f"The database does not take this: {error.orig}", 422)
-
-
-def _changed(request: Request, error: Exception) -> Response:
-    _LOG.warning("two changes at once: %s", error)
-    return _message(request, "This has changed", "Somebody did the same in this moment. Look again.", 409)
 
 
 async def _alive(_: Request) -> Response:
