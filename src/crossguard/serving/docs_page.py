@@ -50,27 +50,26 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         for status, response in operation["responses"].items()
     )
     request = operation.get("requestBody", {}).get("content", {})
+    example = request.get("application/json", {}).get("example")
     body = f"<p>Body: {_bodies(request)}</p>" if request else ""
     return (
         f"<details><summary><span class='method'>{escape(method.upper())}</span> <code>{escape(path)}</code> "
-        f"{escape(operation['summary'])}</summary>{body}{_curl(path, method, request)}"
-        f"{_form(path, method, operation)}"
+        f"{escape(operation['summary'])}</summary>{body}{_curl(path, method, example)}"
+        f"{_form(path, method, example)}"
         f"<table><thead><tr><th>Status</th><th>Meaning</th><th>Body</th></tr></thead><tbody>{rows}</tbody></table>"
         "</details>"
     )
 
 
-def _curl(path: str, method: str, request: dict[str, Any]) -> str:
+def _curl(path: str, method: str, example: Any) -> str:
     line = f"curl -X {method.upper()} 'http://127.0.0.1:8080{path}'"
-    example = request.get("application/json", {}).get("example")
     if example is not None:
         line += f" \\\n  -H 'content-type: application/json' \\\n  -d '{json.dumps(example)}'"
     return f"<pre>{escape(line)}</pre>"
 
 
-def _form(path: str, method: str, operation: dict[str, Any]) -> str:
+def _form(path: str, method: str, example: Any) -> str:
     """Returns a form to try a request; none where it needs more than a JSON body, or changes the service."""
-    example = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
     if "{" in path or "/admin/" in path or (example is None and method != "get"):
         return ""
     body = f"<textarea aria-label='Body'>{escape(json.dumps(example, indent=2))}</textarea>" if example else ""

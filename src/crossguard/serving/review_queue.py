@@ -95,17 +95,15 @@ class ReviewQueue:
         self._put(len(record["text"]), lambda: as_item(record) | {"source": self._source})
 
     def _put(self, size: int, write: Callable[[], dict[str, Any]]) -> None:
-        try:
-            with self._lock:
-                if self._bytes + size > MOST_BYTES:
-                    raise queue.Full  # noqa: TRY301 - handled like a full queue
+        with self._lock:
+            if self._bytes + size <= MOST_BYTES and not self._waiting.full():
                 self._waiting.put_nowait((size, write))
                 self._bytes, self._left = self._bytes + size, self._left + 1
-        except queue.Full:
-            self._dropped += 1
-            if self._dropped.bit_count() == 1:  # the first, and then half as often each time
-                message = "The review console takes less than comes in, so posts are dropped."
-                logs.event("review_queue_full", 40, message=message, waiting=self._left, dropped=self._dropped)
+                return
+        self._dropped += 1
+        if self._dropped.bit_count() == 1:  # the first, and then half as often each time
+            message = "The review console takes less than comes in, so posts are dropped."
+            logs.event("review_queue_full", 40, message=message, waiting=self._left, dropped=self._dropped)
 
     def _run(self) -> None:
         while not self._stopping.is_set() or not self._waiting.empty():
