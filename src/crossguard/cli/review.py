@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ SMALL = 0.001
 
 if TYPE_CHECKING:
     from crossguard.review.console import Console
-    from crossguard.review.learn import Learnt
+    from crossguard.review.learn import Proposal
 
 
 class Commands(click.Group):
@@ -180,10 +181,10 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     from crossguard.review.quality.reading import decided, strata
 
     with console.database.read() as db:
-        learnt = learn(decided(db, newest=None), strata(db), Criterion.parse(criterion))
-    _show_proposals(learnt)
+        proposals, notes = learn(decided(db, newest=None), strata(db), Criterion.parse(criterion))
+    _show_proposals(proposals, notes)
     if out is not None:
-        file = policy_file(settings.model, settings.policy, learnt.proposals, policy_name(out), typed())
+        file = policy_file(settings.model, settings.policy, proposals, policy_name(out), typed())
         write_policy(file, out)
         click.echo(f"Wrote {out}. Try it with: crossguard score --policy {out} ...", err=True)
 
@@ -226,12 +227,12 @@ def _limit(threshold: float) -> str:
     return f"{threshold:.3f}" if threshold == 0 or threshold >= SMALL else f"{threshold:.0e}"
 
 
-def _show_proposals(learnt: Learnt) -> None:
+def _show_proposals(proposals: Sequence[Proposal], notes: Sequence[str]) -> None:
     from crossguard.cli.table import console, plain
 
     numbers = ("items", "threshold", "proposed", "95 %", "precision", "recall", "newly flagged", "no longer")
     table = plain(("label", "input", *numbers), left=2)
-    for found in learnt.proposals:
+    for found in proposals:
         table.add_row(
             found.label,
             ", ".join(found.kinds),
@@ -247,5 +248,5 @@ def _show_proposals(learnt: Learnt) -> None:
     terminal = console()
     terminal.print(table)
     terminal.print("Precision and recall: now > with the proposal (cross-validated), weighted to the live feed.")
-    for note in learnt.notes:
+    for note in notes:
         terminal.print(f"Note: {note}", style="yellow")

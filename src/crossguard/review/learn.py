@@ -18,8 +18,7 @@ from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.quality.model import weights_of
-from crossguard.review.quality.reading import Decided
-from crossguard.review.quality.recall import Stratum
+from crossguard.review.quality.reading import Decided, Stratum
 from crossguard.review.resolution import MAJORITY
 
 LEAST: Final = 10
@@ -49,16 +48,12 @@ class Proposal:
     flags_all: bool = False  # whether every past item would be flagged
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """Proposals, and what a person should know, one sentence each."""
+def learn(
+    found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion
+) -> tuple[list[Proposal], list[str]]:
+    """Proposes a threshold per label; also returns what a person should know, one sentence each.
 
-    proposals: Sequence[Proposal]
-    notes: Sequence[str]
-
-
-def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criterion) -> Learnt:
-    """Proposes a threshold per label; the sizes of the feed's strata say how many posts a decided one stands for.
+    The sizes of the feed's strata say how many posts a decided one stands for.
 
     Raises:
         InputError: No label has enough items, or none can meet the criterion.
@@ -66,11 +61,8 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
     if not found:
         raise InputError("No decided item has scores yet. Decide some in the console: crossguard review")
     (model, kept), *others = Counter(item.model for item in found).most_common()
-    notes = (
-        [f"{sum(n for _, n in others)} items were scored by another model or policy, and are left out."]
-        if others
-        else []
-    )
+    left_out = sum(number for _, number in others)
+    notes = [f"{left_out} items were scored by another model or policy, and are left out."] if left_out else []
     used = [item for item in found if item.model == model]
     weights = weights_of(used, strata)
     proposals, few, unmet = [], [], list[str]()
@@ -104,7 +96,7 @@ def learn(found: Sequence[Decided], strata: Sequence[Stratum], criterion: Criter
         for found in proposals
         if found.flags_all
     ]
-    return Learnt(proposals, notes)
+    return proposals, notes
 
 
 def _rules(used: Sequence[Decided]) -> dict[tuple[str, float], NDArray[np.int64]]:

@@ -24,8 +24,8 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     console = Console(everything, database)
     decide_all(console)
     with database.read() as db:
-        learnt = learn(decided(db, None), strata(db), Criterion("f1"))
-    (found,) = learnt.proposals
+        proposals, notes = learn(decided(db, None), strata(db), Criterion("f1"))
+    (found,) = proposals
     assert found.label == "racist"
     assert found.current == 0.5
     assert found.proposed == pytest.approx(0.6, abs=0.03)
@@ -36,7 +36,7 @@ def test_learning_finds_where_people_draw_the_line(everything: ReviewSettings, d
     assert now.value is not None
     assert then.value is not None
     assert then.value > now.value
-    assert any("sexist" in note for note in learnt.notes)
+    assert any("sexist" in note for note in notes)
 
 
 def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other_one_from_a_new_one() -> None:
@@ -46,9 +46,9 @@ def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other
         for n in range(40)
         for scores in [{"racist": (0.1 + 0.8 * (n % 2), 0.5, n % 2 == 1), "sexist": (0.5, 0.5, True)}]
     ]
-    learnt = learn(found, [], Criterion.parse("precision>=0.9"))
-    assert [proposal.label for proposal in learnt.proposals] == ["racist"]
-    assert any(note.startswith("The threshold for sexist (text) stays: No threshold reaches") for note in learnt.notes)
+    proposals, notes = learn(found, [], Criterion.parse("precision>=0.9"))
+    assert [proposal.label for proposal in proposals] == ["racist"]
+    assert any(note.startswith("The threshold for sexist (text) stays: No threshold reaches") for note in notes)
     for item in found:
         del item.scores["racist"]
     with pytest.raises(InputError, match=r"The threshold for sexist .* the highest precision is 0\.500"):

@@ -42,10 +42,10 @@ def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> 
             scores = {"racist": (score, threshold, score >= threshold)}
             truth = {"racist": float(score >= line)}
             found.append(Decided("", "review", 1.0, truth, scores, ("compact", "1", "mine", "1"), index, kind))
-    learnt = learn(found, [], Criterion("f1"))
-    proposed = {proposal.kinds: proposal.proposed for proposal in learnt.proposals}
+    proposals, _ = learn(found, [], Criterion("f1"))
+    proposed = {proposal.kinds: proposal.proposed for proposal in proposals}
     assert proposed == {("text",): pytest.approx(0.8, abs=0.01), ("both",): pytest.approx(0.5, abs=0.01)}
-    write_policy(policy_file("compact", str(old), learnt.proposals, "learnt", "test"), path)
+    write_policy(policy_file("compact", str(old), proposals, "learnt", "test"), path)
     changed = resolve_policy(bundle, str(path))
     thresholds = {kind: changed.rules(kind)["racist"].threshold for kind in get_args(Kind)}
     # What nobody judged stays as it was: images, and the other labels.

@@ -18,7 +18,7 @@ from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.export import SUFFIXES, export
 from crossguard.review.pages.templating import moment, render
 from crossguard.review.pages.visit import Visit, number_in
-from crossguard.review.quality import agreement, model, reading, recall
+from crossguard.review.quality import agreement, model, reading
 from crossguard.review.resolution import VALUES, Answer
 from crossguard.review.settings import MAIN
 from crossguard.review.store import deliveries, items, listing, log, votes
@@ -32,11 +32,9 @@ def show(visit: Visit) -> Response:
     """Shows how the work goes; metrics that are older than a minute are shown once more, and renewed meanwhile."""
     console = visit.console
     if _age(console, visit.now) >= STALE_S:
-        with console.measuring:
-            if _age(console, visit.now) >= STALE_S:  # nobody has measured while this one waited
-                console.measured = (visit.now, measure(console, visit.now))
-    elif _age(console, visit.now) > FRESH_S and console.measuring.acquire(blocking=False):
-        threading.Thread(target=_renew, args=(console,), daemon=True).start()
+        _renew(console, STALE_S)
+    elif _age(console, visit.now) > FRESH_S and not console.measuring.locked():
+        threading.Thread(target=_renew, args=(console, FRESH_S), daemon=True).start()
     assert console.measured is not None
     at, found = console.measured
     with console.database.read() as db:
@@ -69,12 +67,11 @@ def _age(console: Console, now: float) -> float:
     return now - console.measured[0] if console.measured else STALE_S
 
 
-def _renew(console: Console) -> None:
-    try:
+def _renew(console: Console, oldest_s: float) -> None:
+    with console.measuring:
         now = console.now()
-        console.measured = (now, measure(console, now))
-    finally:
-        console.measuring.release()
+        if _age(console, now) >= oldest_s:  # nobody has measured while this one waited
+            console.measured = (now, measure(console, now))
 
 
 def measure(console: Console, now: float) -> dict[str, Any]:
@@ -89,7 +86,7 @@ def measure(console: Console, now: float) -> dict[str, Any]:
     agreed = {label: agreement.agreement(given) for label, given in answers.items()}
     others = {label: agreement.pairs_with_others(given) for label, given in answers.items()}
     return {
-        "live": recall.live(strata),
+        "live": model.live(strata),
         "precision": model.precision_per_label(found, labels, card),
         "groups": model.false_positive_rates(found, strata),
         "agreed": agreed,

@@ -1,12 +1,17 @@
-"""How the model does on what people decided: precision per label against its card, and false positives per group."""
+"""How the model does on what people decided: live recall and precision, precision per label, false positives per group.
+
+Live recall and precision come from what was flagged and a random sample of what was allowed. Every post of a stratum
+stands for the posts of that stratum that nobody looked at: the estimator of Horvitz and Thompson (1952) with inclusion
+probabilities that are known within strata. What was only allowed and never sampled cannot be known otherwise.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +21,65 @@ from crossguard.errors import CrossguardError
 from crossguard.evaluation.audit.identities import members
 from crossguard.evaluation.estimates import Estimate
 from crossguard.loading import find_bundle
-from crossguard.review.quality.reading import Decided
-from crossguard.review.quality.recall import Stratum
+from crossguard.review.quality.reading import Decided, Stratum
 from crossguard.review.resolution import MAJORITY
 
-LEAST_PER_GROUP = 5
+Floats = NDArray[np.float64]
+LEAST_PER_GROUP: Final = 5
+DRAWS: Final = 4000
+_JEFFREYS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Estimates for the live feed."""
+
+    recall: Estimate  # part of the hateful posts that the model flagged
+    precision: Estimate
+    prevalence: Estimate
+    strata: Sequence[Stratum]
+    missing: Sequence[str]  # strata with posts and without a decision; their posts are left out of the estimates
+
+
+def live(strata: Sequence[Stratum]) -> Live:
+    """Estimates recall, precision and prevalence.
+
+    Intervals come from draws of each stratum's rate (Jeffreys' posterior), so that a stratum without a hateful post
+    does not count as certainly clean. They assume that what was checked is a random sample of its stratum; that holds
+    for the audit, and for flagged posts when all of them, or the oldest first, are decided.
+    """
+    used = [stratum for stratum in strata if stratum.checked]
+    missing = [stratum.name for stratum in strata if stratum.posts and not stratum.checked]
+    size = np.array([max(stratum.posts, stratum.checked) for stratum in used], dtype=np.float64)
+    flagged = np.array([stratum.flagged for stratum in used], dtype=bool)
+    hateful = np.array([stratum.hateful for stratum in used], dtype=np.float64)
+    checked = np.array([stratum.checked for stratum in used], dtype=np.float64)
+    count = int(checked.sum())
+    if not count:
+        return Live(Estimate(None), Estimate(None), Estimate(None), strata, missing)
+    random = np.random.default_rng(0)
+    rates = random.beta(hateful + _JEFFREYS, checked - hateful + _JEFFREYS, size=(DRAWS, len(used)))
+    # What was checked is known; only the rest of a stratum is estimated.
+    drawn = hateful + (size - checked) * rates
+    totals = (size * hateful / checked)[None, :]
+    hits, everything = totals[:, flagged].sum(axis=1), totals.sum(axis=1)
+    drawn_hits, drawn_everything = drawn[:, flagged].sum(axis=1), drawn.sum(axis=1)
+    flags, posts = np.array([size[flagged].sum()]), np.array([size.sum()])
+    recall = _ratio(hits, everything, drawn_hits, drawn_everything, count)
+    if flagged.all():
+        recall = Estimate.undefined("no allowed post was decided")
+    precision = _ratio(hits, flags, drawn_hits, flags, count)
+    prevalence = _ratio(everything, posts, drawn_everything, posts, count)
+    return Live(recall, precision, prevalence, strata, missing)
+
+
+def _ratio(top: Floats, bottom: Floats, tops: Floats, bottoms: Floats, count: int) -> Estimate:
+    if bottom[0] == 0:
+        return Estimate(None)
+    ratios = tops / np.maximum(bottoms, 1e-12)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    value = float(top[0] / bottom[0])
+    return Estimate(value, min(float(low), value), max(float(high), value), count=count)
 
 
 class LabelPrecision(NamedTuple):
@@ -54,7 +113,7 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
     return {label: float(value) for label, value in found.items() if isinstance(value, int | float)}
 
 
-def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> NDArray[np.float64]:
+def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
     """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
     posts = {stratum.name: stratum.posts for stratum in strata}
     checked = Counter(item.stratum for item in found)

@@ -16,7 +16,6 @@ from crossguard.decision.policy import Kind
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import kind_of
 from crossguard.review.intake import AUDITED, FLAGGED
-from crossguard.review.quality.recall import Stratum
 from crossguard.review.resolution import MAJORITY, TIE_BREAK, Answer
 from crossguard.review.store.claims import DECIDED, FEED, OPEN
 from crossguard.review.store.items import not_demo
@@ -46,6 +45,17 @@ class Decided:
     def hateful(self) -> bool:
         """Whether at least half of the votes give it a label."""
         return any(value >= MAJORITY for value in self.truth.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """A part of the feed, by `stratum_of`."""
+
+    name: str
+    flagged: bool  # whether the model asked for a person
+    posts: int  # all that came by
+    checked: int  # those that people decided
+    hateful: int  # those of them that people found hateful
 
 
 def decided(db: Connection, newest: int | None = NEWEST) -> list[Decided]:

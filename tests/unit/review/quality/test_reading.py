@@ -10,7 +10,7 @@ from tests.unit.review.conftest import BLOCK, NOW
 from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.quality import reading
-from crossguard.review.quality.recall import Stratum
+from crossguard.review.quality.reading import Stratum
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import claims, votes
