@@ -32,8 +32,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, identify, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.sizes import check_images, check_posts
-from crossguard.serving.submitted_post import SubmittedPost
+from crossguard.serving.submitted_post import SubmittedPost, check_images, check_posts
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -1,13 +1,22 @@
-"""A post as it arrived over HTTP, on its way to the model."""
+"""A post as it arrived over HTTP, on its way to the model, and how many of them and of its images there may be.
+
+Too many are told of before any of them is made, which takes time and memory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from pydantic import BeforeValidator, ValidationInfo
 
 from crossguard.cost import cost_of
 from crossguard.data.image_sources import is_data_url
+from crossguard.errors import number_of
 from crossguard.records import Post, PostFailure
+from crossguard.serving.errors import BodyTooLarge
+from crossguard.serving.settings import ServeSettings
 
 # Encoded bytes, or a `data:` URL. Never a path: a caller must not reach the files of the server.
 EncodedImage: TypeAlias = bytes | str
@@ -67,3 +76,36 @@ def image_of(value: str) -> EncodedImage | RemoteImage:
     if "://" in value[:16]:
         return RemoteImage(value)
     return "data:;base64," + value
+
+
+def check_posts(count: int, settings: ServeSettings) -> None:
+    """Refuses too many posts in a request.
+
+    Raises:
+        BodyTooLarge: Over `max_posts`.
+    """
+    if count > settings.max_posts:
+        told = f"A request may have {number_of(settings.max_posts, 'post')}; this one has {count}."
+        raise BodyTooLarge(told, code="too_many_posts")
+
+
+def check_images(count: int, settings: ServeSettings) -> None:
+    """Refuses too many images in a post.
+
+    Raises:
+        BodyTooLarge: Over `max_images`.
+    """
+    if count > settings.max_images:
+        told = f"A post may have {number_of(settings.max_images, 'image')}; one of these has {count}."
+        raise BodyTooLarge(told, code="too_many_images")
+
+
+def counted(check: Callable[[int, ServeSettings], None]) -> BeforeValidator:
+    """Returns what counts a list of a body, by the settings that are its context, before any entry is read."""
+
+    def count(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, list) and info.context is not None:
+            check(len(value), info.context)
+        return value
+
+    return BeforeValidator(count)

@@ -23,8 +23,7 @@ from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotFou
 from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.sizes import check_posts, counted
-from crossguard.serving.submitted_post import SubmittedPost, image_of
+from crossguard.serving.submitted_post import SubmittedPost, check_posts, counted, image_of
 
 # The categories of omni-moderation-latest.
 CATEGORIES = (

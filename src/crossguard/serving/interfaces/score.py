@@ -14,8 +14,7 @@ from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.sizes import check_images, check_posts, counted
-from crossguard.serving.submitted_post import SubmittedPost, image_of
+from crossguard.serving.submitted_post import SubmittedPost, check_images, check_posts, counted, image_of
 
 FIELDS = frozenset({"id", "text", "image_text"})
 
