@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from crossguard.errors import BundleError, needs_extra
+from crossguard.errors import needs_extra
 from crossguard.registry import MANIFEST, find, holds_checkpoint
 from crossguard.runtimes.ahead import loading_ahead
 from crossguard.runtimes.settings import check_threads
@@ -69,7 +69,5 @@ def find_bundle(model: str | Path, revision: str | None = None) -> Path:
     if not holds_checkpoint(folder):
         return folder
     with needs_extra("Opening a PyTorch checkpoint", "train"):
-        from crossguard.export.bundle import as_bundle, is_checkpoint
-    if not is_checkpoint(folder):
-        raise BundleError(f"{folder} has no {MANIFEST}, and no weights (model.safetensors) beside its configuration.")
+        from crossguard.export.bundle import as_bundle
     return as_bundle(folder)

@@ -18,7 +18,7 @@ from crossguard.bundle import CARD, TOKENIZER, VAL_REPORT, Bundle, is_part, read
 from crossguard.cache import cache_folder
 from crossguard.checked_settings import read_yaml
 from crossguard.decision.policy import LabelPolicy, Policy
-from crossguard.errors import ConfigError, OutputError, suggest
+from crossguard.errors import BundleError, ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
 from crossguard.export.source import ExportSource, open_checkpoint
@@ -171,23 +171,17 @@ def _first_card(plan: ExportPlan) -> str:
     return f"# {plan.name} {plan.version}\n\nWrite the card from measurements: `{command}`.\n"
 
 
-def is_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds weights and an `inference_config.json` in the published layout."""
-    try:
-        find_weights(folder)
-        find_inference_config(folder)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def as_bundle(folder: Path) -> Path:
     """Returns a bundle of a checkpoint, made on the first call and kept in the user's cache.
 
     Raises:
+        BundleError: The folder has no weights.
         OutputError: There is no place for a cache.
     """
-    out = cache_folder() / "bundles" / _key(folder)
+    try:
+        out = cache_folder() / "bundles" / _key(folder)
+    except FileNotFoundError:
+        raise BundleError(f"{folder} has no {MANIFEST}, and no weights ({WEIGHTS}) beside its configuration.") from None
     if not (out / MANIFEST).is_file():
         plan = ExportPlan(as_name(_name(find_inference_config(folder).parent)))
         try:

@@ -17,7 +17,7 @@ from tests.support.tiny_bundle import tokenizer
 from crossguard.bundle import Bundle, read_bundle
 from crossguard.errors import BundleError, ConfigError, OutputError
 from crossguard.export import bundle as exporting
-from crossguard.export.bundle import ExportPlan, as_bundle, copy_reports, export_bundle, is_checkpoint
+from crossguard.export.bundle import ExportPlan, as_bundle, copy_reports, export_bundle
 from crossguard.export.policies import PolicyPlan
 from crossguard.export.source import ExportSource
 from crossguard.models.building import tiny
@@ -175,13 +175,14 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_weights_and_their_configuration_make_a_checkpoint(tmp_path: Path) -> None:
+def test_weights_and_their_configuration_make_a_checkpoint(tmp_path: Path, made: list[str]) -> None:
     run = write_run(tmp_path / "run")
-    assert is_checkpoint(run)
-    assert is_checkpoint(run / "checkpoint-10"), "its configuration lies above it"
-    assert not is_checkpoint(write_run(tmp_path / "bare", ()))
+    as_bundle(run)
+    as_bundle(run / "checkpoint-10")  # its configuration lies above it
     (run / "inference_config.json").unlink()
-    assert not is_checkpoint(run)
+    for folder in (run, write_run(tmp_path / "bare", ())):
+        with pytest.raises(BundleError, match=r"no bundle\.json, and no weights"):
+            as_bundle(folder)
 
 
 def test_a_bundle_is_made_once_until_what_it_is_made_of_changes(tmp_path: Path, made: list[str]) -> None:
