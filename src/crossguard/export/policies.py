@@ -61,11 +61,9 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
     Raises:
         ConfigError: A run is not finished, or predicts other labels.
     """
-    for run in plan.runs:
-        _check_outputs(plan, run, labels, columns)
-    logits, targets, cut = _predictions(plan.runs)
-    truth = np.where(np.isnan(targets), np.nan, targets > HALF).astype(np.float64)[:, list(columns)]
-    own = logits.astype(np.float64)[:, list(columns)]
+    runs = [_predictions(plan, run, labels, columns) for run in plan.runs]
+    own, targets = (np.concatenate([run[name] for run in runs]).astype(np.float64) for name in ("logits", "targets"))
+    truth = np.where(np.isnan(targets), np.nan, targets > HALF)
     rules, problems = dict.fromkeys(labels, LabelPolicy(threshold=HALF)), dict[str, str]()
     for i, name in enumerate(labels):
         try:
@@ -76,7 +74,7 @@ def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], 
         name=plan.name,
         version=version,
         description=f"Thresholds by {plan.criterion} on {len(own)} posts that the model was not trained on."
-        + _caveats(plan, problems, cut),
+        + _caveats(plan, problems, sum(int(run["cut"].sum()) for run in runs)),
         label_scheme=plan.label_scheme,
         labels=rules,
         provenance={"fitted_on": fitted_on(plan.runs, "measured_on", "thresholds and calibration")},
@@ -101,10 +99,14 @@ def _caveats(plan: PolicyPlan, problems: Mapping[str, str], cut: int) -> str:
     return brief
 
 
-def _check_outputs(plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]) -> None:
-    """Refuses a run whose columns stand for something else."""
+def _predictions(
+    plan: PolicyPlan, run: Path, labels: Sequence[str], columns: Sequence[int]
+) -> dict[str, NDArray[np.generic]]:
+    """Returns what a run predicted for the labels, what was right, and which texts it cut; refuses one of others."""
     try:
         own = Outputs.of_run(run)
+        with np.load(run / PREDICTIONS) as file:
+            stored = dict(file)
     except (FileNotFoundError, ValueError, KeyError) as error:
         raise ConfigError(f"{run} is no finished run of `crossguard train`: {error}") from None
     if own.labels != tuple(labels):
@@ -117,6 +119,7 @@ def _check_outputs(plan: PolicyPlan, run: Path, labels: Sequence[str], columns: 
             f"--policy {plan.name}: {run} has other outputs for '{plan.label_scheme}' than the model. Its label "
             f"schemes: {', '.join(own.label_schemes)}."
         )
+    return stored | {name: stored[name][:, list(columns)] for name in ("logits", "targets")}
 
 
 def fitted_on(runs: Sequence[Path], part: str, what: str) -> list[dict[str, Any]]:
@@ -139,17 +142,3 @@ def _fit_label(plan: PolicyPlan, name: str, logits: NDArray[np.float64], truth: 
             f"Label '{name}': {carrying} posts carry it and {others} do not, and a fit needs {LEAST} of each."
         )
     return fit(Plan(criterion=plan.criterion), (name,), logits, truth).rules[name]
-
-
-def _predictions(runs: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
-    """Returns logits and targets of all runs, and how many texts were longer than what the runs read of them."""
-    logits, targets, cut = [], [], 0
-    for run in runs:
-        path = run / PREDICTIONS
-        if not path.is_file():
-            raise ConfigError(f"{run} has no {PREDICTIONS}; a finished `crossguard train` writes it.")
-        with np.load(path) as stored:
-            logits.append(stored["logits"])
-            targets.append(stored["targets"])
-            cut += int(stored["cut"].sum())
-    return np.concatenate(logits), np.concatenate(targets), cut
