@@ -22,7 +22,6 @@ FEWEST_POSITIVES: Final = 20
 FEWEST_FLAGS: Final = 20
 # Features of so many posts are compared: their cosine explains a loss, it does not decide.
 FEATURES: Final = 256
-BATCH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +94,19 @@ def compare_scores(exact: Moderator, fast: Moderator, held_out: Annotated) -> Qu
     names = exact.bundle.manifest.policies
     policies = {name: _labels(exact.with_policy(name), pair, held_out.truth[ready]) for name in names}
     difference = np.abs(pair[0] - pair[1])
-    cosines = _cosines(exact, fast, held_out)
-    return QualityReport(
-        int(ready.sum()), policies, cosines[0], cosines[1], (float(difference.mean()), float(difference.max()))
-    )
+    spread = (float(difference.mean()), float(difference.max()))
+    return QualityReport(int(ready.sum()), policies, *_cosines(exact, fast, held_out), spread)
 
 
 def _labels(
     exact: Moderator, logits: tuple[NDArray[np.float32], NDArray[np.float32]], truth: NDArray[np.float64]
 ) -> dict[str, LabelQuality]:
-    scores, fast = (_scores(exact, values) for values in logits)
-    rules = exact.policy.labels
+    policy, columns = exact.policy, exact.bundle.columns(exact.policy)
+    scores, fast = (policy.scores(exact.labels, values[:, columns]) for values in logits)
     return {
-        name: _label(truth[:, column], scores[:, column], fast[:, column], rules[name].threshold)
+        name: _label(truth[:, column], scores[:, column], fast[:, column], policy.labels[name].threshold)
         for column, name in enumerate(exact.labels.names)
     }
-
-
-def _scores(moderator: Moderator, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    columns = moderator.bundle.columns(moderator.policy)
-    return moderator.policy.scores(moderator.labels, logits[:, columns])
 
 
 def _label(
@@ -141,25 +133,18 @@ def _both(pair: Sequence[Mapping[str, Estimate]], key: str) -> tuple[float, floa
 
 def _cosines(exact: Moderator, fast: Moderator, held_out: Annotated) -> list[tuple[float, float] | None]:
     """Compares the features of both encoders on the first posts, text first."""
-    spec, size = exact.bundle.manifest.text, exact.bundle.manifest.image.size
-    model = exact.bundle.manifest.model
-    widths, trim = (model.text_width, model.image_width), spec.padding == "longest"
-    found: tuple[list[NDArray[np.float64]], ...] = ([], [])
-    for start in range(0, min(len(held_out), FEATURES), BATCH):
-        entries = exact.prepare_all(held_out.posts[start : start + BATCH])
-        ready = [entry for entry in entries if entry.error is None]
-        batch, _ = collate(ready, spec, size)
-        features = [encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast)]
-        for kind, cosines in enumerate(found):
-            cosines.append(_cosine(features[0][kind], features[1][kind]))
-    return [_summary(cosines) for cosines in found]
+    manifest = exact.bundle.manifest
+    ready = [post for post in exact.prepare_all(held_out.posts[:FEATURES]) if post.error is None]
+    batch, _ = collate(ready, manifest.text, manifest.image.size)
+    widths, trim = (manifest.model.text_width, manifest.model.image_width), manifest.text.padding == "longest"
+    features = (encode(moderator.runtime, batch, trim=trim, widths=widths) for moderator in (exact, fast))
+    return [_cosine(*pair) for pair in zip(*features, strict=True)]
 
 
-def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:
+def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Returns the mean and the lowest cosine of two rows that belong together."""
+    if not len(left):
+        return None
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    return np.asarray((left * right).sum(axis=1) / np.maximum(norms, 1e-12), dtype=np.float64)
-
-
-def _summary(cosines: Sequence[NDArray[np.float64]]) -> tuple[float, float] | None:
-    values = np.concatenate(cosines) if cosines else np.zeros(0)
-    return (float(values.mean()), float(values.min())) if len(values) else None
+    cosines = (left * right).sum(axis=1, dtype=np.float64) / np.maximum(norms, 1e-12)
+    return float(cosines.mean()), float(cosines.min())
