@@ -16,7 +16,7 @@ import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from crossguard.export.onnx import export_graphs  # noqa: E402
-from crossguard.export.quantize import ENCODERS, quantize_graph  # noqa: E402
+from crossguard.export.quantize import quantize_graph  # noqa: E402
 from crossguard.export.weight_dtype import WeightDtype, store  # noqa: E402
 from crossguard.models.building import tiny  # noqa: E402
 from crossguard.models.config import ModelConfig  # noqa: E402
@@ -26,6 +26,7 @@ from crossguard.preprocessing.image import ImageSpec  # noqa: E402
 from crossguard.preprocessing.text import TextSpec  # noqa: E402
 from crossguard.runtimes.packing import OWNERS, SHAPES, Shape, packed  # noqa: E402
 from crossguard.runtimes.rewriting import read_model  # noqa: E402
+from crossguard.runtimes.tuning import ENCODERS  # noqa: E402
 
 KINDS = [(backend, head) for backend in ("clip", "siglip", "compact") for head in ("fusion", "mtl")]
 IMAGE = ImageSpec(size=32, mean=(0.48, 0.46, 0.41), std=(0.27, 0.26, 0.28))

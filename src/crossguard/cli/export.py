@@ -169,9 +169,9 @@ def _write_int8(source: Path, out: Path, data: tuple[Path, ...], *, max_auc_loss
         )
     with needs_extra("Exporting to int8", "train,quantize"):
         from crossguard.evaluation.annotated import join, read_annotated
-        from crossguard.export.int8 import export_int8
         from crossguard.export.quality import Tolerance
-        from crossguard.runtimes.probes import LAYERS, sums_overflow
+        from crossguard.export.quantize import export_int8
+        from crossguard.runtimes.fallbacks import LAYERS, sums_overflow
     bundle = read_bundle(source)
     annotated = join([read_annotated(path, bundle.labels.names) for path in data])
     report = export_int8(bundle, annotated, out, Tolerance(auc=max_auc_loss), accept_loss=accept)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from crossguard.export.library_logging import silenced
 from crossguard.export.weight_dtype import WeightDtype, store
 from crossguard.models.efficientnet_lite import fold_batch_norms
 from crossguard.models.gated import GatedModel
@@ -136,6 +137,18 @@ def _write(graph: _Graph, path: Path, weight_dtype: WeightDtype) -> None:
     _forget_origins(stored.graph.node)
     onnx.checker.check_model(stored)
     onnx.save_model(stored, str(path))
+
+
+@contextmanager
+def silenced(library: str) -> Iterator[None]:
+    """Lets a library log errors only, and not every layer."""
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _forget_origins(nodes: Sequence[Any]) -> None:

@@ -148,32 +148,25 @@ def encode(
     Returns:
         Text features, float32 (unique texts, width), and image features, float32 (unique images, width).
     """
-    todo = encoder_jobs(runtime, batch, trim=trim)
-    outputs = runtime.infer(todo.jobs)
-    texts = _stack(outputs[: todo.text_count], "text_features", widths[0])
-    images = _stack(outputs[todo.text_count :], "image_features", widths[1])
+    jobs, order = encoder_jobs(runtime, batch, trim=trim)
+    outputs = runtime.infer(jobs)
+    texts, images = _stack(outputs, "text_features", widths[0]), _stack(outputs, "image_features", widths[1])
     in_order = np.empty_like(texts)
-    in_order[todo.text_order] = texts
+    in_order[order] = texts
     return in_order, images
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EncoderJobs:
-    """What encodes a batch."""
+def encoder_jobs(
+    runtime: Runtime, batch: Batch, *, trim: bool, bundled: bool = False
+) -> tuple[list[Job], NDArray[np.int64]]:
+    """Cuts a batch into jobs; arguments as for `run`, and whether they are of the bundle's own graphs alone.
 
-    jobs: list[Job]  # those of texts, then those of images
-    text_count: int  # how many are of texts
-    text_order: NDArray[np.int64]  # int64, (unique texts,), which text of the batch each encoded one is
-
-
-def encoder_jobs(runtime: Runtime, batch: Batch, *, trim: bool, bundled: bool = False) -> EncoderJobs:
-    """Cuts a batch into jobs; arguments as for `run`, and whether they are of the bundle's own graphs alone."""
+    Returns:
+        Jobs, those of texts first, and which text of the batch each of these encodes, int64, (unique texts,).
+    """
     texts, order = _text_jobs(runtime, batch, trim=trim, in_rows=runtime.packs and not bundled)
-    return EncoderJobs(
-        [*texts, *_image_jobs(batch.pixels, runtime.images_per_job, fills=runtime.fills and not bundled)],
-        len(texts),
-        order,
-    )
+    images = _image_jobs(batch.pixels, runtime.images_per_job, fills=runtime.fills and not bundled)
+    return [*texts, *images], order
 
 
 def _image_jobs(pixels: NDArray[np.uint8], most: int, *, fills: bool) -> Iterator[Job]:
@@ -245,9 +238,8 @@ def _power_of_two(most: int) -> int:
 
 
 def _stack(outputs: Sequence[Mapping[str, Array]], name: str, width: int) -> NDArray[np.float32]:
-    if not outputs:
-        return np.zeros((0, width), dtype=np.float32)
-    return np.concatenate([np.asarray(output[name], dtype=np.float32) for output in outputs])
+    found = [np.asarray(output[name], dtype=np.float32) for output in outputs if name in output]
+    return np.concatenate(found) if found else np.zeros((0, width), dtype=np.float32)
 
 
 def _rows(features: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float32]:

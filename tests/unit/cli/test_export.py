@@ -29,9 +29,9 @@ def test_an_int8_copy_that_is_no_faster_here_is_called_so(
     *,
     overflows: bool,
 ) -> None:
-    monkeypatch.setattr("crossguard.export.int8.export_int8", lambda *_, **__: None)  # slow; see test_int8.py
+    monkeypatch.setattr("crossguard.export.quantize.export_int8", lambda *_, **__: None)  # slow; see test_quantize.py
     monkeypatch.setattr("crossguard.cli.export._show_quality", lambda _: None)
-    monkeypatch.setattr("crossguard.runtimes.probes.sums_overflow", lambda _: overflows)
+    monkeypatch.setattr("crossguard.runtimes.fallbacks.sums_overflow", lambda _: overflows)
     posts = tmp_path / "posts.csv"
     posts.write_text("text,racist\na,1\nb,0\n")
     arguments = ["--precision", "int8", "--calibration", str(posts)]

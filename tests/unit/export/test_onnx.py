@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,7 @@ onnx = pytest.importorskip("onnx", reason="graphs are made with crossguard[train
 
 import torch  # noqa: E402
 
-from crossguard.export.onnx import OPSET, _fusion, _image, _text, _write, export_graphs  # noqa: E402
+from crossguard.export.onnx import OPSET, _fusion, _image, _text, _write, export_graphs, silenced  # noqa: E402
 from crossguard.models.building import tiny  # noqa: E402
 from crossguard.models.config import ModelConfig  # noqa: E402
 from crossguard.models.gated import GatedModel  # noqa: E402
@@ -70,3 +71,21 @@ def test_the_model_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {name: path.name for name, path in paths.items()} == {name: f"{name}.onnx" for name in paths}
     assert model.training
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_warnings_are_kept_back_and_errors_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tests.talkative")
+    logger.setLevel(logging.INFO)
+    with silenced("tests.talkative"):
+        logger.warning("every layer")
+        logger.error("broken")
+    logger.info("after")
+    assert [record.getMessage() for record in caplog.records] == ["broken", "after"]
+
+
+def test_the_level_comes_back_after_an_error() -> None:
+    logger = logging.getLogger("tests.talkative")
+    logger.setLevel(logging.DEBUG)
+    with pytest.raises(ZeroDivisionError), silenced("tests.talkative"):
+        raise ZeroDivisionError
+    assert logger.level == logging.DEBUG
