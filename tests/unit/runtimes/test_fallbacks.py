@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -11,9 +14,16 @@ import pytest
 from openvino import opset13 as ops
 from tests.support.openvino_graphs import computed, product, types_of
 
+from crossguard.machine import vector_units
 from crossguard.runtimes import fallbacks
-from crossguard.runtimes.fallbacks import convert_weights, split_steps
+from crossguard.runtimes.fallbacks import LAYERS, convert_weights, lacks_kernels, split_steps, sums_overflow
 
+EIGHT_BITS = {"amx_int8", "avx512_vnni", "avx_vnni"}
+TRY = """
+from crossguard.runtimes.fallbacks import lacks_kernels, sums_overflow
+print(lacks_kernels(), sums_overflow("MatMul"), sums_overflow("Convolution"))
+"""
+ON_LISTED = pytest.mark.skipif("avx2" not in vector_units(), reason="about processors of x86 that Linux describes")
 X = np.random.default_rng(0).normal(5, 3, (2, 3, 48)).astype(np.float32)
 
 
@@ -121,3 +131,17 @@ def test_other_choices_are_left(monkeypatch: pytest.MonkeyPatch, model: Any, lac
     meet(monkeypatch, lacks=lacks)
     split_steps(model)
     assert "TopK" in types_of(model)
+
+
+@ON_LISTED
+def test_sums_overflow_without_instructions_for_8_bits() -> None:
+    overflow = EIGHT_BITS.isdisjoint(vector_units())
+    assert [sums_overflow(kind) for kind in LAYERS] == [overflow, overflow]
+    assert not lacks_kernels()
+
+
+@ON_LISTED
+@pytest.mark.parametrize(("instructions", "found"), [("AVX2", "False True True\n"), ("SSE41", "True True True\n")])
+def test_older_instructions_are_found(instructions: str, found: str) -> None:
+    limited = os.environ | {"ONEDNN_MAX_CPU_ISA": instructions}
+    assert subprocess.check_output([sys.executable, "-c", TRY], env=limited, text=True) == found

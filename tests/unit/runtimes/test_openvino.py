@@ -14,8 +14,8 @@ from crossguard.bundle import Bundle
 from crossguard.errors import BundleError
 from crossguard.moderator import Moderator
 from crossguard.runtimes.base import LARGE_IMAGES_PER_JOB, Job
+from crossguard.runtimes.fallbacks import lacks_kernels
 from crossguard.runtimes.openvino import OpenVINORuntime
-from crossguard.runtimes.probes import lacks_kernels
 
 
 def test_a_graph_without_jobs_is_never_compiled(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
