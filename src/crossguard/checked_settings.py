@@ -10,9 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Tag, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crossguard.errors import ConfigError, suggest
@@ -34,6 +32,7 @@ UNKNOWN: Final = "extra_forbidden"
 
 _SHOWN: Final = 200
 """Characters of a wrong value that an error repeats; it may be the text of a post."""
+_BOUNDS: Final = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 M = TypeVar("M", bound=StrictModel)
 # A setting of several words, with commas between them in flags and variables.
 Words: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -61,11 +60,12 @@ class Setting:
 
 def settings(model: type[StrictModel]) -> list[Setting]:
     """Returns the settings of a table, in its order."""
+    schema = model.model_json_schema()["properties"]
     return [
         Setting(
             name,
             _yaml(field.get_default(call_default_factory=True)),
-            ", ".join(_allowed(field.annotation, field.metadata)),
+            ", ".join(_allowed(schema[name])),
             str(field.description),
         )
         for name, field in model.model_fields.items()
@@ -258,18 +258,13 @@ def _yaml(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _allowed(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> Iterator[str]:
-    """Yields the choices and bounds of a type, those of its parts included."""
-    signs = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
-    for entry in metadata:
-        if isinstance(entry, FieldInfo):
-            yield from _allowed(None, entry.metadata)
-        for kind, name, sign in signs:
-            if isinstance(entry, kind):
-                yield f"{sign} {getattr(entry, name):g}"
-    if get_origin(annotation) is Literal:
-        yield ", ".join(f"`{choice}`" for choice in get_args(annotation))
-        return
-    for part in get_args(annotation):
-        if not isinstance(part, FieldInfo):
-            yield from _allowed(part, getattr(annotation, "__metadata__", ()))
+def _allowed(schema: Any) -> Iterator[str]:
+    """Yields the choices and bounds in a JSON schema, those of its parts included."""
+    if isinstance(schema, dict):
+        yield from (f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema)
+        if "enum" in schema:
+            yield ", ".join(f"`{choice}`" for choice in schema["enum"])
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _allowed(part)
