@@ -20,7 +20,7 @@ from crossguard.evaluation.results import Evaluation, baselines, evaluate
 from crossguard.evaluation.runs import Facts, Run
 from crossguard.evaluation.sample import Sample
 from crossguard.evaluation.score_tables import GivenScores
-from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, thresholds, unscored
+from crossguard.evaluation.scoring import Scored, View, changed_by_hand, has_both, score, unscored
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 
@@ -58,9 +58,10 @@ def measure_model(moderator: Moderator, annotated: Annotated, request: Evaluatio
             source += "; thresholds shown are those for text alone, posts with an image have others"
     model, sample = bundle.manifest.model, scored.sample
     maker = (model.name, model.version, policy.name, policy.version)
-    given = GivenScores(sample.scores, sample.flags, thresholds(moderator), source, maker, scored.failed)
+    limits = {name: policy.labels[name].threshold for name in moderator.labels.names}
+    given = GivenScores(sample.scores, sample.flags, limits, source, maker, scored.failed)
     name = request.name or f"{model.name} {policy.name}"
-    run = _measured(name, given, sample, scored.logits, scored.annotated, request)
+    run = _measured(name, given, scored.logits, scored.annotated, request)
     run = replace(
         run,
         facts=replace(run.facts, seconds=scored.seconds),
@@ -93,21 +94,17 @@ def measure_scores(given: GivenScores, annotated: Annotated, request: Evaluation
         InputError: No label has enough different posts for a cross-fit.
     """
     ready = given.ready
+    given = replace(given, scores=given.scores[ready], flags=given.flags[ready])
     # What a model would not read of the posts, other scores may have.
-    annotated, scores = replace(annotated.take(ready), unread=()), given.scores[ready]
-    sample = replace(annotated.sample(scores), flags=given.flags[ready])
-    return _measured(request.name or "scores", given, sample, logit(scores), annotated, request)
+    annotated = replace(annotated.take(ready), unread=())
+    return _measured(request.name or "scores", given, logit(given.scores), annotated, request)
 
 
-def _measured(  # noqa: PLR0917
-    name: str,
-    given: GivenScores,
-    sample: Sample,
-    logits: NDArray[np.float64],
-    annotated: Annotated,
-    request: EvaluationRequest,
+def _measured(
+    name: str, given: GivenScores, logits: NDArray[np.float64], annotated: Annotated, request: EvaluationRequest
 ) -> Run:
-    """Measures the scores of a sample, cross-fitted where that is asked for; `given` says where they are from."""
+    """Measures scores of these posts, cross-fitted where that is asked for."""
+    sample = replace(annotated.sample(given.scores), flags=given.flags)
     plan, limits, source, warnings = request.cross_fit, dict(given.thresholds), given.source, list[str]()
     if plan is not None:
         sample, fitted = _cross_fitted(plan, sample, logits, annotated)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -71,11 +71,6 @@ def unscored(failed: Mapping[str, int], what: str, of: str = "") -> list[str]:
     return [f"Left out of {what}: {posts}{of} that could not be scored ({reasons})."]
 
 
-def thresholds(moderator: Moderator) -> dict[str, float]:
-    """Returns the live threshold per label for posts of text alone; a policy may have others for images."""
-    return {name: moderator.policy.labels[name].threshold for name in moderator.labels.names}
-
-
 def changed_by_hand(moderator: Moderator) -> list[str]:
     """Returns the labels whose thresholds or calibration a policy file has others of than the policy it starts from."""
     policy = moderator.policy
@@ -92,8 +87,7 @@ def changed_by_hand(moderator: Moderator) -> list[str]:
 
 def has_both(scored: Scored) -> NDArray[np.bool_]:
     """Returns which posts have words and an image, (n,): on these the modalities can be told apart."""
-    # The gate gives words no weight where none were left after cleaning.
-    return np.array([post.image is not None for post in scored.annotated.posts]) & (scored.text_weight > 0)
+    return np.array([kind == "both" for kind in _kinds(scored.annotated.posts, scored.text_weight)])
 
 
 def _seen_through(view: View, post: Post) -> Post:
@@ -108,6 +102,10 @@ def _limits(moderator: Moderator, posts: Sequence[Post], text_weight: NDArray[np
     """Returns the live threshold of each post and label, (n, labels): by what the post has, as it is decided."""
     names, policy = moderator.labels.names, moderator.policy
     rules = {kind: [policy.rules(kind)[name].threshold for name in names] for kind in get_args(Kind)}
-    # The gate gives words no weight where none were left after cleaning.
-    image: list[Kind] = ["both" if weight > 0 else "image" for weight in text_weight]
-    return np.array([rules["text" if post.image is None else kind] for post, kind in zip(posts, image, strict=True)])
+    return np.array([rules[kind] for kind in _kinds(posts, text_weight)])
+
+
+def _kinds(posts: Sequence[Post], text_weight: NDArray[np.float32]) -> Iterator[Kind]:
+    """Yields what each post has; the gate gives words no weight where none were left after cleaning."""
+    for post, weight in zip(posts, text_weight, strict=True):
+        yield "text" if post.image is None else "both" if weight > 0 else "image"
