@@ -20,7 +20,6 @@ from crossguard.runtimes.library import openvino, reason
 from crossguard.runtimes.packing import IMAGES, MASK, OWNERS, SHAPES, SOURCES, first_needed, needed, packed
 from crossguard.runtimes.rewriting import read_model
 from crossguard.runtimes.settings import PRECISION, settings_of, streams_of
-from crossguard.runtimes.tuning import ENCODERS
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,9 @@ class OpenVINORuntime:
             if precision == "bf16" and not first.kept:
                 first.compiled()
                 types[name] = "fp32" if first.fell_back else precision
-        self.name = f"openvino {ov.__version__.split('-')[0]} ({_told(types)})"
+        text, image = types["text"], types["image"]
+        told = text if text == image else f"text {text}, image {image}"
+        self.name = f"openvino {ov.__version__.split('-')[0]} ({told})"
         self._requests = threading.local()
         # Two for each stream: it computes the job of one, while the other copies results and packs its next job.
         workers = 2 * streams_of(threads or available_cores())
@@ -106,13 +107,6 @@ class OpenVINORuntime:
         if any(len(values) < rows for values in found.values()):  # with a single stream, errors may be hidden
             raise RuntimeError(f"OpenVINO computed nothing for {job.graph}, without saying why.")
         return found
-
-
-def _told(types: Mapping[str, str]) -> str:
-    encoders = {name: types.get(name, "fp32") for name in ENCODERS}
-    if len(set(encoders.values())) == 1:
-        return encoders[ENCODERS[0]]
-    return ", ".join(f"{name} {precision}" for name, precision in encoders.items())
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
