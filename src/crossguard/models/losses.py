@@ -22,11 +22,11 @@ def elementwise(
     Returns:
         float (n, outputs); 0 where the target is unknown.
     """
-    losses = _bce(logits, targets, pos_weight)
     if loss_type == "focal":
         # The paper's `p_t` as `exp(-cross-entropy)`, which is defined for soft targets too.
-        losses = (1 - torch.exp(-_bce(logits, targets))) ** focal_gamma * losses
-    return losses
+        easy = torch.exp(-_bce(logits, targets))
+        return (1 - easy) ** focal_gamma * _bce(logits, targets, pos_weight)
+    return _bce(logits, targets, pos_weight)
 
 
 def _bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
