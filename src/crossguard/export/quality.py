@@ -94,8 +94,9 @@ def compare_scores(exact: Moderator, fast: Moderator, held_out: Annotated) -> Qu
     names = exact.bundle.manifest.policies
     policies = {name: _labels(exact.with_policy(name), pair, held_out.truth[ready]) for name in names}
     difference = np.abs(pair[0] - pair[1])
+    text, image = _cosines(exact, fast, held_out)
     spread = (float(difference.mean()), float(difference.max()))
-    return QualityReport(int(ready.sum()), policies, *_cosines(exact, fast, held_out), spread)
+    return QualityReport(int(ready.sum()), policies, text, image, spread)
 
 
 def _labels(
