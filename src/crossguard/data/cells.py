@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -96,7 +97,8 @@ def as_text(value: Any, column: str) -> str:
     if getattr(value, "ndim", None) == 0:  # a number of NumPy
         value = value.item()
     if isinstance(value, bytes):
-        return _decoded(value, column)
+        with suppress(UnicodeDecodeError):
+            return value.decode()
     value = written(value)
     if isinstance(value, str):
         return value
@@ -115,13 +117,6 @@ def written(value: Any) -> Any:
         is_whole = value.is_finite() and value == value.to_integral_value()
         return str(int(value)) if is_whole else f"{value:f}"
     return str(value) if isinstance(value, timedelta | UUID) else value
-
-
-def _decoded(value: bytes, column: str) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise PostError("field_bad_type", f"'{column}' must be a text, not bytes that are no UTF-8.") from None
 
 
 def whole(text: str) -> str:

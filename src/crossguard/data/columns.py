@@ -85,16 +85,13 @@ class Columns:
         """Returns the column of each meaning that a table has.
 
         Raises:
-            TableError: A renamed column is missing, a used one is doubled, or it is not clear what can be scored.
+            TableError: A renamed column is missing, or it is not clear what can be scored.
         """
         present = list(header)
         for meaning, name in self.renamed.items():
             if name not in present:
                 raise TableError(f"{where} has no column '{name}' for {meaning}.{suggest(name, present)}")
         found = self.match(present, where)
-        for name in found.values():
-            if present.count(name) > 1:
-                raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
         if not set(found) - {"id"}:
             names = [name for name in present if name]
             hint = " If each line is a text: --input-format txt" if len(names) <= 1 else ""

@@ -66,6 +66,9 @@ class PostBuilder:
         if self.scored:
             self.columns.find(names, where)
         self.note(names, where)
+        for name in doubled(names):  # of annotated posts, each column may be asked for, as a label or as that of groups
+            if not self.scored or name in self.found.values():
+                raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
         return self.found
 
     def check_first(self, row: Mapping[str, Any], where: str) -> None:
@@ -73,8 +76,8 @@ class PostBuilder:
         self.note(row, where)
         if not self.scored:
             return
-        wrong = [name for name in self.columns.renamed.values() if name not in row]
-        if wrong and len(wrong) == len(self.columns.renamed):
+        renamed = self.columns.renamed
+        if renamed and row.keys().isdisjoint(renamed.values()):
             self.columns.find(row, where)
         if self._is_no_post(row):
             raise TableError(f"{where} is no post. It has: {', '.join(row)}. {AN_OBJECT_PER_POST}")
@@ -157,13 +160,6 @@ class AnyBuilder(PostBuilder):
     """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
 
     scored = False
-
-    def open(self, header: Iterable[str], where: str) -> dict[str, str]:
-        """Refuses a name that stands twice: each column may be asked for, as a label or as that of groups."""
-        names = tuple(header)
-        for name in doubled(names):
-            raise TableError(f"{where} has the column '{name}' twice; rename one, as it is not clear which counts.")
-        return super().open(names, where)
 
 
 def doubled(names: Iterable[str]) -> list[str]:

@@ -76,5 +76,5 @@ def test_what_ids_often_are_is_written_out(cell: Any, text: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_told() -> None:
-    with pytest.raises(PostError, match="'text' must be a text, not bytes that are no UTF-8"):
+    with pytest.raises(PostError, match="'text' must be a text, not bytes"):
         as_text(b"\xff", "text")
