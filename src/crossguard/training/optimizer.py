@@ -79,42 +79,38 @@ def checkpoint_gradients(model: GatedModel) -> None:
 
 
 def build_optimizer(model: GatedModel, recipe: Recipe) -> AdamW:
-    """Groups the trained weights by learning rate and decay."""
-    rates = encoder_rates(model, recipe)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    """Groups the trained weights by learning rate and decay; a group is named after the setting of its rate.
+
+    With a layer decay, the groups of the encoders' layers also have their distance from the last one in the name.
+    """
+    depths = _depths(model)
+    groups: dict[tuple[int | None, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decay = recipe.weight_decay if parameter.ndim > 1 and "embedding" not in name else 0.0
-            groups[rates.get(name, recipe.lr_head), decay].append(parameter)
-    settings = [
-        {"params": parameters, "lr": rate, "weight_decay": decay, "name": _group_name(recipe, rate)}
-        for (rate, decay), parameters in groups.items()
-    ]
+            depth = depths.get(parameter)
+            groups[0 if depth and recipe.layer_decay == 1 else depth, decay].append(parameter)
+    settings = []
+    for (depth, decay), parameters in groups.items():
+        name = "lr_head" if depth is None else f"lr_encoder-{depth}" if depth else "lr_encoder"
+        rate = recipe.lr_head if depth is None else recipe.lr_encoder * recipe.layer_decay**depth
+        settings.append({"params": parameters, "lr": rate, "weight_decay": decay, "name": name})
     return AdamW(settings, betas=(0.9, recipe.adam_beta2), fused=True)
+
+
+def _depths(model: GatedModel) -> dict[nn.Parameter, int]:
+    """Returns of every weight of the encoders how many layers are behind its own; 0 outside of the layers."""
+    depths: dict[nn.Parameter, int] = {}
+    for parts, layers in _towers(model):
+        depths |= dict.fromkeys((weight for part in parts for weight in part.parameters()), 0)
+        for depth, layer in enumerate(reversed(layers)):
+            depths |= dict.fromkeys(layer.parameters(), depth)
+    return depths
 
 
 def learning_rates(optimizer: Optimizer) -> dict[str, float]:
     """Returns the current learning rate of every group of weights, by the name that the log has for it."""
     return {group["name"]: float(group["lr"]) for group in optimizer.param_groups}
-
-
-def _group_name(recipe: Recipe, rate: float) -> str:
-    """Names a group after its setting; with a layer decay, the encoders' layers after their distance from the last."""
-    if rate == recipe.lr_head:
-        return "lr_head"
-    depth = 0 if rate == recipe.lr_encoder else round(math.log(rate / recipe.lr_encoder, recipe.layer_decay))
-    return f"lr_encoder-{depth}" if depth else "lr_encoder"
-
-
-def encoder_rates(model: GatedModel, recipe: Recipe) -> dict[str, float]:
-    """Returns the learning rate of every weight of the encoders, by its name in the model."""
-    rates: dict[str, float] = {}
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for parts, layers in _towers(model):
-        rates |= {names[id(weight)]: recipe.lr_encoder for part in parts for weight in part.parameters()}
-        for depth, layer in enumerate(reversed(layers)):
-            rates |= {names[id(w)]: recipe.lr_encoder * recipe.layer_decay**depth for w in layer.parameters()}
-    return rates
 
 
 def rate_factor(recipe: Recipe, steps: int) -> Callable[[int], float]:
