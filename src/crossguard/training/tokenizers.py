@@ -32,14 +32,11 @@ class MaskingEncoder(TextEncoder):
     """
 
     def __init__(self, tokenizer_file: Path, spec: TextSpec) -> None:
-        from tokenizers import Tokenizer
-
         # Training sees the first window of the text as written, so the others need not be made.
         super().__init__(tokenizer_file, spec.model_copy(update={"windows": 1, "undisguise": False, "lines": False}))
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
         # The unknown token stands in for a mask that there is not.
-        self.mask_id = first_id(tokenizer, ("[MASK]", "<mask>", "[UNK]", "<unk>"))
-        added = tokenizer.get_added_tokens_decoder().items()
+        self.mask_id = first_id(self._tokenizer, ("[MASK]", "<mask>", "[UNK]", "<unk>"))
+        added = self._tokenizer.get_added_tokens_decoder().items()
         self.special_ids = frozenset(id_ for id_, token in added if token.special)
 
 
