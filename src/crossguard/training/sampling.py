@@ -6,7 +6,7 @@ resumed run sees what the killed one would have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +113,3 @@ def _cut(rows: Micro, lengths: Micro, size: int, tokens: int | None) -> Iterator
         batch.append(int(row))
     if batch:
         yield np.array(batch)
-
-
-def share(batches: Sequence[Micro], process: int, processes: int) -> list[tuple[int, Micro]]:
-    """Returns one process's batches of a step, each with its place in the step."""
-    return [(place, batch) for place, batch in enumerate(batches) if place % processes == process]

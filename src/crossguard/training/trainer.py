@@ -30,7 +30,7 @@ from crossguard.training.measure import chosen, measure_outputs
 from crossguard.training.objective import Objective
 from crossguard.training.optimizer import build_optimizer, choose_attention, learning_rates, rate_factor
 from crossguard.training.recipe import Recipe
-from crossguard.training.sampling import Micro, Step, plan_epoch, share
+from crossguard.training.sampling import Micro, Step, plan_epoch
 from crossguard.training.state import BEST, RunIdentity, RunState, read_saved
 from crossguard.training.targets import Floats
 
@@ -134,7 +134,7 @@ class Trainer:
         most = self.recipe.max_steps
         left = None if most is None else max(0, most - self.state.progress.total_steps)
         steps = self._plan(epoch)[self.state.progress.step :][:left]
-        own = [share(step.batches, self.accelerator.process_index, self.processes) for step in steps]
+        own = [list(enumerate(step.batches))[self.accelerator.process_index :: self.processes] for step in steps]
         plan = [rows for step in own for _, rows in step]
         batches = load_batches(partial(self.train.training, epoch=epoch), plan, self.workers, pin=self.gpu)
         for step, mine in zip(steps, own, strict=True):
@@ -212,8 +212,8 @@ class Trainer:
 
     def _write_best(self) -> None:
         weights = self.state.average or self.state.model.state_dict()
-        with whole_weights(self.folder / BEST) as draft:
-            torch.save(dict(weights), draft)
+        with whole_weights(self.folder / BEST) as unfinished:
+            torch.save(dict(weights), unfinished)
 
     def _best_weights(self) -> dict[str, Tensor] | None:
         """Returns those that the run is to end with; None for the last ones."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from crossguard.errors import ConfigError
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
-from crossguard.training.sampling import class_weights, draw, plan_epoch, share
+from crossguard.training.sampling import class_weights, draw, plan_epoch
 
 
 def examples(n: int, repeats: float = 1.0, positive: float = 0.2) -> Examples:
@@ -67,13 +67,13 @@ def test_two_processes_share_what_one_sees(weighted: bool) -> None:
     two = plan_epoch(base, examples(96), lambda _: lengths(96), 0, processes=2)
     assert len(one) == len(two)
     for single, pair in zip(one, two, strict=True):
-        both = [rows.tolist() for process in (0, 1) for _, rows in share(pair.batches, process, 2)]
+        both = [rows.tolist() for process in (0, 1) for rows in pair.batches[process::2]]
         assert sorted(both) == sorted(rows.tolist() for rows in single.batches)
 
 
 def test_every_process_has_a_batch_in_every_step() -> None:
     plan = plan_epoch(Recipe(per_device_train_batch_size=7), examples(50), lambda _: lengths(50), 0, processes=3)
-    assert all(len(share(step.batches, process, 3)) == 1 for step in plan for process in range(3))
+    assert all(len(step.batches) == 3 for step in plan)
 
 
 def test_texts_of_like_length_meet() -> None:
