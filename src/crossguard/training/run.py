@@ -23,8 +23,8 @@ from crossguard.training.examples import Examples
 from crossguard.training.optimizer import checkpoint_gradients, freeze, set_dropout
 from crossguard.training.pixels import PixelCache, cache_sources, check_images
 from crossguard.training.recipe import Recipe
-from crossguard.training.run_folder import check_folder, claimed
 from crossguard.training.sources import Fold, prepared_losses, read_examples, unlearnable
+from crossguard.training.state import check_folder, claimed
 from crossguard.training.tokenizers import TINY, MaskingEncoder, reading_pretrained, write_tokenizer
 from crossguard.training.trainer import Trainer
 
@@ -111,18 +111,11 @@ def _warn(recipe: Recipe, examples: Examples, measured: Examples, fold: Fold | N
             else "A column 'split' with 'train' and 'val' holds posts out, as does --fold 0/5."
         )
         logger.warning("No post is held out, so nothing will be measured. %s", told)
-    missing, alike = unlearnable(recipe, examples)
-    if missing:
+    if labels := unlearnable(recipe, examples):
         logger.warning(
-            "No post has an answer for %s, whose scores will mean nothing. Is it a column of the data? Else "
-            "leave it out of the recipe: --set 'labels=[...]'",
-            ", ".join(missing),
-        )
-    if alike:
-        logger.warning(
-            "All posts have the same answer for %s, whose scores will mean nothing. Add posts with the other one, or "
-            "leave it out of the recipe: --set 'labels=[...]'",
-            ", ".join(alike),
+            "All posts have the same answer for %s, or none, so that its scores will mean nothing. Is it a column of "
+            "the data? Add posts with other answers, or leave it out of the recipe: --set 'labels=[...]'",
+            ", ".join(labels),
         )
 
 

@@ -67,14 +67,13 @@ def read_examples(recipe: Recipe, data: str | Path, fold: Fold | None = None) ->
     return trained, measured
 
 
-def unlearnable(recipe: Recipe, trained: Examples) -> tuple[list[str], list[str]]:
-    """Returns the labels that no post has an answer for, such as a misspelt one, and those that all answer alike."""
+def unlearnable(recipe: Recipe, trained: Examples) -> list[str]:
+    """Returns the labels that no post has an answer for, such as a misspelt one, or that all answer alike."""
     found: dict[str, set[float]] = {}  # the different answers to each label, under all label schemes
     names = (*recipe.labels * len(recipe.label_schemes), *recipe.auxiliary)
     for name, column in zip(names, trained.targets.T, strict=True):
         found.setdefault(name, set()).update(np.unique(column[~np.isnan(column)]).tolist())
-    alike = [name for name, answers in found.items() if answers in ({0.0}, {1.0})]
-    return [name for name, answers in found.items() if not answers], alike
+    return [name for name, answers in found.items() if not answers or answers in ({0.0}, {1.0})]
 
 
 @dataclass

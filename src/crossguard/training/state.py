@@ -1,7 +1,10 @@
-"""The state of a run on disk, written whole or not at all, so that a killed run goes on exactly."""
+"""The folder of a run, and its state there, written whole or not at all, so that a killed run goes on exactly."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,11 +13,62 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from crossguard.errors import ConfigError, first_line
+from crossguard.bundle import TOKENIZER
+from crossguard.data.outputs import lock_file
+from crossguard.errors import ConfigError, OutputError, first_line
 from crossguard.models.loading import whole_weights
 
 STATE: Final = "state.pt"
 BEST: Final = "best.pt"
+LOCK: Final = ".lock"
+# What a run leaves that was cut off before its first state, and other programs everywhere.
+LEFTOVERS: Final = (BEST, "log.jsonl", "tensorboard", TOKENIZER, ".*")
+SHOWN: Final = 3
+
+
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Checks that there is a run to resume, or that a new one replaces nothing.
+
+    Raises:
+        ConfigError: There is none; or the folder of a new one holds a run, or anything else.
+    """
+    has_run = (folder / STATE).is_file()
+    if resume and not has_run:
+        raise ConfigError(f"{folder} holds no run to resume. Start one without --resume.")
+    if resume:
+        return
+    if has_run:
+        raise ConfigError(f"{folder} holds a run already. Go on with it by --resume, or give another folder.")
+    paths = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(path.name for path in paths if not any(map(path.match, LEFTOVERS)))
+    if names:
+        shown = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+        raise ConfigError(f"{folder} holds other files, which a run may replace: {shown}. Give a new folder for it.")
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes the folder and keeps other runs out of it; a process that is killed lets go.
+
+    Raises:
+        OutputError: It cannot be written, or another run writes into it.
+    """
+    if os.environ.get("RANK", "0") != "0":  # the first process writes for all
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise OutputError(f"Cannot write into '{folder}': {error.strerror}.") from None
+    with file:
+        if not lock_file(file):
+            raise OutputError(f"Another run writes into '{folder}'. Wait for its end, or give another folder.")
+        try:
+            yield
+        except OutputError as error:
+            rest = " What was saved is kept; continue with --resume." if (folder / STATE).is_file() else ""
+            raise OutputError(f"{error}{rest}") from None
 
 
 def read_saved(path: Path) -> dict[str, Any]:
@@ -86,8 +140,8 @@ class RunState:
         """Writes the state beside its place, then moves it there; raises as `whole_weights`."""
         parts = {name: None if part is None else part.state_dict() for name, part in self._parts().items()}
         rest = {"identity": asdict(identity), "average": self.average, "progress": asdict(self.progress)}
-        with whole_weights(folder / STATE) as draft:
-            torch.save(parts | rest, draft)
+        with whole_weights(folder / STATE) as unfinished:
+            torch.save(parts | rest, unfinished)
 
     def load(self, folder: Path, identity: RunIdentity) -> None:
         """Takes over a saved state.
