@@ -51,7 +51,6 @@ DISK = {
 }
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-PLACES = "crossguard score --text Hello, or: crossguard review --port 80 learn"
 _kept: Final[list[object]] = []
 
 
@@ -146,8 +145,8 @@ def run(args: list[str] | None = None) -> int:
         return error.exit_code
     except click.ClickException as error:
         error.show()
-        if isinstance(error, click.NoSuchOption):
-            click.echo(f"An option stands behind the command that has it, such as: {PLACES}", err=True)
+        if isinstance(error, click.NoSuchOption) and (place := _place_of(error)):
+            click.echo(place, err=True)
         return error.exit_code
     except OSError as error:
         if error.errno not in DISK:
@@ -159,6 +158,16 @@ def run(args: list[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     return outcome if isinstance(outcome, int) else 0
+
+
+def _place_of(error: click.NoSuchOption) -> str:
+    """Says where an option goes that stands before its command, or behind that of its group; else nothing."""
+    ctx = error.ctx
+    if ctx is None or ctx.parent is None:
+        return "Options follow their command, such as: crossguard score --text Hello"
+    if any(error.option_name in known.opts for known in ctx.parent.command.params):
+        return f"Before '{ctx.info_name}' it is one: {ctx.parent.command_path} {error.option_name} ... {ctx.info_name}"
+    return ""
 
 
 def _complain(message: str) -> None:

@@ -169,7 +169,7 @@ def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
 @pytest.mark.parametrize("typed", ["--policy benchmark evaluate posts.csv", "--text report", "review learn --port 80"])
 def test_an_option_in_the_wrong_place_gets_an_example(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(typed.split()) == 2
-    assert "An option stands behind the command that has it, such as: crossguard score" in capsys.readouterr().err
+    assert "Options follow their command, such as: crossguard score" in capsys.readouterr().err
 
 
 def ended(code: str) -> subprocess.CompletedProcess[str]:

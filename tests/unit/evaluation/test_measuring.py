@@ -128,7 +128,7 @@ def test_what_posts_were_measured_without_is_told(tiny: Moderator, tmp_path: Pat
     table.write_text("title,text,images,racist\n" + "a,b,c.jpg,1\na,d,c.jpg,0\n" * 10)
     run, _ = measure_model(tiny, read_annotated(table, HATE.names), FEW)
     told = [warning.partition(",")[0].partition(";")[0] for warning in run.warnings[-2:]]
-    assert told == ["column 'images' is not read", "column 'title' is not scored"]
+    assert told == ["column 'title' is not scored", "column 'images' is not read"]
 
 
 def test_scores_from_elsewhere_are_measured_the_same_way(tiny: Moderator, annotated_posts: Path) -> None:
