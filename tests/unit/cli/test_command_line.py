@@ -166,7 +166,7 @@ def test_help_fits_a_terminal_and_cuts_no_summary(name: str) -> None:
         assert "docs/" not in told, "a wheel has none"
 
 
-@pytest.mark.parametrize("typed", ["--policy benchmark evaluate posts.csv", "--text report", "review learn --port 80"])
+@pytest.mark.parametrize("typed", ["--policy benchmark evaluate posts.csv", "--text report"])
 def test_an_option_in_the_wrong_place_gets_an_example(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(typed.split()) == 2
     assert "Options follow their command, such as: crossguard score" in capsys.readouterr().err
