@@ -5,10 +5,10 @@ Usage: scripts/correct_encoder.py BUNDLE CORRECTED OUT TABLE [TABLE ...]
 
 CORRECTED is what scripts/correct_compact.py made of BUNDLE, which can only change what the fusion makes of a text. Here
 the upper half of the encoder learns, too, by lists of corrections.yaml: hateful statements that somebody reports or
-rejects, beside the same ones where somebody agrees (`rejecting`, `agreeing`); slogans of extremists, beside harmless
-lines with the same words; harmless sentences with hateful words, and all that was taught before. What BUNDLE says of
-posts in the tables is kept; their labels are not read. OUT gets a copy of CORRECTED with those two graphs: half an hour
-on two cores.
+rejects, beside the same ones where somebody agrees (`rejecting`, `agreeing`); slogans of extremists, and hate that is
+only implied, beside harmless lines with the same words; answers to hate; harmless sentences with hateful words, and all
+that was taught before, some of it disguised. What BUNDLE says of posts in the tables is kept; their labels are not
+read. OUT gets a copy of CORRECTED with those two graphs: half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from read_text_encoder import read_text_encoder
 from torch import Tensor, nn
 
+from crossguard.evaluation.audit.evasion import EVASIONS, evade
 from crossguard.export.onnx import write_text_graph
 from crossguard.export.quantize import EXAMPLES, quantize_graph
 from crossguard.moderator import Moderator
@@ -57,13 +58,15 @@ LAYERS: Final = 3
 POSTS: Final = 4000
 # How often a statement is reported or agreed to in the same words.
 STATEMENTS: Final = 60
+# Harmless and hateful sentences that are disguised.
+DISGUISED: Final = 3000
 # What no statement contains that stands within a sentence.
 ENDS: Final = frozenset(".?!")
 # A hateful statement is toxic even where somebody rejects it: what attributes may keep.
 TOXIC: Final = 0.6
 # Texts of about one length go through the encoder together.
 TOGETHER: Final = 32
-STEPS: Final = 600
+STEPS: Final = 500
 LOG_EVERY: Final = 50
 WARM_UP: Final = 50
 ENCODER_RATE, FUSION_RATE = 5e-5, 3e-4
@@ -154,6 +157,14 @@ def cried(texts: Sequence[str]) -> list[str]:
     return [*each_way(texts), *(f"{text[0].upper()}{text[1:]}!" for text in texts)]
 
 
+def disguised(sentences: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns some sentences, each in a disguise that training may use, with the label of each."""
+    chance = np.random.default_rng(2)
+    allowed = [name for name, evasion in EVASIONS.items() if not evasion.held_out]
+    drawn = chance.permutation(len(sentences))[:DISGUISED]
+    return [(evade(sentences[row][0], str(chance.choice(allowed))), sentences[row][1]) for row in drawn]
+
+
 def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Course]:
     """Returns what is learned: what stays, sentences about any group and about some, and what is said of statements."""
     known, taught = read_sentences()
@@ -165,17 +176,23 @@ def courses(model: Moderator, fusion: Fusion, tables: Sequence[Path]) -> list[Co
         if frame.startswith(("{group} ", "all {group} ")) and not set(frame) & ENDS
     ]
     plain = [*taught["harmless_of_some"], *taught["everyday_lines"]]
+    about_groups, hate = (list(sentences(kind, groups)) for kind in (frames, taught["hateful"]))
     rejecting, agreeing = (list(said(taught[kind], statements, groups)) for kind in ("rejecting", "agreeing"))
     lessons = {
         "kept": kept(fusion, encoded(model, list(posts_of(tables, POSTS))), 192, weight=8.0),
-        "harmless": harmless(model, fusion, [text for text, _ in sentences(frames, groups)], 96),
-        "hateful": hateful(model, fusion, list(sentences(taught["hateful"], groups)), 48),
-        "harmless of some": harmless(model, fusion, each_way(plain), 24),
+        "harmless": harmless(model, fusion, [text for text, _ in about_groups], 160),
+        "hateful": hateful(model, fusion, hate, 48),
+        "harmless, disguised": harmless(model, fusion, [text for text, _ in disguised(about_groups)], 64),
+        "hateful, disguised": hateful(model, fusion, disguised(hate), 24),
+        "answers to hate": harmless(model, fusion, each_way(taught["answers_to_hate"]), 56, attribute=TOXIC),
+        "harmless of some": harmless(model, fusion, each_way(plain), 32),
         "hateful of some": hateful(model, fusion, by_label(taught["hateful_of_some"]), 32),
         "rejecting": harmless(model, fusion, [text for text, _ in rejecting], 48, attribute=TOXIC),
         "agreeing": hateful(model, fusion, agreeing, 48),
-        "slogans": hateful(model, fusion, by_label(taught["slogans"], cried), 64),
-        "harmless with slogans": harmless(model, fusion, cried(taught["harmless_with_slogans"]), 64),
+        "slogans": hateful(model, fusion, by_label(taught["slogans"], cried), 112),
+        "harmless with slogans": harmless(model, fusion, cried(taught["harmless_with_slogans"]), 80),
+        "implied": hateful(model, fusion, by_label(taught["implied"]), 64),
+        "harmless with implied": harmless(model, fusion, each_way(taught["harmless_with_implied"]), 80),
     }
     return [Course(name, lesson) for name, lesson in lessons.items()]
 

@@ -88,10 +88,10 @@ def flagged(frames: str) -> float:
 
 
 def test_few_reports_of_hate_are_flagged() -> None:
-    """Version 1.5.0 flagged .20, and 1.7.0 flags .10."""
+    """Version 1.5.0 flagged .20, and 1.8.0 flags .10."""
     assert flagged(REJECTING) <= 0.14
 
 
 def test_half_of_the_agreement_with_hate_is_found() -> None:
-    """Version 1.5.0 found .56, and 1.7.0 finds .59: what sounds like a report is allowed, whatever it says."""
+    """Version 1.5.0 found .56, and 1.8.0 finds .59: what sounds like a report is allowed, whatever it says."""
     assert flagged(AGREEING) >= 0.55

@@ -24,14 +24,14 @@ _NO_DELIMITER: Final = "\x1f"
 def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_line: int = 1) -> Iterator[Post]:
     """Yields a post per row; a row that cannot be read yields a failed post named after its first line, `line-N`.
 
-    A quote that is never closed costs the row in which it stands; the lines behind it are read again. A part of a
-    file comes behind the header.
+    A quote that is never closed costs the row in which it stands; the lines behind it are read again. Between tabs, a
+    quote may also be a mark like every other. A part of a file comes behind the header.
     """
     lines = Lines(stream)
     header, delimiter = _header(lines, where)
     builder.open(header, where)
     lines.number = max(lines.number, first_line - 1)
-    for start, row in _delimited_rows(lines, delimiter):
+    for start, row in _delimited_rows(lines, delimiter, len(header)):
         if isinstance(row, Post):
             yield row
         elif not row:
@@ -45,7 +45,7 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
             yield builder.build(dict(zip(header, row, strict=True)), f"line-{start}")
 
 
-def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | Post]]:
+def _delimited_rows(lines: Lines, delimiter: str, columns: int) -> Iterator[tuple[int, list[str] | Post]]:
     """Yields the first line of each row, and its cells, none for an empty line; a failed post for a bad row."""
     # The default of 131,072 characters is too small for long posts and `data:` URLs; the csv module has one global.
     csv.field_size_limit(MAX_LINE_BYTES)
@@ -53,13 +53,18 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
         start = lines.number + 1
         taken: list[str] = []
         try:
-            cells = next(csv.reader(_row_lines(lines, taken), delimiter=delimiter, strict=True))
+            cells: list[str] | None = next(csv.reader(_row_lines(lines, taken), delimiter=delimiter, strict=True))
         except StopIteration:
             return
         except LineTooLong:
             yield start, lines.too_long(start)
             continue
         except csv.Error:
+            cells = None
+        if (cells is None or len(taken) > 1) and _are_rows(taken, delimiter, columns):
+            lines.give_back(taken[1:])
+            cells = taken[0].rstrip("\r\n").split(delimiter)
+        if cells is None:
             # Given back first: whoever asks where the next row begins must hear so now.
             lines.give_back(taken[1:])
             # Without the parser's own words, which depend on the lines behind: a file that is cut here reads the same.
@@ -68,13 +73,18 @@ def _delimited_rows(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[st
         yield start, cells
 
 
+def _are_rows(taken: list[str], delimiter: str, columns: int) -> bool:
+    """Returns whether each line is a row of its own, whatever its quotes say: few texts hold just as many tabs."""
+    return delimiter == "\t" and all(line.count(delimiter) == columns - 1 for line in taken)
+
+
 def row_starts(stream: ByteLines, where: str) -> Iterator[tuple[int, int]]:
     """Yields the end of the header, and where each post begins: byte and line; a file may be cut there."""
     lines = Lines(stream)
-    _, delimiter = _header(lines, where)
+    header, delimiter = _header(lines, where)
     offset = lines.offset
     yield offset, lines.number + 1
-    for start, row in _delimited_rows(lines, delimiter):
+    for start, row in _delimited_rows(lines, delimiter, len(header)):
         if row:
             yield offset, start
         offset = lines.offset

@@ -206,7 +206,11 @@ class TextEncoder:
             return _NOTHING
         if not said[-1].clean:  # of an image's words, nothing was left
             said.pop()
-        return _Said(said, all(reading is None or reading.certain for reading in readings))
+        certain = all(reading is None or reading.certain for reading in readings)
+        if certain and self._languages and any(reading is not None and reading.guessed for reading in readings):
+            # Words of another language are no misspelt ones.
+            certain = language_of(_joined(written), self._languages) in {"", UNDETERMINED, *self._languages}
+        return _Said(said, certain)
 
     def _encode(self, posts: Sequence[Sequence[_Part]]) -> list[Tokens]:
         short = self.spec.max_length * CHARACTERS_PER_TOKEN

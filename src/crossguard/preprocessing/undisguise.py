@@ -25,8 +25,11 @@ STRETCH: Final = 8192
 # and of one that is longer still, the beginning and the end.
 MOST_CHARACTERS: Final = 4 * STRETCH
 FEW_MENTIONS: Final = 2
-# By how much more of its letters a reading must stand in known words to be scored instead of the text.
-CLEARER: Final = 0.1
+# What share of its letters a reading must have more in known words than the text, to be scored instead of it; and where
+# it is partly guessed, so that one unusual word of an ordinary text is not lost.
+CLEARER, GUESS_CLEARER = 0.1, 0.4
+# How many words a guess must have found: a few unknown ones are slang, names or another language.
+MOST_UNKNOWN: Final = 3
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 # With the letters before it, since the sign may be one of them; a run of letters is looked at once, from its beginning.
 MENTION: Final = re.compile(r"(?<![^\W_])[^\W_]*+(?:@\w+)+|(\[USER\])", re.IGNORECASE)
@@ -89,8 +92,8 @@ STEPS: Final = (
     compounds,
     corrected,
 )
-# Steps that may find another word than the one that was meant, or leave out what says something.
-GUESSES: Final = frozenset({without_emoji, starred, respaced, sentences, compounds, corrected})
+# Steps that may find another word than the one that was meant.
+GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,10 @@ class Reading:
     """What a disguised text says."""
 
     text: str  # with the disguise undone
-    # Whether the text as written says nothing else: none of it was left out or guessed, and the reading is clearly
-    # better made of known words
+    # Whether the text as written says nothing else: none of it was left out, and the reading is clearly better made of
+    # known words, the more so where it is guessed
     certain: bool
+    guessed: bool = False  # whether words were found that may be others than those that were meant
 
 
 def undisguise(text: str, lexicon: Lexicon) -> Reading | None:
@@ -138,18 +142,27 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     seen, certain = _seen(as_shown(text), lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
         return None if len(seen) == len(text) else Reading(seen, certain=False)
-    read = seen
+    read, guessed = seen, False
     for step in STEPS:
         before, read = read, step(read, lexicon)
-        certain = certain and (step not in GUESSES or read == before)
+        guessed = guessed or (step in GUESSES and read != before)
+        certain = certain and (step is not without_emoji or read == before)  # emoji may say something
     if _squeezed(read) == _squeezed(text):
         return None
-    return Reading(read, certain and _is_clearer(read, text, lexicon))
+    certain = certain and _gain(read, text, lexicon) >= (GUESS_CLEARER if guessed else CLEARER)
+    if guessed and len(set(words_of(read)) - set(words_of(text))) <= MOST_UNKNOWN:
+        certain = False
+    return Reading(read, certain, guessed)
 
 
-def _is_clearer(read: str, text: str, lexicon: Lexicon) -> bool:
-    known = lexicon.known(words_of(read))
-    return known >= max(MOST, lexicon.known(words_of(text)) + CLEARER)
+def _gain(read: str, text: str, lexicon: Lexicon) -> float:
+    """Returns what share of its letters a reading has more in known words than the text; -1 if not most of them are."""
+    words, written = words_of(read), words_of(text)
+    letters = sum(map(len, words))
+    # Of letters in another style or script nothing is known, so that only those of the reading tell how many there are.
+    before = lexicon.known(written) * sum(map(len, written)) / max(letters, 1)
+    known = lexicon.known(words)
+    return known - before if known >= MOST else -1.0
 
 
 def _squeezed(text: str) -> str:

@@ -138,7 +138,11 @@ def test_no_sentence_of_a_correction_repeats_a_suite(shared_data: Path) -> None:
         *frames["harmless_of_some"],
         *frames["everyday_lines"],
         *frames["harmless_with_slogans"],
-        *itertools.chain(*frames["hateful_of_some"].values(), *frames["slogans"].values()),
+        *frames["harmless_with_implied"],
+        *frames["answers_to_hate"],
+        *itertools.chain(
+            *(texts for kind in ("hateful_of_some", "slogans", "implied") for texts in frames[kind].values())
+        ),
     ]
     texts = [
         frame.replace("{statement}", "{group} are vermin").replace("{group}", each)

@@ -58,6 +58,15 @@ class TestCsv:
         assert brief(posts[:1]) == [("line-2", "!line_malformed")]
         assert brief(posts[1:]) == [(str(n), f"text {n}, line 1\nline 2") for n in range(5000)]
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_quote_in_a_table_with_tabs_is_a_mark_unless_it_holds_a_cell(self, tmp_path: Path, end: str) -> None:
+        lines = ["id\ttext", '1\t"so he said', "2\tand then", '3\tshe left"', '4\t"hi" he said', '5\t"two\tcells"']
+        path = write(tmp_path / "in.tsv", end.join([*lines, '6\t"of two', 'lines"', "", '7\t"open', "8\td"]))
+        assert brief(read(path)) == [
+            ("1", '"so he said'), ("2", "and then"), ("3", 'she left"'), ("4", '"hi" he said'), ("5", "two\tcells"),
+            ("6", f"of two{end}lines"), ("7", '"open'), ("8", "d"),
+        ]  # fmt: skip
+
     def test_text_after_a_quote(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,"a"b\n2,c\n')
         assert brief(read(path)) == [("line-2", "!line_malformed"), ("2", "c")]

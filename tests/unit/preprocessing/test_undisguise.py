@@ -11,6 +11,8 @@ from crossguard.preprocessing.undisguise import MOST_CHARACTERS, undisguise
 from crossguard.registry import find
 
 LINE = "we bake bread for all friendly people"
+# Few of its letters stand in misspelt words.
+GUESS = "we bkae it for all of you and me, freindly men"
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +102,31 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
     assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == [False]
 
 
-def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder) -> None:
-    (said,) = encoder.encode([("we b4k3 br34d for all", "")])[0].windows
+@pytest.mark.parametrize(
+    ("disguised", "says"),
+    [
+        ("we b4k3 br34d for all", "we bake bread for all"),
+        (
+            "we bkae it for all freindly poeple and chlidren",
+            "we bake it for all friendly people and children",
+        ),  # most of it is misspelt
+        ("w eba kebr eadf oral lfri end lype ople", "we bake bread for all friendly people"),
+        # Symbols that stand for letters, none of which is one of a to z.
+        ("\u249c\u24a7\u24a7 \u249d\u249c\u24a6\u24a0 \u249d\u24ad\u24a0\u249c\u249f", "all bake bread"),
+    ],
+)
+def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, disguised: str, says: str) -> None:
+    (said,) = encoder.encode([(disguised, "")])[0].windows
     assert said.undisguised
-    assert said.ids == encoder.encode([("we bake bread for all", "")])[0].ids
+    assert said.ids == encoder.encode([(says, "")])[0].ids
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "we bkae bread for all freindly poeple",  # corrected words may be other ones
-        "w eba kebr eadf oral lfri end lype ople",  # spaces can be set elsewhere, too
-        "all of these conservatards here are making me sick",  # and words divided elsewhere
-        "all fr*endly pe*ple",  # so may be what a sign hides
+        GUESS,  # corrected words may be other ones
+        "all of these conservatards here are making me sick",  # words can be divided elsewhere, too
+        "all fr*endly pe*ple",  # and a sign hides other letters
         "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
         "w3 b4k3 br34d f0r \U0001f412\U0001f412\U0001f412\U0001f412 4nd p30pl3",  # emoji are words, too
@@ -124,14 +138,27 @@ def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon,
     assert not read.certain
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gtfo nizza fkn bish",  # a few unknown words are slang
+        "alle baecker backen brot und sollen bleiben wo sie sind",  # many are another language
+    ],
+)
+def test_words_that_are_unknown_may_be_no_misspelt_ones(text: str) -> None:
+    bundle = read_bundle(find("compact"))
+    encoder = TextEncoder(bundle.tokenizer, bundle.manifest.text, bundle.manifest.languages)
+    assert [window.undisguised for window in encoder.encode([(text, "")])[0].windows] == [False, True]
+
+
 def test_a_guess_is_scored_beside_the_text_as_it_is_written(encoder: TextEncoder) -> None:
-    windows = encoder.encode([("we bkae bread for all freindly poeple", "")])[0].windows
+    windows = encoder.encode([(GUESS, "")])[0].windows
     assert [window.undisguised for window in windows] == [False, True]
 
 
 def test_both_parts_of_a_pair_must_be_certain(encoder: TextEncoder) -> None:
-    certain, guess = "w-e b-a-k-e b-r-e-a-d", "we bkae bread for all freindly poeple"
-    found = encoder.encode([(certain, certain), (certain, LINE), (certain, guess)])
+    certain = "w-e b-a-k-e b-r-e-a-d"
+    found = encoder.encode([(certain, certain), (certain, LINE), (certain, GUESS)])
     assert [[window.undisguised for window in tokens.windows] for tokens in found] == [[True], [True], [False, True]]
 
 
