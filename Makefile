@@ -53,7 +53,7 @@ build: install  ## Build the wheel, install it into a clean environment, and try
 bench: install  ## Posts per second and peak memory beside a plain PyTorch loop, in one run
 	$(BIN)/python -m benchmarks.compact
 
-compact: install  ## Train the model in the box again from the raw data folders in DATA
+compact: install  ## Train the bundled model again from the raw data folders in DATA
 	BIN=$(BIN) DATA="$(DATA)" scripts/make-compact
 
 fuzz: install  ## Mutate images, tables, manifests and requests; SECONDS=3600 for an hour

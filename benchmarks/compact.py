@@ -1,4 +1,4 @@
-"""`make bench`: the model in the box beside a plain PyTorch loop over the same model, in one run."""
+"""`make bench`: the bundled model beside a plain PyTorch loop over the same model, in one run."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Subject:
 
 
 def compact(*, short: bool = False) -> Subject:
-    """The model in the box: MiniLM-L6, EfficientNet-Lite0, 192 pixels, 11 outputs; a small one to try the benchmark."""
+    """The bundled model: MiniLM-L6, EfficientNet-Lite0, 192 pixels, 11 outputs; a small one to try the benchmark."""
     encoder = {"text_config": MINILM_L6 | (SHORT_TEXT if short else {}), "vision_config": SHORT_VISION if short else {}}
     model = _build("compact", encoder, outputs=11, fusion_dim=256)
     text = TextSpec(max_length=96, normalization="social", image_text="pair")

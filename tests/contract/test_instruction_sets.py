@@ -1,4 +1,4 @@
-"""The model in the box gives the same scores whatever the processor multiplies 8 bits with."""
+"""The bundled model gives the same scores whatever the processor multiplies 8 bits with."""
 
 from __future__ import annotations
 

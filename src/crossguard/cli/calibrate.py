@@ -12,6 +12,7 @@ import click
 from crossguard.checked_settings import parse
 from crossguard.cli.options import (
     PATH,
+    Number,
     annotated_options,
     model_option,
     new_policy_options,
@@ -60,12 +61,12 @@ if TYPE_CHECKING:
 @click.option("--feed", type=PATH, help="Unlabelled posts of the feed, to estimate prevalences from.")
 @click.option(
     "--miss-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     help="Guarantee: a hateful post is allowed at most this often.",
 )
 @click.option(
     "--block-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     help="Guarantee: a harmless post is blocked at most this often.",
 )
 @annotated_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossguard.bundle import CARD, read_bundle
-from crossguard.cli.options import EXISTING, PATH, refuse_idle
+from crossguard.cli.options import EXISTING, PATH, Number, refuse_idle
 from crossguard.errors import ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
 
@@ -66,7 +66,13 @@ WEIGHT_DTYPES = ("fp32", "fp16", "int8")
     type=EXISTING,
     help="Annotated posts for --precision int8: some calibrate, the rest test it. May be repeated.",
 )
-@click.option("--max-auc-loss", default=0.005, show_default=True, help="Largest ROC-AUC loss allowed per label.")
+@click.option(
+    "--max-auc-loss",
+    type=Number(0, 1),
+    default=0.005,
+    show_default=True,
+    help="Largest ROC-AUC loss allowed per label.",
+)
 @click.option("--accept-loss", is_flag=True, help="Write an int8 copy that loses more than it may.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in OUT; a card (README.md) stays.")
 def command(

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Number(click.FloatRange):
+    """A number within bounds, which `nan` is for `click`: every comparison with it is false."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises UsageError where it is none, or not within the bounds."""
+        number: float = super().convert(value, param, ctx)
+        return number if number == number else self.fail(f"'{value}' is no number.", param, ctx)  # noqa: PLR0124
+
+
 class ExistingPath(click.Path):
     """The path of an input: one that is missing is no error of the command line, and ends as elsewhere."""
 
@@ -85,7 +96,7 @@ annotated_options = added(
         click.option("--split", help="Only rows whose column 'split' has this value."),
         click.option(
             "--positive-from",
-            type=click.FloatRange(0, 1, min_open=True),
+            type=Number(0, 1, min_open=True),
             default=0.5,
             show_default=True,
             help="Value from which a label counts as positive.",

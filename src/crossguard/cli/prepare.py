@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.cli.options import EXISTING, PATH, out_option, overwrite_option
+from crossguard.cli.options import EXISTING, PATH, Number, out_option, overwrite_option
 from crossguard.data.datasets.registry import DATASETS, find
 from crossguard.data.datasets.rows import Dataset
 from crossguard.data.writing import refuse_same_file
@@ -32,7 +32,7 @@ def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> s
 @overwrite_option
 @click.option(
     "--max-missing-images",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.02,
     show_default=True,
     help="Fraction of the images that may be missing or broken; posts without theirs keep their text alone.",

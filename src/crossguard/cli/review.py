@@ -24,7 +24,7 @@ from crossguard.cli.options import (
 )
 from crossguard.cli.progress import Bar
 from crossguard.data.masking import visible
-from crossguard.errors import ConfigError, MissingExtraError
+from crossguard.errors import ConfigError, MissingExtraError, number_of
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 from crossguard.saving import refuse_existing
 
@@ -220,7 +220,7 @@ def erase_author(settings: ReviewSettings, author: str, source: str | None) -> N
     with console.database.erase() as tx:
         count = retention.erase_author(tx, author, console.now(), source)
         log.record(tx, console.now(), log.COMMAND_LINE, "erase author", items=count)
-    click.echo(f"The content of {count:,} items was erased.", err=True)
+    click.echo(f"The content of {number_of(count, 'item')} was erased.", err=True)
 
 
 def _limit(threshold: float) -> str:

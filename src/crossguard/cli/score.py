@@ -15,7 +15,7 @@ import click
 from crossguard.cli import score_many as many
 from crossguard.cli import score_run as steps
 from crossguard.cli import until_exit
-from crossguard.cli.options import model_option, out_option, refuse_idle, single_option
+from crossguard.cli.options import Number, model_option, out_option, refuse_idle, single_option
 
 _POSITIVE = click.IntRange(min=1)
 _COLUMNS = ("id", "text", "image_path", "image_text", "image")
@@ -119,7 +119,7 @@ _NOT_OF_ONE = (
 @click.option(
     "--core-hour-price",
     "price",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="PRICE",
     help="Many files: what a core costs for an hour, to show what the job costs.",
 )

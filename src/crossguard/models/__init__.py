@@ -4,7 +4,7 @@
 |---|---|
 | `config.py` | what rebuilds a model: backbone, head, sizes |
 | `backbone.py` | what every backbone must offer |
-| `two_towers.py`, `compact.py` | the backbones: CLIP and SigLIP, and that of the model in the box |
+| `two_towers.py`, `compact.py` | the backbones: CLIP and SigLIP, and that of the bundled model |
 | `efficientnet_lite.py` | the image encoder of `compact` |
 | `gated.py` | projections and gates that both heads share |
 | `fusion.py`, `multitask.py` | the two heads of the model cards |

@@ -1,4 +1,4 @@
-"""The encoders of the model in the box: MiniLM (Wang et al., NeurIPS 2020), mean-pooled, and EfficientNet-Lite0."""
+"""The encoders of the bundled model: MiniLM (Wang et al., NeurIPS 2020), mean-pooled, and EfficientNet-Lite0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts that make the model in the box: what repeats a suite goes."""
+"""The scripts that make the bundled model: what repeats a suite goes."""
 
 from __future__ import annotations
 

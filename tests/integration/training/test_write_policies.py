@@ -1,4 +1,4 @@
-"""The script that fits the policy `default` of the model in the box, and what is committed of it."""
+"""The script that fits the policy `default` of the bundled model, and what is committed of it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pydantic import Field
 
 from crossguard.checked_settings import StrictModel, Words
-from crossguard.cli.options import PATH, added, policy_file, policy_name, resampling_options, settings_options
+from crossguard.cli.options import PATH, Number, added, policy_file, policy_name, resampling_options, settings_options
 
 
 class Settings(StrictModel):
@@ -70,6 +70,16 @@ def test_a_number_that_cannot_be_resampled_with_is_refused(least: int, option: s
     found = CliRunner().invoke(resampling, [option])
     assert (found.exit_code == 0) is fits
     assert fits or "is not in the range" in found.output
+
+
+@pytest.mark.parametrize(("given", "fits"), [("0.5", True), ("nan", False), ("1.5", False), ("x", False)])
+def test_a_number_lies_within_its_bounds(given: str, fits: bool) -> None:
+    @click.command()
+    @click.option("--share", type=Number(0, 1))
+    def shared(share: float) -> None:
+        click.echo(share)
+
+    assert (CliRunner().invoke(shared, ["--share", given]).exit_code == 0) is fits
 
 
 @click.command()

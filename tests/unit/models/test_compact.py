@@ -1,4 +1,4 @@
-"""The encoders of the model in the box."""
+"""The encoders of the bundled model."""
 
 from __future__ import annotations
 

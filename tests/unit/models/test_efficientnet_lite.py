@@ -1,4 +1,4 @@
-"""The image encoder of the model in the box."""
+"""The image encoder of the bundled model."""
 
 from __future__ import annotations
 

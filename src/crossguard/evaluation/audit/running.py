@@ -98,6 +98,7 @@ def audit(moderator: Moderator, request: AuditRequest) -> Audit:
     if request.madlibs is not None:
         phrases, terms = score_phrases(moderator, request.madlibs)
         source = Path(request.madlibs.source).name
+        notes += [f"{source}: {note}" for note in unscored(phrases.failed, "the audit")]
         groups[source] = audit_groups(phrases.sample, terms, "any", request.rounds, request.seed)
     suites = tuple(run_suite(moderator, suite, request.rounds, request.seed) for suite in request.suites)
     model, policy = moderator.bundle.manifest.model, moderator.policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,8 +81,14 @@ class SuiteResult:
 def read_suite(path: Path, labels: tuple[str, ...]) -> Annotated:
     """Reads a CSV with the columns `test_case`, `label_gold`, `functionality`, `target_ident`; keeps the last two."""
     suite, rows = _read(path, labels, TEXT, GOLD, (FUNCTION, TARGET))
-    functions, targets = (tuple(row[FUNCTION] or "" for row in rows), tuple(row[TARGET] or NO_TARGET for row in rows))
-    columns = {FUNCTION: functions, TARGET: targets}
+    answers = [
+        (row[FUNCTION] or "", "hateful" if share > 0 else "harmless")
+        for row, share in zip(rows, suite.hateful, strict=True)
+    ]
+    kinds = Counter(function for function, _ in set(answers))
+    # Where cases of both kinds have one name, each kind is a functionality of its own.
+    functions = tuple(f"{name} ({kind})".strip() if kinds[name] > 1 else name for name, kind in answers)
+    columns = {FUNCTION: functions, TARGET: tuple(row[TARGET] or NO_TARGET for row in rows)}
     return replace(suite, source=path.name, columns=columns)
 
 

@@ -11,7 +11,7 @@ from crossguard.errors import InputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.evaluation.audit.robustness import EvasionTest
 from crossguard.evaluation.audit.running import AuditRequest, audit, column_groups
-from crossguard.evaluation.audit.suites import read_suite
+from crossguard.evaluation.audit.suites import read_phrases, read_suite
 from crossguard.evaluation.estimates import plain
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
@@ -82,6 +82,14 @@ def test_suites_are_disguised_for_what_they_know_whichever_label_is_audited(tiny
     path.write_text("test_case,label_gold,functionality,target_ident\nawful people,hateful,f1,all\n")
     request = AuditRequest(suites=(read_suite(path, HATE.names),), question="racist", evasion=EvasionTest("racist"))
     assert [tested.question for tested in audit(tiny, request).robustness] == ["any"]
+
+
+def test_phrases_that_cannot_be_scored_are_told(tiny: Moderator, tmp_path: Path) -> None:
+    path = tmp_path / "madlibs.csv"
+    path.write_text("template,toxicity,phrase\n" + "t,toxic,awful gay\nt,nontoxic,good gay\n" * 3 + "t,toxic,\n")
+    found = audit(tiny, AuditRequest(madlibs=read_phrases(path, HATE.names), rounds=0))
+    told = "madlibs.csv: Left out of the audit: 1 post that could not be scored (1 post_empty)."
+    assert told in found.warnings
 
 
 def test_what_posts_were_audited_without_is_told(tiny: Moderator, tmp_path: Path) -> None:

@@ -43,6 +43,14 @@ def test_cells_hold_what_was_decided_right(suite_file: Path) -> None:
     assert estimates["roc_auc"].value == 0.625
 
 
+def test_cases_of_both_kinds_are_two_functionalities(tmp_path: Path) -> None:
+    path = tmp_path / "suite.csv"
+    lines = ["test_case,label_gold,functionality,target_ident", "a,hateful,slur,", "b,non-hateful,slur,", "c,hateful,,"]
+    path.write_text("\n".join([*lines, "d,non-hateful,,", "e,hateful,threat,"]))
+    read = read_suite(path, HATE.names)
+    assert read.columns["functionality"] == ("slur (hateful)", "slur (harmless)", "(hateful)", "(harmless)", "threat")
+
+
 def test_a_suite_is_decided_as_the_moderator_decides(tiny: Moderator, suite_file: Path) -> None:
     suite = read_suite(suite_file, HATE.names)
     result = run_suite(tiny, suite, rounds=0)

@@ -9,5 +9,5 @@ from crossguard.registry import find
 
 @pytest.fixture(scope="session")
 def words() -> Lexicon:
-    """Returns the words that the tokenizer of the model in the box knows."""
+    """Returns the words that the tokenizer of the bundled model knows."""
     return Lexicon(Tokenizer.from_file(str(find("compact") / "tokenizer.json")).get_vocab())
