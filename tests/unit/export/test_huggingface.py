@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ pytest.importorskip("torch", reason="exports need crossguard[train]")
 
 from tests.support.tiny_bundle import tokenizer
 
-from crossguard.export.huggingface import CARD_TEMPLATE, CODE, RESAMPLE, _card, config, processor_files
+from crossguard.export.huggingface import CARD_TEMPLATE, CODE, RESAMPLE, WRAPPER, _card, config, processor_files
 from crossguard.export.source import ExportSource
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
@@ -40,6 +41,15 @@ def test_the_copied_files_need_nothing_but_each_other_torch_and_transformers() -
             elif isinstance(node, ast.ImportFrom | ast.Import):
                 named = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
                 assert not str(named).startswith("crossguard"), name
+
+
+def test_the_wrapper_names_every_copied_file_and_what_is_in_it() -> None:
+    wrapper = (resources.files("crossguard") / "resources" / "huggingface" / f"{WRAPPER}.txt").read_text("utf-8")
+    named = [node for node in ast.parse(wrapper).body if isinstance(node, ast.ImportFrom) and node.level]
+    assert {f"{node.module}.py" for node in named} == set(CODE)
+    for node in named:
+        module = importlib.import_module(f"crossguard.models.{node.module}")
+        assert all(hasattr(module, alias.name) for alias in node.names), node.module
 
 
 def test_labels_and_thresholds_are_told_as_transformers_reads_them(tmp_path: Path) -> None:
