@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,7 @@ OUTBOX: Final = "crossguard_outbox"
 """Option of a transaction: whether somebody receives what it decides."""
 _LOG: Final = logging.getLogger("crossguard.review")
 MIGRATION, POSTS, NAMES = 7_283_641, 7_283_642, 7_283_643  # any numbers that nothing else in the database locks
-_TURN: Final = text("SELECT pg_advisory_xact_lock(:what, 0)")
+_TURN: Final = text("SELECT pg_advisory_xact_lock(:what, :which)")
 
 
 class Database:
@@ -154,10 +154,10 @@ class Database:
         self.engine.dispose()
 
 
-def take_turns(tx: Connection, what: int) -> None:
-    """Waits for transactions that named the same number, as all do on SQLite."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(_TURN, {"what": what})
+def take_turns(tx: Connection, what: int, which: Collection[int] = (0,)) -> None:
+    """Waits for transactions that named the same numbers of the same thing, as all do on SQLite."""
+    if which and tx.dialect.name == "postgresql":
+        tx.execute(_TURN, [{"what": what, "which": number} for number in sorted(which)])
 
 
 def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

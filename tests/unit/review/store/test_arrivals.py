@@ -124,6 +124,21 @@ def test_two_edits_at_once_are_both_judged(console: Console, database: Database)
     assert row(database, 3).text == "third"
 
 
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_other_posts_wait_for_nobody_on_postgresql(console: Console, database: Database) -> None:
+    others = [[submission("2")], [submission("3", score=0.05)]]  # the last is only counted
+    sending = [threading.Thread(target=console.intake.take, args=(posts, NOW)) for posts in others]
+    with database.write() as tx:
+        arrivals.put(tx, [console.intake._item(submission("1"), None, NOW)])
+        for thread in sending:
+            thread.start()
+            thread.join(5)
+        waiting = [thread.is_alive() for thread in sending]
+    for thread in sending:
+        thread.join()
+    assert waiting == [False, False]
+
+
 def test_another_version_that_was_reported_keeps_its_id(console: Console, database: Database) -> None:
     console.intake.take([submission("1", "first")], NOW)
     console.intake.take([submission("1", "second", report={"reporter": "r", "reason": ""})], NOW)
