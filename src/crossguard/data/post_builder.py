@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossguard.data.cells import as_text
-from crossguard.data.columns import Columns, Unread, unread
+from crossguard.data.columns import MORE_WORDS, OTHER_NAMES, Columns, Unread, unread
 from crossguard.data.image_sources import as_image, check_inside, is_url
 from crossguard.errors import PostError, TableError
 from crossguard.records import ImageSource, Post
@@ -28,6 +28,8 @@ _UNREAD: Final[Mapping[Unread, str]] = {
     "file": "is not read; if it names images: --image-path-column '{}'",
 }
 _KNOWN_SHAPES: Final = 1000
+# Of an object inside another one; at the top, these are found as columns.
+_WORDS: Final = frozenset({"text", *OTHER_NAMES["text"], *MORE_WORDS})
 
 
 class PostBuilder:
@@ -83,12 +85,15 @@ class PostBuilder:
             raise TableError(f"{where} is no post. It has: {', '.join(row)}. {AN_OBJECT_PER_POST}")
 
     def _is_no_post(self, row: Mapping[str, Any]) -> bool:
-        """Whether an object has content under other names alone, or is itself a table of lists or objects."""
+        """Whether an object has content under other names or in objects alone, or is itself a table of columns."""
         nested = [value for value in row.values() if value and isinstance(value, list | dict)]
-        if set(self.found) - {"id"}:
-            return len(nested) == len(row) and "image" not in self.found
+        if "text" in self.found and len(nested) == len(row):
+            return True
+        inside = {"text"} if isinstance(row.get(self.found.get("text", "")), dict) else set()
+        if set(self.found) - {"id"} - inside:
+            return False
         words = any(isinstance(value, str) for name, value in row.items() if name != self.columns.id)
-        return words or ("id" not in self.found and bool(nested))
+        return words or any(_holds_posts(value, whole="id" not in self.found) for value in nested)
 
     def note(self, header: Iterable[str], where: str) -> None:
         """Remembers the columns, and what was found under another name."""
@@ -160,6 +165,13 @@ class AnyBuilder(PostBuilder):
     """Makes posts of any table: what is annotated need not hold words or images where scores come from elsewhere."""
 
     scored = False
+
+
+def _holds_posts(value: Any, *, whole: bool) -> bool:
+    """Whether an object has words of a post, or, where it is no part of one, a list or object has further ones."""
+    parts = value.values() if isinstance(value, dict) else value
+    words = isinstance(value, dict) and not _WORDS.isdisjoint(value)
+    return words or (whole and any(isinstance(part, list | dict) for part in parts))
 
 
 def doubled(names: Iterable[str]) -> list[str]:

@@ -88,6 +88,9 @@ def test_only_builders_of_posts_ask_for_something_to_score() -> None:
         {"id": {"0": "x"}, "text": {"0": "one"}},  # pandas, by columns
         {"text": ["one", "two"]},
         {"columns": ["text"], "index": [0], "data": [["one"]]},
+        {"id": 1, "data": {"text": "hello"}},
+        {"update_id": 1, "message": {"text": "hello"}},
+        {"id": 1, "text": {"body": "hello"}},
     ],
 )
 def test_posts_in_another_shape_are_refused_with_the_commands_that_convert_them(row: dict[str, object]) -> None:
@@ -103,6 +106,9 @@ def test_posts_in_another_shape_are_refused_with_the_commands_that_convert_them(
         {"id": "1", "attachments": [{"url": "x"}]},
         {"text": "a", "attachments": [{"url": "x"}]},
         {"image": {"bytes": b"x", "path": "a.png"}},
+        {"img": {"bytes": b"x", "path": "a.png"}},
+        {"image_path": ["a.png"]},
+        {"tags": ["a"]},
         {"id": "x", "text": []},
         {"1": "one", "text": "two"},
         {"likes": 3},
