@@ -32,8 +32,10 @@ _LINK: Final = rf"(?:{_OF_LINK}|\({_OF_LINK}*\)|\[{_OF_LINK}*\])"
 # Elements of HTML by what a reader sees of them: nothing, or that something else begins.
 _INLINE: Final = (
     "a|abbr|acronym|b|bdi|bdo|big|blink|button|cite|code|data|del|dfn|em|font|i|img|input|ins|kbd|label|mark|nobr|output|q|"
-    "rb|rp|rt|ruby|s|samp|select|small|span|strike|strong|sub|sup|time|tt|u|var|wbr|[a-z]{1,20}(?:-[a-z0-9]{1,20}){1,4}"
+    "rb|rp|rt|ruby|s|samp|select|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
 )
+# Elements that have a name of their own, which may be words.
+_CUSTOM: Final = r"[a-z]{1,20}(?:-[a-z0-9]{1,20}){1,4}"
 _BLOCKS: Final = (
     "address|article|aside|blockquote|body|br|center|dd|details|div|dl|dt|figcaption|figure|footer|form|h[1-6]|"
     "head|header|hr|html|iframe|li|main|nav|ol|option|p|pre|script|section|style|summary|table|"
@@ -44,9 +46,12 @@ _VALUE: Final = r"""\s?=\s?(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})"
 _ATTRIBUTE: Final = (
     rf"\s{{1,20}}(?:[\w:-]{{1,40}}{_VALUE}|hidden|disabled|checked|readonly|required|open|async|controls)"
 )
-_REST_OF_TAG: Final = rf"(?P<unseen>(?:{_ATTRIBUTE}){{0,20}})\s{{0,20}}/?\s?>"
-INLINE_TAG: Final = re.compile(rf"</?(?:{_INLINE}){_REST_OF_TAG}", re.IGNORECASE)
-BLOCK_TAG: Final = re.compile(rf"</?(?:{_BLOCKS}){_REST_OF_TAG}", re.IGNORECASE)
+_ATTRIBUTES: Final = rf"(?:{_ATTRIBUTE}){{0,20}}"
+_END: Final = r"\s{0,20}/?\s?>"
+INLINE_TAG: Final = re.compile(
+    rf"</?(?:(?:{_INLINE})|(?=[a-z]{{1,20}}-))(?P<unseen>(?:(?<=[</]){_CUSTOM})?{_ATTRIBUTES}){_END}", re.IGNORECASE
+)
+BLOCK_TAG: Final = re.compile(rf"</?(?:{_BLOCKS})(?P<unseen>{_ATTRIBUTES}){_END}", re.IGNORECASE)
 URL: Final = re.compile(rf"https?://{_LINK}*|www\.{_LINK}+|\[URL\]|\bt\.co/{_LINK}+", re.IGNORECASE)
 MENTION: Final = re.compile(r"@\w+|\[USER\]", re.IGNORECASE)
 MENTIONS: Final = re.compile(r"(?:user\s+){2,}")

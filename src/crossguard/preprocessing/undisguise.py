@@ -9,9 +9,9 @@ flagged more often; where the reading is certain, it alone is scored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
@@ -76,8 +76,9 @@ SUSPECT: Final = re.compile(
     rf"|[@$]{LETTER}|{LONG_RUN.pattern}|{SPACED.pattern}|{EMOJI_WITHIN.pattern}"
     "|[^\x00-\x7f\u2000-\u206f\u2190-\u245f\u2500-\u2bff\ufe0f\U0001f300-\U0001faff]"
 )
+Step: TypeAlias = Callable[[str, Lexicon], str]
 # In this order: each takes and gives a whole text.
-STEPS: Final = (
+STEPS: Final[tuple[Step, ...]] = (
     upright,
     latin,
     joined,
@@ -92,6 +93,9 @@ STEPS: Final = (
     compounds,
     corrected,
 )
+# Steps that turn all of a text round, also words in it that are ones only as they stand.
+TURNS: Final = frozenset({upright, forward})
+WHOLE_WORD: Final = re.compile(r"\b[a-z]{3,}\b")
 # Steps that may find another word than the one that was meant.
 GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
 
@@ -145,8 +149,9 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     read, guessed = seen, False
     for step in STEPS:
         before, read = read, step(read, lexicon)
-        guessed = guessed or (step in GUESSES and read != before)
-        certain = certain and (step is not without_emoji or read == before)  # emoji may say something
+        if read != before:
+            guessed = guessed or step in GUESSES
+            certain = certain and _loses_nothing(step, before, read, lexicon)
     if _squeezed(read) == _squeezed(text):
         return None
     certain = certain and _gain(read, text, lexicon) >= (GUESS_CLEARER if guessed else CLEARER)
@@ -163,6 +168,18 @@ def _gain(read: str, text: str, lexicon: Lexicon) -> float:
     before = lexicon.known(written) * sum(map(len, written)) / max(letters, 1)
     known = lexicon.known(words)
     return known - before if known >= MOST else -1.0
+
+
+def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool:
+    """Returns whether no words are gone that the text before a step may have been meant to say."""
+    if step is without_emoji:  # they may say something
+        return False
+    if step is respaced:  # of misspelt words, others can be made
+        return lexicon.known(words_of(read)) == 1
+    if step not in TURNS:
+        return True
+    turned = set(WHOLE_WORD.findall(before.lower())).difference(words_of(read))
+    return not any(word in lexicon and word[::-1] not in lexicon for word in turned)
 
 
 def _squeezed(text: str) -> str:

@@ -130,6 +130,13 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, d
         "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
         "w3 b4k3 br34d f0r \U0001f412\U0001f412\U0001f412\U0001f412 4nd p30pl3",  # emoji are words, too
+        "they like water. ew ekab daerb rof lla yldneirf elpoep dna lla yppah nerdlihc",  # not all of it is mirrored
+        (
+            "they like water p\u0250\u01dd\u0279q poo\u0183 \u0265\u0287\u1d09\u028d \u028e\u0250p"
+            " \u01dd\u0254\u1d09u \u0250 \u01dd\u028c\u0250\u0265 pu\u0250"
+            " \u028epoq\u028e\u0279\u01dd\u028c\u01dd \u01dd\u026fo\u0254l\u01dd\u028d"
+        ),  # nor upside down
+        "ppeper and coffee are tsated and sohuld all be tosated",  # spaces can be set among misspelt words
     ],
 )
 def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon, text: str) -> None:
@@ -173,7 +180,7 @@ def test_any_text_can_be_read(lexicon: Lexicon, text: str) -> None:
     [
         "<We bake bread>", "<I bake bread>", "<b title='we bake bread'>", "<!-- we bake bread -->", "<@we.bake.bread>",
         "<#we-bake-bread>", "<:bake:12345>", "[x](we-bake-bread)", "[x]<b></b>(we-bake-bread)", "[url=bake]x[/url]",
-        "```bake\n",
+        "<we-bake-bread>", "<we-bake-bread/>", "```bake\n",
     ],
 )  # fmt: skip
 def test_words_in_markup_are_not_left_out_for_a_disguise_beside_them(lexicon: Lexicon, markup: str) -> None:

@@ -51,6 +51,8 @@ UNSURE: Final = {
 }  # fmt: skip
 SURE: Final = {ord(look): letter for letter, looks in SHAPES.items() for look in looks}
 FIRST: Final = {ord(look): letters[0] for look, letters in UNSURE.items()}
+# Alone, these are a faith and no letter.
+FAITH: Final = re.compile("[☪✝][☪✝\ufe0f.,!?]*")
 # Rotated by half a turn, in a text that is read from its end.
 UPSIDE_DOWN: Final = str.maketrans("ɐqɔpǝɟɓƃɥᴉıɾſʞʃןɯuodbɹsʇnʌʍxʎz˙¡¿", "abcdefgghiijjkllmnopqrstuvwxyz.!?")
 TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
@@ -76,7 +78,7 @@ def latin(text: str, lexicon: Lexicon) -> str:
         return text
     tokens = text.split(" ")
     plain = [unstyled(token) for token in tokens]
-    folded = [token if token.isascii() else _shapes(token, lexicon) for token in plain]
+    folded = [token if token.isascii() or FAITH.fullmatch(token) else _shapes(token, lexicon) for token in plain]
     if lexicon.known(words_of(" ".join(folded))) <= HALF:
         # Letters of two scripts in one word are no accident.
         folded = [new if WORD.search(old.lower()) else old for old, new in zip(plain, folded, strict=True)]

@@ -25,6 +25,12 @@ def test_letters_of_two_scripts_in_one_word_are_read_as_one(words: Lexicon) -> N
     assert latin(RUSSIAN, words) == RUSSIAN
 
 
+@pytest.mark.parametrize("sign", ["\u262a", "\u262a\ufe0f!", "\u271d"])
+def test_a_sign_of_a_faith_is_no_letter_alone(words: Lexicon, sign: str) -> None:
+    assert latin(f"good morning {sign}", words) == f"good morning {sign}"
+    assert latin("morni\u262a", words) == "mornic"
+
+
 @pytest.mark.parametrize(
     "text",
     [
