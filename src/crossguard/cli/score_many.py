@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -49,10 +50,9 @@ def run(
     _check_sources(sources)
     if out is None or out == "-" or _looks_like_a_file(out):
         shown = "" if out is None else f" '{out}' looks like a file."
-        raise click.UsageError(
-            f"Many files go into a folder of parts.{shown} Name one: -o decisions/. The decisions on one file: "
-            f"crossguard score {sources[0]} -o decisions.csv"
-        )
+        hint = f". The decisions on one file: crossguard score {shlex.quote(sources[0])} -o decisions.csv"
+        hint = "" if wanted(sources[:1], None) else hint
+        raise click.UsageError(f"Many files go into a folder of parts.{shown} Name one: -o decisions/{hint}")
     try:
         with JobProgress(bar=options.bar, quiet=options.quiet, metrics_port=metrics_port, price=price) as progress:
             summary = score_files(sources, out, resume=options.resume, watch=progress.see, **_settings(how, options))

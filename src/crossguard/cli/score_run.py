@@ -131,8 +131,9 @@ def _tell_where(options: Options) -> None:
 def refuse_a_text(sources: Sequence[str]) -> None:
     """Checks that INPUT names files here or in a storage, and is neither the words of a post nor in the web."""
     files = [source for source in sources if names_files(source) or (" " not in source and Path(source).suffix)]
-    if sources and (not files or any(map(_WEB.match, sources))):
-        words = " ".join(sources)
+    web = [source for source in sources if _WEB.match(source)]
+    if sources and (web or not files):
+        words = " ".join(web if files else sources)
         raise click.UsageError(
             f"There is no file '{excerpt(words)}'. To score a text: {text_command(words)}. "
             "INPUT is never downloaded: it is a table, a folder of images, or - for stdin."

@@ -123,6 +123,19 @@ def test_nothing_is_downloaded(score: Score, tmp_path: Path) -> None:
     for out in ("out.jsonl", "out/"):
         code, said = score("https://example.com/posts.csv", "-o", tmp_path / out)
         assert (code, "INPUT is never downloaded" in said) == (2, True)
+    (tmp_path / "in.csv").write_text("text\nhello\n")
+    _, said = score(tmp_path / "in.csv", "https://example.com/posts.csv", "-o", tmp_path / "out/")
+    assert "There is no file 'https://example.com/posts.csv'" in said, "the other one is there"
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [(["a b.csv", "x.csv"], True), (["*.csv"], False), (["s3://b/c.csv"], False)],
+)
+def test_a_command_for_one_file_is_shown_only_where_it_is_one(score: Score, sources: list[str], *, told: bool) -> None:
+    code, said = score(*sources)
+    assert (code, "crossguard score 'a b.csv' -o decisions.csv" in said) == (2, told)
+    assert ("The decisions on one file" in said) is told
 
 
 def test_a_name_that_is_too_long_is_one_line(score: Score, tmp_path: Path) -> None:
