@@ -10,7 +10,7 @@ from crossguard.models.loading import CONFIG
 from crossguard.registry import MANIFEST
 
 # What a run keeps for itself and nobody else needs.
-LEFT_HOME: Final = ("state.pt", "best.pt", "*.draft", ".lock", "tensorboard/*", "predictions.npz", "log.jsonl")
+LEFT_HOME: Final = ("state.pt", "best.pt", "*.unfinished", ".lock", "tensorboard/*", "predictions.npz", "log.jsonl")
 
 
 def push(folder: Path, repository: str, *, private: bool = False, api: Any = None) -> str:

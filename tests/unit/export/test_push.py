@@ -12,9 +12,11 @@ pytest.importorskip("torch", reason="uploading belongs to crossguard[train]")
 from httpx2 import ReadTimeout
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import filter_repo_objects
 
 from crossguard.errors import BundleError, OutputError
 from crossguard.export.push import LEFT_HOME, push
+from crossguard.models.loading import whole_weights
 
 
 class Hub:
@@ -45,6 +47,14 @@ def test_what_a_run_keeps_for_itself_stays_here(tmp_path: Path, told: str) -> No
     assert hub.created == {"me/model": {"private": True, "exist_ok": True}}
     assert hub.uploaded["folder_path"] == str(tmp_path)
     assert hub.uploaded["ignore_patterns"] == list(LEFT_HOME)
+
+
+def test_what_a_killed_run_left_unfinished_stays_here(tmp_path: Path) -> None:
+    with whole_weights(tmp_path / "state.pt") as unfinished:
+        assert list(filter_repo_objects([unfinished.name, "model.safetensors"], ignore_patterns=list(LEFT_HOME))) == [
+            "model.safetensors"
+        ]
+        unfinished.touch()
 
 
 def test_a_folder_that_is_no_export_is_not_uploaded(tmp_path: Path) -> None:
