@@ -274,7 +274,7 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
-    name = label_scheme or next(iter(label_schemes))
+    name = label_scheme or next(iter(label_schemes), "")
     if name not in label_schemes:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
     scores = sigmoid(logits[:, list(label_schemes[name])])

@@ -179,7 +179,10 @@ def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> No
     assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").scores.tolist() == [[0.5]]
     with pytest.raises(TableError, match="no label scheme 'labels'"):
         read_scores([tmp_path], ("racist",), ("1",), "labels")
-    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "readouts": {}}))
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"], "label_schemes": {}}))
+    with pytest.raises(TableError, match="no label scheme"):
+        score_labels(tmp_path, ("racist",))
+    (tmp_path / "inference_config.json").write_text(json.dumps({"class_names": ["racist"]}))
     with pytest.raises(TableError, match="no finished training run: 'label_schemes'"):
         score_labels(tmp_path, ("racist",))
     (tmp_path / "predictions.npz").unlink()
