@@ -186,7 +186,7 @@ def _read_json(body: bytes, max_posts: int | None) -> Invocation:
     rows = data["instances"] if isinstance(data, Mapping) and len(data) == 1 else None
     if not isinstance(rows, list) or not rows:
         raise _malformed(
-            'The body must be {"text": "..."}, or {"instances": [...]} with at least one post and no more.'
+            'The body must be {"text": "..."}, or {"instances": [...]} with at least one post and no other key.'
         )
     _check_count(len(rows), max_posts)
     return Invocation(Form.INSTANCES, tuple(_entry(row, str(i), f"Instance {i}") for i, row in enumerate(rows)))

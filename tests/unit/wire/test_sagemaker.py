@@ -150,6 +150,11 @@ def test_a_broken_request_gets_a_status_and_a_reason(body: bytes | str, content_
     assert json.loads(failure.value.to_json()) == {"error": failure.value.code, "message": str(failure.value)}
 
 
+def test_many_posts_may_be_sent_with_no_other_key() -> None:
+    with pytest.raises(RequestError, match="at least one post and no other key"):
+        read(b'{"instances": [{"text": "a"}, {"text": "b"}], "parameters": {}}', "application/json")
+
+
 def test_there_may_be_a_cap_on_posts() -> None:
     body = b'{"text": "a"}\n' * 3
     assert len(read(body, JSON_LINES, max_posts=3).posts) == 3
