@@ -126,13 +126,15 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
         return
     if path.is_dir():
         raise _no_job(path)
-    if not path.exists():
-        raise TableError(
-            f"Cannot read '{path}': no such file or folder. Write it with: crossguard score INPUT -o {path}"
-        )
     kind = _SUFFIXES.get(path.suffix.lower())
     whole = WHOLE_FILES.get(kind or "")
-    if kind is None or (whole and whole.read is None):
+    readable = kind is not None and not (whole and whole.read is None)
+    if not path.is_file() if readable else not (path.suffix or path.exists()):  # a pipe cannot be read twice
+        name = path if path.suffix else f"{path}/"
+        raise TableError(
+            f"Cannot read '{path}': no such file or folder. Write it with: crossguard score INPUT -o {name}"
+        )
+    if not readable or kind is None:
         raise TableError(f"'{path}' is not a file of results that can be read: .jsonl, .csv, .parquet or .xlsx.")
     if whole:
         whole.require(f"Reading {path.suffix}")

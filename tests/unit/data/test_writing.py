@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,19 @@ class TestPlace:
         (tmp_path / "out.doc").touch()
         with pytest.raises(TableError, match="not a file of results"):
             list(read_decisions(tmp_path / "out.doc"))
-        with pytest.raises(
-            TableError, match=r"no such file or folder\. Write it with: crossguard score INPUT -o .*/nothere"
+        for name, told in (
+            ("nothere", r"no such file or folder\. Write it with: crossguard score INPUT -o .*/nothere/$"),
+            ("nothere.csv", r"no such file or folder\. Write it with: crossguard score INPUT -o .*/nothere\.csv$"),
+            ("nothere.doc", "not a file of results"),
         ):
-            list(read_decisions(tmp_path / "nothere"))
+            with pytest.raises(TableError, match=told):
+                list(read_decisions(tmp_path / name))
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+    def test_a_pipe_is_no_file_of_results(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.jsonl")
+        with pytest.raises(TableError, match="no such file"):
+            list(read_decisions(tmp_path / "pipe.jsonl"))
 
     def test_output_equal_to_input(self, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"
