@@ -61,7 +61,8 @@ def _delimited_rows(lines: Lines, delimiter: str, columns: int) -> Iterator[tupl
             continue
         except csv.Error:
             cells = None
-        if (cells is None or len(taken) > 1) and _are_rows(taken, delimiter, columns):
+        # Of a quote that is not closed, how far it was read depends on where the file ends: its own line says it all.
+        if (cells is None or len(taken) > 1) and _are_rows(taken if cells else taken[:1], delimiter, columns):
             lines.give_back(taken[1:])
             cells = taken[0].rstrip("\r\n").split(delimiter)
         if cells is None:

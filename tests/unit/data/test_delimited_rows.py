@@ -67,6 +67,10 @@ class TestCsv:
             ("6", f"of two{end}lines"), ("7", '"open'), ("8", "d"),
         ]  # fmt: skip
 
+    def test_an_open_quote_between_tabs_reads_the_same_wherever_the_file_ends(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.tsv", 'id\ttext\n1\t"open\n2\ta\tragged\n3\tb\n')
+        assert brief(read(path)) == [("1", '"open'), ("line-3", "!row_ragged"), ("3", "b")]
+
     def test_text_after_a_quote(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,"a"b\n2,c\n')
         assert brief(read(path)) == [("line-2", "!line_malformed"), ("2", "c")]
