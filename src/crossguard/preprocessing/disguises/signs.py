@@ -105,8 +105,10 @@ def spelt(text: str, lexicon: Lexicon) -> str:
 
 
 def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
-    # An exclamation mark at the end is one; a bracket at the beginning may be a letter.
+    # An exclamation mark at the end is one; a bracket before what is no word may be a letter.
     for core in dict.fromkeys((token.rstrip(PUNCTUATION), token.strip(f"({PUNCTUATION}"))):
+        if core[:1] == "(" and core[1:] in lexicon:
+            continue
         if not core or not LEET_SIGN.search(core) or not all(c in LEET or c.isalpha() for c in core):
             continue
         if not bold and (NUMBER.fullmatch(core) or not WORD.search(core)):

@@ -26,6 +26,7 @@ def test_signs_leave_words_and_compounds_stay(words: Lexicon) -> None:
         ("the 2nd h2o mp3", "the 2nd h2o mp3"),
         ("c4ll m3 t0n1ght b3f0r3 10 0r 88", "call me tonight before 10 or 88"),
         ("w3 411 g0 70 dr34m l4nd", "we all go to dream land"),
+        ("(all of us) dr34m (ou1d", "(all of us) dream could"),
     ],
 )
 def test_digits_are_read_as_letters_where_they_make_words(words: Lexicon, written: str, said: str) -> None:
