@@ -185,7 +185,7 @@ def _problem(model: type[Any], item: dict[str, Any]) -> str:
         return f"Unknown key '{location}'.{suggest(path[-1], known) if known else ''}"
     if item["type"] == "missing":
         return f"Missing key '{location}'."
-    told = item["msg"].removeprefix("Value error, ")
+    told = item["msg"].removeprefix("Value error, ").removesuffix(".")
     if item["type"] == "tuple_type" and isinstance(item["input"], str):
         told = f"is a list; write {location}=[{item['input']}], or {location}: [{item['input']}] in a file"
     # What breaks a rule of a whole mapping, the rule names; the mapping may be long.

@@ -203,7 +203,7 @@ class TestPolicyFile:
         )
         told_of_inputs = told(inputs={"both": {"b": {"review": 0.6}, "c": {"threshold": 0.6}}})
         assert "'inputs.both.b': review (0.6) must not lie above threshold (0.5)" in told_of_inputs
-        assert "'inputs.both': unknown label 'c'. Known: a, b." in told_of_inputs
+        assert told_of_inputs.endswith("'inputs.both': unknown label 'c'. Known: a, b.")
 
     def test_a_rule_is_told_in_its_own_words(self) -> None:
         data = {"name": "p", "version": "1", "attributes": {"toxicity": {"threshold": 0.5, "review": 0.6, "block": 0}}}
