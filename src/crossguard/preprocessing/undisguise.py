@@ -95,7 +95,7 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 # Steps that turn all of a text round, also words in it that are ones only as they stand.
 TURNS: Final = frozenset({upright, forward})
-WHOLE_WORD: Final = re.compile(r"\b[a-z]{3,}\b")
+WHOLE_WORD: Final = re.compile(r"""(?<![^\s("'])[a-z]{3,}(?![^\s.,?!;:)"'])""")
 # Steps that may find another word than the one that was meant.
 GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
 
@@ -155,6 +155,8 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     if _squeezed(read) == _squeezed(text):
         return None
     certain = certain and _gain(read, text, lexicon) >= (GUESS_CLEARER if guessed else CLEARER)
+    if not lexicon.starred.isdisjoint(_lost(seen, read)):
+        certain = False
     if guessed and len(set(words_of(read)) - set(words_of(text))) <= MOST_UNKNOWN:
         certain = False
     return Reading(read, certain, guessed)
@@ -178,8 +180,12 @@ def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool
         return lexicon.known(words_of(read)) == 1
     if step not in TURNS:
         return True
-    turned = set(WHOLE_WORD.findall(before.lower())).difference(words_of(read))
-    return not any(word in lexicon and word[::-1] not in lexicon for word in turned)
+    return not any(word in lexicon and word[::-1] not in lexicon for word in _lost(before, read))
+
+
+def _lost(text: str, read: str) -> set[str]:
+    """Returns the words that stand whole in a text and not in its reading."""
+    return set(WHOLE_WORD.findall(text.lower())).difference(words_of(read))
 
 
 def _squeezed(text: str) -> str:

@@ -136,6 +136,7 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, d
             " \u01dd\u0254\u1d09u \u0250 \u01dd\u028c\u0250\u0265 pu\u0250"
             " \u028epoq\u028e\u0279\u01dd\u028c\u01dd \u01dd\u026fo\u0254l\u01dd\u028d"
         ),  # nor upside down
+        "hav e awonderfu lda yeveryon women and apes ean denjo yyou rcoffe ewit hfriends",  # some words are not divided
         "ppeper and coffee are tsated and sohuld all be tosated",  # spaces can be set among misspelt words
     ],
 )

@@ -38,6 +38,9 @@ class Lexicon:
             grow as frequency falls.
         slang: Words that it lacks, of which all are taken to be as frequent as the `SLANG_RANK`-th.
         starred: Words of which people hide letters, the likelier ones first; they are known, too.
+
+    Attributes:
+        starred: Those words.
     """
 
     def __init__(self, vocabulary: Mapping[str, int], slang: Iterable[str] = (), starred: Sequence[str] = ()) -> None:
@@ -50,7 +53,7 @@ class Lexicon:
         self._common = math.log(COMMON_RANK * scale)
         for word in (*slang, *starred):
             self._costs.setdefault(word, math.log(SLANG_RANK * scale))
-        self._starred = starred
+        self._starred, self.starred = starred, frozenset(starred)
         self._longest = min(LONGEST, max(map(len, self._costs), default=0))
 
         self._cost = lru_cache(maxsize=16_384)(self._find_cost)
