@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from crossguard.schema import DecisionRecord
@@ -41,6 +42,17 @@ class PostBody(BaseModel):
         """Returns what the service scores."""
         sources = ([self.image] if self.image else []) + self.images
         return SubmittedPost(self.id, self.text, self.image_text, tuple(image_of(source) for source in sources))
+
+
+class OnlyPostBody(PostBody):
+    """A post that is the whole body."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_many(cls, body: Any) -> Any:
+        if isinstance(body, list) or (isinstance(body, dict) and "posts" in body):
+            raise PydanticCustomError("many_posts", "Many posts go to POST /v1/score/batch, as {'posts': [...]}")
+        return body
 
 
 class PostsBody(BaseModel):
@@ -103,7 +115,7 @@ async def score(call: Call) -> Response:
         fields: dict[str, Any] = {"id": "post", **texts}
         post = SubmittedPost(**fields, images=tuple(data for _, data in files))
     else:
-        post = (await call.parse(PostBody)).submission()
+        post = (await call.parse(OnlyPostBody)).submission()
     (decision,) = await call.score([post], review=True)
     return as_json(scored(decision).to_dict())
 
