@@ -146,6 +146,8 @@ class ServeSettings(StrictModel):
             problems.append(
                 f"max_body_bytes ({self.max_body_bytes}) must not exceed max_buffered_bytes ({self.max_buffered_bytes})"
             )
+        if self.fetch_private and not self.fetch_origins:
+            problems.append("fetch_private does nothing without fetch_origins; name the origins, or leave it out")
         if self.review_queue and not self.review_key:
             problems.append("review_queue needs review_key, the key that the review console made for this service")
         if not (self.review_key.isascii() and self.review_key.isprintable()):  # said here, where no value is shown

@@ -49,6 +49,13 @@ def test_caps_that_contradict_are_refused(wrong: dict[str, int]) -> None:
         gather(wrong, {}, None)
 
 
+def test_private_origins_are_refused_where_there_are_none() -> None:
+    with pytest.raises(ConfigError, match="fetch_private does nothing without fetch_origins"):
+        gather({"fetch_private": "true"}, {}, None)
+    assert gather({"fetch_private": "true", "fetch_origins": "http://127.0.0.1:9"}, {}, None).fetch_private
+    assert gather({"fetch_origins": "https://a.example"}, {}, None).fetch_origins
+
+
 def test_a_wrong_value_of_the_environment_is_told_with_its_variable() -> None:
     with pytest.raises(
         ConfigError, match=r"with the variables CROSSGUARD_PORT: 'port': .* \(got 'tcp://10.0.0.1:80'\)"
