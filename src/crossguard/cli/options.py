@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -29,7 +30,7 @@ class Number(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Raises UsageError where it is none, or not within the bounds."""
         number: float = super().convert(value, param, ctx)
-        return number if number == number else self.fail(f"'{value}' is no number.", param, ctx)  # noqa: PLR0124
+        return self.fail(f"'{value}' is no number.", param, ctx) if math.isnan(number) else number
 
 
 class ExistingPath(click.Path):

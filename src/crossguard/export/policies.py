@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,17 +40,32 @@ class PolicyPlan:
     def parse(cls, text: str) -> PolicyPlan:
         """Reads `NAME=SCHEME:RUN[,RUN...][@CRITERION]`; the criterion is `f1` when not given.
 
+        A comma or an `@` in the name of a run that is there belongs to it.
+
         Raises:
             ConfigError: The text has another form.
         """
         name, equals, rest = text.partition("=")
-        where, _, criterion = rest.partition("@")
-        label_scheme, colon, runs = where.partition(":")
-        if not (equals and colon and name and label_scheme and runs):
+        label_scheme, colon, runs = rest.partition(":")
+        criterion = ""
+        if not all(map(os.path.exists, _runs(runs))) and "@" in runs:
+            runs, _, criterion = runs.rpartition("@")
+        if not (equals and colon and name and label_scheme and runs) or "@" in label_scheme:
             raise ConfigError(
                 f"--policy takes NAME=SCHEME:RUN[,RUN...][@CRITERION], as in default=labels:runs/a; got '{text}'."
             )
-        return cls(name, label_scheme, tuple(Path(run) for run in runs.split(",")), Criterion.parse(criterion or "f1"))
+        return cls(name, label_scheme, tuple(map(Path, _runs(runs))), Criterion.parse(criterion or "f1"))
+
+
+def _runs(text: str) -> list[str]:
+    """Returns the runs in a list with commas; a name that is there may have commas itself."""
+    found, parts = [], text.split(",")
+    while parts:
+        lengths = range(len(parts), 1, -1)
+        taken = next((length for length in lengths if os.path.exists(",".join(parts[:length]))), 1)  # noqa: PTH110
+        found.append(",".join(parts[:taken]))
+        del parts[:taken]
+    return found
 
 
 def fit_policy(plan: PolicyPlan, labels: Sequence[str], columns: Sequence[int], version: str) -> Policy:

@@ -85,6 +85,32 @@ def test_a_plan_is_read_as_people_write_it() -> None:
         PolicyPlan.parse("default")
 
 
+@pytest.mark.parametrize(
+    ("runs", "criterion"),
+    [
+        (["runs/me@home"], "f1"),
+        (["runs/me@home"], "precision>=0.8"),
+        (["runs/plain", "runs/lr,0,1", "runs/me@home"], "f1"),
+        (["runs/lr,0,1", "runs/me@home", "runs/plain"], "cost=1:5"),
+    ],
+)
+def test_a_run_that_is_there_may_have_the_signs_of_a_plan_in_its_name(
+    runs: list[str], criterion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run in runs:
+        Path(run).mkdir(parents=True)
+    plan = PolicyPlan.parse(f"default=any:{','.join(runs)}{'' if criterion == 'f1' else f'@{criterion}'}")
+    assert plan.runs == tuple(map(Path, runs))
+    assert str(plan.criterion) == criterion
+
+
+@pytest.mark.parametrize("text", ["default=any:", "default=any:@f1", "default=any@cost=1:5", "=any:a", "default=:a"])
+def test_a_plan_without_one_of_its_parts_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="NAME=SCHEME"):
+        PolicyPlan.parse(text)
+
+
 def test_a_run_without_predictions_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="crossguard train"):
         fit_policy(PolicyPlan("mine", "labels", (tmp_path,)), ("a",), (0,), "1")
