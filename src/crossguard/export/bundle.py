@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from crossguard.decision.policy import LabelPolicy, Policy
 from crossguard.errors import BundleError, ConfigError, OutputError, suggest
 from crossguard.export.onnx import export_graphs
 from crossguard.export.policies import PolicyPlan, fit_policy, fitted_on
+from crossguard.export.push import LEFT_HOME
 from crossguard.export.source import ExportSource, open_checkpoint
 from crossguard.export.weight_dtype import WeightDtype
 from crossguard.labels import HATE
@@ -39,6 +41,8 @@ from crossguard.saving import save_json, whole_folder
 DEFAULT: Final = "default"
 
 REPORTS: Final = ("label_map.json", "test_metrics.json", VAL_REPORT)
+# Of a checkpoint: what only training reads, and further weights. They may be gigabytes, which take seconds to hash.
+NOT_READ: Final = (*LEFT_HOME, "*.bin", "*.pt", "*.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +210,7 @@ def as_bundle(folder: Path) -> Path:
 def _key(folder: Path) -> str:
     """Hashes the chosen weights, and every file that the conversion may read besides them."""
     weights, root = find_weights(folder), find_inference_config(folder).parent
-    others = [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != WEIGHTS and _is_read(path.relative_to(root))
-    ]
+    others = [path for path in sorted(root.rglob("*")) if path.is_file() and _is_read(path.relative_to(root))]
     digest = hashlib.sha256(f"{__version__}\n{sha256(weights)}\n".encode())
     for path in others:
         digest.update(f"{path.relative_to(root).as_posix()}\t{sha256(path)}\n".encode())
@@ -219,7 +219,8 @@ def _key(folder: Path) -> str:
 
 def _is_read(path: Path) -> bool:
     """Whether a conversion may read a file: none that tools leave, such as git, whose index changes by a look at it."""
-    return is_part(path) and not CHECKPOINT.match(path.parts[0])
+    left = any(fnmatch(path.as_posix(), pattern) for pattern in NOT_READ)
+    return is_part(path) and not CHECKPOINT.match(path.parts[0]) and not left
 
 
 def _name(folder: Path) -> str:

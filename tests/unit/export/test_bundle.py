@@ -196,6 +196,10 @@ def test_a_bundle_is_made_once_until_what_it_is_made_of_changes(tmp_path: Path, 
     (run / ".git").mkdir()
     (run / ".git" / "index").write_bytes(b"what git status writes")
     assert as_bundle(run) == second
+    (run / "tensorboard").mkdir()
+    for name in ("state.pt", "best.pt", "tensorboard/events", "log.jsonl", "optimizer.bin"):
+        (run / name).write_bytes(b"what only training reads, and may be large")
+    assert as_bundle(run) == second
     (run / "checkpoint-30" / "model.safetensors").write_bytes(b"other weights")
     third = as_bundle(run)
     assert as_bundle(run / "checkpoint-10") not in {first, second, third}
