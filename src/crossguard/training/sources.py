@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
+from crossguard.data.datasets.chunks import lost_images, read_chunks, training_files
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.storage import Storage
 from crossguard.errors import ConfigError, TableError, suggest
@@ -149,7 +149,7 @@ def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]
     """
     above = Storage(str(data))
     if not recipe.sources:
-        if not table_files(above):
+        if not training_files(above):
             raise ConfigError(
                 f"There is no table at {data}. As the recipe has no sources, it must be one table of annotated posts: "
                 "a file, or a folder of Parquet files."
@@ -159,7 +159,7 @@ def tables(recipe: Recipe, data: str | Path) -> list[tuple[str, Source, Storage]
         return [(PurePosixPath(above.path).stem, own, above)]
     names = {name: f"{source.table or name}.parquet" for name, source in recipe.sources.items()}
     found = [(name, source, above.at(above.join(names[name]))) for name, source in recipe.sources.items()]
-    missing = [names[name] for name, _, place in found if not table_files(place)]
+    missing = [names[name] for name, _, place in found if not training_files(place)]
     if missing:
         hint = " For one table of your own, take a recipe without sources: harmeme-compact --set 'labels=[YOUR_LABEL]'"
         raise ConfigError(

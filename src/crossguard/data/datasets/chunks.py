@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ROWS: Final = 16_384
 
 
-def table_files(place: Storage) -> list[Entry]:
-    """Returns the file of a table, or the Parquet files of a folder, in the order of their names."""
+def training_files(place: Storage) -> list[Entry]:
+    """Returns the files of one training table, in order: the one named, or the Parquet files of a folder."""
     entry = place.entry(place.path)
     if entry is not None:
         return [entry]
@@ -37,7 +37,7 @@ def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[tuple[str, pa
     Raises:
         TableError: A file cannot be read, or is no table of annotated posts.
     """
-    for entry in table_files(place):
+    for entry in training_files(place):
         address = place.address_of(entry.path)
         stored = _open(place, entry)
         if stored is not None and set(FIXED) <= set(stored.schema_arrow.names):
@@ -55,7 +55,7 @@ def read_chunks(place: Storage, labels: Sequence[str]) -> Iterator[tuple[str, pa
 def lost_images(place: Storage, splits: Iterable[str]) -> int:
     """Returns how many images the rows of these splits lost while a table was prepared."""
     wanted, lost = set(splits), 0
-    for entry in table_files(place):
+    for entry in training_files(place):
         stored = _open(place, entry)
         noted = {} if stored is None else json.loads((stored.schema_arrow.metadata or {}).get(LOST_IMAGES, b"{}"))
         lost += sum(int(noted.get(split, 0)) for split in wanted)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="tables belong to crossguard[parquet]")
 
 from crossguard.data.datasets import chunks
-from crossguard.data.datasets.chunks import lost_images, read_chunks, table_files
+from crossguard.data.datasets.chunks import lost_images, read_chunks, training_files
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.data.storage import Storage
 from crossguard.errors import TableError
@@ -29,8 +29,8 @@ def test_a_folder_is_its_parquet_files_in_the_order_of_their_names(tmp_path: Pat
     write_table(rows("a"), ("racist",), "t", tmp_path / "1.parquet")
     (tmp_path / "1.report.json").write_text("{}")
     assert ids(tmp_path) == [["a"], ["b"]]
-    assert [Path(entry.path).name for entry in table_files(Storage(str(tmp_path)))] == ["1.parquet", "2.parquet"]
-    assert table_files(Storage(str(tmp_path / "nowhere"))) == []
+    assert [Path(entry.path).name for entry in training_files(Storage(str(tmp_path)))] == ["1.parquet", "2.parquet"]
+    assert training_files(Storage(str(tmp_path / "nowhere"))) == []
 
 
 def test_a_long_table_comes_in_pieces_and_one_without_rows_comes_once(
