@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 
+from crossguard.machine import available_cores
 from crossguard.runtimes.tuning import BETTER
 from crossguard.training.recipe import Recipe
 
@@ -36,7 +37,8 @@ def workers(accelerator: Accelerator) -> int:
     if accelerator.device.type != "cuda":
         return 0
     processes: int = accelerator.num_processes
-    return max(0, min(MOST_WORKERS, (os.cpu_count() or 1) // processes - 1))
+    # A launcher may bind each process to cores of its own, so that those of this one are not divided.
+    return max(0, min(MOST_WORKERS, available_cores() - 1, (os.cpu_count() or 1) // processes - 1))
 
 
 def mixed_precision(recipe: Recipe, device: str) -> Literal["no", "bf16", "fp16"]:

@@ -1,6 +1,10 @@
-"""In which numbers a run computes, and that it says where these are not those of its recipe."""
+"""In which numbers a run computes and who makes its batches, and that it says where it is not as its recipe."""
 
 from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,7 +13,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 import torch
 
 from crossguard.training import devices
-from crossguard.training.devices import has_fast_bf16, mixed_precision, precision_note
+from crossguard.training.devices import has_fast_bf16, mixed_precision, precision_note, workers
 from crossguard.training.recipe import Recipe
 
 
@@ -47,3 +51,23 @@ def test_auto_takes_bf16_only_where_it_is_faster(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_trial_takes_time(dtype: torch.dtype) -> None:
     assert devices._seconds(dtype) > 0
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "cores", "expected"),
+    [
+        ("cuda", 1, 4, 3),
+        ("cuda", 1, 1, 0),
+        ("cuda", 8, 8, 7),
+        ("cuda", 16, 64, 3),
+        ("cuda", 1, 64, 8),
+        ("cpu", 1, 4, 0),
+    ],
+)
+def test_batches_are_made_ahead_on_the_cores_that_this_process_may_use(
+    device: str, processes: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(devices, "available_cores", lambda: cores)
+    accelerator: Any = SimpleNamespace(device=torch.device(device), num_processes=processes)
+    assert workers(accelerator) == expected
