@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crossguard.cache import keep
 from crossguard.data.images import decode
 from crossguard.data.storage import stored_image
 from crossguard.errors import ConfigError, ImageError
@@ -46,13 +47,12 @@ def build_cache(paths: Sequence[Path], spec: ImageSpec, folder: Path) -> PixelCa
     unique = list(dict.fromkeys(paths))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_key(unique, spec)}.npy"
-    shape = (len(unique), spec.size, spec.size, 3)
     noted = file.with_suffix(FAILURES)
     failures: dict[str, str] | None = None
     if file.is_file() and noted.is_file():
         failures = json.loads(noted.read_text(encoding="utf-8"))
     if failures is None or not MENDABLE.isdisjoint(failures.values()):
-        failures = _fill(unique, spec, file, shape)
+        failures = _fill(unique, spec, file)
     pixels = np.asarray(np.load(file, mmap_mode="r"))
     images = {path: pixels[row] for row, path in enumerate(unique) if str(path) not in failures}
     return PixelCache(images, {Path(name): reason for name, reason in failures.items()})
@@ -106,20 +106,21 @@ def _named(examples: Examples) -> Iterator[tuple[Path, str]]:
                 yield path, source
 
 
-def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path, shape: tuple[int, ...]) -> dict[str, str]:
+def _fill(paths: Sequence[Path], spec: ImageSpec, file: Path) -> dict[str, str]:
     """Writes beside the file's name first, so that a killed run leaves no half cache, and returns what failed."""
     # Two processes of one run may come here together; each writes its own, and the last to finish wins.
     draft = file.with_suffix(f".{os.getpid()}.draft")
     try:
-        failures = _decode_all(paths, spec, draft, shape)
-        file.with_suffix(FAILURES).write_text(json.dumps(failures), encoding="utf-8")
+        failures = _decode_all(paths, spec, draft)
+        keep(file.with_suffix(FAILURES), json.dumps(failures).encode())
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
     return failures
 
 
-def _decode_all(paths: Sequence[Path], spec: ImageSpec, draft: Path, shape: tuple[int, ...]) -> dict[str, str]:
+def _decode_all(paths: Sequence[Path], spec: ImageSpec, draft: Path) -> dict[str, str]:
+    shape = (len(paths), spec.size, spec.size, 3)
     pixels = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
     _reserve(draft)
     failures: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,10 @@ def test_what_this_machine_could_not_read_is_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(pixels, "decode", refuse)
         assert build_cache(paths, spec, tmp_path / "cache").failures == {paths[0]: code}
-    assert not build_cache(paths, spec, tmp_path / "cache").failures
+    (noted,) = (tmp_path / "cache").glob("*.failures.json")
+    with noted.open(encoding="utf-8") as opened_by_another_process:
+        assert not build_cache(paths, spec, tmp_path / "cache").failures
+        assert json.load(opened_by_another_process) == {str(paths[0]): code}, "as a whole, though there is a new one"
 
 
 def test_sources_are_cached_apart(tmp_path: Path) -> None:
