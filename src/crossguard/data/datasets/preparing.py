@@ -62,7 +62,7 @@ class DatasetReport:
 def _read(dataset: Dataset, raw: Path) -> list[Row]:
     try:
         return list(dataset.read(raw))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         lacks = " is a column or class that one of them lacks" if isinstance(error, KeyError) else ""
         raise TableError(
             f"'{raw}' differs from '{dataset.name}' as published: {first_line(error)}{lacks}. "

@@ -74,6 +74,13 @@ def raw_mmhs150k(folder: Path) -> Path:
     return folder
 
 
+def test_an_annotation_without_votes_is_not_as_published(tmp_path: Path) -> None:
+    raw = raw_mmhs150k(tmp_path / "raw")
+    (raw / "MMHS150K_GT.json").write_text(json.dumps({"10": {"tweet_text": "one", "labels": []}}))
+    with pytest.raises(TableError, match="differs from 'mmhs150k' as published: division by zero"):
+        prepare(find("mmhs150k"), raw, tmp_path / "t.parquet")
+
+
 def test_label_ids_of_mmhs150k_start_at_one(tmp_path: Path) -> None:
     report = prepare(find("mmhs150k"), raw_mmhs150k(tmp_path / "raw"), tmp_path / "t.parquet", 1.0)
     table = pq.read_table(tmp_path / "t.parquet").to_pylist()
