@@ -34,16 +34,16 @@ from crossguard.records import Post
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# A moderator's look costs 1; what a missed hateful post and a wrongly held back post cost beside it.
 HALF: Final = 0.5
 PREVALENCE: Final = 0.01
 DAY: Final = 1000
+# A moderator's look costs 1; what a missed hateful post and a wrongly held back post cost beside it.
 MISSED: Final = 60.0
+HELD_BACK: Final = 15.0
 # Of harmless memes; by the costs above hardly any meme would be looked at, as the scores of memes tell little.
 MEME_BUDGET: Final = 0.05
 # Labels that few memes carry score low on all; an ordinary caption beside an image must not reach their thresholds.
 MEME_FLOOR: Final = 0.5
-HELD_BACK: Final = 15.0
 RATES: Final = np.array(
     [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06]
 )

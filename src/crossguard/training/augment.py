@@ -79,7 +79,7 @@ def disguise(text: str, random: np.random.Generator) -> str:
 
 
 def joined(words: list[str], random: np.random.Generator) -> str:
-    """Writes all words, or runs of two to four of them, without spaces."""
+    """Writes all words, or runs of up to four of them, without spaces."""
     if random.random() < 0.4 and len(words) <= LONGEST_JOINED:  # noqa: PLR2004 of short texts, two of five
         return "".join(word.capitalize() if random.random() < 0.2 else word for word in words)  # noqa: PLR2004
     parts, start = [], 0
