@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from crossguard.data.image_limits import ImageLimits
 from crossguard.errors import ConfigError
 from crossguard.preparation import PixelMode, Preparation
 from crossguard.preprocessing.image import to_pixels
+from crossguard.preprocessing.text import TextEncoder, Tokens
 from crossguard.records import Post
 
 
@@ -37,3 +39,19 @@ def test_exact_pixels_are_those_of_the_reference_and_fast_ones_are_near(tiny_bun
 def test_an_unknown_pixel_mode_gets_a_suggestion(tiny_bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'exact'"):
         Preparation(tiny_bundle, ImageLimits(), pixels="exct")  # type: ignore[arg-type]
+
+
+def test_a_text_is_tokenised_once_however_many_images_there_are(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str]] = []
+    encode = TextEncoder.encode
+
+    def noted(self: TextEncoder, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
+        seen.extend(texts)
+        return encode(self, texts)
+
+    monkeypatch.setattr(TextEncoder, "encode", noted)
+    post = Post("a", "hello you", image_text="good morning", more_images=(photograph(),) * 3)
+    assert len(Preparation(tiny_bundle, ImageLimits()).prepare(post).frames) == 3
+    assert seen == [("hello you", "good morning")]

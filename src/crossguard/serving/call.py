@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from crossguard.cost import TEXT_BYTES
+from crossguard.cost import TEXT_BYTES, cost_of
 from crossguard.engine import FAILED
 from crossguard.errors import number_of
 from crossguard.moderator import Moderator
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 from crossguard.serving.bodies import OPEN_BODY_BYTES, BodyReader, charset_of, decoded
 from crossguard.serving.errors import (
     BodyTooLarge,
@@ -32,7 +32,7 @@ from crossguard.serving.errors import (
 from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, client_network, identify, presented_key
 from crossguard.serving.service import Service
-from crossguard.serving.submitted_post import SubmittedPost, check_images, check_posts
+from crossguard.serving.submitted_post import check_images, check_posts, is_remote
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -125,10 +125,10 @@ class Call:
         body = (await self.body.read()).removeprefix(codecs.BOM_UTF8)
         return validated(model, body if charset == "utf-8" else decoded(body, charset), self.example, self.settings)
 
-    async def score(self, posts: Sequence[SubmittedPost], *, review: bool = False) -> list[Decision]:
-        """Scores posts; stops the work when the caller hangs up.
-
-        With `review`, they go to the review console, too, where there is one.
+    async def score(
+        self, posts: Sequence[Post], *, parts: bool = False, review: bool = False, named: bool = True
+    ) -> list[Decision]:
+        """Scores posts; stops the work when the caller hangs up. `Service.score` has the meaning of the arguments.
 
         Raises:
             Overloaded: The queue is full.
@@ -136,12 +136,15 @@ class Call:
         self._check_sizes(posts)
         self.exchange.posts = len(posts)
         windows = self.moderator.bundle.manifest.text.windows
-        cost = max(1, sum(post.cost(windows) for post in posts))
+        read = (post for post in posts if post.error is None)
+        cost = max(1, sum(cost_of((post.text, post.image_text), len(post.images), windows) for post in read))
         counted = self._counted(len(posts), cost)
         self.service.rates.reserve(self._payer, self._rate, counted)
         try:
             async with while_connected(self.request):
-                return await self.service.score(self.moderator, posts, cost, self._payer, review=review)
+                return await self.service.score(
+                    self.moderator, posts, cost, self._payer, parts=parts, review=review, named=named
+                )
         except Overloaded:
             # What we refuse does not count.
             self.service.rates.give_back(self._payer, counted)
@@ -169,9 +172,9 @@ class Call:
             code="too_many_posts",
         )
 
-    def _check_sizes(self, posts: Sequence[SubmittedPost]) -> None:
+    def _check_sizes(self, posts: Sequence[Post]) -> None:
         check_posts(len(posts), self.settings)
-        remote, most = sum(post.remote for post in posts), self.settings.fetch_max
+        remote, most = sum(is_remote(image) for post in posts for image in post.images), self.settings.fetch_max
         if remote > most:
             raise BodyTooLarge(
                 f"A request may have {number_of(most, 'image')} to fetch (fetch_max); this one has {remote}. "

@@ -1,6 +1,6 @@
 """Rates: no minute, wherever it begins, holds more posts of a caller than its rate allows; and a pace for bytes.
 
-A post counts as one or, with a long text or several images, as several (`SubmittedPost.cost`).
+A post counts as one or, with a long text or several images, as several (`crossguard.cost`).
 """
 
 from __future__ import annotations

@@ -15,9 +15,8 @@ from typing import Any, Final, TypeAlias
 import httpx2
 
 from crossguard.preparation import POST_EMPTY
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 from crossguard.serving import logs
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 from crossguard.wire.suggestions import as_item
 
 MOST_WAITING: Final = 10_000
@@ -84,11 +83,14 @@ class ReviewQueue:
             logs.event("review_queue_lost", 40, posts=self._left, message="The review console has not taken these.")
         self._client.close()
 
-    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
-        """Takes scored posts, but for empty ones, which nobody can judge; returns at once."""
+    def put(self, posts: Sequence[Post], decisions: Sequence[Decision], *, named: bool = True) -> None:
+        """Takes scored posts, but for empty ones, which nobody can judge; returns at once.
+
+        Ids of posts that are not `named` may recur.
+        """
         for post, decision in zip(posts, decisions, strict=True):
             if decision.error is None or decision.error.code != POST_EMPTY:
-                self._put(_size(post), partial(self._item, post, decision))
+                self._put(_size(post), partial(self._item, post, decision, named=named))
 
     def put_suggestion(self, record: Mapping[str, Any]) -> None:
         """Takes what somebody thinks the scores of a text should be; returns at once."""
@@ -166,23 +168,21 @@ class ReviewQueue:
             return answer.status_code, f"Give --review-queue the address that {answer.headers['location']} is at."
         return answer.status_code, answer.text[:500]
 
-    def _item(self, post: SubmittedPost, decision: Decision) -> dict[str, Any]:
+    def _item(self, post: Post, decision: Decision, *, named: bool) -> dict[str, Any]:
         images = [_data_url(image) for image in post.images[:_MOST_IMAGES]]
-        own = post.named and post.id not in {"", UNNAMED} and len(post.id) <= _LONGEST_ID
+        own = named and post.id not in {"", UNNAMED} and len(post.id) <= _LONGEST_ID
         id_ = post.id if own else _digest(post)
         fields = {"id": id_, "source": self._source, "images": images, "decision": decision.to_dict() | {"id": id_}}
         return fields | {"text": post.text[:_LONGEST_TEXT], "image_text": post.image_text[:_LONGEST_TEXT]}
 
 
 def _data_url(image: object) -> str:
-    if isinstance(image, RemoteImage):
-        return image.url
     if isinstance(image, bytes):
         return f"data:application/octet-stream;base64,{base64.b64encode(image).decode()}"
     return str(image)
 
 
-def _digest(post: SubmittedPost) -> str:
+def _digest(post: Post) -> str:
     """Returns a name for a post without one of its own, so that the console does not take these for the same."""
     digest = hashlib.sha256(f"{post.text}\0{post.image_text}".encode("utf-8", "surrogatepass"))
     for image in post.images:
@@ -190,6 +190,6 @@ def _digest(post: SubmittedPost) -> str:
     return f"{post.id[:_NAME] or UNNAMED}-{digest.hexdigest()[:24]}"
 
 
-def _size(post: SubmittedPost) -> int:
+def _size(post: Post) -> int:
     images = sum(len(image) for image in post.images if isinstance(image, bytes | str))
     return len(post.text) + len(post.image_text) + images

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from crossguard.data.image_worker import close_image_workers
 from crossguard.errors import CrossguardError, PostError
 from crossguard.moderator import Moderator
-from crossguard.records import Decision, PostFailure
+from crossguard.records import Decision, Post, PostFailure
 from crossguard.serving import logs
 from crossguard.serving.admission import Admission
 from crossguard.serving.bodies import DISCARDED_PER_SECOND, OPEN_BUDGET_BYTES, BodyBudget, BodyHold
@@ -22,7 +22,7 @@ from crossguard.serving.rates import Pace, RateLimiter
 from crossguard.serving.review_queue import ReviewQueue
 from crossguard.serving.served import Served, load_served
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submitted_post import EncodedImage, RemoteImage, SubmittedPost
+from crossguard.serving.submitted_post import is_remote
 from crossguard.serving.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -125,7 +125,15 @@ class Service:
             await asyncio.to_thread(self.review.stop)
 
     async def score(
-        self, moderator: Moderator, posts: Sequence[SubmittedPost], cost: int, caller: str, *, review: bool = False
+        self,
+        moderator: Moderator,
+        posts: Sequence[Post],
+        cost: int,
+        caller: str,
+        *,
+        parts: bool = False,
+        review: bool = False,
+        named: bool = True,
     ) -> list[Decision]:
         """Fetches what lies on the web, if allowed, and scores; a bad post gets a failed decision in its place.
 
@@ -134,17 +142,20 @@ class Service:
             posts: What.
             cost: Of all of them.
             caller: Whose they are.
+            parts: Whether all but the first are sentences of it, and in metrics no posts of their own.
             review: Whether they go to the review console, too, where there is one.
+            named: Whether their ids are the caller's; else they are names of uploaded files, which may recur.
         """
         with BodyHold(self.budget) as hold:
-            if any(post.remote for post in posts):
+            if any(is_remote(image) for post in posts for image in post.images):
                 posts = await asyncio.gather(*(self._fetched(post, hold) for post in posts))
+            # Of a failed post nothing is read or decoded in vain.
+            submitted = [post if post.error is None else Post(post.id, error=post.error) for post in posts]
             with self.admission.hold(len(posts), cost):
-                decisions = await self._answers.of(moderator.submit([post.post() for post in posts], caller))
-            both = zip(posts, decisions, strict=True)
-            self.telemetry.decided(decision for post, decision in both if not post.part)
+                decisions = await self._answers.of(moderator.submit(submitted, caller))
+            self.telemetry.decided(decisions[:1] if parts else decisions)
             if review and self.review is not None:
-                self.review.put(posts, decisions)
+                self.review.put(posts, decisions, named=named)
             return decisions
 
     def reload(self) -> asyncio.Task[CrossguardError | None]:
@@ -188,14 +199,9 @@ class Service:
             keys=len(self.served.keys),
         )
 
-    async def _fetched(self, post: SubmittedPost, hold: BodyHold) -> SubmittedPost:
-        images: list[EncodedImage] = []
+    async def _fetched(self, post: Post, hold: BodyHold) -> Post:
         try:
-            for image in post.images:
-                if isinstance(image, RemoteImage):
-                    images.append(await self.fetcher.fetch(image.url, hold))
-                else:
-                    images.append(image)
+            images = [await self.fetcher.fetch(image, hold) if is_remote(image) else image for image in post.images]
         except PostError as error:
             return replace(post, error=PostFailure(error.code, str(error)))
-        return replace(post, images=tuple(images))
+        return replace(post, image=None, more_images=tuple(images))

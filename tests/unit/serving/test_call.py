@@ -12,6 +12,7 @@ from tests.support.serving import call_of, service_of
 
 from crossguard.engine import FAILED
 from crossguard.moderator import Moderator
+from crossguard.records import Post
 from crossguard.serving.bodies import OPEN_BODY_BYTES
 from crossguard.serving.call import Access, scored, while_connected
 from crossguard.serving.errors import (
@@ -29,10 +30,9 @@ from crossguard.serving.errors import (
 )
 from crossguard.serving.interfaces.score import PostBody
 from crossguard.serving.service import Service
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
-HELLO = SubmittedPost("1", "hello")
-LONG = SubmittedPost("1", "hello " * 1000)
+HELLO = Post("1", "hello")
+LONG = Post("1", "hello " * 1000)
 
 
 def test_who_may_call(served_model: Moderator) -> None:
@@ -122,22 +122,22 @@ def test_plain_text_is_json_where_that_is_allowed_and_no_page_sends_it(service: 
     ("posts", "code", "said"),
     [
         ([HELLO] * 4, "too_many_posts", "may have 3 posts; this one has 4"),
-        ([SubmittedPost("1", images=(b"1", b"2", b"3"))], "too_many_images", "may have 2 images; one of these has 3"),
+        ([Post("1", more_images=(b"1", b"2", b"3"))], "too_many_images", "may have 2 images; one of these has 3"),
         (
-            [SubmittedPost("1", images=(RemoteImage("https://a/1"),))] * 2,
+            [Post("1", more_images=("https://a/1",))] * 2,
             "too_many_fetches",
             "may have 1 image to fetch",
         ),
     ],
 )
-def test_a_request_has_sizes(served_model: Moderator, posts: list[SubmittedPost], code: str, said: str) -> None:
+def test_a_request_has_sizes(served_model: Moderator, posts: list[Post], code: str, said: str) -> None:
     service = service_of(served_model, max_posts=3, max_images=2, fetch_max=1)
     with pytest.raises(BodyTooLarge, match=said) as refused:
         asyncio.run(call_of(service).score(posts))
     assert refused.value.code == code
 
 
-async def scored_by(service: Service, posts: list[SubmittedPost]) -> list[str]:
+async def scored_by(service: Service, posts: list[Post]) -> list[str]:
     """Scores posts for a client that waits."""
     call = call_of(service)
     call.admit(Access.KEY, scores=True)
@@ -153,7 +153,7 @@ async def scored_by(service: Service, posts: list[SubmittedPost]) -> list[str]:
 
 
 def test_posts_are_scored_in_order(service: Service) -> None:
-    posts = [SubmittedPost(str(number), f"hello {number}") for number in range(5)]
+    posts = [Post(str(number), f"hello {number}") for number in range(5)]
     assert asyncio.run(scored_by(service, posts)) == list("01234")
     assert service.admission.pending == 0
 
@@ -161,7 +161,7 @@ def test_posts_are_scored_in_order(service: Service) -> None:
 def test_a_client_that_is_gone_is_not_worked_for(service: Service) -> None:
     call = call_of(service, None)
     with pytest.raises(ClientDisconnected):
-        asyncio.run(call.score([SubmittedPost(str(number), f"hello {number}") for number in range(100)]))
+        asyncio.run(call.score([Post(str(number), f"hello {number}") for number in range(100)]))
     assert service.admission.pending == 0
 
 

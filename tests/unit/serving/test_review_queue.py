@@ -12,10 +12,10 @@ import pytest
 from tests.support.decisions import failed
 
 from crossguard.moderator import Moderator
+from crossguard.records import Post
 from crossguard.review.submissions import Submission
 from crossguard.serving import review_queue
 from crossguard.serving.review_queue import ReviewQueue
-from crossguard.serving.submitted_post import SubmittedPost
 
 
 class Console:
@@ -44,7 +44,7 @@ def test_posts_arrive_with_their_decisions_after_the_console_was_away(tiny: Mode
     console = Console(status)
     outgoing = queue_to(console)
     outgoing.start()
-    posts = [SubmittedPost("7", "hello", images=(b"abc",)), SubmittedPost("post", "one"), SubmittedPost("post", "two")]
+    posts = [Post("7", "hello", more_images=(b"abc",)), Post("post", "one"), Post("post", "two")]
     decision = tiny.score(text="hello", id="7")
     outgoing.put(posts, [decision] * 3)
     assert console.taken.wait(20)
@@ -71,10 +71,8 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
     texts = ["a", "b", "bad", "c", "bad", "last"]
-    outgoing.put(
-        [SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts)
-    )
-    outgoing.put([SubmittedPost("empty")], [failed("empty", "post_empty")])
+    outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
+    outgoing.put([Post("empty")], [failed("empty", "post_empty")])
     outgoing.start()
     assert ended.wait(20)
     outgoing.stop()
@@ -94,9 +92,7 @@ def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
     texts = ["a", "bad", "b", "last"]
-    outgoing.put(
-        [SubmittedPost(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts)
-    )
+    outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     outgoing.start()
     assert ended.wait(20)
     outgoing.stop()
@@ -111,7 +107,7 @@ def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> N
         return httpx2.Response(308, headers={"location": "https://console/api/items"})
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
-    outgoing.put([SubmittedPost("1", "a")], [failed("x", "image_empty")])
+    outgoing.put([Post("1", "a")], [failed("x", "image_empty")])
     outgoing.start()
     assert told.wait(20)
     outgoing.stop()
@@ -133,7 +129,7 @@ def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, ca
         return console(request)
 
     outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(answer))
-    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
+    outgoing.put([Post(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
     outgoing.start()
     assert refused.wait(20)
     outgoing.stop()
@@ -143,7 +139,7 @@ def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, ca
 
 def test_what_the_console_never_took_is_told(caplog: pytest.LogCaptureFixture) -> None:
     outgoing = queue_to(Console(*[503] * 9))
-    outgoing.put([SubmittedPost(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
+    outgoing.put([Post(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
     outgoing.start()
     outgoing.stop()
     (lost,) = logged(caplog, "review_queue_lost")
@@ -162,7 +158,7 @@ def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> No
     deadline = time.monotonic() + 20
     while not logged(caplog, "review_queue_failed") and time.monotonic() < deadline:
         time.sleep(0.01)
-    outgoing.put([SubmittedPost("1", "a")], [failed("x", "image_empty")])
+    outgoing.put([Post("1", "a")], [failed("x", "image_empty")])
     assert console.taken.wait(20)
     outgoing.stop()
     assert logged(caplog, "review_queue_failed")[0]["posts"] == 1
@@ -172,13 +168,9 @@ def test_a_fault_of_ours_costs_one_batch(caplog: pytest.LogCaptureFixture) -> No
 def test_a_post_beyond_what_the_console_takes_is_cut_to_it(tiny: Moderator) -> None:
     console = Console()
     outgoing = queue_to(console)
-    posts = [
-        SubmittedPost("i" * 501, "x" * 100_001, images=(b"abc",) * 17),
-        SubmittedPost("", "empty id"),
-        SubmittedPost("blob", images=(b"one",), named=False),
-        SubmittedPost("blob", images=(b"two",), named=False),
-    ]
-    outgoing.put(posts, [tiny.score(text="hello")] * 4)
+    decisions = [tiny.score(text="hello")] * 2
+    outgoing.put([Post("i" * 501, "x" * 100_001, more_images=(b"abc",) * 17), Post("", "empty id")], decisions)
+    outgoing.put([Post("blob", image=b"one"), Post("blob", image=b"two")], decisions, named=False)
     outgoing.start()
     assert console.taken.wait(20)
     outgoing.stop()
@@ -194,9 +186,7 @@ def test_what_waits_is_bounded(
     monkeypatch.setattr(review_queue, "MOST_BYTES", 10)
     outgoing = queue_to(Console())
     decision = tiny.score(text="hello")
-    outgoing.put(
-        [SubmittedPost("1", "12345"), SubmittedPost("2", "123456"), SubmittedPost("3", "12345")], [decision] * 3
-    )
+    outgoing.put([Post("1", "12345"), Post("2", "123456"), Post("3", "12345")], [decision] * 3)
     assert outgoing._waiting.qsize() == 2
     (told,) = logged(caplog, "review_queue_full")
     assert (told["waiting"], told["dropped"]) == (1, 1)

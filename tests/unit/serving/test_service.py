@@ -18,13 +18,12 @@ from tests.support.serving import service_of
 from crossguard.bundle import Bundle, write_manifest
 from crossguard.errors import BundleError, CrossguardError, ImageError, InputError
 from crossguard.moderator import Moderator
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 from crossguard.serving.bodies import BodyHold
 from crossguard.serving.errors import Overloaded
 from crossguard.serving.served import Served, load_served
 from crossguard.serving.service import Answers, Service
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 
 class Review:
@@ -33,7 +32,8 @@ class Review:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def put(self, posts: Sequence[SubmittedPost], decisions: Sequence[Decision]) -> None:
+    def put(self, posts: Sequence[Post], decisions: Sequence[Decision], *, named: bool) -> None:
+        assert named
         self.calls.append((list(posts), list(decisions)))
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class Review:
         self.calls.append("stop")
 
 
-def score(service: Service, posts: Sequence[SubmittedPost], cost: int = 1) -> list[Decision]:
+def score(service: Service, posts: Sequence[Post], cost: int = 1) -> list[Decision]:
     return asyncio.run(service.score(service.served.base, posts, cost, "caller", review=True))
 
 
@@ -52,7 +52,7 @@ def sample(service: Service, name: str, **labels: str) -> float | None:
 
 
 def test_a_bad_post_fails_in_its_place(service: Service, tiny: Moderator) -> None:
-    found = score(service, [SubmittedPost("1", "hello"), SubmittedPost("2"), SubmittedPost("3", "you")])
+    found = score(service, [Post("1", "hello"), Post("2"), Post("3", "you")])
     assert [(entry.id, entry.ok) for entry in found] == [("1", True), ("2", False), ("3", True)]
     assert found[0].scores == pytest.approx(tiny.score(text="hello").scores, abs=1e-5)
     assert sample(service, "crossguard_failed_posts_total", code="post_empty") == 1
@@ -60,8 +60,8 @@ def test_a_bad_post_fails_in_its_place(service: Service, tiny: Moderator) -> Non
 
 
 def test_an_image_that_may_not_be_fetched_fails_its_post_only(service: Service) -> None:
-    remote = SubmittedPost("2", "hello", images=(RemoteImage("https://media.example.com/a.png"),))
-    first, second, third = score(service, [SubmittedPost("1", "hello"), remote, SubmittedPost("3", "you")])
+    remote = Post("2", "hello", more_images=("https://media.example.com/a.png",))
+    first, second, third = score(service, [Post("1", "hello"), remote, Post("3", "you")])
     assert first.ok
     assert third.ok
     assert second.error is not None
@@ -83,8 +83,8 @@ def test_fetched_images_stand_beside_those_that_came_along(
 
     monkeypatch.setattr(service.fetcher, "fetch", fetch)
     posts = [
-        SubmittedPost("1", images=(red, RemoteImage("https://a/blue"))),
-        SubmittedPost("2", images=(RemoteImage("https://a/gone"), RemoteImage("https://a/blue"))),
+        Post("1", more_images=(red, "https://a/blue")),
+        Post("2", more_images=("https://a/gone", "https://a/blue")),
     ]
     review = Review()
     monkeypatch.setattr(service, "review", review)
@@ -92,17 +92,33 @@ def test_fetched_images_stand_beside_those_that_came_along(
     ((seen, decisions),) = review.calls
     assert decisions == [found, gone]
     assert [post.images for post in seen] == [(red, blue), posts[1].images], "reviewers see what was scored"
-    (both,) = score(service, [SubmittedPost("1", images=(red, blue))])
+    (both,) = score(service, [Post("1", more_images=(red, blue))])
     assert found.scores == pytest.approx(both.scores, abs=1e-5)
     assert gone.error is not None
     assert sorted(asked) == ["https://a/blue", "https://a/gone"], "after a failure no more of a post is fetched"
     assert service.budget.held == 0
 
 
+def test_of_a_post_that_failed_on_its_way_nothing_is_read(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what cannot be scored would cost as much as what can, and nothing in the rate of its caller."""
+    submit, submitted = Moderator.submit, []
+
+    def noted(self: Moderator, posts: list[Post], caller: str = "") -> Future[list[Decision]]:
+        submitted.extend(posts)
+        return submit(self, posts, caller)
+
+    monkeypatch.setattr(Moderator, "submit", noted)
+    score(service, [Post("1", "hello", b"image", more_images=("https://media.example.com/a.png",)), Post("2", "you")])
+    assert [(post.id, post.text, post.images, post.error is None) for post in submitted] == [
+        ("1", "", (), False),
+        ("2", "you", (), True),
+    ]
+
+
 def test_a_full_queue_refuses_all(served_model: Moderator) -> None:
     service = service_of(served_model, max_queue=2, max_posts=2)
     with service.admission.hold(2, 2), pytest.raises(Overloaded):
-        score(service, [SubmittedPost("1", "hello")])
+        score(service, [Post("1", "hello")])
 
 
 def test_what_is_served_is_told_to_the_metrics(service: Service, served_model: Moderator) -> None:
@@ -130,7 +146,7 @@ def test_its_life(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(live())
     assert review.calls == ["start", "stop"]
     with pytest.raises(InputError, match="closed"):
-        service.served.base.submit([SubmittedPost("1", "hello").post()])
+        service.served.base.submit([Post("1", "hello")])
 
 
 async def reloaded(service: Service) -> CrossguardError | None:

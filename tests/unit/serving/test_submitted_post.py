@@ -1,26 +1,22 @@
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-
 import pytest
-from PIL import Image
 from pydantic import BaseModel
 
 from crossguard.errors import ImageError
 from crossguard.moderator import Moderator
-from crossguard.preprocessing.text import TextEncoder, Tokens
+from crossguard.records import Post
 from crossguard.serving.errors import BodyTooLarge
 from crossguard.serving.interfaces.openai import ModerationRequest
 from crossguard.serving.interfaces.score import PostBody, PostsBody
 from crossguard.serving.json_bodies import validated
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost, image_of
+from crossguard.serving.submitted_post import image_of, is_remote
 
 
 def test_what_a_string_stands_for() -> None:
     assert image_of("data:image/png;base64,AAAA") == "data:image/png;base64,AAAA"
-    assert image_of("https://media.example.com/a.png") == RemoteImage("https://media.example.com/a.png")
+    assert image_of("https://media.example.com/a.png") == "https://media.example.com/a.png"
     assert image_of("AAAA") == "data:;base64,AAAA"
 
 
@@ -30,51 +26,14 @@ def test_a_path_is_never_one(tiny: Moderator, path: str) -> None:
     assert isinstance(source, str)
     assert source.startswith("data:")
     with pytest.raises(ImageError) as refused:
-        tiny.prepare(SubmittedPost("a", images=(source,)).post())
+        tiny.prepare(Post("a", image=source))
     assert refused.value.code in {"image_bad_data_url", "image_not_an_image", "image_empty"}
 
 
-def test_modalities() -> None:
-    assert SubmittedPost("a", "text").modalities == ("text",)
-    assert SubmittedPost("a", image_text="words", images=(b"1",)).modalities == ("text", "image")
-    assert SubmittedPost("a").modalities == ()
-
-
-def test_images_on_the_web_are_counted() -> None:
-    post = SubmittedPost(
-        "a", images=(b"1", RemoteImage("https://a.example/1"), "data:,", RemoteImage("https://a.example/2"))
-    )
-    assert post.remote == 2
-    assert SubmittedPost("a", "https://a.example/1").remote == 0
-
-
-def test_what_is_scored_has_all_images() -> None:
-    post = SubmittedPost("a", "hello you", "good morning", (b"1", b"2", b"3")).post()
-    assert post.images == (b"1", b"2", b"3")
-    assert (post.id, post.text, post.image_text) == ("a", "hello you", "good morning")
-    assert SubmittedPost("a", "hello").post().images == ()
-
-
-def test_a_text_is_tokenised_once_however_many_images_there_are(
-    tiny: Moderator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(image, "PNG")
-    seen: list[tuple[str, str]] = []
-    encode = TextEncoder.encode
-
-    def noted(self: TextEncoder, texts: Sequence[tuple[str, str]]) -> list[Tokens]:
-        seen.extend(texts)
-        return encode(self, texts)
-
-    monkeypatch.setattr(TextEncoder, "encode", noted)
-    made = tiny.prepare(SubmittedPost("a", "hello you", "good morning", (image.getvalue(),) * 3).post())
-    assert seen == [("hello you", "good morning")]
-    assert len(made.frames) == 3
-
-
-def test_a_post_costs_what_all_of_it_takes() -> None:
-    assert SubmittedPost("a", "a" * 600, "b" * 600, (b"1", b"2")).cost(windows=32) == 4
+def test_all_but_what_came_along_is_fetched() -> None:
+    sent = ("https://a.example/1", "http://[", "file:///etc/hostname", "etc/hostname", "")
+    assert all(map(is_remote, sent)), "and so no string is ever read as a path"
+    assert not any(map(is_remote, (b"1", b"https://a.example/1", "data:,", "DATA:,", image_of("etc/hostname"))))
 
 
 FEW = ServeSettings(max_posts=2, max_images=2)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from crossguard.errors import suggest
 from crossguard.labels import HATE
 from crossguard.preparation import POST_EMPTY
-from crossguard.records import Action, Decision
+from crossguard.records import Action, Decision, Post
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
@@ -23,7 +23,7 @@ from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotFou
 from crossguard.serving.hate import hate_labels, union_score
 from crossguard.serving.json_bodies import JSON, as_json
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submitted_post import SubmittedPost, check_posts, counted, image_of
+from crossguard.serving.submitted_post import check_posts, counted, image_of
 
 # The categories of omni-moderation-latest.
 CATEGORIES = (
@@ -171,7 +171,7 @@ async def moderations(call: Call) -> Response:
     return as_json({"id": f"modr-{uuid.uuid4().hex}", "model": name, "results": results})
 
 
-def submissions(request: ModerationRequest) -> list[SubmittedPost]:
+def submissions(request: ModerationRequest) -> list[Post]:
     """Returns the posts of a request.
 
     Raises:
@@ -180,27 +180,28 @@ def submissions(request: ModerationRequest) -> list[SubmittedPost]:
     entries = [request.input] if isinstance(request.input, str) else request.input
     texts = [entry for entry in entries if isinstance(entry, str)]
     if texts:
-        return [SubmittedPost(str(index), text) for index, text in enumerate(texts)]
+        return [Post(str(index), text) for index, text in enumerate(texts)]
     if not entries:
         raise BadRequest("input: the list is empty.")
     words = " ".join(part.text for part in entries if isinstance(part, TextPart))
     images = tuple(image_of(part.image_url.url) for part in entries if isinstance(part, ImagePart))
-    return [SubmittedPost("0", words, images=images)]
+    return [Post("0", words, more_images=images)]
 
 
-def result(post: SubmittedPost, outcome: Decision, labels: tuple[str, ...]) -> dict[str, Any]:
+def result(post: Post, outcome: Decision, labels: tuple[str, ...]) -> dict[str, Any]:
     """Returns the result of one input; a post that could not be scored has no applied category."""
     flags = dict.fromkeys((*CATEGORIES, *map(category, labels)), False)
     scores = dict.fromkeys(flags, 0.0)
     applied: dict[str, list[str]] = {name: [] for name in flags}
+    inputs = ["text"] * bool(post.text) + ["image"] * bool(post.images)
     if outcome.ok:
         for name, label in outcome.labels.items():
             flags[category(name)], scores[category(name)] = label.flagged, label.score
-            applied[category(name)] = list(post.modalities)
+            applied[category(name)] = inputs
         union = union_score(outcome)
         if union is not None:
             flags["hate"], scores["hate"] = any(outcome.labels[name].flagged for name in hate_labels(outcome)), union
-            applied["hate"] = list(post.modalities)
+            applied["hate"] = inputs
     return {
         # An attribute, which is no category, may be what the policy blocks by.
         "flagged": any(flags.values()) or outcome.action is Action.BLOCK,

@@ -7,12 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from crossguard.records import Post
 from crossguard.serving.call import Access, Call
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest, BodyTooLarge, NotAcceptable, UnsupportedBody
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.submitted_post import SubmittedPost, image_of
 from crossguard.wire.sagemaker import JSON_LINES, Failure, Instance, Prediction, RequestError, check_accept, read, write
 
 REFUSALS: dict[int, type[ApiError]] = {
@@ -63,15 +61,10 @@ async def invocations(call: Call) -> Response:
     try:
         check_accept(headers.get("accept"))
         invocation = read(body, headers.get("content-type"), max_posts=call.settings.max_posts)
-        reply = write(invocation.form, await call.score([_submission(post) for post in invocation.posts]))
+        reply = write(invocation.form, await call.score(invocation.posts))
     except RequestError as error:
         raise REFUSALS[error.status](str(error), code=error.code) from None
     return Response(reply.body, reply.status, media_type=reply.content_type)
-
-
-def _submission(post: Post) -> SubmittedPost:
-    images: tuple[Any, ...] = tuple(image_of(one) if isinstance(one, str) else one for one in post.images)
-    return SubmittedPost(post.id, post.text, post.image_text, images, error=post.error)
 
 
 ENDPOINTS = (

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from crossguard.records import Post
 from crossguard.schema import DecisionRecord
 from crossguard.serving.call import Call, scored
 from crossguard.serving.endpoints import Family, HttpEndpoint
 from crossguard.serving.errors import ApiError, BadRequest
 from crossguard.serving.forms import MULTIPART, read_form
 from crossguard.serving.json_bodies import JSON, as_json
-from crossguard.serving.submitted_post import SubmittedPost, check_images, check_posts, counted, image_of
+from crossguard.serving.submitted_post import check_images, check_posts, counted, image_of
 
 FIELDS = frozenset({"id", "text", "image_text"})
 
@@ -38,10 +39,10 @@ class PostBody(BaseModel):
     )
     image_text: str = Field(default="", description="Words read from the images.")
 
-    def submission(self) -> SubmittedPost:
+    def post(self) -> Post:
         """Returns what the service scores."""
-        sources = ([self.image] if self.image else []) + self.images
-        return SubmittedPost(self.id, self.text, self.image_text, tuple(image_of(source) for source in sources))
+        image = image_of(self.image) if self.image else None
+        return Post(self.id, self.text, image, self.image_text, more_images=tuple(map(image_of, self.images)))
 
 
 class OnlyPostBody(PostBody):
@@ -113,9 +114,9 @@ async def score(call: Call) -> Response:
     if call.content_type == MULTIPART:
         texts, files = await read_form(call, fields=FIELDS, max_files=call.settings.max_images)
         fields: dict[str, Any] = {"id": "post", **texts}
-        post = SubmittedPost(**fields, images=tuple(data for _, data in files))
+        post = Post(**fields, more_images=tuple(data for _, data in files))
     else:
-        post = (await call.parse(OnlyPostBody)).submission()
+        post = (await call.parse(OnlyPostBody)).post()
     (decision,) = await call.score([post], review=True)
     return as_json(scored(decision).to_dict())
 
@@ -123,21 +124,21 @@ async def score(call: Call) -> Response:
 async def score_batch(call: Call) -> Response:
     """Scores many posts."""
     posts, unnamed = await _posts(call)
-    outcomes = await call.score(posts, review=True)
+    outcomes = await call.score(posts, review=True, named=call.content_type != MULTIPART)
     places = ({"id": str(place)} if place in unnamed else {} for place in range(len(posts)))
     return as_json({"results": [outcome.to_dict() | place for outcome, place in zip(outcomes, places, strict=True)]})
 
 
-async def _posts(call: Call) -> tuple[Sequence[SubmittedPost], frozenset[int]]:
+async def _posts(call: Call) -> tuple[Sequence[Post], frozenset[int]]:
     """Returns the posts, and which of them have no id: these come back under their position."""
     if call.content_type != MULTIPART:
         bodies = (await call.parse(PostsBody)).posts
         unnamed = frozenset(place for place, body in enumerate(bodies) if "id" not in body.model_fields_set)
-        return [body.submission() for body in bodies], unnamed
+        return [body.post() for body in bodies], unnamed
     _, files = await read_form(call, fields=frozenset(), max_files=call.settings.max_posts)
     if not files:
         raise BadRequest("The form has no file called 'image'.")
-    return [SubmittedPost(name, images=(data,), named=False) for name, data in files], frozenset()
+    return [Post(name, image=data) for name, data in files], frozenset()
 
 
 ENDPOINTS = (

@@ -13,10 +13,9 @@ from tests.support.serving import client_of, service_of
 
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
-from crossguard.records import Action
+from crossguard.records import Action, Post
 from crossguard.serving.errors import BadRequest, InternalError, TooManyPosts, Unauthorized
 from crossguard.serving.interfaces.openai import CATEGORIES, ModerationRequest, error_body, result, submissions
-from crossguard.serving.submitted_post import RemoteImage, SubmittedPost
 
 
 @pytest.fixture
@@ -133,19 +132,19 @@ def test_what_is_wrong_with_an_input_is_one_sentence(client: TestClient, input_:
 
 
 def test_what_a_request_holds() -> None:
-    assert submissions(ModerationRequest(input="hello")) == [SubmittedPost("0", "hello")]
-    assert submissions(ModerationRequest(input=["a", "b"])) == [SubmittedPost("0", "a"), SubmittedPost("1", "b")]
+    assert submissions(ModerationRequest(input="hello")) == [Post("0", "hello")]
+    assert submissions(ModerationRequest(input=["a", "b"])) == [Post("0", "a"), Post("1", "b")]
     address = {"type": "image_url", "image_url": {"url": "https://media.example.com/a.png"}}
     parts = ModerationRequest.model_validate(
         {"input": [{"type": "text", "text": "a"}, address, {"type": "text", "text": "b"}]}
     )
-    assert submissions(parts) == [SubmittedPost("0", "a b", images=(RemoteImage("https://media.example.com/a.png"),))]
+    assert submissions(parts) == [Post("0", "a b", more_images=("https://media.example.com/a.png",))]
     with pytest.raises(BadRequest, match="empty"):
         submissions(ModerationRequest(input=[]))
 
 
 def test_a_post_that_failed_has_every_category_and_none_applied() -> None:
-    found = result(SubmittedPost("0", "hello"), failed("0"), ("racist", "insult"))
+    found = result(Post("0", "hello"), failed("0"), ("racist", "insult"))
     assert found["flagged"] is False
     assert set(found["categories"]) == {*CATEGORIES, "hate/racist", "insult"}
     assert set(found["category_scores"].values()) == {0.0}
@@ -154,7 +153,7 @@ def test_a_post_that_failed_has_every_category_and_none_applied() -> None:
 
 def test_hate_is_the_union_and_a_label_that_is_none_has_its_own_name() -> None:
     known = decision("0", 0.75)
-    found = result(SubmittedPost("0", "hello"), known, tuple(known.labels))
+    found = result(Post("0", "hello"), known, tuple(known.labels))
     assert found["category_scores"]["hate"] == 0.75
     assert found["categories"]["hate/racist"] is True
     assert found["category_applied_input_types"]["hate"] == ["text"]
@@ -176,6 +175,6 @@ def test_errors_have_openais_types(error: BadRequest, kind: str) -> None:
 def test_what_is_blocked_by_an_attribute_is_flagged() -> None:
     """A client of OpenAI's reads nothing else, and would publish the post."""
     calm = decision("1", 0.1)
-    post = SubmittedPost("1", "hello")
+    post = Post("1", "hello")
     assert result(post, calm, HATE.names)["flagged"] is False
     assert result(post, replace(calm, action=Action.BLOCK, decided_by=("toxicity",)), HATE.names)["flagged"] is True

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
+from tests.support.serving import client_of
 
 from crossguard.moderator import Moderator
 from crossguard.schema import DecisionRecord
 from crossguard.serving.interfaces.score import ErrorBody, ResultsBody
+from crossguard.serving.service import Service
 
 
 def test_a_decision_equals_the_offline_one(client: TestClient, tiny: Moderator, red: bytes, red_url: str) -> None:
@@ -68,6 +71,19 @@ def test_a_form_of_many_pictures_is_a_batch(client: TestClient, red: bytes, blue
         ("blue.png", "scored"),
         ("not.png", "failed"),
     ]
+
+
+def test_only_ids_that_callers_gave_are_those_of_a_review_console(
+    service: Service, red: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[bool] = []
+    review = SimpleNamespace(put=lambda *_, **how: named.append(how["named"]))
+    monkeypatch.setattr(service, "review", review)
+    client = client_of(service)
+    client.post("/v1/score", data={"id": "7"}, files={"image": ("a.png", red)})
+    client.post("/v1/score/batch", json={"posts": [{"text": "hello"}]})
+    client.post("/v1/score/batch", files=[("image", ("blob", red))])
+    assert named == [True, True, False], "names of files may recur"
 
 
 @pytest.mark.parametrize(

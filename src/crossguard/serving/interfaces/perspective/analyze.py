@@ -10,7 +10,7 @@ from starlette.responses import Response
 from crossguard.decision.calibration import MonotoneMap
 from crossguard.preparation import OTHER_LANGUAGE
 from crossguard.preprocessing.language import UNDETERMINED, language_of
-from crossguard.records import Decision
+from crossguard.records import Decision, Post
 from crossguard.serving.call import Call, scored
 from crossguard.serving.errors import BadRequest, Unscorable
 from crossguard.serving.interfaces.perspective.attributes import (
@@ -32,7 +32,6 @@ from crossguard.serving.interfaces.perspective.schema import (
 )
 from crossguard.serving.json_bodies import as_json
 from crossguard.serving.settings import ServeSettings
-from crossguard.serving.submitted_post import SubmittedPost
 
 MAX_SPANS = 100
 """Most sentences that are scored on their own; the last takes the rest of the comment."""
@@ -54,10 +53,10 @@ async def analyze(call: Call) -> Response:
     check_language(other, wanted.sources, call.settings)
     text = request.comment.text
     spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
-    posts = [SubmittedPost("comment", text)]
+    posts = [Post("comment", text)]
     if spans != [(0, len(text))]:
-        posts += [SubmittedPost(f"span-{n}", text[begin:end], part=True) for n, (begin, end) in enumerate(spans)]
-    decisions = await call.score(posts)
+        posts += [Post(f"span-{n}", text[begin:end]) for n, (begin, end) in enumerate(spans)]
+    decisions = await call.score(posts, parts=True)
     whole = _whole(decisions[0], text, wanted, call.settings)
     detected = "" if whole.language == UNDETERMINED else whole.language
     if detected not in {"", *call.settings.languages}:
