@@ -169,7 +169,7 @@ def _from_data_url(url: str, limits: ImageLimits) -> bytes:
     head, comma, body = url.partition(",")
     if not comma:
         raise ImageError("image_bad_data_url", f"A data: URL needs a comma before its data: '{shortened(url)}'.")
-    raw = unquote_to_bytes(body)
+    raw = unquote_to_bytes(body.encode("utf-8", "surrogatepass"))
     if not head.lower().endswith(";base64"):
         return raw
     packed = b"".join(raw.split()).rstrip(b"=")

@@ -101,6 +101,10 @@ class TestSources:
         ):
             decode("images\\a.png")
 
+    def test_half_a_character_is_no_defect_of_ours(self) -> None:
+        assert reason("data:;base64,\ud83d") == "image_bad_data_url"
+        assert reason("data:,\ud83d") == "image_not_an_image"
+
     def test_a_name_in_place_of_base64_is_told(self) -> None:
         with pytest.raises(ImageError, match="Encode the bytes of the image, and not its name"):
             decode("data:;base64,meme.jpg")

@@ -39,6 +39,12 @@ def test_instances_fail_alone(client: TestClient) -> None:
     assert predictions[3]["error"] == "image_not_an_image"
 
 
+def test_half_a_character_in_an_image_is_the_callers_mistake(client: TestClient) -> None:
+    body = b'{"image_base64": "\\ud83d"}'
+    answer = client.post("/invocations", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "image_bad_data_url")
+
+
 def test_posts_that_the_format_refuses_are_counted_as_failed(service: Service) -> None:
     client_of(service).post("/invocations", json={"instances": [{"text": 3}, {"text": "hello"}, "text"]})
     failed = [metric for metric in service.telemetry.registry.collect() if metric.name == "crossguard_failed_posts"]
