@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossguard.bundle import CARD, read_bundle
+from crossguard.bundle import CARD, GRAPHS, read_bundle
 from crossguard.cli.options import EXISTING, PATH, Number, refuse_idle
 from crossguard.errors import ConfigError, OutputError, needs_extra
 from crossguard.registry import MANIFEST
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from crossguard.export.quality import QualityReport
     from crossguard.export.weight_dtype import WeightDtype
 
-GRAPHS = ("text", "image", "fusion")
 WEIGHT_DTYPES = ("fp32", "fp16", "int8")
 
 

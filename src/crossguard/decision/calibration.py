@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel
+from crossguard.schema import Probability
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class Isotonic(StrictModel):
 
     kind: Literal["isotonic"] = "isotonic"
     logits: tuple[float, ...] = Field(min_length=2)
-    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=2)
+    probabilities: tuple[Probability, ...] = Field(min_length=2)
 
     @model_validator(mode="after")
     def _monotonic(self) -> Isotonic:
@@ -95,7 +96,7 @@ class MonotoneMap(StrictModel):
     y: tuple[float, ...] = Field(min_length=2)  # scores on the other scale, in [0, 1], never decreasing
     pairs: int = Field(default=0, ge=0)  # how many posts with both scores it was fitted on
     # Mean absolute error on posts that it was not fitted on (cross-validated)
-    error: float | None = Field(default=None, ge=0, le=1)
+    error: Probability | None = None
     error_interval: tuple[float, float] | None = None  # 95 % interval of that error
 
     @model_validator(mode="after")

@@ -28,9 +28,9 @@ from crossguard.decision.calibration import Calibrator, Floats, Identity, Monoto
 from crossguard.errors import ConfigError, suggest
 from crossguard.labels import LabelSet
 from crossguard.records import Action, LabelDecision
+from crossguard.schema import Probability
 
 Kind: TypeAlias = Literal["text", "image", "both"]
-Probability = Field(ge=0, le=1)
 
 
 class Prevalence(StrictModel):
@@ -80,9 +80,9 @@ class Bands(StrictModel):
         block: The score from which the post is held back; never when not given.
     """
 
-    threshold: float = Probability
-    review: float | None = Field(default=None, ge=0, le=1)
-    block: float | None = Field(default=None, ge=0, le=1)
+    threshold: Probability
+    review: Probability | None = None
+    block: Probability | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -115,9 +115,9 @@ class LabelPolicy(Bands, Calibrated):
 class BandsOverride(StrictModel):
     """Bands that replace others, field by field; `review: null` or `block: null` takes a band away."""
 
-    threshold: float | None = Field(default=None, ge=0, le=1)
-    review: float | None = Field(default=None, ge=0, le=1)
-    block: float | None = Field(default=None, ge=0, le=1)
+    threshold: Probability | None = None
+    review: Probability | None = None
+    block: Probability | None = None
 
     @model_serializer(mode="wrap")
     def _only_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -201,8 +201,7 @@ class Policy(StrictModel):
     def __repr__(self) -> str:
         return f"Policy({self.name} {self.version}, {', '.join(self.labels)})"
 
-    def __str__(self) -> str:
-        return repr(self)
+    __str__ = __repr__  # pydantic has one of its own
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -327,10 +326,11 @@ class PolicyFile(StrictModel):
         # What a file says of a label holds for every kind of input, unless the file itself tells them apart; of what it
         # does not say, each kind keeps its own. A tenant's rules are the last word in any case.
         settled = _named(self.labels, own) if self.inputs is None else _named(own)
-        merged = base.model_dump() | {
+        merged = dict(base) | {
             "base": self.base,
             "inputs": {kind: _without(bands, settled) for kind, bands in inputs.items()},
-            "costs": self.costs and self.costs.model_dump(),
+            "attributes": base.attributes if self.attributes is None else self.attributes,
+            "costs": self.costs,
             "feed_prevalence": self.feed_prevalence or base.feed_prevalence,
             "name": self.name if tenant is None else f"{self.name}:{tenant}",
             "version": f"{self.version}+{hashlib.sha256(content).hexdigest()[:8]}",
@@ -339,8 +339,6 @@ class PolicyFile(StrictModel):
             "provenance": self.provenance or base.provenance,
             "perspective": self.perspective or base.perspective,
         }
-        if self.attributes is not None:
-            merged["attributes"] = {name: bands.model_dump() for name, bands in self.attributes.items()}
         return parse(Policy, merged, f"Policy '{self.name}', with what it takes from base '{self.base}'")
 
 
