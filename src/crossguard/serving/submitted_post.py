@@ -30,22 +30,14 @@ def is_remote(image: object) -> TypeGuard[str]:
 
 
 def check_posts(count: int, settings: ServeSettings) -> None:
-    """Refuses too many posts in a request.
-
-    Raises:
-        BodyTooLarge: Over `max_posts`.
-    """
+    """Raises BodyTooLarge where a request has more posts than `max_posts`."""
     if count > settings.max_posts:
         told = f"A request may have {number_of(settings.max_posts, 'post')}; this one has {count}."
         raise BodyTooLarge(told, code="too_many_posts")
 
 
 def check_images(count: int, settings: ServeSettings) -> None:
-    """Refuses too many images in a post.
-
-    Raises:
-        BodyTooLarge: Over `max_images`.
-    """
+    """Raises BodyTooLarge where a post has more images than `max_images`."""
     if count > settings.max_images:
         told = f"A post may have {number_of(settings.max_images, 'image')}; one of these has {count}."
         raise BodyTooLarge(told, code="too_many_images")
