@@ -30,7 +30,7 @@ from crossguard.serving.errors import (
     UnsupportedBody,
 )
 from crossguard.serving.json_bodies import JSON, validated
-from crossguard.serving.keys import ANONYMOUS, client_network, identify, presented_key
+from crossguard.serving.keys import ANONYMOUS, KeyEntry, client_network, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submitted_post import check_images, check_posts, is_remote
 
@@ -68,6 +68,7 @@ class Call:
         self.served = service.served
         self.exchange: Exchange = request.scope["crossguard"]
         self.caller = ANONYMOUS
+        self._key: KeyEntry | None = None
         self._payer = ""  # whose posts are counted: a key's, and without keys those of a client address
         self.body = BodyReader(request, self.settings, service.budget, service.discards)
         # Media type of the body without parameters
@@ -97,9 +98,10 @@ class Call:
         caller = identify(keys, presented_key(self.request)) if keys else ANONYMOUS
         if caller is None:
             raise Unauthorized("A valid API key is needed: send 'Authorization: Bearer KEY'.")
-        self.caller, self.exchange.caller = caller, caller.name
-        self._payer = caller.name if keys else client_network(self.request)
-        if access is Access.ADMIN and not caller.admin:
+        self.caller = self.exchange.caller = caller
+        self._key = keys.get(caller)
+        self._payer = caller if keys else client_network(self.request)
+        if access is Access.ADMIN and (self._key is None or not self._key.admin):
             raise Forbidden("This needs an API key with 'admin: true'.")
         if scores:
             self.service.rates.check(self._payer, self._rate)
@@ -153,7 +155,7 @@ class Call:
 
     @property
     def _rate(self) -> int:
-        own = self.caller.posts_per_minute
+        own = self._key.posts_per_minute if self._key is not None else None
         return self.settings.posts_per_minute if own is None else own
 
     def _counted(self, posts: int, cost: int) -> int:

@@ -11,7 +11,6 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from starlette.requests import Request
 from crossguard.checked_settings import StrictModel, parse, read_yaml
 
 TOKEN_BYTES = 32
+ANONYMOUS = "anonymous"  # the caller where no keys are in use
 # Of "foo" and "bar", which the documentation gave as examples: whoever copied one has a key that anybody can guess.
 GUESSED = (
     "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
@@ -59,33 +59,21 @@ class KeyFile(StrictModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sent a request."""
-
-    name: str
-    admin: bool
-    posts_per_minute: int | None
-
-
-ANONYMOUS = Caller("anonymous", admin=False, posts_per_minute=None)
-
-
 def read_keys(path: Path | None) -> dict[str, KeyEntry]:
     """Returns the entries of a key file by the name of the caller; without a file there are none."""
     return parse(KeyFile, read_yaml(path), str(path)).keys if path is not None else {}
 
 
-def identify(keys: Mapping[str, KeyEntry], token: str) -> Caller | None:
-    """Returns whose key this is, or None.
+def identify(keys: Mapping[str, KeyEntry], token: str) -> str | None:
+    """Returns the name of the caller whose key this is, or None.
 
     Every entry is compared, and each in constant time, so that the answer's delay tells nothing about the keys.
     """
     digest = digest_of(token)
-    found: Caller | None = None
+    found: str | None = None
     for name, entry in keys.items():
         if hmac.compare_digest(digest, entry.sha256):
-            found = Caller(name, entry.admin, entry.posts_per_minute)
+            found = name
     return found
 
 

@@ -10,7 +10,7 @@ from crossguard.engine import BatchLimits
 from crossguard.errors import ConfigError
 from crossguard.loading import load
 from crossguard.moderator import Moderator
-from crossguard.serving.keys import Caller, KeyEntry, read_keys
+from crossguard.serving.keys import KeyEntry, read_keys
 from crossguard.serving.settings import ServeSettings
 
 
@@ -22,9 +22,9 @@ class Served:
     tenants: Mapping[str, Moderator]  # moderators by the name of a key; they share the loaded model
     keys: Mapping[str, KeyEntry]  # by the name of a caller; without any, everybody may call
 
-    def moderator(self, caller: Caller) -> Moderator:
-        """Returns who scores for a caller."""
-        return self.tenants.get(caller.name, self.base)
+    def moderator(self, caller: str) -> Moderator:
+        """Returns who scores for the caller of that name."""
+        return self.tenants.get(caller, self.base)
 
 
 def load_served(settings: ServeSettings) -> Served:

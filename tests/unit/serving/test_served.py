@@ -12,7 +12,7 @@ import yaml
 from crossguard.bundle import Bundle
 from crossguard.errors import BundleError, ConfigError
 from crossguard.records import Post
-from crossguard.serving.keys import ANONYMOUS, Caller, digest_of
+from crossguard.serving.keys import ANONYMOUS, digest_of
 from crossguard.serving.served import Served, load_served
 from crossguard.serving.settings import ServeSettings
 
@@ -22,10 +22,6 @@ def load(bundle: Bundle, folder: Path, keys: dict[str, dict[str, Any]], policy: 
     entries = {name: {"sha256": digest_of(name)} | entry for name, entry in keys.items()}
     (folder / "keys.yaml").write_text(yaml.safe_dump({"keys": entries}))
     return load_served(ServeSettings(model=str(bundle.folder), policy=policy, keys_file=folder / "keys.yaml"))
-
-
-def caller(name: str) -> Caller:
-    return Caller(name, admin=False, posts_per_minute=None)
 
 
 @pytest.fixture
@@ -46,10 +42,10 @@ def test_a_caller_with_a_policy_or_a_tenant_has_a_moderator_of_its_own(
     }
     served = load(tiny_bundle, tmp_path, keys)
     with closing(served.base):
-        names = {name: served.moderator(caller(name)).policy.name for name in keys}
+        names = {name: served.moderator(name).policy.name for name in keys}
         assert names == {"plain": "default", "other": "benchmark", "kids": "feed:kids"}
-        assert served.moderator(ANONYMOUS) is served.moderator(caller("plain")) is served.base
-        assert served.moderator(caller("other")).runtime is served.base.runtime, "they share the loaded model"
+        assert served.moderator(ANONYMOUS) is served.moderator("plain") is served.base
+        assert served.moderator("other").runtime is served.base.runtime, "they share the loaded model"
 
 
 def test_a_tenant_of_the_services_own_policy_file_needs_no_second_name(
@@ -57,7 +53,7 @@ def test_a_tenant_of_the_services_own_policy_file_needs_no_second_name(
 ) -> None:
     served = load(tiny_bundle, tmp_path, {"kids": {"tenant": "kids"}}, str(policy_file))
     with closing(served.base):
-        assert served.moderator(caller("kids")).policy.name == "feed:kids"
+        assert served.moderator("kids").policy.name == "feed:kids"
 
 
 def test_all_that_is_wrong_with_the_keys_is_said_at_once(

@@ -45,7 +45,7 @@ async def suggest_score(call: Call) -> Response:
         raise BadRequest(f"comment.text: a comment may have {MAX_TEXT} characters.", code="comment_too_long")
     other = declared_other(request.languages, call.settings.languages)
     check_language(other, request.attribute_scores, call.settings)
-    record = record_of(request, call.caller.name)
+    record = record_of(request, call.caller)
     path, review = call.settings.suggestions, call.service.review
     if path is not None:
         await asyncio.to_thread(append, path, json.dumps(record, ensure_ascii=False) + "\n")
