@@ -257,19 +257,26 @@ def train_only(module: nn.Module, parameters: Iterable[nn.Parameter]) -> None:
 def learn(fusion: Fusion, taught: Sequence[Lesson]) -> None:
     """Trains the corrected parameters; tells what is left to learn of each lesson."""
     chance = torch.Generator().manual_seed(0)
-    optimizer = torch.optim.AdamW(fusion.corrected().values(), lr=LEARNING_RATE, weight_decay=0.0)
-    for step in range(STEPS):
+    for step in descent({LEARNING_RATE: list(fusion.corrected().values())}, STEPS):
         losses = [
             _loss(fusion, each, torch.randint(len(each.before), (each.size,), generator=chance)) for each in taught
         ]
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min(1, (step + 1) / WARM_UP) * (1 - step / STEPS)
-        optimizer.zero_grad()
         total = torch.stack([loss * each.weight for loss, each in zip(losses, taught, strict=True)]).sum()
         total.backward()  # type: ignore[no-untyped-call]
+        if step % LOG_EVERY == 0:
+            print(f"step {step} of {STEPS}: " + ", ".join(f"{loss.item():.4f}" for loss in losses), flush=True)
+
+
+def descent(learning: Mapping[float, Sequence[nn.Parameter]], steps: int) -> Iterator[int]:
+    """Yields each step, from 1, for its gradients to be computed, along which parameters, given by rate, then go."""
+    groups = [{"params": parameters, "full": rate} for rate, parameters in learning.items()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = group["full"] * min(1, (step + 1) / WARM_UP) * (1 - step / steps)
+        optimizer.zero_grad()
+        yield step + 1
         optimizer.step()
-        if (step + 1) % LOG_EVERY == 0:
-            print(f"step {step + 1} of {STEPS}: " + ", ".join(f"{loss.item():.4f}" for loss in losses), flush=True)
 
 
 def _loss(fusion: Fusion, lesson: Lesson, rows: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from correct_compact import (
     Lesson,
     by_label,
     copy_with,
+    descent,
     each_way,
     encoded,
     fusion_of,
@@ -68,7 +69,6 @@ TOXIC: Final = 0.6
 TOGETHER: Final = 32
 STEPS: Final = 500
 LOG_EVERY: Final = 50
-WARM_UP: Final = 50
 ENCODER_RATE, FUSION_RATE = 5e-5, 3e-4
 GRADIENT_NORM: Final = 1.0
 # How far the weights go from where they were to where they were led. Between both, nearly all is learned, and more of
@@ -202,18 +202,12 @@ def learn(student: Student, taught: Sequence[Course]) -> None:
     chance = np.random.default_rng(0)
     learning = student.learning()
     before = [parameter.detach().clone() for parameter in itertools.chain(*learning.values())]
-    groups = [{"params": parameters, "lr": rate, "full": rate} for rate, parameters in learning.items()]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
-    for step in range(STEPS):
-        for group in optimizer.param_groups:
-            group["lr"] = group["full"] * min(1, (step + 1) / WARM_UP) * (1 - step / STEPS)
-        optimizer.zero_grad()
+    for step in descent(learning, STEPS):
         left = {course.name: _learn(student, course.lesson, course.draw(chance)) for course in taught}
         nn.utils.clip_grad_norm_(itertools.chain(*learning.values()), GRADIENT_NORM)
-        optimizer.step()
-        if (step + 1) % LOG_EVERY == 0:
+        if step % LOG_EVERY == 0:
             told = ", ".join(f"{name} {loss:.4f}" for name, loss in left.items())
-            print(f"step {step + 1} of {STEPS}: {told}", flush=True)
+            print(f"step {step} of {STEPS}: {told}", flush=True)
     with torch.no_grad():
         for was, parameter in zip(before, itertools.chain(*learning.values()), strict=True):
             parameter.copy_(torch.lerp(was, parameter, LEARNED))

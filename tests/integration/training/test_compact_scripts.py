@@ -88,8 +88,9 @@ def test_a_correction_changes_what_is_said_of_its_sentences_and_of_nothing_else(
 def encoder(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(SCRIPTS)
     module = script("correct_encoder")
-    for name, value in {"STEPS": 6, "WARM_UP": 1, "LEARNED": 1.0}.items():
+    for name, value in {"STEPS": 6, "LEARNED": 1.0}.items():
         monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr("correct_compact.WARM_UP", 1)
     return module
 
 
