@@ -128,7 +128,9 @@ def vote(visit: Visit) -> Response:
         submission = _submission(visit)
         with visit.console.database.write() as tx:
             row = _seen(visit, tx)
-            for item in (row.id, *_chosen(visit, tx, row)):
+            if others := _chosen(visit, tx, row):
+                items.lock(tx, table.c.id.in_((row.id, *others)))
+            for item in (row.id, *others):
                 votes.cast(tx, item, visit.person, ballot, submission=submission, now=visit.now)
             return next_after(visit, tx, row)
     except (FormError, ClaimLostError) as error:  # the page shows what was filled in

@@ -17,6 +17,7 @@ from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.database import POSTS, insert, take_turns
+from crossguard.review.store.items import lock
 from crossguard.review.store.likenesses import Content, contents_of
 from crossguard.review.store.schema import counted, feed, images, items, reports, votes
 
@@ -74,6 +75,7 @@ def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
         new, older = _unknown(tx, now)
+        _lock(tx, older, [*waiting, *(item for item in new if item.row["kind"] not in FEED)])
         edited += [row.external for row in older]
         for row in older:
             _set_apart(tx, row)
@@ -89,6 +91,14 @@ def _wait_for_others(tx: Connection, sent: Sequence[NewItem]) -> None:
     """
     named = (f"{item.row['source']}\0{item.row['external']}".encode("utf-8", "surrogatepass") for item in sent)
     take_turns(tx, POSTS, {zlib.crc32(name) % _LOCKS for name in named})
+
+
+def _lock(tx: Connection, older: Sequence[Any], changing: Sequence[NewItem]) -> None:
+    """Locks what stands under the ids of edited posts, and of those that change it by a report or a known answer."""
+    sources = {row.source for row in older} | {item.row["source"] for item in changing}
+    externals = {row.external for row in older} | {item.row["external"] for item in changing}
+    if externals:
+        lock(tx, items.c.source.in_(sources), items.c.external.in_(externals), items.c.kind.in_((*OF_POSTS, "gold")))
 
 
 def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewItem]]:

@@ -64,6 +64,14 @@ def get(db: Connection, item: int, *, lock: bool = False) -> Any:
     return row
 
 
+def lock(tx: Connection, *which: ColumnElement[bool]) -> None:
+    """Locks items as `get` does, for who changes several: in one order, as PostgreSQL ends one of two in a deadlock.
+
+    Appeals come first, as the post of one is changed when it is decided.
+    """
+    tx.execute(select(items.c.id).where(*which).order_by(items.c.appeal_of.is_(None), items.c.id).with_for_update())
+
+
 def find(db: Connection, source: str, external: str) -> Any:
     """Returns an item about a post of a source, appeals aside: the newest decided one, if any is.
 

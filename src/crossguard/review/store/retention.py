@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OPEN
+from crossguard.review.store.items import lock
 from crossguard.review.store.schema import DAY, images, items, likenesses, reports, votes
 
 BATCH: Final = 1000
@@ -48,6 +49,7 @@ def _erase(tx: Connection, which: ColumnElement[bool], now: float, **more: None)
     found = list(tx.execute(select(items.c.id).where(which).limit(BATCH)).scalars())
     if not found:
         return 0
+    lock(tx, items.c.id.in_(found))
     tx.execute(update(items).where(items.c.id.in_(found)).values(**_GONE, **more, erased_at=now))
     # Nobody can judge what nobody can see, and a vote on nothing would count in the metrics.
     unseen = items.c.id.in_(found) & items.c.state.in_((OPEN, GOLD))

@@ -12,7 +12,7 @@ from crossguard.review.resolution import MAJORITY, Answer, Ballot, Outcome, reso
 from crossguard.review.settings import ESCALATED
 from crossguard.review.store import deliveries, log
 from crossguard.review.store.claims import DECIDED, ERASED, GOLD, NO_CLAIM, OF_POSTS, OPEN, free_for
-from crossguard.review.store.items import get
+from crossguard.review.store.items import get, lock
 from crossguard.review.store.likenesses import contents_of
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import items, votes
@@ -96,6 +96,7 @@ def undo(tx: Connection, submission: str, person: Person, now: float, within_s: 
         raise NotFoundError("There is nothing to undo: the decision was undone before, or is not yours.")
     if found[0].decided_at < now - within_s:
         raise ReviewError(f"A decision can be undone for {within_s / 60:.0f} minutes. Ask a lead to reopen the item.")
+    lock(tx, items.c.id.in_([vote.item for vote in found]))
     tx.execute(update(votes).where(*mine).values(undone_at=now))
     for vote in found:
         if vote.kind == VOTE:

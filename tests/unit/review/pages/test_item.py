@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 
 from starlette.testclient import TestClient
 from tests.support.review import submission
-from tests.unit.review.conftest import NOW, cast, person, row
+from tests.unit.review.conftest import BLOCK, NOW, cast, person, row
 from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
@@ -16,7 +17,8 @@ from crossguard.review.pages.api import Appeal, take_appeal
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.roles import Role
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, people
+from crossguard.review.store import claims, people, votes
+from crossguard.review.store.people import Person
 
 
 def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, console: Console) -> None:
@@ -33,6 +35,25 @@ def test_near_duplicates_follow_and_are_chosen_one_by_one(client: TestClient, co
     with console.database.read() as db:
         states = db.exec_driver_sql("SELECT id FROM items WHERE state = 'decided' ORDER BY id").scalars().all()
     assert states == [1, 4]
+
+
+@ON_BOTH
+def test_two_people_may_decide_each_others_near_duplicate_at_once(
+    client: TestClient, console: Console, ben: Person
+) -> None:
+    """Neither had claimed both; each would hold one of the two items and wait for the other."""
+    token = log_in(client, console)
+    words = "these people should all go back to where they came from"
+    console.intake.take([submission("1", words), submission("2", f"{words} now")], NOW)
+    form = {"csrf": token, "action": "block", "submission": "s1", "alike.1": "yes"}
+    with ThreadPoolExecutor() as threads:
+        with console.database.write() as tx:
+            votes.cast(tx, 1, ben, BLOCK, submission="s2", now=NOW)
+            other = threads.submit(client.post, "/items/2/vote", data=form)
+            wait([other], 0.3)
+            votes.cast(tx, 2, ben, BLOCK, submission="s2", now=NOW)
+        assert other.result().status_code == 409
+    assert row(console.database, 1).outcome["votes"] == row(console.database, 2).outcome["votes"] == 1
 
 
 @ON_BOTH

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from sqlalchemy import select
 from tests.support.review import submission
-from tests.unit.review.conftest import LEASE, NOW, cast
+from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast
 
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import claims, items, listing
+from crossguard.review.store import claims, items, listing, retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import images
@@ -88,3 +91,52 @@ def test_posts_in_queues_of_others_are_not_shown(console: Console, database: Dat
         item = items.get(db, 1)
         assert [row.id for row in items.earlier_of_author(db, item, ("main",))] == [2]
         assert items.earlier_of_author(db, item, ("appeals",)) == []
+
+
+def send_again(console: Console, ann: Person) -> None:
+    """The second post is edited, the first one reported: both are changed, in the order in which they were sent."""
+    reported = submission("1", "these words", author="a", report={"reporter": "s", "reason": ""})
+    console.intake.take([submission("2", "other words", author="a"), reported], NOW)
+
+
+def erase(console: Console, ann: Person) -> None:
+    with console.database.write() as tx:
+        assert retention.erase_author(tx, "a", NOW) == 5
+
+
+def take_back(console: Console, ann: Person) -> None:
+    with console.database.write() as tx:
+        assert votes.undo(tx, "s1", ann, NOW, 60.0) == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("act", "locked"),
+    [(send_again, (1, 3)), (erase, (1, 3)), (erase, (5, 2)), (take_back, (5, 2))],
+    ids=["a report and an edit", "erasure", "erasure with appeals", "undoing answers to two appeals"],
+)
+def test_whoever_changes_several_items_locks_them_in_one_order(
+    console: Console, ann: Person, ben: Person, act: Callable[[Console, Person], None], locked: tuple[int, int]
+) -> None:
+    """Who holds the first waits for the second one, and would wait for ever if the other one did the same.
+
+    Items 1 and 2 are a report and a flag of one post, 3 is another post, and 4 and 5 are appeals against item 2.
+    """
+    report = {"reporter": "r", "reason": ""}
+    reported = submission("1", "these words", author="a", report=report)
+    console.intake.take([reported, submission("1", "these words", author="a"), submission("2", author="a")], NOW)
+    for item, who in ((2, ben), (3, ann), (1, ann)):  # rows of the database lie in the order of their last change
+        with console.database.write() as tx:
+            assert claims.claim(tx, item, who.id, NOW, LEASE)
+    cast(console.database, 2, ben)
+    for name in ("a1", "a2"):
+        take_appeal(console, Appeal(id=name, post="1"), NOW)
+    with console.database.write() as tx:
+        for item in (4, 5):
+            votes.cast(tx, item, ann, ALLOW, submission="s1", now=NOW)
+    with ThreadPoolExecutor() as threads:
+        with console.database.write() as tx:
+            items.get(tx, locked[0], lock=True)
+            other = threads.submit(act, console, ann)
+            wait([other], 0.3)
+            items.get(tx, locked[1], lock=True)
+        other.result()
