@@ -82,12 +82,12 @@ def _entry(name: str, data: Path | None, policy: str, split: str | None, resampl
     from crossguard.evaluation.annotated import read_annotated
     from crossguard.evaluation.comparison import read_entry
     from crossguard.evaluation.measuring import EvaluationRequest, measure_model
-    from crossguard.moderator import Moderator
+    from crossguard.loading import load
 
     path = Path(name)
     if data is None or _is_run(path):
         return read_entry(path)
-    moderator = Moderator.load(name, policy=policy)
+    moderator = load(name, policy=policy)
     annotated = read_annotated(data, moderator.labels.names, split=split)
     return measure_model(
         moderator, annotated, EvaluationRequest(rounds=resampling[0], seed=resampling[1], split=split)

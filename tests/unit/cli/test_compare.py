@@ -46,6 +46,16 @@ def test_names_of_models_are_whole_at_80_columns(
     assert name[-10:] in shown
 
 
+def test_a_checkpoint_is_opened_as_by_other_commands(
+    tiny_model: Path, annotated_posts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="checkpoints belong to crossguard[train]")
+    (tmp_path / "inference_config.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr("crossguard.export.bundle.as_bundle", lambda _: tiny_model)
+    options = ["--data", str(annotated_posts), "--rounds", "2"]
+    assert run(["compare", str(tiny_model), str(tmp_path), *options]) == 0
+
+
 def test_what_is_no_run_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", str(tmp_path)]) != 0
     assert "crossguard evaluate DATA --out" in capsys.readouterr().err
