@@ -42,25 +42,21 @@ def load(
     """
     check_threads(options.get("threads"))
     folder = find_bundle(model, revision)
-    with _loading(folder, options, images=images_ahead, characters=characters_ahead):
+    # What the first posts need, while modules are imported, the bundle is checked and the tokenizer is read.
+    ahead: AbstractContextManager[None] = nullcontext()
+    if options.get("runtime", "auto") != "onnx" and options.get("verify", True):
+        ahead = loading_ahead(
+            folder / MANIFEST,
+            ("text", "fusion", "image") if images_ahead else ("text", "fusion"),
+            options.get("precision", "auto"),
+            options.get("threads"),
+            one_by_one=options.get("one_by_one", False),
+            characters=characters_ahead,
+        )
+    with ahead:
         from crossguard.moderator import Moderator
 
         return Moderator.load(folder, **options)
-
-
-def _loading(folder: Path, options: LoadOptions, *, images: bool, characters: int) -> AbstractContextManager[None]:
-    """Loads what the first posts need, while modules are imported, the bundle is checked and the tokenizer is read."""
-    if options.get("runtime", "auto") == "onnx" or not options.get("verify", True):
-        return nullcontext()
-    graphs = ("text", "fusion", "image") if images else ("text", "fusion")
-    return loading_ahead(
-        folder / MANIFEST,
-        graphs,
-        options.get("precision", "auto"),
-        options.get("threads"),
-        one_by_one=options.get("one_by_one", False),
-        characters=characters,
-    )
 
 
 def find_bundle(model: str | Path, revision: str | None = None) -> Path:

@@ -356,8 +356,8 @@ class Moderator:
         """
         further = self.bundle.manifest.attributes
         columns = self.bundle.columns(self.policy)
-        output_of = dict(zip(self.labels.names, columns, strict=True))
-        output_of = {name: attribute.column for name, attribute in further.items()} | output_of
+        output_of = {name: attribute.column for name, attribute in further.items()}
+        output_of |= zip(self.labels.names, columns, strict=True)
         scores = self.policy.scores(self.labels, logits.values[:, columns])
         beside = {name: attribute.score(logits.values[:, attribute.column]) for name, attribute in further.items()}
         texts = np.zeros(logits.values.shape, np.int64) if logits.texts is None else logits.texts

@@ -23,7 +23,6 @@ from crossguard.errors import needs_extra
 from crossguard.saving import save_text
 
 if TYPE_CHECKING:
-    from crossguard.evaluation.calibration.fitting import Plan
     from crossguard.evaluation.runs import Run
     from crossguard.records import Post
 
@@ -88,6 +87,8 @@ def command(
         from crossguard.data.post_builder import RowBuilder
         from crossguard.data.stored_posts import open_posts
         from crossguard.evaluation.annotated import read_annotated, read_posts
+        from crossguard.evaluation.calibration.criteria import Criterion
+        from crossguard.evaluation.calibration.fitting import Plan
         from crossguard.evaluation.measuring import EvaluationRequest, measure_model, measure_scores
         from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
     from crossguard.loading import load
@@ -102,7 +103,7 @@ def command(
         name=name or (Path(scores[0]).stem if scores else ""),
         rounds=rounds,
         seed=seed,
-        cross_fit=_plan(criterion, seed),
+        cross_fit=None if criterion is None else Plan(Criterion.parse(criterion), seed=seed),
         training=read_posts(training, training_split) if training else (),
         split=reading["split"],
         command=typed(),
@@ -139,10 +140,3 @@ def _show(run: Run, posts: Sequence[Post] | None, out: Path | None, *, as_json: 
         show_run(run, terminal())
     if written:
         click.echo(f"Wrote {', '.join(path.name for path in written)} to {out}", err=True)
-
-
-def _plan(criterion: str | None, seed: int) -> Plan | None:
-    from crossguard.evaluation.calibration.criteria import Criterion
-    from crossguard.evaluation.calibration.fitting import Plan
-
-    return None if criterion is None else Plan(Criterion.parse(criterion), seed=seed)
