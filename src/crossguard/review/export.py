@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from crossguard.data.datasets.rows import FIXED
 from crossguard.data.tables import read_rows
-from crossguard.errors import OutputError, TableError, needs_extra
+from crossguard.errors import InputError, OutputError, TableError, needs_extra
 from crossguard.review.intake import uniform
 from crossguard.review.settings import EXPORTED
 from crossguard.review.store.claims import DECIDED
@@ -27,6 +27,10 @@ from crossguard.review.store.schema import images, items
 
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 _TRAIN, _VAL = 0.7, 0.85
+_NOTHING: Final = (
+    "Nothing was written: no item is decided, the demo's aside where there are others. Decide some in the console: "
+    "crossguard review"
+)
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
     An earlier export stays as it is until this one is complete, which then takes its place, images included.
 
     Raises:
+        InputError: Nothing is decided that could be written; nothing is.
         OutputError: The suffix is unknown, or the file or an image cannot be written.
     """
     path = path.resolve()  # a link stays one
@@ -60,6 +65,8 @@ def export(database: Database, labels: Sequence[str], path: Path, *, with_images
             folder = draft.with_name(f"{path.stem}-images") if with_images else None
             with database.engine.connect() as db:  # one transaction, as rows are read while they are written
                 _write(draft, labels, _rows(db, labels, folder, done))
+            if not done.rows and not done.erased:  # an earlier table of what is erased by now has to go
+                raise InputError(_NOTHING)
             # No row of either table points to nothing, wherever this is cut short.
             idle = set() if folder is None else _move_images(folder, path)
             draft.replace(path)

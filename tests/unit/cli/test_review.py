@@ -75,6 +75,9 @@ def test_what_a_table_says_cannot_steer_the_terminal(tmp_path: Path, capsys: pyt
 def test_decisions_are_exported_and_a_wrong_suffix_writes_nothing(
     everything: ReviewSettings, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert review("export", "decided.csv") == 3
+    assert "Nothing was written: no item is decided" in capsys.readouterr().err
+    assert not (tmp_path / "decided.csv").exists()
     decide_all(Console(everything, database), posts=20)
     assert review("export", "decided.csv") == 0
     assert "Wrote 20 items and 0 images to decided.csv." in capsys.readouterr().err

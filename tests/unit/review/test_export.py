@@ -12,7 +12,7 @@ from tests.support.review import submission
 from tests.unit.review.conftest import NOW, cast, decide_all, take
 
 from crossguard.data.tables import read_rows
-from crossguard.errors import OutputError
+from crossguard.errors import InputError, OutputError
 from crossguard.evaluation.annotated import read_annotated
 from crossguard.labels import HATE
 from crossguard.review import export as exporting
@@ -181,6 +181,24 @@ def test_images_go_only_after_the_new_table_stands(
     with pytest.raises(OutputError, match="Operation not permitted"):
         export(database, HATE.names, exported)
     assert files(exported) == before
+
+
+def test_without_a_decision_nothing_is_written_unless_all_is_erased(
+    console: Console, database: Database, ann: Person, tmp_path: Path
+) -> None:
+    """A table of what was erased must not stay; an empty one of another console must not take its place."""
+    console.intake.take([submission("1", author="a", images=(PIXEL,)), submission("2")], NOW)
+    out = tmp_path / "out.csv"
+    with pytest.raises(InputError, match="Nothing was written: no item is decided"):
+        export(database, HATE.names, out)
+    assert list(tmp_path.glob("*out*")) == []
+    assert take(database, ann) == 1
+    cast(database, 1, ann)
+    assert export(database, HATE.names, out).rows == 1
+    with database.write() as tx:
+        retention.erase_author(tx, "a", NOW)
+    done = export(database, HATE.names, out)
+    assert (done.rows, done.erased, len(out.read_text().splitlines()), files(out)) == (0, 1, 1, [])
 
 
 def test_a_folder_is_no_output(database: Database, exported: Path) -> None:
