@@ -74,7 +74,7 @@ async def analyze(call: Call) -> Response:
         crossguard=additions if additions != Additions() else None,
     )
     body = answer.model_dump(by_alias=True, exclude_none=True)
-    return as_json(body, headers=version_headers(whole) | _mark_headers(wanted, other))
+    return as_json(body, headers=_headers(whole, wanted, other))
 
 
 def _whole(decision: Decision, text: str, wanted: Answerable, settings: ServeSettings) -> Decision:
@@ -135,18 +135,16 @@ def _ends(language: str, text: str) -> Iterator[int]:
         at = ends[-1] if ends else at + SPLIT_AT_ONCE
 
 
-def version_headers(decision: Decision) -> dict[str, str]:
-    """Returns what scored and under which policy, so that a change is seen by whoever keeps answers."""
-    return {
+def _headers(decision: Decision, wanted: Answerable, other: str) -> dict[str, str]:
+    """Returns what scored and under which policy, so that a change is seen by whoever keeps answers, and marks."""
+    versions = {
         "x-crossguard-model": f"{decision.model}-{decision.model_version}",
         "x-crossguard-policy": f"{decision.policy}@{decision.policy_version}",
     }
-
-
-def _mark_headers(wanted: Answerable, other: str) -> dict[str, str]:
-    # Names are callers' own text, and only those of this form can be written into a header.
     marks = {
         "x-crossguard-estimated": ", ".join(f"{name}={source}" for name, source in wanted.estimated.items()),
         "x-crossguard-unsupported-language": other,
     }
-    return {name: mark for name, mark in marks.items() if mark and mark.isascii() and mark.isprintable()}
+    # A header holds ASCII: what an operator names in another script is escaped, what callers name so is left out.
+    escaped = {name: text.encode("unicode_escape").decode() for name, text in versions.items()}
+    return escaped | {name: mark for name, mark in marks.items() if mark and mark.isascii() and mark.isprintable()}

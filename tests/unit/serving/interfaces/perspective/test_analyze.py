@@ -99,6 +99,16 @@ def test_sexual_content_is_estimated_where_it_is_all_that_is_asked_for(perspecti
     assert answer.json()["crossguard"]["estimated"] == {"SEXUALLY_EXPLICIT": "PROFANITY"}
 
 
+@pytest.mark.parametrize(("tenant", "written"), [("kids", "kids"), ("\u0434", "\\u0434"), ("a\nb: c", "a\\nb: c")])
+def test_what_scored_is_told_whatever_the_names_of_a_policy_hold(
+    attributed: Moderator, tenant: str, written: str
+) -> None:
+    policy = attributed.policy.model_copy(update={"name": f"feed:{tenant}", "version": "3"})
+    answer = ask(client_of(service_of(attributed.with_policy(policy))), "TOXICITY")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-crossguard-policy"] == f"feed:{written}@3"
+
+
 def test_sentences_are_no_posts_of_their_own_in_metrics(perspective: TestClient) -> None:
     """The part of the feed that is flagged is read from these."""
 
