@@ -85,13 +85,12 @@ class Summary:
     def add(self, decision: Decision) -> None:
         """Counts one decision."""
         self.long_ids += decision.id.isdigit() and len(decision.id) > EXCEL_DIGITS
-        if decision.error is not None or decision.action is None:
-            code, message = (decision.error.code, decision.error.message) if decision.error else ("", "")
-            self.failed[code] += 1
-            self.examples.setdefault(code, f"'{decision.id}': {message}")
+        if (error := decision.error) is not None:
+            self.failed[error.code] += 1
+            self.examples.setdefault(error.code, f"'{decision.id}': {error.message}")
             return
         self.scored += 1
-        self.actions[decision.action.value] += 1
+        self.actions[str(decision.action)] += 1
         self.flags.update(decision.flags)
         if OTHER_LANGUAGE in decision.notes:
             self.other_languages[decision.language] += 1

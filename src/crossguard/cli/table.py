@@ -48,7 +48,7 @@ class DecisionTable:
 
     def add(self, post: Post, decision: Decision) -> None:
         """Adds one post."""
-        action = decision.action.value if decision.action is not None else decision.status
+        action = str(decision.action or decision.status)
         self._rows.append((decision.id, self._words(post, decision), action, _reasons(decision)))
         if len(self._rows) >= _ROWS:
             self.flush()
@@ -91,7 +91,7 @@ def print_decision(post: Post, decision: Decision, console: Console, *, show_tex
     from rich.text import Text
 
     words = post_words(post, hidden=decision.is_doubtful and not show_text)
-    action = decision.action.value if decision.action is not None else decision.status
+    action = str(decision.action or decision.status)
     console.print(Text.assemble(Text(action, style=f"bold {_COLOURS[action]}"), "  ", words))
     console.print(_labels(decision, bars=console.width >= _NARROW))
     versions = f"{decision.model} {decision.model_version}, policy {decision.policy} {decision.policy_version}"
@@ -156,7 +156,7 @@ def _labels(decision: Decision, *, bars: bool) -> Table:
     table.add_column("threshold", justify="right", no_wrap=True)
     table.add_column("action", no_wrap=True)
     for name, score in decision.asking_attributes.items():
-        word = decision.action.value if decision.action is not None else ""
+        word = str(decision.action)
         cells = ("",) * (2 if bars else 1)
         table.add_row(name, f"{score:.3f}", *cells, Text(word, style=_COLOURS[word]))
     for name, label in decision.labels.items():
