@@ -176,8 +176,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
     console = _console(settings)
     from crossguard.evaluation.calibration.criteria import Criterion
     from crossguard.evaluation.calibration.policy import write_policy
-    from crossguard.review.learn import learn
-    from crossguard.review.learnt_policy import policy_file
+    from crossguard.review.learn import learn, policy_file
     from crossguard.review.quality.reading import decided, strata
 
     with console.database.read() as db:

@@ -1,22 +1,35 @@
-"""Thresholds for the live feed from what people decided, and what they would have changed. Nothing is applied here."""
+"""Thresholds for the live feed from what people decided, and the policy file with them. Nothing is applied here."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from crossguard.decision.policy import Kind
-from crossguard.errors import InputError
+from crossguard.bundle import read_bundle
+from crossguard.decision.policy import (
+    BandsOverride,
+    Kind,
+    LabelOverride,
+    LabelPolicy,
+    Policy,
+    PolicyFile,
+    is_policy_file,
+    read_policy_file,
+)
+from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.bootstrap import bootstrap
 from crossguard.evaluation.calibration.criteria import Criterion
 from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.estimates import Estimate
+from crossguard.loading import find_bundle
+from crossguard.moderator import resolve_policy
 from crossguard.review.quality.model import weights_of
 from crossguard.review.quality.reading import Decided, Stratum
 from crossguard.review.resolution import MAJORITY
@@ -24,6 +37,8 @@ from crossguard.review.resolution import MAJORITY
 LEAST: Final = 10
 """Items with a label and items without it that a threshold needs."""
 FOLDS: Final = 5
+SAME: Final = 1e-5
+"""Thresholds that differ by less are the same rule's; a policy file holds six digits."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -163,3 +178,67 @@ def _part(top: Flags, bottom: Flags, weights: Floats) -> Estimate:
         return float(weights[rows][top[rows]].sum() / total) if total else float("nan")
 
     return bootstrap(statistic, len(top))
+
+
+def policy_file(model: str, policy: str, proposals: Sequence[Proposal], name: str, command: str) -> PolicyFile:
+    """Returns a policy file with the proposed thresholds in place of the ones that they were compared with.
+
+    Calibration stays, and so do other rules, also those for one kind of input, and what else a policy file says; bands
+    stay as far as the order allows.
+
+    Raises:
+        ConfigError: A threshold was compared with one that this policy does not have.
+    """
+    bundle = read_bundle(find_bundle(model), verify=False)
+    current = resolve_policy(bundle, policy)
+    _check_thresholds(current, proposals)
+    file = read_policy_file(Path(policy)) if is_policy_file(policy) else PolicyFile(name=name, version="1", base=policy)
+    fitted_on = {"name": "review", "what": "thresholds", "posts": max(proposal.items for proposal in proposals)}
+    inputs = {
+        kind: {label: _bands(current.rules(kind)[label], proposals, label, {kind}) for label in overrides}
+        for kind, overrides in current.inputs.items()
+    }
+    learnt = {
+        "name": name,
+        "version": "1",
+        "description": "Thresholds learnt from what people decided.",
+        "labels": {
+            label: LabelOverride(
+                **_bands(rule, proposals, label, _without_own(current, label)).given(),
+                calibration=rule.calibration,
+                prevalence=rule.prevalence,
+            )
+            for label, rule in current.labels.items()
+        },
+        "inputs": inputs or None,
+        "provenance": {"fitted_on": [fitted_on], "command": command},
+    }
+    return file.model_copy(update=learnt)
+
+
+def _check_thresholds(policy: Policy, proposals: Sequence[Proposal]) -> None:
+    for proposal in proposals:
+        found = (policy.rules(kind)[proposal.label].threshold for kind in proposal.kinds)
+        if not any(abs(threshold - proposal.current) < SAME for threshold in found):
+            raise ConfigError(
+                f"The items were scored with the threshold {proposal.current:.6g} for {proposal.label}, which the "
+                f"policy '{policy.name}' does not have. Name the one that they were scored with: "
+                "crossguard review --policy POLICY learn"
+            )
+
+
+def _without_own(policy: Policy, label: str) -> set[Kind]:
+    """Returns the kinds of input for which a label has no bands of its own."""
+    return {kind for kind in get_args(Kind) if label not in policy.inputs.get(kind, {})}
+
+
+def _bands(rule: LabelPolicy, proposals: Sequence[Proposal], label: str, kinds: set[Kind]) -> BandsOverride:
+    """Returns a rule's bands with the threshold that was learnt from posts of these kinds; nobody judged the others."""
+    learnt = (p for p in proposals if p.label == label and kinds & set(p.kinds))
+    found = (p.proposed for p in learnt if abs(p.current - rule.threshold) < SAME)
+    threshold = round(next(found, rule.threshold), 6)
+    return BandsOverride(
+        threshold=threshold,
+        review=None if rule.review is None else min(rule.review, threshold),
+        block=None if rule.block is None else max(rule.block, threshold),
+    )

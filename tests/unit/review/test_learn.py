@@ -1,17 +1,38 @@
-"""Learning, on decisions whose truth is known."""
+"""Learning, on decisions whose truth is known, and what was learnt as a policy file."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.unit.review.conftest import decide_all
 
-from crossguard.errors import InputError
+from crossguard.bundle import read_bundle
+from crossguard.decision.policy import Kind
+from crossguard.errors import BundleError, ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
+from crossguard.evaluation.calibration.policy import write_policy
+from crossguard.evaluation.estimates import Estimate
+from crossguard.moderator import resolve_policy
+from crossguard.registry import find
 from crossguard.review.console import Console
-from crossguard.review.learn import learn
+from crossguard.review.learn import Proposal, learn, policy_file
 from crossguard.review.quality.reading import Decided, decided, strata
 from crossguard.review.settings import ReviewSettings
 from crossguard.review.store.database import Database
+
+RULES = """\
+name: mine
+version: "1"
+labels: {racist: {threshold: 0.6, review: null, block: null}}
+inputs: {both: {racist: {threshold: 0.3}}, image: {racist: {threshold: 0.6}}}
+"""
+BANDS = """\
+name: mine
+version: "1"
+labels: {racist: {threshold: 0.6, review: 0.5, block: 0.7}}
+"""
 
 
 @pytest.fixture
@@ -53,3 +74,82 @@ def test_a_label_that_cannot_meet_the_criterion_keeps_its_threshold_and_no_other
         del item.scores["racist"]
     with pytest.raises(InputError, match=r"The threshold for sexist .* the highest precision is 0\.500"):
         learn(found, [], Criterion.parse("precision>=0.9"))
+
+
+def test_each_rule_of_the_policy_gets_a_threshold_of_its_own(tmp_path: Path) -> None:
+    """A policy may ask for less of a post with text and image; people draw another line there."""
+    old, path = tmp_path / "old.yaml", tmp_path / "learnt.yaml"
+    old.write_text(RULES)
+    bundle = read_bundle(find("compact", None), verify=False)
+    rules = resolve_policy(bundle, str(old))
+    lines: dict[Kind, float] = {"text": 0.8, "both": 0.5}
+    found = []
+    for kind, line in lines.items():
+        threshold = rules.rules(kind)["racist"].threshold
+        for index in range(100):
+            score = (index + 0.5) / 100
+            scores = {"racist": (score, threshold, score >= threshold)}
+            truth = {"racist": float(score >= line)}
+            found.append(Decided("", "review", 1.0, truth, scores, ("compact", "1", "mine", "1"), index, kind))
+    proposals, _ = learn(found, [], Criterion("f1"))
+    proposed = {proposal.kinds: proposal.proposed for proposal in proposals}
+    assert proposed == {("text",): pytest.approx(0.8, abs=0.01), ("both",): pytest.approx(0.5, abs=0.01)}
+    write_policy(policy_file("compact", str(old), proposals, "learnt", "test"), path)
+    changed = resolve_policy(bundle, str(path))
+    thresholds = {kind: changed.rules(kind)["racist"].threshold for kind in get_args(Kind)}
+    # What nobody judged stays as it was: images, and the other labels.
+    assert thresholds == {**{kind: pytest.approx(line, abs=0.01) for kind, line in lines.items()}, "image": 0.6}
+    assert changed.rules("both")["sexist"].threshold == pytest.approx(rules.rules("both")["sexist"].threshold, abs=1e-5)
+
+
+def proposal(current: float, proposed: float, *kinds: Kind) -> Proposal:
+    none = (Estimate(None), Estimate(None))
+    return Proposal("racist", kinds, 50, 20, current, proposed, (proposed, proposed), none, none, (0, 0), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("proposed", "review", "block"), [(0.65, 0.5, 0.7), (0.4, 0.4, 0.7), (0.8, 0.5, 0.8), (0.123456789, 0.123457, 0.7)]
+)
+def test_bands_stay_as_far_as_their_order_allows(tmp_path: Path, proposed: float, review: float, block: float) -> None:
+    (tmp_path / "mine.yaml").write_text(BANDS)
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, proposed, "text")], "learnt", "test")
+    given = made.labels["racist"].given()
+    assert [given[band] for band in ("threshold", "review", "block")] == [round(proposed, 6), review, block]
+
+
+def test_what_another_policy_scored_is_refused(tmp_path: Path) -> None:
+    """Its thresholds would not be in the file, and nobody would notice."""
+    (tmp_path / "mine.yaml").write_text(BANDS)
+    for policy in (str(tmp_path / "mine.yaml"), "default"):
+        with pytest.raises(
+            ConfigError, match=r"scored with the threshold 0.55 for racist, which the policy '\w+' does"
+        ):
+            policy_file("compact", policy, [proposal(0.55, 0.9, "text")], "learnt", "test")
+
+
+def test_all_else_of_a_policy_file_stays(tmp_path: Path) -> None:
+    more = (
+        "attributes: {threat: {threshold: 0.2, block: 0.3}}\ntenants: {kids: {sexist: {threshold: 0.1, block: 0.2}}}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(BANDS + more)
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "test")
+    write_policy(made, tmp_path / "learnt.yaml")
+    bundle = read_bundle(find("compact", None), verify=False)
+    kids = resolve_policy(bundle, str(tmp_path / "learnt.yaml"), "kids")
+    assert kids.attributes["threat"].block == 0.3
+    assert (kids.labels["sexist"].threshold, kids.labels["racist"].threshold) == (0.1, 0.5)
+
+
+def test_the_file_says_what_it_rests_on(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(BANDS)
+    made = policy_file("compact", str(tmp_path / "mine.yaml"), [proposal(0.6, 0.5, "text")], "learnt", "the command")
+    assert (made.name, made.base) == ("learnt", "default")
+    assert made.provenance["command"] == "the command"
+    assert made.provenance["fitted_on"][0]["posts"] == 50
+
+
+def test_an_unknown_model_or_policy_is_refused() -> None:
+    with pytest.raises(BundleError):
+        policy_file("kompact", "default", [proposal(0.6, 0.5, "text")], "learnt", "")
+    with pytest.raises(ConfigError):
+        policy_file("compact", "defalt", [proposal(0.6, 0.5, "text")], "learnt", "")
