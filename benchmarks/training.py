@@ -36,7 +36,7 @@ from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
 from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
-from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import write_tokenizer
 from crossguard.training.trainer import Trainer
 
 POSTS: Final = 192
@@ -70,7 +70,7 @@ def measured(epoch: Callable[[], None]) -> float:
 
 def plain_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
     """The loop as the reference writes it."""
-    encoder = _encoder(recipe)
+    encoder = write_tokenizer(recipe, Path(tempfile.mkdtemp()) / "tokenizer.json")
     model = build_model(recipe)
     optimizer = build_optimizer(model, recipe)
     spec = recipe.image_spec()
@@ -96,7 +96,7 @@ def plain_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
 def own_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
     """The trainer's loop."""
     cache = build_cache([path for path in examples.images if path], recipe.image_spec(), Path(tempfile.mkdtemp()))
-    encoder = _encoder(recipe)
+    encoder = write_tokenizer(recipe, Path(tempfile.mkdtemp()) / "tokenizer.json")
     train, none = Batcher(recipe, examples, encoder, cache), Batcher(recipe, examples.take([]), encoder, cache)
     trainer = Trainer(recipe, build_model(recipe), train, none, Path(tempfile.mkdtemp()))
     number = iter(range(recipe.num_train_epochs))
@@ -105,11 +105,6 @@ def own_epoch(recipe: Recipe, examples: Examples) -> Callable[[], None]:
         trainer.train_epoch(next(number))
 
     return epoch
-
-
-def _encoder(recipe: Recipe) -> MaskingEncoder:
-    path = Path(tempfile.mkdtemp()) / "tokenizer.json"
-    return MaskingEncoder(path, recipe.text_spec(write_tokenizer(recipe, path)))
 
 
 def _padded(tokens: list[tuple[int, ...]], length: int) -> tuple[torch.Tensor, torch.Tensor]:

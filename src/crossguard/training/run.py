@@ -135,7 +135,7 @@ def _build(recipe: Recipe, start: Sequence[Path]) -> tuple[GatedModel, MaskingEn
     # That is written into the run's folder at the end: a run that is refused changes no file of another.
     with TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / TOKENIZER
-        encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+        encoder = write_tokenizer(recipe, tokenizer)
         model = build_model(recipe, start)
         check_inputs(recipe, model, tokenizer)
         return model, encoder, tokenizer.read_text(encoding="utf-8")

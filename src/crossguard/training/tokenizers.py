@@ -40,16 +40,17 @@ class MaskingEncoder(TextEncoder):
         self.special_ids = frozenset(id_ for id_, token in added if token.special)
 
 
-def write_tokenizer(recipe: Recipe, path: Path) -> int:
-    """Writes the tokenizer of a recipe's encoder and returns the id of its padding."""
+def write_tokenizer(recipe: Recipe, path: Path) -> MaskingEncoder:
+    """Writes the tokenizer of a recipe's encoder and returns what makes tokens by it."""
     if recipe.encoder_name == TINY:
-        return _write_tiny(recipe.backend, path)
-    from crossguard.models.compact import text_source
+        pad_id = _write_tiny(recipe.backend, path)
+    else:
+        from crossguard.models.compact import text_source
 
-    with reading_pretrained(f"read the tokenizer of '{recipe.encoder_name}'"):
-        text, pad_id = read_pretrained(text_source(recipe.encoder_name), lowercase=recipe.backend == "siglip")
-    path.write_text(text, encoding="utf-8")
-    return pad_id
+        with reading_pretrained(f"read the tokenizer of '{recipe.encoder_name}'"):
+            text, pad_id = read_pretrained(text_source(recipe.encoder_name), lowercase=recipe.backend == "siglip")
+        path.write_text(text, encoding="utf-8")
+    return MaskingEncoder(path, recipe.text_spec(pad_id))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.sources import read_examples
-from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import write_tokenizer
 
 STILL: dict[str, Any] = {"augment": True, "image_size": 32, "aug_scale_min": 1.0, "color_jitter": False}
 
@@ -90,9 +90,7 @@ def test_texts_are_diluted_with_harmless_ones_alone(tmp_path: Path) -> None:
     write_table(rows, tuple(labels), "t", tmp_path / "t.parquet")
     recipe = Recipe(backend="compact", encoder_name="tiny", dilution=1.0, max_text_length=96)
     examples, _ = read_examples(recipe, tmp_path / "t.parquet")
-    encoder = MaskingEncoder(
-        tmp_path / "tokenizer.json", recipe.text_spec(write_tokenizer(recipe, tmp_path / "tokenizer.json"))
-    )
+    encoder = write_tokenizer(recipe, tmp_path / "tokenizer.json")
     batcher = Batcher(recipe, examples, encoder, PixelCache({}, {}))
     plain = batcher.evaluation(np.array([1])).input_ids
     diluted = batcher.training(np.array([1]), epoch=0).input_ids

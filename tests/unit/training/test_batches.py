@@ -20,7 +20,7 @@ from crossguard.training.pixels import PixelCache
 from crossguard.training.recipe import Recipe
 from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
-from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import write_tokenizer
 
 WORDS = [
     "people",
@@ -62,9 +62,7 @@ def batcher_of(texts: list[str], tmp_path: Path) -> Batcher:
     ]
     write_table(rows, ("racist",), "posts", tmp_path / "posts.parquet")
     examples, _ = read_examples(RECIPE, tmp_path / "posts.parquet")
-    tokenizer = tmp_path / "tokenizer.json"
-    encoder = MaskingEncoder(tokenizer, RECIPE.text_spec(write_tokenizer(RECIPE, tokenizer)))
-    return Batcher(RECIPE, examples, encoder, PixelCache({}, {}))
+    return Batcher(RECIPE, examples, write_tokenizer(RECIPE, tmp_path / "tokenizer.json"), PixelCache({}, {}))
 
 
 def test_only_images_of_harmless_posts_distract(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.tiny_training import recipe_of
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.training.sources import read_examples
 from crossguard.training.texts import KNOWN_HARMLESS, Texts
-from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import write_tokenizer
 
 LABELS = tuple(f"label{number}" for number in range(KNOWN_HARMLESS))
 
@@ -26,8 +26,7 @@ def texts(folder: Path, labels: tuple[str, ...] = LABELS, **settings: Any) -> Te
     rows.insert(0, Row("0", image=folder / "image.png", labels=known))
     write_table(rows, labels, "posts", folder / "posts.parquet")
     recipe = recipe_of(labels=labels, **settings)
-    tokenizer = folder / "tokenizer.json"
-    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+    encoder = write_tokenizer(recipe, folder / "tokenizer.json")
     return Texts(recipe, read_examples(recipe, folder / "posts.parquet")[0], encoder)
 
 

@@ -27,11 +27,11 @@ def test_the_tiny_tokenizer_ends_as_its_encoder_expects(tmp_path: Path, backend:
 
 def test_special_tokens_and_the_mask_are_known(tmp_path: Path) -> None:
     recipe = Recipe(backend="compact", encoder_name="tiny")
-    pad_id = write_tokenizer(recipe, tmp_path / "tokenizer.json")
+    spec = write_tokenizer(recipe, tmp_path / "tokenizer.json").spec
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     tokenizer.add_special_tokens(["[CLS]", "[SEP]", "[PAD]", "[MASK]"])
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    encoder = MaskingEncoder(tmp_path / "tokenizer.json", recipe.text_spec(pad_id))
+    encoder = MaskingEncoder(tmp_path / "tokenizer.json", spec)
     assert encoder.mask_id == tokenizer.token_to_id("[MASK]")
     assert encoder.special_ids == {0, 1, 2, encoder.mask_id}
 

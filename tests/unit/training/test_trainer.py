@@ -21,7 +21,7 @@ from crossguard.training.batches import Batcher
 from crossguard.training.pixels import PixelCache
 from crossguard.training.run import build_model
 from crossguard.training.sources import read_examples
-from crossguard.training.tokenizers import MaskingEncoder, write_tokenizer
+from crossguard.training.tokenizers import write_tokenizer
 from crossguard.training.trainer import Trainer
 
 # What transformers, accelerate and torch warn about between themselves.
@@ -56,8 +56,7 @@ def trainer_of(table: Path, folder: Path, **settings: Any) -> Trainer:
     recipe = recipe_of(**{**SHORT_RUN, "fusion_dim": 8, "labels": ("racist",), **settings})
     folder.mkdir(exist_ok=True)
     examples, measured = read_examples(recipe, table)
-    tokenizer = folder / "tokenizer.json"
-    encoder = MaskingEncoder(tokenizer, recipe.text_spec(write_tokenizer(recipe, tokenizer)))
+    encoder = write_tokenizer(recipe, folder / "tokenizer.json")
     train, held_out = (Batcher(recipe, part, encoder, PixelCache({}, {})) for part in (examples, measured))
     return Trainer(recipe, build_model(recipe), train, held_out, folder)
 
