@@ -94,16 +94,8 @@ def short_texts(raw: Path) -> Iterator[Row]:
     parts, names = (yaml.safe_load(require(raw, file).read_text(encoding="utf-8")) for file in SHORT_TEXTS)
     labels = dict.fromkeys((*HATE.names, *ATTRIBUTES), 0.0)
     for number, (text, stratum) in enumerate(dict(chain(_plain(parts), _named(parts, names))).items()):
-        yield Row(
-            f"short-{number}",
-            text,
-            "",
-            None,
-            split_by_hash(f"short {text.lower()}", SHORT_HELD_OUT),
-            labels,
-            0.0,
-            stratum,
-        )
+        split = split_by_hash(f"short {text.lower()}", SHORT_HELD_OUT)
+        yield Row(f"short-{number}", text, "", None, split, labels, 0.0, stratum)
 
 
 def _plain(parts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
