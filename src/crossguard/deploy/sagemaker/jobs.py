@@ -136,6 +136,11 @@ class TrainingJob(StrictModel):
             problems.append("source is needed with image_kind 'pytorch', and only there")
         if self.wait_hours is not None and self.wait_hours < self.hours:
             problems.append(f"wait_hours ({self.wait_hours}) must not be below hours ({self.hours})")
+        for key, value in self.settings.items():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError) as error:
+                problems.append(f"settings.{key} ({value!r}) cannot be sent: {error}. Put a date in quotes")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -60,6 +61,7 @@ def test_awss_own_training_image_runs_our_source(training_settings: dict[str, An
         ({"name": "a" * 48}, "at most 47"),
         ({"output": "bucket/models"}, "pattern"),
         ({"role": "crossguard"}, "pattern"),
+        ({"settings": {"lr_head": [date(2026, 1, 1)]}}, r"settings.lr_head .* date .* in quotes"),
     ],
 )
 def test_a_wrong_training_job_is_told_before_anything_is_sent(
