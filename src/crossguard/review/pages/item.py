@@ -17,7 +17,6 @@ from crossguard.review.console import COMMENT_CHARACTERS
 from crossguard.review.errors import ClaimLostError, FormError, NotAllowedError, NotFoundError
 from crossguard.review.explanation import explain
 from crossguard.review.pages.queues import kept_query, next_after, refuse_over_limit, undoable
-from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, votes
@@ -53,8 +52,7 @@ def show(visit: Visit, status: int = 200, problem: str = "") -> Response:
     escalated = [vote for vote in answers if vote.kind == votes.ESCALATE and vote.comment and row.state != claims.GOLD]
     hidden = _is_hidden(visit, row, own)
     decision = None if hidden else decision_of(row.decision, row.external)
-    return render(
-        visit,
+    return visit.render(
         "item.html.j2",
         status,
         row=row,
@@ -193,7 +191,7 @@ def explanation(visit: Visit) -> Response:
     except CrossguardError as error:
         found, problem = None, str(error)
     template = "explanation.html.j2" if visit.partial else "explanation_page.html.j2"
-    return render(visit, template, row=row, found=found, problem=problem)
+    return visit.render(template, row=row, found=found, problem=problem)
 
 
 def image(visit: Visit) -> Response:

@@ -19,7 +19,6 @@ from starlette.responses import Response
 
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError, TooManyAttemptsError
 from crossguard.review.oidc import Challenge, Provider
-from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import COOKIE, Visit
 from crossguard.review.roles import Role
 from crossguard.review.store import attempts, log, people
@@ -38,12 +37,12 @@ def login(visit: Visit) -> Response:
     """Shows the form, or logs in."""
     target = local_path(visit.request.query_params.get("next", "/"))
     if visit.request.method != "POST":  # HEAD, too, by which monitors ask
-        return render(visit, "login.html.j2", target=target, problem="")
+        return visit.render("login.html.j2", target=target, problem="")
     name, password = visit.form.get("name", "").strip(), visit.form.get("password", "")
     try:
         person = _check(visit, name, password)
     except (FormError, TooManyAttemptsError) as error:
-        return render(visit, "login.html.j2", error.status, target=target, problem=str(error))
+        return visit.render("login.html.j2", error.status, target=target, problem=str(error))
     return log_in(visit, person.id, target)
 
 
@@ -125,7 +124,7 @@ def join(visit: Visit) -> Response:
     with visit.console.database.read() as db:
         invited = people.invitation(db, token, visit.now)  # before a password is hashed, which costs most
     if visit.request.method != "POST":
-        return render(visit, "join.html.j2", invited=invited, problem="")
+        return visit.render("join.html.j2", invited=invited, problem="")
     try:
         hashed = _new_password(visit.form)
         with visit.console.database.write() as tx:
@@ -139,7 +138,7 @@ def join(visit: Visit) -> Response:
             attempts.forget(tx, person.name, visit.address)
             log.record(tx, visit.now, person.name, "join", role=person.role.value)
     except ReviewError as error:  # what was filled in is shown again
-        return render(visit, "join.html.j2", error.status, invited=invited, problem=str(error))
+        return visit.render("join.html.j2", error.status, invited=invited, problem=str(error))
     return log_in(visit, person.id)
 
 

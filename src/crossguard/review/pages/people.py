@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from crossguard.errors import suggest
 from crossguard.review.errors import FormError
-from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Role
 from crossguard.review.store import keys, log, people, retention
@@ -16,8 +15,8 @@ def show(visit: Visit, link: str = "", key: str = "", notice: str = "") -> Respo
     """Lists people and keys."""
     with visit.console.database.read() as db:
         everybody, known = people.everybody(db), keys.listed(db)
-    return render(
-        visit, "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
+    return visit.render(
+        "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
     )
 
 

@@ -16,7 +16,7 @@ from crossguard.evaluation.estimates import Estimate
 from crossguard.review.console import Console
 from crossguard.review.errors import NotFoundError, ReviewError
 from crossguard.review.export import SUFFIXES, export
-from crossguard.review.pages.templating import moment, render
+from crossguard.review.pages.templating import moment
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.quality import agreement, model, reading
 from crossguard.review.resolution import VALUES, Answer
@@ -39,7 +39,7 @@ def show(visit: Visit) -> Response:
     at, found = console.measured
     with console.database.read() as db:
         messages = deliveries.state(db) if console.settings.webhook_url else None
-    return render(visit, "quality.html.j2", measured_at=moment(at), messages=messages, suffixes=SUFFIXES, **found)
+    return visit.render("quality.html.j2", measured_at=moment(at), messages=messages, suffixes=SUFFIXES, **found)
 
 
 def retry(visit: Visit) -> Response:
@@ -148,4 +148,4 @@ def read_log(visit: Visit) -> Response:
     before, item = (number_in(query.get(name, "")) for name in ("before", "item"))
     with visit.console.database.read() as db:
         rows = log.entries(db, item=item, before=before)
-    return render(visit, "log.html.j2", rows=rows, item=item)
+    return visit.render("log.html.j2", rows=rows, item=item)

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from crossguard.errors import suggest
 from crossguard.review.errors import FormError, NotAllowedError, NotFoundError, ReviewError
 from crossguard.review.pages.login import local_path
-from crossguard.review.pages.templating import render
 from crossguard.review.pages.visit import Visit, number_in
 from crossguard.review.roles import Right
 from crossguard.review.store import claims, items, listing, people
@@ -50,7 +49,7 @@ def home(visit: Visit) -> Response:
         first_steps = visit.person.may(Right.ADMINISTER) and items.only_from(db, items.DEMO)
     names = [name for name in visit.console.settings.all_queues if visit.person.sees(name)]
     rows = [(name, *waiting.get(name, (0, visit.now))) for name in names]
-    return render(visit, "home.html.j2", rows=rows, held=mine, done=done, last=last, first_steps=first_steps)
+    return visit.render("home.html.j2", rows=rows, held=mine, done=done, last=last, first_steps=first_steps)
 
 
 def queue(visit: Visit) -> Response:
@@ -73,7 +72,7 @@ def queue(visit: Visit) -> Response:
         last = undoable(visit, db)
     chosen = {key: value for key, value in query.items() if value and key not in {"after", NOTHING}}
     shown = {"order": order, "chosen": chosen, "link": urlencode(chosen), "found": found, "last": last}
-    return render(visit, "queue.html.j2", queue=name, **shown)
+    return visit.render("queue.html.j2", queue=name, **shown)
 
 
 def take(visit: Visit) -> Response:
@@ -142,8 +141,8 @@ def mine(visit: Visit) -> Response:
         rows = listing.recent(db, visit.person.id, before=before, limit=PAGE + 1)
         done = listing.seen_today(db, visit.person.id, visit.now)
     more = (rows[PAGE - 1].decided_at, rows[PAGE - 1].id) if len(rows) > PAGE else None
-    return render(
-        visit, "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=_undo_since(visit)
+    return visit.render(
+        "mine.html.j2", rows=rows[:PAGE], more=more, before=before, done=done, oldest=_undo_since(visit)
     )
 
 

@@ -8,18 +8,9 @@ from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment
-from starlette.responses import HTMLResponse
 
 from crossguard.data.masking import excerpt, mask, visible
 from crossguard.markup import templates
-from crossguard.review.pages.visit import Visit
-from crossguard.review.roles import Right
-
-
-def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """Fills a template for a visit."""
-    known = {"visit": visit, "settings": visit.console.settings, "Right": Right, "now": visit.now}
-    return HTMLResponse(fill(template, **known, **context), status)
 
 
 def fill(template: str, **context: Any) -> str:

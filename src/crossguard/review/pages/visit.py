@@ -5,15 +5,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crossguard.review.console import Console
 from crossguard.review.errors import LoginEndedError, NotAllowedError, NotFoundError
+from crossguard.review.pages.templating import fill
 from crossguard.review.roles import Right
 from crossguard.review.store import people
 from crossguard.review.store.people import Person, Session
@@ -72,6 +73,11 @@ class Visit:
     def go(self, path: str) -> Response:
         """Returns the answer that sends the browser on."""
         return RedirectResponse(path, SEE_OTHER)
+
+    def render(self, template: str, status: int = 200, **context: Any) -> Response:
+        """Returns the answer that shows a page."""
+        known = {"visit": self, "settings": self.console.settings, "Right": Right, "now": self.now}
+        return HTMLResponse(fill(template, **known, **context), status)
 
 
 Handler: TypeAlias = Callable[[Visit], Response]
