@@ -13,9 +13,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from crossguard.checked_settings import check_count
 from crossguard.data.columns import Columns
@@ -36,17 +35,10 @@ from crossguard.records import Decision, Post
 
 Transform = Callable[[Iterator[Post]], Iterator[Post]]
 Watch = Callable[[Post, Decision], None]
-
+# What to do with a post that cannot be scored.
+OnError: TypeAlias = Literal["record", "skip", "stop"]
 
 EXCEL_DIGITS: Final = 15
-
-
-class OnError(StrEnum):
-    """What to do with a post that cannot be scored."""
-
-    RECORD = "record"
-    SKIP = "skip"
-    STOP = "stop"
 
 
 @dataclass(slots=True)
@@ -178,7 +170,7 @@ def score_table(
     *,
     resume: bool = False,
     limit: int | None = None,
-    on_error: OnError = OnError.RECORD,
+    on_error: OnError = "record",
     batch_size: int | None = None,
     transform: Transform | None = None,
     watch: Watch | None = None,
@@ -209,7 +201,7 @@ def score_table(
     """
     check_count(limit, "limit", least=0)
     check_count(batch_size, "batch_size", least=1)
-    if resume and on_error is OnError.SKIP:
+    if resume and on_error == "skip":
         raise ConfigError(
             "--resume needs a row for every post, and --on-error skip leaves some out. Use --on-error record."
         )
@@ -232,9 +224,9 @@ def score_table(
             summary.seconds = time.monotonic() - started
             original, post = originals.popleft(), waiting.popleft()
             error = decision.error
-            if error is not None and on_error is OnError.STOP:
+            if error is not None and on_error == "stop":
                 raise InputError(f"Post '{decision.id}' cannot be scored ({error.code}): {error.message}")
-            if output is not None and not (error is not None and on_error is OnError.SKIP):
+            if output is not None and not (error is not None and on_error == "skip"):
                 row = replace(decision, digest=digest(original), input=keeper.of(original, post))
                 output.write(with_post(row, post) if output.for_people else row)
             summary.add(decision)

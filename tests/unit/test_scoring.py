@@ -14,7 +14,7 @@ from crossguard.data.writing import open_output, read_decisions
 from crossguard.errors import ConfigError, InputError, OutputError, TableError
 from crossguard.moderator import Moderator
 from crossguard.records import Decision, Post
-from crossguard.scoring import OnError, score_file, score_table
+from crossguard.scoring import score_file, score_table
 
 POSTS: list[Post] = [
     Post("a", "hello awful people"),
@@ -64,7 +64,7 @@ def test_watch_sees_a_post_after_it_is_written(tiny: Moderator, tmp_path: Path) 
 def test_stop_names_the_post_and_keeps_the_rows_before_it(tiny: Moderator, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with pytest.raises(InputError, match="'line-2' cannot be scored"):
-        score_table(tiny, POSTS, open_output(path, tiny.labels.names), on_error=OnError.STOP)
+        score_table(tiny, POSTS, open_output(path, tiny.labels.names), on_error="stop")
     assert [row.id for row in read_decisions(path)] == ["a"]
 
 
@@ -86,7 +86,7 @@ def test_resume_transforms_only_what_is_left(tiny: Moderator, tmp_path: Path) ->
 def test_resume_with_skip_is_refused(tiny: Moderator, tmp_path: Path) -> None:
     output = open_output(tmp_path / "out.jsonl", tiny.labels.names, resume=True)
     with pytest.raises(ConfigError, match="--on-error record"):
-        score_table(tiny, POSTS, output, resume=True, on_error=OnError.SKIP)
+        score_table(tiny, POSTS, output, resume=True, on_error="skip")
 
 
 def test_what_is_no_batch_size_costs_no_output_that_was_there(tiny: Moderator, tmp_path: Path) -> None:

@@ -227,21 +227,13 @@ def _score_one(post: tuple[str, str | None, str], loaded: dict[str, Any], option
 
 
 def _score_file(
-    source: str,
-    loaded: dict[str, Any],
-    reading: dict[str, Any],
-    options: steps.Options,
-    *,
-    ocr: bool,
-    on_error: str,
-    **how: Any,
+    source: str, loaded: dict[str, Any], reading: dict[str, Any], options: steps.Options, *, ocr: bool, **how: Any
 ) -> int:
     from crossguard.data.tables import Columns, PostReader
     from crossguard.loading import load
-    from crossguard.scoring import OnError
 
     form, columns = reading.pop("input_format"), Columns(**reading.pop("columns"))
     reader = PostReader(source, format=form, columns=columns, extra=options.keep, **reading)
     steps.refuse_to_read_what_is_written(source, options)
     words = steps.word_reader() if ocr else None
-    return steps.score_many(load(**loaded), reader, options, transform=words, on_error=OnError(on_error), **how)
+    return steps.score_many(load(**loaded), reader, options, transform=words, **how)
