@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -35,7 +36,7 @@ class Console:
         return httpx2.Response(status)
 
 
-def queue_to(console: Console) -> ReviewQueue:
+def queue_to(console: Callable[[httpx2.Request], httpx2.Response]) -> ReviewQueue:
     return ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
 
 
@@ -69,7 +70,7 @@ def test_a_post_that_the_console_refuses_costs_no_other() -> None:
             ended.set()
         return httpx2.Response(200)
 
-    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    outgoing = queue_to(console)
     texts = ["a", "b", "bad", "c", "bad", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     outgoing.put([Post("empty")], [failed("empty", "post_empty")])
@@ -90,7 +91,7 @@ def test_a_conflict_is_tried_again_and_then_costs_one_post() -> None:
             ended.set()
         return httpx2.Response(409 if "bad" in sent[-1] else 200)
 
-    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    outgoing = queue_to(console)
     texts = ["a", "bad", "b", "last"]
     outgoing.put([Post(str(n), text) for n, text in enumerate(texts)], [failed("x", "image_empty")] * len(texts))
     outgoing.start()
@@ -106,7 +107,7 @@ def test_a_console_that_has_moved_is_told(caplog: pytest.LogCaptureFixture) -> N
         told.set()
         return httpx2.Response(308, headers={"location": "https://console/api/items"})
 
-    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(console))
+    outgoing = queue_to(console)
     outgoing.put([Post("1", "a")], [failed("x", "image_empty")])
     outgoing.start()
     assert told.wait(20)
@@ -119,7 +120,7 @@ def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
     return [record.__dict__["fields"] for record in caplog.records if record.message == name]
 
 
-def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_end_sends_once_more_what_waited(caplog: pytest.LogCaptureFixture) -> None:
     console, refused = Console(), threading.Event()
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -128,7 +129,7 @@ def test_the_end_sends_once_more_what_waited(monkeypatch: pytest.MonkeyPatch, ca
             return httpx2.Response(503)
         return console(request)
 
-    outgoing = ReviewQueue("http://console/", "the-key", "forum", transport=httpx2.MockTransport(answer))
+    outgoing = queue_to(answer)
     outgoing.put([Post(str(n), "a") for n in range(150)], [failed("x", "image_empty")] * 150)
     outgoing.start()
     assert refused.wait(20)
