@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from crossguard.bundle import write_manifest
-from crossguard.decision.calibration import sigmoid
+from crossguard.decision.calibration import Calibrator, Identity, Platt
 from crossguard.evaluation.leakage import sketch
 from crossguard.labels import ATTRIBUTES
 from crossguard.moderator import Moderator
@@ -110,7 +110,7 @@ class Fitted:
     """
 
     posts: int
-    rules: list[dict[str, Any]]
+    rules: Sequence[Calibrator]
     review: list[float]
     block: list[float]
     meme_review: list[float]
@@ -154,28 +154,17 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def platt(logits: Floats, targets: Floats, balance: float | None = None) -> dict[str, Any]:
+def platt(logits: Floats, targets: Floats, balance: float | None = None) -> Identity | Platt:
     """Fits Platt's sigmoid; with `balance`, as if that share of the posts were positive."""
     known = ~np.isnan(targets)
     truth = targets[known] > HALF
     if truth.sum() < 20 or (~truth).sum() < 20:  # noqa: PLR2004 too few to fit two numbers
-        return {"kind": "none"}
+        return Identity()
     weights = np.ones(len(truth))
     if balance is not None:
         weights = np.where(truth, balance / truth.mean(), (1 - balance) / (1 - truth.mean()))
     model = LogisticRegression(C=100.0).fit(logits[known, None], truth, sample_weight=weights)
-    return {"kind": "platt", "scale": float(model.coef_[0, 0]), "shift": float(model.intercept_[0])}
-
-
-def scores(rules: Sequence[Mapping[str, Any]], logits: Floats) -> Floats:
-    """Returns calibrated probabilities, (n, labels)."""
-    return np.stack(
-        [
-            sigmoid(column * rule["scale"] + rule["shift"]) if rule["kind"] == "platt" else sigmoid(column)
-            for rule, column in zip(rules, logits.T, strict=True)
-        ],
-        axis=1,
-    )
+    return Platt(scale=float(model.coef_[0, 0]), shift=float(model.intercept_[0]))
 
 
 def source_weights(sources: NDArray[np.str_]) -> Floats:
@@ -257,7 +246,7 @@ def fit(held: Held, columns: Sequence[int]) -> Fitted:
     """Fits calibrations and bands, for text alone and for memes."""
     own = held.logits[:, list(columns)]
     rules = [platt(own[:, k], held.targets[:, column]) for k, column in enumerate(columns)]
-    calibrated = scores(rules, own)
+    calibrated = np.stack([rule.apply(column) for rule, column in zip(rules, own.T, strict=True)], axis=1)
     memes = np.isin(held.sources, MEMES)
     review, block, rates = bands(calibrated[~memes], held.take(~memes))
     meme_review, meme_rates = within_budget(calibrated[memes], held.take(memes), MEME_FLOOR * review)
@@ -282,7 +271,7 @@ def default_policy(fitted: Fitted, labels: Sequence[str]) -> dict[str, Any]:
             f"review, {fitted.hateful:.0f} of them hateful."
         ),
         "labels": {
-            name: {"threshold": low, "block": high, "calibration": rule}
+            name: {"threshold": low, "block": high, "calibration": rule.model_dump()}
             for name, low, high, rule in zip(labels, fitted.review, fitted.block, fitted.rules, strict=True)
         },
         "inputs": {
@@ -309,7 +298,7 @@ def attributes(held: Held, first: int) -> dict[str, Any]:
     for column, name in enumerate(ATTRIBUTES, start=first):
         share = float(np.nanmean(jigsaw.targets[natural, column]))
         calibration = platt(jigsaw.logits[:, column], jigsaw.targets[:, column], share)
-        entries[name] = {"column": column, "calibration": calibration, "prevalence": None}
+        entries[name] = {"column": column, "calibration": calibration.model_dump(), "prevalence": None}
     return entries
 
 

@@ -29,7 +29,8 @@ def rates_of(told: str) -> dict[str, float]:
 
 def fitted_as(bundle: Bundle) -> script.Fitted:
     """Returns the figures that a bundle's policy `default` must have been written from."""
-    policy = bundle.manifest.policies["default"].model_dump(mode="json")
+    committed = bundle.manifest.policies["default"]
+    policy = committed.model_dump(mode="json")
     told = policy["description"]
     shares = re.search(r"a label flags: text (.*?); memes (.*?%)\.", told)
     counts = re.search(r"on (\d+) posts .*about (\d+) come to review, (\d+) of them", told)
@@ -40,7 +41,7 @@ def fitted_as(bundle: Bundle) -> script.Fitted:
     own, both = policy["labels"].values(), policy["inputs"]["both"].values()
     return script.Fitted(
         posts,
-        [rule["calibration"] for rule in own],
+        [rule.calibration for rule in committed.labels.values()],
         [rule["threshold"] for rule in own],
         [rule["block"] for rule in own],
         [bands["threshold"] for bands in both],
