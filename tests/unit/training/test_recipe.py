@@ -65,24 +65,13 @@ def test_settings_that_contradict_each_other_are_told_at_once(tmp_path: Path) ->
         ("labels: [rude]\nauxiliary: [rude]", r"name \['rude'\] twice"),
         ("label_schemes: [any, any]", r"label_schemes name \['any'\] twice"),
         ("labels: [hateful]", r"\['hateful'\] cannot be labels.*rename it"),
-    ],
-)
-def test_labels_and_schemes_that_a_model_cannot_have_are_refused(lines: str, told: str, tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text(lines)
-    with pytest.raises(ConfigError, match=told):
-        load(str(tmp_path / "bad.yaml"))
-
-
-@pytest.mark.parametrize(
-    ("lines", "told"),
-    [
         ("drop_text: 0.7\ndrop_image: 0.7", "drop_text and drop_image are above 1 together"),
         ("image_dropout: 0.5", "image_dropout needs freeze_image: true and augment: false"),
         ("image_dropout: 0.5\nfreeze_image: true\naugment: true", "image_dropout needs"),
         ("image_size: 1024\naugment: true\naug_scale_min: 0.2", r"aug_scale_min \(0.2\) needs images of 2290 pixels"),
     ],
 )
-def test_what_training_could_not_do_is_refused(lines: str, told: str, tmp_path: Path) -> None:
+def test_what_no_model_can_have_or_no_training_can_do_is_refused(lines: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(lines)
     with pytest.raises(ConfigError, match=told):
         load(str(tmp_path / "bad.yaml"))
