@@ -28,13 +28,13 @@ from crossguard.machine import processor_name, vector_units
 from crossguard.runtimes.library import openvino
 from crossguard.runtimes.packing import SHAPES
 from crossguard.runtimes.rewriting import EDITION
+from crossguard.runtimes.settings import STREAMS, THREADS
 
 HEADER: Final = 4096
 """Bytes before a compiled graph, filled up with spaces: what is mapped into memory has to begin with a page."""
 LARGEST: Final = 2**31
 KEPT: Final = 20
 """Compiled graphs that are kept at most, those of four bundles; the ones used longest ago go first."""
-COUNTS: Final = ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
 Content: TypeAlias = NDArray[np.uint8]
 
 
@@ -64,8 +64,8 @@ class Blob:
 
         Of streams and threads, only how many threads a stream has changes what is compiled.
         """
-        told = {name: value for name, value in settings.items() if name not in COUNTS}
-        streams, threads = (int(settings.get(name, 1)) for name in COUNTS)
+        told = {name: value for name, value in settings.items() if name not in {STREAMS, THREADS}}
+        streams, threads = (int(settings.get(name, 1)) for name in (STREAMS, THREADS))
         key = cache_key(
             identity, graph, f"{threads / streams:g}", *(f"{name}={value}" for name, value in sorted(told.items()))
         )
