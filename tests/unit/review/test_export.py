@@ -20,7 +20,7 @@ from crossguard.review.console import Console
 from crossguard.review.export import export
 from crossguard.review.resolution import Answer, Ballot
 from crossguard.review.settings import ReviewSettings
-from crossguard.review.store import claims, retention
+from crossguard.review.store import retention
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 
@@ -46,10 +46,8 @@ def test_a_label_may_be_whether_a_post_is_hateful(
     assert float(row["hateful"]) == 1.0
 
 
-def decide_both(database: Database, who: Person) -> None:
-    for item in (1, 2):
-        with database.write() as tx:
-            assert claims.claim(tx, item, who.id, NOW, 600)
+def decide(database: Database, who: Person, items: int = 2) -> None:
+    for item in range(1, items + 1):
         cast(database, item, who)
 
 
@@ -77,7 +75,7 @@ def test_what_a_table_has_no_place_for_is_counted(
 ) -> None:
     """A row has one image; the demo's posts are nobody's data."""
     console.intake.take([submission("1", images=(PIXEL,) * 3), submission("2", source="demo")], NOW)
-    decide_both(database, ann)
+    decide(database, ann)
     done = export(database, HATE.names, tmp_path / "out.jsonl")
     assert (done.rows, done.images, done.more_images) == (1, 1, 2)
     assert len(list((tmp_path / "out-images").iterdir())) == 1
@@ -88,10 +86,7 @@ def test_a_row_gets_no_id_that_the_source_sent(
 ) -> None:
     report = {"reporter": "r", "reason": ""}
     console.intake.take([submission("1#3"), submission("1"), submission("1", report=report)], NOW)
-    for item in (1, 2, 3):
-        with database.write() as tx:
-            assert claims.claim(tx, item, ann.id, NOW, 600)
-        cast(database, item, ann)
+    decide(database, ann, 3)
     export(database, HATE.names, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["1#3", "1", "1#3#3"]
@@ -101,7 +96,7 @@ def test_a_row_gets_no_id_that_the_source_sent(
 def exported(console: Console, database: Database, ann: Person, tmp_path: Path) -> Path:
     """A table of two posts with an image each, of which the first is erased afterwards."""
     console.intake.take([submission("1", images=(PIXEL,), author="a"), submission("2", images=(PIXEL,))], NOW)
-    decide_both(database, ann)
+    decide(database, ann)
     out = tmp_path / "out.jsonl"
     export(database, HATE.names, out)
     (tmp_path / "out-images" / "mine.jpg").touch()

@@ -15,7 +15,7 @@ from tests.unit.review.pages.conftest import ON_BOTH
 from crossguard.review.console import Console
 from crossguard.review.errors import ClaimLostError, NotFoundError, ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import claims, retention, votes
+from crossguard.review.store import retention, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries
@@ -148,10 +148,8 @@ def test_an_appeal_is_against_all_that_was_decided_about_a_post(
 ) -> None:
     report = {"reporter": "somebody", "reason": "look"}
     console.intake.take([submission("1"), submission("1", report=report)], NOW)
-    for item, who in ((1, ann), (2, ben)):
-        with database.write() as tx:
-            assert claims.claim(tx, item, who.id, NOW, 600)
-        cast(database, item, who)
+    cast(database, 1, ann)
+    cast(database, 2, ben)
     console.intake.take([submission("2"), submission("2", report=report)], NOW)
     made = take_appeal(console, Appeal(id="a1", post="1"), NOW)["item"]
     assert [take(database, who, "appeals") for who in (ann, ben, cid)] == [None, None, made]

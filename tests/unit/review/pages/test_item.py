@@ -144,8 +144,6 @@ def test_appeals_for_one_post_are_shown_and_decided_together(client: TestClient,
     console.intake.take([submission("1"), submission("2", "other words")], NOW)
     ann = person(console.database, "Ann")
     for number in (1, 2):
-        with console.database.write() as tx:
-            assert claims.claim(tx, number, ann.id, NOW, 600)
         cast(console.database, number, ann)
     for name, post in (("41", "1"), ("42", "2"), ("43", "1")):
         take_appeal(console, Appeal(id=name, post=post, reason=f"because of {name}"), NOW)
@@ -291,8 +289,6 @@ def test_what_people_say_of_a_post_is_masked_as_the_post_is(client: TestClient, 
     assert len(shown) == 2
     assert not any("vermin" in words for words in shown)
     ann = person(console.database, "Ann")
-    with console.database.write() as tx:
-        assert claims.claim(tx, 1, ann.id, NOW, 600)
     unsure = Ballot({"racist": Answer.UNSURE, "sexist": Answer.YES}, "block")
     cast(console.database, 1, ann, unsure)
     take_appeal(console, Appeal(id="a", post="1", reason="I only said vermin"), NOW)

@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import func, select
 from tests.support.pictures import data_url, encoded
 from tests.support.review import submission
-from tests.unit.review.conftest import ALLOW, BLOCK, LEASE, NOW, cast, row
+from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, row
 
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
@@ -60,10 +60,8 @@ def reported(console: Console, database: Database, ann: Person, ben: Person) -> 
     """A post that the model flagged (item 1, decided by Ann) and somebody reported (item 2, decided by Ben)."""
     more: dict[str, Any] = {"author": "a", "report": {"reporter": "r", "reason": "rude"}}
     console.intake.take([submission("1", "the words", author="a"), submission("1", "the words", **more)], NOW)
-    for item, who in ((1, ann), (2, ben)):
-        with database.write() as tx:
-            assert claims.claim(tx, item, who.id, NOW, LEASE)
-        cast(database, item, who, BLOCK)
+    cast(database, 1, ann)
+    cast(database, 2, ben)
 
 
 @pytest.mark.usefixtures("reported")

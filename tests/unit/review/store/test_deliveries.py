@@ -9,7 +9,7 @@ from tests.unit.review.conftest import ALLOW, BLOCK, NOW, cast
 
 from crossguard.review.console import Console
 from crossguard.review.pages.api import Appeal, take_appeal
-from crossguard.review.store import claims, deliveries, votes
+from crossguard.review.store import deliveries, votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.people import Person
 from crossguard.review.store.schema import deliveries as outbox
@@ -97,15 +97,11 @@ def test_of_two_messages_that_wait_the_later_is_sent(database: Database, message
 def appealed(console: Console, database: Database, ann: Person, ben: Person) -> None:
     """A post that Ann blocked, which did not arrive, and Ben allowed on appeal (item 2)."""
     console.intake.take([submission("1")], NOW)
-    with database.write() as tx:
-        assert claims.claim(tx, 1, ann.id, NOW, 600)
     cast(database, 1, ann)
     with database.write() as tx:
         (decided,) = deliveries.due(tx, NOW)
         assert deliveries.reserve(tx, decided.id, 0, NOW + 5)
     take_appeal(console, Appeal(id="a1", post="1"), NOW)
-    with database.write() as tx:
-        assert claims.claim(tx, 2, ben.id, NOW, 600)
     cast(database, 2, ben, ALLOW)
 
 
@@ -127,8 +123,6 @@ def test_without_the_last_of_two_appeals_the_other_is_sent(
     console: Console, database: Database, ben: Person, cid: Person
 ) -> None:
     take_appeal(console, Appeal(id="a2", post="1"), NOW + 1)
-    with database.write() as tx:
-        assert claims.claim(tx, 3, cid.id, NOW + 1, 600)
     cast(database, 3, cid, BLOCK, NOW + 1)
     with database.write() as tx:
         votes.undo(tx, f"3x{cid.id}", cid, NOW + 2, 600)
@@ -140,8 +134,6 @@ def test_without_the_last_of_two_appeals_the_other_is_sent(
 def test_nothing_waits_for_a_receiver_that_nobody_named(console: Console, database: Database, ann: Person) -> None:
     console.intake.take([submission("1")], NOW)
     database.has_receiver = False
-    with database.write() as tx:
-        assert claims.claim(tx, 1, ann.id, NOW, 600)
     cast(database, 1, ann)
     with database.read() as db:
         assert deliveries.due(db, NOW) == []

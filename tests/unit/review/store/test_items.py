@@ -75,8 +75,6 @@ def test_what_an_appeal_decided_is_not_shown_beside_the_golden_copy_of_its_post(
     console: Console, database: Database, ann: Person
 ) -> None:
     console.intake.take([submission("0", author="a")], NOW)
-    with database.write() as tx:
-        assert claims.claim(tx, 1, ann.id, NOW, LEASE)
     cast(database, 1, ann)
     take_appeal(console, Appeal(id="a1", post="0"), NOW)
     gold = {"kind": "gold", "queue": "main", "state": "gold", "stratum": "routed", "inclusion": 1.0}
