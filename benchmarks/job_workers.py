@@ -94,7 +94,7 @@ def workers(folder: Path, count: int, rounds: int) -> dict[str, Any]:
             calls |= _engine("ray", actors, units, stack)
         for name in ("local_two", "ray_two"):  # both load their models
             if name in calls:
-                found[f"{name}_first_s"] = round(_timed(calls[name]), 2)
+                found[f"{name}_first_s"] = round(seconds_of(calls[name]), 2)
         scorers = [*_actor_processes(), *(worker.pid for worker in local if worker.pid is not None)]
         found["turns"] = rounds
         turns = [_turn(calls, scorers, backwards=bool(place % 2)) for place in range(-1, rounds)][1:]
@@ -217,7 +217,8 @@ def _work(worker: Worker, unit: Unit) -> Part:
     return worker.run(Task(unit), lambda _: None)
 
 
-def _timed(call: Call) -> float:
+def seconds_of(call: Call) -> float:
+    """Returns how long a call takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks.fresh import resident_mb
-from benchmarks.job_workers import workers
+from benchmarks.job_workers import seconds_of, workers
 from benchmarks.machine import describe
 from crossguard.data.columns import Columns
 from crossguard.data.storage import Entry, Storage
@@ -64,7 +63,7 @@ def planning(folder: Path, groups: int) -> tuple[int, float]:
         sources = sources_of([str(folder / "plan")], unit_posts=1)
         units = sum(len(cut) for _, cut in cut_all(sources, Columns(), 1))
 
-    seconds = _seconds(plan)
+    seconds = seconds_of(plan)
     return units, seconds
 
 
@@ -81,7 +80,7 @@ def resuming(folder: Path, parts: int) -> tuple[int, float]:
         nonlocal left
         left = sum(part is None for _, part in job.finished(Shard()))
 
-    seconds = _seconds(look)
+    seconds = seconds_of(look)
     if left != parts // 2:
         raise AssertionError(left)
     return parts, seconds
@@ -100,7 +99,7 @@ def memory(folder: Path, units: int) -> dict[str, Any]:
             if place % (units // 100) == 0:
                 sizes.append(resident_mb())
 
-    seconds = _seconds(go_on)
+    seconds = seconds_of(go_on)
     growth = round(max(sizes) - sizes[0], 1)
     return {"simulated_units": units, "driver_growth_mb": growth, "simulated_s": seconds}
 
@@ -122,12 +121,6 @@ def _simulated(folder: Path, units: int) -> ScoringJob:
     with (folder / "_job" / "plan.jsonl").open("wb") as stream:
         stream.writelines(lines())
     return job
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

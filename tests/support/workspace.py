@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 from pyarrow import parquet
+from tests.support.datasets import table
 
 from crossguard.cli import run
 from crossguard.labels import HATE
@@ -25,19 +25,19 @@ SPLITS: Final = ("train", "val", "test")
 def make_workspace(folder: Path) -> Path:
     """Fills a folder from the sentences that the package carries, each with its labels."""
     folder.mkdir(parents=True, exist_ok=True)
-    table = folder / "templates.parquet"
+    prepared = folder / "templates.parquet"
     templates = ROOT / "src" / "crossguard" / "resources" / "templates"
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert run(["prepare", "templates", str(templates), "-o", str(table)]) == 0
-    rows = _sample(parquet.read_table(table).to_pylist())
-    table.unlink()
-    _write_csv(folder / "posts.csv", [{"id": row["id"], "text": row["text"]} for row in rows[:20]])
-    _write_csv(folder / "labelled.csv", rows)
-    _write_csv(folder / "other-system.csv", [_guess(row) for row in rows])
+        assert run(["prepare", "templates", str(templates), "-o", str(prepared)]) == 0
+    rows = _sample(parquet.read_table(prepared).to_pylist())
+    prepared.unlink()
+    table(folder / "posts.csv", [{"id": row["id"], "text": row["text"]} for row in rows[:20]])
+    table(folder / "labelled.csv", rows)
+    table(folder / "other-system.csv", [_guess(row) for row in rows])
     for name in ("posts.jsonl", "last-week.jsonl"):
         lines = [json.dumps({"id": row["id"], "text": row["text"]}) for row in rows[:20]]
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _write_parquet(folder / "posts.parquet", rows)
+    parquet.write_table(pa.Table.from_pylist(rows), folder / "posts.parquet")
     noise = np.random.default_rng(0)
     for name in ("meme.jpg", "one.jpg", "two.png"):
         Image.fromarray(noise.integers(0, 255, (90, 120, 3), dtype=np.uint8)).save(folder / name)
@@ -58,14 +58,3 @@ def _guess(row: dict[str, Any]) -> dict[str, Any]:
     """Scores of another system: right more often than not."""
     chance = np.random.default_rng(int(row["id"][1:]))
     return {"id": row["id"], **{name: round(0.6 * (row[name] or 0) + 0.4 * chance.random(), 3) for name in HATE.names}}
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
-    parquet.write_table(pa.Table.from_pylist(rows), path)
