@@ -63,7 +63,7 @@ class Recipe(StrictModel):
         "Hub id or folder of the pretrained encoders; `packaged` for `compact`; `tiny` for random ones.",
         "openai/clip-vit-base-patch32",
     )
-    fusion_dim: int = setting("Width of the projected and fused features.", 512, ge=1)
+    fusion_dim: Count = setting("Width of the projected and fused features.", 512)
     head_hidden_dim: int = setting("Hidden layer of each `mtl` head; 0 for none.", 0, ge=0)
     learnable_task_weights: bool = setting("Uncertainty weight per `mtl` task (Kendall et al. 2018).", False)
     labels: tuple[str, ...] = setting("What is predicted.", HATE.names)
@@ -92,28 +92,26 @@ class Recipe(StrictModel):
     gradient_checkpointing: bool = setting(
         "Compute activations again in the backward pass: less memory, more time.", False
     )
-    num_train_epochs: int = setting("Passes over the data.", 6, ge=1)
-    max_steps: int | None = setting(
-        "Stop after this many steps; the learning-rate schedule still spans all epochs. null: train all epochs.",
-        None,
-        ge=1,
+    num_train_epochs: Count = setting("Passes over the data.", 6)
+    max_steps: Count | None = setting(
+        "Stop after this many steps; the learning-rate schedule still spans all epochs. null: train all epochs.", None
     )
-    per_device_train_batch_size: int = setting("Posts per process and step at most.", 32, ge=1)
-    per_device_eval_batch_size: int = setting("Posts per process and step when measuring.", 64, ge=1)
-    gradient_accumulation_steps: int = setting("Steps whose gradients are added before the weights change.", 1, ge=1)
+    per_device_train_batch_size: Count = setting("Posts per process and step at most.", 32)
+    per_device_eval_batch_size: Count = setting("Posts per process and step when measuring.", 64)
+    gradient_accumulation_steps: Count = setting("Steps whose gradients are added before the weights change.", 1)
     max_batch_tokens: Count | None = setting(
         "Fewer posts per step when their padded texts would hold more tokens; null for no limit.", None
     )
     group_by_length: bool = setting("Put texts of like length into one batch.", True)
-    lr_encoder: float = setting("Learning rate of the encoders.", 1e-5, gt=0)
-    lr_head: float = setting("Learning rate of everything else.", 5e-4, gt=0)
+    lr_encoder: Positive = setting("Learning rate of the encoders.", 1e-5)
+    lr_head: Positive = setting("Learning rate of everything else.", 5e-4)
     layer_decay: float = setting(
         "Factor on the encoders' rate per layer from the last to the first; 1 for none.", 1.0, gt=0, le=1
     )
     weight_decay: float = setting("Of matrices; biases, norms and embeddings have none.", 0.02, ge=0)
     adam_beta2: float = setting("Decay of AdamW's second moment.", 0.999, gt=0, lt=1)
-    max_grad_norm: float = setting("Gradients are scaled down to this norm.", 1.0, gt=0)
-    warmup_ratio: float = setting("Fraction of the steps in which the rates rise.", 0.05, ge=0, le=1)
+    max_grad_norm: Positive = setting("Gradients are scaled down to this norm.", 1.0)
+    warmup_ratio: Share = setting("Fraction of the steps in which the rates rise.", 0.05)
     lr_scheduler_type: Literal["cosine", "linear", "constant"] = setting("How the rates fall.", "cosine")
     ema_decay: float = setting(
         "Keep a moving average of the weights and use it at the end; 0 for none.", 0.0, ge=0, lt=1
@@ -123,22 +121,20 @@ class Recipe(StrictModel):
     pos_weight: Literal["none", "balanced"] | tuple[Positive, ...] = setting(
         "Weight of positive targets: `none`, `balanced` (negatives per positive), or a number per output.", "none"
     )
-    pos_weight_cap: float = setting("The most that `balanced` gives.", 20.0, gt=0)
+    pos_weight_cap: Positive = setting("The most that `balanced` gives.", 20.0)
     use_logit_adjustment: bool = setting(
         "Add the log odds of each label's prior to the logits in training (Menon et al. 2021).", False
     )
     union_weight: float = setting(
         'What "hateful, target unknown" counts, through a noisy-or of the outputs.', 0.0, ge=0
     )
-    label_smoothing: float = setting("Targets move this far towards one half.", 0.0, ge=0, le=1)
+    label_smoothing: Share = setting("Targets move this far towards one half.", 0.0)
     weighted_sampling: bool = setting("Draw posts by the effective number of their classes (Cui et al. 2019).", False)
     effective_number_beta: float = setting("That method's beta.", 0.9999, ge=0, lt=1)
-    drop_text: float = setting("Probability of training a post with an image without its text.", 0.0, ge=0, le=1)
-    drop_image: float = setting("Probability of training a post with text without its image.", 0.0, ge=0, le=1)
-    distractors: float = setting(
-        "Probability of showing a post without an image beside a harmless post's image.", 0.0, ge=0, le=1
-    )
-    mask_tokens: float = setting("Probability of hiding each token of a text.", 0.0, ge=0, le=1)
+    drop_text: Share = setting("Probability of training a post with an image without its text.", 0.0)
+    drop_image: Share = setting("Probability of training a post with text without its image.", 0.0)
+    distractors: Share = setting("Probability of showing a post without an image beside a harmless post's image.", 0.0)
+    mask_tokens: Share = setting("Probability of hiding each token of a text.", 0.0)
     encoder_dropout: Share | None = setting("Dropout inside the text encoder's layers; null leaves its own.", None)
     embedding_dropout: Share | None = setting("Dropout on the text encoder's embeddings; null leaves its own.", None)
     image_dropout: float = setting(
@@ -167,8 +163,8 @@ class Recipe(StrictModel):
     sources: dict[str, Source] = setting(
         "Tables by name, when there are several; each says how its votes become targets.", default_factory=dict
     )
-    max_missing_images: float = setting(
-        "Fraction of a table's images that may be missing or broken, what `prepare` lost included.", 0.02, ge=0, le=1
+    max_missing_images: Share = setting(
+        "Fraction of a table's images that may be missing or broken, what `prepare` lost included.", 0.02
     )
     seed: int = setting("Seed for everything except the initial weights.", 0, ge=0)
     init_seed: int = setting(
