@@ -21,7 +21,7 @@ ROWS = ("clip-fusion", "siglip2-fusion", "clip-mtl", "clip-fusion-weighted", "cl
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_recipe_loads_and_round_trips(name: str, tmp_path: Path) -> None:
     recipe = load(name)
-    assert recipe.description
+    assert yaml.safe_load(shipped()[name].read_text(encoding="utf-8"))["description"], "one of its own"
     path = tmp_path / "again.yaml"
     path.write_text(to_yaml(recipe), encoding="utf-8")
     assert load(str(path)) == recipe
@@ -82,12 +82,6 @@ def test_recipes_inherit_and_circles_are_noticed(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(f"extends: {tmp_path / 'b.yaml'}\n")
     with pytest.raises(ConfigError, match="circle"):
         load(str(tmp_path / "b.yaml"))
-
-
-def test_the_shipped_yaml_files_hold_only_what_they_change() -> None:
-    for name, path in shipped().items():
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert written["description"], name
 
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "recipes.md"
