@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from crossguard.cli.options import PATH, out_option, overwrite_option, refuse_idle
+from crossguard.errors import TableError
 from crossguard.saving import refuse_existing
 
 
@@ -41,6 +43,9 @@ def command(
     target = out or results.with_suffix(".html")
     refuse_existing(target, overwrite=overwrite, inputs=(results, posts))
     decisions = read_decisions(results)
+    if (first := next(decisions, None)) is None:
+        raise TableError(f"'{results}' holds no results. Write some with: crossguard score POSTS -o RESULTS")
+    decisions = chain([first], decisions)
     if posts is not None:
         decisions = with_posts(decisions, PostReader(posts, image_root=image_root))
     write_page(decisions, target, title or results.name)

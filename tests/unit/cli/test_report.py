@@ -64,6 +64,8 @@ def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(resu
         ("posts.jsonl", "posts.jsonl': What stands after byte 0 is not a result"),
         ("posts.parquet", "posts.parquet': The file is not a result that Crossguard wrote, or it is damaged"),
         ("none.jsonl", "no such file"),
+        ("empty.jsonl", "empty.jsonl' holds no results"),
+        ("empty.csv", "empty.csv' holds no results"),
         ("notes.md", "is not a file of results"),
     ],
 )
@@ -71,6 +73,8 @@ def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(resu
 def test_what_are_no_results_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str) -> None:
     for other in ("notes.md", "posts.jsonl", "posts.parquet"):
         (tmp_path / other).write_text("notes")
+    for other in ("empty.jsonl", "empty.csv"):
+        (tmp_path / other).touch()
     assert run(["report", str(tmp_path / name)]) == 3
     assert said in capsys.readouterr().err
     assert list(tmp_path.glob("*.html")) == []
