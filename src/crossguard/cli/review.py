@@ -25,6 +25,7 @@ from crossguard.cli.options import (
 from crossguard.cli.progress import Bar
 from crossguard.data.masking import visible
 from crossguard.errors import ConfigError, MissingExtraError, number_of
+from crossguard.review.roles import Role
 from crossguard.review.settings import PREFIX, ReviewSettings, gather
 from crossguard.saving import refuse_existing
 
@@ -189,7 +190,7 @@ def learn_thresholds(settings: ReviewSettings, criterion: str, out: Path | None,
 
 
 @command.command("invite", short_help="Print a link to join, or to choose a new password.")
-@click.option("--role", type=click.Choice(["reviewer", "lead", "admin", "auditor"]), default="admin", show_default=True)
+@click.option("--role", type=click.Choice([role.value for role in Role]), default="admin", show_default=True)
 @click.option("--name", help="Existing user who needs a new password.")
 @click.pass_obj
 def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None:
@@ -197,7 +198,6 @@ def invite_person(settings: ReviewSettings, role: str, name: str | None) -> None
     if name is not None:
         refuse_idle(("role",), "beside --name: an existing user keeps their role")
     console = _console(settings, create=name is None)
-    from crossguard.review.roles import Role
     from crossguard.review.store import log, people
 
     with console.database.write() as tx:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from crossguard.errors import suggest
+from crossguard.errors import number_of, suggest
 from crossguard.review.errors import FormError
 from crossguard.review.pages.visit import Visit
 from crossguard.review.roles import Role
@@ -15,9 +15,8 @@ def show(visit: Visit, link: str = "", key: str = "", notice: str = "") -> Respo
     """Lists people and keys."""
     with visit.console.database.read() as db:
         everybody, known = people.everybody(db), keys.listed(db)
-    return visit.render(
-        "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
-    )
+    told = {"link": link, "key": key, "notice": notice}
+    return visit.render("people.html.j2", everybody=everybody, keys=known, roles=list(Role), **told)
 
 
 def invite(visit: Visit) -> Response:
@@ -72,7 +71,7 @@ def erase(visit: Visit) -> Response:
     with visit.console.database.erase() as tx:
         count = retention.erase_author(tx, author, visit.now, visit.form.get("source", "").strip() or None)
         log.record(tx, visit.now, visit.person.name, "erase author", items=count)
-    return show(visit, notice=f"The content of {count} item{'' if count == 1 else 's'} was erased; decisions stay.")
+    return show(visit, notice=f"The content of {number_of(count, 'item')} was erased; decisions stay.")
 
 
 def _role(text: str) -> Role:
