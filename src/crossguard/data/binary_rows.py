@@ -18,6 +18,7 @@ from crossguard.records import Post
 # So many are Python objects at a time, images and all.
 ROWS: Final = 64
 _BUFFER_BYTES: Final = 1 << 20
+_CALCULATE: Final = "Open the workbook in Excel or LibreOffice, save it, and read that."
 
 
 class ParquetPosts:
@@ -154,13 +155,14 @@ class ExcelPosts:
         with needs_extra("Reading Excel", "excel"):
             from openpyxl import load_workbook
         try:
-            self._book = load_workbook(path, read_only=True, data_only=True)
-            sheet, *others = self._book.worksheets
+            book = load_workbook(path, read_only=True, data_only=True)
+            self._books = [book]
+            sheet, *others = book.worksheets
             said = sheet.max_row
             # Rows behind the dimensions that a workbook states would not be read, and some programs state old ones.
             sheet.reset_dimensions()
-            self._cells = sheet.iter_rows(values_only=True)
-            header = next(self._cells, ())
+            self._rows = sheet.iter_rows()
+            header = [cell.value for cell in next(self._rows, ())]
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
@@ -171,6 +173,8 @@ class ExcelPosts:
         )
         builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
         builder.tell([unread] if others else [])
+        self._path = path
+        self._formulas: Iterator[tuple[int, tuple[Any, ...]]] | None = None
         self._builder = builder
         self._where = where
         self.rows = max(0, (said or 1) - 1)
@@ -182,23 +186,59 @@ class ExcelPosts:
             TableError: The file is damaged.
         """
         try:
-            for number, cells in self._numbered():
+            for number, cells, uncalculated in self._numbered():
                 row = {name: written(cell) for name, cell in zip_longest(self._header, cells) if name}
-                if any(cell is not None for cell in row.values()):
+                read = self._builder.found.values() or row
+                if self._builder.extra:
+                    others = (name for name in uncalculated if name not in read)
+                    self._builder.tell(
+                        f"formulas in '{name}' without a result are left out. {_CALCULATE}" for name in others
+                    )
+                lost = next((name for name in uncalculated if name in read), None)
+                if lost is not None:
+                    message = f"Row {number}: the formula in '{lost}' has no result. {_CALCULATE}"
+                    id_ = self._builder.build(row, f"row-{number}").id
+                    yield Post.failed(id_, "formula_not_calculated", message)
+                elif any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
         finally:
-            self._book.close()
+            for book in self._books:
+                book.close()
 
-    def _numbered(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """Yields the cells of the rows behind the header, and the numbers of these rows."""
+    def _numbered(self) -> Iterator[tuple[int, list[Any], list[str]]]:
+        """Yields each row behind the header: its number, its values, and the columns of formulas without a result."""
         number = 1
         try:
-            for number, cells in enumerate(self._cells, start=2):
-                yield number, cells
+            for number, cells in enumerate(self._rows, start=2):
+                yield number, [cell.value for cell in cells], self._uncalculated(number, cells)
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             raise TableError(f"{self._where} is damaged after row {number}: {as_sentence(error)}") from None
+
+    def _uncalculated(self, number: int, cells: tuple[Any, ...]) -> list[str]:
+        """Returns the columns of formulas that no program has calculated, as libraries that write workbooks leave them.
+
+        Such a cell is read as an empty one. An empty text that was calculated says of itself that it is a text.
+        """
+        from openpyxl import load_workbook
+        from openpyxl.cell.read_only import EMPTY_CELL
+
+        doubtful = [
+            (name, place)
+            for place, (name, cell) in enumerate(zip(self._header, cells, strict=False))
+            if name and cell is not EMPTY_CELL and cell.value is None and cell.data_type == "n"
+        ]
+        if not doubtful:
+            return []
+        if self._formulas is None:
+            book = load_workbook(self._path, read_only=True)
+            self._books.append(book)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()
+            self._formulas = enumerate(sheet.iter_rows(), start=1)
+        again = next(row for at, row in self._formulas if at == number)
+        return [name for name, place in doubtful if again[place].data_type == "f"]
 
 
 class FolderPosts:

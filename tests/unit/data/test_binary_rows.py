@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from tests.support.tables import brief, read, write
 from crossguard.data.binary_rows import ExcelPosts, rows_of
 from crossguard.data.columns import Columns
 from crossguard.data.post_builder import PostBuilder
-from crossguard.data.tables import PostReader
+from crossguard.data.tables import PostReader, read_rows
 from crossguard.errors import MissingExtraError, StorageError, TableError
 from crossguard.records import Post
 
@@ -205,3 +206,59 @@ def test_excel_that_is_damaged_in_the_middle_is_told_with_the_place(tmp_path: Pa
         found.extend(PostReader(path))
     assert [post.id for post in found] == [f"p{number}" for number in range(len(found))]
     assert len(found) > 50
+
+
+def formulas(path: Path) -> Path:
+    """Writes a workbook as libraries do that do not calculate."""
+    book = openpyxl.Workbook()
+    for row in (["id", "text", "note"], ["a", "plain", "=1+1"], ["b", '="un" & "seen"'], ["c", None], ["d", "=B2"]):
+        book.active.append(row)
+    book.active["B4"].number_format = "0.00"  # an empty cell with a format, which stands in the file
+    book.save(path)
+    return path
+
+
+def test_a_formula_without_a_result_fails_its_post(tmp_path: Path) -> None:
+    reader = PostReader(formulas(tmp_path / "in.xlsx"))
+    posts = list(reader)
+    assert [(post.id, post.text, post.error and post.error.code) for post in posts] == [
+        ("a", "plain", None),
+        ("b", "", "formula_not_calculated"),
+        ("c", "", None),
+        ("d", "", "formula_not_calculated"),
+    ]
+    assert posts[1].error is not None
+    assert posts[1].error.message.startswith("Row 3: the formula in 'text' has no result. Open the workbook in Excel")
+    assert not reader.warnings
+
+
+def test_a_formula_without_a_result_in_a_column_that_is_kept_is_told(tmp_path: Path) -> None:
+    reader = PostReader(formulas(tmp_path / "in.xlsx"), extra=True)
+    assert next(iter(reader)).extra == {"note": None}
+    assert [note.partition(".")[0] for note in reader.warnings] == ["formulas in 'note' without a result are left out"]
+
+
+def test_rows_that_must_be_whole_have_no_formula_without_a_result(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="Row 2: the formula in 'note' has no result"):
+        list(read_rows(formulas(tmp_path / "in.xlsx")))
+
+
+def test_a_formula_with_an_empty_text_as_its_result_is_no_failure(tmp_path: Path) -> None:
+    def calculated(sheet: bytes) -> bytes:
+        return re.sub(rb'<c r="(B[35])"><f>([^<]*)</f><v ?/>', rb'<c r="\1" t="str"><f>\2</f><v></v>', sheet)
+
+    path = with_sheet(formulas(tmp_path / "in.xlsx"), calculated)
+    assert [(post.text, post.error) for post in PostReader(path)] == [
+        ("plain", None),
+        ("", None),
+        ("", None),
+        ("", None),
+    ]
+
+
+def test_a_workbook_without_doubtful_cells_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    load = openpyxl.load_workbook
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda path, **how: opened.append(path) or load(path, **how))
+    assert len(list(PostReader(workbook(tmp_path / "in.xlsx", 20)))) == 20
+    assert len(opened) == 1
