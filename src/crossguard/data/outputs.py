@@ -226,12 +226,15 @@ def _opened(path: Path) -> io.FileIO:
     return io.FileIO(path, "r+", opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666))
 
 
-def lock_file(file: IO[bytes]) -> bool:
-    """Locks a regular file until it is closed; False where another run holds it. Some file systems have no locks."""
+def lock_file(file: IO[bytes], *, shared: bool = False) -> bool:
+    """Locks a regular file until it is closed; False where another run holds it. Some file systems have no locks.
+
+    A lock that is shared keeps out only those that want the file alone.
+    """
     if fcntl is None or not _is_regular(file):
         return True
     try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:

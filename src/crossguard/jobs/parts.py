@@ -5,7 +5,7 @@ OUTPUT/
   00000/part-00000000-9f86d081-10000-3.jsonl    unit, fingerprint of the job, rows, and how many of them failed;
                       and, as in `-10000-3-2`, how many of those wait for images that could not be fetched
   _manifest.jsonl     written last: totals, then one line per part
-  _job/               job.json (identity), plan.jsonl (units), lock
+  _job/               job.json (identity), plan.jsonl (units), locks
   _unfinished/        parts that are being written, on this machine only
 ```
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -151,22 +151,26 @@ def _pending(job: ScoringJob, shard: Shard, summary: JobSummary) -> Iterator[Uni
 
 @contextmanager
 def locked(output: Storage, shard: Shard) -> Iterator[None]:
-    """Keeps a second run out of a folder of this machine; in a storage, two runs write the same bytes twice."""
+    """Keeps a second run out of a folder of this machine; in a storage, two runs write the same bytes twice.
+
+    Shards run side by side, each once; a run of all units is alone.
+    """
     if not output.is_local:
         yield
         return
     folder, path = Path(output.path), Path(output.join(f"_job/lock-{shard.index}-of-{shard.count}"))
     existed = folder.is_dir()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise OutputError(f"Cannot write into '{output.address}': {error.strerror}.") from None
-    with file:
-        if not lock_file(file):
-            raise OutputError(
-                f"Another run writes into '{output.address}'. Wait for its end, or choose another folder."
-            )
+    with ExitStack() as held:
+        for lock, shared in ((path.with_name("lock"), shard.count > 1), (path, False)):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = held.enter_context(lock.open("a+b"))  # NFS shares only locks of files that can be read
+            except OSError as error:
+                raise OutputError(f"Cannot write into '{output.address}': {error.strerror}.") from None
+            if not lock_file(file, shared=shared):
+                raise OutputError(
+                    f"Another run writes into '{output.address}'. Wait for its end, or choose another folder."
+                )
         try:
             yield
         finally:
@@ -179,6 +183,7 @@ def _remove_traces(output: Storage, lock: Path, *, existed: bool) -> None:
         lock.unlink()
         if not any(lock.parent.glob("lock-*")):  # another shard may be planning
             Path(output.join(PLAN)).unlink(missing_ok=True)
+            lock.with_name("lock").unlink()
         lock.parent.rmdir()
         output.clean()
         if not existed:

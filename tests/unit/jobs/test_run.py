@@ -212,7 +212,7 @@ def test_two_drivers_in_a_storage_without_locks_are_harmless(
     score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score("whole")
-    monkeypatch.setattr(run, "lock_file", lambda _: True)
+    monkeypatch.setattr(run, "lock_file", lambda _, **__: True)
     nested: list[JobSummary] = []
 
     def again(*_: object) -> None:
@@ -448,6 +448,16 @@ def test_two_shards_may_run_at_once_and_one_shard_may_not_run_twice(tmp_path: Pa
     again = pytest.raises(OutputError, match="Another run writes into")
     with locked(output, Shard(0, 2)), locked(output, Shard(1, 2)), again, locked(output, Shard(0, 2)):
         pytest.fail("the first shard is held")
+
+
+@pytest.mark.parametrize(("first", "second"), [(Shard(), Shard(1, 2)), (Shard(1, 2), Shard())])
+def test_a_run_of_all_units_and_a_shard_exclude_each_other(tmp_path: Path, first: Shard, second: Shard) -> None:
+    output = Storage(str(tmp_path / "out"))
+    with locked(output, first), pytest.raises(OutputError, match="Another run writes into"), locked(output, second):
+        pytest.fail("the folder is held")
+    with locked(output, second):
+        pass
+    assert not (tmp_path / "out").exists(), "neither wrote anything"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
