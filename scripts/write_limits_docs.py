@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from crossguard import cost, engine
+from crossguard import cost, engine, wire
 from crossguard.data import image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
@@ -54,6 +54,7 @@ CONSTANTS: Final = {
     ],
     "Connections of the service": [
         (protocol, "MAX_HEADER_BYTES", "bytes of the headers of a request, and of its trailers"),
+        (wire, "LONGEST_TYPE", "characters of a content type"),
         (protocol, "MAX_PIPELINED", "pipelined requests of a connection"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),

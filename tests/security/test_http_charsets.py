@@ -72,6 +72,26 @@ def test_no_spelling_of_the_header_smuggles_a_codec(client: httpx2.Client, kind:
     assert time.monotonic() - begun < DEADLINE_S
 
 
+@pytest.mark.parametrize("path", ["/batch", "/v1/score", "/v1/score/batch", "/v1/moderations", "/invocations"])
+@pytest.mark.parametrize("kind", ["multipart/mixed", "multipart/form-data", "application/json", "image/png"])
+def test_no_content_type_stops_the_service(client: httpx2.Client, path: str, kind: str) -> None:
+    """Python looks at each semicolon of a quoted parameter, and from there at all of the header."""
+    begun = time.monotonic()
+    for name in ("boundary", "charset"):
+        answer = client.post(path, content=b"{}", headers={"content-type": f'{kind}; {name}="' + ";" * 60_000})
+        assert answer.status_code == 415, answer.text
+    assert time.monotonic() - begun < DEADLINE_S
+
+
+def test_a_part_of_a_batch_has_no_longer_one(client: httpx2.Client) -> None:
+    head = b"--b\r\ncontent-type: application/http\r\n\r\nPOST /v1alpha1/comments:analyze HTTP/1.1\r\ncontent-type: "
+    part = head + b'application/json; charset="' + b";" * 60_000 + b"\r\n\r\n{}\r\n"
+    begun = time.monotonic()
+    answer = client.post("/batch", content=part * 2 + b"--b--", headers={"content-type": "multipart/mixed; boundary=b"})
+    assert answer.text.count("HTTP/1.1 415") == 2
+    assert time.monotonic() - begun < DEADLINE_S
+
+
 @pytest.mark.parametrize(
     ("charset", "codec"),
     [

@@ -33,6 +33,7 @@ from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, KeyEntry, client_network, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submitted_post import check_images, check_posts, is_remote
+from crossguard.wire import LONGEST_TYPE
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -80,7 +81,7 @@ class Call:
         return self.served.moderator(self.caller)
 
     def admit(self, access: Access, *, scores: bool) -> None:
-        """Checks the key and the rate, and counts the body before it is read.
+        """Checks the content type, the key and the rate, and counts the body before it is read.
 
         Args:
             access: Who may use the endpoint.
@@ -90,7 +91,10 @@ class Call:
             Unauthorized: The key is missing or unknown.
             Forbidden: It may not do this.
             TooManyPosts: The caller is over its rate.
+            UnsupportedBody: The content type is so long that reading it would hold up all others.
         """
+        if len(self.request.headers.get("content-type", "")) > LONGEST_TYPE:
+            raise UnsupportedBody(f"A content type may have {LONGEST_TYPE} characters; this one has more.")
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return

@@ -21,6 +21,7 @@ from crossguard.checked_settings import StrictModel, parse
 from crossguard.data.image_sources import is_data_url, is_url, shortened
 from crossguard.errors import ConfigError, InputError, number_of
 from crossguard.records import Action, Decision, Post
+from crossguard.wire import LONGEST_TYPE
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
@@ -117,8 +118,11 @@ def media_type(content_type: str | None) -> str:
     """Returns a type that is read here, in lower case and without parameters.
 
     Raises:
-        RequestError: 415, another type or character set.
+        RequestError: 415, another type or character set, or a type that is too long.
     """
+    if len(content_type or "") > LONGEST_TYPE:
+        told = f"A content type may have {LONGEST_TYPE} characters; this one has more."
+        raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", told)
     header = Message()
     header["content-type"] = content_type or JSON
     kind = header.get_content_type()

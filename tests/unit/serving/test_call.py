@@ -55,6 +55,12 @@ def test_a_key_may_have_space_around_it_as_when_it_was_copied(served_model: Mode
     assert call.caller == "forum"
 
 
+@pytest.mark.parametrize("access", Access)
+def test_a_content_type_is_bounded_before_anybody_reads_it(service: Service, access: Access) -> None:
+    with pytest.raises(UnsupportedBody, match="may have 1000 characters"):
+        call_of(service, content_type=f'multipart/mixed; boundary="{";" * 1000}').admit(access, scores=True)
+
+
 def test_what_everybody_may_send_is_small_and_has_a_budget_of_its_own(served_model: Moderator) -> None:
     service = service_of(served_model, {"forum": {}})
     call = call_of(service, b"a" * (OPEN_BODY_BYTES + 1))
