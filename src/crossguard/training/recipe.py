@@ -30,7 +30,7 @@ class Source(StrictModel):
         "Name of its file in the data folder, without the ending; the source's own name when null.", None
     )
     label_schemes: dict[str, Rule] = setting(
-        "Which label_schemes it teaches, and how its votes become targets there (`targets.py`).",
+        "Which label schemes it teaches, and how its votes become targets there (`targets.py`).",
         default_factory=lambda: {SINGLE_SCHEME: "votes"},
     )
     train_splits: tuple[str, ...] = setting("Which of its splits are trained on.", ("train",))
@@ -39,7 +39,7 @@ class Source(StrictModel):
     )
     weight: float = setting("What its loss counts, beside the other sources'.", 1.0, ge=0)
     label_scheme_weights: dict[str, Annotated[float, Field(ge=0)]] = setting(
-        "A further factor on that, by label_scheme; 1 where not named.", default_factory=dict
+        "A further factor on that, by label scheme; 1 where not named.", default_factory=dict
     )
     repeat: Annotated[float, Field(ge=0)] | dict[str, Annotated[float, Field(ge=0)]] = setting(
         "How often an epoch draws each of its posts: one number, or one per stratum (0 for one not named).", 1.0
