@@ -15,8 +15,9 @@ def show(visit: Visit, link: str = "", key: str = "", notice: str = "") -> Respo
     """Lists people and keys."""
     with visit.console.database.read() as db:
         everybody, known = people.everybody(db), keys.listed(db)
-    told = {"link": link, "key": key, "notice": notice}
-    return visit.render("people.html.j2", everybody=everybody, keys=known, roles=list(Role), **told)
+    return visit.render(
+        "people.html.j2", everybody=everybody, keys=known, roles=list(Role), link=link, key=key, notice=notice
+    )
 
 
 def invite(visit: Visit) -> Response:
