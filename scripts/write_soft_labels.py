@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from crossguard.data.datasets.rows import Row, write_table
 from crossguard.decision.calibration import sigmoid
-from crossguard.evaluation.score_tables import PREDICTIONS
+from crossguard.evaluation.score_tables import PREDICTIONS, unpack_texts
 from crossguard.training.examples import Examples
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
@@ -55,7 +55,7 @@ def held_out(recipe: Recipe, data: Path, runs: Sequence[Path]) -> Iterator[tuple
     for place, run in enumerate(runs):
         _, measured = read_examples(recipe, data, Fold(place, len(runs)))
         with np.load(run / PREDICTIONS) as stored:
-            ids, logits = stored["ids"].tolist(), stored["logits"]
+            ids, logits = unpack_texts(stored["ids"]), stored["logits"]
         if ids != measured.ids:
             raise SystemExit(f"{run} is not fold {place}/{len(runs)} of this recipe on {data}.")
         yield measured, logits

@@ -16,6 +16,7 @@ from crossguard.errors import InputError, OutputError, first_line
 from crossguard.evaluation.estimates import plain
 from crossguard.evaluation.results import Evaluation, to_report, to_test_metrics
 from crossguard.evaluation.sample import Sample
+from crossguard.evaluation.score_tables import pack_texts, unpack_texts
 from crossguard.saving import save_json
 
 SCHEMA = 2
@@ -78,9 +79,8 @@ def write_run(run: Run, folder: Path) -> list[Path]:
     report = to_report(run.main, run.facts.thresholds)
     for name, data in ((RUN, run.to_dict()), (TEST_METRICS, flat), (REPORT, report)):
         save_json(folder / name, data, allow_nan=False)
-    columns: dict[str, Any] = {entry.name: np.array(getattr(run.sample, entry.name)) for entry in fields(Sample)}
-    # An array of texts takes as much memory for each as the longest needs, and an id may be a link.
-    columns["ids"] = np.frombuffer(json.dumps(run.sample.ids).encode(), dtype=np.uint8)
+    columns: dict[str, Any] = {entry.name: getattr(run.sample, entry.name) for entry in fields(Sample)}
+    columns["ids"] = pack_texts(run.sample.ids)  # one may be a link
     try:
         np.savez_compressed(folder / SCORES, **columns)
     except OSError as error:
@@ -102,12 +102,9 @@ def read_run(folder: Path) -> Run:
             )
         with (folder / SCORES).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             stored = {name: arrays[name] for name in arrays.files}
-        ids = stored["ids"]
-        if ids.dtype == np.uint8:  # earlier versions stored texts
-            ids = json.loads(ids.tobytes())
         sample = Sample(
             tuple(map(str, stored["labels"])),
-            tuple(map(str, ids)),
+            tuple(unpack_texts(stored["ids"])),
             stored["truth"],
             stored["scores"],
             stored["flags"],

@@ -270,7 +270,7 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
     try:
         config = json.loads((folder / CARD_CONFIG).read_text(encoding="utf-8"))
         with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            ids, logits = stored["ids"].tolist(), stored["logits"].astype(np.float64)
+            ids, logits = unpack_texts(stored["ids"]), stored["logits"].astype(np.float64)
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
@@ -279,7 +279,17 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         raise TableError(f"'{folder}' has no label scheme '{name}'.{suggest(name, label_schemes)}")
     scores = sigmoid(logits[:, list(label_schemes[name])])
     for id_, row in zip(ids, scores.tolist(), strict=True):
-        yield _Entry(str(id_), dict(zip(config["class_names"], row, strict=True)))
+        yield _Entry(id_, dict(zip(config["class_names"], row, strict=True)))
+
+
+def pack_texts(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """Returns texts as the bytes of their JSON; an array of texts takes for each what the longest needs."""
+    return np.frombuffer(json.dumps(texts).encode(), dtype=np.uint8)
+
+
+def unpack_texts(packed: NDArray[Any]) -> list[str]:
+    """Returns the texts of `pack_texts`, or of an array of texts, which earlier versions stored."""
+    return list(map(str, json.loads(packed.tobytes()) if packed.dtype == np.uint8 else packed))
 
 
 def _score(value: Any, id_: str, name: str) -> float:

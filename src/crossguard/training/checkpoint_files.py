@@ -17,7 +17,7 @@ from crossguard.evaluation.calibration.thresholds import fit_threshold
 from crossguard.evaluation.leakage import joined_sketch, sketch
 from crossguard.evaluation.results import evaluate, to_report
 from crossguard.evaluation.sample import LabelTask, Sample
-from crossguard.evaluation.score_tables import PREDICTIONS
+from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
 from crossguard.models.gated import GatedModel
 from crossguard.models.loading import INFERENCE_CONFIG, RECIPE, save_model
 from crossguard.records import Post
@@ -67,8 +67,8 @@ def write_checkpoint_files(
     save_json(folder / PROVENANCE, provenance(trained, measured))
     np.savez_compressed(
         folder / PREDICTIONS,
-        ids=np.array(measured.ids),
-        sources=np.array(measured.sources),
+        ids=pack_texts(measured.ids),
+        sources=pack_texts(measured.sources),
         logits=logits,
         targets=measured.targets,
         unions=measured.unions,

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 from crossguard.data.datasets.rows import Row, write_table
-from crossguard.evaluation.score_tables import PREDICTIONS
+from crossguard.evaluation.score_tables import PREDICTIONS, pack_texts
 from crossguard.labels import HATE
 from crossguard.training.recipe import Recipe
 from crossguard.training.recipes import load
@@ -61,7 +61,7 @@ def write_predictions(recipe: Recipe, data: Path, fold: int) -> None:
     numbers = np.array([int(id_.removeprefix("id")) for id_ in held.ids], dtype=np.float32)
     logits = numbers[:, None] / 10 - np.arange(recipe.num_outputs, dtype=np.float32)
     (data / f"run-{fold}").mkdir(exist_ok=True)
-    np.savez(data / f"run-{fold}" / PREDICTIONS, ids=np.array(held.ids), logits=logits)
+    np.savez(data / f"run-{fold}" / PREDICTIONS, ids=pack_texts(held.ids), logits=logits)
 
 
 def runs(data: Path) -> list[Path]:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from crossguard.data.writing import open_output
 from crossguard.errors import TableError
-from crossguard.evaluation.score_tables import holds_decisions, read_scores, score_labels
+from crossguard.evaluation.score_tables import holds_decisions, pack_texts, read_scores, score_labels
 from crossguard.moderator import Moderator
 from crossguard.records import Post
 from crossguard.scoring import score_table
@@ -170,10 +172,13 @@ def test_the_folder_of_a_job_is_read_as_scores(tmp_path: Path, tiny: Moderator) 
     assert score_labels(tmp_path, ("id", "racist")) == ("racist",)
 
 
-def test_held_out_predictions_of_a_training_run_are_scores(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", [pack_texts, np.array])  # earlier versions stored an array of texts
+def test_held_out_predictions_of_a_training_run_are_scores(
+    tmp_path: Path, pack: Callable[[list[str]], NDArray[Any]]
+) -> None:
     config = {"class_names": ["racist", "sexist"], "label_schemes": {"any": [0, 1], "consensus": [2, 3]}}
     (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
-    np.savez(tmp_path / "predictions.npz", ids=np.array(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
+    np.savez(tmp_path / "predictions.npz", ids=pack(["9", "1"]), logits=np.array([[0.0, 9, 9, 9], [0, 9, -50, 0]]))
     assert score_labels(tmp_path, ("racist", "sexist")) == ("racist", "sexist")
     assert read_scores([tmp_path], ("racist",), ("9",)).scores.tolist() == [[0.5]]
     assert read_scores([tmp_path], ("sexist",), ("1",), "consensus").scores.tolist() == [[0.5]]

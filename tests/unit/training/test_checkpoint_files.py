@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="training belongs to crossguard[train]")
 
 import pyarrow as pa
 
+from crossguard.evaluation.score_tables import unpack_texts
 from crossguard.models.building import tiny
 from crossguard.models.config import ModelConfig
 from crossguard.training.checkpoint_files import write_checkpoint_files
@@ -26,7 +27,7 @@ def examples(n: int) -> Examples:
     random = np.random.default_rng(0)
     targets = (random.random((n, 3)) < 0.4).astype(np.float32)
     targets[:, 2] = np.nan
-    names, nothing = [f"p{number}" for number in range(n)], [""] * n
+    names, nothing = [f"p{number}" * (1000 if number == 1 else 1) for number in range(n)], [""] * n
     posts = pa.table({"id": names, "text": names, "image_text": nothing, "image": nothing, "source": ["t"] * n})
     ones = np.ones_like(targets)
     return Examples(posts, targets, targets[:, :1], ones, ones[:, 0])
@@ -57,6 +58,9 @@ def test_the_report_is_that_of_an_evaluation_at_the_best_thresholds(n: int, tmp_
     assert stored["untrained"] == ["image"]
     with np.load(tmp_path / "predictions.npz") as predictions:
         assert predictions["cut"].sum() == min(n, 7)
+        assert unpack_texts(predictions["ids"]) == measured.ids
+        assert unpack_texts(predictions["sources"]) == measured.sources
+        assert predictions["ids"].nbytes < 10_000, "one long id makes the others no longer"
     assert "otherhate" not in report, "nobody knows anything of it"
     if not n:
         return
