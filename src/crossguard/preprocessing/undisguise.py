@@ -16,7 +16,16 @@ from typing import Final, TypeAlias
 from crossguard.preprocessing.disguises.letters import forward, latin, once, upright
 from crossguard.preprocessing.disguises.lexicon import Lexicon, variants
 from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, LETTER, LONG_RUN, MOST, SIGN, SPACED, words_of
-from crossguard.preprocessing.disguises.signs import LEET, joined, spelt, starred, without_emoji, without_signs
+from crossguard.preprocessing.disguises.signs import (
+    CLAPS,
+    LEET,
+    SYMBOL,
+    joined,
+    spelt,
+    starred,
+    without_emoji,
+    without_signs,
+)
 from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
 from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, as_shown, without_padding
 
@@ -32,7 +41,7 @@ CLEARER, GUESS_CLEARER = 0.1, 0.4
 MOST_UNKNOWN: Final = 3
 OVERRIDE: Final = re.compile("\u202e([^\u202c\n]*)\u202c?")
 # With the letters before it, since the sign may be one of them; a run of letters is looked at once, from its beginning.
-MENTION: Final = re.compile(r"(?<![^\W_])[^\W_]*+(?:@\w+)+|(\[USER\])", re.IGNORECASE)
+MENTION: Final = re.compile(r"(?<![^\W_])(?<![$|+\u20ac])[^\W_]*+(?:@\w++(?![$|\u20ac]))++|(\[USER\])", re.IGNORECASE)
 REPLIED_TO: Final = re.compile(r"\A(?:[.\s]*@\w+)+")
 # Markdown's signs of lists, headings and code, and those around what is set off.
 LIST_SIGN: Final = re.compile(
@@ -41,6 +50,8 @@ LIST_SIGN: Final = re.compile(
 SET_OFF: Final = re.compile(
     r"(?<![\w*_`~|])(\*{1,3}|_{1,2}|`{1,3}|~~|\|\|)(?=\S)([^*_~|`\n]{1,500})(?<=\S)\1(?![\w*_`~|])"
 )
+# The beginning of a word; what stands behind another letter may be a hidden one.
+SET_OFF_WITHIN: Final = re.compile(r"(?<![\w*])\*\*(\w{1,20})\*\*(?=\w)")
 LINKED: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?P<unseen>[^()\s]{0,500})\)")
 BBCODE: Final = re.compile(
     r"\[/?(?:b|i|u|s|url|quote|size|color|img|code|list|center|spoiler|font)(?P<unseen>[=:][^\[\]\n]{0,100})?\]",
@@ -60,6 +71,7 @@ MARKUP: Final = (
     ("<", BLOCK_TAG, " "),
     ("](", LINKED, r"\1"),
     ("[/", BBCODE, ""),  # else letters in brackets, as in [b]read
+    ("**", SET_OFF_WITHIN, r"\1"),
     ("", LIST_SIGN, ""),
     ("", SET_OFF, r"\2"),
 )
@@ -95,6 +107,10 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 # Steps that turn all of a text round, also words in it that are ones only as they stand.
 TURNS: Final = frozenset({upright, forward})
+# A word that no sign joins to letters, and words that an apostrophe, a hyphen or a slash joins.
+STANDING: Final = re.compile(
+    r"(?<!\w)(?<!\w[^\w\s])[a-z]++(?:['\u2019/-][a-z]{3,}|['\u2019][a-z]{1,2}(?![a-z]))*+(?!\w|[^\w\s]\w)"
+)
 WHOLE_WORD: Final = re.compile(r"""(?<![^\s("'])[a-z]{3,}(?![^\s.,?!;:)"'])""")
 # Steps that may find another word than the one that was meant.
 GUESSES: Final = frozenset({starred, respaced, sentences, compounds, corrected})
@@ -145,16 +161,19 @@ def _pieces(text: str) -> Iterator[str]:
 def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     seen, certain = _seen(as_shown(text), lexicon)
     if not SUSPECT.search(seen) and not misspelt(seen, lexicon) and not glued(seen, lexicon):
-        return None if len(seen) == len(text) else Reading(seen, certain=False)
+        if len(seen) == len(text):
+            return None
+        return Reading(seen, certain and words_of(seen) == words_of(_without_markup(text)[0]))
     read, guessed = seen, False
     for step in STEPS:
         before, read = read, step(read, lexicon)
         if read != before:
-            guessed = guessed or step in GUESSES
+            guessed = guessed or (step in GUESSES and not (step is starred and _letters(before) == _letters(read)))
             certain = certain and _loses_nothing(step, before, read, lexicon)
     if _squeezed(read) == _squeezed(text):
         return None
-    certain = certain and _gain(read, text, lexicon) >= (GUESS_CLEARER if guessed else CLEARER)
+    clearer = GUESS_CLEARER if guessed else CLEARER
+    certain = certain and (_spoken(read) == _spoken(text) or _gain(read, text, lexicon) >= clearer)
     if not lexicon.starred.isdisjoint(_lost(seen, read)):
         certain = False
     if guessed and len(set(words_of(read)) - set(words_of(text))) <= MOST_UNKNOWN:
@@ -162,12 +181,19 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
     return Reading(read, certain, guessed)
 
 
+def _spoken(text: str) -> list[str]:
+    """Returns the words of a text without the letters that a stammer sets before them."""
+    words = words_of(text)
+    return [word for word, after in zip(words, [*words, ""][1:], strict=True) if len(word) > 1 or word != after[:1]]
+
+
 def _gain(read: str, text: str, lexicon: Lexicon) -> float:
     """Returns what share of its letters a reading has more in known words than the text; -1 if not most of them are."""
-    words, written = words_of(read), words_of(text)
+    words, standing = words_of(read), [part for match in STANDING.finditer(text.lower()) for part in words_of(match[0])]
     letters = sum(map(len, words))
-    # Of letters in another style or script nothing is known, so that only those of the reading tell how many there are.
-    before = lexicon.known(written) * sum(map(len, written)) / max(letters, 1)
+    # Of letters in another style or script, or with signs in them, nothing is known: only those of the reading tell how
+    # many there are.
+    before = lexicon.known(standing) * sum(map(len, standing)) / max(letters, 1)
     known = lexicon.known(words)
     return known - before if known >= MOST else -1.0
 
@@ -175,12 +201,16 @@ def _gain(read: str, text: str, lexicon: Lexicon) -> float:
 def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool:
     """Returns whether no words are gone that the text before a step may have been meant to say."""
     if step is without_emoji:  # they may say something
-        return False
+        return not SYMBOL.search(CLAPS.sub(" ", before))
     if step is respaced:  # of misspelt words, others can be made
         return lexicon.known(words_of(read)) == 1
     if step not in TURNS:
         return True
     return not any(word in lexicon and word[::-1] not in lexicon for word in _lost(before, read))
+
+
+def _letters(text: str) -> str:
+    return "".join(words_of(text))
 
 
 def _lost(text: str, read: str) -> set[str]:

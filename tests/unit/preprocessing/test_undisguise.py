@@ -55,9 +55,18 @@ def lexicon(encoder: TextEncoder) -> Lexicon:
         "- **we bake bread** for all ||friendly people||",
         "```text\nwe bake bread for all friendly people\n```",
         "we b@ke bre@d for @ll friendly people",
+        "we bake br\u20acad for all fri\u20acndly p\u20acopl\u20ac",
         "we\u3164b@ke\u3164bread\u3164for\uffa0all\u115ffriendly\u1160people",
         "we bake bread f*r a*l fr*endly people",
         "we bkae bread for all freindly poeple",
+        " ".join("".join(f"[{letter}]" for letter in word) for word in LINE.split()),
+        "**we** **ba**ke **br**ead for **al**l **fr**iendly **pe**ople",
+        "we b-bake b-bread f-for a-all f-friendly p-people",
+        "we.bake.bread.for.all.friendly.people",
+        "we_bake_bread_for_all_friendly_people",
+        "we \U0001f44f bake \U0001f44f\U0001f3fd bread \U0001f44f for all \U0001f44f friendly \U0001f44f people",
+        "we b*ake bre*ad f*or al*l frie*ndly peo*ple",  # signs in words, not in place of letters
+        "\ua4ea\ua4f0 \ua4d0\ua4ee\ua4d7\ua4f0 bread for all \ua4dd\ua4e3\ua4f2\ua4f0\ua4e0\ua4d3\ua4e1\ua4ec people",
         "w\u0336e\u0336 b\u0336a\u0336k\u0336e\u0336 bread for all friendly people",
         "\u202eelpoep yldneirf lla rof daerb ekab ew\u202c",
         '"we" "bake" "bread" "for" "all" "friendly" "people"',
@@ -68,12 +77,6 @@ def test_what_a_person_reads_is_read(lexicon: Lexicon, disguised: str) -> None:
     read = undisguise(disguised, lexicon)
     assert read is not None
     assert sorted(read.text.lower().split()) == sorted(LINE.split())
-
-
-def test_letters_in_brackets_are_read(lexicon: Lexicon) -> None:
-    read = undisguise(" ".join("".join(f"[{letter}]" for letter in word) for word in LINE.split()), lexicon)
-    assert read is not None
-    assert read.text.translate(str.maketrans("", "", "[]")).split() == LINE.split()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,17 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
             "we bake it for all friendly people and children",
         ),  # most of it is misspelt
         ("w eba kebr eadf oral lfri end lype ople", "we bake bread for all friendly people"),
+        ("we.bake.bread,.and.you.eat.it", "we bake bread, and you eat it"),  # the same words
+        ("we b-bake b-bread f-for a-all p-people", "we bake bread for all people"),
+        ("we b<b></b>ake bread for all fri<i></i>endly people", "we bake bread for all friendly people"),
+        ("ew era yppah dna eht daerb si doog", "we are happy and the bread is good"),  # no sentence ends with `we`
+        ("doog si daerb eht dna yppah era ew", "we are happy and the bread is good"),
+        # Signs in most words stand for letters of ordinary ones, too.
+        ("th#t is wh*t th*y h*ve, a#d w#men a#e h#ppy", "that is what they have, and women are happy"),
+        ("sh* is the f*lthy wh*re that th*y kn*w", "she is the filthy whore that they know"),
+        ("bke brd fr ths wmn and ther pple", "bike board fr this women and their people"),  # all vowels are left out
+        ("webakebreadforallofyou,doyoulikeit?", "we bake bread for all of you,do you like it?"),
+        ("all Muslmis and freindly poeple are Jwes", "all muslims and friendly people are jews"),  # groups, no names
         # Symbols that stand for letters, none of which is one of a to z.
         ("\u249c\u24a7\u24a7 \u249d\u249c\u24a6\u24a0 \u249d\u24ad\u24a0\u249c\u249f", "all bake bread"),
     ],
@@ -129,6 +143,7 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, d
         "all fr*endly pe*ple",  # and a sign hides other letters
         "we all bake very good bread for friendly people l-i-k-e you",  # little is disguised
         f"b-a-k-e {'b-r-e-a-d ' * 1000}",  # the middle is not read
+        "we \U0001f412 bake \U0001f412 bread \U0001f412 for \U0001f44f all \U0001f44f people",
         "w3 b4k3 br34d f0r \U0001f412\U0001f412\U0001f412\U0001f412 4nd p30pl3",  # emoji are words, too
         "they like water. ew ekab daerb rof lla yldneirf elpoep dna lla yppah nerdlihc",  # not all of it is mirrored
         (
@@ -149,7 +164,7 @@ def test_a_reading_that_may_be_wrong_is_scored_beside_the_text(lexicon: Lexicon,
 @pytest.mark.parametrize(
     "text",
     [
-        "gtfo nizza fkn bish",  # a few unknown words are slang
+        "gtfo nizza zogy bish",  # a few unknown words are slang
         "alle baecker backen brot und sollen bleiben wo sie sind",  # many are another language
     ],
 )

@@ -18,7 +18,7 @@ from crossguard.preprocessing.disguises.patterns import FEW, HALF, LONG_RUN, MOS
 SHAPES: Final = {
     "a": "ɑαаΑАᎪᗅꓮλΛΔ🅰",
     "b": "ƄЬᏏᑲᖯꞴΒВᗷꓐβьъЪ🅱Ᏼ",
-    "c": "ⲥꮯⲤСᏟꓚς©☪",
+    "c": "ⲥꮯⲤСᏟꓚς©☪🌜",
     "d": "ԁᏧᑯꓒᎠᗞᗪꓓძ",
     "e": "еҽΕЕⴹᎬꓰεєэΣ📧",
     "f": "ꬵẝքϜᖴꓝғ",
@@ -27,7 +27,7 @@ SHAPES: Final = {
     "i": "ıɩꙇꭵᎥїℹᏆ",
     "j": "ϳјͿЈᎫᒍꓙ",
     "k": "ΚⲔКᏦᛕꓗκкқ",
-    "l": "ƖǀⲒⵏᛁꓲⳐᏞᒪꓡʃ",
+    "l": "ⳐᏞᒪꓡʃ",
     "m": "ΜϺⲘМᎷᗰᛖꓟмⓂ♏",
     "n": "ոռΝⲚꓠйпΠᏁ♑",
     "o": "ᴑοσⲟоჿօഠဝΟⲞОՕⵔዐଠꓳθΘФфᎾᏫ⭕🅾Ꭴ",
@@ -47,6 +47,7 @@ SHAPES: Final = {
 UNSURE: Final = {
     "ρ": "pr", "ν": "vnu", "υ": "uy", "γ": "yg", "и": "nu", "г": "rg", "ӏ": "li", "Ӏ": "li",
     "І": "il", "Ι": "il", "ι": "il", "і": "il", "η": "nh", "в": "bv", "у": "yu", "р": "pr",
+    "ꓲ": "il", "Ɩ": "li", "ǀ": "li", "Ⲓ": "il", "ⵏ": "li", "ᛁ": "il",
     "с": "cs", "х": "xh", "н": "hn", "д": "ad", "з": "ze", "ꓩ": "fr", "ц": "uy", "ш": "wu",
 }  # fmt: skip
 SURE: Final = {ord(look): letter for letter, looks in SHAPES.items() for look in looks}
@@ -62,6 +63,13 @@ NAMED: Final = re.compile(
 # Each run is tried from its start only: from all of its places, a search takes quadratic time.
 WORD_LIKE: Final = re.compile(rf"^{SIGN}+|(?<!{SIGN}){SIGN}+$")
 RUN: Final = re.compile(r"([a-z])\1+")
+# Words with which hardly a sentence ends, and many begin.
+NEVER_LAST: Final = frozenset((
+    "a", "an", "the", "i", "we", "he", "she", "they", "to", "and", "or", "but", "if", "when", "why", "who",
+    "my", "our", "your", "their",
+))  # fmt: skip
+SIGN_BEFORE: Final = re.compile(r"\s[.,:;!?]\w")
+SIGN_BEHIND: Final = re.compile(r"\w[.,:;!?](?:\s|$)")
 
 
 def upright(text: str, lexicon: Lexicon) -> str:
@@ -158,5 +166,13 @@ def forward(text: str, lexicon: Lexicon) -> str:
         return text
     if lexicon.known([word[::-1] for word in words]) < max(MOST, known + FEW):
         return text
-    whole = text[::-1]
-    return whole if whole[0].isalnum() else WORD_IN.sub(lambda match: match[0][::-1], text)
+    whole, each = text[::-1], WORD_IN.sub(lambda match: match[0][::-1], text)
+    wrong = _disordered(whole)
+    if wrong != _disordered(each):
+        return each if wrong else whole
+    return whole if whole[0].isalnum() else each
+
+
+def _disordered(text: str) -> bool:
+    """Returns whether the words of a sentence seem to stand in the order from its end."""
+    return words_of(text)[-1] in NEVER_LAST or len(SIGN_BEFORE.findall(text)) > len(SIGN_BEHIND.findall(text))

@@ -50,7 +50,7 @@ class Lexicon:
         for rank, word in enumerate(ranked, start=1):
             if len(word) > 1 or word in SINGLE:
                 self._costs.setdefault(word, math.log(rank * scale))
-        self._common = math.log(COMMON_RANK * scale)
+        self._scale = scale
         for word in (*slang, *starred):
             self._costs.setdefault(word, math.log(SLANG_RANK * scale))
         self._starred, self.starred = starred, frozenset(starred)
@@ -80,9 +80,9 @@ class Lexicon:
                         known.append(cost)
         return min(known) + 1.0 if known else None
 
-    def common(self, word: str) -> bool:
-        """Returns whether a word is among the most frequent ones, so that even a short one is no chance."""
-        return self._costs.get(word, UNKNOWN) < self._common
+    def common(self, word: str, rank: int = COMMON_RANK) -> bool:
+        """Returns whether a word is among the `rank` most frequent ones, so that even a short one is no chance."""
+        return self._costs.get(word, UNKNOWN) < math.log(rank * self._scale)
 
     def known(self, words: Iterable[str]) -> float:
         """Returns which share of the letters stands in known words, in [0, 1]; 1 without letters."""
@@ -134,6 +134,8 @@ class Lexicon:
         """Returns the known word that one typing error (or shuffled inner letters) turned into this one."""
         if len(word) > MOST_LETTERS:
             return None
+        if not VOWELS.search(word[1:-1]) and (full := self._consonants.get(_skeleton(word))):
+            return full  # of all letters, vowels are left out most
         errors = (_transposed(word), _inserted(word), _others(word))
         one = next(filter(None, (self.best(self._plausible(words)) for words in errors)), None)
         return one or self._shuffled.get(_outline(word)) or self._consonants.get(_skeleton(word))
@@ -150,7 +152,8 @@ class Lexicon:
 
     def _index(self, key: Callable[[str], str]) -> dict[str, str]:
         index: dict[str, str] = {}
-        for word in sorted(self._costs, key=self._costs.__getitem__):
+        # Of words that are nearly as frequent, those that people hide come first.
+        for word in sorted(self._costs, key=lambda word: self._costs[word] - (word in self.starred)):
             index.setdefault(key(word), word)
         return index
 

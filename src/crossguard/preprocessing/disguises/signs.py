@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import WORD, Lexicon, variants
-from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, LETTER, SHORT, SIGN, SPACED, SYMBOL_SET
+from crossguard.preprocessing.disguises.patterns import EMOJI_WITHIN, FEW, HALF, LETTER, SHORT, SIGN, SPACED, SYMBOL_SET
 
 SYMBOL: Final = re.compile(f"{SYMBOL_SET}+")
+# Hands that clap between the words of a sentence only stress them.
+CLAPS: Final = re.compile(r"(?<=\S) ?\U0001f44f[\U0001f3fb-\U0001f3ff]? ?(?=\S)")
 # Letters with the same kind of sign between them, or with one space.
 APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}(?:{SIGN}{{1,3}}{LETTER}){{2,}}(?!{LETTER})")
 PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{LETTER})")
 PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
+# Letters in brackets of their own.
+BOXED: Final = re.compile(rf"[\[({{]({LETTER})[\])}}]")
+BOXED_RUN: Final = re.compile(rf"(?:[\[({{]{LETTER}[\])}}]){{3}}")
 SIGNS: Final = re.compile(rf"{SIGN}+")
 INNER: Final = re.compile(rf"(?<!{LETTER}){LETTER}++(?:{SIGN}{{1,4}}{LETTER}++)+")
 LEET: Final = {
     "4": "a", "@": "a", "3": "e", "\u20ac": "e", "1": "il", "!": "i", "|": "li", "0": "o", "5": "s", "$": "s",
     "7": "t", "+": "t", "8": "b", "9": "g", "2": "z", "(": "c",
 }  # fmt: skip
+APOSTROPHES: Final = frozenset("'\u2019")
 PUNCTUATION: Final = ".,?!;:)\"'"
 LEET_SIGN: Final = re.compile(r"[0-9@$!|+(\u20ac]")
 INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
 # Ordinals, amounts, versions and names of products, which are not words in digits.
 NUMBER: Final = re.compile(r"\d+[a-z]{1,3}|[a-z]{1,3}\d+|.*\d{3,}.*")
+# What is a number to a careful reader, and in another word's company is one more word: `4re`, `b3`.
+FEW_LETTERS: Final = re.compile(r"(?<![^\s(\"'])(?:4[a-z]{1,3}|[a-z]{1,2}[43])(?![^\s.,?!;:)\"'])", re.IGNORECASE)
 TOKEN: Final = re.compile(r"\S+")
 # Where several letters are hidden, one sign stands for each of them. At the end only stars do: a dash breaks off.
 STARRED: Final = re.compile(r"(?<![^\W_])[a-z]++(?:(?:[*#%?]+|_+|-{2,})[a-z]++)*+(?:\*{2,})?(?![^\W_])", re.IGNORECASE)
 HIDING: Final = re.compile(r"[*#%?_-]")
+# Where most words have one sign each; only stars stand for the last letter.
+ONE_SIGN: Final = re.compile(r"(?<![^\W_])[a-z]++(?:[*#%?_][a-z]++|[*#])(?![\w*#%?])", re.IGNORECASE)
+# So frequent a word is likelier than one of hate, where ordinary words have signs in them.
+FREQUENT_RANK: Final = 70
 ONE_HIDDEN: Final = re.compile(r"[a-z]+[*#%?_][a-z]+")
 
 
 def joined(text: str, lexicon: Lexicon) -> str:
     """Joins letters that signs or spaces set apart."""
+    if BOXED_RUN.search(text):
+        text = BOXED.sub(r"\1", text)
     apart = APART.findall(text)
     if len(apart) > 1 or any(len(SIGNS.sub("", match)) > 3 for match in apart):  # noqa: PLR2004 `U.S.A.`
         text = APART.sub(lambda match: _closed(match[0], lexicon), text)
     if len(apart) > 1:
-        text = PAIR_APART.sub(lambda match: SIGNS.sub("", match[0]), text)
+        text = PAIR_APART.sub(lambda match: _closed(match[0], lexicon), text)
 
     def run(match: re.Match[str]) -> str:
         letters = match[0].replace(" ", "")
@@ -55,7 +70,7 @@ def without_emoji(text: str, lexicon: Lexicon) -> str:  # noqa: ARG001 as all st
 def _closed(word: str, lexicon: Lexicon) -> str:
     """Takes out the signs between single letters, or reads them where different ones stand for letters."""
     signs = SIGNS.findall(word)
-    spelt = lexicon.best(variants(word.lower(), LEET)) if len(set(signs)) > 1 and set(signs) <= set(LEET) else None
+    spelt = lexicon.best(variants(word.lower(), LEET)) if set(signs) <= set(LEET) else None
     return spelt or SIGNS.sub("", word)
 
 
@@ -67,7 +82,7 @@ def without_signs(text: str, lexicon: Lexicon) -> str:
 def _merged(word: str, lexicon: Lexicon) -> str:
     parts = SIGNS.split(word)
     joined, signs = "".join(parts).lower(), set("".join(SIGNS.findall(word)))
-    if signs <= {"'", "\u2019"}:
+    if signs <= APOSTROPHES:
         return word
     if len(joined) < SHORT:
         return joined if lexicon.common(joined) and signs != {"*"} else word
@@ -83,7 +98,16 @@ def _apart(word: str, parts: list[str], signs: set[str]) -> str:
     if signs <= {"*"}:
         return "".join(parts)
     # Hyphens make compounds, also of three words.
-    return " ".join(parts) if len(parts) > (3 if "-" in signs else 2) else word
+    if len(parts) <= (3 if "-" in signs else 2):
+        return word
+    ((space, _),) = Counter("".join(SIGNS.findall(word))).most_common(1)
+
+    def set_apart(match: re.Match[str]) -> str:
+        # Punctuation stays beside the word that it belongs to.
+        before, _, behind = match[0].rpartition(space)
+        return match[0] if match[0] in APOSTROPHES else f"{before} {behind}"
+
+    return SIGNS.sub(set_apart, word)
 
 
 def spelt(text: str, lexicon: Lexicon) -> str:
@@ -99,9 +123,17 @@ def spelt(text: str, lexicon: Lexicon) -> str:
         return token if read is None else read
 
     careful = TOKEN.sub(lambda match: change(match[0], bold=False), text)
-    if changed < 2 or changed < FEW * len(text.split()):  # noqa: PLR2004 one may be a name
+    if changed < 2:  # noqa: PLR2004 one may be a name
         return careful
+    if changed < FEW * len(text.split()):
+        return FEW_LETTERS.sub(lambda match: _frequent(match[0], lexicon), careful)
     return TOKEN.sub(lambda match: change(match[0], bold=True), careful)
+
+
+def _frequent(token: str, lexicon: Lexicon) -> str:
+    """Reads what could be a number as the word that is in most texts, if it can be one."""
+    read = lexicon.best(variants(token.lower(), LEET))
+    return read if read is not None and lexicon.common(read) else token
 
 
 def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
@@ -124,6 +156,15 @@ def _letters(token: str, lexicon: Lexicon, *, bold: bool) -> str | None:
 
 def starred(text: str, lexicon: Lexicon) -> str:
     """Finds the letters that signs hide: of a word that is often hidden, or else of any word that lacks one letter."""
+    if not HIDING.search(text):
+        return text
+    singles = [match[0].lower() for match in ONE_SIGN.finditer(text)]
+    if len(singles) > 2 and len(singles) > FEW * len(text.split()):  # noqa: PLR2004 fewer may be the words of hate
+        # Shorter ones may be words by chance, and those of hate are also written without the letter.
+        telling = [word for word in singles if len(word) > SHORT and not lexicon.hidden(HIDING.sub("*", word))]
+        whole = [word for word in telling if _bare(word) in lexicon]
+        find = _without_sign if len(whole) > HALF * len(telling) else _with_letter
+        return ONE_SIGN.sub(lambda match: find(match[0].lower(), lexicon) or match[0], text)
 
     def read(match: re.Match[str]) -> str:
         word = match[0].lower()
@@ -137,7 +178,24 @@ def starred(text: str, lexicon: Lexicon) -> str:
             hidden = lexicon.filled(pattern)
         return hidden or match[0]
 
-    return STARRED.sub(read, text) if HIDING.search(text) else text
+    return STARRED.sub(read, text)
+
+
+def _bare(word: str) -> str:
+    return HIDING.sub("", word)
+
+
+def _without_sign(word: str, lexicon: Lexicon) -> str | None:
+    return bare if (bare := _bare(word)) in lexicon else None
+
+
+def _with_letter(word: str, lexicon: Lexicon) -> str | None:
+    """Returns a word with the letter that its sign hides, where other words hide theirs, too."""
+    pattern = HIDING.sub("*", word)
+    filled = lexicon.filled(pattern)
+    if filled is not None and lexicon.common(filled, FREQUENT_RANK):
+        return filled
+    return lexicon.hidden(pattern) or filled
 
 
 def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:

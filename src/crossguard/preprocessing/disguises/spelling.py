@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from crossguard.preprocessing.disguises.lexicon import Lexicon
@@ -12,7 +12,13 @@ from crossguard.preprocessing.disguises.patterns import HALF, MOST, WORD_IN, wor
 GLUED: Final = 12
 GLUED_WORD: Final = re.compile(rf"[a-z]{{{GLUED},}}")
 SENTENCE: Final = 20
+# What stands between signs in a sentence that is written as one word.
+PHRASE: Final = 5
 SHORTEST: Final = 3
+# Shorter words are often known by chance, if they have a vowel.
+TELLING: Final = re.compile("[a-z]{4,}|(?<![a-z])[b-df-hj-np-tv-xz]{3}(?![a-z])", re.IGNORECASE)
+# Names in a text that are looked up at most, since they may be misspelt groups of people.
+MOST_NAMES: Final = 16
 # Misspelt words of one text that are corrected at most.
 MOST_CORRECTIONS: Final = 64
 
@@ -36,16 +42,24 @@ def _plausible(words: list[str]) -> bool:
 
 def sentences(text: str, lexicon: Lexicon) -> str:
     """Sets spaces in sentences that are written as one word."""
-    return _divided(text, lexicon, lambda word: len(word) > SENTENCE, lambda parts: lexicon.known(parts) > MOST)
+
+    def is_sure(parts: list[str]) -> bool:
+        return _plausible(parts) and lexicon.known(parts) > MOST
+
+    divided = _divided(text, lexicon, lambda word: len(word) > SENTENCE, is_sure)
+    if " " in text.strip() or not GLUED_WORD.search(text.lower()):
+        return divided
+    return compounds(divided, lexicon, PHRASE)  # there was no space at all, so that shorter parts lack theirs, too
 
 
-def compounds(text: str, lexicon: Lexicon) -> str:
+def compounds(text: str, lexicon: Lexicon, shortest: int = GLUED) -> str:
     """Sets spaces in shorter ones, where all parts are known and no chance."""
 
     def is_sure(parts: list[str]) -> bool:
-        return lexicon.known(parts) == 1 and all(len(part) > 3 or lexicon.common(part) for part in parts)  # noqa: PLR2004
+        known = lexicon.known(parts) == 1 and all(len(part) > 3 or lexicon.common(part) for part in parts)  # noqa: PLR2004
+        return known and (shortest < GLUED or _plausible(parts))
 
-    return _divided(text, lexicon, lambda word: GLUED <= len(word) <= SENTENCE, is_sure)
+    return _divided(text, lexicon, lambda word: shortest <= len(word) <= SENTENCE, is_sure)
 
 
 def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_sure: Callable[[list[str]], bool]) -> str:
@@ -54,7 +68,7 @@ def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_su
     def divide(match: re.Match[str]) -> str:
         word = match[0].lower()
         parts = lexicon.split(word) if is_meant(word) and word not in lexicon else None
-        return " ".join(parts) if parts and _plausible(parts) and is_sure(parts) else match[0]
+        return " ".join(parts) if parts and is_sure(parts) else match[0]
 
     return WORD_IN.sub(divide, text)
 
@@ -73,24 +87,29 @@ def corrected(text: str, lexicon: Lexicon) -> str:
     def change(match: re.Match[str]) -> str:
         nonlocal left
         word = match[0].lower()
-        if len(word) < 3 or word in lexicon or not left or _is_name(match):  # noqa: PLR2004 too short to tell
+        if len(word) < 3 or word in lexicon or not left:  # noqa: PLR2004 too short to tell
             return match[0]
         left -= 1
-        return lexicon.correct(word) or match[0]
+        found = lexicon.correct(word)
+        return match[0] if found is None or (_is_name(match) and found not in lexicon.starred) else found
 
     return WORD_IN.sub(change, text)
 
 
 def misspelt(text: str, lexicon: Lexicon) -> bool:
     """Returns whether most longer words are misspelt."""
-    # Short words are often known by chance, and those with a capital are often names.
-    long = [word for word in words_of(text) if len(word) > 3]  # noqa: PLR2004
-    unknown = sum(word not in lexicon for word in long)
-    if unknown < 2 or unknown <= HALF * len(long):  # noqa: PLR2004 one is no pattern
+    # Those with a capital are often names.
+    if not _mostly_unknown(TELLING.findall(text), lexicon):
         return False
-    unnamed = [match[0].lower() for match in WORD_IN.finditer(text) if len(match[0]) > 3 and not _is_name(match)]  # noqa: PLR2004
-    unknown = sum(word not in lexicon for word in unnamed)
-    return unknown > 1 and unknown > HALF * len(unnamed)
+    long = list(TELLING.finditer(text))
+    names = [match[0] for match in long if _is_name(match)][:MOST_NAMES]
+    groups = [name for name in names if lexicon.correct(name.lower()) in lexicon.starred]
+    return _mostly_unknown([*groups, *(match[0] for match in long if not _is_name(match))], lexicon)
+
+
+def _mostly_unknown(words: Sequence[str], lexicon: Lexicon) -> bool:
+    unknown = sum(word.lower() not in lexicon for word in words)
+    return unknown > 1 and unknown > HALF * len(words)  # one is no pattern
 
 
 def _is_name(match: re.Match[str]) -> bool:
