@@ -38,6 +38,8 @@ KINDS: Final[Mapping[str, TableKind]] = {
 """What a job reads: by suffix, how."""
 _BINARY = {b"PK\x03\x04": "an Excel workbook or a zip file", b"PAR1": "Parquet", b"\x1f\x8b": "gzip (use zcat)"}
 
+_UNPACK: Final = {".zip": "unzip", ".bz2": "bunzip2", ".xz": "unxz"}
+
 
 def format_of(source: str) -> str:
     """Returns the format of a file or folder by its name, and that of stdin by its first bytes.
@@ -61,6 +63,8 @@ def format_of(source: str) -> str:
         )
     if kind_of(source):
         raise TableError(f"'{source}' is read in a job, which writes a folder: crossguard score {source} -o decisions/")
+    if path.suffix.lower() in _UNPACK:
+        raise TableError(f"'{source}' is packed. Unpack it first: {_UNPACK[path.suffix.lower()]} {source}")
     raise TableError(
         f"The format of '{source}' is not clear from its name. Known suffixes: {', '.join(SUFFIX_FORMATS)}. "
         "Say which it is with --input-format."

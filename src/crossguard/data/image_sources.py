@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from crossguard.records import ImageSource
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# How the base64 of JPEG, PNG, GIF and WebP begins, behind the image root.
+_BASE64_IMAGE = re.compile(r"(^|/)(9j/[24]|iVBORw0KGgo|R0lGODlh|R0lGODdh|UklGR)")
 _SHOWN = 80
 # Never waits for a writer of a pipe, and never becomes the terminal of this process. Windows has only the last.
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
@@ -88,6 +90,8 @@ def read_encoded(source: str | os.PathLike[str] | bytes, limits: ImageLimits, ba
         data = source
     elif isinstance(source, str) and is_data_url(source):
         data = _from_data_url(source, limits)
+    elif isinstance(source, str) and source[:7].lower() == "file://":
+        raise ImageError("image_url_not_allowed", f"Give the path alone, without file://: '{shortened(source)}'.")
     elif isinstance(source, str) and is_url(source):
         raise ImageError(
             "image_url_not_allowed",
@@ -146,12 +150,23 @@ def _from_path(path: Path, limits: ImageLimits) -> bytes:
             # Files of the kernel say that they are empty, and some of them never end or make the reader wait.
             return file.read(limits.max_bytes + 1) if status.st_size else b""
     except (FileNotFoundError, NotADirectoryError):
-        hint = " Only Windows separates folders by backslashes; here it is /." if "\\" in name and os.sep == "/" else ""
-        raise ImageError("image_not_found", f"No such image: '{name}'.{hint}") from None
+        raise ImageError("image_not_found", f"No such image: '{name}'.{_hint(path)}") from None
     except OSError as error:
-        raise ImageError("image_unreadable", f"Cannot read '{name}': {error.strerror}.") from None
+        raise ImageError("image_unreadable", f"Cannot read '{name}': {error.strerror}.{_hint(path)}") from None
     except ValueError as error:  # such as a NUL character in the path
         raise ImageError("image_not_found", f"Not a usable path {name!r}: {error}.") from None
+
+
+def _hint(path: Path) -> str:
+    """Returns what may be wrong with a path that is none."""
+    text = str(path)
+    if _BASE64_IMAGE.search(text):
+        return " Images as base64 are written as data: URLs: data:image/png;base64,..."
+    if "~" in path.parts:
+        return " Write the folder out in place of ~."
+    if "\\" in text and os.sep == "/":
+        return " Only Windows separates folders by backslashes; here it is /."
+    return ""
 
 
 def _check_kind(status: os.stat_result, name: str) -> None:

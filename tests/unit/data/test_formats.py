@@ -98,3 +98,11 @@ def test_stdin_is_known_by_its_start(monkeypatch: pytest.MonkeyPatch, content: b
 )
 def test_how_a_file_is_read_follows_from_its_name(name: str, kind: str | None) -> None:
     assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize(("suffix", "program"), [(".zip", "unzip"), (".bz2", "bunzip2"), (".xz", "unxz")])
+def test_a_packed_table_is_told_how_to_unpack(tmp_path: Path, suffix: str, program: str) -> None:
+    path = tmp_path / f"posts.csv{suffix}"
+    path.write_bytes(b"packed")
+    with pytest.raises(TableError, match=f"Unpack it first: {program} "):
+        format_of(str(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 from tests.support.pictures import BLUE, WHITE, encoded, halves, near, reason
 
-from crossguard.data.image_sources import as_image
+from crossguard.data.image_limits import ImageLimits
+from crossguard.data.image_sources import as_image, read_encoded
 from crossguard.data.images import decode
 from crossguard.errors import ImageError
 
@@ -108,3 +110,17 @@ class TestSources:
     def test_a_name_in_place_of_base64_is_told(self) -> None:
         with pytest.raises(ImageError, match="Encode the bytes of the image, and not its name"):
             decode("data:;base64,meme.jpg")
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("file:///photos/a.jpg", "Give the path alone, without file://"),
+        ("~/a.jpg", "Write the folder out in place of ~"),
+        ("/9j/4AAQSkZJRgABAQAAAQABAAD", "written as data: URLs"),
+        ("iVBORw0KGgoAAAANSUhEUgAA" + "A" * 5000, "written as data: URLs"),
+    ],
+)
+def test_what_is_nearly_a_path_is_told_how_it_is_written(source: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=re.escape(told)):
+        read_encoded(source, ImageLimits(), tmp_path)

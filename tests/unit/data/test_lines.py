@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.tables import brief, read, write
 
-from crossguard.data.lines import Lines, LineTooLong, line_starts
+from crossguard.data.lines import Lines, LineTooLong, line_starts, without_mark
 from crossguard.errors import TableError
 from crossguard.records import PostFailure
 
@@ -48,3 +48,9 @@ def test_plain_lines_are_posts_and_empty_ones_are_none(tmp_path: Path) -> None:
 
 def test_where_lines_begin_that_are_not_empty() -> None:
     assert list(line_starts(io.BytesIO(b"\xef\xbb\xbf\none\n\t\n\n\xc3\xa9"))) == [(4, 2), (11, 5)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
+def test_utf_32_is_told_as_such(encoding: str) -> None:
+    with pytest.raises(TableError, match="UTF-32, and must be UTF-8"):
+        without_mark(("\ufeff" + "text\n").encode(encoding))
