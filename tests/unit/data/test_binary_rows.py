@@ -259,6 +259,11 @@ def test_a_formula_with_an_empty_text_as_its_result_is_no_failure(tmp_path: Path
 def test_a_workbook_without_doubtful_cells_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
     load = openpyxl.load_workbook
-    monkeypatch.setattr(openpyxl, "load_workbook", lambda path, **how: opened.append(path) or load(path, **how))
+
+    def note(path: object, **how: Any) -> Any:
+        opened.append(path)
+        return load(path, **how)
+
+    monkeypatch.setattr(openpyxl, "load_workbook", note)
     assert len(list(PostReader(workbook(tmp_path / "in.xlsx", 20)))) == 20
     assert len(opened) == 1
