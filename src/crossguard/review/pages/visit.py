@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from crossguard.review.console import Console
-from crossguard.review.errors import LoginEndedError, NotAllowedError, NotFoundError
+from crossguard.review.errors import FormError, LoginEndedError, NotAllowedError, NotFoundError
 from crossguard.review.pages.templating import fill
 from crossguard.review.roles import Right
 from crossguard.review.store import people
 from crossguard.review.store.people import Person, Session
 from crossguard.review.submissions import without_nul
+from crossguard.wire import LONGEST_TYPE
 
 COOKIE: Final = "crossguard_review"
 CSRF_FIELD: Final = "csrf"
@@ -98,6 +99,9 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
     async def endpoint(request: Request) -> Response:
         form: Mapping[str, str] = {}
         if request.method == "POST":
+            # Its parameters are read in quadratic time.
+            if len(request.headers.get("content-type", "")) > LONGEST_TYPE:
+                raise FormError(f"A content type may have {LONGEST_TYPE} characters; this one has more.")
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
                 texts = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
                 form = {name: text.replace("\r\n", "\n") for name, text in texts.items()}  # as the page counted them

@@ -75,6 +75,13 @@ def test_files_in_a_form_are_not_taken(client: TestClient, console: Console) -> 
     assert answer.status_code == 400
 
 
+def test_a_content_type_of_many_parameters_is_not_read(client: TestClient) -> None:
+    many = "multipart/form-data; boundary=x" + ";" * 60_000
+    answer = client.post("/login", content=b"", headers={"content-type": many})
+    assert answer.status_code == 422
+    assert "A content type may have 1000 characters" in answer.text
+
+
 def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     console.intake.take([submission("1")], NOW)
