@@ -75,10 +75,12 @@ def command(
     if out.is_dir():
         raise click.UsageError(f"'{out}' is a folder. Name a file in it: -o {out / dataset}.parquet")
     refuse_same_file(raw, out)
-    refuse_existing(out, overwrite=overwrite)
+    summary = out.with_suffix(".report.json")
+    for file in (out, summary):
+        refuse_existing(file, overwrite=overwrite)
     chosen = _dataset(dataset, raw, labels)
     report = prepare(chosen, raw, out, max_missing_images)
-    save_json(out.with_suffix(".report.json"), report.to_dict())
+    save_json(summary, report.to_dict())
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:

@@ -362,7 +362,7 @@ def _without(rules: Mapping[str, BandsOverride], settled: Mapping[str, Container
 
 def is_policy_file(policy: str) -> bool:
     """Whether this is the path of a policy file, and not the name of a bundle's policy."""
-    return policy.endswith((".yaml", ".yml"))
+    return policy.lower().endswith((".yaml", ".yml"))
 
 
 def read_policy_file(path: Path) -> PolicyFile:

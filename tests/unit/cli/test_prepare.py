@@ -23,6 +23,8 @@ def test_prepare_prints_a_report_and_writes_it(tmp_path: Path, capsys: pytest.Ca
     again = ["prepare", "table", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "t.parquet"), "--json"]
     assert run(again) == 7
     assert "Replace it with --overwrite" in capsys.readouterr().err
+    (tmp_path / "t.parquet").unlink()
+    assert run(again) == 7, "its report is still here"
     assert run([*again, "--overwrite"]) == 0
     assert json.loads(capsys.readouterr().out)["known"] == {"train": {"spam": 1}, "val": {"spam": 1}}
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crossguard.checked_settings import parse
-from crossguard.decision.policy import Bands, LabelPolicy, Policy, PolicyFile, Prevalence, choose, read_policy_file
+from crossguard.decision.policy import (
+    Bands,
+    LabelPolicy,
+    Policy,
+    PolicyFile,
+    Prevalence,
+    choose,
+    is_policy_file,
+    read_policy_file,
+)
 from crossguard.errors import ConfigError
 from crossguard.labels import LabelSet
 from crossguard.records import Action
@@ -274,3 +283,12 @@ def test_attributes_count_only_with_bands() -> None:
     assert made.decide(LABELS, calm, "text", {"toxicity": 0.95, "threat": 1.0})[1] is Action.BLOCK
     assert made.decide(LABELS, calm, "text", {"toxicity": 0.95}).decided_by == ("toxicity",)
     assert policy().decide(LABELS, calm, "text", {"toxicity": 0.95})[1] is Action.ALLOW
+
+
+def test_a_policy_file_is_told_by_its_ending_in_any_case() -> None:
+    assert [is_policy_file(name) for name in ("mine.yaml", "MINE.YAML", "b.Yml", "default")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
