@@ -3,12 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from crossguard.decision.calibration import sigmoid
 from crossguard.errors import ConfigError, InputError
 from crossguard.evaluation.calibration.criteria import Criterion
-from crossguard.evaluation.calibration.fitting import Fitted, Plan, _Folds, cross_fit, fit
+from crossguard.evaluation.calibration.fitting import Fitted, Plan, cross_fit, fit
 from crossguard.evaluation.results import evaluate
 from crossguard.evaluation.sample import Sample
 
@@ -125,25 +124,6 @@ def test_a_group_never_stands_on_both_sides_of_a_fold() -> None:
     scale = np.log(crossed.scores[:, 0] / (1 - crossed.scores[:, 0])) / logits[:, 0]
     np.testing.assert_allclose(scale[::2], scale[1::2])
     assert len(np.unique(scale.round(9))) == 5
-
-
-@pytest.mark.parametrize("labels", [1, 3, 12])
-@pytest.mark.parametrize("groups", [100, 900])
-def test_folds_are_those_of_scikit_learn(labels: int, groups: int) -> None:
-    random = np.random.default_rng(labels)
-    classes, owners = random.integers(0, labels + 1, 1000), random.integers(0, groups, 1000)
-    ours, theirs = (
-        list(splitter(5, shuffle=True, random_state=1).split(classes, classes, owners))
-        for splitter in (_Folds, StratifiedGroupKFold)
-    )
-    for own, other in zip(ours, theirs, strict=True):
-        assert own[1].tolist() == other[1].tolist()
-
-
-def test_folds_of_many_posts_are_found_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StratifiedGroupKFold, "_find_best_fold", None)  # what takes the time there
-    posts = np.arange(100)
-    assert len(list(_Folds(5).split(posts, posts % 3, posts))) == 5
 
 
 def test_folds_with_few_posts_fit_the_calibration_of_the_policy() -> None:
