@@ -99,9 +99,13 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
     async def endpoint(request: Request) -> Response:
         form: Mapping[str, str] = {}
         if request.method == "POST":
+            kind = request.headers.get("content-type", "").lower()
             # Its parameters are read in quadratic time.
-            if len(request.headers.get("content-type", "")) > LONGEST_TYPE:
+            if len(kind) > LONGEST_TYPE:
                 raise FormError(f"A content type may have {LONGEST_TYPE} characters; this one has more.")
+            # And so is the text of some character sets, which anybody could name.
+            if "charset" in kind.replace("charset=utf-8", ""):
+                raise FormError("A form is read as UTF-8. Leave the character set out of its content type.")
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
                 texts = {name: without_nul(value) for name, value in sent.multi_items() if isinstance(value, str)}
                 form = {name: text.replace("\r\n", "\n") for name, text in texts.items()}  # as the page counted them

@@ -82,6 +82,18 @@ def test_a_content_type_of_many_parameters_is_not_read(client: TestClient) -> No
     assert "A content type may have 1000 characters" in answer.text
 
 
+def test_nobody_chooses_how_a_form_is_decoded(client: TestClient) -> None:
+    """Punycode is read in quadratic time, so a form of a megabyte, which needs no login, would stop the console."""
+    part = b'--x\r\ncontent-disposition: form-data; name="name"\r\n\r\n' + b"a" * 1000 + b"\r\n--x--\r\n"
+    for charset in ("punycode", '"punycode"', "utf-8; charset=punycode", "puny\\code"):
+        kind = f"multipart/form-data; boundary=x; Charset={charset}"
+        answer = client.post("/login", content=part, headers={"content-type": kind})
+        assert "A form is read as UTF-8" in answer.text, charset
+    for kind in ("multipart/form-data; boundary=x; charset=UTF-8", "multipart/form-data; boundary=x"):
+        answer = client.post("/login", content=part, headers={"content-type": kind})
+        assert "The name or the password is wrong." in answer.text, kind
+
+
 def test_a_line_of_a_comment_ends_in_one_character(client: TestClient, console: Console) -> None:
     token = log_in(client, console)
     console.intake.take([submission("1")], NOW)
