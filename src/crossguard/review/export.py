@@ -28,8 +28,8 @@ from crossguard.review.store.schema import images, items
 SUFFIXES: Final = (".jsonl", ".csv", ".parquet")
 _TRAIN, _VAL = 0.7, 0.85
 _NOTHING: Final = (
-    "Nothing was written: no item is decided, the demo's aside where there are others. Decide some in the console: "
-    "crossguard review"
+    "Nothing was written: no item is decided yet. Those of the demo count only while there are no others. Decide some "
+    "in the console first."
 )
 
 

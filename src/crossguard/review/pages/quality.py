@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -55,12 +56,12 @@ def download(visit: Visit) -> Response:
     name = str(visit.request.path_params["name"])
     if name not in {f"decided{suffix}" for suffix in SUFFIXES}:
         raise NotFoundError(f"Exports end in {', '.join(SUFFIXES)}.")
-    folder = TemporaryDirectory()
-    path = Path(folder.name) / name
-    done = export(visit.console.database, visit.console.settings.labels, path, with_images=False)
-    with visit.console.database.write() as tx:
-        log.record(tx, visit.now, visit.person.name, "export", items=done.rows)
-    return FileResponse(path, filename=name, background=BackgroundTask(folder.cleanup))
+    with ExitStack() as stack:
+        path = Path(stack.enter_context(TemporaryDirectory())) / name
+        done = export(visit.console.database, visit.console.settings.labels, path, with_images=False)
+        with visit.console.database.write() as tx:
+            log.record(tx, visit.now, visit.person.name, "export", items=done.rows)
+        return FileResponse(path, filename=name, background=BackgroundTask(stack.pop_all().close))
 
 
 def _age(console: Console, now: float) -> float:

@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from tests.support.review import submission
 from tests.unit.review.conftest import NOW, cast, person
-from tests.unit.review.pages.conftest import log_in
+from tests.unit.review.pages.conftest import ON_BOTH, log_in
 
 from crossguard.review.console import Console
 from crossguard.review.pages import quality
@@ -55,6 +55,18 @@ def test_many_who_open_the_page_at_once_wait_for_one_measurement(
     with ThreadPoolExecutor(3) as pool:
         assert [answer.status_code for answer in pool.map(client.get, ["/quality"] * 3)] == [200] * 3
     assert len(times) == 1
+
+
+@ON_BOTH
+def test_where_nothing_is_decided_the_page_says_so_and_leaves_no_file(
+    client: TestClient, console: Console, recwarn: pytest.WarningsRecorder
+) -> None:
+    log_in(client, console, role=Role.LEAD)
+    answer = client.get("/quality/decided.csv")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "no item is decided yet" in answer.text
+    assert "crossguard review" not in answer.text, "whoever reads this is there"
+    assert not [warning for warning in recwarn if warning.category is ResourceWarning], "the folder went at once"
 
 
 def test_small_images_and_tables_to_download(client: TestClient, console: Console) -> None:
