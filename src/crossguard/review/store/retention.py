@@ -40,6 +40,7 @@ def erase_author(tx: Connection, author: str, now: float, source: str | None = N
         )
     if len(sources) > 1:
         raise ReviewError(f"Several sources have an author '{author}': {', '.join(sources)}. Say of which.")
+    lock(tx, theirs)  # all of them, as batches would come in an order of their own
     while count := _erase(tx, theirs, now, author=None):
         total += count
     return total

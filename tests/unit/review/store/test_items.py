@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from unittest import mock
 
 import pytest
 from sqlalchemy import select
@@ -102,6 +103,11 @@ def erase(console: Console, ann: Person) -> None:
         assert retention.erase_author(tx, "a", NOW) == 5
 
 
+def erase_in_parts(console: Console, ann: Person) -> None:
+    with mock.patch.object(retention, "BATCH", 1):
+        erase(console, ann)
+
+
 def take_back(console: Console, ann: Person) -> None:
     with console.database.write() as tx:
         assert votes.undo(tx, "s1", ann, NOW, 60.0) == [4, 5]
@@ -109,8 +115,14 @@ def take_back(console: Console, ann: Person) -> None:
 
 @pytest.mark.parametrize(
     ("act", "locked"),
-    [(send_again, (1, 3)), (erase, (1, 3)), (erase, (5, 2)), (take_back, (5, 2))],
-    ids=["a report and an edit", "erasure", "erasure with appeals", "undoing answers to two appeals"],
+    [(send_again, (1, 3)), (erase, (1, 3)), (erase, (5, 2)), (erase_in_parts, (5, 2)), (take_back, (5, 2))],
+    ids=[
+        "a report and an edit",
+        "erasure",
+        "erasure with appeals",
+        "erasure in parts",
+        "undoing answers to two appeals",
+    ],
 )
 def test_whoever_changes_several_items_locks_them_in_one_order(
     console: Console, ann: Person, ben: Person, act: Callable[[Console, Person], None], locked: tuple[int, int]
