@@ -14,7 +14,7 @@ from crossguard.data import image_headers, image_worker, lines
 from crossguard.data.image_limits import ImageLimits
 from crossguard.preprocessing import normalization
 from crossguard.preprocessing.text import LINES_PER_WINDOW, TextSpec
-from crossguard.serving import bodies, protocol, rates
+from crossguard.serving import bodies, forms, protocol, rates
 from crossguard.serving.settings import ServeSettings
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "limits.md"
@@ -55,6 +55,7 @@ CONSTANTS: Final = {
     "Connections of the service": [
         (protocol, "MAX_HEADER_BYTES", "bytes of the headers of a request, and of its trailers"),
         (wire, "LONGEST_TYPE", "characters of a content type"),
+        (forms, "MOST_SEMICOLONS", "semicolons in the name and parameters of a part of a form"),
         (protocol, "MAX_PIPELINED", "pipelined requests of a connection"),
         (bodies, "DISCARDED_BYTES", "bytes of a refused body that are still read, so that the caller sees the answer"),
         (bodies, "DISCARDED_PER_SECOND", "bytes of refused bodies that are read in a second, over all connections"),

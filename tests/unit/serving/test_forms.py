@@ -35,6 +35,14 @@ def test_fields_and_files_are_told_apart(service: Service) -> None:
     assert files == [("a.png", b"\x00\xff"), ("b.png", b"two")]
 
 
+def test_a_part_has_no_more_semicolons_than_are_read_in_no_time(service: Service) -> None:
+    """Python reads all of a header for each of its semicolons, a form has many parts, and nobody else is answered."""
+    _, files = read(service, part("image", b"1", f"{'a;' * 90}.png"))
+    assert files == [(f"{'a;' * 90}.png", b"1")]
+    with pytest.raises(BadRequest, match="more than 100 semicolons"):
+        read(service, part("image", b"1", ";" * 4000))
+
+
 def test_a_file_without_a_name_gets_its_place(service: Service) -> None:
     _, files = read(service, part("image", b"1", ""), part("image", b"2", ""))
     assert [name for name, _ in files] == ["image-0", "image-1"]
