@@ -272,7 +272,7 @@ def _training_run(folder: Path, label_scheme: str | None) -> Iterator[_Entry]:
         with (folder / PREDICTIONS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             ids, logits = unpack_texts(stored["ids"]), stored["logits"].astype(np.float64)
         label_schemes: Mapping[str, Sequence[int]] = config["label_schemes"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise TableError(f"'{folder}' is no finished training run: {error}.") from None
     name = label_scheme or next(iter(label_schemes), "")
     if name not in label_schemes:

@@ -202,3 +202,12 @@ def test_predictions_that_were_not_written_whole_are_no_run(tmp_path: Path, cont
     (tmp_path / "predictions.npz").write_bytes(content)
     with pytest.raises(TableError, match="no finished training run"):
         score_labels(tmp_path, ("racist",))
+
+
+@pytest.mark.parametrize("ids", [b"5", b"null", b"[1", b"[" * 100_000])
+def test_ids_that_are_no_list_of_texts_are_those_of_no_run(tmp_path: Path, ids: bytes) -> None:
+    config = {"class_names": ["racist"], "label_schemes": {"any": [0]}}
+    (tmp_path / "inference_config.json").write_text(json.dumps(config), encoding="utf-8")
+    np.savez(tmp_path / "predictions.npz", ids=np.frombuffer(ids, dtype=np.uint8), logits=np.zeros((1, 1)))
+    with pytest.raises(TableError, match="no finished training run"):
+        score_labels(tmp_path, ("racist",))
