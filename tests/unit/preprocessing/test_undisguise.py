@@ -115,6 +115,10 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
         ),  # most of it is misspelt
         ("w eba kebr eadf oral lfri end lype ople", "we bake bread for all friendly people"),
         ("we.bake.bread,.and.you.eat.it", "we bake bread, and you eat it"),  # the same words
+        ("we/bake-bread~for/all_friendly/people", "we bake bread for all friendly people"),  # no space is left
+        ("w\u00eb'bake'bread,'and'you'eat'it", "we bake bread, and you eat it"),
+        ("[w][e] [b][4][k][e] [b][r][e][4][d] for all people", "we bake bread for all people"),
+        ("we b*ake bre*ad f*or a*ll fr*endly pe*ople", "we bake bread for all friendly people"),  # one lacks a letter
         ("we b-bake b-bread f-for a-all p-people", "we bake bread for all people"),
         ("we b<b></b>ake bread for all fri<i></i>endly people", "we bake bread for all friendly people"),
         ("ew era yppah dna eht daerb si doog", "we are happy and the bread is good"),  # no sentence ends with `we`

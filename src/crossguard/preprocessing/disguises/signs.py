@@ -16,8 +16,8 @@ CLAPS: Final = re.compile(r"(?<=\S) ?\U0001f44f[\U0001f3fb-\U0001f3ff]? ?(?=\S)"
 APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}(?:{SIGN}{{1,3}}{LETTER}){{2,}}(?!{LETTER})")
 PAIR_APART: Final = re.compile(rf"(?<!{LETTER}){LETTER}{SIGN}{{1,3}}{LETTER}(?!{LETTER})")
 PAIR_SPACED: Final = re.compile(rf"(?<!\w){LETTER} {LETTER}(?!\w)")
-# Letters in brackets of their own.
-BOXED: Final = re.compile(rf"[\[({{]({LETTER})[\])}}]")
+# Letters, and what stands for them, in brackets of their own.
+BOXED: Final = re.compile(r"[\[({]([\w@$!*])[\])}]")
 BOXED_RUN: Final = re.compile(rf"(?:[\[({{]{LETTER}[\])}}]){{3}}")
 SIGNS: Final = re.compile(rf"{SIGN}+")
 INNER: Final = re.compile(rf"(?<!{LETTER}){LETTER}++(?:{SIGN}{{1,4}}{LETTER}++)+")
@@ -27,6 +27,7 @@ LEET: Final = {
 }  # fmt: skip
 APOSTROPHES: Final = frozenset("'\u2019")
 PUNCTUATION: Final = ".,?!;:)\"'"
+NO_PUNCTUATION: Final = re.compile(f"[^{PUNCTUATION}]")
 LEET_SIGN: Final = re.compile(r"[0-9@$!|+(\u20ac]")
 INSIDE: Final = re.compile(r"[a-z][013457@$!|]+[a-z]")
 # Ordinals, amounts, versions and names of products, which are not words in digits.
@@ -103,9 +104,11 @@ def _apart(word: str, parts: list[str], signs: set[str]) -> str:
     ((space, _),) = Counter("".join(SIGNS.findall(word))).most_common(1)
 
     def set_apart(match: re.Match[str]) -> str:
-        # Punctuation stays beside the word that it belongs to.
-        before, _, behind = match[0].rpartition(space)
-        return match[0] if match[0] in APOSTROPHES else f"{before} {behind}"
+        if match[0] in APOSTROPHES and space not in APOSTROPHES:
+            return match[0]
+        # Punctuation stays beside the word that it belongs to: before the space, if that is none of these signs.
+        before, found, behind = match[0].rpartition(space)
+        return f"{NO_PUNCTUATION.sub('', before)} {behind}" if found else f"{NO_PUNCTUATION.sub('', behind)} "
 
     return SIGNS.sub(set_apart, word)
 
@@ -186,7 +189,8 @@ def _bare(word: str) -> str:
 
 
 def _without_sign(word: str, lexicon: Lexicon) -> str | None:
-    return bare if (bare := _bare(word)) in lexicon else None
+    # What is no word then lacks a letter, although others do not.
+    return bare if (bare := _bare(word)) in lexicon else _with_letter(word, lexicon)
 
 
 def _with_letter(word: str, lexicon: Lexicon) -> str | None:
@@ -195,7 +199,9 @@ def _with_letter(word: str, lexicon: Lexicon) -> str | None:
     filled = lexicon.filled(pattern)
     if filled is not None and lexicon.common(filled, FREQUENT_RANK):
         return filled
-    return lexicon.hidden(pattern) or filled
+    if (found := lexicon.hidden(pattern) or filled) is not None:
+        return found
+    return bare if (bare := _bare(word)) in lexicon else None
 
 
 def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
