@@ -26,7 +26,15 @@ from crossguard.preprocessing.disguises.signs import (
     without_emoji,
     without_signs,
 )
-from crossguard.preprocessing.disguises.spelling import compounds, corrected, glued, misspelt, respaced, sentences
+from crossguard.preprocessing.disguises.spelling import (
+    compounds,
+    corrected,
+    glued,
+    misspelt,
+    no_chance,
+    respaced,
+    sentences,
+)
 from crossguard.preprocessing.normalization import BLOCK_TAG, INLINE_TAG, RETWEET, URL, as_shown, without_padding
 
 # A longer text is read in stretches of so many characters, since some steps look at all of a text at once,
@@ -203,7 +211,7 @@ def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool
     if step is without_emoji:  # they may say something
         return not SYMBOL.search(CLAPS.sub(" ", before))
     if step is respaced:  # of misspelt words, others can be made
-        return lexicon.known(words_of(read)) == 1
+        return no_chance(words_of(read), lexicon)
     if step not in TURNS:
         return True
     return not any(word in lexicon and word[::-1] not in lexicon for word in _lost(before, read))

@@ -114,6 +114,7 @@ def test_ordinary_text_reads_as_it_is_written(encoder: TextEncoder, text: str) -
             "we bake it for all friendly people and children",
         ),  # most of it is misspelt
         ("w eba kebr eadf oral lfri end lype ople", "we bake bread for all friendly people"),
+        ("asia nsar efri endl yand arti sts", "asians are friendly and artists"),  # `sts` is known by chance
         ("we.bake.bread,.and.you.eat.it", "we bake bread, and you eat it"),  # the same words
         ("we/bake-bread~for/all_friendly/people", "we bake bread for all friendly people"),  # no space is left
         ("w\u00eb'bake'bread,'and'you'eat'it", "we bake bread, and you eat it"),
@@ -156,6 +157,7 @@ def test_a_certain_reading_is_scored_instead_of_the_text(encoder: TextEncoder, d
             " \u028epoq\u028e\u0279\u01dd\u028c\u01dd \u01dd\u026fo\u0254l\u01dd\u028d"
         ),  # nor upside down
         "hav e awonderfu lda yeveryon women and apes ean denjo yyou rcoffe ewit hfriends",  # some words are not divided
+        "Lesbains are Verimn and Shuold be Praised",  # and short words found by chance
         "ppeper and coffee are tsated and sohuld all be tosated",  # spaces can be set among misspelt words
     ],
 )

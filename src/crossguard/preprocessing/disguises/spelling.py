@@ -15,7 +15,7 @@ SENTENCE: Final = 20
 # What stands between signs in a sentence that is written as one word.
 PHRASE: Final = 5
 SHORTEST: Final = 3
-# Shorter words are often known by chance, if they have a vowel.
+# Of shorter words, only those without a vowel tell something.
 TELLING: Final = re.compile("[a-z]{4,}|(?<![a-z])[b-df-hj-np-tv-xz]{3}(?![a-z])", re.IGNORECASE)
 # Names in a text that are looked up at most, since they may be misspelt groups of people.
 MOST_NAMES: Final = 16
@@ -56,8 +56,7 @@ def compounds(text: str, lexicon: Lexicon, shortest: int = GLUED) -> str:
     """Sets spaces in shorter ones, where all parts are known and no chance."""
 
     def is_sure(parts: list[str]) -> bool:
-        known = lexicon.known(parts) == 1 and all(len(part) > 3 or lexicon.common(part) for part in parts)  # noqa: PLR2004
-        return known and (shortest < GLUED or _plausible(parts))
+        return no_chance(parts, lexicon) and (shortest < GLUED or _plausible(parts))
 
     return _divided(text, lexicon, lambda word: shortest <= len(word) <= SENTENCE, is_sure)
 
@@ -71,6 +70,11 @@ def _divided(text: str, lexicon: Lexicon, is_meant: Callable[[str], bool], is_su
         return " ".join(parts) if parts and is_sure(parts) else match[0]
 
     return WORD_IN.sub(divide, text)
+
+
+def no_chance(words: list[str], lexicon: Lexicon) -> bool:
+    """Returns whether all words are known, and none is so short and rare that other letters make one, too."""
+    return lexicon.known(words) == 1 and all(len(word) > SHORTEST or lexicon.common(word) for word in words)
 
 
 def glued(text: str, lexicon: Lexicon) -> bool:
@@ -108,8 +112,10 @@ def misspelt(text: str, lexicon: Lexicon) -> bool:
 
 
 def _mostly_unknown(words: Sequence[str], lexicon: Lexicon) -> bool:
-    unknown = sum(word.lower() not in lexicon for word in words)
-    return unknown > 1 and unknown > HALF * len(words)  # one is no pattern
+    unknown = [word for word in words if word.lower() not in lexicon]
+    # Short ones are known by chance.
+    long = sum(len(word) > SHORTEST for word in words) + sum(len(word) <= SHORTEST for word in unknown)
+    return len(unknown) > 1 and len(unknown) > HALF * long  # one is no pattern
 
 
 def _is_name(match: re.Match[str]) -> bool:
