@@ -33,7 +33,7 @@ from crossguard.serving.json_bodies import JSON, validated
 from crossguard.serving.keys import ANONYMOUS, KeyEntry, client_network, identify, presented_key
 from crossguard.serving.service import Service
 from crossguard.serving.submitted_post import check_images, check_posts, is_remote
-from crossguard.wire import LONGEST_TYPE
+from crossguard.wire import refusal_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -93,8 +93,8 @@ class Call:
             TooManyPosts: The caller is over its rate.
             UnsupportedBody: The content type is so long that reading it would hold up all others.
         """
-        if len(self.request.headers.get("content-type", "")) > LONGEST_TYPE:
-            raise UnsupportedBody(f"A content type may have {LONGEST_TYPE} characters; this one has more.")
+        if told := refusal_of(self.request.headers.get("content-type")):
+            raise UnsupportedBody(told)
         if access is Access.OPEN:
             self.body.narrow(OPEN_BODY_BYTES, self.service.open_budget)
             return

@@ -21,7 +21,7 @@ from crossguard.checked_settings import StrictModel, parse
 from crossguard.data.image_sources import is_data_url, is_url, shortened
 from crossguard.errors import ConfigError, InputError, number_of
 from crossguard.records import Action, Decision, Post
-from crossguard.wire import LONGEST_TYPE
+from crossguard.wire import refusal_of
 
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
@@ -120,8 +120,7 @@ def media_type(content_type: str | None) -> str:
     Raises:
         RequestError: 415, another type or character set, or a type that is too long.
     """
-    if len(content_type or "") > LONGEST_TYPE:
-        told = f"A content type may have {LONGEST_TYPE} characters; this one has more."
+    if told := refusal_of(content_type):
         raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", told)
     header = Message()
     header["content-type"] = content_type or JSON

@@ -19,7 +19,7 @@ from crossguard.review.roles import Right
 from crossguard.review.store import people
 from crossguard.review.store.people import Person, Session
 from crossguard.review.submissions import without_nul
-from crossguard.wire import LONGEST_TYPE
+from crossguard.wire import refusal_of
 
 COOKIE: Final = "crossguard_review"
 CSRF_FIELD: Final = "csrf"
@@ -100,10 +100,9 @@ def page(handler: Handler, right: Right | None = None, *, public: bool = False) 
         form: Mapping[str, str] = {}
         if request.method == "POST":
             kind = request.headers.get("content-type", "").lower()
-            # Its parameters are read in quadratic time.
-            if len(kind) > LONGEST_TYPE:
-                raise FormError(f"A content type may have {LONGEST_TYPE} characters; this one has more.")
-            # And so is the text of some character sets, which anybody could name.
+            if told := refusal_of(kind):
+                raise FormError(told)
+            # The text of some character sets, which anybody could name, is read in quadratic time.
             if "charset" in kind.replace("charset=utf-8", ""):
                 raise FormError("A form is read as UTF-8. Leave the character set out of its content type.")
             async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
