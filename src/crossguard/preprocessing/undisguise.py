@@ -180,24 +180,24 @@ def _undisguised(text: str, lexicon: Lexicon) -> Reading | None:
             certain = certain and _loses_nothing(step, before, read, lexicon)
     if _squeezed(read) == _squeezed(text):
         return None
+    words, written = words_of(read), words_of(text)
     clearer = GUESS_CLEARER if guessed else CLEARER
-    certain = certain and (_spoken(read) == _spoken(text) or _gain(read, text, lexicon) >= clearer)
-    if not lexicon.starred.isdisjoint(_lost(seen, read)):
+    certain = certain and (_spoken(words) == _spoken(written) or _gain(words, text, lexicon) >= clearer)
+    if not lexicon.starred.isdisjoint(_lost(seen, words)):
         certain = False
-    if guessed and len(set(words_of(read)) - set(words_of(text))) <= MOST_UNKNOWN:
+    if guessed and len(set(words) - set(written)) <= MOST_UNKNOWN:
         certain = False
     return Reading(read, certain, guessed)
 
 
-def _spoken(text: str) -> list[str]:
+def _spoken(words: list[str]) -> list[str]:
     """Returns the words of a text without the letters that a stammer sets before them."""
-    words = words_of(text)
     return [word for word, after in zip(words, [*words, ""][1:], strict=True) if len(word) > 1 or word != after[:1]]
 
 
-def _gain(read: str, text: str, lexicon: Lexicon) -> float:
+def _gain(words: list[str], text: str, lexicon: Lexicon) -> float:
     """Returns what share of its letters a reading has more in known words than the text; -1 if not most of them are."""
-    words, standing = words_of(read), [part for match in STANDING.finditer(text.lower()) for part in words_of(match[0])]
+    standing = [part for match in STANDING.finditer(text.lower()) for part in words_of(match[0])]
     letters = sum(map(len, words))
     # Of letters in another style or script, or with signs in them, nothing is known: only those of the reading tell how
     # many there are.
@@ -214,16 +214,16 @@ def _loses_nothing(step: Step, before: str, read: str, lexicon: Lexicon) -> bool
         return no_chance(words_of(read), lexicon)
     if step not in TURNS:
         return True
-    return not any(word in lexicon and word[::-1] not in lexicon for word in _lost(before, read))
+    return not any(word in lexicon and word[::-1] not in lexicon for word in _lost(before, words_of(read)))
 
 
 def _letters(text: str) -> str:
     return "".join(words_of(text))
 
 
-def _lost(text: str, read: str) -> set[str]:
-    """Returns the words that stand whole in a text and not in its reading."""
-    return set(WHOLE_WORD.findall(text.lower())).difference(words_of(read))
+def _lost(text: str, read: list[str]) -> set[str]:
+    """Returns the words that stand whole in a text and are not among those of its reading."""
+    return set(WHOLE_WORD.findall(text.lower())).difference(read)
 
 
 def _squeezed(text: str) -> str:

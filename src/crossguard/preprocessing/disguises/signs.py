@@ -69,7 +69,7 @@ def without_emoji(text: str, lexicon: Lexicon) -> str:  # noqa: ARG001 as all st
 
 
 def _closed(word: str, lexicon: Lexicon) -> str:
-    """Takes out the signs between single letters, or reads them where different ones stand for letters."""
+    """Takes out the signs between single letters, or reads them where they stand for letters of a word."""
     signs = SIGNS.findall(word)
     spelt = lexicon.best(variants(word.lower(), LEET)) if set(signs) <= set(LEET) else None
     return spelt or SIGNS.sub("", word)
@@ -165,9 +165,8 @@ def starred(text: str, lexicon: Lexicon) -> str:
     if len(singles) > 2 and len(singles) > FEW * len(text.split()):  # noqa: PLR2004 fewer may be the words of hate
         # Shorter ones may be words by chance, and those of hate are also written without the letter.
         telling = [word for word in singles if len(word) > SHORT and not lexicon.hidden(HIDING.sub("*", word))]
-        whole = [word for word in telling if _bare(word) in lexicon]
-        find = _without_sign if len(whole) > HALF * len(telling) else _with_letter
-        return ONE_SIGN.sub(lambda match: find(match[0].lower(), lexicon) or match[0], text)
+        put_in = sum(HIDING.sub("", word) in lexicon for word in telling) > HALF * len(telling)
+        return ONE_SIGN.sub(lambda match: _unsigned(match[0].lower(), lexicon, put_in=put_in) or match[0], text)
 
     def read(match: re.Match[str]) -> str:
         word = match[0].lower()
@@ -184,24 +183,16 @@ def starred(text: str, lexicon: Lexicon) -> str:
     return STARRED.sub(read, text)
 
 
-def _bare(word: str) -> str:
-    return HIDING.sub("", word)
-
-
-def _without_sign(word: str, lexicon: Lexicon) -> str | None:
-    # What is no word then lacks a letter, although others do not.
-    return bare if (bare := _bare(word)) in lexicon else _with_letter(word, lexicon)
-
-
-def _with_letter(word: str, lexicon: Lexicon) -> str | None:
-    """Returns a word with the letter that its sign hides, where other words hide theirs, too."""
-    pattern = HIDING.sub("*", word)
+def _unsigned(word: str, lexicon: Lexicon, *, put_in: bool) -> str | None:
+    """Returns a word without its sign: with the letter that it hides, or first as it is if signs are `put_in`."""
+    bare, pattern = HIDING.sub("", word), HIDING.sub("*", word)
+    known = bare if bare in lexicon else None
+    if put_in and known:
+        return known
     filled = lexicon.filled(pattern)
     if filled is not None and lexicon.common(filled, FREQUENT_RANK):
         return filled
-    if (found := lexicon.hidden(pattern) or filled) is not None:
-        return found
-    return bare if (bare := _bare(word)) in lexicon else None
+    return lexicon.hidden(pattern) or filled or known
 
 
 def _lacks_nothing(parts: list[str], bare: str, lexicon: Lexicon) -> bool:
