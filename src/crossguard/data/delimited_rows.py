@@ -37,12 +37,18 @@ def read_delimited(stream: ByteLines, builder: PostBuilder, where: str, first_li
         elif not row:
             continue
         elif len(row) != len(header):
-            message = f"has {len(row)} cells where the header has {len(header)}."
-            yield lines.failed("row_ragged", message, start)
+            yield lines.failed("row_ragged", _ragged(len(row), len(header)), start)
         elif not all(map(is_utf8, row)):
             yield lines.failed("invalid_utf8", NOT_UTF8, start)
         else:
             yield builder.build(dict(zip(header, row, strict=True)), f"line-{start}")
+
+
+def _ragged(cells: int, columns: int) -> str:
+    message = f"has {cells} cells where the header has {columns}."
+    if cells > columns:
+        message += " Quote a text that contains the delimiter; in R, write the table with row.names=FALSE."
+    return message
 
 
 def _delimited_rows(lines: Lines, delimiter: str, columns: int) -> Iterator[tuple[int, list[str] | Post]]:

@@ -18,7 +18,7 @@ _PRINTABLE: Final = frozenset(range(0x21, 0x7F))
 _EXCEL: Final = "or save it from Excel as 'CSV UTF-8'"
 NOT_UTF8: Final = f"not valid UTF-8. Convert the file: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT; {_EXCEL}."
 _NOT_UTF16: Final = f"The file is UTF-16, and must be UTF-8. Convert it: iconv -f %s -t UTF-8 IN > OUT; {_EXCEL}."
-_NOT_UTF32: Final = "The file is UTF-32, and must be UTF-8. Convert it: iconv -f UTF-32 -t UTF-8 IN > OUT"
+_NOT_UTF32: Final = "The file is UTF-32, and must be UTF-8. Convert it: iconv -f %s -t UTF-8 IN > OUT"
 
 
 class ByteLines(Protocol):
@@ -164,10 +164,13 @@ def without_mark(line: bytes) -> bytes:
     """
     head = line[:_HEAD]
     if line.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # the first begins as UTF-16 does
-        raise TableError(_NOT_UTF32)
+        raise TableError(_NOT_UTF32 % "UTF-32")
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise TableError(_NOT_UTF16 % "UTF-16")
-    # Without a mark, every second byte of most languages is empty, and iconv would take the order of its own machine.
+    # Without a mark, three bytes of four are empty, or every second one of most languages; iconv would take the order
+    # of its own machine.
+    if head.count(0) > len(head) * 2 / 3:
+        raise TableError(_NOT_UTF32 % ("UTF-32BE" if not head[0] else "UTF-32LE"))
     if head.count(0) > len(head) / 3:
         raise TableError(_NOT_UTF16 % ("UTF-16BE" if head[::2].count(0) > head[1::2].count(0) else "UTF-16LE"))
     return line.removeprefix(codecs.BOM_UTF8)

@@ -40,7 +40,10 @@ class TestCsv:
 
     def test_ragged_rows(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", "id,text\n1,a\n2\n3,b,c\n\n4,d\n")
-        assert brief(read(path)) == [("1", "a"), ("line-3", "!row_ragged"), ("line-4", "!row_ragged"), ("4", "d")]
+        posts = read(path)
+        assert brief(posts) == [("1", "a"), ("line-3", "!row_ragged"), ("line-4", "!row_ragged"), ("4", "d")]
+        hints = ["row.names=FALSE" in post.error.message for post in posts if post.error]
+        assert hints == [False, True], "only a row that is too long is one of R's, or has a delimiter in its text"
 
     def test_quote_that_never_ends_names_its_lines(self, tmp_path: Path) -> None:
         path = write(tmp_path / "in.csv", 'id,text\n1,a\n2,"b\n3,c\n')

@@ -38,7 +38,7 @@ def test_plain_lines_are_posts_and_empty_ones_are_none(tmp_path: Path) -> None:
         read(write(path, b"one\rtwo\r"))
     with pytest.raises(TableError, match="iconv"):
         read(write(path, "one".encode("utf-16")))
-    for encoding in ("UTF-16LE", "UTF-16BE"):  # without a mark: it would be scored as letters set apart
+    for encoding in ("UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"):  # would be scored as letters set apart
         with pytest.raises(TableError, match=f"iconv -f {encoding} "):
             read(write(path, "one\ntwo\n".encode(encoding)))
     assert [post.text for post in read(write(path, b"a\0b is a text with an odd character\n"))] == [
