@@ -4,7 +4,7 @@
 Usage: scripts/drop_overlaps.py TABLES --suite FILE:COLUMN [--suite FILE:COLUMN ...] [--report FILE]
 
 A post repeats a text when it has the same letters and digits, or holds at least NEAR of its runs of three words; texts
-of fewer than FEWEST such runs count only when they are equal. The tables are rewritten in place.
+of fewer than FEWEST such runs count only when they are equal. The tables are replaced.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from crossguard.saving import whole_file
 
 WORD: Final = re.compile(r"\w+")
 RUN: Final = 3
@@ -66,7 +68,8 @@ def clean(path: Path, suite: Suite) -> dict[str, int]:
     texts = zip(table["text"].to_pylist(), table["image_text"].to_pylist(), strict=True)
     kinds = [suite.repeats(f"{text} {words}") for text, words in texts]
     if any(kinds):
-        pq.write_table(table.filter(pa.array([not kind for kind in kinds])), path, compression="zstd")
+        with whole_file(path) as unfinished:
+            pq.write_table(table.filter(pa.array([not kind for kind in kinds])), unfinished, compression="zstd")
     return dict(Counter(filter(None, kinds)))
 
 

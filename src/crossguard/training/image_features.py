@@ -59,5 +59,8 @@ def _read(file: Path) -> dict[str, Features]:
 def _write(file: Path, known: dict[str, Features]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}.npz")
-    np.savez(draft, keys=np.array(list(known)), features=np.stack(list(known.values())))
-    draft.replace(file)
+    try:
+        np.savez(draft, keys=np.array(list(known)), features=np.stack(list(known.values())))
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
