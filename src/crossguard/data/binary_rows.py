@@ -18,6 +18,9 @@ from crossguard.records import Post
 # So many are Python objects at a time, images and all.
 ROWS: Final = 64
 _BUFFER_BYTES: Final = 1 << 20
+_AS_TEXT: Final = "A text that begins with =, + or - is a formula, unless the cell is formatted as text."
+# From here on, Excel keeps no digit behind the fifteenth.
+_ROUNDED: Final = 1e15
 _CALCULATE: Final = "Open the workbook in Excel or LibreOffice, save it, and read that."
 
 
@@ -186,7 +189,7 @@ class ExcelPosts:
             TableError: The file is damaged.
         """
         try:
-            for number, cells, uncalculated in self._numbered():
+            for number, cells, uncalculated, broken in self._numbered():
                 row = {name: written(cell) for name, cell in zip_longest(self._header, cells) if name}
                 read = self._builder.found.values() or row
                 if self._builder.extra:
@@ -194,23 +197,32 @@ class ExcelPosts:
                     self._builder.tell(
                         f"formulas in '{name}' without a result are left out. {_CALCULATE}" for name in others
                     )
-                lost = next((name for name in uncalculated if name in read), None)
-                if lost is not None:
-                    message = f"Row {number}: the formula in '{lost}' has no result. {_CALCULATE}"
+                lost = [f"the formula in '{name}' has no result. {_CALCULATE}" for name in uncalculated if name in read]
+                lost += [
+                    f"'{name}' holds {row[name]} in place of its text. {_AS_TEXT}" for name in broken if name in read
+                ]
+                self._tell_of_rounded_ids(row)
+                if lost:
                     id_ = self._builder.build(row, f"row-{number}").id
-                    yield Post.failed(id_, "formula_not_calculated", message)
+                    yield Post.failed(id_, "formula_not_calculated", f"Row {number}: {lost[0]}")
                 elif any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
         finally:
             for book in self._books:
                 book.close()
 
-    def _numbered(self) -> Iterator[tuple[int, list[Any], list[str]]]:
-        """Yields each row behind the header: its number, its values, and the columns of formulas without a result."""
+    def _tell_of_rounded_ids(self, row: dict[str, Any]) -> None:
+        name = self._builder.found.get("id", "")
+        if isinstance(row.get(name), int | float) and abs(row[name]) >= _ROUNDED:
+            self._builder.tell([f"Excel has rounded numbers of more than 15 digits in '{name}': store ids as text"])
+
+    def _numbered(self) -> Iterator[tuple[int, list[Any], list[str], list[str]]]:
+        """Yields each row behind the header: number, values, columns of formulas without a result, and of errors."""
         number = 1
         try:
             for number, cells in enumerate(self._rows, start=2):
-                yield number, [cell.value for cell in cells], self._uncalculated(number, cells)
+                broken = [name for name, cell in zip(self._header, cells, strict=False) if cell.data_type == "e"]
+                yield number, [cell.value for cell in cells], self._uncalculated(number, cells), broken
         except StorageError:
             raise
         except Exception as error:  # noqa: BLE001 - as above

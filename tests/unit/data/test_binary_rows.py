@@ -232,6 +232,28 @@ def test_a_formula_without_a_result_fails_its_post(tmp_path: Path) -> None:
     assert not reader.warnings
 
 
+def test_an_error_of_excel_is_no_text(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["id", "text", "note"], ["a", "#NAME?", "#N/A"], ["b", "fine", "#N/A"]):
+        book.active.append(row)
+    book.save(tmp_path / "in.xlsx")
+    bad, fine = PostReader(tmp_path / "in.xlsx")
+    assert bad.error is not None
+    assert (bad.id, bad.error.code) == ("a", "formula_not_calculated")
+    assert bad.error.message.startswith("Row 2: 'text' holds #NAME? in place of its text.")
+    assert (fine.text, fine.error) == ("fine", None)
+
+
+def test_ids_that_excel_has_rounded_are_told(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["id", "text"], [1234567890123456789, "a"], [1234567890123456000, "b"], [7, "c"]):
+        book.active.append(row)
+    book.save(tmp_path / "in.xlsx")
+    reader = PostReader(tmp_path / "in.xlsx")
+    assert len(list(reader)) == 3
+    assert reader.warnings == ["Excel has rounded numbers of more than 15 digits in 'id': store ids as text"]
+
+
 def test_a_formula_without_a_result_in_a_column_that_is_kept_is_told(tmp_path: Path) -> None:
     reader = PostReader(formulas(tmp_path / "in.xlsx"), extra=True)
     assert next(iter(reader)).extra == {"note": None}
