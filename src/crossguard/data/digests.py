@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 from crossguard.data.image_sources import is_url
 from crossguard.records import Decision, Post
+
+_SIZE: Final = 8
+_DIGEST: Final = re.compile(f"[0-9a-f]{{{2 * _SIZE}}}")
 
 
 def digest(post: Post) -> str:
@@ -15,7 +20,7 @@ def digest(post: Post) -> str:
 
     Of an image in a file the name counts, and not the folder, so that a run may go on from elsewhere.
     """
-    found = hashlib.blake2b(digest_size=8)
+    found = hashlib.blake2b(digest_size=_SIZE)
     image = post.image
     if isinstance(image, str | os.PathLike):
         image = os.fspath(image)
@@ -29,6 +34,8 @@ def digest(post: Post) -> str:
 def is_other(decision: Decision, post: Post) -> bool:
     """Whether a decision is known to be about another text than that of a post of its id.
 
-    Of posts with an image nothing is known: a job may have had its bytes where a table has its name.
+    Of posts with an image nothing is known: a job may have had its bytes where a table has its name. Nor is anything
+    where Excel took the fingerprint for a number, and rounded it.
     """
-    return post.image is None and decision.digest not in (None, digest(post))
+    known = decision.digest is not None and _DIGEST.fullmatch(decision.digest) is not None
+    return known and post.image is None and decision.digest != digest(post)
