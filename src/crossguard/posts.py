@@ -132,6 +132,7 @@ def as_posts(posts: object) -> Iterator[Post]:
     rows = _rows_of_table(posts)
     if rows is not None:
         return rows
+    is_column = hasattr(posts, "iloc") or hasattr(posts, "null_count")  # of pandas; of Arrow or polars
     if hasattr(posts, "to_pylist"):  # a column of Arrow
         posts = posts.to_pylist()
     index = getattr(posts, "index", None) if hasattr(posts, "iloc") else None  # of a pandas Series
@@ -143,7 +144,12 @@ def as_posts(posts: object) -> Iterator[Post]:
     ):
         raise InputError(f"{KNOWN}. {MANY}. This is {type(posts).__name__}. {INSTEAD}")
     named = enumerate(posts) if index is None else zip(index, posts, strict=True)
-    return (as_post(post, str(name)) for name, post in named)
+    return (as_post({"text": post} if is_column and _is_cell(post) else post, str(name)) for name, post in named)
+
+
+def _is_cell(value: object) -> bool:
+    """Whether a value of a column is none that a post can be, but that a cell of a table often is."""
+    return isinstance(value, int | float) or is_missing(value)
 
 
 def noted(posts: Iterable[Post], seen: MutableSequence[Post]) -> Iterator[Post]:
