@@ -114,10 +114,13 @@ def card_precision(model: str, labels: Sequence[str]) -> dict[str, float]:
 
 
 def weights_of(found: Sequence[Decided], strata: Sequence[Stratum]) -> Floats:
-    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted."""
-    posts = {stratum.name: stratum.posts for stratum in strata}
+    """How many posts of the feed each item stands for; the inverse inclusion where the feed was not counted.
+
+    The count goes first: where the sample grew since an item was taken, its inclusion is not that of the others.
+    """
     checked = Counter(item.stratum for item in found)
-    return np.array([max(posts.get(i.stratum, 0) / checked[i.stratum], 1.0 / i.inclusion) for i in found])
+    each = {s.name: max(s.posts / checked[s.name], 1.0) for s in strata if s.posts and checked[s.name]}
+    return np.array([each.get(item.stratum, 1.0 / item.inclusion) for item in found])
 
 
 def false_positive_rates(found: Sequence[Decided], strata: Sequence[Stratum]) -> list[tuple[str, Estimate]]:

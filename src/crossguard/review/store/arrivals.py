@@ -17,7 +17,7 @@ from crossguard.review.errors import ReviewError
 from crossguard.review.store import likenesses
 from crossguard.review.store.claims import FEED, OF_POSTS
 from crossguard.review.store.database import POSTS, insert, take_turns
-from crossguard.review.store.items import lock
+from crossguard.review.store.items import ROUTED, lock
 from crossguard.review.store.likenesses import Content, contents_of
 from crossguard.review.store.schema import counted, feed, images, items, reports, votes
 
@@ -27,7 +27,7 @@ REMEMBERED: Final = 30
 """Days for which a post that came is known; one that is sent again after these counts again."""
 _UNIQUE: Final = ("source", "kind", "external")
 _WORDS: Final = select(
-    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at"))
+    *(items.c[name] for name in ("id", "source", "kind", "external", "text", "image_text", "erased_at", "inclusion"))
 )
 _LOCKS: Final = 64
 _THERE: Final = _WORDS.where(
@@ -66,19 +66,21 @@ class NewItem:
 def put(tx: Connection, sent: Sequence[NewItem]) -> tuple[int, list[str]]:
     """Stores items, each with the key of its near-duplicates; returns how many are new, and the ids of edited posts.
 
-    What a source had sent before is left as it is; another report on a known post is added to it. A post that has
-    another text or other images by now is an item again, and all that was there of its earlier version gets a number
-    behind the id.
+    What a source had sent before is left as it is, but for its inclusion, which grows where more of such posts are
+    taken by now; another report on a known post is added to it. A post that has another text or other images by now is
+    an item again, and all that was there of its earlier version gets a number behind the id.
     """
     _wait_for_others(tx, sent)
     made, edited, waiting = 0, list[str](), list(sent)
     while waiting:  # versions of one post in one batch come one after the other
         now, waiting = _first_versions(waiting)
-        new, older = _unknown(tx, now)
-        _lock(tx, older, [*waiting, *(item for item in new if item.row["kind"] not in FEED)])
+        new, older, likelier = _unknown(tx, now)
+        _lock(tx, older, [*waiting, *likelier.values(), *(item for item in new if item.row["kind"] not in FEED)])
         edited += [row.external for row in older]
         for row in older:
             _set_apart(tx, row)
+        for number, item in likelier.items():
+            tx.execute(update(items).where(items.c.id == number).values(inclusion=item.row["inclusion"]))
         made += _store(tx, new)
     return made, edited
 
@@ -113,10 +115,11 @@ def _first_versions(sent: Sequence[NewItem]) -> tuple[list[NewItem], list[NewIte
     return now, later
 
 
-def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any]]:
+def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], list[Any], dict[int, NewItem]]:
     """Leaves out posts of the feed that are there, whatever the policy said of them then.
 
-    Also returns the rows of posts that are there with another text or other images.
+    Also returns the rows of posts that are there with another text or other images, and by their numbers the posts
+    that were less likely to be taken when they came first.
     """
     externals = [item.row["external"] for item in sent]
     asked = {"sources": list({item.row["source"] for item in sent}), "externals": externals}
@@ -125,13 +128,20 @@ def _unknown(tx: Connection, sent: Sequence[NewItem]) -> tuple[list[NewItem], li
     known = {
         item.post for item in sent if item.post in there and not before[there[item.post].id].is_edited(item.content)
     }
+    # What somebody put into a queue is no sample of the feed, and says nothing of the others.
+    likelier = {
+        there[item.post].id: item
+        for item in sent
+        if item.post in known and item.row["kind"] in FEED and item.row["stratum"] != ROUTED
+        if item.row["inclusion"] > there[item.post].inclusion
+    }
     older = {there[item.post].id: there[item.post] for item in sent if item.post in there and item.post not in known}
     fresh = []
     for item in sent:
         if item.row["kind"] not in FEED or item.post not in known:
             fresh.append(item)
         known.add(item.post)
-    return fresh, list(older.values())
+    return fresh, list(older.values()), likelier
 
 
 def _set_apart(tx: Connection, old: Any) -> None:

@@ -60,6 +60,21 @@ def test_items_stand_for_their_stratum_however_far_its_queue_is_worked_off() -> 
     assert (weights[0], weights[-1]) == (10, pytest.approx(4000 / 185))
 
 
+def test_items_of_a_counted_stratum_stand_for_as_many_posts_though_the_sample_grew() -> None:
+    found = [
+        Decided("", stratum, inclusion, {}, {}, ("m", "1", "p", "1"), 1, "text")
+        for stratum, inclusion in (("allow-far", 0.01), ("allow-far", 1.0), ("review", 1.0), ("allow-near", 0.1))
+    ]
+    strata = [
+        Stratum("review", flagged=True, posts=0, checked=1, hateful=0),
+        Stratum("allow-far", flagged=False, posts=4, checked=2, hateful=0),
+        Stratum("failed", flagged=True, posts=3, checked=0, hateful=0),
+    ]
+    assert model.weights_of(found, strata).tolist() == [2, 2, 1, 10]
+    strata = [Stratum("allow-far", flagged=False, posts=1, checked=2, hateful=0)]
+    assert model.weights_of(found, strata).tolist() == [1, 1, 1, 10], "one that was edited is two items"
+
+
 def test_the_recall_estimate_holds_the_truth_in_its_interval() -> None:
     """200 feeds with known recall: the interval holds it about 95 times of 100."""
     random_ = np.random.default_rng(5)

@@ -16,6 +16,7 @@ from tests.unit.review.conftest import ALLOW, LEASE, NOW, cast, row
 from crossguard.review.console import Console
 from crossguard.review.errors import ReviewError
 from crossguard.review.pages.api import Appeal, take_appeal
+from crossguard.review.settings import ReviewSettings
 from crossguard.review.store import arrivals, claims, items, retention
 from crossguard.review.store.arrivals import REPORT_URGENCY_H
 from crossguard.review.store.database import Database
@@ -31,6 +32,28 @@ def test_what_a_source_sent_before_stays_as_it_was(console: Console, database: D
         assert db.execute(select(table.c.external).order_by(table.c.id)).scalars().all() == ["1", "2", "3"]
         found = items.get(db, 1)
     assert (found.text, found.queue, found.received_at) == ("first words", "main", NOW)
+
+
+def test_a_known_post_stands_for_fewer_where_more_are_taken_by_now(
+    settings: ReviewSettings, everything: ReviewSettings, database: Database
+) -> None:
+    """As where `--config` was forgotten at the first import: one of 300 posts stood for a hundred of them."""
+    posts = [submission(str(number), score=0.02) for number in range(300)]
+    for used in (settings.model_copy(update={"audit_rate": 0.1}), everything, settings):
+        Console(used, database).intake.take(posts, NOW)
+    Console(settings.model_copy(update={"audit_rate": 0.5}), database).intake.take(posts, NOW)
+    with database.read() as db:
+        assert db.execute(select(table.c.inclusion)).scalars().all() == [1.0] * 300
+
+
+def test_a_post_that_somebody_chooses_stands_for_as_many_as_before(
+    settings: ReviewSettings, database: Database
+) -> None:
+    console = Console(settings.model_copy(update={"audit_rate": 0.2}), database)
+    console.intake.take([submission(str(number), score=0.02) for number in range(50)], NOW)
+    sampled = row(database, 1).external
+    console.intake.take([submission(sampled, score=0.02, queue="escalated")], NOW)
+    assert row(database, 1).inclusion == 0.2
 
 
 def test_a_report_of_another_person_makes_an_item_more_urgent(console: Console, database: Database) -> None:
