@@ -70,13 +70,17 @@ class _Entry:
 def score_labels(path: Path | str, columns: Iterable[str]) -> tuple[str, ...]:
     """Returns the labels that scores are there for, in the order of the scores; `path` is as for `read_scores`.
 
-    A column of both scores and posts is a label if the first of its scores lies in [0, 1]. `columns` are those of the
-    posts, of which each may have its own; they are read until all labels are found.
+    Decisions name their labels. They are measured as those of a model are: one that the posts lack is known to be
+    missing, and counts for `any` where the column `hateful` says whether a post is hateful. Elsewhere, a column of both
+    scores and posts is a label if the first of its scores lies in [0, 1]. `columns` are those of the posts, of which
+    each may have its own; they are read until all labels are found.
 
     Raises:
         TableError: There is none.
     """
     first = _first_values(path)
+    if first and holds_decisions(path):
+        return tuple(first)
     scored = [name for name, value in first.items() if name not in FIXED and _is_score(value)]
     known, left = dict[str, None](), set(scored)
     for name in columns:

@@ -106,6 +106,28 @@ def test_labels_that_the_first_post_lacks_are_measured(tmp_path: Path) -> None:
     assert report["ham"]["recall"] == 1.0
 
 
+@pytest.mark.parametrize("labels", ["racist,hateful", "hateful"])
+def test_decisions_of_a_model_are_measured_as_the_model_is(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: str
+) -> None:
+    """Also where the posts lack labels of which they have flags."""
+    posts, decisions = tmp_path / "posts.csv", tmp_path / "decisions.csv"
+    words = ("hello you", "awful people", "good morning", "you hateful people")
+    rows = [f"{number},{text},{'0,' * labels.count(',')}{number % 2}\n" for number, text in enumerate(words)]
+    posts.write_text(f"id,text,{labels}\n" + "".join(rows))
+    assert run(["score", str(posts), "-o", str(decisions), "--model", str(tiny_model), "-q"]) == 0
+    found = []
+    for how in (["--model", str(tiny_model)], ["--scores", str(decisions)]):
+        capsys.readouterr()
+        assert run(["evaluate", str(posts), *how, "--rounds", "0", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    of_model, of_decisions = found
+    assert of_decisions["main"]["counts"] == of_model["main"]["counts"]
+    assert of_decisions["main"]["per_label"]["any"] == of_model["main"]["per_label"]["any"]
+    assert of_decisions["warnings"] == of_model["warnings"]
+    assert any("Not annotated here" in warning for warning in of_model["warnings"]) == ("racist" in labels)
+
+
 def test_scores_that_are_given_take_no_model(annotated_posts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Their thresholds would not be those of the policy."""
     assert run(["evaluate", str(annotated_posts), "--scores", "gone.csv"]) != 0

@@ -67,7 +67,6 @@ def test_scores_beyond_one_are_told_from_columns_of_another_name(tmp_path: Path)
 
 
 def test_decisions_keep_the_flags_that_were_recorded(decisions: Path, tiny: Moderator) -> None:
-    assert score_labels(decisions, ("id", *LABELS)) == LABELS
     given = read_scores([decisions], LABELS, ("2", "none", "1"))
     two, one = tiny.score(POSTS[2]), tiny.score(POSTS[0])
     assert given.flags[[0, 2]].tolist() == [[of.labels[name].flagged for name in LABELS] for of in (two, one)]
@@ -169,7 +168,15 @@ def test_the_folder_of_a_job_is_read_as_scores(tmp_path: Path, tiny: Moderator) 
     scores = read_scores([tmp_path], ("racist", "sexist"), ("2", "1", "2")).scores
     one, two = ([decision.scores[name] for name in ("racist", "sexist")] for decision in tiny.score(posts))
     assert scores == pytest.approx(np.array([two, one, two]), abs=1e-6)
-    assert score_labels(tmp_path, ("id", "racist")) == ("racist",)
+    assert score_labels(tmp_path, ("id", "racist")) == tiny.labels.names
+
+
+@pytest.mark.parametrize("columns", [("id", "text", "racist", "hateful"), ("id", "text", "hateful")])
+def test_decisions_are_measured_with_all_their_labels(
+    decisions: Path, tiny: Moderator, columns: tuple[str, ...]
+) -> None:
+    """Else `any` would know nothing of flags of a label that the posts have no column for."""
+    assert score_labels(decisions, columns) == tiny.labels.names
 
 
 @pytest.mark.parametrize("pack", [pack_texts, np.array])  # earlier versions stored an array of texts
