@@ -149,8 +149,8 @@ def score_file(
             overwrite=overwrite,
         )
     summary = score_table(moderator, posts, output, resume=resume, limit=limit, keep=keep)
-    for note in [*reader.unread, *summary.notes]:
-        warnings.warn(f"'{path}': {note}.", stacklevel=2)
+    for note in [*reader.warnings, *summary.notes]:
+        warnings.warn(f"'{path}': {note.rstrip('.')}.", stacklevel=2)
     return summary
 
 

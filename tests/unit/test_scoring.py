@@ -174,6 +174,20 @@ def test_what_posts_are_scored_without_is_warned_of(tiny: Moderator, tmp_path: P
         assert score_file(tmp_path / "posts.csv", model=tiny).posts == 1
 
 
+def test_sheets_that_are_not_read_and_ids_that_repeat_are_warned_of(tiny: Moderator, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+    book = openpyxl.Workbook()
+    for row in (("id", "text"), ("1", "hello"), ("1", "you")):
+        book.active.append(row)
+    book.create_sheet("more")
+    book.save(tmp_path / "two.xlsx")
+    with pytest.warns(UserWarning) as told:  # noqa: PT030 - of several
+        assert score_file(tmp_path / "two.xlsx", model=tiny).posts == 2
+    said = [str(each.message) for each in told]
+    assert any("only its first sheet, 'Sheet', is read, and not: more." in each for each in said)
+    assert any(each.endswith("(the first is '1'); all rows are kept, in order.") for each in said)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx"])
 def test_columns_that_a_table_has_no_room_for_are_warned_of(tiny: Moderator, tmp_path: Path, suffix: str) -> None:
     (tmp_path / "posts.jsonl").write_text('{"text": "hello"}\n{"text": "you", "author": "x"}\n')
