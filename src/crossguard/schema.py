@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
 # Changes when a key changes its name or its meaning.
 SCHEMA_VERSION: Final = 2
+_SHOWN: Final = 6
 
 ActionWord = Literal["allow", "review", "block"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -167,6 +168,38 @@ def columns(names: Names) -> tuple[Column, ...]:
         else:
             found.append(Column(key, _kind(kind), (key,)))
     return tuple(found)
+
+
+def written_columns(header: Sequence[str]) -> tuple[Column, ...]:
+    """Returns the columns of a flat table that is as it was written, by its header.
+
+    Raises:
+        ValueError: It has others, or has them in another order.
+    """
+    layout = columns(Names.of(header))
+    if [column.name for column in layout] != list(header):
+        raise ValueError("its columns are not as they were written, so it is not continued")
+    return layout
+
+
+def own_columns(header: Sequence[str]) -> tuple[Column, ...]:
+    """Returns the columns of ours in the header of a flat table that people may have worked on.
+
+    They may have added some of their own, and taken away those of keys that a record need not have.
+
+    Raises:
+        ValueError: One that is needed is missing, or stands twice.
+    """
+    names = Names.of(header)
+    limits = (name.removeprefix("threshold_") for name in header if name.startswith("threshold_"))
+    layout = columns(replace(names, labels=tuple(dict.fromkeys((*names.labels, *limits)))))
+    needed = [column.name for column in layout if DecisionRecord.model_fields[column.path[0]].is_required()]
+    if missing := [name for name in needed if name not in header]:
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise ValueError(f"it lacks columns of results: {', '.join(missing[:_SHOWN])}{more}")
+    if doubled := [name for name in needed if header.count(name) > 1]:
+        raise ValueError(f"columns of results stand twice in it: {', '.join(doubled)}")
+    return tuple(column for column in layout if column.name in header)
 
 
 def flatten(record: Mapping[str, Any], layout: Sequence[Column]) -> dict[str, Any]:

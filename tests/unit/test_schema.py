@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.support.decisions import decision, failed
 
-from crossguard.schema import KEYS, DecisionRecord, Names, columns, flatten, unflatten
+from crossguard.schema import KEYS, DecisionRecord, Names, columns, flatten, own_columns, unflatten, written_columns
 
 NAMES = Names(("racist", "sexist"), ("text",), ("toxicity",))
 
@@ -35,6 +36,31 @@ def test_names_are_found_in_a_header() -> None:
         NAMES.input,
         NAMES.attributes,
     )
+
+
+def test_columns_of_people_are_told_from_ours() -> None:
+    layout = columns(NAMES)
+    header = [column.name for column in layout]
+    assert written_columns(header) == layout
+    others = ["my decision", *header[:4], "", *header[4:]]
+    assert own_columns(others) == layout
+    assert own_columns([name for name in header if name != "language"]) == tuple(
+        column for column in layout if column.name != "language"
+    ), "a record need not have it"
+    for changed in (others, header[::-1], header[1:]):
+        with pytest.raises(ValueError, match="not as they were written"):
+            written_columns(changed)
+
+
+@pytest.mark.parametrize("lost", ["id", "score_racist", "threshold_sexist", "image_weight", "error_code"])
+def test_a_column_that_a_record_needs_is_named_where_it_is_missing(lost: str) -> None:
+    header = [column.name for column in columns(NAMES)]
+    with pytest.raises(ValueError, match=f"it lacks columns of results: {lost}$"):
+        own_columns([name for name in header if name != lost])
+    with pytest.raises(ValueError, match=f"stand twice in it: {lost}$"):
+        own_columns([*header, lost])
+    with pytest.raises(ValueError, match=r"it lacks columns of results: schema_version, .* and \d+ more"):
+        own_columns(["id", "text"])
 
 
 def test_a_flat_row_is_the_record_again() -> None:

@@ -22,7 +22,7 @@ from crossguard.data.whole_files import WholeFile
 from crossguard.errors import OutputError
 from crossguard.records import Decision
 from crossguard.saving import whole_file
-from crossguard.schema import Names
+from crossguard.schema import Names, written_columns
 
 fcntl: Any
 try:
@@ -186,7 +186,7 @@ class JournaledOutput(FileOutput):
             if self._kind.read is None:
                 raise OutputError(f"A finished '{self._name}' cannot be continued. Write it anew with --overwrite.")
             with whole_file(self._path) as unfinished, unfinished.open("wb") as stream:
-                stream.writelines(map(self._rows.encode, self._kind.read(self._target)))
+                stream.writelines(map(self._rows.encode, self._kind.read(self._target, written_columns)))
         yield from super().previous()
 
     def finish(self) -> None:

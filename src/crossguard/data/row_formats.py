@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 from crossguard.data.lines import MAX_LINE_BYTES
 from crossguard.errors import OutputError
 from crossguard.records import Decision
-from crossguard.schema import CellKind, Names, columns, flatten, unflatten
+from crossguard.schema import CellKind, Names, columns, flatten, own_columns, unflatten
 
 JOINER: Final = ";"
 
@@ -80,11 +80,30 @@ class CsvRows:
     def __init__(self, names: Names) -> None:
         self.layout = columns(names)
         self.header = _line([column.name for column in self.layout])
+        self.places: Sequence[int] = range(len(self.layout))  # of these columns in a row
+        self.width = len(self.layout)
 
     @classmethod
     def of_header(cls, line: bytes) -> CsvRows:
-        """Returns the format of a file by its first line."""
-        return cls(Names.of(next(csv.reader([line.decode(errors="replace")]), [])))
+        """Returns the format of a file to read, by its first line: columns that people added are passed over.
+
+        Raises:
+            OutputError: It lacks a column that results have.
+        """
+        header = next(csv.reader([line.decode(errors="replace")]), [])
+        rows = cls(Names.of(header))
+        if rows.header.startswith(line):  # as it was written, or cut
+            return rows
+        try:
+            rows.layout = own_columns(header)
+        except ValueError as error:
+            raise OutputError(
+                f"The file is not a result that Crossguard wrote, or it is damaged: {error}. Results are written by: "
+                "crossguard score POSTS -o RESULTS"
+            ) from None
+        rows.places = [header.index(column.name) for column in rows.layout]
+        rows.header, rows.width = line, len(header)
+        return rows
 
     def encode(self, decision: Decision) -> bytes:
         """Returns one row, which spans lines where a cell does."""
@@ -117,17 +136,23 @@ class CsvRows:
         end = read
         while True:
             try:
-                cells = zip(self.layout, next(rows), strict=True)
+                cells = zip(self.layout, self._own(next(rows)), strict=True)
                 row = {column.name: _PARSERS[column.kind](cell) for column, cell in cells}
                 decision = Decision.from_dict(unflatten(row, self.layout))
             except StopIteration:
                 return
-            except (csv.Error, KeyError, TypeError, ValueError) as error:
+            except (csv.Error, IndexError, KeyError, TypeError, ValueError) as error:
                 if isinstance(error, csv.Error) and at_end:  # cut inside quotes
                     return
                 raise _foreign(end) from None
             end = read
             yield decision, end
+
+    def _own(self, cells: Sequence[str]) -> list[str]:
+        """Returns the cells of our columns; Excel may leave out empty ones at the end of a row, such as added ones."""
+        if len(cells) > self.width:
+            raise ValueError(f"{len(cells)} cells")
+        return [cells[place] for place in self.places]
 
 
 RowFormat: TypeAlias = JsonlRows | CsvRows

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from crossguard.data.page import write_page
 from crossguard.data.row_formats import JOINER, one_cell
@@ -18,6 +18,8 @@ from crossguard.saving import whole_file
 from crossguard.schema import Column, Names, columns, flatten, unflatten
 
 T = TypeVar("T")
+Finder: TypeAlias = Callable[[Sequence[str]], Sequence[Column]]
+"""Returns the columns to read of a file with this header, and raises a ValueError where it cannot be read."""
 
 # Rows are dictionaries for a moment only, and row groups large enough that readers are quick.
 _ROWS: Final = 2048
@@ -35,7 +37,7 @@ class WholeFile:
     extra: str
     write: Callable[[Iterable[Decision], Names, Path], None]
     # Yields them again; None for a format that is only for people
-    read: Callable[[Path], Iterator[Decision]] | None = None
+    read: Callable[[Path, Finder], Iterator[Decision]] | None = None
 
     def require(self, doing: str) -> None:
         """Checks that the format can be used, before hours of scoring.
@@ -68,13 +70,13 @@ def _write_parquet(decisions: Iterable[Decision], names: Names, path: Path) -> N
             writer.write_table(pa.Table.from_batches(group))
 
 
-def _read_parquet(path: Path) -> Iterator[Decision]:
+def _read_parquet(path: Path, find: Finder) -> Iterator[Decision]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            layout = columns(Names.of(file.schema_arrow.names))
+            layout = find(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column.name for column in layout]):
                 yield from (Decision.from_dict(unflatten(row, layout)) for row in batch.to_pylist())
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
@@ -109,15 +111,18 @@ def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> Non
     book.save(path)
 
 
-def _read_excel(path: Path) -> Iterator[Decision]:
+def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:
     from openpyxl import load_workbook
 
     try:
         with closing(load_workbook(path, read_only=True)) as book:
             rows = book.worksheets[0].iter_rows(values_only=True)
-            layout = columns(Names.of([str(name) for name in next(rows)]))
+            header = ["" if name is None else str(name) for name in next(rows)]
+            layout = find(header)
+            places = [header.index(column.name) for column in layout]
             for cells in rows:
-                row = {column.name: _cell(column, cell) for column, cell in itertools.zip_longest(layout, cells)}
+                own = (cells[place] if place < len(cells) else None for place in places)
+                row = {column.name: _cell(column, cell) for column, cell in zip(layout, own, strict=True)}
                 yield Decision.from_dict(unflatten(row, layout))
     except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
         raise _foreign(error) from None

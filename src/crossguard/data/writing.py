@@ -22,7 +22,7 @@ from crossguard.data.whole_files import WHOLE_FILES
 from crossguard.errors import OutputError, TableError
 from crossguard.records import Decision
 from crossguard.saving import is_one_file
-from crossguard.schema import Names
+from crossguard.schema import Names, own_columns
 
 FORMATS = ("jsonl", "csv", "parquet", "xlsx", "html")
 _READ = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if suffix not in {".tsv", ".txt"}}
@@ -139,7 +139,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Iterator[Decision]:
     if whole:
         whole.require(f"Reading {path.suffix}")
     try:
-        yield from whole.read(path) if whole and whole.read else _rows_of(path, kind)
+        yield from whole.read(path, own_columns) if whole and whole.read else _rows_of(path, kind)
     except OutputError as error:  # it is an input here
         raise TableError(f"Cannot read '{path}': {error}") from None
 

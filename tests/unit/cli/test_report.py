@@ -60,7 +60,10 @@ def test_words_come_from_the_posts_and_those_of_flagged_ones_are_masked_too(resu
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("posts.csv", "posts.csv': The file begins with 'id,text', which is not the header of these results"),
+        (
+            "posts.csv",
+            "posts.csv': The file is not a result that Crossguard wrote, or it is damaged: it lacks columns of",
+        ),
         ("posts.jsonl", "posts.jsonl': What stands after byte 0 is not a result"),
         ("posts.parquet", "posts.parquet': The file is not a result that Crossguard wrote, or it is damaged"),
         ("none.jsonl", "no such file"),

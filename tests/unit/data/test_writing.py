@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.support.object_storage import s3_server, upload
 from tests.support.written import KEPT, write
@@ -101,6 +106,76 @@ def test_results_that_another_program_saved_are_read(tmp_path: Path) -> None:
     assert list(read_decisions(lines)) == written
     lines.write_bytes(whole[:-9])
     assert list(read_decisions(lines)) == written[:-1]
+
+
+def rewritten(path: Path, change: Callable[[list[list[Any]]], None]) -> None:
+    """Changes the rows of a table, as a person does."""
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            rows: list[list[Any]] = list(csv.reader(file))
+        change(rows)
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+    elif path.suffix == ".parquet":
+        table = pq.read_table(path)
+        rows = [table.column_names, *map(list, zip(*table.to_pydict().values(), strict=True))]
+        change(rows)
+        pq.write_table(pa.table(dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))), path)
+    else:
+        openpyxl = pytest.importorskip("openpyxl", reason="needs crossguard[excel]")
+        rows = [list(row) for row in openpyxl.load_workbook(path).active.values]
+        change(rows)
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path)
+
+
+@pytest.mark.parametrize("place", [0, 3, 99])
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])
+def test_a_column_that_a_person_added_is_passed_over_and_never_lost(tmp_path: Path, name: str, place: int) -> None:
+    path = tmp_path / name
+    write(path)
+    written = list(read_decisions(path))
+
+    def decide(rows: list[list[Any]]) -> None:
+        for row, cell in zip(rows, ("my decision", "right", "", "wrong"), strict=True):
+            row.insert(place, cell)
+
+    rewritten(path, decide)
+    content = path.read_bytes()
+    assert list(read_decisions(path)) == written
+    with pytest.raises(OutputError):
+        list(open_output(path, HATE.names, resume=True).previous())
+    assert path.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_empty_cells_that_excel_leaves_out_at_the_end_of_a_row_are_empty(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write(path)
+    written, (header, *lines) = list(read_decisions(path)), path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},my decision", *lines, ""]))
+    assert list(read_decisions(path)) == written
+    for damaged in (lines[0].rpartition(",")[0], f"{lines[0]},right,,"):
+        path.write_text(f"{header},my decision\n{damaged}\n")
+        with pytest.raises(TableError, match="is not a result"):
+            list(read_decisions(path))
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.xlsx"])
+def test_a_column_that_a_person_deleted_is_named(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name)
+
+    def delete(rows: list[list[Any]]) -> None:
+        place = rows[0].index("threshold_racist")
+        for row in rows:
+            del row[place]
+
+    rewritten(tmp_path / name, delete)
+    with pytest.raises(TableError, match="it lacks columns of results: threshold_racist") as told:
+        list(read_decisions(tmp_path / name))
+    assert "--overwrite" not in str(told.value)
 
 
 @pytest.mark.parametrize(
