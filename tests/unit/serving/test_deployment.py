@@ -71,6 +71,16 @@ def test_a_pod_has_time_to_drain_and_stop() -> None:
     assert pod["enableServiceLinks"] is False
 
 
+def test_a_proxy_ends_idle_connections_before_a_pod_does() -> None:
+    """A POST into a connection that the pod just closes becomes a 502."""
+    deployment: dict[str, Any] = next(yaml.safe_load_all(MANIFESTS.read_text()))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    value = next(entry["value"] for entry in container["env"] if entry["name"] == "CROSSGUARD_KEEP_ALIVE_S")
+    assert int(value) > 60, "as long as nginx and load balancers of AWS keep them"
+    page = (ROOT / "docs" / "how-to" / "deploy-the-service.md").read_text()
+    assert f"set {value}, as `deploy/kubernetes.yaml` does" in page
+
+
 def test_a_scraper_reaches_the_metrics_of_a_pod_without_a_key() -> None:
     documents = list(yaml.safe_load_all(MANIFESTS.read_text()))
     template = documents[0]["spec"]["template"]
