@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -176,6 +176,21 @@ def gather_settings(  # noqa: PLR0917
     found |= {name: value for name, value in flags.items() if value is not None}
     told = f", with the variables {', '.join(set_.values())}" if set_ else ""
     return parse(model, found, f"{file or where}{told}")
+
+
+def unread_variables(
+    environment: Mapping[str, str], prefix: str, names: Collection[str], others: Collection[str], command: str
+) -> list[str]:
+    """Returns a sentence for each variable that looks like one of a command's settings and is none.
+
+    `names` are those of the settings; variables of `others` are read elsewhere.
+    """
+    known = {prefix + name.upper() for name in names}
+    return [
+        f"The variable {name} is not a setting of {command}.{suggest(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(prefix) and name not in known and name not in others
+    ]
 
 
 def _problem(model: type[Any], item: dict[str, Any]) -> str:

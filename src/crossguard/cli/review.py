@@ -26,7 +26,7 @@ from crossguard.cli.progress import Bar
 from crossguard.data.masking import visible
 from crossguard.errors import ConfigError, MissingExtraError, number_of
 from crossguard.review.roles import Role
-from crossguard.review.settings import PREFIX, ReviewSettings, gather
+from crossguard.review.settings import PREFIX, ReviewSettings, gather, unread_variables
 from crossguard.saving import refuse_existing
 
 # Thresholds below this have more digits.
@@ -50,6 +50,14 @@ class Commands(click.Group):
             raise ConfigError(f"The database does not take this: {str(error.orig).strip()}") from None
 
 
+def _variables_of_service() -> list[str]:
+    """Returns the variables by which `crossguard serve` finds a console; their names begin like those of this one."""
+    from crossguard.serving import settings
+
+    names = (settings.PREFIX + name.upper() for name in settings.ServeSettings.model_fields)
+    return [name for name in names if name.startswith(PREFIX)]
+
+
 @click.group(
     cls=Commands,
     invoke_without_command=True,
@@ -66,6 +74,8 @@ def command(ctx: click.Context, /, config: Path | None, **flags: str | None) -> 
     crossguard review learn -o policy.yaml    propose thresholds from decisions
     """
     ctx.obj = gather(flags, os.environ, config)
+    for sentence in unread_variables(os.environ, _variables_of_service()):
+        click.echo(f"note: {visible(sentence)}", err=True)
     if ctx.invoked_subcommand is None:
         _check_extra()
         from crossguard.review.server import serve

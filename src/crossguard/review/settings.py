@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Any, Final, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from crossguard import checked_settings
 from crossguard.checked_settings import BaseAddress, StrictModel, WebAddress, Words, gather_settings, setting
 from crossguard.data.datasets.rows import FIXED
 from crossguard.labels import HATE
@@ -96,6 +98,14 @@ class ReviewSettings(StrictModel):
     webhook_secret: str = setting("Key of the signatures; at least 16 characters.", "")
     max_body_bytes: int = setting("Largest request body.", 32 * _MEBI, ge=1024)
 
+    @field_validator("public_url")
+    @classmethod
+    def _without_path(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.path or parts.query or parts.fragment:
+            raise ValueError("must have no path: the console needs a host name of its own")
+        return value
+
     @field_validator("labels", "actions")
     @classmethod
     def _told_apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -164,3 +174,10 @@ class ReviewSettings(StrictModel):
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ReviewSettings:
     """Returns the settings of a process; see `checked_settings.gather_settings`."""
     return gather_settings(ReviewSettings, PREFIX, flags, environment, file, "Settings of crossguard review")
+
+
+def unread_variables(environment: Mapping[str, str], others: Collection[str]) -> list[str]:
+    """Returns a sentence for each variable that looks like a setting and is none; `others` are read elsewhere."""
+    return checked_settings.unread_variables(
+        environment, PREFIX, ReviewSettings.model_fields, others, "crossguard review"
+    )

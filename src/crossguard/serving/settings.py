@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from crossguard import checked_settings
 from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_settings, setting
-from crossguard.errors import suggest
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
@@ -171,9 +171,5 @@ def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path 
 
 def unread_variables(environment: Mapping[str, str], others: Collection[str]) -> list[str]:
     """Returns a sentence for each variable that looks like a setting and is none; `others` are read elsewhere."""
-    known = {PREFIX + name.upper() for name in ("cache", *ServeSettings.model_fields)}
-    return [
-        f"The variable {name} is not a setting of crossguard serve.{suggest(name, known)}"
-        for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known and name not in others
-    ]
+    names = ("cache", *ServeSettings.model_fields)
+    return checked_settings.unread_variables(environment, PREFIX, names, others, "crossguard serve")

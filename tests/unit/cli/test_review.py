@@ -53,6 +53,20 @@ def test_learning_writes_only_when_told(
     assert review("learn", "--criterion", "nonsense") == 5
 
 
+@pytest.mark.usefixtures("database")
+def test_a_misspelt_variable_is_told_before_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database of its own was made where the name of another one was misspelt."""
+    for name in ("DATABASE_URL", "QUEUE", "KEY", "SOURCE"):  # the others are those of the service
+        monkeypatch.setenv(f"CROSSGUARD_REVIEW_{name}", "x")
+    assert review("invite") == 0
+    told = capsys.readouterr().err
+    assert told.count("note: ") == 1
+    assert "CROSSGUARD_REVIEW_DATABASE_URL is not a setting of crossguard review. Did you mean" in told
+    assert "'CROSSGUARD_REVIEW_DATABASE'?" in told
+
+
 @pytest.mark.parametrize("option", ["--results", "--image-root"])
 def test_what_suggestions_do_not_have_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from crossguard.errors import ConfigError
-from crossguard.review.settings import ReviewSettings, gather
+from crossguard.review.settings import ReviewSettings, gather, unread_variables
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,11 @@ from crossguard.review.settings import ReviewSettings, gather
         ({"webhook_url": "https://a.b"}, "secret"),
         ({"webhook_secret": "whsec_no base64 at all"}, "base64 behind whsec_"),
         ({"webhook_url": "hooks.example"}, "begins with https"),
+        (
+            {"public_url": "https://example.com/review/"},
+            "'public_url': must have no path: the console needs a host name",
+        ),
+        ({"public_url": "https://example.com?a=b"}, "must have no path"),
     ],
 )
 def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) -> None:
@@ -24,8 +29,16 @@ def test_settings_that_do_not_fit_are_told(given: dict[str, str], message: str) 
         gather(given, {}, None)
 
 
+def test_a_misspelt_variable_is_told() -> None:
+    environment = {"CROSSGUARD_REVIEW_PORT": "1", "CROSSGUARD_REVIEW_KEY": "k", "CROSSGUARD_PROT": "2"}
+    assert unread_variables(environment, ["CROSSGUARD_REVIEW_KEY"]) == []
+    (sentence,) = unread_variables({"CROSSGUARD_REVIEW_RETENTION": "30"}, ())
+    assert "Did you mean 'CROSSGUARD_REVIEW_RETENTION_DAYS'?" in sentence
+
+
 def test_addresses_that_are_sent_to_stay_as_they_are() -> None:
     got = gather({"webhook_url": "https://a.b/in/", "webhook_secret": "x" * 16, "public_url": "https://a.b/"}, {}, None)
+    assert gather({"public_url": "http://[::1]:8090"}, {}, None).public_url == "http://[::1]:8090"
     assert (got.webhook_url, got.public_url) == ("https://a.b/in/", "https://a.b")
 
 
