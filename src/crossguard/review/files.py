@@ -28,7 +28,11 @@ from crossguard.review.submissions import MISSING, Submission
 from crossguard.wire.suggestions import as_item
 
 BATCH: Final = 200
-_EXTRA: Final = ("author", "language", "posted_at", "queue", "report", "expected")
+_OBJECTS: Final = {
+    "report": '{"reporter": "u9", "reason": "insult"}',
+    "expected": '{"action": "block", "labels": {"otherhate": "yes"}}',
+}
+_EXTRA: Final = ("author", "language", "posted_at", "queue", *_OBJECTS)
 
 
 def take_file(
@@ -81,6 +85,9 @@ def _submissions(table: PostReader, path: Path, source: str) -> Iterator[Submiss
     for place, post in enumerate(readable(table, path), 1):
         cells = {plain_name(name): cell for name, cell in post.extra.items()} | dict(post.extra)
         extra = {name: _value(name, cells[name]) for name in _EXTRA if cells.get(name) not in (None, "")}
+        for name in extra.keys() & _OBJECTS.keys():
+            if not isinstance(extra[name], dict):
+                raise TableError(f"'{path}' row {place}: '{name}' must be an object of JSON, such as {_OBJECTS[name]}.")
         images = tuple(map(_data_url, post.images))
         fields = {"id": post.id, "source": source, "text": post.text, "image_text": post.image_text, "images": images}
         yield parse(Submission, fields | extra, f"'{path}' row {place}")

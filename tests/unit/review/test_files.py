@@ -16,6 +16,8 @@ from crossguard.review.store import votes
 from crossguard.review.store.database import Database
 from crossguard.review.store.schema import items
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "review.md"
+
 
 def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     posts, results = tmp_path / "posts.jsonl", tmp_path / "results.jsonl"
@@ -27,7 +29,7 @@ def test_results_are_joined_to_their_posts(tmp_path: Path, capsys: pytest.Captur
     assert "Queued 3 items;" in capsys.readouterr().err
     assert run(command) == 0
     assert "Queued 0 items; 3 were already known;" in capsys.readouterr().err
-    results.write_text("".join(json.dumps((t.decision or {}) | {"digest": "another"}) + "\n" for t in texts))
+    results.write_text("".join(json.dumps((t.decision or {}) | {"digest": "0" * 16}) + "\n" for t in texts))
     assert run(command) == 3
     assert "post '0' had another text when it was scored" in capsys.readouterr().err
     results.write_text(json.dumps(texts[1].decision) + "\n")
@@ -55,6 +57,24 @@ def test_columns_are_found_in_any_case_and_objects_in_cells_of_text(tmp_path: Pa
         rows = db.execute(select(items).where(items.c.source == "file").order_by(items.c.external)).all()
     assert [(row.external, row.author, row.kind) for row in rows] == [("1", "bob", "flag"), ("2", "bob", "gold")]
     assert rows[1].expected == {"action": "block", "labels": {"sexist": "yes"}}
+
+
+@pytest.mark.parametrize("column", ["report", "expected"])
+@pytest.mark.parametrize("cell", ["block", "{'action': 'block'}", "3"])
+def test_a_cell_that_is_no_object_is_told_with_one_that_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, cell: str
+) -> None:
+    posts, store = tmp_path / "posts.csv", str(tmp_path / "r.sqlite")
+    command = ["review", "--database", store, "--model", "none", "import", str(posts)]
+    posts.write_text(f'id,text,{column}\n1,one,\n2,two,"{cell}"\n')
+    assert run(command) == 3
+    told = capsys.readouterr().err
+    assert f"row 2: '{column}' must be an object of JSON, such as " in told
+    example = told.partition("such as ")[2].splitlines()[0].removesuffix(".")
+    quoted = example.replace('"', '""')
+    posts.write_text(f'id,text,{column}\n1,one,\n2,two,"{quoted}"\n')
+    assert run(command) == 0
+    assert f"| `{column}` | `{example[:-2]}" in PAGE.read_text()
 
 
 def test_fields_that_only_other_rows_have_are_empty(tmp_path: Path) -> None:
