@@ -1,4 +1,4 @@
-"""An emoji after a sentence, which changes what the bundled model says of it more than it should.
+"""A friendly emoji after a sentence changes little of what the bundled model says of it.
 
 CONTENT WARNING: the hateful sentences are stereotypes and threats.
 """
@@ -30,5 +30,5 @@ def test_harmless_sentences_about_groups_with_a_friendly_emoji() -> None:
 
 
 def test_stereotypes_and_threats_with_a_friendly_emoji() -> None:
-    """Of 55, version 1.8.0 finds 38; without the emoji 50."""
-    assert flagged(HATEFUL.strip().splitlines()) >= 34
+    """Of 55, 50 are found without an emoji; 38 were with its name."""
+    assert flagged(HATEFUL.strip().splitlines()) >= 45

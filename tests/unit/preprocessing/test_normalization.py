@@ -37,11 +37,28 @@ def test_invisible_characters_are_removed_by_every_normalizer(raw: str, clean: s
         ("#BuildBridges2day", "Build Bridges 2 day"),
         ("w o r d and w.o.r.d", "word and word"),
         ("it\u2019s \u201cfine\u201d", 'it\'s "fine"'),
-        ("good \U0001f44d\U0001f3ff", "good thumbs up black"),
+        ("fist \U0001f44a\U0001f3ff", "fist fisted hand black"),
         ("\U0001f1eb\U0001f1f7", "fr"),
     ],
 )
 def test_social_undoes_disguises(raw: str, clean: str) -> None:
+    assert normalize(raw, "social") == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("good 👍🏿", "good :)"),
+        ("good❤️", "good :)"),
+        ("❤️ 😂 all of you 🎉🎉 ", ":) all of you :)"),
+        ("😂 😂", "face with tears of joy face with tears of joy"),  # all that it says
+        ("clap 👏 now", "clap clapping hands now"),
+        ("I know 👩🏿", "I know woman black"),  # a tone is no emoji of its own
+        ("I know 👩🏿 😍", "I know woman black :)"),
+        ("men 🐒", "men monkey"),
+    ],
+)
+def test_friendly_emoji_around_a_text_are_a_smile(raw: str, clean: str) -> None:
     assert normalize(raw, "social") == clean
 
 
