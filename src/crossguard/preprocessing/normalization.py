@@ -84,7 +84,8 @@ FIRST_SYMBOL: Final = 0x2190
 # Emoji that are friendly and name nobody, and what chooses a variant of one.
 FRIENDLY: Final = "😀😁😂🤣😃😄😅😆😇😉😊😋😍😎😘🙂🤗🤩🥰🥳☺❤♥🧡💛💚💙💜🤍💓💕💖💗💘💝💞💟👌👍👏💪🙌🙏⭐✨🌟🎉🎊💯"
 _VARIANTS: Final = "\ufe0e\ufe0f🏻🏼🏽🏾🏿"
-_EDGE: Final = f"{FRIENDLY}{_VARIANTS} "
+_EDGE: Final = f"{FRIENDLY}{_VARIANTS} \t\r\n"
+_OF_SMILES: Final = frozenset(FRIENDLY)
 SMILE: Final = ":)"
 # Signs in place of a character or an object that was lost on the way: their names are no words of the text.
 LOST: Final = re.compile("[\ufffc\ufffd]")
@@ -156,16 +157,14 @@ def _smiling(text: str) -> str:
     Their names are words that the model makes too much of: hate hides behind "smiling face with heart shaped eyes", and
     a harmless sentence about a group is flagged for "party popper".
     """
-    text = " ".join(text.split())
     start = text.lstrip(_EDGE)
     words = start.rstrip(_EDGE)
     if not words:
         return text
     end = start[len(words) :]
     rest = end.lstrip(_VARIANTS)  # the tone of a person's skin at the end of the words
-    before, after = text[: len(text) - len(start)].strip(), rest.strip()
-    parts = (SMILE if before else "", words + end[: len(end) - len(rest)], SMILE if after else "")
-    return " ".join(filter(None, parts))
+    before, after = ("" if _OF_SMILES.isdisjoint(edge) else SMILE for edge in (text[: len(text) - len(start)], rest))
+    return f"{before} {words}{end[: len(end) - len(rest)]} {after}"
 
 
 def _compatible(text: str) -> str:

@@ -56,6 +56,7 @@ def test_social_undoes_disguises(raw: str, clean: str) -> None:
         ("I know 👩🏿", "I know woman black"),  # a tone is no emoji of its own
         ("I know 👩🏿 😍", "I know woman black :)"),
         ("men 🐒", "men monkey"),
+        ("\ufe0f men \ufe0f", "men"),
     ],
 )
 def test_friendly_emoji_around_a_text_are_a_smile(raw: str, clean: str) -> None:
