@@ -268,7 +268,8 @@ class Decision:
         """How the model's gate mixed text and image; None when the post could not be scored."""
         if self.text_weight is None:
             return None
-        return {"text": round(self.text_weight, 4), "image": round(1.0 - self.text_weight, 4)}
+        text = round(self.text_weight, 4)  # the other is made of what is written, and so the same once it is read again
+        return {"text": text, "image": round(1.0 - text, 4)}
 
     def to_card(self) -> dict[str, dict[str, Any]]:
         """Returns the shape of the two model cards: `{'predictions': {...}, 'probabilities': {...}}`."""

@@ -31,6 +31,7 @@ def test_a_decision_knows_its_flags_and_its_highest_label() -> None:
 def test_modality_weights_sum_to_one_after_rounding() -> None:
     weights = replace(decision("1"), text_weight=1 / 3).modality_weights
     assert weights == {"text": 0.3333, "image": 0.6667}
+    assert replace(decision("1"), text_weight=0.00005).modality_weights == {"text": 0.0001, "image": 0.9999}
 
 
 def test_what_says_nothing_is_left_out_of_the_record() -> None:

@@ -115,8 +115,10 @@ def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:
     from openpyxl import load_workbook
 
     try:
-        with closing(load_workbook(path, read_only=True)) as book:
-            rows = book.worksheets[0].iter_rows(values_only=True)
+        with (
+            closing(load_workbook(path, read_only=True)) as book,
+            closing(book.worksheets[0].iter_rows(values_only=True)) as rows,  # which hold the file open
+        ):
             header = ["" if name is None else str(name) for name in next(rows)]
             layout = find(header)
             places = [header.index(column.name) for column in layout]
