@@ -8,27 +8,20 @@ from __future__ import annotations
 from itertools import cycle
 from typing import Final
 
-from tests.integration.test_group_sentences import GROUPS, HARMLESS, HATEFUL
-
-from crossguard.loading import load
-from crossguard.records import Action
+from tests.integration.test_group_sentences import HARMLESS, HATEFUL, about_each_group, flagged
 
 FRIENDLY: Final = "🤗😁💕🥳😀👌"
 
 
-def flagged(texts: list[str]) -> int:
-    marked = [f"{text} {emoji}" for text, emoji in zip(texts, cycle(FRIENDLY), strict=False)]
-    with load("compact") as moderator:
-        return sum(decision.action is not Action.ALLOW for decision in moderator.score(marked))
+def marked(texts: list[str]) -> list[str]:
+    return [f"{text} {emoji}" for text, emoji in zip(texts, cycle(FRIENDLY), strict=False)]
 
 
 def test_harmless_sentences_about_groups_with_a_friendly_emoji() -> None:
-    """Of 600, version 1.8.0 flags 142; without the emoji 67."""
-    assert (
-        flagged([line.replace("{group}", group) for line in HARMLESS.strip().splitlines() for group in GROUPS]) <= 155
-    )
+    """Of 600, 67 are flagged without an emoji; 142 were with its name, as "party popper"."""
+    assert flagged(marked(about_each_group(HARMLESS))) <= 90
 
 
 def test_stereotypes_and_threats_with_a_friendly_emoji() -> None:
     """Of 55, 50 are found without an emoji; 38 were with its name."""
-    assert flagged(HATEFUL.strip().splitlines()) >= 45
+    assert flagged(marked(HATEFUL.strip().splitlines())) >= 45
