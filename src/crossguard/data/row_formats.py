@@ -97,10 +97,7 @@ class CsvRows:
         try:
             rows.layout = own_columns(header)
         except ValueError as error:
-            raise OutputError(
-                f"The file is not a result that Crossguard wrote, or it is damaged: {error}. Results are written by: "
-                "crossguard score POSTS -o RESULTS"
-            ) from None
+            raise no_result(f"{error}. Results are written by: crossguard score POSTS -o RESULTS") from None
         rows.places = [header.index(column.name) for column in rows.layout]
         rows.header, rows.width = line, len(header)
         return rows
@@ -156,6 +153,11 @@ class CsvRows:
 
 
 RowFormat: TypeAlias = JsonlRows | CsvRows
+
+
+def no_result(why: str) -> OutputError:
+    """Returns the error of a whole file that cannot be read as a result."""
+    return OutputError(f"The file is not a result that Crossguard wrote, or it is damaged: {why}")
 
 
 def _foreign(end: int) -> OutputError:

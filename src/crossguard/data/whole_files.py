@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from crossguard.data.page import write_page
-from crossguard.data.row_formats import JOINER, one_cell
+from crossguard.data.row_formats import JOINER, no_result, one_cell
 from crossguard.errors import MissingExtraError, OutputError, first_line
 from crossguard.records import Decision
 from crossguard.saving import whole_file
@@ -80,7 +80,7 @@ def _read_parquet(path: Path, find: Finder) -> Iterator[Decision]:
             for batch in file.iter_batches(batch_size=_ROWS, columns=[column.name for column in layout]):
                 yield from (Decision.from_dict(unflatten(row, layout)) for row in batch.to_pylist())
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise _foreign(error) from None
+        raise no_result(first_line(error)) from None
 
 
 def _write_excel(decisions: Iterable[Decision], names: Names, path: Path) -> None:
@@ -127,7 +127,7 @@ def _read_excel(path: Path, find: Finder) -> Iterator[Decision]:
                 row = {column.name: _cell(column, cell) for column, cell in zip(layout, own, strict=True)}
                 yield Decision.from_dict(unflatten(row, layout))
     except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
-        raise _foreign(error) from None
+        raise no_result(first_line(error)) from None
 
 
 def _cell(column: Column, cell: Any) -> Any:
@@ -145,10 +145,6 @@ def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _as_text(column: str, cell: Any) -> Any:
     return cell if cell is None or not column.startswith("input_") else str(one_cell(cell))
-
-
-def _foreign(error: Exception) -> OutputError:
-    return OutputError(f"The file is not a result that Crossguard wrote, or it is damaged: {first_line(error)}")
 
 
 WHOLE_FILES: Final = {
