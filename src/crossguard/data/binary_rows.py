@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
@@ -157,25 +158,26 @@ class ExcelPosts:
         """
         with needs_extra("Reading Excel", "excel"):
             from openpyxl import load_workbook
-        try:
-            book = load_workbook(path, read_only=True, data_only=True)
-            self._books = [book]
-            sheet, *others = book.worksheets
-            said = sheet.max_row
-            # Rows behind the dimensions that a workbook states would not be read, and some programs state old ones.
-            sheet.reset_dimensions()
-            self._rows = sheet.iter_rows()
-            header = [cell.value for cell in next(self._rows, ())]
-        except StorageError:
-            raise
-        except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
-            raise TableError(f"{where} cannot be read as Excel: {as_sentence(error)}") from None
-        self._header = ["" if name is None else str(name).strip() for name in header]
-        unread = (
-            f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
-        )
-        builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
-        builder.tell([unread] if others else [])
+        with ExitStack() as opened:
+            try:
+                book = opened.enter_context(closing(load_workbook(path, read_only=True, data_only=True)))
+                sheet, *others = book.worksheets
+                said = sheet.max_row
+                # Rows behind the dimensions that a workbook states would not be read, and some programs state old ones.
+                sheet.reset_dimensions()
+                self._rows: Generator[tuple[Any, ...]] = opened.enter_context(closing(sheet.iter_rows()))
+                header = [cell.value for cell in next(self._rows, ())]
+            except StorageError:
+                raise
+            except Exception as error:  # noqa: BLE001 - zip, XML and the library itself each raise their own
+                raise TableError(f"{where} cannot be read as Excel: {as_sentence(error)}") from None
+            self._header = ["" if name is None else str(name).strip() for name in header]
+            unread = (
+                f"only its first sheet, '{sheet.title}', is read, and not: {', '.join(other.title for other in others)}"
+            )
+            builder.open([name for name in self._header if name], f"{where} ({unread})" if others else where)
+            builder.tell([unread] if others else [])
+            self._open = opened.pop_all()
         self._path = path
         self._formulas: Iterator[tuple[int, tuple[Any, ...]]] | None = None
         self._builder = builder
@@ -188,7 +190,7 @@ class ExcelPosts:
         Raises:
             TableError: The file is damaged.
         """
-        try:
+        with self._open:
             for number, cells, uncalculated, broken in self._numbered():
                 row = {name: written(cell) for name, cell in zip_longest(self._header, cells) if name}
                 read = self._builder.found.values() or row
@@ -207,9 +209,6 @@ class ExcelPosts:
                     yield Post.failed(id_, "formula_not_calculated", f"Row {number}: {lost[0]}")
                 elif any(cell is not None for cell in row.values()):
                     yield self._builder.build(row, f"row-{number}")
-        finally:
-            for book in self._books:
-                book.close()
 
     def _tell_of_rounded_ids(self, row: dict[str, Any]) -> None:
         name = self._builder.found.get("id", "")
@@ -244,11 +243,9 @@ class ExcelPosts:
         if not doubtful:
             return []
         if self._formulas is None:
-            book = load_workbook(self._path, read_only=True)
-            self._books.append(book)
-            sheet = book.worksheets[0]
+            sheet = self._open.enter_context(closing(load_workbook(self._path, read_only=True))).worksheets[0]
             sheet.reset_dimensions()
-            self._formulas = enumerate(sheet.iter_rows(), start=1)
+            self._formulas = enumerate(self._open.enter_context(closing(sheet.iter_rows())), start=1)
         again = next(row for at, row in self._formulas if at == number)
         return [name for name, place in doubtful if again[place].data_type == "f"]
 

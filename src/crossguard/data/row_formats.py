@@ -94,6 +94,11 @@ class CsvRows:
         rows = cls(Names.of(header))
         if rows.header.startswith(line):  # as it was written, or cut
             return rows
+        if len(header) == 1 and (other := next((each for each in ";\t" if each in header[0]), None)):
+            raise no_result(
+                f"{other!r} stands between its columns, not a comma. A spreadsheet saves files so in some countries, "
+                "and writes 0,5 for 0.5: save it as .xlsx, or use the file as Crossguard wrote it"
+            )
         try:
             rows.layout = own_columns(header)
         except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -165,6 +166,20 @@ def test_a_storage_that_does_not_answer_is_no_broken_excel_file(monkeypatch: pyt
     monkeypatch.setattr(openpyxl, "load_workbook", refuse)
     with pytest.raises(StorageError, match="down"):
         ExcelPosts("a.xlsx", PostBuilder(Columns(), Path()), "'a.xlsx'")
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_workbook_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
+    opened: list[Any] = []
+    load = openpyxl.load_workbook
+    monkeypatch.setattr(
+        openpyxl, "load_workbook", lambda *args, **options: opened.append(load(*args, **options)) or opened[-1]
+    )
+    builder = PostBuilder(Columns(text="words" if refused else "text"), tmp_path)
+    with pytest.raises(TableError) if refused else nullcontext():
+        assert next(iter(ExcelPosts(workbook(tmp_path / "in.xlsx", 2), builder, "'in.xlsx'"))).text == "hello 0"
+    (book,) = opened
+    assert book._archive.fp is None
 
 
 def workbook(path: Path, rows: int) -> Path:

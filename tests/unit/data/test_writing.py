@@ -178,6 +178,13 @@ def test_a_column_that_a_person_deleted_is_named(tmp_path: Path, name: str) -> N
     assert "--overwrite" not in str(told.value)
 
 
+def test_results_that_a_spreadsheet_saved_with_other_delimiters_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv")
+    (tmp_path / "out.csv").write_text((tmp_path / "out.csv").read_text().replace(",", ";"))
+    with pytest.raises(TableError, match=r"';' stands between its columns, not a comma\. .* save it as \.xlsx"):
+        list(read_decisions(tmp_path / "out.csv"))
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("out.csv", b"caf\xe9,text\n1,2\n"), ("out.jsonl", b"[" * 200_000 + b"\n")]
 )
