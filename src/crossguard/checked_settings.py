@@ -86,7 +86,7 @@ def refused(error: ValidationError, model: type[Any], where: str) -> ConfigError
 
 
 def parse_yaml(content: str | bytes, where: str) -> Any:
-    """Returns the value that YAML holds, in UTF-8 where it is bytes.
+    """Returns the value that YAML holds, where it is bytes in UTF-8, or in UTF-16 with its mark.
 
     Raises:
         ConfigError: It is not YAML, or a mapping has a key twice, which PyYAML takes; begins with `where`.
@@ -106,7 +106,7 @@ def parse_yaml(content: str | bytes, where: str) -> Any:
             return node
 
     try:
-        return yaml.load(content if isinstance(content, str) else content.decode(), Loader)  # noqa: S506 a safe one
+        return yaml.load(content, Loader)  # noqa: S506 a safe one
     # The latter from values, such as a 13th month, and of brackets, thousands within one another.
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from None

@@ -87,6 +87,20 @@ def test_a_file_must_hold_a_mapping(tmp_path: Path, content: str, told: str) -> 
         read_yaml(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_may_begin_with_a_mark_as_windows_writes_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_bytes("name: caf\u00e9\r\n".encode(encoding))
+    assert read_yaml(path) == {"name": "caf\u00e9"}
+
+
+def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_bytes(b"name: caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"file\.yaml is not valid YAML: .*invalid continuation byte"):
+        read_yaml(path)
+
+
 @pytest.mark.parametrize("value", ["2026-13-01", "2026-02-30", "!!int x", "!!float ''", "!!bool x"])
 def test_a_value_that_cannot_be_is_told(tmp_path: Path, value: str) -> None:
     path = tmp_path / "file.yaml"

@@ -24,6 +24,7 @@ def _print_new_key(ctx: click.Context, parameter: click.Parameter, name: str | N
     click.echo(f"The key, shown only now: {key}", err=True)
     click.echo("Put this into the file that --keys-file names, which has one line 'keys:' for all. To append", err=True)
     click.echo("an entry, leave that line out: crossguard serve --new-key NAME | tail -n +2 >> keys.yaml", err=True)
+    click.echo("(PowerShell has 'select -Skip 1' for 'tail -n +2').", err=True)
     quoted = json.dumps(name, ensure_ascii=False)  # else YAML takes 123 for a number, and yes for true
     click.echo(f"keys:\n  {quoted}:\n    sha256: {digest_of(key)}")
     ctx.exit()

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import re
 import socket
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpcore2
 
@@ -25,8 +24,9 @@ from crossguard.serving.rates import RateLimiter
 from crossguard.serving.settings import MEBI
 
 PORTS: Final = {"http": 80, "https": 443}
-# What a URL may consist of (RFC 3986); anything else is read differently by different parsers.
-PLAIN: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+# What a URL may have beside letters and digits (RFC 3986); the rest is read differently by different parsers, and is
+# encoded first, as browsers do.
+PLAIN: Final = "-._~:/?#[]@!$&'()*+,;=%"
 OK: Final = 200
 CONNECTIONS: Final = 8
 CONNECTIONS_PER_ORIGIN: Final = 4
@@ -138,22 +138,25 @@ class Fetcher:
         return bytes(body)
 
     def _checked(self, url: str) -> tuple[Origin, str]:
-        origin = parse_origin(url) if PLAIN.fullmatch(url) else None
+        plain = quote(url, safe=PLAIN, errors="replace")
+        origin = parse_origin(plain)
         if origin is None or origin not in self._origins:
             raise ImageError(
                 "image_url_not_allowed",
                 f"The origin of '{shortened(url)}' is not an allowed one. Send the image itself as a data: URL, or "
                 "have the operator list the origin under fetch_origins.",
             )
-        parts = urlsplit(url)
+        parts = urlsplit(plain)
         return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _only_origin(url: str) -> Origin:
     """Returns an origin; with more to it, an operator would think that only this part of a host may be asked."""
     origin = parse_origin(url)
-    if origin is None or urlsplit(url)[2:] not in {("", "", ""), ("/", "", "")}:
-        raise ConfigError(f"'{shortened(url)}' is not an origin such as https://media.example.com, without a path.")
+    if origin is None or "*" in url or urlsplit(url)[2:] not in {("", "", ""), ("/", "", "")}:
+        raise ConfigError(
+            f"'{shortened(url)}' is not an origin such as https://media.example.com, without a path or a *."
+        )
     return origin
 
 

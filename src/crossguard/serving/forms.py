@@ -73,6 +73,8 @@ def _form(parts: Sequence[tuple[str, UploadFile | str]], charset: str, fields: f
     files: list[tuple[str, bytes]] = []
     for name, value in parts:
         if isinstance(value, UploadFile) and name in {"image", "images"}:
+            if not value.filename and not value.size:
+                continue  # what a browser sends for a field in which no file was chosen
             file = decoded((value.filename or f"image-{len(files)}").encode("latin-1"), charset)
             files.append((file, value.file.read()))
         elif name in texts:

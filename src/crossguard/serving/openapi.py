@@ -32,7 +32,13 @@ BODY_ERRORS = {
     "504": "Not scored in time",
 }
 KEY_ERRORS = {name: BODY_ERRORS[name] for name in ("401", "429")}
-ADMIN_ERRORS = {**KEY_ERRORS, "400": "The new model cannot be used; the old one stays", "403": "Not an admin's key"}
+ADMIN_ERRORS = {
+    **KEY_ERRORS,
+    "400": "The new model cannot be used; the old one stays",
+    "403": "Not an admin's key",
+    "500": BODY_ERRORS["500"],
+    "504": "Not loaded in time; the reload goes on",
+}
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -58,8 +58,8 @@ def serve(settings: ServeSettings) -> None:
     gc.set_threshold(NEW_OBJECTS)
     listener = listen(settings.host, settings.port)
     with contextlib.closing(listener):
-        served = load_served(settings)
-        asyncio.run(_run(Service(settings, served), listener))
+        # No name here: it would hold the first model for as long as the process lives, through every reload.
+        asyncio.run(_run(Service(settings, load_served(settings)), listener))
 
 
 def is_loopback(host: str) -> bool:

@@ -14,8 +14,8 @@ from crossguard.checked_settings import BaseAddress, StrictModel, Words, gather_
 
 PREFIX = "CROSSGUARD_"
 MEBI = 1024 * 1024
-# As browsers write an origin: in small letters, without a path.
-ORIGIN = re.compile(r"https?://[^\s/?#@A-Z]+")
+# As browsers write an origin: in small letters, without a path or the usual port.
+ORIGIN = re.compile(r"(?!http:.*:80$|https:.*:443$)https?://(\[[0-9a-f:.]+\]|[^\s/?#@A-Z*:\[\]]+)(:\d+)?")
 # Where SageMaker unpacks the model of an endpoint.
 SAGEMAKER_MODEL = Path("/opt/ml/model")
 
@@ -88,7 +88,7 @@ class ServeSettings(StrictModel):
         (),
     )
     languages: Words = setting(
-        "Languages that the model supports; named in Perspective's error.", ("en",), min_length=1
+        "Languages of comments that Perspective callers get scores for; those of the model when not given.", ()
     )
     other_languages: Literal["score", "note", "skip"] = setting(
         "What to do with a text in a language that the model does not know: score it like any other, note "
@@ -129,8 +129,16 @@ class ServeSettings(StrictModel):
         origins = tuple(origin.rstrip("/") for origin in value)
         wrong = [origin for origin in origins if origin != "*" and not ORIGIN.fullmatch(origin)]
         if wrong:
-            raise ValueError(f"{', '.join(wrong)} is not an origin such as https://forum.example.com")
+            raise ValueError(
+                f"{', '.join(wrong)} is not an origin such as https://forum.example.com, in small letters, without a "
+                "path, a * in it or the port that is usual"
+            )
         return origins
+
+    @field_validator("languages")
+    @classmethod
+    def _without_regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(primary, value)))
 
     @field_validator("review_key")
     @classmethod
@@ -162,6 +170,11 @@ class ServeSettings(StrictModel):
         if self.model is not None:
             return self.model
         return str(SAGEMAKER_MODEL) if (SAGEMAKER_MODEL / "bundle.json").is_file() else "compact"
+
+
+def primary(language: str) -> str:
+    """Returns the language of a tag without its region: `en` of `en-US`, and of `en_US` as Android and PHP write it."""
+    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def gather(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> ServeSettings:

@@ -12,8 +12,8 @@ import pytest
 from tests.support.server import RunningServer
 
 from crossguard.bundle import Bundle
+from crossguard.deploy.sagemaker.container import UNCAPPED
 from crossguard.deploy.sagemaker.inference import input_fn, model_fn, output_fn, predict_fn
-from crossguard.deploy.sagemaker.jobs import UNCAPPED
 from crossguard.deploy.sagemaker.package import package_model
 
 REQUESTS = [

@@ -172,9 +172,12 @@ def test_a_storage_that_does_not_answer_is_no_broken_excel_file(monkeypatch: pyt
 def test_a_workbook_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refused: bool) -> None:
     opened: list[Any] = []
     load = openpyxl.load_workbook
-    monkeypatch.setattr(
-        openpyxl, "load_workbook", lambda *args, **options: opened.append(load(*args, **options)) or opened[-1]
-    )
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        opened.append(load(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(openpyxl, "load_workbook", noted)
     builder = PostBuilder(Columns(text="words" if refused else "text"), tmp_path)
     with pytest.raises(TableError) if refused else nullcontext():
         assert next(iter(ExcelPosts(workbook(tmp_path / "in.xlsx", 2), builder, "'in.xlsx'"))).text == "hello 0"

@@ -48,6 +48,11 @@ def test_a_file_without_a_name_gets_its_place(service: Service) -> None:
     assert [name for name, _ in files] == ["image-0", "image-1"]
 
 
+def test_a_field_in_which_no_file_was_chosen_is_none(service: Service) -> None:
+    texts, files = read(service, part("text", b"hello"), part("image", b"", ""), part("image", b"", "empty.png"))
+    assert (texts, files) == ({"text": "hello"}, [("empty.png", b"")])
+
+
 def test_text_is_utf8_unless_the_form_says_otherwise(service: Service) -> None:
     assert read(service, part("text", "h\u00e9".encode()))[0] == {"text": "h\u00e9"}
     latin, _ = read(service, part("text", b"h\xe9"), kind=f"{KIND}; charset=iso-8859-1")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 import uvicorn
 
 from crossguard.errors import ConfigError
-from crossguard.serving import logs
+from crossguard.serving import logs, server
 from crossguard.serving.server import DrainingServer, _accept_all, is_loopback, serve
 from crossguard.serving.service import Service
 from crossguard.serving.settings import ServeSettings
@@ -30,6 +33,27 @@ def test_a_file_that_cannot_take_suggestions_is_told_at_the_start(path: str, tmp
     """Else every suggestion would fail, and nobody but their senders would know."""
     with pytest.raises(ConfigError, match="Cannot write suggestions to"):
         serve(ServeSettings(port=0, suggestions=tmp_path / path, model="nowhere"))
+
+
+def test_a_reload_frees_the_first_model(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = service.served, replace(service.served)
+    loaded, counts = [first], []
+    del first
+
+    async def run(running: Service, _: socket.socket) -> None:
+        counts.append(sys.getrefcount(running.served))
+        held = running.served
+        running.served = second
+        counts.append(sys.getrefcount(held))
+
+    for module, name in ((gc, "freeze"), (gc, "set_threshold"), (sys, "setswitchinterval")):
+        monkeypatch.setattr(module, name, lambda *_: None)  # they are of the whole process
+    monkeypatch.setattr(server, "load_served", lambda _: loaded.pop())
+    monkeypatch.setattr(server, "_run", run)
+    service.served = second
+    serve(ServeSettings(port=0))
+    # Once by the service and once by the call that counts; then by the name here instead of the service.
+    assert counts == [2, 2]
 
 
 def on_loop(service: Service, test: Callable[[DrainingServer], Coroutine[Any, Any, None]]) -> None:

@@ -146,6 +146,9 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
         ("cors_origins", "forum.example.com"),
         ("cors_origins", "https://forum.example.com/page"),
         ("cors_origins", "https://a.example, https://Forum.example"),
+        ("cors_origins", "https://*.example.com"),
+        ("cors_origins", "https://forum.example.com:443"),
+        ("cors_origins", "http://forum.example.com:80"),
     ],
 )
 def test_what_is_no_address_is_refused_at_the_start(setting: str, wrong: str) -> None:
@@ -155,6 +158,6 @@ def test_what_is_no_address_is_refused_at_the_start(setting: str, wrong: str) ->
 
 def test_a_last_slash_does_not_matter() -> None:
     queue = {"review_queue": "http://[::1]:8090/", "review_key": "k"}
-    got = gather({"cors_origins": "https://forum.example.com/, *", **queue}, {}, None)
-    assert got.cors_origins == ("https://forum.example.com", "*")
+    got = gather({"cors_origins": "https://forum.example.com/, *, http://[::1]:8080, https://a:80", **queue}, {}, None)
+    assert got.cors_origins == ("https://forum.example.com", "*", "http://[::1]:8080", "https://a:80")
     assert got.review_queue == "http://[::1]:8090"

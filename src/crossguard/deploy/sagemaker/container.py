@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -20,6 +20,18 @@ JobName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9])*
 S3: TypeAlias = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")]
 Role: TypeAlias = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")]
 InstanceType: TypeAlias = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+
+# SageMaker's own bound on what a batch transform sends at the same time.
+MAX_TOTAL_MB: Final = 100
+# A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
+# would refuse it, and here nobody else waits. What a transform sends at once fits the default for all bodies together.
+UNCAPPED: Final = {
+    "CROSSGUARD_MAX_POSTS": "1000000",
+    "CROSSGUARD_MAX_QUEUE": "2000000",
+    "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
+    "CROSSGUARD_BODY_TIMEOUT_S": "3600",
+    "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
+}
 
 
 class Container(StrictModel):
@@ -44,16 +56,17 @@ class Container(StrictModel):
     security_groups: tuple[str, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
 
-    def model(self, *, serverless: bool = False) -> dict[str, Any]:
+    def model(self, *, serverless: bool = False, uncapped: bool = False) -> dict[str, Any]:
         """Returns the properties of a SageMaker model; CloudFormation and CreateModel name them alike.
 
-        A serverless endpoint allows neither a VPC nor network isolation.
+        A serverless endpoint allows neither a VPC nor network isolation. Requests are `uncapped` where they come from
+        a storage and nobody waits for the answer.
         """
         properties: dict[str, Any] = {
             "PrimaryContainer": {
                 "Image": self.image,
                 "ModelDataUrl": self.model_data,
-                "Environment": {**self._variables(), **self.environment},
+                "Environment": {**(UNCAPPED if uncapped else {}), **self._variables(), **self.environment},
             },
             "ExecutionRoleArn": self.role,
             # Our own image needs no network. AWS's images install the archive's requirements from one.

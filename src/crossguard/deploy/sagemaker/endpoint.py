@@ -52,7 +52,9 @@ class Endpoint(StrictModel):
         ones, moves the endpoint without a pause in service, and deletes the old ones.
         """
         name, capacity, tags = self.name, self.capacity, tagged(self.container.tags)
-        model = self.container.model(serverless=isinstance(capacity, Serverless))
+        model = self.container.model(
+            serverless=isinstance(capacity, Serverless), uncapped=isinstance(capacity, Asynchronous)
+        )
         model_name = name_of(name, model)
         variant = {
             "VariantName": VARIANT,

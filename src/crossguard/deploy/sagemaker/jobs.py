@@ -10,20 +10,18 @@ from pydantic import Field, model_validator
 
 from crossguard.checked_settings import StrictModel
 from crossguard.deploy.sagemaker.aws import AwsSession, Request, client, run_job, send
-from crossguard.deploy.sagemaker.container import S3, Container, InstanceType, JobName, Role, stamped, tagged
+from crossguard.deploy.sagemaker.container import (
+    MAX_TOTAL_MB,
+    S3,
+    Container,
+    InstanceType,
+    JobName,
+    Role,
+    stamped,
+    tagged,
+)
 from crossguard.deploy.sagemaker.documents import document
 
-# SageMaker's own bound on what it sends at the same time.
-MAX_TOTAL_MB: Final = 100
-# A request holds as many lines as fit, which may be tens of thousands of short posts: the caps of a public service
-# would refuse it, and here nobody else waits. What SageMaker sends at once fits the default for all bodies together.
-UNCAPPED: Final = {
-    "CROSSGUARD_MAX_POSTS": "1000000",
-    "CROSSGUARD_MAX_QUEUE": "2000000",
-    "CROSSGUARD_MAX_BODY_BYTES": str(MAX_TOTAL_MB << 20),
-    "CROSSGUARD_BODY_TIMEOUT_S": "3600",
-    "CROSSGUARD_REQUEST_TIMEOUT_S": "3600",
-}
 CHECKPOINTS: Final = "/opt/ml/checkpoints"
 # What the log says after each epoch, for AWS's graphs.
 METRICS: Final = ("loss", "roc_auc_macro", "f1_macro", "average_precision_macro")
@@ -66,9 +64,9 @@ class BatchTransform(StrictModel):
         # The model lives as long as the job, so it has the job's name and not one that two jobs would share.
         name = stamped(self.name, time)
         tags = tagged(self.container.tags).get("Tags")
-        job = document("transform", dict(self) | {"job": name, "uncapped": UNCAPPED, "tag_list": tags})
+        job = document("transform", dict(self) | {"job": name, "tag_list": tags})
         return [
-            Request("CreateModel", {"ModelName": name, **self.container.model()}),
+            Request("CreateModel", {"ModelName": name, **self.container.model(uncapped=True)}),
             Request("CreateTransformJob", job),
         ]
 

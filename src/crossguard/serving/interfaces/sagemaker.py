@@ -31,6 +31,10 @@ class InvocationResponse(BaseModel):
     class_predictions: dict[str, bool] | None = None
     probabilities: dict[str, float] | None = None
     any_harmful: bool | None = None
+    action: str | None = None
+    id: str | None = None
+    model_version: str | None = None
+    policy: str | None = None
 
 
 class RefusalBody(BaseModel):
@@ -75,7 +79,7 @@ ENDPOINTS = (
         FAMILY,
         "SageMaker's inference request",
         invocations,
-        requests={JSON: InvocationRequest, JSON_LINES: None},
+        requests={JSON: InvocationRequest, JSON_LINES: None, "image/*": None},
         responses={JSON: InvocationResponse, JSON_LINES: None},
         example={"instances": [{"text": "good morning"}, {"text": "hello friends"}]},
     ),

@@ -13,8 +13,10 @@ from tests.support.aws_models import lint_problems
 from tests.unit.deploy.sagemaker.conftest import IMAGE, ROLE
 
 from crossguard.deploy.sagemaker import Asynchronous, Container, Endpoint, Realtime, Serverless, delete
+from crossguard.deploy.sagemaker.container import MAX_TOTAL_MB
 from crossguard.deploy.sagemaker.endpoint import unscaled
 from crossguard.errors import DeployError
+from crossguard.serving.settings import gather
 
 CAPACITIES = [
     Realtime(),
@@ -90,6 +92,16 @@ def test_the_container_is_told_what_to_serve(endpoint: Endpoint) -> None:
     assert model["EnableNetworkIsolation"] is True
     (variant,) = properties(endpoint, "Configuration")["ProductionVariants"]
     assert variant["ModelName"] == {"Fn::GetAtt": ["Model", "ModelName"]}
+
+
+def test_an_endpoint_with_a_queue_takes_the_bodies_that_others_refuse(container: Container) -> None:
+    own = container.model_copy(update={"environment": {"CROSSGUARD_MAX_POSTS": "7"}})
+    queued = Asynchronous(input="s3://bucket/in/", output="s3://bucket/out/")
+    told = properties(Endpoint(name="hate", container=own, capacity=queued), "Model")["PrimaryContainer"]["Environment"]
+    settings = gather({}, told, None)
+    assert settings.max_body_bytes == MAX_TOTAL_MB << 20
+    assert settings.request_timeout_s == 3600
+    assert settings.max_posts == 7, "what the operator says goes before"
 
 
 def test_names_change_with_what_is_deployed_and_only_then(endpoint: Endpoint, container: Container) -> None:

@@ -90,7 +90,7 @@ def test_the_environment_of_a_batch_transform_is_one_that_the_service_takes(tran
 
     job = parameters(transform.requests(), "CreateTransformJob")
     model = parameters(transform.requests(), "CreateModel")["PrimaryContainer"]["Environment"]
-    settings = gather({}, {**model, **job["Environment"]}, None)
+    settings = gather({}, model, None)
     assert settings.max_posts == 1_000_000
     assert settings.request_timeout_s == job["ModelClientConfig"]["InvocationsTimeoutInSeconds"]
     assert settings.max_body_bytes >= 100 * 2**20

@@ -19,8 +19,8 @@ from crossguard.serving.interfaces.perspective.attributes import (
     attribute_score,
     check_language,
     declared_other,
+    known_languages,
     language_not_supported,
-    primary,
 )
 from crossguard.serving.interfaces.perspective.schema import (
     Additions,
@@ -31,7 +31,7 @@ from crossguard.serving.interfaces.perspective.schema import (
     SpanScore,
 )
 from crossguard.serving.json_bodies import as_json
-from crossguard.serving.settings import ServeSettings
+from crossguard.serving.settings import primary
 
 MAX_SPANS = 100
 """Most sentences that are scored on their own; the last takes the rest of the comment."""
@@ -49,26 +49,27 @@ async def analyze(call: Call) -> Response:
     """Scores a comment, and where asked each of its sentences."""
     request = await call.parse(AnalyzeCommentRequest, plain=True)
     wanted = answerable(request.requested_attributes, call.moderator, call.settings.perspective_missing)
-    other = declared_other(request.languages, call.settings.languages)
-    check_language(other, wanted.sources, call.settings)
+    known = known_languages(call)
+    other = declared_other(request.languages, known)
+    check_language(other, wanted.sources, call)
     text = request.comment.text
     spans = sentences(text, request.languages) if request.span_annotations else [(0, len(text))]
     posts = [Post("comment", text)]
     if spans != [(0, len(text))]:
         posts += [Post(f"span-{n}", text[begin:end]) for n, (begin, end) in enumerate(spans)]
     decisions = await call.score(posts, parts=True)
-    whole = _whole(decisions[0], text, wanted, call.settings)
+    whole = _whole(decisions[0], text, wanted, known)
     detected = "" if whole.language == UNDETERMINED else whole.language
-    if detected not in {"", *call.settings.languages}:
+    if detected not in {"", *known}:
         # What a caller declares counts, as it did at Google; without a declaration the text has the say.
-        check_language("" if request.languages else detected, wanted.sources, call.settings)
+        check_language("" if request.languages else detected, wanted.sources, call)
         other = other or detected
     # A span without a word, such as a line of dashes, has no score of its own.
     parts = [(span, decision) for span, decision in zip(spans, decisions[1:] or [whole], strict=True) if decision.ok]
     additions = Additions(estimated=wanted.estimated, omitted=wanted.omitted, unsupported_language=other or None)
     answer = AnalyzeCommentResponse(
         attribute_scores=_scores(request, wanted, whole, parts, call.moderator.policy.perspective),
-        languages=request.languages or [detected or call.settings.languages[0]],
+        languages=request.languages or [detected or known[0]],
         detected_languages=[detected] if detected else None,
         client_token=request.client_token,
         crossguard=additions if additions != Additions() else None,
@@ -77,12 +78,12 @@ async def analyze(call: Call) -> Response:
     return as_json(body, headers=_headers(whole, wanted, other))
 
 
-def _whole(decision: Decision, text: str, wanted: Answerable, settings: ServeSettings) -> Decision:
+def _whole(decision: Decision, text: str, wanted: Answerable, known: Sequence[str]) -> Decision:
     try:
         return scored(decision)
     except Unscorable as error:
         if error.code == OTHER_LANGUAGE:
-            raise language_not_supported(language_of(text), wanted.sources, settings) from None
+            raise language_not_supported(language_of(text), wanted.sources, known) from None
         raise BadRequest(error.message, code="comment_empty") from None
 
 

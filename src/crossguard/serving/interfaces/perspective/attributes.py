@@ -10,9 +10,10 @@ from typing import Final, Literal, TypeAlias
 from crossguard.labels import HATE
 from crossguard.moderator import Moderator
 from crossguard.records import Decision
+from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest
 from crossguard.serving.hate import union_score
-from crossguard.serving.settings import ServeSettings
+from crossguard.serving.settings import primary
 
 Missing: TypeAlias = Literal["error", "omit", "estimate"]
 
@@ -128,26 +129,26 @@ def declared_other(declared: Sequence[str], known: Collection[str]) -> str:
     return "" if any(primary(language) in known for language in declared) else next(iter(declared), "")
 
 
-def primary(language: str) -> str:
-    """Returns the language of a tag without its region: `en` of `en-US`, and of `en_US` as Android and PHP write it."""
-    return language.replace("_", "-").partition("-")[0].lower()
+def known_languages(call: Call) -> Sequence[str]:
+    """Returns the languages of comments that a caller gets scores for."""
+    return call.settings.languages or call.moderator.bundle.manifest.languages or ("en",)
 
 
-def check_language(other: str, attributes: Iterable[str], settings: ServeSettings) -> None:
+def check_language(other: str, attributes: Iterable[str], call: Call) -> None:
     """Refuses a comment in another language, where the operator did not choose marks instead.
 
     Raises:
         BadRequest: `other` names one.
     """
-    if other and settings.perspective_languages == "error":
-        raise language_not_supported(other, attributes, settings)
+    if other and call.settings.perspective_languages == "error":
+        raise language_not_supported(other, attributes, known_languages(call))
 
 
-def language_not_supported(language: str, attributes: Iterable[str], settings: ServeSettings) -> BadRequest:
+def language_not_supported(language: str, attributes: Iterable[str], known: Iterable[str]) -> BadRequest:
     """Returns the error of a comment in another language; in Google's words, which clients look for."""
     return BadRequest(
         f"Attribute {next(iter(attributes))[:80]} does not support request languages: {language[:20]}. Supported: "
-        f"{', '.join(settings.languages)}. To get scores with a mark all the same: crossguard serve "
+        f"{', '.join(known)}. To get scores with a mark all the same: crossguard serve "
         "--perspective-languages mark",
         code="language_not_supported_by_attribute",
     )

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from crossguard.errors import ConfigError
 from crossguard.serving.call import Call
 from crossguard.serving.errors import BadRequest, Overloaded
-from crossguard.serving.interfaces.perspective.attributes import check_language, declared_other
+from crossguard.serving.interfaces.perspective.attributes import check_language, declared_other, known_languages
 from crossguard.serving.interfaces.perspective.schema import (
     SuggestCommentScoreRequest,
     SuggestCommentScoreResponse,
@@ -43,8 +43,8 @@ async def suggest_score(call: Call) -> Response:
         raise BadRequest(f"attributeScores: 1 to {MAX_ATTRIBUTES} are needed.", code="no_attribute_scores")
     if len(request.comment.text) > MAX_TEXT:
         raise BadRequest(f"comment.text: a comment may have {MAX_TEXT} characters.", code="comment_too_long")
-    other = declared_other(request.languages, call.settings.languages)
-    check_language(other, request.attribute_scores, call.settings)
+    other = declared_other(request.languages, known_languages(call))
+    check_language(other, request.attribute_scores, call)
     record = record_of(request, call.caller)
     path, review = call.settings.suggestions, call.service.review
     if path is not None:

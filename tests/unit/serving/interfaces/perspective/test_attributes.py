@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.support.decisions import decision
 from tests.support.perspective_requests import GERMAN, ask, values
-from tests.support.serving import client_of, service_of
+from tests.support.serving import call_of, client_of, service_of
 
 from crossguard.moderator import Moderator
 from crossguard.serving.errors import BadRequest
@@ -24,7 +24,6 @@ from crossguard.serving.interfaces.perspective.attributes import (
     known_attributes,
     language_not_supported,
 )
-from crossguard.serving.settings import ServeSettings
 
 
 def test_a_model_answers_its_labels_and_the_union_of_hate(tiny: Moderator, attributed: Moderator) -> None:
@@ -100,18 +99,18 @@ def test_a_request_that_declares_one_known_language_is_in_it(declared: list[str]
     assert declared_other(declared, ("en",)) == other
 
 
-def test_another_language_is_an_error_unless_marks_were_chosen() -> None:
-    check_language("", ["TOXICITY"], ServeSettings())
-    check_language("de", ["TOXICITY"], ServeSettings(perspective_languages="mark"))
+def test_another_language_is_an_error_unless_marks_were_chosen(attributed: Moderator) -> None:
+    check_language("", ["TOXICITY"], call_of(service_of(attributed)))
+    check_language("de", ["TOXICITY"], call_of(service_of(attributed, perspective_languages="mark")))
     with pytest.raises(
         BadRequest, match=r"TOXICITY does not support request languages: de\. Supported: en, nl\."
     ) as refused:
-        check_language("de", ["TOXICITY", "INSULT"], ServeSettings(languages=("en", "nl")))
+        check_language("de", ["TOXICITY", "INSULT"], call_of(service_of(attributed, languages="en-US, EN, nl")))
     assert (refused.value.status, refused.value.code) == (400, "language_not_supported_by_attribute")
 
 
 def test_names_of_callers_are_cut_short() -> None:
-    assert len(str(language_not_supported("x" * 500, ["A" * 500], ServeSettings()))) < 300
+    assert len(str(language_not_supported("x" * 500, ["A" * 500], ("en",)))) < 300
 
 
 def test_with_marks_other_languages_are_answered(attributed: Moderator) -> None:
